@@ -1,0 +1,260 @@
+//! The options of `#[step(…)]` and `#[saga(…)]` as they are written: `flag`, `key = value`, `key(…)`.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitInt, LitStr, Token, parenthesized};
+
+use crate::errors::Errors;
+
+/// One option.
+pub(crate) struct Opt {
+    pub(crate) key: Ident,
+    pub(crate) value: Value,
+}
+
+/// What is said of an option.
+pub(crate) enum Value {
+    Flag,
+    Assigned(TokenStream),
+    List(TokenStream),
+}
+
+impl Parse for Opt {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let key = input.call(Ident::parse_any)?;
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            let mut tokens = TokenStream::new();
+            while !input.is_empty() && !input.peek(Token![,]) {
+                tokens.extend([input.parse::<TokenTree>()?]);
+            }
+            if tokens.is_empty() {
+                return Err(syn::Error::new(
+                    key.span(),
+                    format!("option `{key}` has no value after `=`"),
+                ));
+            }
+            Value::Assigned(tokens)
+        } else if input.peek(syn::token::Paren) {
+            let content;
+            parenthesized!(content in input);
+            Value::List(content.parse()?)
+        } else {
+            Value::Flag
+        };
+        Ok(Self { key, value })
+    }
+}
+
+/// Reads the options of `owner`; reports unknown and duplicate ones and leaves them out.
+pub(crate) fn parse(
+    tokens: TokenStream,
+    owner: &str,
+    known: &[&str],
+    errors: &mut Errors,
+) -> Vec<Opt> {
+    let Some(options) = errors.ok(Punctuated::<Opt, Token![,]>::parse_terminated.parse2(tokens))
+    else {
+        return Vec::new();
+    };
+    let mut kept: Vec<Opt> = Vec::new();
+    for option in options {
+        let name = option.key.to_string();
+        if !known.contains(&name.as_str()) {
+            let help = match closest(&name, known) {
+                Some(close) => format!("did you mean `{close}`?"),
+                None => format!("the options are {}", list(known)),
+            };
+            errors.report(
+                option.key.span(),
+                format!("{owner} has no option `{name}`"),
+                help,
+            );
+        } else if kept.iter().any(|other| other.key == option.key) {
+            errors.report(
+                option.key.span(),
+                format!("option `{name}` is given twice"),
+                "leave one of them out",
+            );
+        } else {
+            kept.push(option);
+        }
+    }
+    kept
+}
+
+impl Opt {
+    pub(crate) fn span(&self) -> Span {
+        self.key.span()
+    }
+
+    /// The value after `=`, read as a `T`; `example` shows how it is written.
+    fn assigned<T: Parse>(&self, example: &str) -> syn::Result<T> {
+        match &self.value {
+            Value::Assigned(tokens) => {
+                syn::parse2(tokens.clone()).map_err(|error| self.mistake(error.span(), example))
+            }
+            Value::Flag | Value::List(_) => Err(self.mistake(self.span(), example)),
+        }
+    }
+
+    fn mistake(&self, span: Span, example: &str) -> syn::Error {
+        syn::Error::new(
+            span,
+            format!(
+                "option `{}` has an unexpected value\n\nhelp: write `{example}`",
+                self.key
+            ),
+        )
+    }
+
+    pub(crate) fn flag(&self) -> syn::Result<()> {
+        match &self.value {
+            Value::Flag => Ok(()),
+            Value::Assigned(_) | Value::List(_) => {
+                Err(self.mistake(self.span(), &self.key.to_string()))
+            }
+        }
+    }
+
+    pub(crate) fn text(&self, example: &str) -> syn::Result<LitStr> {
+        self.assigned(example)
+    }
+
+    pub(crate) fn number(&self, example: &str) -> syn::Result<u32> {
+        let literal: LitInt = self.assigned(example)?;
+        literal
+            .base10_parse()
+            .map_err(|_| self.mistake(literal.span(), example))
+    }
+
+    /// A path that may be written in quotes by mistake.
+    pub(crate) fn path(&self, example: &str) -> syn::Result<syn::Path> {
+        if let Value::Assigned(tokens) = &self.value
+            && let Ok(text) = syn::parse2::<LitStr>(tokens.clone())
+        {
+            let help = format!("write it without quotes: `{} = {}`", self.key, text.value());
+            return Err(syn::Error::new(
+                text.span(),
+                format!(
+                    "option `{}` is a path, not a text\n\nhelp: {help}",
+                    self.key
+                ),
+            ));
+        }
+        let path: syn::Path = match &self.value {
+            Value::Assigned(tokens) => syn::Path::parse_mod_style.parse2(tokens.clone()),
+            Value::Flag | Value::List(_) => Err(syn::Error::new(self.span(), "")),
+        }
+        .map_err(|error| self.mistake(error.span(), example))?;
+        Ok(path)
+    }
+
+    pub(crate) fn list(&self, example: &str) -> syn::Result<TokenStream> {
+        match &self.value {
+            Value::List(tokens) => Ok(tokens.clone()),
+            Value::Flag | Value::Assigned(_) => Err(self.mistake(self.span(), example)),
+        }
+    }
+
+    /// One of `choices`, written as a bare word.
+    pub(crate) fn choice(&self, choices: &[&str]) -> syn::Result<usize> {
+        let example = choices
+            .iter()
+            .map(|choice| format!("{} = {choice}", self.key))
+            .collect::<Vec<_>>()
+            .join("` or `");
+        let word: Ident = self.assigned(&example)?;
+        choices
+            .iter()
+            .position(|choice| word == choice)
+            .ok_or_else(|| self.mistake(word.span(), &example))
+    }
+
+    pub(crate) fn is_unit(&self) -> bool {
+        matches!(&self.value, Value::Assigned(tokens) if syn::parse2::<syn::TypeTuple>(tokens.clone()).is_ok_and(|unit| unit.elems.is_empty()))
+    }
+}
+
+/// The known name that differs from `name` in a few letters, if there is one.
+pub(crate) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let limit = (name.len() / 3).clamp(1, 3);
+    known
+        .iter()
+        .copied()
+        .map(|one| (distance(name, one), one))
+        .filter(|(far, _)| *far <= limit)
+        .min()
+        .map(|(_, one)| one)
+}
+
+/// The edit distance of two words (Damerau and Levenshtein): letters to insert, delete, change or swap.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut least = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    least = least.min(rows[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+/// `` `a`, `b` and `c` ``
+fn list(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 4] = ["compensate", "pivot", "retry", "timeout"];
+
+    #[test]
+    fn near_misses_are_recognized() {
+        for (name, expected) in [
+            ("compensat", Some("compensate")),
+            ("compesnate", Some("compensate")),
+            ("timout", Some("timeout")),
+            ("retyr", Some("retry")),
+            ("undo", None),
+            ("x", None),
+        ] {
+            assert_eq!(closest(name, &KNOWN), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_and_duplicate_options_are_all_reported() {
+        let mut errors = Errors::default();
+        let options = parse(
+            quote::quote!(pivot, timeot = "3s", pivot),
+            "`#[step]`",
+            &KNOWN,
+            &mut errors,
+        );
+        assert_eq!(options.len(), 1);
+        let messages = errors.messages();
+        assert!(
+            messages[0].contains("did you mean `timeout`?"),
+            "{messages:?}"
+        );
+        assert!(messages[1].contains("given twice"), "{messages:?}");
+    }
+}

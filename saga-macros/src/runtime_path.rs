@@ -1,0 +1,36 @@
+//! The one place that spells where the runtime is.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+/// The path of the runtime crate: `::saga_runtime`, or what `crate = …` says.
+#[derive(Clone)]
+pub(crate) struct RuntimePath(TokenStream);
+
+impl Default for RuntimePath {
+    fn default() -> Self {
+        Self(quote!(::saga_runtime))
+    }
+}
+
+impl RuntimePath {
+    pub(crate) fn new(path: &syn::Path) -> Self {
+        Self(path.to_token_stream())
+    }
+
+    /// What generated code calls.
+    pub(crate) fn private(&self) -> TokenStream {
+        quote!(#self::__private)
+    }
+
+    /// The path of serde as `#[serde(crate = …)]` wants it.
+    pub(crate) fn serde(&self) -> String {
+        self.private().to_string().replace(' ', "") + "::serde"
+    }
+}
+
+impl ToTokens for RuntimePath {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.0.to_tokens(tokens);
+    }
+}

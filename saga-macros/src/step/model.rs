@@ -1,0 +1,64 @@
+//! A step that makes sense: made only by `check`.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use syn::{Attribute, Ident, Path, Signature, Type, Visibility};
+
+use crate::runtime_path::RuntimePath;
+
+/// A checked step.
+pub(super) struct Step<'a> {
+    pub(super) runtime: RuntimePath,
+    /// Attributes of the function that is called: documentation, deprecation.
+    pub(super) outer: Vec<&'a Attribute>,
+    /// Attributes of the function that does it.
+    pub(super) inner: Vec<&'a Attribute>,
+    /// `#[cfg(…)]`, which stands on everything that is generated.
+    pub(super) conditions: Vec<&'a Attribute>,
+    pub(super) visibility: &'a Visibility,
+    pub(super) signature: &'a Signature,
+    pub(super) body: &'a TokenStream,
+    /// The durable name.
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) context: Type,
+    pub(super) inputs: Vec<Input>,
+    pub(super) returned: &'a Type,
+    pub(super) policies: Policies,
+}
+
+/// One parameter after the context; its lifetimes are still as they were written.
+pub(super) struct Input {
+    /// The name in the signature that callers see.
+    pub(super) name: Ident,
+    pub(super) ty: Type,
+}
+
+/// How a step is undone.
+pub(super) enum Kind {
+    Compensatable(Path),
+    NothingToUndo,
+    Pivot,
+    Retriable,
+}
+
+/// What the options say besides the kind.
+#[derive(Default)]
+pub(super) struct Policies {
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry: Option<Retry>,
+    pub(super) transient: Option<Path>,
+    pub(super) in_doubt: Option<Path>,
+    pub(super) resolver: Option<Path>,
+    pub(super) compensation_timeout: Option<Duration>,
+    pub(super) compensation_retry: Option<Retry>,
+}
+
+/// `retry(…)` without its predicate.
+#[derive(Clone, Copy)]
+pub(super) struct Retry {
+    /// `None`: nothing was said, so as often as the default says.
+    pub(super) attempts: Option<u32>,
+    pub(super) backoff: Option<(Duration, Duration)>,
+}

@@ -1,0 +1,95 @@
+//! Undoing one step: attempts until it succeeds or has failed for good. Nothing interrupts it.
+
+use std::fmt;
+
+use crate::context::{Role, Scope};
+use crate::pursuit::{BoxFuture, Place};
+use crate::retry::RetryPolicy;
+
+/// Something that is undone, one attempt at a time, without knowing its types.
+pub(crate) trait Undoing: Send {
+    fn attempt<'b>(&'b mut self, scope: Scope<'b>) -> BoxFuture<'b, Result<(), String>>;
+}
+
+/// Attempts to undo by the policy `retry`.
+pub(crate) async fn undo(
+    undoing: &mut dyn Undoing,
+    place: Place<'_>,
+    retry: RetryPolicy,
+) -> Result<(), CompensationFailure> {
+    match undoing.attempt(place.scope(Role::Compensation, 1)).await {
+        Ok(()) => Ok(()),
+        Err(message) => undo_again(undoing, place, retry, message).await,
+    }
+}
+
+/// Goes on after a first attempt that failed with `message`.
+pub(crate) async fn undo_again(
+    undoing: &mut dyn Undoing,
+    place: Place<'_>,
+    retry: RetryPolicy,
+    mut message: String,
+) -> Result<(), CompensationFailure> {
+    let mut attempts = 1;
+    for wait in retry.backoffs() {
+        tokio::time::sleep(wait).await;
+        attempts += 1;
+        match undoing
+            .attempt(place.scope(Role::Compensation, attempts))
+            .await
+        {
+            Ok(()) => return Ok(()),
+            Err(again) => message = again,
+        }
+    }
+    Err(CompensationFailure::new(attempts, message))
+}
+
+/// A compensation that failed for good: the step's effect may still be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompensationFailure {
+    /// How often it was attempted.
+    pub attempts: u32,
+    /// The text of the last error.
+    pub message: String,
+}
+
+impl CompensationFailure {
+    /// A compensation that failed `attempts` times, at last with `message`.
+    #[must_use]
+    pub fn new(attempts: u32, message: String) -> Self {
+        Self { attempts, message }
+    }
+}
+
+impl fmt::Display for CompensationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.attempts {
+            1 => write!(f, "{} (1 attempt)", self.message),
+            attempts => write!(f, "{} ({attempts} attempts)", self.message),
+        }
+    }
+}
+
+impl std::error::Error for CompensationFailure {}
+
+/// What a saga does with the other compensations when one has failed for good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnCompensationFailure {
+    /// The others still run.
+    #[default]
+    Continue,
+    /// The others stay pending.
+    Halt,
+}
+
+/// In which order a saga compensates its steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CompensationOrder {
+    /// One after the other, the step that was done last first.
+    #[default]
+    Sequential,
+    /// All at once.
+    Parallel,
+}

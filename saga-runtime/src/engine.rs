@@ -1,0 +1,126 @@
+//! The seam between what a saga is and how it runs: the generated coordinator calls an engine for every effect.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crate::compensation::CompensationFailure;
+use crate::context::{Instance, Position};
+use crate::control::Interruption;
+use crate::error::Cause;
+use crate::step::Step;
+
+/// Runs the effects of sagas: steps and compensations.
+///
+/// The coordinator that [`saga!`](crate::saga) generates calls [`step`](Self::step) for one step after the other, and
+/// keeps what it returns on its undo stack. If the saga fails, it calls
+/// [`begin_compensation`](Self::begin_compensation) once, then [`compensate`](Self::compensate) for each step that
+/// was done, last first, or all of them at once if the saga says `compensations = parallel`.
+///
+/// ```text
+/// coordinator ──▶ step a ─▶ step b ─▶ step c: refused
+///                                        │
+///                   begin_compensation ◀─┘
+///                   compensate b ─▶ compensate a
+/// ```
+///
+/// # What an engine promises
+/// * An outcome that [`step`](Self::step) has returned is settled: an engine that writes a journal returns it only
+///   when the step can be requested after it.
+/// * A step is asked again only with equal arguments and the same idempotency key.
+/// * A panic in a step or a compensation is an outcome like any other and doesn't leave the engine.
+/// * Compensations are not subject to the saga's cancellation or deadline.
+pub trait Engine: Send + Sync {
+    /// Why the engine can let go of a saga that is neither finished nor failed, for example because another process
+    /// has taken it over. [`Infallible`](std::convert::Infallible) if it never does.
+    type Suspension: Send + Sync;
+
+    /// Runs the step `S` until its outcome is settled: attempts, timeouts, retries, and what is in doubt.
+    fn step<'a, 'args, S: Step>(
+        &'a self,
+        instance: &'a Instance,
+        position: Position<'a>,
+        services: &'a S::Services,
+        args: S::Args<'args>,
+    ) -> impl Future<Output = StepEnd<S::Output, S::Error, Self::Suspension>> + Send;
+
+    /// Makes final that the saga is undone: after this no step is requested.
+    fn begin_compensation(&self) -> impl Future<Output = Result<(), Self::Suspension>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Compensates the step `S`, which was done with `output`, until it succeeds or has failed for good.
+    fn compensate<'a, S: Step>(
+        &'a self,
+        instance: &'a Instance,
+        position: Position<'a>,
+        services: &'a S::Services,
+        output: &'a S::Output,
+    ) -> impl Future<Output = Result<Result<(), CompensationFailure>, Self::Suspension>> + Send;
+}
+
+/// How a step ended for good.
+#[derive(Debug)]
+#[must_use]
+pub enum StepEnd<T, E, X> {
+    /// It is done.
+    Done(T),
+    /// It refused, and nothing has happened.
+    Refused(E),
+    /// It did not get a definite answer in time, or was stopped from outside.
+    Stopped(Box<Stopped<T, E>>),
+    /// The engine lets go of the saga.
+    Suspended(X),
+}
+
+/// A step that was given up: why, and what has become of its effect.
+#[derive(Debug)]
+pub struct Stopped<T, E> {
+    /// Why it was given up.
+    pub why: Why<E>,
+    /// What has become of its effect.
+    pub settlement: Settlement<T>,
+}
+
+/// Why a step was given up.
+#[derive(Debug)]
+pub enum Why<E> {
+    /// An error, after which it was open if something had happened.
+    Error(E),
+    /// No answer in time.
+    TimedOut {
+        /// The limit.
+        after: Duration,
+    },
+    /// A panic.
+    Panicked {
+        /// Its text.
+        message: String,
+    },
+    /// The saga was stopped from outside.
+    Interrupted(Interruption),
+}
+
+impl<E> Why<E> {
+    /// The step's error, or the cause that ends the saga.
+    pub(crate) fn into_stop(self) -> Result<E, Cause<Infallible>> {
+        match self {
+            Self::Error(error) => Ok(error),
+            Self::TimedOut { after } => Err(Cause::TimedOut { after }),
+            Self::Panicked { message } => Err(Cause::Panicked { message }),
+            Self::Interrupted(interruption) => Err(interruption.into()),
+        }
+    }
+}
+
+/// What has become of the effect of a step that was given up.
+#[derive(Debug)]
+pub enum Settlement<T> {
+    /// There is none, or none that needs undoing.
+    Nothing,
+    /// It has happened: the step gave this output when it was asked again, and is compensated like any other.
+    Done(T),
+    /// The step's resolver has undone whatever there was.
+    Resolved,
+    /// It could not be found out, or not be undone.
+    Unresolved(CompensationFailure),
+}

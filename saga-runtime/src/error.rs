@@ -1,0 +1,266 @@
+//! What a caller gets when a saga failed: the step, its typed cause, and every compensation in the order they ran.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use crate::compensation::CompensationFailure;
+use crate::control::Interruption;
+use crate::id::SagaId;
+
+/// A saga that failed: where, why, and what has become of the steps that were done before.
+///
+/// `Display` is one line; [`source`](Error::source) is the saga's own error.
+///
+/// ```text
+/// saga `place_order` failed at step `charge`: card declined; compensated: `create_order`
+/// ```
+pub struct SagaError<E>(Box<Failure<E>>);
+
+struct Failure<E> {
+    saga: &'static str,
+    id: Option<SagaId>,
+    step: Option<&'static str>,
+    cause: Cause<E>,
+    compensations: Vec<Compensation>,
+    past_pivot: bool,
+}
+
+/// Why a saga failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause<E> {
+    /// The body of the saga returned this error: a step's refusal, or its own.
+    Error(E),
+    /// A step gave no answer in time.
+    TimedOut {
+        /// The limit of the attempt.
+        after: Duration,
+    },
+    /// A step, or the body, panicked.
+    Panicked {
+        /// The panic's text.
+        message: String,
+    },
+    /// A step whose error the body handles itself ended with one that leaves open if something has happened.
+    InDoubt {
+        /// The error's text.
+        message: String,
+    },
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Its deadline passed before its pivot.
+    DeadlineExceeded,
+}
+
+impl<E: Display> Display for Cause<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::TimedOut { after } => write!(f, "no answer within {after:?}"),
+            Self::Panicked { message } => write!(f, "panicked: {message}"),
+            Self::InDoubt { message } => write!(f, "in doubt: {message}"),
+            Self::Cancelled => Interruption::Cancelled.fmt(f),
+            Self::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
+        }
+    }
+}
+
+impl Cause<Infallible> {
+    /// The same cause of a saga with errors.
+    pub(crate) fn widen<E>(self) -> Cause<E> {
+        match self {
+            Self::Error(never) => match never {},
+            Self::TimedOut { after } => Cause::TimedOut { after },
+            Self::Panicked { message } => Cause::Panicked { message },
+            Self::InDoubt { message } => Cause::InDoubt { message },
+            Self::Cancelled => Cause::Cancelled,
+            Self::DeadlineExceeded => Cause::DeadlineExceeded,
+        }
+    }
+}
+
+impl<E> From<Interruption> for Cause<E> {
+    fn from(interruption: Interruption) -> Self {
+        match interruption {
+            Interruption::Cancelled => Self::Cancelled,
+            Interruption::DeadlineExceeded => Self::DeadlineExceeded,
+        }
+    }
+}
+
+/// What has become of one step that had to be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compensation {
+    /// The durable name of the step.
+    pub step: &'static str,
+    /// How its compensation ended.
+    pub outcome: CompensationOutcome,
+}
+
+impl Compensation {
+    pub(crate) fn new(step: &'static str, ended: Result<(), CompensationFailure>) -> Self {
+        let outcome = match ended {
+            Ok(()) => CompensationOutcome::Compensated,
+            Err(failure) => CompensationOutcome::Failed(failure),
+        };
+        Self { step, outcome }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.outcome, CompensationOutcome::Failed(_))
+    }
+}
+
+/// How the compensation of a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompensationOutcome {
+    /// The step is undone.
+    Compensated,
+    /// It failed for good: the step's effect may still be there.
+    Failed(CompensationFailure),
+    /// It did not run, because another one failed and the saga says `on_compensation_failure = halt`, or because a
+    /// later step can't be undone.
+    Pending,
+}
+
+impl<E> SagaError<E> {
+    #[cold]
+    pub(crate) fn new(
+        saga: &'static str,
+        id: Option<SagaId>,
+        step: Option<&'static str>,
+        cause: Cause<E>,
+        compensations: Vec<Compensation>,
+        past_pivot: bool,
+    ) -> Self {
+        Self(Box::new(Failure {
+            saga,
+            id,
+            step,
+            cause,
+            compensations,
+            past_pivot,
+        }))
+    }
+
+    /// The durable name of the saga.
+    #[must_use]
+    pub fn saga(&self) -> &'static str {
+        self.0.saga
+    }
+
+    /// The id of the saga, if one was given or a step asked for it.
+    #[must_use]
+    pub fn id(&self) -> Option<&SagaId> {
+        self.0.id.as_ref()
+    }
+
+    /// The step at which the saga failed; `None` if it was the body's own code.
+    #[must_use]
+    pub fn step(&self) -> Option<&'static str> {
+        self.0.step
+    }
+
+    /// Why it failed.
+    #[must_use]
+    pub fn cause(&self) -> &Cause<E> {
+        &self.0.cause
+    }
+
+    /// Why it failed, by value.
+    #[must_use]
+    pub fn into_cause(self) -> Cause<E> {
+        self.0.cause
+    }
+
+    /// The steps that had to be undone, in the order in which their compensations ended.
+    #[must_use]
+    pub fn compensations(&self) -> &[Compensation] {
+        &self.0.compensations
+    }
+
+    /// The compensations that failed for good, in the order in which they did: step and failure.
+    pub fn compensation_failures(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &CompensationFailure)> {
+        self.0
+            .compensations
+            .iter()
+            .filter_map(|compensation| match &compensation.outcome {
+                CompensationOutcome::Failed(failure) => Some((compensation.step, failure)),
+                CompensationOutcome::Compensated | CompensationOutcome::Pending => None,
+            })
+    }
+
+    /// Whether every step that may have had an effect is undone. If not, somebody has to look at it.
+    #[must_use]
+    pub fn is_compensated(&self) -> bool {
+        !self.0.past_pivot
+            && self
+                .0
+                .compensations
+                .iter()
+                .all(|one| matches!(one.outcome, CompensationOutcome::Compensated))
+    }
+}
+
+impl<E: Display> Display for SagaError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure {
+            saga,
+            step,
+            cause,
+            compensations,
+            past_pivot,
+            ..
+        } = &*self.0;
+        write!(f, "saga `{saga}` failed")?;
+        if let Some(step) = step {
+            write!(f, " at step `{step}`")?;
+        }
+        write!(f, ": {cause}")?;
+        if *past_pivot {
+            f.write_str("; not compensated, because the pivot may have taken effect")?;
+        }
+        let mut separator = "; compensated:";
+        for one in compensations
+            .iter()
+            .filter(|one| one.outcome == CompensationOutcome::Compensated)
+        {
+            write!(f, "{separator} `{}`", one.step)?;
+            separator = ",";
+        }
+        for (step, failure) in self.compensation_failures() {
+            write!(f, "; NOT compensated: `{step}`: {failure}")?;
+        }
+        let mut separator = "; pending:";
+        for one in compensations
+            .iter()
+            .filter(|one| one.outcome == CompensationOutcome::Pending)
+        {
+            write!(f, "{separator} `{}`", one.step)?;
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+/// One line, like `Display`: an error type that has no `Debug` can still be unwrapped in a test.
+impl<E: Display> fmt::Debug for SagaError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SagaError({self})")
+    }
+}
+
+impl<E: Error + 'static> Error for SagaError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0.cause {
+            Cause::Error(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a saga is: a name, an input, and a coordinator that any engine can drive. Implemented by `saga!`.
+
+use std::fmt::Display;
+use std::future::{Pending, Ready, pending, ready};
+use std::time::Duration;
+
+use crate::compensation::{CompensationOrder, OnCompensationFailure};
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::error::SagaError;
+use crate::in_process::Effects;
+use crate::payload::Payload;
+use crate::run::{Plan, Start};
+use crate::shape::Shape;
+
+/// A saga with its input: what [`saga!`](crate::saga) makes of an `async fn`.
+pub trait Saga: Sized + Send + 'static {
+    /// Its durable name and its options.
+    const META: SagaMeta;
+
+    /// What its steps need besides their inputs.
+    type Services: ?Sized + Sync + 'static;
+
+    /// What it returns.
+    type Output: Payload + Send + 'static;
+
+    /// Why it can fail.
+    type Error: Display + Send + 'static;
+
+    /// The coordinator, which waits for its start.
+    ///
+    /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
+    #[doc(hidden)]
+    fn coordinate<'run, E, I>(
+        start: I,
+    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = SagaEnd<Self, E>> + Send>
+    where
+        E: Engine + 'run,
+        I: Future<Output = Start<'run, Self, E>> + Send;
+
+    /// Its steps and branches, without running anything.
+    #[must_use]
+    fn shape() -> Shape {
+        (Self::coordinate::<Effects, Pending<_>>(pending()).shape)()
+    }
+
+    /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.
+    fn drive<'run, E: Engine>(
+        self,
+        cx: Context<'run, Self::Services>,
+        engine: &'run E,
+    ) -> impl Future<Output = SagaEnd<Self, E>> + Send {
+        Self::coordinate::<E, Ready<_>>(ready(Start {
+            saga: self,
+            cx,
+            engine,
+        }))
+        .future
+    }
+}
+
+/// How a saga ended on an engine.
+#[derive(Debug)]
+#[must_use]
+pub enum SagaEnd<G: Saga, E: Engine> {
+    /// Every step has an outcome, and this is the result.
+    Completed(G::Output),
+    /// It failed; what was done is compensated, or the error says what is not.
+    Failed(SagaError<G::Error>),
+    /// The engine let go of it before its end.
+    Suspended(E::Suspension),
+}
+
+/// A saga's durable name and its options: what `#[saga(…)]` says.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SagaMeta {
+    /// The name in journals, spans and errors.
+    pub name: &'static str,
+    /// The version of the definition.
+    pub version: u32,
+    /// How long it may take until its pivot.
+    pub deadline: Option<Duration>,
+    /// What happens to the other compensations when one has failed for good.
+    pub on_compensation_failure: OnCompensationFailure,
+    /// In which order steps are compensated.
+    pub compensations: CompensationOrder,
+}
+
+impl SagaMeta {
+    /// A saga with this name and the default options.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            version: 1,
+            deadline: None,
+            on_compensation_failure: OnCompensationFailure::Continue,
+            compensations: CompensationOrder::Sequential,
+        }
+    }
+
+    /// The same saga with another version of its definition.
+    #[must_use]
+    pub const fn version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
+
+    /// The same saga with a deadline.
+    #[must_use]
+    pub const fn deadline(self, deadline: Duration) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..self
+        }
+    }
+
+    /// The same saga with another answer to a compensation that has failed for good.
+    #[must_use]
+    pub const fn on_compensation_failure(
+        self,
+        on_compensation_failure: OnCompensationFailure,
+    ) -> Self {
+        Self {
+            on_compensation_failure,
+            ..self
+        }
+    }
+
+    /// The same saga with another order of compensations.
+    #[must_use]
+    pub const fn compensations(self, compensations: CompensationOrder) -> Self {
+        Self {
+            compensations,
+            ..self
+        }
+    }
+}

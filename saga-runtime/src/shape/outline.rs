@@ -1,0 +1,56 @@
+//! A shape as an outline that people read.
+
+use std::fmt;
+
+use super::{Node, Shape};
+use crate::step::{Kind, StepMeta};
+
+/// ```text
+/// saga `place_order`
+/// 1. create_order            compensated by cancel_order
+/// 2. charge                  compensated by refund
+/// 3. either
+///    - if order.is_large():
+///      3.1. ship_by_freight  pivot
+/// ```
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "saga `{}`", self.saga.name)?;
+        outline(f, &self.body, "", "")
+    }
+}
+
+fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str) -> fmt::Result {
+    for (index, node) in body.iter().enumerate() {
+        let number = format!("{prefix}{}", index + 1);
+        write!(f, "\n{indent}{number}. ")?;
+        match node {
+            Node::Step(step) => write!(f, "{}: {}", step.name, undone(step))?,
+            Node::Return => write!(f, "return")?,
+            Node::Branch(arms) => {
+                write!(f, "one of")?;
+                for arm in arms {
+                    write!(f, "\n{indent}   - {}:", arm.when)?;
+                    if arm.body.is_empty() {
+                        write!(f, " nothing")?;
+                    }
+                    outline(
+                        f,
+                        &arm.body,
+                        &format!("{indent}     "),
+                        &format!("{number}."),
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How the step is undone, in words.
+pub(super) fn undone(step: &StepMeta) -> String {
+    match (step.kind, step.compensation) {
+        (Kind::Compensatable, Some(compensation)) => format!("compensated by {compensation}"),
+        (kind, _) => kind.to_string(),
+    }
+}
