@@ -23,6 +23,11 @@ impl RuntimePath {
         quote!(#self::__private)
     }
 
+    /// The rules that the compiler checks. Unlike [`private`](Self::private) this shows in messages.
+    pub(crate) fn rules(&self) -> TokenStream {
+        quote!(#self::rules)
+    }
+
     /// The path of serde as `#[serde(crate = …)]` wants it.
     pub(crate) fn serde(&self) -> String {
         self.private().to_string().replace(' ', "") + "::serde"

@@ -20,6 +20,10 @@ mod saga;
 mod shape;
 mod step;
 mod telemetry;
+mod wiring;
+
+#[doc(hidden)]
+pub mod rules;
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -51,33 +51,39 @@ impl<By> Phase for Closed<By> {
     message = "step `{S}` can fail, but it comes after `{By}`, from where on the saga only goes forward",
     label = "this step can fail",
     note = "what was done up to `{By}` can't be undone any more, so nothing after it may fail",
-    note = "help: call it before `{By}`, or mark it `#[step(retriable)]`: then it is retried until it succeeds"
+    note = "call it before `{By}`, or mark it `#[step(retriable)]`: then it is retried until it succeeds"
 )]
 pub trait MayFollow<P, S, By> {
     /// The phase after the step.
     type Then;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, By> MayFollow<Open, S, By> for Compensatable {
     type Then = Open;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, By> MayFollow<Open, S, By> for NothingToUndo {
     type Then = Open;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, By> MayFollow<Open, S, By> for Pivot {
     type Then = Closed<S>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, By> MayFollow<Open, S, By> for Retriable {
     type Then = Closed<S>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, By> MayFollow<Closed<By>, S, By> for Retriable {
     type Then = Closed<By>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<S, By, K> MayFollow<Left, S, By> for K {
     type Then = Left;
 }
@@ -87,12 +93,14 @@ impl<S, By, K> MayFollow<Left, S, By> for K {
     message = "the saga can fail here, but `{By}` comes before, from where on it only goes forward",
     label = "this can fail",
     note = "what was done up to `{By}` can't be undone any more, so nothing after it may fail",
-    note = "help: do this before `{By}`, or handle the error here; the last expression is `Ok(…)`"
+    note = "do this before `{By}`, or handle the error here; the last expression is `Ok(…)`"
 )]
 pub trait MayFail<By> {}
 
+#[diagnostic::do_not_recommend]
 impl<By> MayFail<By> for Open {}
 
+#[diagnostic::do_not_recommend]
 impl<By> MayFail<By> for Left {}
 
 /// Two ways meet: the stricter phase counts.

@@ -56,11 +56,12 @@ impl<G: Saga, E> fmt::Debug for Start<'_, G, E> {
 }
 
 /// A step that was called, on the undo stack: what its compensation needs, or nothing if there is nothing to undo.
-pub struct Called<S: Step> {
+pub struct Called<'run, S: Step> {
+    services: &'run S::Services,
     kept: Option<<S::Kind as StepKind>::Kept<S::Output>>,
 }
 
-impl<S: Step> fmt::Debug for Called<S> {
+impl<S: Step> fmt::Debug for Called<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Called")
             .field("step", &S::META.name)
@@ -68,7 +69,7 @@ impl<S: Step> fmt::Debug for Called<S> {
     }
 }
 
-impl<S: Step> Called<S> {
+impl<S: Step> Called<'_, S> {
     /// The step's description.
     #[inline]
     #[must_use]
@@ -85,11 +86,7 @@ impl<S: Step> Called<S> {
 
     /// Compensates the step, if that is needed.
     #[inline]
-    pub async fn compensate<E: Engine>(
-        &self,
-        services: &S::Services,
-        at: At<'_, E>,
-    ) -> Compensated<E> {
+    pub async fn compensate<E: Engine>(&self, at: At<'_, E>) -> Compensated<E> {
         match self
             .kept
             .as_ref()
@@ -98,7 +95,7 @@ impl<S: Step> Called<S> {
             Some(output) => {
                 let position = Position::new(self.step(), at.trail, at.before);
                 at.engine
-                    .compensate::<S>(at.instance, position, services, output)
+                    .compensate::<S>(at.instance, position, self.services, output)
                     .await
             }
             None => Ok(Ok(())),
@@ -131,12 +128,11 @@ pub trait Entry: Send + Sync {
     fn was_done(&self) -> bool;
 }
 
-/// An [`Entry`] that can be undone with the services `V`.
-pub trait Undo<V: ?Sized>: Entry {
+/// An [`Entry`] that can be undone.
+pub trait Undo: Entry {
     /// See [`Called::compensate`].
     fn compensate<'a, E: Engine>(
         &'a self,
-        services: &'a V,
         at: At<'a, E>,
     ) -> impl Future<Output = Compensated<E>> + Send;
 }
@@ -229,7 +225,7 @@ impl<'run, V, E, U, const N: usize> Run<'run, V, E, U, N>
 where
     V: ?Sized + Sync + 'static,
     E: Engine,
-    U: Undo<V>,
+    U: Undo,
 {
     /// A run that has not called a step.
     #[inline]
@@ -252,12 +248,12 @@ where
     #[inline]
     pub async fn step<S>(
         &mut self,
-        call: Call<'_, S>,
+        call: Call<'run, '_, S>,
         _: Site<S>,
-        entry: impl FnOnce(Called<S>) -> U,
+        entry: impl FnOnce(Called<'run, S>) -> U,
     ) -> Result<S::Output, S::Error>
     where
-        S: Step<Services = V>,
+        S: Step,
     {
         match self.call(call, entry).await {
             Ok(output) => Ok(output),
@@ -275,12 +271,12 @@ where
     #[inline]
     pub async fn handle<S>(
         &mut self,
-        call: Call<'_, S>,
+        call: Call<'run, '_, S>,
         _: Site<S>,
-        entry: impl FnOnce(Called<S>) -> U,
+        entry: impl FnOnce(Called<'run, S>) -> U,
     ) -> Result<S::Output, S::Error>
     where
-        S: Step<Services = V, Error: RecordedError>,
+        S: Step,
     {
         match self.call(call, entry).await {
             Ok(output) => Ok(output),
@@ -302,26 +298,30 @@ where
     }
 
     #[inline]
-    async fn call<S: Step<Services = V>>(
+    async fn call<S: Step>(
         &mut self,
-        call: Call<'_, S>,
-        entry: impl FnOnce(Called<S>) -> U,
+        call: Call<'run, '_, S>,
+        entry: impl FnOnce(Called<'run, S>) -> U,
     ) -> Result<S::Output, Refusal<S::Error>> {
-        let args = call.into_args();
+        let (services, args) = call.into_parts();
         let position = Position::new(&const { S::META }, &self.stack, self.stack.len());
         match self
             .engine
-            .step::<S>(self.cx.instance(), position, self.cx.services(), args)
+            .step::<S>(self.cx.instance(), position, services, args)
             .await
         {
             StepEnd::Done(output) => {
                 self.stack.push(entry(Called {
+                    services,
                     kept: Some(<S::Kind as StepKind>::keep(&output)),
                 }));
                 Ok(output)
             }
             StepEnd::Refused(error) => {
-                self.stack.push(entry(Called { kept: None }));
+                self.stack.push(entry(Called {
+                    services,
+                    kept: None,
+                }));
                 Err(Refusal {
                     error,
                     nothing_left: true,
@@ -333,7 +333,7 @@ where
                 let kept = self
                     .settle(S::META.name, settlement)
                     .map(|output| <S::Kind as StepKind>::keep(&output));
-                self.stack.push(entry(Called { kept }));
+                self.stack.push(entry(Called { services, kept }));
                 match why.into_stop() {
                     Ok(error) => Err(Refusal {
                         error,
@@ -484,7 +484,7 @@ where
             trail: &self.stack,
             before: index,
         };
-        self.stack[index].compensate(self.cx.services(), at)
+        self.stack[index].compensate(at)
     }
 
     /// Whether a step that can't be undone was done, or may have been.
@@ -508,45 +508,3 @@ struct Refusal<E> {
     error: E,
     nothing_left: bool,
 }
-
-/// What can be awaited in the body of a saga.
-#[diagnostic::on_unimplemented(
-    message = "only steps can be awaited in a saga",
-    label = "this is not a step",
-    note = "help: put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
-    note = "sagas inside of sagas are not supported yet"
-)]
-pub trait StepCall<'a> {
-    /// The step.
-    type Step: Step;
-
-    /// The call of it.
-    fn into_call(self) -> Call<'a, Self::Step>;
-}
-
-impl<'a, S: Step> StepCall<'a> for Call<'a, S> {
-    type Step = S;
-
-    #[inline]
-    fn into_call(self) -> Self {
-        self
-    }
-}
-
-/// The call of a step that is awaited in the body of a saga.
-#[inline]
-pub fn step_call<'a, C: StepCall<'a>>(call: C) -> Call<'a, C::Step> {
-    call.into_call()
-}
-
-/// The error of a step whose refusal the body handles: a replay has to take the same branch, so it is recorded whole.
-#[diagnostic::on_unimplemented(
-    message = "the error `{Self}` is handled by the saga, so it has to be `Serialize + Deserialize`",
-    label = "the saga handles this step's error",
-    note = "the error is recorded whole, so that a replay takes the same branch",
-    note = "help: put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`, or end the saga with `?`"
-)]
-pub trait RecordedError {}
-
-#[diagnostic::do_not_recommend]
-impl<E: serde::Serialize + serde::de::DeserializeOwned> RecordedError for E {}

@@ -214,24 +214,24 @@ impl StepMeta {
 /// In the body of a [`saga!`](crate::saga), `.await` hands it to the engine. Anywhere else `.await` simply runs the
 /// function, once and without policies, as a unit test wants it.
 #[must_use = "a step does nothing until it is awaited"]
-pub struct Call<'a, S: Step> {
-    cx: Context<'a, S::Services>,
+pub struct Call<'run, 'a, S: Step> {
+    cx: Context<'run, S::Services>,
     args: S::Args<'a>,
 }
 
-impl<'a, S: Step> Call<'a, S> {
+impl<'run, 'a, S: Step> Call<'run, 'a, S> {
     #[inline]
-    pub(crate) fn new(cx: Context<'a, S::Services>, args: S::Args<'a>) -> Self {
+    pub(crate) fn new(cx: Context<'run, S::Services>, args: S::Args<'a>) -> Self {
         Self { cx, args }
     }
 
     #[inline]
-    pub(crate) fn into_args(self) -> S::Args<'a> {
-        self.args
+    pub(crate) fn into_parts(self) -> (&'run S::Services, S::Args<'a>) {
+        (self.cx.services(), self.args)
     }
 }
 
-impl<S: Step> fmt::Debug for Call<'_, S> {
+impl<S: Step> fmt::Debug for Call<'_, '_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("step", &S::META.name)
@@ -239,7 +239,7 @@ impl<S: Step> fmt::Debug for Call<'_, S> {
     }
 }
 
-impl<'a, S: Step> IntoFuture for Call<'a, S> {
+impl<'run: 'a, 'a, S: Step> IntoFuture for Call<'run, 'a, S> {
     type Output = Result<S::Output, S::Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 

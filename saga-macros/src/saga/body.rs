@@ -162,7 +162,7 @@ impl Walk<'_> {
 
     // Expands to, for `charge(cx, &order).await`:
     //
-    //     match step_call(charge(cx, &order)) { call => run.step(call, site1, Undo::S1).await }
+    //     match only_steps(charge(cx, &order)) { call => run.step(call, site1, Undo::S1).await }
     //
     // The `match` keeps what the arguments borrow alive, and evaluates them before the run is borrowed.
     fn step(&mut self, awaited: &mut ExprAwait, refusal: Refusal) -> Expr {
@@ -183,23 +183,25 @@ impl Walk<'_> {
         let (run, variable, undo, variant) =
             (run(), variable(index, &site), undo(), variant(index));
         self.sites.push(site);
-        let step_call = at(span, {
-            let private = self.runtime.private();
-            quote!(#private::step_call)
-        });
+        let rules = self.runtime.rules();
+        let only_steps = at(span, quote!(#rules::only_steps));
         let value = Ident::new("call", Span::mixed_site());
-        let method = match refusal {
-            Refusal::Ends => quote!(step),
-            Refusal::IsHandled => quote!(handle),
-        };
         let ExprAwait {
             base,
             dot_token,
             await_token,
             ..
         } = awaited;
+        let called = quote!(#only_steps(#base));
+        let (called, method) = match refusal {
+            Refusal::Ends => (called, quote!(step)),
+            Refusal::IsHandled => {
+                let handled = at(span, quote!(#rules::handled));
+                (quote!(#handled(#called)), quote!(handle))
+            }
+        };
         Expr::Verbatim(quote! {
-            match #step_call(#base) { #value => #run.#method(#value, #variable, #undo::#variant) #dot_token #await_token }
+            match #called { #value => #run.#method(#value, #variable, #undo::#variant) #dot_token #await_token }
         })
     }
 

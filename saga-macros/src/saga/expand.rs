@@ -155,14 +155,14 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         returned,
         ..
     } = saga;
-    let private = runtime.private();
+    let (private, rules) = (runtime.private(), runtime.rules());
     let meta = meta(saga);
     let context = with_lifetime(context, "'static");
     let span = returned.span();
     let open = at(span, quote!(<));
     let [output, error] = ["Output", "Error"].map(|name| {
         let name = Ident::new(name, span);
-        at(span, quote!(as #private::IsResult>::#name))
+        at(span, quote!(as #rules::IsResult>::#name))
     });
     let coordinate = coordinate(saga);
     let future_span = signature.ident.span();
@@ -173,7 +173,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         #[allow(clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
         impl #runtime::Saga for #name {
             const META: #runtime::SagaMeta = #meta;
-            type Services = <#context as #private::IsContext>::Services;
+            type Services = <#context as #rules::IsContext>::Services;
             type Output = #open #returned #output;
             type Error = #open #returned #error;
 
@@ -256,7 +256,7 @@ fn coordinate(saga: &Saga<'_>) -> TokenStream {
         #private::Plan::new(shape, async move {
             let #private::Start { saga: #saga_value, cx: #context, engine: #engine } = #start.await;
             let #watch = #private::Watch::new(#context);
-            let mut #run = #private::Run::<_, _, #undo<#(#inferred),*>, #room>::new(&#watch, #context, #engine);
+            let mut #run = #private::Run::<_, _, #undo<'_, #(#inferred),*>, #room>::new(&#watch, #context, #engine);
             let #ended = {
                 let #run = &mut #run;
                 let #cx = #context;
@@ -296,18 +296,18 @@ fn field(name: &Ident, pattern: &Pat) -> TokenStream {
 //
 //     enum Undo<S0: Step, S1: Step> { S0(Called<S0>), S1(Called<S1>) }
 //     impl<S0: Step, S1: Step> Entry for Undo<S0, S1> { … }
-//     impl<V, S0: Step<Services = V>, S1: Step<Services = V>> Undo<V> for Undo<S0, S1> { … }
+//     impl<S0: Step, S1: Step> Undo for Undo<S0, S1> { … }
 fn undo_stack(saga: &Saga<'_>) -> TokenStream {
     let runtime = &saga.runtime;
     let private = runtime.private();
     let undo = undo();
     let variants: Vec<_> = (0..saga.sites.len()).map(variant).collect();
     quote! {
-        enum #undo<#(#variants: #runtime::Step),*> {
-            #(#variants(#private::Called<#variants>)),*
+        enum #undo<'run, #(#variants: #runtime::Step),*> {
+            #(#variants(#private::Called<'run, #variants>)),*
         }
 
-        impl<#(#variants: #runtime::Step),*> #private::Entry for #undo<#(#variants),*> {
+        impl<#(#variants: #runtime::Step),*> #private::Entry for #undo<'_, #(#variants),*> {
             #[inline]
             fn step(&self) -> &'static #runtime::StepMeta {
                 match self { #(Self::#variants(called) => called.step(),)* }
@@ -319,19 +319,14 @@ fn undo_stack(saga: &Saga<'_>) -> TokenStream {
             }
         }
 
-        impl<__V, #(#variants),*> #private::Undo<__V> for #undo<#(#variants),*>
-        where
-            __V: ?::core::marker::Sized + ::core::marker::Sync + 'static,
-            #(#variants: #runtime::Step<Services = __V>,)*
-        {
+        impl<#(#variants: #runtime::Step),*> #private::Undo for #undo<'_, #(#variants),*> {
             #[inline]
             fn compensate<'a, __E: #runtime::Engine>(
                 &'a self,
-                services: &'a __V,
                 at: #private::At<'a, __E>,
             ) -> impl ::core::future::Future<Output = #private::Compensated<__E>> + ::core::marker::Send {
                 async move {
-                    match self { #(Self::#variants(called) => called.compensate(services, at).await,)* }
+                    match self { #(Self::#variants(called) => called.compensate(at).await,)* }
                 }
             }
         }

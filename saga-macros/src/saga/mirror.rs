@@ -15,12 +15,12 @@ use crate::spans::at;
 //         let point = then(point, site1);
 //     };
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
-    let private = saga.runtime.private();
+    let rules = saga.runtime.rules();
     let point = point(saga.signature.ident.span());
     let steps = sequence(saga, &saga.flow);
     quote! {
         let _ = || {
-            let #point = #private::begin();
+            let #point = #rules::begin();
             #steps
             let _ = #point;
         };
@@ -37,18 +37,18 @@ fn sequence(saga: &Saga<'_>, flow: &[Flow]) -> TokenStream {
 
 /// Each line stands at the place of the code that it mirrors.
 fn one_point(saga: &Saga<'_>, flow: &Flow) -> TokenStream {
-    let private = saga.runtime.private();
+    let rules = saga.runtime.rules();
     let next = point(saga.signature.ident.span());
     match flow {
         Flow::Step(index) => {
             let span = saga.sites[*index].span;
             let site = variable(*index, &saga.sites[*index]);
-            let then = at(span, quote!(#private::then));
+            let then = at(span, quote!(#rules::then));
             let call = at(span, quote!((#next, #site)));
             quote!(let #next = #then #call;)
         }
         Flow::MayFail(span) => {
-            let may_fail = at(*span, quote!(#private::may_fail));
+            let may_fail = at(*span, quote!(#rules::may_fail));
             let call = at(*span, quote!((#next)));
             quote!(let #next = #may_fail #call;)
         }
@@ -57,9 +57,9 @@ fn one_point(saga: &Saga<'_>, flow: &Flow) -> TokenStream {
                 let steps = sequence(saga, &way.flow);
                 quote!({ #steps #next })
             });
-            let joined = ends.reduce(|one, other| quote!(#private::join(#one, #other)));
+            let joined = ends.reduce(|one, other| quote!(#rules::join(#one, #other)));
             quote!(let #next = #joined;)
         }
-        Flow::Return => quote!(let #next = #private::left(#next);),
+        Flow::Return => quote!(let #next = #rules::left(#next);),
     }
 }

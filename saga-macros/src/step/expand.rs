@@ -13,7 +13,7 @@ use crate::spans::at;
 // Expands to:
 //
 //     /// Takes the money.
-//     pub fn charge<'step>(cx: Context<'step, Shop>, order: &'step Order) -> Call<'step, charge> {
+//     pub fn charge<'run, 'step>(cx: Context<'run, Shop>, order: &'step Order) -> Call<'run, 'step, charge> {
 //         call(cx, (order,))
 //     }
 //     pub enum charge {}
@@ -64,7 +64,7 @@ fn function(step: &Step<'_>) -> TokenStream {
     let (name, marker) = (&signature.ident, marker(step));
     let private = runtime.private();
     let cx = Ident::new("cx", span(step));
-    let context = with_lifetime(&step.context, "'step");
+    let context = with_lifetime(&step.context, "'run");
     let names: Vec<_> = step.inputs.iter().map(|input| &input.name).collect();
     let types = step
         .inputs
@@ -76,7 +76,7 @@ fn function(step: &Step<'_>) -> TokenStream {
         #(#outer)*
         #[doc = #note]
         #[inline]
-        #visibility fn #name<'step>(#cx: #context, #(#names: #types),*) -> #runtime::Call<'step, #marker> {
+        #visibility fn #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #runtime::Call<'run, 'step, #marker> {
             #private::call(#cx, (#(#names,)*))
         }
     }
@@ -104,7 +104,7 @@ fn implementation(step: &Step<'_>) -> TokenStream {
         signature,
         ..
     } = step;
-    let private = runtime.private();
+    let (private, rules) = (runtime.private(), runtime.rules());
     let marker = marker(step);
     let meta = meta(step);
     let kind = match &step.kind {
@@ -122,8 +122,8 @@ fn implementation(step: &Step<'_>) -> TokenStream {
     let arguments = quote_spanned!(signature.paren_token.span.join()=> (#(#inputs,)*));
     let returned = step.returned;
     let (output, error) = (
-        projection(&private, returned, "Output"),
-        projection(&private, returned, "Error"),
+        projection(&rules, returned, "Output"),
+        projection(&rules, returned, "Error"),
     );
     let run = run(step);
     let compensate = compensate(step);
@@ -136,7 +136,7 @@ fn implementation(step: &Step<'_>) -> TokenStream {
         impl #runtime::Step for #marker {
             const META: #runtime::StepMeta = #meta;
             type Kind = #private::#kind;
-            type Services = <#context as #private::IsContext>::Services;
+            type Services = <#context as #rules::IsContext>::Services;
             type Args<'step> = #arguments;
             type Output = #output;
             type Error = #error;
@@ -149,12 +149,12 @@ fn implementation(step: &Step<'_>) -> TokenStream {
 }
 
 /// `<Result<…> as IsResult>::Output`, all of it at the place of the return type.
-fn projection(private: &TokenStream, returned: &Type, name: &str) -> TokenStream {
+fn projection(rules: &TokenStream, returned: &Type, name: &str) -> TokenStream {
     let span = returned.span();
     let name = Ident::new(name, span);
     let (open, close) = (
         at(span, quote!(<)),
-        at(span, quote!(as #private::IsResult>::#name)),
+        at(span, quote!(as #rules::IsResult>::#name)),
     );
     quote!(#open #returned #close)
 }
@@ -275,11 +275,11 @@ fn compensate(step: &Step<'_>) -> TokenStream {
         return TokenStream::new();
     };
     let Step { runtime, .. } = step;
-    let private = runtime.private();
+    let (private, rules) = (runtime.private(), runtime.rules());
     let span = path.span();
     let (cx, output) = (Ident::new("cx", span), Ident::new("output", span));
     let call = at(span, quote!((#cx, #output)));
-    let undoing = at(span, quote!(#private::undoing));
+    let undoing = at(span, quote!(#rules::undoing));
     let future = future(step, &quote!(::core::result::Result<(), #private::String>));
     quote! {
         #[inline]
@@ -297,14 +297,14 @@ fn resolve(step: &Step<'_>) -> TokenStream {
         return TokenStream::new();
     };
     let Step { runtime, .. } = step;
-    let private = runtime.private();
+    let (private, rules) = (runtime.private(), runtime.rules());
     let span = path.span();
     let cx = Ident::new("cx", span);
     let arguments: Vec<_> = (0..step.inputs.len())
         .map(|index| Ident::new(&format!("input{index}"), span))
         .collect();
     let call = at(span, quote!((#cx, #(#arguments),*)));
-    let undoing = at(span, quote!(#private::undoing));
+    let undoing = at(span, quote!(#rules::undoing));
     let future = future(step, &quote!(::core::result::Result<(), #private::String>));
     quote! {
         fn resolve<'cx, 'step>(
