@@ -13,7 +13,7 @@ use crate::step::StepMeta;
 /// It is `Copy`, and dereferences to the services: with `cx: Context<'_, Shop>`, `cx.payments` is the field of `Shop`.
 pub struct Context<'a, S: ?Sized> {
     services: &'a S,
-    scope: &'a Scope<'a>,
+    place: &'a dyn Place,
 }
 
 impl<'a, S: ?Sized> Context<'a, S> {

@@ -1,6 +1,7 @@
 //! The shape of a saga: its steps and branches as data, to be read, compared and drawn without running anything.
 
 mod dot;
+mod graph;
 mod mermaid;
 mod outline;
 
@@ -80,4 +81,91 @@ pub fn step<S: Step>(_: Site<S>) -> Node {
 #[must_use]
 pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
     Arm { when, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Kind;
+
+    fn shape() -> Shape {
+        let step = |name, kind| Node::Step(StepMeta::new(name, kind));
+        let charge = StepMeta::new("charge", Kind::Compensatable).compensation("refund");
+        let arms = vec![
+            arm("order.is_free()", vec![Node::Return]),
+            arm(
+                "order.total > \"1\"",
+                vec![Node::Step(charge), step("ship", Kind::Pivot)],
+            ),
+            arm("else", vec![]),
+        ];
+        let body = vec![
+            step("quote", Kind::NothingToUndo),
+            Node::Branch(arms),
+            step("send_receipt", Kind::Retriable),
+        ];
+        Shape {
+            saga: SagaMeta::new("place_order"),
+            body,
+        }
+    }
+
+    #[test]
+    fn steps_are_listed_in_the_order_of_the_source() {
+        let names: Vec<_> = shape().steps().map(|step| step.name).collect();
+        assert_eq!(names, ["quote", "charge", "ship", "send_receipt"]);
+    }
+
+    #[test]
+    fn the_outline_reads_like_the_source() {
+        let expected = "\
+saga `place_order`
+1. quote: nothing to undo
+2. one of
+   - order.is_free():
+     2.1. return
+   - order.total > \"1\":
+     2.1. charge: compensated by refund
+     2.2. ship: pivot
+   - else: nothing
+3. send_receipt: retriable";
+        assert_eq!(shape().to_string(), expected);
+    }
+
+    #[test]
+    fn mermaid_shows_steps_branches_and_compensations() {
+        let expected = r#"flowchart TD
+    n0(["place_order"])
+    n1["quote"]
+    n2{" "}
+    n3["charge"]
+    n4{{"ship (pivot)"}}
+    n5["send_receipt (retriable)"]
+    n6(["completed"])
+    n0 --> n1
+    n1 --> n2
+    n2 -->|"order.total #gt; #quot;1#quot;"| n3
+    n3 --> n4
+    n4 --> n5
+    n2 -->|"else"| n5
+    n5 --> n6
+    n2 -->|"order.is_free()"| n6
+    n3 -.-> c3[/"refund"/]
+"#;
+        assert_eq!(shape().to_mermaid(), expected);
+    }
+
+    #[test]
+    fn dot_shows_steps_branches_and_compensations() {
+        let dot = shape().to_dot();
+        for line in [
+            r#"digraph "place_order" {"#,
+            r#"n4 [label="ship\n(pivot)", shape=hexagon];"#,
+            r#"n2 -> n3 [label="order.total > \"1\""];"#,
+            r#"n2 -> n6 [label="order.is_free()"];"#,
+            r#"n3 -> c3 [style=dashed];"#,
+        ] {
+            assert!(dot.contains(line), "{line} in\n{dot}");
+        }
+    }
 }

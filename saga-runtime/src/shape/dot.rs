@@ -1,1 +1,67 @@
-//! todo
+//! A shape as a graph in DOT, the language of Graphviz.
+
+use std::fmt::Write as _;
+
+use super::Shape;
+use super::graph::{Graph, Point};
+use crate::step::Kind;
+
+impl Shape {
+    /// The saga as a [DOT](https://graphviz.org/doc/info/lang.html) graph: steps, branches, and a dashed line from each
+    /// step to its compensation.
+    #[must_use]
+    pub fn to_dot(&self) -> String {
+        let graph = Graph::of(self);
+        let mut text = format!(
+            "digraph \"{}\" {{\n    node [shape=box];\n",
+            escape(self.saga.name)
+        );
+        for (id, point) in graph.points.iter().enumerate() {
+            let (label, shape) = match point {
+                Point::Start(name) => (escape(name), "ellipse"),
+                Point::Step(step) => match step.kind {
+                    Kind::Pivot => (format!("{}\\n(pivot)", escape(step.name)), "hexagon"),
+                    Kind::Retriable => (format!("{}\\n(retriable)", escape(step.name)), "box"),
+                    Kind::Compensatable | Kind::NothingToUndo => (escape(step.name), "box"),
+                },
+                Point::Choice => (String::new(), "diamond"),
+                Point::Completed => ("completed".to_owned(), "ellipse"),
+            };
+            push(
+                &mut text,
+                &format!("n{id} [label=\"{label}\", shape={shape}];"),
+            );
+        }
+        for edge in &graph.edges {
+            let when = edge
+                .when
+                .map(|when| format!(" [label=\"{}\"]", escape(when)))
+                .unwrap_or_default();
+            push(&mut text, &format!("n{} -> n{}{when};", edge.from, edge.to));
+        }
+        for (id, point) in graph.points.iter().enumerate() {
+            if let Point::Step(step) = point
+                && let Some(compensation) = step.compensation
+            {
+                push(
+                    &mut text,
+                    &format!(
+                        "c{id} [label=\"{}\", shape=parallelogram];",
+                        escape(compensation)
+                    ),
+                );
+                push(&mut text, &format!("n{id} -> c{id} [style=dashed];"));
+            }
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+fn push(text: &mut String, line: &str) {
+    writeln!(text, "    {line}").expect("writing to a `String` never fails");
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}

@@ -1,1 +1,62 @@
-//! todo
+//! A shape as a Mermaid flowchart, which many documents and forges render.
+
+use std::fmt::Write as _;
+
+use super::Shape;
+use super::graph::{Graph, Point};
+use crate::step::Kind;
+
+impl Shape {
+    /// The saga as a [Mermaid](https://mermaid.js.org) flowchart: steps, branches, and a dashed line from each step to
+    /// its compensation.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        let graph = Graph::of(self);
+        let mut text = String::from("flowchart TD\n");
+        for (id, point) in graph.points.iter().enumerate() {
+            let line = match point {
+                Point::Start(name) => format!("n{id}([\"{}\"])", escape(name)),
+                Point::Step(step) => match step.kind {
+                    Kind::Pivot => format!("n{id}{{{{\"{} (pivot)\"}}}}", escape(step.name)),
+                    Kind::Retriable => format!("n{id}[\"{} (retriable)\"]", escape(step.name)),
+                    Kind::Compensatable | Kind::NothingToUndo => {
+                        format!("n{id}[\"{}\"]", escape(step.name))
+                    }
+                },
+                Point::Choice => format!("n{id}{{\" \"}}"),
+                Point::Completed => format!("n{id}([\"completed\"])"),
+            };
+            push(&mut text, &line);
+        }
+        for edge in &graph.edges {
+            let when = edge
+                .when
+                .map(|when| format!("|\"{}\"|", escape(when)))
+                .unwrap_or_default();
+            push(&mut text, &format!("n{} -->{when} n{}", edge.from, edge.to));
+        }
+        for (id, point) in graph.points.iter().enumerate() {
+            if let Point::Step(step) = point
+                && let Some(compensation) = step.compensation
+            {
+                push(
+                    &mut text,
+                    &format!("n{id} -.-> c{id}[/\"{}\"/]", escape(compensation)),
+                );
+            }
+        }
+        text
+    }
+}
+
+fn push(text: &mut String, line: &str) {
+    writeln!(text, "    {line}").expect("writing to a `String` never fails");
+}
+
+/// The characters that mean something in a quoted label become entities.
+fn escape(text: &str) -> String {
+    text.replace('#', "#35;")
+        .replace('"', "#quot;")
+        .replace('<', "#lt;")
+        .replace('>', "#gt;")
+}

@@ -1,0 +1,79 @@
+//! A shape as a graph: what both pictures, Mermaid and DOT, are drawn from.
+
+use super::{Node, Shape};
+use crate::step::StepMeta;
+
+/// What can happen in a saga, and what follows it.
+pub(super) struct Graph<'a> {
+    pub(super) points: Vec<Point<'a>>,
+    pub(super) edges: Vec<Edge<'a>>,
+}
+
+/// Something that happens.
+pub(super) enum Point<'a> {
+    Start(&'a str),
+    Step(&'a StepMeta),
+    /// One of several ways is taken.
+    Choice,
+    Completed,
+}
+
+/// What follows what, and when.
+pub(super) struct Edge<'a> {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) when: Option<&'a str>,
+}
+
+/// An edge whose end is not known yet.
+type Loose<'a> = (usize, Option<&'a str>);
+
+impl<'a> Graph<'a> {
+    pub(super) fn of(shape: &'a Shape) -> Self {
+        let mut graph = Self {
+            points: Vec::new(),
+            edges: Vec::new(),
+        };
+        let start = graph.point(Point::Start(shape.saga.name), &[]);
+        let mut returned = Vec::new();
+        let mut ends = graph.body(&shape.body, vec![(start, None)], &mut returned);
+        ends.append(&mut returned);
+        graph.point(Point::Completed, &ends);
+        graph
+    }
+
+    /// Draws `body` after the loose ends; returns those that are loose then, and adds the ones that leave the saga.
+    fn body(
+        &mut self,
+        body: &'a [Node],
+        mut ends: Vec<Loose<'a>>,
+        returned: &mut Vec<Loose<'a>>,
+    ) -> Vec<Loose<'a>> {
+        for node in body {
+            match node {
+                Node::Step(step) => ends = vec![(self.point(Point::Step(step), &ends), None)],
+                Node::Return => returned.append(&mut ends),
+                Node::Branch(arms) => {
+                    let choice = self.point(Point::Choice, &ends);
+                    ends = Vec::new();
+                    for arm in arms {
+                        let way = vec![(choice, Some(arm.when))];
+                        ends.append(&mut self.body(&arm.body, way, returned));
+                    }
+                }
+            }
+        }
+        ends
+    }
+
+    fn point(&mut self, point: Point<'a>, after: &[Loose<'a>]) -> usize {
+        let to = self.points.len();
+        self.points.push(point);
+        self.edges.extend(after.iter().map(|(from, when)| Edge {
+            from: *from,
+            to,
+            when: *when,
+        }));
+        to
+    }
+}
