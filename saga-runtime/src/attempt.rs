@@ -3,23 +3,34 @@
 use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use tracing::Instrument;
 
-use crate::context::{Context, Role, Scope};
+use crate::context::Context;
+use crate::place::{Attempt, Place};
 use crate::step::Step;
 use crate::telemetry;
 
 /// How one attempt ended. A panic and a timeout leave open what has happened; `Err` says that nothing has.
 #[derive(Debug)]
-pub(crate) enum Attempted<T, E> {
+pub enum Attempted<T, E> {
+    /// `Ok(output)`.
     Done(T),
+    /// `Err(error)`.
     Refused(E),
-    TimedOut { after: Duration },
-    Panicked { message: String },
+    /// It took longer than its limit.
+    TimedOut {
+        /// The limit.
+        after: Duration,
+    },
+    /// It panicked.
+    Panicked {
+        /// The panic's text.
+        message: String,
+    },
 }
 
 impl<T, E: Display> Attempted<T, E> {
@@ -50,33 +61,53 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let Some(limit) = limit else {
-        return finished(caught(future).await);
+        return caught(pin!(future)).await;
     };
-    match tokio::time::timeout(limit, caught(future)).await {
-        Ok(ended) => finished(ended),
+    match tokio::time::timeout(limit, caught(pin!(future))).await {
+        Ok(ended) => ended,
         Err(_) => Attempted::TimedOut { after: limit },
     }
 }
 
-fn finished<T, E>(ended: Result<Result<T, E>, String>) -> Attempted<T, E> {
-    match ended {
-        Ok(Ok(value)) => Attempted::Done(value),
-        Ok(Err(error)) => Attempted::Refused(error),
-        Err(message) => Attempted::Panicked { message },
+/// Polls a future to its end; a panic in it becomes an outcome.
+#[derive(Debug)]
+pub struct Caught<'f, F>(Pin<&'f mut F>);
+
+/// Polls `future` to its end; a panic in it becomes an outcome.
+#[inline]
+pub fn caught<F>(future: Pin<&mut F>) -> Caught<'_, F> {
+    Caught(future)
+}
+
+impl<F, T, E> Future for Caught<'_, F>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = Attempted<T, E>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        poll_caught(self.0.as_mut(), cx)
     }
 }
 
-/// Polls `future`; a panic in it becomes an error with the panic's message.
-#[inline]
-async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
-    let mut future = pin!(future);
-    std::future::poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(message(&*panic))),
-        },
-    )
-    .await
+/// Polls `future` once; a panic in it becomes an outcome.
+#[inline(always)]
+fn poll_caught<F, T, E>(
+    future: Pin<&mut F>,
+    cx: &mut task::Context<'_>,
+) -> Poll<Attempted<T, E>>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(Ok(value))) => Poll::Ready(Attempted::Done(value)),
+        Ok(Poll::Ready(Err(error))) => Poll::Ready(Attempted::Refused(error)),
+        Err(panic) => Poll::Ready(Attempted::Panicked {
+            message: message(&*panic),
+        }),
+    }
 }
 
 /// The text of a panic, or of a panic that has none.
@@ -92,23 +123,21 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// One attempt of the step `S`.
-#[inline]
 pub(crate) async fn attempt_step<S: Step>(
     services: &S::Services,
-    scope: &Scope<'_>,
+    place: &dyn Place,
     args: S::Args<'_>,
 ) -> Attempted<S::Output, S::Error> {
-    let attempt = attempted(S::run(Context::new(services, scope), args), S::META.timeout);
+    let attempt = attempted(S::run(Context::at(services, place), args), S::META.timeout);
     if telemetry::is_off() {
         return attempt.await;
     }
-    // Boxed, so that a saga that nobody watches doesn't carry the room for the span.
-    Box::pin(spanned(scope, Role::Action, attempt)).await
+    spanned(place, attempt).await
 }
 
 /// One attempt of a compensation or a resolver.
 pub(crate) async fn attempt_undo<F>(
-    scope: &Scope<'_>,
+    place: &Attempt<'_>,
     undo: F,
     limit: Option<Duration>,
 ) -> Result<(), String>
@@ -119,18 +148,17 @@ where
     let ended = if telemetry::is_off() {
         attempt.await
     } else {
-        spanned(scope, Role::Compensation, attempt).await
+        spanned(place, attempt).await
     };
     ended.into_result()
 }
 
 /// Runs `attempt` in a span that says which step of which saga it is, and how it ended.
 async fn spanned<T, E: Display>(
-    scope: &Scope<'_>,
-    role: Role,
+    place: &dyn Place,
     attempt: impl Future<Output = Attempted<T, E>>,
 ) -> Attempted<T, E> {
-    let span = telemetry::attempt_span(scope, role);
+    let span = telemetry::attempt_span(place);
     let ended = attempt.instrument(span.clone()).await;
     span.record(telemetry::OUTCOME, ended.outcome());
     ended

@@ -2,31 +2,34 @@
 
 use std::fmt;
 
-use crate::context::{Role, Scope};
-use crate::pursuit::{BoxFuture, Place};
+use crate::place::{Attempt, Position, Role};
+use crate::pursuit::BoxFuture;
 use crate::retry::RetryPolicy;
 
 /// Something that is undone, one attempt at a time, without knowing its types.
 pub(crate) trait Undoing: Send {
-    fn attempt<'b>(&'b mut self, scope: Scope<'b>) -> BoxFuture<'b, Result<(), String>>;
+    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>>;
 }
 
 /// Attempts to undo by the policy `retry`.
 pub(crate) async fn undo(
     undoing: &mut dyn Undoing,
-    place: Place<'_>,
+    position: Position<'_>,
     retry: RetryPolicy,
 ) -> Result<(), CompensationFailure> {
-    match undoing.attempt(place.scope(Role::Compensation, 1)).await {
+    match undoing
+        .attempt(Attempt::new(position, Role::Compensation, 1))
+        .await
+    {
         Ok(()) => Ok(()),
-        Err(message) => undo_again(undoing, place, retry, message).await,
+        Err(message) => undo_again(undoing, position, retry, message).await,
     }
 }
 
 /// Goes on after a first attempt that failed with `message`.
 pub(crate) async fn undo_again(
     undoing: &mut dyn Undoing,
-    place: Place<'_>,
+    position: Position<'_>,
     retry: RetryPolicy,
     mut message: String,
 ) -> Result<(), CompensationFailure> {
@@ -35,7 +38,7 @@ pub(crate) async fn undo_again(
         tokio::time::sleep(wait).await;
         attempts += 1;
         match undoing
-            .attempt(place.scope(Role::Compensation, attempts))
+            .attempt(Attempt::new(position, Role::Compensation, attempts))
             .await
         {
             Ok(()) => return Ok(()),

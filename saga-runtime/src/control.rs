@@ -26,49 +26,31 @@ impl fmt::Display for Interruption {
     }
 }
 
-/// Watches a saga's cancellation and deadline until its pivot has succeeded; from then on nothing interrupts it.
-#[derive(Debug, Default)]
-pub(crate) struct Control {
+/// What can interrupt a saga.
+#[derive(Debug)]
+pub(crate) struct Limits {
     cancellation: Option<CancellationToken>,
     deadline: Option<Instant>,
-    forward_only: AtomicBool,
 }
 
-impl Control {
-    pub(crate) fn new(cancellation: Option<CancellationToken>, deadline: Option<Duration>) -> Self {
+impl Limits {
+    /// The limits of a saga that starts now; `None` where there is none.
+    #[inline]
+    pub(crate) fn new(
+        cancellation: Option<CancellationToken>,
+        deadline: Option<Duration>,
+    ) -> Option<Box<Self>> {
+        if cancellation.is_none() && deadline.is_none() {
+            return None;
+        }
         let deadline = deadline.map(|deadline| Instant::now() + deadline);
-        Self {
+        Some(Box::new(Self {
             cancellation,
             deadline,
-            forward_only: AtomicBool::new(false),
-        }
+        }))
     }
 
-    /// After the pivot, or the first retriable step, the saga only goes forward.
-    #[inline]
-    pub(crate) fn go_forward_only(&self) {
-        self.forward_only.store(true, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn is_forward_only(&self) -> bool {
-        self.forward_only.load(Ordering::Relaxed)
-    }
-
-    /// Why the saga has to stop before its next attempt, if it has to.
-    #[inline]
-    pub(crate) fn interruption(&self) -> Option<Interruption> {
-        if self.cancellation.is_none() && self.deadline.is_none() {
-            return None;
-        }
-        self.watched_interruption()
-    }
-
-    #[cold]
-    fn watched_interruption(&self) -> Option<Interruption> {
-        if self.is_forward_only() {
-            return None;
-        }
+    fn interruption(&self) -> Option<Interruption> {
         if self
             .cancellation
             .as_ref()
@@ -80,16 +62,59 @@ impl Control {
             .filter(|deadline| *deadline <= Instant::now())
             .map(|_| Interruption::DeadlineExceeded)
     }
+}
+
+/// Watches a saga's limits until its pivot has succeeded; from then on nothing interrupts it.
+#[derive(Debug)]
+pub(crate) struct Control {
+    limits: Option<Box<Limits>>,
+    forward_only: AtomicBool,
+}
+
+impl Control {
+    #[inline]
+    pub(crate) fn new(limits: Option<Box<Limits>>) -> Self {
+        Self {
+            limits,
+            forward_only: AtomicBool::new(false),
+        }
+    }
+
+    /// After the pivot, or the first retriable step, the saga only goes forward.
+    #[inline]
+    pub(crate) fn go_forward_only(&self) {
+        self.forward_only.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing can interrupt the saga from the start.
+    #[inline]
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.limits.is_none()
+    }
+
+    /// The limits, as long as they hold.
+    #[inline]
+    fn limits(&self) -> Option<&Limits> {
+        self.limits
+            .as_deref()
+            .filter(|_| !self.forward_only.load(Ordering::Relaxed))
+    }
+
+    /// Why the saga has to stop before its next attempt, if it has to.
+    #[inline]
+    pub(crate) fn interruption(&self) -> Option<Interruption> {
+        self.limits()?.interruption()
+    }
 
     /// Waits for `delay`, or until the saga is interrupted.
     pub(crate) async fn wait(&self, delay: Duration) -> Option<Interruption> {
         let wake = Instant::now() + delay;
-        if self.is_forward_only() {
+        let Some(limits) = self.limits() else {
             tokio::time::sleep_until(wake).await;
             return None;
-        }
-        let wake = self.deadline.map_or(wake, |deadline| deadline.min(wake));
-        match &self.cancellation {
+        };
+        let wake = limits.deadline.map_or(wake, |deadline| deadline.min(wake));
+        match &limits.cancellation {
             Some(cancellation) => {
                 cancellation
                     .run_until_cancelled(tokio::time::sleep_until(wake))
@@ -97,6 +122,6 @@ impl Control {
             }
             None => tokio::time::sleep_until(wake).await,
         }
-        self.interruption()
+        limits.interruption()
     }
 }

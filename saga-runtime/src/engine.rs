@@ -3,13 +3,15 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use crate::attempt::Attempted;
 use crate::compensation::CompensationFailure;
-use crate::context::{Instance, Position};
 use crate::control::Interruption;
-use crate::error::Cause;
+use crate::error::{Cause, Compensation};
+use crate::place::{Calls, Instance, Position};
+use crate::saga::{Saga, SagaEnd};
 use crate::step::Step;
 
-/// Runs the effects of sagas: steps and compensations.
+/// Runs the effects of one saga: its steps and compensations.
 ///
 /// The coordinator that [`saga!`](crate::saga) generates calls [`step`](Self::step) for one step after the other, and
 /// keeps what it returns on its undo stack. If the saga fails, it calls
@@ -34,13 +36,30 @@ pub trait Engine: Send + Sync {
     /// has taken it over. [`Infallible`](std::convert::Infallible) if it never does.
     type Suspension: Send + Sync;
 
-    /// Runs the step `S` until its outcome is settled: attempts, timeouts, retries, and what is in doubt.
+    /// What driving the saga `G` on this engine gives.
+    type End<G: Saga>;
+
+    /// The saga that this engine runs.
+    fn instance(&self) -> &Instance;
+
+    /// Hands out how the saga ended.
+    fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
+
+    /// Whether the coordinator may make the first attempt of a step by itself and hand in its outcome only if it is not
+    /// [`Done`](Attempted::Done): nobody watches the saga, and nothing can interrupt it.
+    #[inline]
+    fn trusts_first_attempts(&self) -> bool {
+        false
+    }
+
+    /// Runs the step `S`, which is called after `calls`, until its outcome is settled: attempts, timeouts, retries, and
+    /// what is in doubt. Goes on after the `first` attempt, if that was made.
     fn step<'a, 'args, S: Step>(
         &'a self,
-        instance: &'a Instance,
-        position: Position<'a>,
+        calls: &'a dyn Calls,
         services: &'a S::Services,
         args: S::Args<'args>,
+        first: Option<Attempted<S::Output, S::Error>>,
     ) -> impl Future<Output = StepEnd<S::Output, S::Error, Self::Suspension>> + Send;
 
     /// Makes final that the saga is undone: after this no step is requested.
@@ -51,7 +70,6 @@ pub trait Engine: Send + Sync {
     /// Compensates the step `S`, which was done with `output`, until it succeeds or has failed for good.
     fn compensate<'a, S: Step>(
         &'a self,
-        instance: &'a Instance,
         position: Position<'a>,
         services: &'a S::Services,
         output: &'a S::Output,
@@ -70,6 +88,17 @@ pub enum StepEnd<T, E, X> {
     Stopped(Box<Stopped<T, E>>),
     /// The engine lets go of the saga.
     Suspended(X),
+}
+
+impl<T, E, X> StepEnd<T, E, X> {
+    /// The step was not requested, because the saga was stopped from outside.
+    #[cold]
+    pub fn interrupted(interruption: Interruption) -> Self {
+        Self::Stopped(Box::new(Stopped {
+            why: Why::Interrupted(interruption),
+            settlement: Settlement::Nothing,
+        }))
+    }
 }
 
 /// A step that was given up: why, and what has become of its effect.
@@ -108,6 +137,18 @@ impl<E> Why<E> {
             Self::TimedOut { after } => Err(Cause::TimedOut { after }),
             Self::Panicked { message } => Err(Cause::Panicked { message }),
             Self::Interrupted(interruption) => Err(interruption.into()),
+        }
+    }
+}
+
+impl<T> Settlement<T> {
+    /// The output of a step that turned out to be done, and what to report of one that was undone on the spot.
+    pub(crate) fn into_parts(self, step: &'static str) -> (Option<T>, Option<Compensation>) {
+        match self {
+            Self::Nothing => (None, None),
+            Self::Done(output) => (Some(output), None),
+            Self::Resolved => (None, Some(Compensation::new(step, Ok(())))),
+            Self::Unresolved(failure) => (None, Some(Compensation::new(step, Err(failure)))),
         }
     }
 }

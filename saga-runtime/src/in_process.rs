@@ -6,14 +6,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Attempted, attempt_step, attempt_undo};
 use crate::compensation::{CompensationFailure, Undoing, undo_again};
-use crate::context::{Context, Instance, Position, Role, Scope};
-use crate::control::Control;
-use crate::engine::{Engine, Settlement, StepEnd, Stopped, Why};
+use crate::context::Context;
+use crate::control::{Control, Limits};
+use crate::engine::{Engine, StepEnd};
 use crate::error::SagaError;
 use crate::id::SagaId;
-use crate::pursuit::{BoxFuture, Place, pursue};
+use crate::place::{Attempt, Calls, Instance, Position, Role};
+use crate::pursuit::{BoxFuture, pursue};
 use crate::saga::{Saga, SagaEnd};
 use crate::step::{Kind, Step};
+use crate::telemetry;
 
 /// Runs one saga in the caller's future, without a journal.
 ///
@@ -67,60 +69,77 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
     /// # Cancel safety
     /// Not cancel safe: see [`InProcess`].
     #[inline]
-    pub async fn execute<G>(self, saga: G) -> Result<G::Output, SagaError<G::Error>>
+    pub fn execute<G>(
+        self,
+        saga: G,
+    ) -> impl Future<Output = Result<G::Output, SagaError<G::Error>>> + Send
     where
         G: Saga<Services = S>,
         S: Sync + 'static,
     {
-        let instance = Instance::new(G::META.name, self.id);
-        let scope = Scope::of_saga(&instance);
+        let limits = Limits::new(self.cancellation, G::META.deadline);
         let effects = Effects {
-            control: Control::new(self.cancellation, G::META.deadline),
+            instance: Instance::new(G::META.name, self.id),
+            control: Control::new(limits),
         };
-        match saga
-            .drive(Context::new(self.services, &scope), &effects)
-            .await
-        {
-            SagaEnd::Completed(output) => Ok(output),
-            SagaEnd::Failed(error) => Err(error),
-            SagaEnd::Suspended(never) => match never {},
-        }
+        saga.drive(self.services, effects)
     }
 }
 
 /// The engine behind [`InProcess`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Effects {
+    instance: Instance,
     control: Control,
 }
 
 impl Engine for Effects {
     type Suspension = Infallible;
+    type End<G: Saga> = Result<G::Output, SagaError<G::Error>>;
 
     #[inline]
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    #[inline]
+    fn end<G: Saga>(&self, end: SagaEnd<G, Infallible>) -> Self::End<G> {
+        match end {
+            SagaEnd::Completed(output) => Ok(output),
+            SagaEnd::Failed(error) => Err(error),
+        }
+    }
+
+    #[inline]
+    fn trusts_first_attempts(&self) -> bool {
+        self.control.is_unlimited() && telemetry::is_off()
+    }
+
     async fn step<'a, 'args, S: Step>(
         &'a self,
-        instance: &'a Instance,
-        position: Position<'a>,
+        calls: &'a dyn Calls,
         services: &'a S::Services,
         args: S::Args<'args>,
+        first: Option<Attempted<S::Output, S::Error>>,
     ) -> StepEnd<S::Output, S::Error, Infallible> {
-        if let Some(interruption) = self.control.interruption() {
-            let why = Why::Interrupted(interruption);
-            return StepEnd::Stopped(Box::new(Stopped {
-                why,
-                settlement: Settlement::Nothing,
-            }));
-        }
-        if S::META.kind == Kind::Retriable {
-            self.control.go_forward_only();
-        }
-        let place = Place { instance, position };
-        let scope = place.scope(Role::Action, 1);
-        let end = match attempt_step::<S>(services, &scope, args.clone()).await {
+        let position = Position::new(calls, &const { S::META }, calls.count());
+        let first = match first {
+            Some(first) => first,
+            None => {
+                if let Some(interruption) = self.control.interruption() {
+                    return StepEnd::interrupted(interruption);
+                }
+                if S::META.kind == Kind::Retriable {
+                    self.control.go_forward_only();
+                }
+                let attempt = Attempt::new(position, Role::Action, 1);
+                attempt_step::<S>(services, &attempt, args.clone()).await
+            }
+        };
+        let end = match first {
             Attempted::Done(output) => StepEnd::Done(output),
             Attempted::Refused(error) if is_final::<S>(&error) => StepEnd::Refused(error),
-            other => Box::pin(pursue::<S, _>(&self.control, place, services, args, other)).await,
+            other => pursue::<S, _>(&self.control, position, services, args, other).await,
         };
         if S::META.kind == Kind::Pivot && matches!(end, StepEnd::Done(_)) {
             self.control.go_forward_only();
@@ -131,21 +150,19 @@ impl Engine for Effects {
     #[inline]
     async fn compensate<'a, S: Step>(
         &'a self,
-        instance: &'a Instance,
         position: Position<'a>,
         services: &'a S::Services,
         output: &'a S::Output,
     ) -> Result<Result<(), CompensationFailure>, Infallible> {
-        let place = Place { instance, position };
-        let scope = place.scope(Role::Compensation, 1);
-        let undo = S::compensate(Context::new(services, &scope), output);
-        match attempt_undo(&scope, undo, S::META.compensation_timeout).await {
+        let attempt = Attempt::new(position, Role::Compensation, 1);
+        let undo = S::compensate(Context::new(services, &attempt), output);
+        match attempt_undo(&attempt, undo, S::META.compensation_timeout).await {
             Ok(()) => Ok(Ok(())),
             Err(message) => {
                 let mut compensating = Compensating::<S> { services, output };
                 let again = undo_again(
                     &mut compensating,
-                    place,
+                    position,
                     S::META.compensation_retry,
                     message,
                 );
@@ -169,10 +186,10 @@ struct Compensating<'a, S: Step> {
 }
 
 impl<S: Step> Undoing for Compensating<'_, S> {
-    fn attempt<'b>(&'b mut self, scope: Scope<'b>) -> BoxFuture<'b, Result<(), String>> {
+    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
         Box::pin(async move {
-            let undo = S::compensate(Context::new(self.services, &scope), self.output);
-            attempt_undo(&scope, undo, S::META.compensation_timeout).await
+            let undo = S::compensate(Context::new(self.services, &attempt), self.output);
+            attempt_undo(&attempt, undo, S::META.compensation_timeout).await
         })
     }
 }

@@ -125,7 +125,10 @@ mod tests {
             key("a/b c%ü", charge).as_str(),
             "a%2Fb%20c%25%C3%BC/charge/0"
         );
-        assert_eq!(key("order-17", charge).to_uuid().to_string(), "5c33bfd4-e6dd-58e3-a43f-2855739a0d7a");
+        assert_eq!(
+            key("order-17", charge).to_uuid().to_string(),
+            "5c33bfd4-e6dd-58e3-a43f-2855739a0d7a"
+        );
     }
 
     #[test]

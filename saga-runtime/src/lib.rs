@@ -13,6 +13,7 @@ mod key;
 pub mod kind;
 mod order;
 mod payload;
+mod place;
 mod pursuit;
 mod retry;
 mod run;
@@ -29,8 +30,9 @@ pub mod rules;
 #[path = "private.rs"]
 pub mod __private;
 
+pub use attempt::Attempted;
 pub use compensation::{CompensationFailure, CompensationOrder, OnCompensationFailure};
-pub use context::{Context, Instance, Position, Role, Scope};
+pub use context::Context;
 pub use control::Interruption;
 pub use engine::{Engine, Settlement, StepEnd, Stopped, Why};
 pub use error::{Cause, Compensation, CompensationOutcome, SagaError};
@@ -38,6 +40,7 @@ pub use id::{InvalidSagaId, SagaId};
 pub use in_process::InProcess;
 pub use key::IdempotencyKey;
 pub use payload::Payload;
+pub use place::{Attempt, Calls, Instance, Position, Role};
 pub use retry::{Backoffs, RetryPolicy};
 pub use saga::{Saga, SagaEnd, SagaMeta};
 pub use saga_macros::{saga, step};

@@ -8,7 +8,8 @@ pub use serde;
 pub use crate::as_written;
 pub use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::order::Site;
-pub use crate::run::{At, Called, Compensated, Entry, Plan, Run, Start, Undo, Watch};
+pub use crate::attempt::caught;
+pub use crate::run::{Called, Compensated, Entry, Forward, Input, Plan, Run, Start, Undo, Watch};
 pub use crate::shape::{arm, step as shape_of};
 
 use crate::context::Context;

@@ -6,32 +6,19 @@ use std::pin::Pin;
 
 use crate::attempt::{Attempted, attempt_step, attempt_undo};
 use crate::compensation::{CompensationFailure, Undoing, undo};
-use crate::context::{Context, Instance, Position, Role, Scope};
+use crate::context::Context;
 use crate::control::{Control, Interruption};
 use crate::decision::{Answer, Next, Settling, after_attempt, settling};
 use crate::engine::{Settlement, StepEnd, Stopped, Why};
+use crate::place::{Attempt, Position, Role};
 use crate::step::{Kind, Step, StepMeta};
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where a step stands: which saga, which call of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) instance: &'a Instance,
-    pub(crate) position: Position<'a>,
-}
-
-impl<'a> Place<'a> {
-    #[inline]
-    pub(crate) fn scope(&self, role: Role, attempt: u32) -> Scope<'a> {
-        Scope::of_step(self.instance, self.position, role, attempt)
-    }
-}
-
 /// Pursues the step `S`, whose first attempt ended as `first`, until its outcome is settled.
 pub(crate) async fn pursue<S: Step, X>(
     control: &Control,
-    place: Place<'_>,
+    position: Position<'_>,
     services: &S::Services,
     args: S::Args<'_>,
     first: Attempted<S::Output, S::Error>,
@@ -43,7 +30,7 @@ pub(crate) async fn pursue<S: Step, X>(
         why: None,
     };
     let first = step.note(first);
-    let end = settle(&mut step, first, place, control).await;
+    let end = settle(&mut step, first, position, control).await;
     step.end(end)
 }
 
@@ -68,7 +55,7 @@ enum Settled {
 async fn settle(
     step: &mut dyn Attempts,
     first: Answer,
-    place: Place<'_>,
+    position: Position<'_>,
     control: &Control,
 ) -> End {
     let meta = step.meta();
@@ -93,7 +80,9 @@ async fn settle(
                     break (next, Some(interruption));
                 }
                 attempt += 1;
-                answer = step.attempt(place.scope(Role::Action, attempt)).await;
+                answer = step
+                    .attempt(Attempt::new(position, Role::Action, attempt))
+                    .await;
             }
             next => break (next, None),
         }
@@ -114,7 +103,7 @@ async fn settle(
             settled: Settled::Nothing,
         },
         Settling::Resolve => {
-            let settled = match undo(step.resolver(), place, meta.compensation_retry).await {
+            let settled = match undo(step.resolver(), position, meta.compensation_retry).await {
                 Ok(()) => Settled::Resolved,
                 Err(failure) => Settled::Unresolved(failure),
             };
@@ -123,7 +112,7 @@ async fn settle(
                 settled,
             }
         }
-        Settling::AskAgain => ask_again(step, attempt, place, interruption).await,
+        Settling::AskAgain => ask_again(step, attempt, position, interruption).await,
     }
 }
 
@@ -131,14 +120,17 @@ async fn settle(
 async fn ask_again(
     step: &mut dyn Attempts,
     mut attempt: u32,
-    place: Place<'_>,
+    position: Position<'_>,
     interruption: Option<Interruption>,
 ) -> End {
     let meta = step.meta();
     let mut waits = meta.settling_retry().backoffs();
     loop {
         attempt += 1;
-        match step.attempt(place.scope(Role::Action, attempt)).await {
+        match step
+            .attempt(Attempt::new(position, Role::Action, attempt))
+            .await
+        {
             // It can't be undone, so the saga goes on from here.
             Answer::Done if meta.kind == Kind::Pivot => return End::Done,
             Answer::Done => {
@@ -171,7 +163,7 @@ async fn ask_again(
 trait Attempts: Send {
     fn meta(&self) -> &'static StepMeta;
 
-    fn attempt<'b>(&'b mut self, scope: Scope<'b>) -> BoxFuture<'b, Answer>;
+    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Answer>;
 
     fn resolver(&mut self) -> &mut dyn Undoing;
 
@@ -255,9 +247,9 @@ impl<S: Step> Attempts for Pursued<'_, '_, S> {
         &const { S::META }
     }
 
-    fn attempt<'b>(&'b mut self, scope: Scope<'b>) -> BoxFuture<'b, Answer> {
+    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Answer> {
         Box::pin(async move {
-            let ended = attempt_step::<S>(self.services, &scope, self.args.clone()).await;
+            let ended = attempt_step::<S>(self.services, &attempt, self.args.clone()).await;
             self.note(ended)
         })
     }
@@ -278,10 +270,10 @@ impl<S: Step> Attempts for Pursued<'_, '_, S> {
 }
 
 impl<S: Step> Undoing for Pursued<'_, '_, S> {
-    fn attempt<'b>(&'b mut self, scope: Scope<'b>) -> BoxFuture<'b, Result<(), String>> {
+    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
         Box::pin(async move {
-            let resolve = S::resolve(Context::new(self.services, &scope), self.args.clone());
-            attempt_undo(&scope, resolve, S::META.compensation_timeout).await
+            let resolve = S::resolve(Context::new(self.services, &attempt), self.args.clone());
+            attempt_undo(&attempt, resolve, S::META.compensation_timeout).await
         })
     }
 }

@@ -1,16 +1,14 @@
 //! What a saga is: a name, an input, and a coordinator that any engine can drive. Implemented by `saga!`.
 
 use std::fmt::Display;
-use std::future::{Pending, Ready, pending, ready};
 use std::time::Duration;
 
 use crate::compensation::{CompensationOrder, OnCompensationFailure};
-use crate::context::Context;
 use crate::engine::Engine;
 use crate::error::SagaError;
 use crate::in_process::Effects;
 use crate::payload::Payload;
-use crate::run::{Plan, Start};
+use crate::run::{Input, Plan, Start, Unstarted};
 use crate::shape::Shape;
 
 /// A saga with its input: what [`saga!`](crate::saga) makes of an `async fn`.
@@ -27,48 +25,48 @@ pub trait Saga: Sized + Send + 'static {
     /// Why it can fail.
     type Error: Display + Send + 'static;
 
-    /// The coordinator, which waits for its start.
+    /// The coordinator.
     ///
     /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
     #[doc(hidden)]
     fn coordinate<'run, E, I>(
-        start: I,
-    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = SagaEnd<Self, E>> + Send>
+        input: I,
+    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = E::End<Self>> + Send>
     where
         E: Engine + 'run,
-        I: Future<Output = Start<'run, Self, E>> + Send;
+        I: Input<'run, Self, E> + Send;
 
     /// Its steps and branches, without running anything.
     #[must_use]
     fn shape() -> Shape {
-        (Self::coordinate::<Effects, Pending<_>>(pending()).shape)()
+        (Self::coordinate::<Effects, _>(Unstarted).shape)()
     }
 
     /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.
-    fn drive<'run, E: Engine>(
+    fn drive<'run, E: Engine + 'run>(
         self,
-        cx: Context<'run, Self::Services>,
-        engine: &'run E,
-    ) -> impl Future<Output = SagaEnd<Self, E>> + Send {
-        Self::coordinate::<E, Ready<_>>(ready(Start {
+        services: &'run Self::Services,
+        engine: E,
+    ) -> impl Future<Output = E::End<Self>> + Send {
+        let start = Start {
             saga: self,
-            cx,
+            services,
             engine,
-        }))
-        .future
+        };
+        Self::coordinate::<E, _>(start).future
     }
 }
 
 /// How a saga ended on an engine.
 #[derive(Debug)]
 #[must_use]
-pub enum SagaEnd<G: Saga, E: Engine> {
+pub enum SagaEnd<G: Saga, X> {
     /// Every step has an outcome, and this is the result.
     Completed(G::Output),
     /// It failed; what was done is compensated, or the error says what is not.
     Failed(SagaError<G::Error>),
     /// The engine let go of it before its end.
-    Suspended(E::Suspension),
+    Suspended(X),
 }
 
 /// A saga's durable name and its options: what `#[saga(…)]` says.

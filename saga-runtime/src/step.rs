@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::kind::StepKind;
 use crate::payload::Payload;
+use crate::place::Place;
 use crate::retry::RetryPolicy;
 
 /// A step of a saga: one action in one service, and the compensation that undoes it.
@@ -226,8 +227,23 @@ impl<'run, 'a, S: Step> Call<'run, 'a, S> {
     }
 
     #[inline]
-    pub(crate) fn into_parts(self) -> (&'run S::Services, S::Args<'a>) {
-        (self.cx.services(), self.args)
+    pub(crate) fn services(&self) -> &'run S::Services {
+        self.cx.services()
+    }
+
+    #[inline]
+    pub(crate) fn into_args(self) -> S::Args<'a> {
+        self.args
+    }
+
+    /// Begins an attempt.
+    #[doc(hidden)]
+    #[inline]
+    pub fn attempt<'p, P: Place>(
+        &'p self,
+        place: &'p P,
+    ) -> impl Future<Output = Result<S::Output, S::Error>> + Send + use<'run, 'a, 'p, S, P> {
+        S::run(Context::at(self.cx.services(), place), self.args.clone())
     }
 }
 

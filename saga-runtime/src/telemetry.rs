@@ -4,7 +4,7 @@
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
 
-use crate::context::{Instance, Role, Scope};
+use crate::place::{Instance, Place, Position, Role};
 
 /// How the saga or the attempt ended.
 pub(crate) const OUTCOME: &str = "outcome";
@@ -17,9 +17,6 @@ pub(crate) fn is_off() -> bool {
 
 /// The span of one saga, from its first step to its last compensation.
 pub(crate) fn saga_span(instance: &Instance) -> Span {
-    if is_off() {
-        return Span::none();
-    }
     tracing::info_span!(
         target: "saga",
         "saga",
@@ -31,33 +28,31 @@ pub(crate) fn saga_span(instance: &Instance) -> Span {
 
 /// Says how the saga ended.
 pub(crate) fn record_outcome(span: &Span, outcome: &'static str) {
-    if !span.is_none() {
-        span.record(OUTCOME, outcome);
-    }
+    span.record(OUTCOME, outcome);
 }
 
 /// The span of one attempt of a step or of a compensation.
-pub(crate) fn attempt_span(scope: &Scope<'_>, role: Role) -> Span {
-    let position = scope.position();
-    let step = position.map(|position| position.step().name);
-    let occurrence = position.map(crate::context::Position::occurrence);
-    match role {
+pub(crate) fn attempt_span(place: &dyn Place) -> Span {
+    let position = place.position();
+    let step = position.as_ref().map(|position| position.step().name);
+    let occurrence = position.as_ref().map(Position::occurrence);
+    match place.role() {
         Role::Action => tracing::info_span!(
             target: "saga",
             "step",
-            saga.id = %scope.instance().id(),
+            saga.id = %place.instance().id(),
             step.name = step,
             step.occurrence = occurrence,
-            attempt = scope.attempt(),
+            attempt = place.attempt(),
             outcome = field::Empty,
         ),
         Role::Compensation => tracing::info_span!(
             target: "saga",
             "compensation",
-            saga.id = %scope.instance().id(),
+            saga.id = %place.instance().id(),
             step.name = step,
             step.occurrence = occurrence,
-            attempt = scope.attempt(),
+            attempt = place.attempt(),
             outcome = field::Empty,
         ),
     }

@@ -185,7 +185,8 @@ impl Walk<'_> {
         self.sites.push(site);
         let rules = self.runtime.rules();
         let only_steps = at(span, quote!(#rules::only_steps));
-        let value = Ident::new("call", Span::mixed_site());
+        let [value, first, place, attempt, output] = ["call", "first", "place", "attempt", "output"]
+            .map(|name| Ident::new(name, Span::mixed_site()));
         let ExprAwait {
             base,
             dot_token,
@@ -200,8 +201,25 @@ impl Walk<'_> {
                 (quote!(#handled(#called)), quote!(handle))
             }
         };
+        let private = self.runtime.private();
+        let awaiting = quote!(#dot_token #await_token);
+        let entry = quote!(#undo::#variant);
         Expr::Verbatim(quote! {
-            match #called { #value => #run.#method(#value, #variable, #undo::#variant) #dot_token #await_token }
+            match #called {
+                #value => {
+                    let #first = if #run.trusts(&#value, #variable) {
+                        let #place = #run.place(#variable);
+                        let #attempt = ::core::pin::pin!(#value.attempt(&#place));
+                        ::core::option::Option::Some(#private::caught(#attempt) #awaiting)
+                    } else {
+                        ::core::option::Option::None
+                    };
+                    match #run.done(&#value, #first, #entry) {
+                        ::core::result::Result::Ok(#output) => ::core::result::Result::Ok(#output),
+                        ::core::result::Result::Err(#first) => #run.#method(#value, #first, #entry) #awaiting,
+                    }
+                }
+            }
         })
     }
 

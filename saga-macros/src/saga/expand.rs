@@ -89,11 +89,13 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             /// # Cancel safety
             /// Not cancel safe: if the future is dropped, the saga ends where it is and nothing is compensated.
             #[inline]
-            #visibility async fn execute(
+            #visibility fn execute(
                 self,
                 services: &<Self as #runtime::Saga>::Services,
-            ) -> ::core::result::Result<#output, #runtime::SagaError<#error>> {
-                #runtime::InProcess::new(services).execute(self).await
+            ) -> impl ::core::future::Future<
+                Output = ::core::result::Result<#output, #runtime::SagaError<#error>>,
+            > + ::core::marker::Send {
+                #runtime::InProcess::new(services).execute(self)
             }
 
             /// The steps and branches of the saga, without running anything.
@@ -167,7 +169,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     let coordinate = coordinate(saga);
     let future_span = signature.ident.span();
     let start = Ident::new("start", Span::mixed_site());
-    let future = quote_spanned!(future_span=> impl ::core::future::Future<Output = #runtime::SagaEnd<Self, __E>> + ::core::marker::Send);
+    let future = quote_spanned!(future_span=> impl ::core::future::Future<Output = __E::End<Self>> + ::core::marker::Send);
     quote! {
         #[automatically_derived]
         #[allow(clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
@@ -183,7 +185,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
             ) -> #private::Plan<impl ::core::ops::FnOnce() -> #runtime::Shape, #future>
             where
                 __E: #runtime::Engine + '__run,
-                __I: ::core::future::Future<Output = #private::Start<'__run, Self, __E>> + ::core::marker::Send,
+                __I: #private::Input<'__run, Self, __E> + ::core::marker::Send,
             {
                 #coordinate
             }
@@ -216,10 +218,13 @@ fn meta(saga: &Saga<'_>) -> TokenStream {
 //     let shape = move || Shape::new::<Self>(…);
 //     let _ = || { … };                             // the order rule
 //     Plan::new(shape, async move {
-//         let Start { saga: Self { request }, cx, engine } = start.await;
-//         let watch = Watch::new(cx);
-//         let mut run = Run::<_, _, Undo<_>, 1>::new(&watch, cx, engine);
-//         let ended = { let run = &mut run; watch.forward(async move { … }).await };
+//         let Some(Start { saga, services, engine }) = start.take() else { return pending().await };
+//         let watch = Watch::new(engine.instance());
+//         let mut run = Run::<_, Undo<_>, 1>::new(&watch, &engine);
+//         let ended = {
+//             let (run, cx, Self { request }) = (&mut run, Context::of_saga(…), saga);
+//             watch.forward(pin!(async move { … })).await
+//         };
 //         run.finish(ended).await
 //     })
 fn coordinate(saga: &Saga<'_>) -> TokenStream {
@@ -231,7 +236,8 @@ fn coordinate(saga: &Saga<'_>) -> TokenStream {
         body,
         ..
     } = saga;
-    let private = saga.runtime.private();
+    let runtime = &saga.runtime;
+    let private = runtime.private();
     let stack = undo_stack(saga);
     let site_names: Vec<_> = sites
         .iter()
@@ -243,8 +249,8 @@ fn coordinate(saga: &Saga<'_>) -> TokenStream {
     let (run, undo, room) = (run(), undo(), sites.len());
     let inferred = sites.iter().map(|_| quote!(_));
     let start = Ident::new("start", Span::mixed_site());
-    let [saga_value, context, engine, watch, ended] =
-        ["saga", "context", "engine", "watch", "ended"]
+    let [saga_value, services, engine, watch, ended, forward, output] =
+        ["saga", "services", "engine", "watch", "ended", "forward", "output"]
             .map(|name| Ident::new(name, Span::mixed_site()));
     let fields = inputs.iter().map(|input| field(input.name, input.pattern));
     let typed = typed(returned, &private);
@@ -254,19 +260,31 @@ fn coordinate(saga: &Saga<'_>) -> TokenStream {
         let shape = #shape;
         #mirror
         #private::Plan::new(shape, async move {
-            let #private::Start { saga: #saga_value, cx: #context, engine: #engine } = #start.await;
-            let #watch = #private::Watch::new(#context);
-            let mut #run = #private::Run::<_, _, #undo<'_, #(#inferred),*>, #room>::new(&#watch, #context, #engine);
+            let ::core::option::Option::Some(#private::Start {
+                saga: #saga_value,
+                services: #services,
+                engine: #engine,
+            }) = #private::Input::take(#start) else {
+                return ::core::future::pending().await;
+            };
+            let #watch = #private::Watch::new(#runtime::Engine::instance(&#engine));
+            let mut #run = #private::Run::<_, #undo<'_, #(#inferred),*>, #room>::new(&#watch, &#engine);
             let #ended = {
                 let #run = &mut #run;
-                let #cx = #context;
+                let #cx = #runtime::Context::of_saga(#services, #runtime::Engine::instance(&#engine));
                 let Self { #(#fields),* } = #saga_value;
-                #watch.forward(async move {
+                let #forward = ::core::pin::pin!(async move {
                     #typed
                     #body
-                }).await
+                });
+                #watch.forward(#forward).await
             };
-            #run.finish(#ended).await
+            match #ended {
+                #private::Forward::Returned(::core::result::Result::Ok(#output)) => {
+                    #run.complete::<Self>(#output)
+                }
+                #ended => #run.finish::<Self>(#ended).await,
+            }
         })
     }
 }
@@ -323,10 +341,12 @@ fn undo_stack(saga: &Saga<'_>) -> TokenStream {
             #[inline]
             fn compensate<'a, __E: #runtime::Engine>(
                 &'a self,
-                at: #private::At<'a, __E>,
+                engine: &'a __E,
+                calls: &'a dyn #runtime::Calls,
+                before: usize,
             ) -> impl ::core::future::Future<Output = #private::Compensated<__E>> + ::core::marker::Send {
                 async move {
-                    match self { #(Self::#variants(called) => called.compensate(at).await,)* }
+                    match self { #(Self::#variants(called) => called.compensate(engine, calls, before).await,)* }
                 }
             }
         }

@@ -1,0 +1,248 @@
+//! Where in a saga a piece of code runs: in which one, at which call of which step, at which attempt.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+
+use crate::id::SagaId;
+use crate::key::{Effect, IdempotencyKey};
+use crate::step::{Step, StepMeta};
+
+/// One saga that runs: its durable name and its id.
+#[derive(Debug)]
+pub struct Instance {
+    name: &'static str,
+    id: OnceLock<SagaId>,
+}
+
+impl Instance {
+    /// The saga `name` with this id, or with one that is made up when it is first asked for.
+    #[inline]
+    #[must_use]
+    pub fn new(name: &'static str, id: Option<SagaId>) -> Self {
+        let id = match id {
+            Some(id) => OnceLock::from(id),
+            None => OnceLock::new(),
+        };
+        Self { name, id }
+    }
+
+    /// The durable name of the saga.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The id, made up if nobody gave one.
+    pub fn id(&self) -> &SagaId {
+        self.id.get_or_init(SagaId::generate)
+    }
+
+    /// The id, if one was given or asked for.
+    #[must_use]
+    pub fn known_id(&self) -> Option<&SagaId> {
+        self.id.get()
+    }
+}
+
+/// The calls of steps that one saga has made so far, in order.
+pub trait Calls: Sync {
+    /// The saga.
+    fn instance(&self) -> &Instance;
+
+    /// How many calls have ended.
+    fn count(&self) -> usize;
+
+    /// The durable name of the step that was called as number `index`.
+    fn name(&self, index: usize) -> &'static str;
+}
+
+/// One call of a step: the step, and the calls that came before it in the same saga.
+#[derive(Clone, Copy)]
+pub struct Position<'a> {
+    calls: &'a dyn Calls,
+    step: &'static StepMeta,
+    before: usize,
+}
+
+impl<'a> Position<'a> {
+    /// The call of `step` that comes after the first `before` of `calls`.
+    #[inline]
+    #[must_use]
+    pub fn new(calls: &'a dyn Calls, step: &'static StepMeta, before: usize) -> Self {
+        Self {
+            calls,
+            step,
+            before,
+        }
+    }
+
+    /// The step's description.
+    #[must_use]
+    pub fn step(&self) -> &'static StepMeta {
+        self.step
+    }
+
+    /// The saga.
+    #[must_use]
+    pub fn instance(&self) -> &'a Instance {
+        self.calls.instance()
+    }
+
+    /// How many calls of a step with the same name came before this one in the saga: 0 for the first.
+    ///
+    /// Counted when it is asked for, which costs time in proportion to the steps so far.
+    #[must_use]
+    pub fn occurrence(&self) -> usize {
+        (0..self.before)
+            .filter(|index| self.calls.name(*index) == self.step.name)
+            .count()
+    }
+}
+
+impl fmt::Debug for Position<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Position")
+            .field("step", &self.step.name)
+            .field("occurrence", &self.occurrence())
+            .finish()
+    }
+}
+
+/// What kind of code runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A step, or the body of the saga.
+    Action,
+    /// A compensation or a resolver.
+    Compensation,
+}
+
+/// Where in a saga a piece of code runs; what a [`Context`](crate::Context) knows besides the services.
+///
+/// A trait, so that the first attempt of a step, which is most of them, costs next to nothing to describe.
+pub trait Place: Sync {
+    /// The saga.
+    fn instance(&self) -> &Instance;
+
+    /// The call; `None` in the body of the saga.
+    fn position(&self) -> Option<Position<'_>>;
+
+    /// The attempt, counted from 1.
+    fn attempt(&self) -> u32;
+
+    /// What kind of code it is.
+    fn role(&self) -> Role;
+}
+
+/// The key of the effect that the code at `place` has in the role `role`.
+pub(crate) fn key(place: &dyn Place, role: Role) -> IdempotencyKey {
+    let effect = match place.position() {
+        None => Effect::Saga,
+        Some(position) => {
+            let (step, occurrence) = (position.step.name, position.occurrence());
+            match role {
+                Role::Action => Effect::Action { step, occurrence },
+                Role::Compensation => Effect::Compensation { step, occurrence },
+            }
+        }
+    };
+    IdempotencyKey::new(place.instance().id(), effect)
+}
+
+/// The body of a saga.
+impl Place for Instance {
+    fn instance(&self) -> &Instance {
+        self
+    }
+
+    fn position(&self) -> Option<Position<'_>> {
+        None
+    }
+
+    fn attempt(&self) -> u32 {
+        1
+    }
+
+    fn role(&self) -> Role {
+        Role::Action
+    }
+}
+
+/// The first attempt of the step `S`, after all of `calls`.
+#[derive(Debug)]
+pub struct FirstAttempt<'a, S, C> {
+    calls: &'a C,
+    step: PhantomData<fn() -> S>,
+}
+
+impl<'a, S: Step, C: Calls> FirstAttempt<'a, S, C> {
+    #[inline]
+    pub(crate) fn new(calls: &'a C) -> Self {
+        Self {
+            calls,
+            step: PhantomData,
+        }
+    }
+}
+
+impl<S: Step, C: Calls> Place for FirstAttempt<'_, S, C> {
+    fn instance(&self) -> &Instance {
+        self.calls.instance()
+    }
+
+    fn position(&self) -> Option<Position<'_>> {
+        Some(Position::new(
+            self.calls,
+            &const { S::META },
+            self.calls.count(),
+        ))
+    }
+
+    fn attempt(&self) -> u32 {
+        1
+    }
+
+    fn role(&self) -> Role {
+        Role::Action
+    }
+}
+
+/// One attempt of a step or of its compensation.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    position: Position<'a>,
+    role: Role,
+    number: u32,
+}
+
+impl<'a> Attempt<'a> {
+    /// The attempt with this number, counted from 1, of the step at `position` or of its compensation.
+    #[inline]
+    #[must_use]
+    pub fn new(position: Position<'a>, role: Role, number: u32) -> Self {
+        Self {
+            position,
+            role,
+            number,
+        }
+    }
+}
+
+impl Place for Attempt<'_> {
+    fn instance(&self) -> &Instance {
+        self.position.instance()
+    }
+
+    fn position(&self) -> Option<Position<'_>> {
+        Some(self.position)
+    }
+
+    fn attempt(&self) -> u32 {
+        self.number
+    }
+
+    fn role(&self) -> Role {
+        self.role
+    }
+}
