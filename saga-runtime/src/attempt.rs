@@ -93,10 +93,7 @@ where
 
 /// Polls `future` once; a panic in it becomes an outcome.
 #[inline(always)]
-fn poll_caught<F, T, E>(
-    future: Pin<&mut F>,
-    cx: &mut task::Context<'_>,
-) -> Poll<Attempted<T, E>>
+fn poll_caught<F, T, E>(future: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<Attempted<T, E>>
 where
     F: Future<Output = Result<T, E>>,
 {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::attempt::Attempted;
 use crate::place::{Attempt, Position, Role};
 use crate::pursuit::BoxFuture;
 use crate::retry::RetryPolicy;
@@ -11,41 +12,34 @@ pub(crate) trait Undoing: Send {
     fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>>;
 }
 
-/// Attempts to undo by the policy `retry`.
+/// Attempts to undo by the policy `retry`; goes on after the `first` attempt, if that was made.
 pub(crate) async fn undo(
     undoing: &mut dyn Undoing,
     position: Position<'_>,
     retry: RetryPolicy,
+    first: Option<Attempted<(), String>>,
 ) -> Result<(), CompensationFailure> {
-    match undoing
-        .attempt(Attempt::new(position, Role::Compensation, 1))
-        .await
-    {
-        Ok(()) => Ok(()),
-        Err(message) => undo_again(undoing, position, retry, message).await,
-    }
-}
-
-/// Goes on after a first attempt that failed with `message`.
-pub(crate) async fn undo_again(
-    undoing: &mut dyn Undoing,
-    position: Position<'_>,
-    retry: RetryPolicy,
-    mut message: String,
-) -> Result<(), CompensationFailure> {
-    let mut attempts = 1;
-    for wait in retry.backoffs() {
-        tokio::time::sleep(wait).await;
-        attempts += 1;
-        match undoing
-            .attempt(Attempt::new(position, Role::Compensation, attempts))
-            .await
-        {
-            Ok(()) => return Ok(()),
-            Err(again) => message = again,
+    let mut number = 1;
+    let mut ended = match first {
+        Some(first) => first.into_result(),
+        None => {
+            undoing
+                .attempt(Attempt::new(position, Role::Compensation, number))
+                .await
         }
+    };
+    let mut waits = retry.backoffs();
+    loop {
+        let Err(message) = ended else { return Ok(()) };
+        let Some(wait) = waits.next() else {
+            return Err(CompensationFailure::new(number, message));
+        };
+        tokio::time::sleep(wait).await;
+        number += 1;
+        ended = undoing
+            .attempt(Attempt::new(position, Role::Compensation, number))
+            .await;
     }
-    Err(CompensationFailure::new(attempts, message))
 }
 
 /// A compensation that failed for good: the step's effect may still be there.

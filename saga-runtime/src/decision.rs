@@ -1,6 +1,6 @@
 //! What follows an attempt: pure functions, so that a table can test them. Waiting and running happen elsewhere.
 
-use crate::step::Kind;
+use crate::step::{Kind, Step};
 
 /// How an attempt ended, as far as the decision cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,14 @@ pub(crate) fn settling(kind: Kind, has_resolver: bool, last: Next) -> Settling {
             Settling::Leave
         }
     }
+}
+
+/// Whether this error of a first attempt settles the step: nothing has happened, and no retry follows.
+#[inline]
+pub(crate) fn is_definite<S: Step>(error: &S::Error) -> bool {
+    S::META.kind != Kind::Retriable
+        && (S::META.forward_retry().max_attempts() == Some(1) || !S::is_transient(error))
+        && !S::is_in_doubt(error)
 }
 
 #[cfg(test)]

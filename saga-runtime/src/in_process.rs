@@ -1,13 +1,15 @@
 //! The engine that runs a saga in the caller's future: no journal, and no allocation while all goes well.
 
 use std::convert::Infallible;
+use std::pin::pin;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::{Attempted, attempt_step, attempt_undo};
-use crate::compensation::{CompensationFailure, Undoing, undo_again};
+use crate::attempt::{Attempted, attempt_step, attempt_undo, caught};
+use crate::compensation::{CompensationFailure, Undoing, undo};
 use crate::context::Context;
 use crate::control::{Control, Limits};
+use crate::decision::is_definite;
 use crate::engine::{Engine, StepEnd};
 use crate::error::SagaError;
 use crate::id::SagaId;
@@ -138,7 +140,7 @@ impl Engine for Effects {
         };
         let end = match first {
             Attempted::Done(output) => StepEnd::Done(output),
-            Attempted::Refused(error) if is_final::<S>(&error) => StepEnd::Refused(error),
+            Attempted::Refused(error) if is_definite::<S>(&error) => StepEnd::Refused(error),
             other => pursue::<S, _>(&self.control, position, services, args, other).await,
         };
         if S::META.kind == Kind::Pivot && matches!(end, StepEnd::Done(_)) {
@@ -154,30 +156,20 @@ impl Engine for Effects {
         services: &'a S::Services,
         output: &'a S::Output,
     ) -> Result<Result<(), CompensationFailure>, Infallible> {
-        let attempt = Attempt::new(position, Role::Compensation, 1);
-        let undo = S::compensate(Context::new(services, &attempt), output);
-        match attempt_undo(&attempt, undo, S::META.compensation_timeout).await {
-            Ok(()) => Ok(Ok(())),
-            Err(message) => {
-                let mut compensating = Compensating::<S> { services, output };
-                let again = undo_again(
-                    &mut compensating,
-                    position,
-                    S::META.compensation_retry,
-                    message,
-                );
-                Ok(Box::pin(again).await)
+        let first = if self.trusts_first_attempts() && S::META.compensation_timeout.is_none() {
+            let attempt = Attempt::new(position, Role::Compensation, 1);
+            let undo = pin!(S::compensate(Context::new(services, &attempt), output));
+            match caught(undo).await {
+                Attempted::Done(()) => return Ok(Ok(())),
+                failed => Some(failed),
             }
-        }
+        } else {
+            None
+        };
+        let mut compensating = Compensating::<S> { services, output };
+        let retry = S::META.compensation_retry;
+        Ok(Box::pin(undo(&mut compensating, position, retry, first)).await)
     }
-}
-
-/// Whether no retry follows this error of a first attempt.
-#[inline]
-fn is_final<S: Step>(error: &S::Error) -> bool {
-    S::META.kind != Kind::Retriable
-        && (S::META.forward_retry().max_attempts() == Some(1) || !S::is_transient(error))
-        && !S::is_in_doubt(error)
 }
 
 struct Compensating<'a, S: Step> {

@@ -6,10 +6,13 @@ pub use std::vec::Vec;
 pub use serde;
 
 pub use crate::as_written;
+pub use crate::attempt::caught;
 pub use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::order::Site;
-pub use crate::attempt::caught;
-pub use crate::run::{Called, Compensated, Entry, Forward, Input, Plan, Run, Start, Undo, Watch};
+pub use crate::place::FirstAttempt;
+pub use crate::run::{
+    Called, Compensated, Ended, Entry, Forward, Input, Plan, Run, Start, Undo, Unstarted, Watch,
+};
 pub use crate::shape::{arm, step as shape_of};
 
 use crate::context::Context;

@@ -103,7 +103,8 @@ async fn settle(
             settled: Settled::Nothing,
         },
         Settling::Resolve => {
-            let settled = match undo(step.resolver(), position, meta.compensation_retry).await {
+            let settled = match undo(step.resolver(), position, meta.compensation_retry, None).await
+            {
                 Ok(()) => Settled::Resolved,
                 Err(failure) => Settled::Unresolved(failure),
             };

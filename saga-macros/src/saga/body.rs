@@ -185,8 +185,9 @@ impl Walk<'_> {
         self.sites.push(site);
         let rules = self.runtime.rules();
         let only_steps = at(span, quote!(#rules::only_steps));
-        let [value, first, place, attempt, output] = ["call", "first", "place", "attempt", "output"]
-            .map(|name| Ident::new(name, Span::mixed_site()));
+        let [value, first, place, attempt, output] =
+            ["call", "first", "place", "attempt", "output"]
+                .map(|name| Ident::new(name, Span::mixed_site()));
         let ExprAwait {
             base,
             dot_token,
@@ -194,11 +195,11 @@ impl Walk<'_> {
             ..
         } = awaited;
         let called = quote!(#only_steps(#base));
-        let (called, method) = match refusal {
-            Refusal::Ends => (called, quote!(step)),
+        let (called, method, settled) = match refusal {
+            Refusal::Ends => (called, quote!(step), quote!(settled)),
             Refusal::IsHandled => {
                 let handled = at(span, quote!(#rules::handled));
-                (quote!(#handled(#called)), quote!(handle))
+                (quote!(#handled(#called)), quote!(handle), quote!(handled))
             }
         };
         let private = self.runtime.private();
@@ -214,8 +215,8 @@ impl Walk<'_> {
                     } else {
                         ::core::option::Option::None
                     };
-                    match #run.done(&#value, #first, #entry) {
-                        ::core::result::Result::Ok(#output) => ::core::result::Result::Ok(#output),
+                    match #run.#settled(&#value, #first, #entry) {
+                        ::core::result::Result::Ok(#output) => #output,
                         ::core::result::Result::Err(#first) => #run.#method(#value, #first, #entry) #awaiting,
                     }
                 }

@@ -249,9 +249,10 @@ fn coordinate(saga: &Saga<'_>) -> TokenStream {
     let (run, undo, room) = (run(), undo(), sites.len());
     let inferred = sites.iter().map(|_| quote!(_));
     let start = Ident::new("start", Span::mixed_site());
-    let [saga_value, services, engine, watch, ended, forward, output] =
-        ["saga", "services", "engine", "watch", "ended", "forward", "output"]
-            .map(|name| Ident::new(name, Span::mixed_site()));
+    let [saga_value, services, engine, watch, ended, forward, output] = [
+        "saga", "services", "engine", "watch", "ended", "forward", "output",
+    ]
+    .map(|name| Ident::new(name, Span::mixed_site()));
     let fields = inputs.iter().map(|input| field(input.name, input.pattern));
     let typed = typed(returned, &private);
     quote! {
