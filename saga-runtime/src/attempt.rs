@@ -71,6 +71,7 @@ where
 
 /// Polls a future to its end; a panic in it becomes an outcome.
 #[derive(Debug)]
+#[must_use]
 pub struct Caught<'f, F>(Pin<&'f mut F>);
 
 /// Polls `future` to its end; a panic in it becomes an outcome.
@@ -92,6 +93,10 @@ where
 }
 
 /// Polls `future` once; a panic in it becomes an outcome.
+#[expect(
+    clippy::inline_always,
+    reason = "a step that succeeds at once then costs next to nothing"
+)]
 #[inline(always)]
 fn poll_caught<F, T, E>(future: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<Attempted<T, E>>
 where

@@ -54,11 +54,11 @@ pub trait Engine: Send + Sync {
 
     /// Runs the step `S`, which is called after `calls`, until its outcome is settled: attempts, timeouts, retries, and
     /// what is in doubt. Goes on after the `first` attempt, if that was made.
-    fn step<'a, 'args, S: Step>(
+    fn step<'a, S: Step>(
         &'a self,
         calls: &'a dyn Calls,
         services: &'a S::Services,
-        args: S::Args<'args>,
+        args: S::Args<'_>,
         first: Option<Attempted<S::Output, S::Error>>,
     ) -> impl Future<Output = StepEnd<S::Output, S::Error, Self::Suspension>> + Send;
 

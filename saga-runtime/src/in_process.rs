@@ -117,26 +117,25 @@ impl Engine for Effects {
         self.control.is_unlimited() && telemetry::is_off()
     }
 
-    async fn step<'a, 'args, S: Step>(
+    async fn step<'a, S: Step>(
         &'a self,
         calls: &'a dyn Calls,
         services: &'a S::Services,
-        args: S::Args<'args>,
+        args: S::Args<'_>,
         first: Option<Attempted<S::Output, S::Error>>,
     ) -> StepEnd<S::Output, S::Error, Infallible> {
         let position = Position::new(calls, &const { S::META }, calls.count());
-        let first = match first {
-            Some(first) => first,
-            None => {
-                if let Some(interruption) = self.control.interruption() {
-                    return StepEnd::interrupted(interruption);
-                }
-                if S::META.kind == Kind::Retriable {
-                    self.control.go_forward_only();
-                }
-                let attempt = Attempt::new(position, Role::Action, 1);
-                attempt_step::<S>(services, &attempt, args.clone()).await
+        let first = if let Some(first) = first {
+            first
+        } else {
+            if let Some(interruption) = self.control.interruption() {
+                return StepEnd::interrupted(interruption);
             }
+            if S::META.kind == Kind::Retriable {
+                self.control.go_forward_only();
+            }
+            let attempt = Attempt::new(position, Role::Action, 1);
+            attempt_step::<S>(services, &attempt, args.clone()).await
         };
         let end = match first {
             Attempted::Done(output) => StepEnd::Done(output),

@@ -1,4 +1,69 @@
 //! Sagas whose wiring the compiler checks.
+//!
+//! A saga is a long-running transaction across services: a sequence of steps, each with a compensation that undoes it
+//! when a later step fails. Write the happy path as the async function that you would have written anyway, and say
+//! next to each step how it is undone:
+//!
+//! ```
+//! use saga_runtime::{Context, saga, step};
+//!
+//! pub struct Shop; // your clients and settings
+//!
+//! #[step(compensate = cancel_order)]
+//! async fn create_order(_cx: Context<'_, Shop>, item: &str) -> Result<u64, String> {
+//!     println!("an order for {item}");
+//!     Ok(17)
+//! }
+//!
+//! async fn cancel_order(_cx: Context<'_, Shop>, order: &u64) -> Result<(), String> {
+//!     println!("no order {order} any more");
+//!     Ok(())
+//! }
+//!
+//! #[step(pivot)]
+//! async fn charge(cx: Context<'_, Shop>, order: &u64) -> Result<(), String> {
+//!     Err(format!("card declined for order {order}, request {}", cx.idempotency_key()))
+//! }
+//!
+//! saga!(
+//!     /// Sells one item.
+//!     pub async fn place_order(cx: Context<'_, Shop>, item: String) -> Result<u64, String> {
+//!         let order = create_order(cx, &item).await?;
+//!         charge(cx, &order).await?;
+//!         Ok(order)
+//!     }
+//! );
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let error = PlaceOrder { item: "tea".into() }.execute(&Shop).await.unwrap_err();
+//! assert_eq!(error.step(), Some("charge"));
+//! assert!(error.is_compensated());
+//! # }
+//! ```
+//!
+//! * [`step`](macro@step) makes a step of an `async fn`, [`saga!`] a saga of another one that calls steps.
+//! * [`InProcess`] runs a saga in the caller's future. The generated `execute` is short for it.
+//! * [`Context`] is what steps are given: the services, ids, the idempotency key.
+//! * [`SagaError`] says at which step a saga failed, why, and what has become of every step before.
+//! * [`Shape`] is a saga as data: an outline, a Mermaid flowchart, a DOT graph.
+//! * [`Engine`] is the seam for other ways to run the same sagas.
+//!
+//! # What is guaranteed
+//! * **All or compensated.** If a saga fails, every step that may have had an effect is compensated, last first, or the
+//!   error names those that are not.
+//! * **A step that refused is not compensated**: an `Err` says that nothing has happened. A timeout, a panic, and an
+//!   error that `in_doubt(when = …)` names leave that open; such a step is *in doubt*, and is settled first: by its
+//!   resolver, or by asking it again under the same key until the answer is definite.
+//! * **Effects happen at least once**, under a stable [idempotency key](IdempotencyKey). Participants that remember keys
+//!   make that exactly once.
+//! * **The order rule**, `(compensatable | nothing to undo)* pivot? retriable*`, is checked by the compiler: nothing that
+//!   can fail comes after a step that can't be undone.
+//!
+//! # What is not
+//! * **Isolation.** Others see the states in between: an order that exists and is not paid yet. The usual
+//!   counter-measures are a status that says so (*semantic lock*), updates that commute, and reading again before acting
+//!   (H. Garcia-Molina and K. Salem, *Sagas*, 1987; C. Richardson, *Microservices Patterns*, 2018, chapter 4).
+//! * **In process, survival.** A saga on [`InProcess`] ends with its process or its future.
 
 mod attempt;
 mod compensation;
@@ -43,6 +108,177 @@ pub use payload::Payload;
 pub use place::{Attempt, Calls, Instance, Position, Role};
 pub use retry::{Backoffs, RetryPolicy};
 pub use saga::{Saga, SagaEnd, SagaMeta};
-pub use saga_macros::{saga, step};
 pub use shape::{Arm, Node, Shape};
 pub use step::{Call, Kind, Step, StepMeta};
+
+/// Makes a step of a free `async fn`.
+///
+/// The function takes a [`Context`] first, then its inputs, by value or by reference, and returns
+/// `Result<Output, Error>`. The output is `Clone + Serialize + Deserialize`; the error is `Display`. Inputs are cloned
+/// for each attempt, so take by reference what is large.
+///
+/// ```
+/// use saga_runtime::{Context, step};
+/// use serde::{Deserialize, Serialize};
+/// # struct Shop { payments: Payments }
+/// # struct Payments;
+/// # impl Payments {
+/// #     async fn create(&self, _: u64, _: saga_runtime::IdempotencyKey) -> Result<Payment, PaymentError> { Ok(Payment { id: 1 }) }
+/// #     async fn cancel(&self, _: saga_runtime::IdempotencyKey) -> Result<(), PaymentError> { Ok(()) }
+/// #     async fn refund(&self, _: u64, _: saga_runtime::IdempotencyKey) -> Result<(), PaymentError> { Ok(()) }
+/// # }
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct Order { id: u64 }
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Payment {
+///     id: u64,
+/// }
+///
+/// #[derive(Debug)]
+/// enum PaymentError {
+///     Declined,
+///     Unavailable,
+/// }
+/// # impl std::fmt::Display for PaymentError {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{self:?}") }
+/// # }
+///
+/// impl PaymentError {
+///     fn is_transient(&self) -> bool {
+///         matches!(self, Self::Unavailable)
+///     }
+/// }
+///
+/// /// Takes the money.
+/// #[step(
+///     compensate = refund,
+///     timeout = "3s",
+///     retry(attempts = 5, backoff = "100ms..5s", when = PaymentError::is_transient),
+///     in_doubt(when = PaymentError::is_transient, resolve = cancel_charge),
+///     compensation(timeout = "10s", retry(attempts = 8)),
+/// )]
+/// async fn charge(cx: Context<'_, Shop>, order: &Order) -> Result<Payment, PaymentError> {
+///     cx.payments.create(order.id, cx.idempotency_key()).await
+/// }
+///
+/// async fn refund(cx: Context<'_, Shop>, payment: &Payment) -> Result<(), PaymentError> {
+///     cx.payments.refund(payment.id, cx.idempotency_key()).await
+/// }
+///
+/// async fn cancel_charge(cx: Context<'_, Shop>, _order: &Order) -> Result<(), PaymentError> {
+///     cx.payments.cancel(cx.action_key()).await
+/// }
+/// ```
+///
+/// # How it is undone
+/// Exactly one of these must be said:
+///
+/// | option | meaning |
+/// |---|---|
+/// | `compensate = path` | undone by `async fn path(cx, output: &Output) -> Result<(), E>`. A step returns what its compensation needs |
+/// | `compensate = ()` | nothing to undo: it reads, or what it does is harmless |
+/// | `pivot` | can't be undone; once it has succeeded the saga only goes forward |
+/// | `retriable` | retried until it succeeds; it never makes the saga fail |
+///
+/// # Policies
+/// | option | meaning |
+/// |---|---|
+/// | `timeout = "3s"` | the longest that one attempt may take; in process there is no limit without it |
+/// | `retry(attempts = 5, backoff = "100ms..10s", when = path)` | attempts, the waits between (exponential, jittered), and for which errors: `fn(&Error) -> bool`. Without it, one attempt |
+/// | `in_doubt(when = path, resolve = path)` | which errors leave open if something has happened, and an `async fn` with the parameters of the step that undoes whatever may have happened under its key |
+/// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Without it, five attempts |
+/// | `name = "…"` | the durable name, when the function was renamed |
+/// | `crate = path` | where this crate is, when it was renamed |
+///
+/// Durations are a whole number and one of `us`, `ms`, `s`, `m`, `h`, `d`.
+///
+/// # What the function becomes
+/// A function that returns a [`Call`], which a saga hands to its engine. Anywhere else, `.await` runs the function as it
+/// was written, so that a unit test needs nothing but [`Context::for_test`].
+pub use saga_macros::step;
+
+/// Makes a saga of an `async fn` that calls steps.
+///
+/// **The code between the steps is deterministic**: it depends on the input and on what steps returned, and on nothing
+/// else. An engine with a journal runs it again after a crash, with the recorded outputs. What reads a clock, a file, a
+/// random number, or the services, is a step.
+///
+/// ```
+/// use saga_runtime::{Context, saga, step};
+/// # pub struct Shop;
+/// # #[step(compensate = cancel)] async fn create_order(_: Context<'_, Shop>, amount: u64) -> Result<u64, String> { Ok(amount) }
+/// # async fn cancel(_: Context<'_, Shop>, _: &u64) -> Result<(), String> { Ok(()) }
+/// # #[step(compensate = cancel)] async fn by_train(_: Context<'_, Shop>, _: u64) -> Result<u64, String> { Ok(1) }
+/// # #[step(compensate = cancel)] async fn by_plane(_: Context<'_, Shop>, _: u64) -> Result<u64, String> { Ok(2) }
+/// # #[step(retriable)] async fn send_receipt(_: Context<'_, Shop>, _: u64) -> Result<(), String> { Ok(()) }
+/// #[derive(Debug)]
+/// pub enum CheckoutError {
+///     Nothing,
+///     Step(String),
+/// }
+/// # impl std::fmt::Display for CheckoutError {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{self:?}") }
+/// # }
+///
+/// impl From<String> for CheckoutError {
+///     fn from(error: String) -> Self {
+///         Self::Step(error)
+///     }
+/// }
+///
+/// saga!(
+///     /// Sells something, and sends it by train if it can.
+///     #[derive(Debug, Clone)]
+///     #[saga(deadline = "30s")]
+///     pub async fn place_order(cx: Context<'_, Shop>, amount: u64) -> Result<u64, CheckoutError> {
+///         if amount == 0 {
+///             return Err(CheckoutError::Nothing);
+///         }
+///         let order = create_order(cx, amount).await?;
+///         let delivery = match by_train(cx, order).await {
+///             Ok(delivery) => delivery,
+///             Err(_) => by_plane(cx, order).await?,
+///         };
+///         send_receipt(cx, delivery).await?;
+///         Ok(order)
+///     }
+/// );
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// println!("{}", PlaceOrder::shape());
+/// assert_eq!(PlaceOrder { amount: 3 }.execute(&Shop).await.ok(), Some(3));
+/// # }
+/// ```
+///
+/// # What it becomes
+/// A struct that is named like the function, in camel case, with the inputs as fields: the saga's identity and its
+/// serializable input in one value. Attributes written on the function (documentation, derives) go to the struct. It has
+/// `execute(self, &services)`, which runs the saga [in process](InProcess), `shape()`, and implements [`Saga`].
+///
+/// Write it in parentheses, `saga!( … );`: then rustfmt formats it. Braces work too.
+///
+/// # The body
+/// It is plain Rust: `let`, `if`, `match`, early `return`, `?` mean what they always mean. Every `.await` in it is the
+/// call of a step.
+///
+/// * `.await?` is the usual form: a refusal ends the saga, and what was done is compensated.
+/// * `match charge(cx, &order).await { … }` handles a refusal instead. The error is then `Serialize + Deserialize`,
+///   because a replay has to take the same branch.
+/// * A `?` on plain code, or an `Err` that the body returns, is a failure at that point and unwinds like a step's.
+/// * After a `pivot` or a `retriable` step nothing may fail any more: only `retriable` steps follow, and the body ends with
+///   `Ok(…)`. After `if` and `match` the strictest branch counts.
+/// * Steps in `for`, `while` and `loop`, `try_join!`, sagas inside of sagas, `sleep` and `event` are not supported yet.
+///
+/// # Options
+/// They stand in `#[saga(…)]` on the function:
+///
+/// | option | meaning |
+/// |---|---|
+/// | `deadline = "30s"` | the saga is cancelled when it passes before the pivot |
+/// | `on_compensation_failure = continue` or `halt` | whether the other compensations still run when one has failed for good; `continue` is the default |
+/// | `compensations = sequential` or `parallel` | last first, which is the default, or all at once |
+/// | `name = "…"` | the durable name, when the function was renamed |
+/// | `version = 2` | the version of the definition, 1 without it |
+/// | `crate = path` | where this crate is, when it was renamed |
+pub use saga_macros::saga;

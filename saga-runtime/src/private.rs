@@ -11,7 +11,8 @@ pub use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::order::Site;
 pub use crate::place::FirstAttempt;
 pub use crate::run::{
-    Called, Compensated, Ended, Entry, Forward, Input, Plan, Run, Start, Undo, Unstarted, Watch,
+    Called, Compensated, Ended, Entry, Forward, Input, Plan, Returned, Run, Start, Undo, Unstarted,
+    Watch,
 };
 pub use crate::shape::{arm, step as shape_of};
 

@@ -146,16 +146,16 @@ async fn ask_again(
                     settled: Settled::Nothing,
                 };
             }
-            Answer::InDoubt { .. } => match waits.next() {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => {
+            Answer::InDoubt { .. } => {
+                let Some(wait) = waits.next() else {
                     let failure = CompensationFailure::new(attempt, step.reason());
                     return End::Stopped {
                         interruption,
                         settled: Settled::Unresolved(failure),
                     };
-                }
-            },
+                };
+                tokio::time::sleep(wait).await;
+            }
         }
     }
 }

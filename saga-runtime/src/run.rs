@@ -100,7 +100,7 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         call: &Call<'run, '_, S>,
         first: Option<Ended<S>>,
         entry: impl FnOnce(Called<'run, S>) -> U,
-    ) -> Result<Result<S::Output, S::Error>, Option<Ended<S>>> {
+    ) -> Result<Returned<S>, Option<Ended<S>>> {
         match first {
             Some(Attempted::Done(output)) => {
                 let kept = Some(<S::Kind as StepKind>::keep(&output));
@@ -140,7 +140,7 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         call: &Call<'run, '_, S>,
         first: Option<Ended<S>>,
         entry: impl FnOnce(Called<'run, S>) -> U,
-    ) -> Result<Result<S::Output, S::Error>, Option<Ended<S>>> {
+    ) -> Result<Returned<S>, Option<Ended<S>>> {
         let settled = self.settled(call, first, entry);
         self.failed_at = None;
         settled
@@ -153,7 +153,7 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         call: Call<'run, 'a, S>,
         first: Option<Ended<S>>,
         entry: impl FnOnce(Called<'run, S>) -> U + Send + 'a,
-    ) -> BoxFuture<'a, Result<S::Output, S::Error>> {
+    ) -> BoxFuture<'a, Returned<S>> {
         Box::pin(self.pursue::<S, true>(call, first, entry))
     }
 
@@ -164,7 +164,7 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         call: Call<'run, 'a, S>,
         first: Option<Ended<S>>,
         entry: impl FnOnce(Called<'run, S>) -> U + Send + 'a,
-    ) -> BoxFuture<'a, Result<S::Output, S::Error>> {
+    ) -> BoxFuture<'a, Returned<S>> {
         Box::pin(self.pursue::<S, false>(call, first, entry))
     }
 
@@ -174,7 +174,7 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         call: Call<'run, '_, S>,
         first: Option<Ended<S>>,
         entry: impl FnOnce(Called<'run, S>) -> U + Send,
-    ) -> Result<S::Output, S::Error> {
+    ) -> Returned<S> {
         let services = call.services();
         let args = call.into_args();
         let end = self
@@ -246,3 +246,6 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
 
 /// How an attempt of the step `S` ended.
 pub type Ended<S> = Attempted<<S as Step>::Output, <S as Step>::Error>;
+
+/// What the body gets from a step.
+pub type Returned<S> = Result<<S as Step>::Output, <S as Step>::Error>;

@@ -163,7 +163,7 @@ saga `place_order`
             r#"n4 [label="ship\n(pivot)", shape=hexagon];"#,
             r#"n2 -> n3 [label="order.total > \"1\""];"#,
             r#"n2 -> n6 [label="order.is_free()"];"#,
-            r#"n3 -> c3 [style=dashed];"#,
+            "n3 -> c3 [style=dashed];",
         ] {
             assert!(dot.contains(line), "{line} in\n{dot}");
         }

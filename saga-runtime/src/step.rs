@@ -36,24 +36,24 @@ pub trait Step: Sized + Send + Sync + 'static {
     type Error: Display + Send + 'static;
 
     /// Does it, once.
-    fn run<'cx, 'a>(
-        cx: Context<'cx, Self::Services>,
-        args: Self::Args<'a>,
+    fn run(
+        cx: Context<'_, Self::Services>,
+        args: Self::Args<'_>,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 
     /// Undoes what produced `output`, once. Only called if the kind is [`Compensatable`](crate::kind::Compensatable).
-    fn compensate<'cx, 'a>(
-        cx: Context<'cx, Self::Services>,
-        output: &'a Self::Output,
+    fn compensate(
+        cx: Context<'_, Self::Services>,
+        output: &Self::Output,
     ) -> impl Future<Output = Result<(), String>> + Send {
         let _ = (cx, output);
         std::future::ready(Ok(()))
     }
 
     /// Undoes whatever may have happened under the step's key. Only called if [`StepMeta::resolver`] names one.
-    fn resolve<'cx, 'a>(
-        cx: Context<'cx, Self::Services>,
-        args: Self::Args<'a>,
+    fn resolve(
+        cx: Context<'_, Self::Services>,
+        args: Self::Args<'_>,
     ) -> impl Future<Output = Result<(), String>> + Send {
         let _ = (cx, args);
         std::future::ready(Ok(()))

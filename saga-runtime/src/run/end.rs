@@ -28,10 +28,10 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
 
     /// Ends the run of a saga that did not complete: unwinds what was done.
     #[inline(never)]
-    pub fn finish<'a, G: Saga>(
-        &'a mut self,
+    pub fn finish<G: Saga>(
+        &mut self,
         body: Forward<Result<G::Output, G::Error>>,
-    ) -> BoxFuture<'a, E::End<G>> {
+    ) -> BoxFuture<'_, E::End<G>> {
         match &self.watch.span {
             None => Box::pin(self.end(body)),
             Some(span) => {

@@ -40,6 +40,9 @@ impl<S: Step> Called<'_, S> {
     }
 
     /// Compensates the step, if that is needed; `before` calls came before it.
+    ///
+    /// # Errors
+    /// Why the engine lets go of the saga.
     #[inline]
     pub async fn compensate<E: Engine>(
         &self,
