@@ -1,0 +1,57 @@
+//! A checkout that failed, as its caller hears of it: a gRPC status that says all of it in its message, and again, for
+//! programs, as a [`Failure`] in its trailer.
+
+use prost::Message as _;
+use saga_runtime::{Cause, CompensationOutcome, SagaError};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
+
+use super::CheckoutError;
+use crate::proto::checkout::{Compensation, Failure};
+
+/// Where the status carries the [`Failure`].
+const TRAILER: &str = "checkout-failure-bin";
+
+/// The status of a checkout that failed.
+pub(super) fn status(error: &SagaError<CheckoutError>) -> Status {
+    let code = match error.cause() {
+        _ if !error.is_compensated() => Code::Internal,
+        Cause::Error(CheckoutError::Refused { .. }) => Code::FailedPrecondition,
+        _ => Code::Unavailable,
+    };
+    let mut trailers = MetadataMap::new();
+    let failure = Failure::from(error).encode_to_vec();
+    trailers.insert_bin(TRAILER, MetadataValue::from_bytes(&failure));
+    Status::with_metadata(code, error.to_string(), trailers)
+}
+
+impl From<&SagaError<CheckoutError>> for Failure {
+    fn from(error: &SagaError<CheckoutError>) -> Self {
+        let compensations = error
+            .compensations()
+            .iter()
+            .map(|compensation| Compensation {
+                step: compensation.step.to_owned(),
+                error: match &compensation.outcome {
+                    CompensationOutcome::Compensated => None,
+                    CompensationOutcome::Failed(failure) => Some(failure.to_string()),
+                    _ => Some("pending".to_owned()),
+                },
+            });
+        Self {
+            step: error.step().unwrap_or_default().to_owned(),
+            cause: error.cause().to_string(),
+            compensations: compensations.collect(),
+            compensated: error.is_compensated(),
+        }
+    }
+}
+
+impl Failure {
+    /// What a status of the checkout says, unless it comes from somewhere on the way.
+    #[must_use]
+    pub fn from_status(status: &Status) -> Option<Self> {
+        let failure = status.metadata().get_bin(TRAILER)?.to_bytes().ok()?;
+        Self::decode(failure).ok()
+    }
+}

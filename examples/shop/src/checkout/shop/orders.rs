@@ -1,0 +1,53 @@
+//! The orders service as the checkout calls it.
+
+use tonic::transport::Channel;
+
+use crate::checkout::CheckoutError;
+use crate::money::Money;
+use crate::proto::orders::cancel_order_request::Order as Target;
+use crate::proto::orders::orders_client::OrdersClient;
+use crate::proto::orders::{CancelOrderRequest, CreateOrderRequest, Order};
+
+/// Takes orders down, and cancels them.
+#[derive(Debug, Clone)]
+pub struct Orders(OrdersClient<Channel>);
+
+impl Orders {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self(OrdersClient::new(channel))
+    }
+
+    /// Takes an order down, once per key.
+    pub(crate) async fn create(
+        &self,
+        key: impl ToString,
+        amount: Money,
+        parcels: i32,
+    ) -> Result<Order, CheckoutError> {
+        let request = CreateOrderRequest {
+            idempotency_key: key.to_string(),
+            amount: amount.minor_units(),
+            parcels,
+        };
+        let order = self
+            .0
+            .clone()
+            .create_order(request)
+            .await
+            .map_err(CheckoutError::at("orders"))?;
+        Ok(order.into_inner())
+    }
+
+    /// Cancels an order.
+    pub(crate) async fn cancel(&self, order: &Order) -> Result<(), CheckoutError> {
+        let request = CancelOrderRequest {
+            order: Some(Target::Id(order.id)),
+        };
+        self.0
+            .clone()
+            .cancel_order(request)
+            .await
+            .map_err(CheckoutError::at("orders"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The processes of the demo: started one by one, stopped in reverse. None outlives the demo, however that ends: each
+//! is killed when its handle is dropped, and stops by itself when the demo no longer holds its standard input.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::address::Address;
+
+/// How long a service may take until it is healthy.
+const START: Duration = Duration::from_secs(20);
+/// How long it may take to stop: more than the grace it gives its own calls.
+const STOP: Duration = Duration::from_secs(15);
+
+/// The services that run, in the order in which they were started.
+#[derive(Debug)]
+pub(super) struct Fleet<'a> {
+    folder: &'a Path,
+    services: Vec<Service>,
+}
+
+#[derive(Debug)]
+struct Service {
+    name: &'static str,
+    process: Child,
+    log: PathBuf,
+}
+
+impl<'a> Fleet<'a> {
+    /// No services yet. Their databases and logs will be in `folder`.
+    pub(super) fn new(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            services: Vec::new(),
+        }
+    }
+
+    /// Starts a service on a free port of the loopback, and waits until it is healthy.
+    ///
+    /// # Errors
+    /// When it does not get so far; with the end of its log.
+    pub(super) async fn start(
+        &mut self,
+        name: &'static str,
+        options: &[(&str, String)],
+    ) -> anyhow::Result<Address> {
+        let mut service = Service::spawn(name, options, self.folder)?;
+        let address = match timeout(START, service.healthy()).await {
+            Ok(Ok(address)) => address,
+            Ok(Err(error)) => return Err(error.context(service.epitaph())),
+            Err(_) => bail!("after {START:?}, {}", service.epitaph()),
+        };
+        eprintln!("{name} listens at {address}");
+        self.services.push(service);
+        Ok(address)
+    }
+
+    /// Stops all services, those last that others depend on.
+    pub(super) async fn stop(&mut self) {
+        while let Some(service) = self.services.pop() {
+            service.stop().await;
+        }
+    }
+}
+
+impl Service {
+    fn spawn(
+        name: &'static str,
+        options: &[(&str, String)],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let log = folder.join(name).with_extension("log");
+        let process = Command::new(std::env::current_exe()?)
+            .args([
+                "serve",
+                name,
+                "--listen",
+                "127.0.0.1:0",
+                "--stop-with-stdin",
+            ])
+            .arg("--database")
+            .arg(folder.join(name).with_extension("db"))
+            .args(
+                options
+                    .iter()
+                    .flat_map(|(option, value)| [option, value.as_str()]),
+            )
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
+            // A group of its own: ctrl-c in a terminal is for the demo, which then stops its services in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { name, process, log })
+    }
+
+    async fn healthy(&mut self) -> anyhow::Result<Address> {
+        let stdout = self
+            .process
+            .stdout
+            .take()
+            .context("the output is read once")?;
+        let line = BufReader::new(stdout).lines().next_line().await?;
+        let address: Address = line
+            .as_deref()
+            .and_then(|line| line.strip_prefix("listening on "))
+            .context("it did not say where it listens")?
+            .parse()?;
+        let channel = address.endpoint().connect().await?;
+        let request = HealthCheckRequest {
+            service: String::new(),
+        };
+        let health = HealthClient::new(channel)
+            .check(request)
+            .await?
+            .into_inner();
+        match health.status() {
+            ServingStatus::Serving => Ok(address),
+            status => bail!("its health is {}", status.as_str_name()),
+        }
+    }
+
+    /// What is left to say about a service that did not start.
+    fn epitaph(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let last = log.lines().last().unwrap_or("its log is empty");
+        format!("{} did not start: {last}", self.name)
+    }
+
+    async fn stop(mut self) {
+        let pid = self
+            .process
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let asked = pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
+        if asked && timeout(STOP, self.process.wait()).await.is_ok() {
+            return;
+        }
+        eprintln!("{} does not stop, and is killed", self.name);
+        if let Err(error) = self.process.kill().await {
+            eprintln!("{} cannot be killed: {error}", self.name);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! A shop in three services, each with a database of its own, that sells an order by one saga.
+//!
+//! ```text
+//!                      checkout            the saga: an order, its payment, its delivery; all of it, or none
+//!          ┌──────────────┼──────────────┐
+//!       orders         payments       delivery     the participants: gRPC in front, SQLite behind
+//!          └──────────────┼──────────────┘
+//!                       answers            what each idempotency key was answered, for good
+//! ```
+
+pub mod address;
+pub mod answers;
+pub mod checkout;
+pub mod database;
+pub mod delivery;
+pub mod demo;
+pub mod logs;
+pub mod money;
+pub mod order;
+pub mod orders;
+pub mod payments;
+pub mod proto;
+pub mod rejection;
+pub mod serve;
+pub mod server;
+pub mod stop;

@@ -1,0 +1,49 @@
+//! The command line of the shop.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shop::demo::Demo;
+use shop::order::Order;
+use shop::serve::Serve;
+use tokio::runtime::Runtime;
+
+/// A shop in three services that sells an order by a saga: order, payment, delivery; all of it, or none.
+///
+/// Every option can also be set by the environment variable that its help names.
+#[derive(Debug, Parser)]
+#[command(version)]
+enum Shop {
+    /// Run one of the services
+    Serve(Serve),
+
+    /// Place one order
+    Order(Order),
+
+    /// Run all services, place many orders at once, and audit what is left of them
+    Demo(Demo),
+}
+
+fn main() -> ExitCode {
+    let shop = Shop::parse();
+    match Runtime::new()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(shop.run()))
+    {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Shop {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(serve) => serve.run().await.map(|()| ExitCode::SUCCESS),
+            Self::Order(order) => order.run().await,
+            Self::Demo(demo) => demo.run().await,
+        }
+    }
+}

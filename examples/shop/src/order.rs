@@ -1,0 +1,129 @@
+//! `shop order`: places one order, and says what became of it.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tonic::Status;
+use tonic::transport::Channel;
+
+use crate::address::Address;
+use crate::money::Money;
+use crate::proto::checkout::checkout_client::CheckoutClient;
+use crate::proto::checkout::{Failure, PlaceOrderRequest, Receipt};
+
+/// What to order, and where.
+#[derive(Debug, clap::Args)]
+pub struct Order {
+    /// What it costs, like `100` or `99.95`
+    #[arg(long, env = "SHOP_AMOUNT", allow_negative_numbers = true)]
+    amount: Money,
+
+    /// How many parcels it fills
+    #[arg(long, env = "SHOP_PARCELS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
+    parcels: i32,
+
+    /// Where orders listens
+    #[arg(
+        long,
+        env = "SHOP_ORDERS",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50051"
+    )]
+    orders: Address,
+}
+
+/// What became of an order.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It stands.
+    Placed(Receipt),
+    /// It does not; this is why, and what was undone.
+    Failed(Failure),
+    /// No saga tells: the request made no sense, or its answer got lost.
+    Error(Status),
+}
+
+impl Order {
+    /// Places the order.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self {
+            amount,
+            parcels,
+            orders,
+        } = self;
+        let checkout = connect(&orders).await?;
+        match place(checkout, amount, parcels).await {
+            placed @ Outcome::Placed(_) => {
+                println!("{placed}");
+                Ok(ExitCode::SUCCESS)
+            }
+            failed => {
+                eprintln!("{failed}");
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}
+
+/// A checkout to place orders at.
+///
+/// # Errors
+/// When nobody listens there.
+pub async fn connect(orders: &Address) -> anyhow::Result<CheckoutClient<Channel>> {
+    let channel = orders
+        .endpoint()
+        .connect()
+        .await
+        .with_context(|| format!("cannot reach the orders service at {orders}"))?;
+    Ok(CheckoutClient::new(channel))
+}
+
+/// Places one order.
+pub async fn place(mut checkout: CheckoutClient<Channel>, amount: Money, parcels: i32) -> Outcome {
+    let request = PlaceOrderRequest {
+        amount: amount.minor_units(),
+        parcels,
+    };
+    match checkout.place_order(request).await {
+        Ok(receipt) => Outcome::Placed(receipt.into_inner()),
+        Err(status) => match Failure::from_status(&status) {
+            Some(failure) => Outcome::Failed(failure),
+            None => Outcome::Error(status),
+        },
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Placed(receipt) => {
+                let order = receipt.order.unwrap_or_default();
+                let payment = receipt.payment.unwrap_or_default();
+                let delivery = receipt.delivery.unwrap_or_default();
+                write!(
+                    f,
+                    "order {} is placed: payment {}, delivery {}",
+                    order.id, payment.id, delivery.id
+                )
+            }
+            Self::Failed(failure) => {
+                write!(
+                    f,
+                    "the order is not placed: {} failed: {}",
+                    failure.step, failure.cause
+                )?;
+                failure.compensations.iter().try_for_each(|compensation| {
+                    match (&compensation.step, &compensation.error) {
+                        (step, None) => write!(f, "\n  {step} is compensated"),
+                        (step, Some(error)) => write!(f, "\n  {step} is NOT compensated: {error}"),
+                    }
+                })
+            }
+            Self::Error(status) => write!(f, "{}: {}", status.code(), status.message()),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `shop serve orders`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::process::Process;
+use crate::address::Address;
+use crate::checkout::{CheckoutService, Shop};
+use crate::database;
+use crate::orders::{MIGRATIONS, OrderStore, OrdersService};
+use crate::proto::checkout::checkout_server::CheckoutServer;
+use crate::proto::orders::orders_server::OrdersServer;
+use crate::server::Server;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Orders {
+    /// Where to listen; port 0 takes a free one, and the first line of the output names it
+    #[arg(
+        long,
+        env = "SHOP_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:50051"
+    )]
+    listen: SocketAddr,
+
+    /// The database file; made if there is none
+    #[arg(
+        long,
+        env = "SHOP_DATABASE",
+        value_name = "FILE",
+        default_value = "orders.db"
+    )]
+    database: PathBuf,
+
+    /// Where payments listens
+    #[arg(
+        long,
+        env = "SHOP_PAYMENTS",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50052"
+    )]
+    payments: Address,
+
+    /// Where delivery listens
+    #[arg(
+        long,
+        env = "SHOP_DELIVERY",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50053"
+    )]
+    delivery: Address,
+
+    #[command(flatten)]
+    process: Process,
+}
+
+impl Orders {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let started = self.process.start(self.listen).await?;
+        let database = database::open(&self.database, &MIGRATIONS).await?;
+        let orders = OrdersService::new(OrderStore::new(database.clone()));
+        let shop = Shop::connect(&started.address()?, &self.payments, &self.delivery);
+        let checkout = CheckoutService::new(shop);
+        let server = Server::new().offer(OrdersServer::new(orders)).await;
+        let server = server.offer(CheckoutServer::new(checkout.clone())).await;
+        // The last sagas end before the server does: they call it too.
+        started.serve(server, checkout.drained()).await?;
+        database.close().await;
+        Ok(())
+    }
+}

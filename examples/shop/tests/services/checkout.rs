@@ -1,0 +1,259 @@
+//! The checkout: all of an order, or none of it.
+
+use std::time::Duration;
+
+use shop::delivery::{DeliveryFaults, DeliveryRules};
+use shop::money::Money;
+use shop::payments::{PaymentFaults, PaymentRules};
+use shop::proto::checkout::{Compensation, PlaceOrderRequest};
+use tonic::Code;
+
+use crate::fixture::Databases;
+use crate::market::{GreedyPayments, Market, REQUEST, SlowPayments, Trouble};
+
+/// Longer than anybody waits.
+const FOREVER: Option<Duration> = Some(Duration::from_hours(1));
+
+fn undone(steps: &[&str]) -> Vec<Compensation> {
+    steps
+        .iter()
+        .map(|step| Compensation {
+            step: (*step).to_owned(),
+            error: None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn an_order_is_placed_with_its_payment_and_its_delivery() {
+    let market = Market::in_trouble(Trouble::default()).await;
+    let receipt = market
+        .client
+        .clone()
+        .place_order(REQUEST)
+        .await
+        .expect("all is well")
+        .into_inner();
+
+    let order = receipt.order.expect("an order");
+    let payment = receipt.payment.expect("a payment");
+    let delivery = receipt.delivery.expect("a delivery");
+    assert_eq!((order.amount, order.parcels), (9_900, 2));
+    assert_eq!((payment.order_id, payment.amount), (order.id, 9_900));
+    assert_eq!((delivery.order_id, delivery.parcels), (order.id, 2));
+}
+
+#[tokio::test]
+async fn a_refused_payment_cancels_the_order_and_is_not_cancelled_itself() {
+    let limit = Some("50".parse().expect("an amount"));
+    let market = Market::in_trouble(Trouble {
+        payment_rules: PaymentRules { limit },
+        ..Trouble::default()
+    })
+    .await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert_eq!(
+        status.message(),
+        "saga `place_order` failed at step `charge`: payments refused: 99.00 is over the limit of 50.00; \
+         compensated: `create_order`"
+    );
+    assert_eq!(failure.step, "charge");
+    assert_eq!(
+        failure.cause,
+        "payments refused: 99.00 is over the limit of 50.00"
+    );
+    assert_eq!(failure.compensations, undone(&["create_order"]));
+    assert!(failure.compensated);
+    assert_eq!(market.states().await, [vec!["cancelled"], vec![], vec![]]);
+}
+
+#[tokio::test]
+async fn a_refused_delivery_gives_the_money_back() {
+    let delivery_rules = DeliveryRules {
+        max_parcels: Some(1),
+    };
+    let market = Market::in_trouble(Trouble {
+        delivery_rules,
+        ..Trouble::default()
+    })
+    .await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert_eq!(failure.step, "ship");
+    assert_eq!(failure.compensations, undone(&["charge", "create_order"]));
+    assert_eq!(
+        market.states().await,
+        [vec!["cancelled"], vec!["cancelled"], vec![]]
+    );
+}
+
+#[tokio::test]
+async fn a_payment_that_was_taken_but_answered_too_late_is_given_back() {
+    let amount = Money::from_minor_units(REQUEST.amount).expect("positive");
+    let payment_faults = PaymentFaults {
+        stall_after_commit: FOREVER,
+        stall_amount: vec![amount],
+    };
+    let market = Market::in_trouble(Trouble {
+        payment_faults,
+        ..Trouble::default()
+    })
+    .await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(failure.step, "charge");
+    assert_eq!(failure.cause, "no answer within 2s");
+    assert_eq!(failure.compensations, undone(&["charge", "create_order"]));
+    assert_eq!(
+        market.states().await,
+        [vec!["cancelled"], vec!["cancelled"], vec![]]
+    );
+}
+
+#[tokio::test]
+async fn a_delivery_that_was_booked_but_answered_too_late_is_called_off() {
+    let delivery_faults = DeliveryFaults {
+        stall_after_commit: FOREVER,
+        stall_parcels: vec![REQUEST.parcels],
+    };
+    let market = Market::in_trouble(Trouble {
+        delivery_faults,
+        ..Trouble::default()
+    })
+    .await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(failure.step, "ship");
+    assert_eq!(
+        failure.compensations,
+        undone(&["ship", "charge", "create_order"])
+    );
+    assert_eq!(
+        market.states().await,
+        [vec!["cancelled"], vec!["cancelled"], vec!["cancelled"]]
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_was_never_asked_and_needs_no_compensation() {
+    let databases = Databases::new();
+    let payments = databases
+        .start_payments(PaymentRules::default(), PaymentFaults::default())
+        .await;
+    let delivery = databases
+        .start_delivery(DeliveryRules::default(), DeliveryFaults::default())
+        .await;
+    let market = Market::open(databases, &payments, &delivery).await;
+    payments.stop().await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(failure.cause, "payments cannot be reached");
+    assert_eq!(failure.compensations, undone(&["create_order"]));
+    assert_eq!(market.states().await, [vec!["cancelled"], vec![], vec![]]);
+}
+
+#[tokio::test]
+async fn bad_input_is_an_invalid_argument_and_starts_nothing() {
+    let market = Market::in_trouble(Trouble::default()).await;
+    for (request, message) in [
+        (
+            PlaceOrderRequest {
+                amount: 0,
+                ..REQUEST
+            },
+            "an amount must be more than zero",
+        ),
+        (
+            PlaceOrderRequest {
+                parcels: -1,
+                ..REQUEST
+            },
+            "`parcels` must be more than zero",
+        ),
+    ] {
+        let error = market
+            .client
+            .clone()
+            .place_order(request)
+            .await
+            .expect_err(message);
+        assert_eq!(
+            (error.code(), error.message()),
+            (Code::InvalidArgument, message)
+        );
+    }
+    assert!(market.databases.states("orders").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_compensated_is_named_and_the_rest_is_compensated_all_the_same() {
+    let market = Market::with_payments(GreedyPayments, Some(1)).await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::Internal);
+    assert_eq!(
+        status.message(),
+        "saga `place_order` failed at step `ship`: delivery refused: 2 parcels, but a courier takes 1; \
+         compensated: `create_order`; \
+         NOT compensated: `charge`: payments gave no answer: the till is stuck (5 attempts)"
+    );
+    assert_eq!(failure.compensations[0].step, "charge");
+    assert_eq!(
+        failure.compensations[0].error.as_deref(),
+        Some("payments gave no answer: the till is stuck (5 attempts)")
+    );
+    assert_eq!(failure.compensations[1..], undone(&["create_order"]));
+    assert!(!failure.compensated);
+}
+
+#[tokio::test]
+async fn a_customer_who_hangs_up_does_not_leave_half_an_order() {
+    let slow = SlowPayments::default();
+    let market = Market::with_payments(slow.clone(), None).await;
+    let mut client = market.client.clone();
+    let call = tokio::spawn(async move { client.place_order(REQUEST).await });
+    slow.asked.notified().await;
+
+    call.abort();
+    call.await.expect_err("the customer is gone");
+    slow.answer.notify_one();
+    market.checkout.drained().await;
+
+    assert_eq!(market.databases.states("orders").await, ["active"]);
+    assert_eq!(market.databases.states("deliveries").await, ["active"]);
+}
+
+#[tokio::test]
+async fn a_checkout_that_closes_ends_what_it_began_and_begins_nothing() {
+    let slow = SlowPayments::default();
+    let market = Market::with_payments(slow.clone(), None).await;
+    let mut client = market.client.clone();
+    let call = tokio::spawn(async move { client.place_order(REQUEST).await });
+    slow.asked.notified().await;
+
+    let drained = tokio::spawn(market.checkout.drained());
+    tokio::task::yield_now().await;
+    assert!(!drained.is_finished());
+    let late = market
+        .client
+        .clone()
+        .place_order(REQUEST)
+        .await
+        .expect_err("it is closing");
+    assert_eq!(
+        (late.code(), late.message()),
+        (Code::Unavailable, "the checkout is closing")
+    );
+
+    slow.answer.notify_one();
+    call.await
+        .expect("no panic")
+        .expect("what was begun is done");
+    drained.await.expect("no panic");
+}

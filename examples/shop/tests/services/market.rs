@@ -1,0 +1,155 @@
+//! A checkout over three services, and payments that make trouble.
+
+use std::sync::Arc;
+
+use shop::checkout::{CheckoutService, Shop};
+use shop::delivery::{DeliveryFaults, DeliveryRules};
+use shop::payments::{PaymentFaults, PaymentRules};
+use shop::proto::checkout::checkout_client::CheckoutClient;
+use shop::proto::checkout::checkout_server::CheckoutServer;
+use shop::proto::checkout::{Failure, PlaceOrderRequest};
+use shop::proto::payments::payments_server::{Payments, PaymentsServer};
+use shop::proto::payments::{
+    CancelPaymentRequest, CancelPaymentResponse, CreatePaymentRequest, Payment,
+};
+use shop::server::Server;
+use tokio::sync::Notify;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::fixture::{Databases, Running};
+
+/// What is ordered.
+pub(crate) const REQUEST: PlaceOrderRequest = PlaceOrderRequest {
+    amount: 9_900,
+    parcels: 2,
+};
+
+/// A checkout over orders, payments and delivery.
+pub(crate) struct Market {
+    pub(crate) databases: Databases,
+    pub(crate) checkout: CheckoutService,
+    pub(crate) client: CheckoutClient<Channel>,
+}
+
+/// What goes wrong in a market.
+#[derive(Default)]
+pub(crate) struct Trouble {
+    pub(crate) payment_rules: PaymentRules,
+    pub(crate) payment_faults: PaymentFaults,
+    pub(crate) delivery_rules: DeliveryRules,
+    pub(crate) delivery_faults: DeliveryFaults,
+}
+
+impl Market {
+    pub(crate) async fn in_trouble(trouble: Trouble) -> Self {
+        let databases = Databases::new();
+        let payments = databases
+            .start_payments(trouble.payment_rules, trouble.payment_faults)
+            .await;
+        let delivery = databases
+            .start_delivery(trouble.delivery_rules, trouble.delivery_faults)
+            .await;
+        Self::open(databases, &payments, &delivery).await
+    }
+
+    /// A market with these payments, and a delivery that takes so many parcels.
+    pub(crate) async fn with_payments(payments: impl Payments, max_parcels: Option<i32>) -> Self {
+        let service = Server::new().offer(PaymentsServer::new(payments)).await;
+        let payments = Running::start(service).await;
+        let databases = Databases::new();
+        let rules = DeliveryRules { max_parcels };
+        let delivery = databases
+            .start_delivery(rules, DeliveryFaults::default())
+            .await;
+        Self::open(databases, &payments, &delivery).await
+    }
+
+    pub(crate) async fn open(databases: Databases, payments: &Running, delivery: &Running) -> Self {
+        let orders = databases.start_orders().await;
+        let shop = Shop::connect(&orders.address, &payments.address, &delivery.address);
+        let checkout = CheckoutService::new(shop);
+        let server = Server::new()
+            .offer(CheckoutServer::new(checkout.clone()))
+            .await;
+        let client = CheckoutClient::new(Running::start(server).await.channel());
+        Self {
+            databases,
+            checkout,
+            client,
+        }
+    }
+
+    /// Places the order, which must fail.
+    pub(crate) async fn fail(&self) -> (Status, Failure) {
+        let status = self
+            .client
+            .clone()
+            .place_order(REQUEST)
+            .await
+            .expect_err("trouble");
+        let failure = Failure::from_status(&status).expect("the checkout says why");
+        (status, failure)
+    }
+
+    /// The states of all orders, payments and deliveries.
+    pub(crate) async fn states(&self) -> [Vec<String>; 3] {
+        let orders = self.databases.states("orders").await;
+        let payments = self.databases.states("payments").await;
+        [orders, payments, self.databases.states("deliveries").await]
+    }
+}
+
+/// Payments that says when it is asked, and answers when it is told to.
+#[derive(Clone, Default)]
+pub(crate) struct SlowPayments {
+    pub(crate) asked: Arc<Notify>,
+    pub(crate) answer: Arc<Notify>,
+}
+
+#[tonic::async_trait]
+impl Payments for SlowPayments {
+    async fn create_payment(
+        &self,
+        request: Request<CreatePaymentRequest>,
+    ) -> Result<Response<Payment>, Status> {
+        self.asked.notify_one();
+        self.answer.notified().await;
+        Ok(taken(&request.into_inner()))
+    }
+
+    async fn cancel_payment(
+        &self,
+        _: Request<CancelPaymentRequest>,
+    ) -> Result<Response<CancelPaymentResponse>, Status> {
+        Ok(Response::new(CancelPaymentResponse {}))
+    }
+}
+
+/// Payments that takes money, and never gives it back.
+pub(crate) struct GreedyPayments;
+
+#[tonic::async_trait]
+impl Payments for GreedyPayments {
+    async fn create_payment(
+        &self,
+        request: Request<CreatePaymentRequest>,
+    ) -> Result<Response<Payment>, Status> {
+        Ok(taken(&request.into_inner()))
+    }
+
+    async fn cancel_payment(
+        &self,
+        _: Request<CancelPaymentRequest>,
+    ) -> Result<Response<CancelPaymentResponse>, Status> {
+        Err(Status::internal("the till is stuck"))
+    }
+}
+
+fn taken(request: &CreatePaymentRequest) -> Response<Payment> {
+    Response::new(Payment {
+        id: 1,
+        order_id: request.order_id,
+        amount: request.amount,
+    })
+}

@@ -1,0 +1,87 @@
+//! Every migration goes up, down, and up again, and none is forgotten.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqlitePoolOptions;
+
+fn services() -> [(&'static str, &'static Migrator); 3] {
+    [
+        ("orders", &shop::orders::MIGRATIONS),
+        ("payments", &shop::payments::MIGRATIONS),
+        ("delivery", &shop::delivery::MIGRATIONS),
+    ]
+}
+
+#[tokio::test]
+async fn every_migration_goes_up_and_down_and_up_again() {
+    for (service, migrations) in services() {
+        let database = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect("sqlite::memory:")
+            .await;
+        let database = database.expect("a database in memory");
+
+        migrations.run(&database).await.expect("up");
+        let schema = schema(&database).await;
+        assert!(!schema.is_empty(), "{service}");
+
+        for version in (0..migrations
+            .iter()
+            .filter(|one| one.migration_type.is_up_migration())
+            .count())
+            .rev()
+        {
+            let version = i64::try_from(version).expect("there are few");
+            migrations.undo(&database, version).await.expect("down");
+        }
+        assert!(
+            self::schema(&database).await.is_empty(),
+            "{service}: the way down leaves something"
+        );
+
+        migrations.run(&database).await.expect("up again");
+        assert_eq!(self::schema(&database).await, schema, "{service}");
+    }
+}
+
+#[test]
+fn every_migration_file_is_embedded() {
+    for (service, migrations) in services() {
+        let embedded = migrations.iter().map(|migration| {
+            let name = migration.description.replace(' ', "_");
+            let suffix = migration.migration_type.suffix();
+            format!("{:04}_{name}{suffix}", migration.version)
+        });
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("migrations")
+            .join(service);
+        let files = fs::read_dir(folder)
+            .expect("the migrations of the service")
+            .map(|entry| {
+                entry
+                    .expect("a readable folder")
+                    .file_name()
+                    .into_string()
+                    .expect("a name in UTF-8")
+            });
+        assert_eq!(
+            embedded.collect::<BTreeSet<_>>(),
+            files.collect(),
+            "{service}"
+        );
+    }
+}
+
+async fn schema(database: &SqlitePool) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT sql FROM sqlite_schema
+         WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx_%' AND sql IS NOT NULL ORDER BY name",
+    )
+    .fetch_all(database)
+    .await
+    .expect("the schema is readable")
+}
