@@ -6,6 +6,7 @@ use crate::attempt::Attempted;
 use crate::place::{Attempt, Position, Role};
 use crate::pursuit::BoxFuture;
 use crate::retry::RetryPolicy;
+use crate::telemetry;
 
 /// Something that is undone, one attempt at a time, without knowing its types.
 pub(crate) trait Undoing: Send {
@@ -32,6 +33,7 @@ pub(crate) async fn undo(
     loop {
         let Err(message) = ended else { return Ok(()) };
         let Some(wait) = waits.next() else {
+            telemetry::compensation_failed(position, number);
             return Err(CompensationFailure::new(number, message));
         };
         tokio::time::sleep(wait).await;

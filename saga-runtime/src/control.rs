@@ -1,6 +1,7 @@
 //! What can stop a saga from outside while it goes forward: a cancellation, a deadline.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -30,11 +31,13 @@ impl fmt::Display for Interruption {
 #[derive(Debug)]
 pub(crate) struct Limits {
     cancellation: Option<CancellationToken>,
-    deadline: Option<Instant>,
+    deadline: Option<Duration>,
+    /// When somebody first asked: before its first step, and not while its future waits to be polled.
+    started: OnceLock<Instant>,
 }
 
 impl Limits {
-    /// The limits of a saga that starts now; `None` where there is none.
+    /// The limits of a saga; `None` where there is none.
     #[inline]
     pub(crate) fn new(
         cancellation: Option<CancellationToken>,
@@ -43,11 +46,16 @@ impl Limits {
         if cancellation.is_none() && deadline.is_none() {
             return None;
         }
-        let deadline = deadline.map(|deadline| Instant::now() + deadline);
         Some(Box::new(Self {
             cancellation,
             deadline,
+            started: OnceLock::new(),
         }))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let started = || *self.started.get_or_init(Instant::now);
+        self.deadline.map(|deadline| started() + deadline)
     }
 
     fn interruption(&self) -> Option<Interruption> {
@@ -58,7 +66,7 @@ impl Limits {
         {
             return Some(Interruption::Cancelled);
         }
-        self.deadline
+        self.deadline()
             .filter(|deadline| *deadline <= Instant::now())
             .map(|_| Interruption::DeadlineExceeded)
     }
@@ -113,7 +121,9 @@ impl Control {
             tokio::time::sleep_until(wake).await;
             return None;
         };
-        let wake = limits.deadline.map_or(wake, |deadline| deadline.min(wake));
+        let wake = limits
+            .deadline()
+            .map_or(wake, |deadline| deadline.min(wake));
         match &limits.cancellation {
             Some(cancellation) => {
                 cancellation

@@ -1,5 +1,7 @@
 //! What follows an attempt: pure functions, so that a table can test them. Waiting and running happen elsewhere.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::step::{Kind, Step};
 
 /// How an attempt ended, as far as the decision cares.
@@ -14,6 +16,25 @@ pub(crate) enum Answer {
     InDoubt {
         transient: bool,
     },
+}
+
+impl Answer {
+    /// What this error of the step `S` means.
+    #[inline]
+    pub(crate) fn of_error<S: Step>(error: &S::Error) -> Self {
+        let transient = says(S::is_transient, error, false);
+        if says(S::is_in_doubt, error, true) {
+            Self::InDoubt { transient }
+        } else {
+            Self::Refused { transient }
+        }
+    }
+}
+
+/// What a predicate says of an error; `otherwise` if it panics, which takes nothing for granted.
+#[inline]
+fn says<E>(predicate: impl FnOnce(&E) -> bool, error: &E, otherwise: bool) -> bool {
+    catch_unwind(AssertUnwindSafe(|| predicate(error))).unwrap_or(otherwise)
 }
 
 /// What to do after an attempt.
@@ -70,9 +91,8 @@ pub(crate) fn settling(kind: Kind, has_resolver: bool, last: Next) -> Settling {
 /// Whether this error of a first attempt settles the step: nothing has happened, and no retry follows.
 #[inline]
 pub(crate) fn is_definite<S: Step>(error: &S::Error) -> bool {
-    S::META.kind != Kind::Retriable
-        && (S::META.forward_retry().max_attempts() == Some(1) || !S::is_transient(error))
-        && !S::is_in_doubt(error)
+    let attempts_left = S::META.forward_retry().max_attempts() != Some(1);
+    after_attempt(S::META.kind, Answer::of_error::<S>(error), attempts_left) == Next::Refuse
 }
 
 #[cfg(test)]

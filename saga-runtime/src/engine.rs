@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::attempt::Attempted;
 use crate::compensation::CompensationFailure;
 use crate::control::Interruption;
-use crate::error::{Cause, Compensation};
+use crate::error::{Cause, Compensation, CompensationOutcome};
 use crate::place::{Calls, Instance, Position};
 use crate::saga::{Saga, SagaEnd};
 use crate::step::Step;
@@ -91,12 +91,12 @@ pub enum StepEnd<T, E, X> {
 }
 
 impl<T, E, X> StepEnd<T, E, X> {
-    /// The step was not requested, because the saga was stopped from outside.
+    /// The saga was stopped from outside, before the step was requested or while it was under way.
     #[cold]
-    pub fn interrupted(interruption: Interruption) -> Self {
+    pub fn interrupted(interruption: Interruption, settlement: Settlement<T>) -> Self {
         Self::Stopped(Box::new(Stopped {
             why: Why::Interrupted(interruption),
-            settlement: Settlement::Nothing,
+            settlement,
         }))
     }
 }
@@ -147,7 +147,10 @@ impl<T> Settlement<T> {
         match self {
             Self::Nothing => (None, None),
             Self::Done(output) => (Some(output), None),
-            Self::Resolved => (None, Some(Compensation::new(step, Ok(())))),
+            Self::Resolved => {
+                let outcome = CompensationOutcome::Resolved;
+                (None, Some(Compensation { step, outcome }))
+            }
             Self::Unresolved(failure) => (None, Some(Compensation::new(step, Err(failure)))),
         }
     }
@@ -158,7 +161,7 @@ impl<T> Settlement<T> {
 pub enum Settlement<T> {
     /// There is none, or none that needs undoing.
     Nothing,
-    /// It has happened: the step gave this output when it was asked again, and is compensated like any other.
+    /// It has happened: the step gave this output, perhaps when it was asked again, and is compensated like any other.
     Done(T),
     /// The step's resolver has undone whatever there was.
     Resolved,

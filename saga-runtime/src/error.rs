@@ -109,6 +109,15 @@ impl Compensation {
         Self { step, outcome }
     }
 
+    /// Whether nothing of the step is left: its compensation or its resolver has succeeded.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        matches!(
+            self.outcome,
+            CompensationOutcome::Compensated | CompensationOutcome::Resolved
+        )
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.outcome, CompensationOutcome::Failed(_))
     }
@@ -120,6 +129,8 @@ impl Compensation {
 pub enum CompensationOutcome {
     /// The step is undone.
     Compensated,
+    /// The step was in doubt, and its resolver has undone whatever there was.
+    Resolved,
     /// It failed for good: the step's effect may still be there.
     Failed(CompensationFailure),
     /// It did not run, because another one failed and the saga says `on_compensation_failure = halt`, or because a
@@ -192,19 +203,16 @@ impl<E> SagaError<E> {
             .iter()
             .filter_map(|compensation| match &compensation.outcome {
                 CompensationOutcome::Failed(failure) => Some((compensation.step, failure)),
-                CompensationOutcome::Compensated | CompensationOutcome::Pending => None,
+                CompensationOutcome::Compensated
+                | CompensationOutcome::Resolved
+                | CompensationOutcome::Pending => None,
             })
     }
 
     /// Whether every step that may have had an effect is undone. If not, somebody has to look at it.
     #[must_use]
     pub fn is_compensated(&self) -> bool {
-        !self.0.past_pivot
-            && self
-                .0
-                .compensations
-                .iter()
-                .all(|one| matches!(one.outcome, CompensationOutcome::Compensated))
+        !self.0.past_pivot && self.0.compensations.iter().all(Compensation::is_undone)
     }
 }
 
@@ -227,10 +235,7 @@ impl<E: Display> Display for SagaError<E> {
             f.write_str("; not compensated, because the pivot may have taken effect")?;
         }
         let mut separator = "; compensated:";
-        for one in compensations
-            .iter()
-            .filter(|one| one.outcome == CompensationOutcome::Compensated)
-        {
+        for one in compensations.iter().filter(|one| one.is_undone()) {
             write!(f, "{separator} `{}`", one.step)?;
             separator = ",";
         }

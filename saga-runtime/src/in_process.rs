@@ -10,7 +10,7 @@ use crate::compensation::{CompensationFailure, Undoing, undo};
 use crate::context::Context;
 use crate::control::{Control, Limits};
 use crate::decision::is_definite;
-use crate::engine::{Engine, StepEnd};
+use crate::engine::{Engine, Settlement, StepEnd};
 use crate::error::SagaError;
 use crate::id::SagaId;
 use crate::place::{Attempt, Calls, Instance, Position, Role};
@@ -129,7 +129,7 @@ impl Engine for Effects {
             first
         } else {
             if let Some(interruption) = self.control.interruption() {
-                return StepEnd::interrupted(interruption);
+                return StepEnd::interrupted(interruption, Settlement::Nothing);
             }
             if S::META.kind == Kind::Retriable {
                 self.control.go_forward_only();
@@ -142,10 +142,17 @@ impl Engine for Effects {
             Attempted::Refused(error) if is_definite::<S>(&error) => StepEnd::Refused(error),
             other => pursue::<S, _>(&self.control, position, services, args, other).await,
         };
-        if S::META.kind == Kind::Pivot && matches!(end, StepEnd::Done(_)) {
+        let StepEnd::Done(output) = end else {
+            return end;
+        };
+        if S::META.kind == Kind::Pivot {
             self.control.go_forward_only();
         }
-        end
+        match self.control.interruption() {
+            None => StepEnd::Done(output),
+            // The saga was stopped during the attempt: what that has done is undone with the rest.
+            Some(interruption) => StepEnd::interrupted(interruption, Settlement::Done(output)),
+        }
     }
 
     #[inline]
@@ -157,8 +164,10 @@ impl Engine for Effects {
     ) -> Result<Result<(), CompensationFailure>, Infallible> {
         let first = if self.trusts_first_attempts() && S::META.compensation_timeout.is_none() {
             let attempt = Attempt::new(position, Role::Compensation, 1);
-            let undo = pin!(S::compensate(Context::new(services, &attempt), output));
-            match caught(undo).await {
+            let cx = Context::new(services, &attempt);
+            // In a block, so that a function that panics before it returns its future is caught as well.
+            let undo = async { S::compensate(cx, output).await };
+            match caught(pin!(undo)).await {
                 Attempted::Done(()) => return Ok(Ok(())),
                 failed => Some(failed),
             }
@@ -179,7 +188,8 @@ struct Compensating<'a, S: Step> {
 impl<S: Step> Undoing for Compensating<'_, S> {
     fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
         Box::pin(async move {
-            let undo = S::compensate(Context::new(self.services, &attempt), self.output);
+            let cx = Context::new(self.services, &attempt);
+            let undo = async { S::compensate(cx, self.output).await };
             attempt_undo(&attempt, undo, S::META.compensation_timeout).await
         })
     }

@@ -1,10 +1,13 @@
 //! The order rule, `(compensatable | nothing to undo)* pivot? retriable*`, as traits: the macro writes down in which
 //! order a saga calls its steps, in code that is type-checked and never run.
 //!
+//! A [`Point`] in the body of a saga is typed with the step since which the saga only goes forward. That step and the
+//! one that is called are all that a message of the compiler shows.
+//!
 //! ```text
-//! Open ──compensatable, nothing to undo──▶ Open
-//! Open ──pivot p──▶ Closed<p>     Open ──retriable r──▶ Closed<r>
-//! Closed<s> ──retriable──▶ Closed<s>     Closed<s> ──anything else──▶ a compile error
+//! Start ──compensatable, nothing to undo──▶ Start
+//! Start ──pivot p──▶ p     Start ──retriable r──▶ r
+//! s ──retriable──▶ s       s ──anything else──▶ a compile error
 //! ```
 
 use std::marker::PhantomData;
@@ -12,142 +15,21 @@ use std::marker::PhantomData;
 use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 use crate::step::Step;
 
-/// Everything so far can be undone.
-#[derive(Debug, Clone, Copy)]
-pub struct Open;
-
-/// Since the step `By` the saga only goes forward.
+/// A point in the body of a saga: `Since` is the step since which it only goes forward, or [`Start`].
 #[derive(Debug)]
-pub struct Closed<By>(PhantomData<fn() -> By>);
+pub struct Point<Since>(PhantomData<fn() -> Since>);
 
-/// No way leads here: the code before has returned.
-#[derive(Debug, Clone, Copy)]
-pub struct Left;
-
-/// A point in the body of a saga.
-pub trait Phase {
-    /// The step since which the saga only goes forward, or a placeholder.
-    type By;
-}
-
-/// The placeholder for [`Phase::By`] where there is no such step.
-#[derive(Debug)]
-pub enum NoStep {}
-
-impl Phase for Open {
-    type By = NoStep;
-}
-
-impl Phase for Left {
-    type By = NoStep;
-}
-
-impl<By> Phase for Closed<By> {
-    type By = By;
-}
-
-/// A step of this kind may be called in the phase `P`.
-#[diagnostic::on_unimplemented(
-    message = "step `{S}` can fail, but it comes after `{By}`, from where on the saga only goes forward",
-    label = "this step can fail",
-    note = "what was done up to `{By}` can't be undone any more, so nothing after it may fail",
-    note = "call it before `{By}`, or mark it `#[step(retriable)]`: then it is retried until it succeeds"
-)]
-pub trait MayFollow<P, S, By> {
-    /// The phase after the step.
-    type Then;
-}
-
-#[diagnostic::do_not_recommend]
-impl<S, By> MayFollow<Open, S, By> for Compensatable {
-    type Then = Open;
-}
-
-#[diagnostic::do_not_recommend]
-impl<S, By> MayFollow<Open, S, By> for NothingToUndo {
-    type Then = Open;
-}
-
-#[diagnostic::do_not_recommend]
-impl<S, By> MayFollow<Open, S, By> for Pivot {
-    type Then = Closed<S>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<S, By> MayFollow<Open, S, By> for Retriable {
-    type Then = Closed<S>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<S, By> MayFollow<Closed<By>, S, By> for Retriable {
-    type Then = Closed<By>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<S, By, K> MayFollow<Left, S, By> for K {
-    type Then = Left;
-}
-
-/// The body of a saga may fail in this phase.
-#[diagnostic::on_unimplemented(
-    message = "the saga can fail here, but `{By}` comes before, from where on it only goes forward",
-    label = "this can fail",
-    note = "what was done up to `{By}` can't be undone any more, so nothing after it may fail",
-    note = "do this before `{By}`, or handle the error here; the last expression is `Ok(…)`"
-)]
-pub trait MayFail<By> {}
-
-#[diagnostic::do_not_recommend]
-impl<By> MayFail<By> for Open {}
-
-#[diagnostic::do_not_recommend]
-impl<By> MayFail<By> for Left {}
-
-/// Two ways meet: the stricter phase counts.
-pub trait Join<Other> {
-    /// The phase after both.
-    type Then;
-}
-
-impl Join<Open> for Open {
-    type Then = Open;
-}
-
-impl<By> Join<Closed<By>> for Open {
-    type Then = Closed<By>;
-}
-
-impl<By> Join<Open> for Closed<By> {
-    type Then = Self;
-}
-
-impl<By, Other> Join<Closed<Other>> for Closed<By> {
-    type Then = Self;
-}
-
-impl<P> Join<P> for Left {
-    type Then = P;
-}
-
-impl Join<Left> for Open {
-    type Then = Open;
-}
-
-impl<By> Join<Left> for Closed<By> {
-    type Then = Self;
-}
-
-/// A point of the mirror: its phase is its type.
-#[derive(Debug)]
-pub struct Point<P>(PhantomData<fn() -> P>);
-
-impl<P> Clone for Point<P> {
+impl<Since> Clone for Point<Since> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P> Copy for Point<P> {}
+impl<Since> Copy for Point<Since> {}
+
+/// Since the start nothing has happened that can't be undone.
+#[derive(Debug)]
+pub enum Start {}
 
 /// One call of a step in the body of a saga: it carries the step's type from the call to the mirror and the shape.
 #[derive(Debug)]
@@ -175,32 +57,180 @@ impl<S> Copy for Site<S> {}
 
 /// Before the first step.
 #[must_use]
-pub fn begin() -> Point<Open> {
+pub fn begin() -> Point<Start> {
     Point(PhantomData)
 }
 
-/// After the step of `site`.
-pub fn then<P: Phase, S: Step>(
-    _: Point<P>,
-    _: Site<S>,
-) -> Point<<S::Kind as MayFollow<P, S, P::By>>::Then>
+/// A saga that only goes forward since `Since` may call this step.
+#[diagnostic::on_unimplemented(
+    message = "step `{Self}` can fail, but it comes after `{Since}`, from where on the saga only goes forward",
+    label = "this step can fail",
+    note = "what was done up to `{Since}` can't be undone any more, so nothing after it may fail",
+    note = "call it before `{Since}`, or mark it `#[step(retriable)]`: then it is retried until it succeeds"
+)]
+pub trait MayFollow<Since>: Sized {
+    /// Since when the saga only goes forward after the step.
+    type Then;
+
+    /// After the step of `site`.
+    #[must_use]
+    fn then(point: Point<Since>, site: Site<Self>) -> Point<Self::Then> {
+        let _ = (point, site);
+        Point(PhantomData)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<S, Since> MayFollow<Since> for S
 where
-    S::Kind: MayFollow<P, S, P::By>,
+    S: Step,
+    Since: Phase,
+    Since::Phase: Admits<S::Kind>,
 {
-    Point(PhantomData)
+    type Then = <Since::Phase as Admits<S::Kind>>::Then<Since, S>;
 }
 
-/// Where the body can fail by itself.
-pub fn may_fail<P: Phase + MayFail<P::By>>(point: Point<P>) -> Point<P> {
-    point
+/// A saga with the pivot `Pivot` behind it may call this step: it is no other pivot.
+#[diagnostic::on_unimplemented(
+    message = "a saga has at most one pivot, and `{Self}` comes after the pivot `{Since}`",
+    label = "this is a second pivot",
+    note = "if `{Self}` failed, what was done up to `{Since}` could not be undone any more",
+    note = "mark the first of them `compensate = …` if it can be undone, or this one `retriable`: then it is retried until it succeeds"
+)]
+pub trait OnlyPivot<Since>: Sized {
+    /// Where the step of `site` is called.
+    fn check(point: Point<Since>, site: Site<Self>) {
+        let _ = (point, site);
+    }
 }
 
-/// After a `return`.
-pub fn left<P>(_: Point<P>) -> Point<Left> {
-    Point(PhantomData)
+#[diagnostic::do_not_recommend]
+impl<S, Since> OnlyPivot<Since> for S
+where
+    S: Step,
+    Since: Phase,
+    Since::Phase: AdmitsPivot<S::Kind>,
+{
 }
 
-/// Where two ways meet.
-pub fn join<P: Join<Q>, Q>(_: Point<P>, _: Point<Q>) -> Point<P::Then> {
-    Point(PhantomData)
+/// The saga may fail although it only goes forward since this step.
+#[diagnostic::on_unimplemented(
+    message = "the saga can fail here, but `{Self}` comes before, from where on it only goes forward",
+    label = "this can fail",
+    note = "what was done up to `{Self}` can't be undone any more, so nothing after it may fail",
+    note = "do this before `{Self}`, or handle the error here; the last expression is `Ok(…)`"
+)]
+pub trait MayFailAfter: Sized {
+    /// Where the body can fail by itself.
+    fn check(point: Point<Self>) {
+        let _ = point;
+    }
 }
+
+#[diagnostic::do_not_recommend]
+impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
+
+/// Two ways meet: the stricter one counts.
+pub trait Join<Other>: Sized {
+    /// Since when the saga only goes forward after both.
+    type Then;
+
+    /// After `one` and `other`.
+    #[must_use]
+    fn join(one: Point<Self>, other: Point<Other>) -> Point<Self::Then> {
+        let _ = (one, other);
+        Point(PhantomData)
+    }
+}
+
+impl<Other> Join<Other> for Start {
+    type Then = Other;
+}
+
+impl<S: Step, Other> Join<Other> for S {
+    type Then = S;
+}
+
+/// Everything so far can be undone.
+#[derive(Debug)]
+pub enum Undoable {}
+
+/// A pivot is behind.
+#[derive(Debug)]
+pub enum AfterPivot {}
+
+/// A retriable step is behind.
+#[derive(Debug)]
+pub enum AfterRetriable {}
+
+/// The phase of a saga since a step, or since its start.
+pub trait Phase {
+    /// [`Undoable`], [`AfterPivot`] or [`AfterRetriable`].
+    type Phase;
+}
+
+impl Phase for Start {
+    type Phase = Undoable;
+}
+
+impl<S: Step<Kind: Closes>> Phase for S {
+    type Phase = <S::Kind as Closes>::Phase;
+}
+
+/// Which phase a step of this kind begins.
+pub trait Closes {
+    /// The phase.
+    type Phase;
+}
+
+impl Closes for Pivot {
+    type Phase = AfterPivot;
+}
+
+impl Closes for Retriable {
+    type Phase = AfterRetriable;
+}
+
+/// In this phase a step of kind `K` may be called. `AfterPivot` admits pivots: [`OnlyPivot`] refuses them in better
+/// words.
+pub trait Admits<K> {
+    /// Since when the saga only goes forward after the step `S`, if it did so since `Since` before.
+    type Then<Since, S>;
+}
+
+impl Admits<Compensatable> for Undoable {
+    type Then<Since, S> = Since;
+}
+
+impl Admits<NothingToUndo> for Undoable {
+    type Then<Since, S> = Since;
+}
+
+impl Admits<Pivot> for Undoable {
+    type Then<Since, S> = S;
+}
+
+impl Admits<Retriable> for Undoable {
+    type Then<Since, S> = S;
+}
+
+impl Admits<Pivot> for AfterPivot {
+    type Then<Since, S> = Since;
+}
+
+impl Admits<Retriable> for AfterPivot {
+    type Then<Since, S> = Since;
+}
+
+impl Admits<Retriable> for AfterRetriable {
+    type Then<Since, S> = Since;
+}
+
+/// In this phase a step of kind `K` is no second pivot.
+pub trait AdmitsPivot<K> {}
+
+impl<K> AdmitsPivot<K> for Undoable {}
+impl<K> AdmitsPivot<K> for AfterRetriable {}
+impl AdmitsPivot<Compensatable> for AfterPivot {}
+impl AdmitsPivot<NothingToUndo> for AfterPivot {}
+impl AdmitsPivot<Retriable> for AfterPivot {}

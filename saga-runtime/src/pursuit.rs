@@ -12,6 +12,7 @@ use crate::decision::{Answer, Next, Settling, after_attempt, settling};
 use crate::engine::{Settlement, StepEnd, Stopped, Why};
 use crate::place::{Attempt, Position, Role};
 use crate::step::{Kind, Step, StepMeta};
+use crate::telemetry;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -72,12 +73,8 @@ async fn settle(
                 if let Some(wait) = waits.next()
                     && let Some(interruption) = control.wait(wait).await
                 {
-                    let next = if may_have_acted {
-                        Next::Settle
-                    } else {
-                        Next::Refuse
-                    };
-                    break (next, Some(interruption));
+                    // There is no other attempt, so the last answer stands.
+                    break (after_attempt(meta.kind, answer, false), Some(interruption));
                 }
                 attempt += 1;
                 answer = step
@@ -87,22 +84,19 @@ async fn settle(
             next => break (next, None),
         }
     };
-    if !may_have_acted {
-        return match interruption {
-            None => End::Refused,
-            Some(_) => End::Stopped {
-                interruption,
-                settled: Settled::Nothing,
-            },
-        };
-    }
-    match settling(meta.kind, meta.resolver.is_some(), next) {
-        Settling::Leave if next == Next::Refuse => End::Refused,
+    let settling = if may_have_acted {
+        settling(meta.kind, meta.resolver.is_some(), next)
+    } else {
+        Settling::Leave
+    };
+    match settling {
+        Settling::Leave if next == Next::Refuse && interruption.is_none() => End::Refused,
         Settling::Leave => End::Stopped {
             interruption,
             settled: Settled::Nothing,
         },
         Settling::Resolve => {
+            telemetry::in_doubt(position);
             let settled = match undo(step.resolver(), position, meta.compensation_retry, None).await
             {
                 Ok(()) => Settled::Resolved,
@@ -113,7 +107,10 @@ async fn settle(
                 settled,
             }
         }
-        Settling::AskAgain => ask_again(step, attempt, position, interruption).await,
+        Settling::AskAgain => {
+            telemetry::in_doubt(position);
+            ask_again(step, attempt, position, interruption).await
+        }
     }
 }
 
@@ -148,6 +145,7 @@ async fn ask_again(
             }
             Answer::InDoubt { .. } => {
                 let Some(wait) = waits.next() else {
+                    telemetry::compensation_failed(position, attempt);
                     let failure = CompensationFailure::new(attempt, step.reason());
                     return End::Stopped {
                         interruption,
@@ -180,24 +178,14 @@ struct Pursued<'a, 'args, S: Step> {
 }
 
 impl<S: Step> Pursued<'_, '_, S> {
-    /// Keeps the value of an attempt, and says what it means. The first reason to give up stays: what comes later
-    /// only settles it.
+    /// Keeps the value of an attempt, and says what it means. The last reason to give up is the one that counts.
     fn note(&mut self, ended: Attempted<S::Output, S::Error>) -> Answer {
         let (answer, why) = match ended {
             Attempted::Done(output) => {
                 self.output = Some(output);
                 return Answer::Done;
             }
-            Attempted::Refused(error) => {
-                let transient = S::is_transient(&error);
-                let in_doubt = S::is_in_doubt(&error);
-                let answer = if in_doubt {
-                    Answer::InDoubt { transient }
-                } else {
-                    Answer::Refused { transient }
-                };
-                (answer, Why::Error(error))
-            }
+            Attempted::Refused(error) => (Answer::of_error::<S>(&error), Why::Error(error)),
             Attempted::TimedOut { after } => {
                 (Answer::InDoubt { transient: true }, Why::TimedOut { after })
             }
@@ -273,7 +261,9 @@ impl<S: Step> Attempts for Pursued<'_, '_, S> {
 impl<S: Step> Undoing for Pursued<'_, '_, S> {
     fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
         Box::pin(async move {
-            let resolve = S::resolve(Context::new(self.services, &attempt), self.args.clone());
+            let cx = Context::new(self.services, &attempt);
+            let args = self.args.clone();
+            let resolve = async { S::resolve(cx, args).await };
             attempt_undo(&attempt, resolve, S::META.compensation_timeout).await
         })
     }

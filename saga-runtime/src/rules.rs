@@ -1,6 +1,4 @@
 //! The rules that the compiler checks, by the names under which its messages show them.
 
-pub use crate::order::{begin, join, left, may_fail, then};
-pub use crate::wiring::{
-    IsCompensation, IsContext, IsResult, RecordedError, StepCall, handled, only_steps, undoing,
-};
+pub use crate::order::{Join, MayFailAfter, MayFollow, OnlyPivot, begin};
+pub use crate::wiring::{IsCompensation, IsContext, IsResult, Outcome, RecordedError, StepCall};

@@ -1,4 +1,4 @@
-//! The spans of a saga and the names of their fields. Ids, names and outcomes only: payloads and error texts may
+//! The spans and events of a saga, and the names of their fields. Ids, names and outcomes only: payloads and error texts may
 //! hold secrets and are never recorded.
 
 use tracing::level_filters::LevelFilter;
@@ -29,6 +29,29 @@ pub(crate) fn saga_span(instance: &Instance) -> Span {
 /// Says how the saga ended.
 pub(crate) fn record_outcome(span: &Span, outcome: &'static str) {
     span.record(OUTCOME, outcome);
+}
+
+/// Warns that a step ended without a definite answer and is settled before the saga goes on.
+pub(crate) fn in_doubt(position: Position<'_>) {
+    tracing::warn!(
+        target: "saga",
+        saga.id = %position.instance().id(),
+        step.name = position.step().name,
+        step.occurrence = position.occurrence(),
+        "step in doubt"
+    );
+}
+
+/// Reports a step that could not be undone: somebody has to look at it.
+pub(crate) fn compensation_failed(position: Position<'_>, attempts: u32) {
+    tracing::error!(
+        target: "saga",
+        saga.id = %position.instance().id(),
+        step.name = position.step().name,
+        step.occurrence = position.occurrence(),
+        attempts,
+        "compensation failed"
+    );
 }
 
 /// The span of one attempt of a step or of a compensation.

@@ -61,14 +61,6 @@ where
     }
 }
 
-/// Runs a compensation or a resolver; the error as text.
-#[inline]
-pub fn undoing(
-    compensation: impl IsCompensation,
-) -> impl Future<Output = Result<(), String>> + Send {
-    compensation.run()
-}
-
 /// What can be awaited in the body of a saga.
 #[diagnostic::on_unimplemented(
     message = "only steps can be awaited in a saga",
@@ -76,31 +68,17 @@ pub fn undoing(
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
     note = "sagas inside of sagas, `sleep` and `event` are not supported yet"
 )]
-pub trait StepCall<'run, 'a, S: Step> {
-    /// The call of it.
-    fn into_call(self) -> Call<'run, 'a, S>;
+pub trait StepCall<C> {
+    /// The call of a step that is awaited.
+    fn of(self) -> C;
 }
 
 #[diagnostic::do_not_recommend]
-impl<'run, 'a, S: Step> StepCall<'run, 'a, S> for Call<'run, 'a, S> {
+impl<'run, 'a, S: Step> StepCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
     #[inline]
-    fn into_call(self) -> Self {
+    fn of(self) -> Self {
         self
     }
-}
-
-/// The call of a step that is awaited in the body of a saga.
-#[inline]
-pub fn only_steps<'run, 'a, S: Step>(call: impl StepCall<'run, 'a, S>) -> Call<'run, 'a, S> {
-    call.into_call()
-}
-
-/// The call of a step whose refusal the body of a saga handles.
-#[inline]
-pub fn handled<'run, 'a, S: Step<Error: RecordedError>>(
-    call: Call<'run, 'a, S>,
-) -> Call<'run, 'a, S> {
-    call
 }
 
 /// The error of a step whose refusal the body handles: a replay has to take the same branch, so it is recorded whole.
@@ -110,7 +88,36 @@ pub fn handled<'run, 'a, S: Step<Error: RecordedError>>(
     note = "the error is recorded whole, so that a replay takes the same branch",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`, or end the saga with `?`"
 )]
-pub trait RecordedError {}
+pub trait RecordedError: Sized {
+    /// The call of a step whose refusal is handled.
+    #[inline]
+    #[must_use]
+    fn of<'run, 'a, S: Step<Error = Self>>(call: Call<'run, 'a, S>) -> Call<'run, 'a, S> {
+        call
+    }
+}
 
 #[diagnostic::do_not_recommend]
 impl<E: serde::Serialize + serde::de::DeserializeOwned> RecordedError for E {}
+
+/// What stands before a `?` in the body of a saga and takes the context, as a step does.
+#[diagnostic::on_unimplemented(
+    message = "a `?` takes a `Result`, but this is `{Self}`",
+    label = "if this is the call of a step, it has not run yet",
+    note = "a step runs when it is awaited: `charge(cx, &order).await?`"
+)]
+pub trait Outcome<T, E> {
+    /// The same value.
+    ///
+    /// # Errors
+    /// If it is one.
+    fn of(self) -> Result<T, E>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> Outcome<T, E> for Result<T, E> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}

@@ -12,7 +12,7 @@ async fn create_order(_cx: Context<'_, Shop>, amount: u64) -> Result<String, Str
     Ok(format!("order over {amount}"))
 }
 
-async fn cancel_order(_cx: Context<'_, Shop>, order: &String) -> Result<(), String> {
+async fn cancel_order(_cx: Context<'_, Shop>, order: &str) -> Result<(), String> {
     println!("  cancel {order}");
     Ok(())
 }

@@ -49,8 +49,11 @@ fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str
 
 /// How the step is undone, in words.
 pub(super) fn undone(step: &StepMeta) -> String {
-    match (step.kind, step.compensation) {
-        (Kind::Compensatable, Some(compensation)) => format!("compensated by {compensation}"),
-        (kind, _) => kind.to_string(),
+    match (step.kind, step.compensation, step.resolver) {
+        (Kind::Compensatable, Some(compensation), None) => format!("compensated by {compensation}"),
+        (Kind::Compensatable, Some(compensation), Some(resolver)) => {
+            format!("compensated by {compensation}, in doubt resolved by {resolver}")
+        }
+        (kind, ..) => kind.to_string(),
     }
 }

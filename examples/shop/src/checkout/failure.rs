@@ -33,7 +33,7 @@ impl From<&SagaError<CheckoutError>> for Failure {
             .map(|compensation| Compensation {
                 step: compensation.step.to_owned(),
                 error: match &compensation.outcome {
-                    CompensationOutcome::Compensated => None,
+                    CompensationOutcome::Compensated | CompensationOutcome::Resolved => None,
                     CompensationOutcome::Failed(failure) => Some(failure.to_string()),
                     _ => Some("pending".to_owned()),
                 },

@@ -1,0 +1,30 @@
+# One line of help stands behind each target: `make help` prints it.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo quickstart test lint doc bench bless
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the shop: three services, two dozen orders, an audit of their databases
+	cargo run --release --package shop -- demo
+
+quickstart: ## run the smallest example
+	cargo run --package quickstart
+
+test: ## run all tests; they need nothing but Rust
+	cargo test --workspace --no-fail-fast
+
+lint: ## check the format, and clippy without a warning
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+doc: ## build the documentation without a warning, into target/doc
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
+
+bench: ## measure: instructions, allocations, nanoseconds, compile time
+	benches/run
+
+bless: ## write the expected compiler messages and expansions anew, to be read in the diff
+	TRYBUILD=overwrite BLESS=1 cargo test --package saga-tests --test diagnostics
+	BLESS=1 cargo test --package saga-macros
