@@ -34,24 +34,18 @@ pub(crate) fn record_outcome(span: &Span, outcome: &'static str) {
 /// Warns that a step ended without a definite answer and is settled before the saga goes on.
 pub(crate) fn in_doubt(position: Position<'_>) {
     tracing::warn!(
-        target: "saga",
-        saga.id = %position.instance().id(),
+        target: "saga", { saga.id = %position.instance().id(),
         step.name = position.step().name,
-        step.occurrence = position.occurrence(),
-        "step in doubt"
-    );
+        step.occurrence = position.occurrence() }, "step in doubt");
 }
 
 /// Reports a step that could not be undone: somebody has to look at it.
 pub(crate) fn compensation_failed(position: Position<'_>, attempts: u32) {
     tracing::error!(
-        target: "saga",
-        saga.id = %position.instance().id(),
+        target: "saga", { saga.id = %position.instance().id(),
         step.name = position.step().name,
         step.occurrence = position.occurrence(),
-        attempts,
-        "compensation failed"
-    );
+        attempts }, "compensation failed");
 }
 
 /// The span of one attempt of a step or of a compensation.
