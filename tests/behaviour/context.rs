@@ -1,0 +1,160 @@
+//! What a step, a compensation and the body of a saga know about where they run.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use saga_runtime::{Context, InProcess, SagaId, saga, step};
+
+use crate::participant::Refusal;
+
+/// Services that note what their callers know.
+#[derive(Default)]
+struct Notes {
+    seen: Mutex<Vec<Seen>>,
+    refuses: bool,
+    secret: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    saga_id: String,
+    saga_name: &'static str,
+    step: Option<&'static str>,
+    attempt: u32,
+    key: String,
+    debug: String,
+}
+
+impl Notes {
+    fn note(&self, cx: Context<'_, Notes>) {
+        let seen = Seen {
+            saga_id: cx.saga_id().to_string(),
+            saga_name: cx.saga_name(),
+            step: cx.step(),
+            attempt: cx.attempt(),
+            key: cx.idempotency_key().to_string(),
+            debug: format!("{cx:?}"),
+        };
+        let mut all = self.seen.lock().expect("nobody panics under the lock");
+        all.push(seen);
+    }
+
+    fn seen(self) -> Vec<Seen> {
+        self.seen
+            .into_inner()
+            .expect("nobody panics under the lock")
+    }
+}
+
+#[step(compensate = undo_one, name = "the-first")]
+async fn one(cx: Context<'_, Notes>) -> Result<(), Refusal> {
+    cx.note(cx);
+    Ok(())
+}
+
+#[expect(clippy::unused_async, reason = "a compensation is an `async fn`")]
+async fn undo_one(cx: Context<'_, Notes>, (): &()) -> Result<(), Refusal> {
+    cx.note(cx);
+    Ok(())
+}
+
+#[step(compensate = (), retry(attempts = 3))]
+async fn two(cx: Context<'_, Notes>) -> Result<(), Refusal> {
+    cx.note(cx);
+    if cx.refuses {
+        return Err(Refusal::refused("two"));
+    }
+    Ok(())
+}
+
+saga!(
+    #[saga(name = "the-saga")]
+    async fn observing(cx: Context<'_, Notes>) -> Result<(), Refusal> {
+        cx.note(cx);
+        one(cx).await?;
+        one(cx).await?;
+        cx.note(cx);
+        two(cx).await?;
+        Ok(())
+    }
+);
+
+fn refusing() -> Notes {
+    Notes {
+        refuses: true,
+        ..Notes::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_knows_the_saga_the_step_the_attempt_and_the_key() {
+    let notes = refusing();
+    InProcess::new(&notes)
+        .saga_id(SagaId::new("id").expect("a valid id"))
+        .execute(Observing {})
+        .await
+        .expect_err("`two` is refused");
+    let seen = notes.seen();
+    assert!(seen.iter().all(|one| one.saga_id == "id"));
+    assert!(seen.iter().all(|one| one.saga_name == "the-saga"));
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|one| (one.step, one.attempt, one.key.as_str()))
+        .collect();
+    let (first, second) = (Some("the-first"), Some("two"));
+    assert_eq!(
+        seen,
+        [
+            (None, 1, "id"),
+            (first, 1, "id/the-first/0"),
+            (first, 1, "id/the-first/1"),
+            (None, 1, "id"),
+            (second, 1, "id/two/0"),
+            (second, 2, "id/two/0"),
+            (second, 3, "id/two/0"),
+            (first, 1, "id/the-first/1/compensation"),
+            (first, 1, "id/the-first/0/compensation"),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_made_up_is_the_same_all_through_the_saga_and_in_its_error() {
+    let notes = refusing();
+    let error = Observing {}
+        .execute(&notes)
+        .await
+        .expect_err("`two` is refused");
+    let id = error.id().expect("somebody asked for it").to_string();
+    let seen = notes.seen();
+    assert_eq!(seen.len(), 9);
+    assert!(seen.iter().all(|one| one.saga_id == id), "{seen:?}");
+}
+
+#[tokio::test]
+async fn ids_that_are_made_up_are_unique() {
+    let mut ids = HashSet::new();
+    for _ in 0..1000 {
+        let notes = Notes::default();
+        Observing {}.execute(&notes).await.expect("nothing fails");
+        ids.insert(notes.seen().remove(0).saga_id);
+    }
+    assert_eq!(ids.len(), 1000);
+}
+
+#[tokio::test]
+async fn a_context_shows_where_it_is_and_never_the_services() {
+    let notes = Notes {
+        secret: "hunter2",
+        ..Notes::default()
+    };
+    assert_eq!(notes.secret, "hunter2");
+    InProcess::new(&notes)
+        .saga_id(SagaId::new("id").expect("a valid id"))
+        .execute(Observing {})
+        .await
+        .expect("nothing fails");
+    let seen = notes.seen();
+    assert!(seen[1].debug.contains("the-first"), "{}", seen[1].debug);
+    assert!(seen.iter().all(|one| !one.debug.contains("hunter2")));
+}

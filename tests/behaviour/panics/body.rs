@@ -1,0 +1,108 @@
+//! Panics in the body of a saga, between its steps.
+
+use saga_runtime::{Cause, CompensationOutcome, Context, saga};
+use serde::{Deserialize, Serialize};
+
+use crate::participant::{Participant, Refusal};
+use crate::steps::{pay, reserve, ship, thank};
+
+/// Where the body of the saga panics.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Place {
+    Start,
+    BeforeThePivot,
+    AfterThePivot,
+    End,
+}
+
+saga!(
+    async fn stumbling(cx: Context<'_, Participant>, place: Place) -> Result<(), Refusal> {
+        assert!(place != Place::Start, "stumbled");
+        reserve(cx).await?;
+        let paid = pay(cx).await?;
+        assert!(
+            place != Place::BeforeThePivot,
+            "stumbled over {}",
+            paid.what
+        );
+        ship(cx).await?;
+        assert!(place != Place::AfterThePivot, "stumbled");
+        thank(cx).await?;
+        assert!(place != Place::End, "stumbled");
+        Ok(())
+    }
+);
+
+saga!(
+    async fn thanking_early(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        reserve(cx).await?;
+        thank(cx).await?;
+        unreachable!("nobody comes here");
+    }
+);
+
+#[tokio::test]
+async fn a_panic_in_the_body_before_the_first_step_has_nothing_to_undo() {
+    let participant = Participant::new();
+    let place = Place::Start;
+    let error = participant
+        .run(Stumbling { place })
+        .await
+        .expect_err("the body panics");
+    assert_eq!(participant.asked(), Vec::<String>::new());
+    assert_eq!(error.step(), None);
+    assert!(error.is_compensated());
+}
+
+#[tokio::test]
+async fn a_panic_in_the_body_before_the_pivot_is_compensated() {
+    let participant = Participant::new();
+    let place = Place::BeforeThePivot;
+    let error = participant
+        .run(Stumbling { place })
+        .await
+        .expect_err("the body panics");
+    let message = "stumbled over pay".to_owned();
+    assert_eq!(*error.cause(), Cause::Panicked { message });
+    assert_eq!(error.step(), None, "it was the body's own code");
+    assert_eq!(
+        participant.asked(),
+        ["reserve", "pay", "undo pay", "undo reserve"]
+    );
+    assert!(error.is_compensated());
+}
+
+#[tokio::test]
+async fn a_panic_in_the_body_after_the_pivot_undoes_nothing_and_says_so() {
+    for (place, asked) in [
+        (Place::AfterThePivot, vec!["reserve", "pay", "ship"]),
+        (Place::End, vec!["reserve", "pay", "ship", "thank"]),
+    ] {
+        let participant = Participant::new();
+        let error = participant
+            .run(Stumbling { place })
+            .await
+            .expect_err("the body panics");
+        assert_eq!(participant.asked(), asked);
+        assert_eq!(participant.left(), asked);
+        assert!(!error.is_compensated());
+        let pending: Vec<_> = error
+            .compensations()
+            .iter()
+            .filter(|one| one.outcome == CompensationOutcome::Pending)
+            .map(|one| one.step)
+            .collect();
+        assert_eq!(pending, ["pay", "reserve"]);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_the_body_after_a_retriable_step_undoes_nothing_either() {
+    let participant = Participant::new();
+    let error = participant
+        .run(ThankingEarly {})
+        .await
+        .expect_err("the body panics");
+    assert_eq!(participant.left(), ["reserve", "thank"]);
+    assert!(!error.is_compensated());
+}

@@ -1,0 +1,198 @@
+//! A service that records what it was asked, and answers as a test tells it to.
+
+mod answer;
+mod asking;
+mod hold;
+mod refusal;
+mod state;
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use saga_runtime::{Context, InProcess, Saga, SagaError, SagaId};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::answer::Answer;
+pub(crate) use self::asking::{act, read, resolve, undo};
+pub(crate) use self::hold::Hold;
+pub(crate) use self::refusal::Refusal;
+use self::state::State;
+
+/// The services of most sagas here.
+#[derive(Debug)]
+pub(crate) struct Participant {
+    /// Cancels the sagas that [`Participant::run_cancellable`] runs.
+    pub(crate) cancellation: CancellationToken,
+    since: Instant,
+    state: Mutex<State>,
+}
+
+/// One thing that the participant was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// `charge`, `undo charge` or `resolve charge`.
+    pub(crate) what: String,
+    /// The key of the request.
+    pub(crate) key: String,
+    /// The key of the step that the request belongs to.
+    pub(crate) action_key: String,
+    /// Which attempt it was.
+    pub(crate) attempt: u32,
+    /// The id of the saga that asked.
+    pub(crate) saga_id: String,
+    /// When it came, since the participant was made.
+    pub(crate) at: Duration,
+}
+
+/// What a step has done: its output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Effect {
+    /// What was done.
+    pub(crate) what: String,
+    /// No two effects have the same number.
+    pub(crate) number: u32,
+}
+
+impl Participant {
+    /// One that does what it is asked.
+    pub(crate) fn new() -> Self {
+        Self {
+            cancellation: CancellationToken::new(),
+            since: Instant::now(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The next times that it is asked for `what`, or under the key `what`, it answers like this, once each; then it
+    /// does what it is asked.
+    pub(crate) fn answers(self, what: &str, answers: impl IntoIterator<Item = Answer>) -> Self {
+        self.state()
+            .next
+            .entry(what.to_owned())
+            .or_default()
+            .extend(answers);
+        self
+    }
+
+    /// When all other answers are used up it answers like this for ever.
+    pub(crate) fn always(self, what: &str, answer: Answer) -> Self {
+        self.state().always.insert(what.to_owned(), answer);
+        self
+    }
+
+    /// Cancels the saga when the request for `what` with this number comes, counted from 1.
+    pub(crate) fn cancels_at(self, what: &str, number: usize) -> Self {
+        self.state().cancels_at = Some((what.to_owned(), number));
+        self
+    }
+
+    /// From now on it answers finally per key: what was done is never refused later, whatever it is told to answer.
+    pub(crate) fn consistent(self) -> Self {
+        self.state().is_consistent = true;
+        self
+    }
+
+    /// Holds the next request for `what` back until the test lets go of it.
+    pub(crate) fn holds(&self, what: &str) -> Hold {
+        let hold = Hold::new();
+        self.state().holds.insert(what.to_owned(), hold.clone());
+        hold
+    }
+
+    /// Runs `saga` under the id `saga`.
+    pub(crate) async fn run<G>(&self, saga: G) -> Result<G::Output, SagaError<G::Error>>
+    where
+        G: Saga<Services = Self>,
+    {
+        self.engine().execute(saga).await
+    }
+
+    /// Runs `saga` under the id `saga`, so that [`Participant::cancellation`] cancels it.
+    pub(crate) async fn run_cancellable<G>(&self, saga: G) -> Result<G::Output, SagaError<G::Error>>
+    where
+        G: Saga<Services = Self>,
+    {
+        self.engine()
+            .cancelled_by(self.cancellation.clone())
+            .execute(saga)
+            .await
+    }
+
+    fn engine(&self) -> InProcess<'_, Self> {
+        InProcess::new(self).saga_id(SagaId::new("saga").expect("a valid id"))
+    }
+
+    /// What it was asked, in order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let state = self.state();
+        state.requests.iter().map(|one| one.what.clone()).collect()
+    }
+
+    /// All requests, in order.
+    pub(crate) fn all_requests(&self) -> Vec<Request> {
+        self.state().requests.clone()
+    }
+
+    /// The requests for `what`, in order.
+    pub(crate) fn requests(&self, what: &str) -> Vec<Request> {
+        let state = self.state();
+        let found = state.requests.iter().filter(|one| one.what == what);
+        found.cloned().collect()
+    }
+
+    /// The waits between the requests for `what`.
+    pub(crate) fn waits(&self, what: &str) -> Vec<Duration> {
+        let requests = self.requests(what);
+        requests
+            .windows(2)
+            .map(|pair| pair[1].at.saturating_sub(pair[0].at))
+            .collect()
+    }
+
+    /// What is in the world: done and not undone, in the order in which it was done.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let state = self.state();
+        let left = state.effects.iter();
+        left.map(|(_, effect)| effect.what.clone()).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics under the lock")
+    }
+
+    /// Answers one request; `act` is what it does to the world.
+    async fn answer<T>(
+        &self,
+        request: Request,
+        act: impl FnOnce(&mut State, &Request) -> T + Send,
+    ) -> Result<T, Refusal> {
+        let (answer, hold) = {
+            let mut state = self.state();
+            if state.comes(&request) {
+                self.cancellation.cancel();
+            }
+            (state.answer(&request), state.holds.remove(&request.what))
+        };
+        match hold {
+            Some(hold) => hold.hold().await,
+            None => tokio::task::yield_now().await,
+        }
+        let acted = answer.acts().then(|| act(&mut self.state(), &request));
+        let what = request.what;
+        match answer {
+            Answer::Done => Ok(acted.expect("it acts when it says that it is done")),
+            Answer::Refused => Err(Refusal::Refused(what)),
+            Answer::Busy => Err(Refusal::Busy(what)),
+            Answer::Unclear | Answer::UnclearButDone => Err(Refusal::Unclear(what)),
+            Answer::Silent | Answer::SilentButDone => pending().await,
+            Answer::Panics | Answer::PanicsButDone => {
+                resume_unwind(Box::new(format!("{what} broke")))
+            }
+        }
+    }
+}
