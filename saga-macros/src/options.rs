@@ -178,6 +178,33 @@ impl Opt {
     }
 }
 
+/// The durable name of a step or a saga: the function's, or what `name = …` says.
+pub(crate) fn durable_name(
+    owner: &str,
+    options: &[Opt],
+    function: &Ident,
+    errors: &mut Errors,
+) -> String {
+    let default = function.unraw().to_string();
+    let Some(option) = options.iter().find(|option| option.key == "name") else {
+        return default;
+    };
+    let Some(literal) = errors.ok(option.text(&format!("name = \"{default}\""))) else {
+        return default;
+    };
+    let name = literal.value();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if (1..=128).contains(&name.len()) && name.chars().all(is_plain) {
+        return name;
+    }
+    errors.report(
+        literal.span(),
+        format!("`\"{name}\"` can't be the name of a {owner}"),
+        "use 1 to 128 letters, digits, `_`, `-` and `.`",
+    );
+    default
+}
+
 /// The known name that differs from `name` in a few letters, if there is one.
 pub(crate) fn closest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let limit = (name.len() / 3).clamp(1, 3);

@@ -27,9 +27,7 @@ pub(crate) fn check<'a>(
         errors.report(syn::spanned::Spanned::span(returned), message, help);
         return None;
     }
-    let mut borrows = Borrows(None);
-    borrows.visit_type(returned);
-    if let Some(span) = borrows.0 {
+    if let Some(span) = borrowed(returned) {
         let message = format!(
             "{owner} `{name}` returns something borrowed, but its output outlives the call"
         );
@@ -55,6 +53,13 @@ fn is_result(returned: &Type) -> bool {
         Type::Paren(paren) => is_result(&paren.elem),
         _ => false,
     }
+}
+
+/// Where a type says that it borrows something.
+pub(crate) fn borrowed(ty: &Type) -> Option<proc_macro2::Span> {
+    let mut borrows = Borrows(None);
+    borrows.visit_type(ty);
+    borrows.0
 }
 
 struct Borrows(Option<proc_macro2::Span>);

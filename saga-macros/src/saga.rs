@@ -2,39 +2,34 @@
 
 mod body;
 mod check;
+mod coordinator;
 mod expand;
 mod fallback;
 mod mirror;
 mod model;
+mod names;
 mod parse;
 mod shape;
+mod site;
+mod undo_stack;
 mod words;
 
 use proc_macro2::TokenStream;
 
 use crate::errors::Errors;
-use parse::{SagaSyntax, Unparsed};
 
 /// parse → check → expand. A saga with mistakes still defines its struct, so that what uses it has none of its own.
 pub(crate) fn expand(function: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let syntax: SagaSyntax = match syn::parse2(function.clone()) {
-        Ok(syntax) => syntax,
-        Err(error) => {
-            errors.push(error);
-            let unparsed = syn::parse2::<Unparsed>(function.clone()).ok();
-            return [
-                errors.into_tokens(),
-                fallback::unparsed(unparsed.as_ref(), &function),
-            ]
-            .into_iter()
-            .collect();
-        }
+    let Some(syntax) = errors.ok(syn::parse2(function.clone())) else {
+        return fallback::unread(&function, errors);
     };
-    match check::check(&syntax, &mut errors) {
-        Some(saga) if errors.is_empty() => expand::expand(&saga),
-        _ => [errors.into_tokens(), fallback::unchecked(&syntax)]
-            .into_iter()
-            .collect(),
-    }
+    let expanded = match check::check(&syntax, &mut errors) {
+        Some(saga) => expand::expand(&saga),
+        None => fallback::stand_in(&syntax, &errors),
+    };
+    let as_written = fallback::as_written(&syntax, &function);
+    [errors.into_tokens(), expanded, as_written]
+        .into_iter()
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! Where generated code is reported if something is wrong with it.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::quote;
 
 /// The same tokens, all of them at `span`: rustc underlines that place and not the whole macro call.
 pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
@@ -18,4 +19,17 @@ pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
             }
         })
         .collect()
+}
+
+/// A call of `function` at `span`. The arguments are variables: they keep what they resolve to.
+pub(crate) fn call(span: Span, function: TokenStream, arguments: &[&Ident]) -> TokenStream {
+    let function = at(span, function);
+    let arguments = arguments.iter().map(|name| {
+        let mut name = (*name).clone();
+        name.set_span(name.span().located_at(span));
+        name
+    });
+    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#(#arguments),*));
+    arguments.set_span(span);
+    quote!(#function #arguments)
 }

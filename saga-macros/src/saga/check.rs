@@ -1,6 +1,5 @@
 //! The rules of a saga's signature and options, one function each; those of its body are in `body`.
 
-use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, Meta, Pat, Signature, Type};
 
@@ -22,21 +21,35 @@ const OPTIONS: [&str; 6] = [
     "crate",
 ];
 
-/// Checks everything; `None` if there is no saga to speak of.
+/// Checks everything; `None` if the signature is none of a saga. A saga with another mistake is still a saga, perhaps
+/// without its body.
 pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<Saga<'a>> {
     let signature = &syntax.signature;
-    let (attributes, written) = attributes(&syntax.attributes, errors);
+    let written = written(&syntax.attributes, errors);
     let options = options(&written, signature, errors);
     let runtime = runtime(&written, errors);
-    is_plain(signature, errors);
+    is_async(signature, errors);
+    let is_free = is_free(signature, errors);
+    let is_concrete = is_concrete(signature, errors);
     let context = context(signature, errors);
     let inputs = inputs(signature, errors);
     let returned = output::check("saga", signature, errors);
-    let body = body::check(signature, &syntax.body, &runtime, errors);
+    let body = match &syntax.body {
+        Ok(block) => {
+            let cx = context.as_ref().map(|(cx, _)| *cx);
+            body::check(signature, cx, block, &runtime, errors)
+        }
+        Err(error) => {
+            errors.push(error.clone());
+            None
+        }
+    };
     let (cx, context) = context?;
-    Some(Saga {
+    let (attributes, conditions) = sort(&syntax.attributes);
+    let saga = Saga {
         runtime,
         attributes,
+        conditions,
         visibility: &syntax.visibility,
         signature,
         name: struct_name(&signature.ident),
@@ -45,10 +58,9 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
         context,
         inputs: inputs?,
         returned: returned?,
-        body: body.block,
-        sites: body.sites,
-        flow: body.flow,
-    })
+        body,
+    };
+    (is_free && is_concrete).then_some(saga)
 }
 
 /// `place_order` → `PlaceOrder`, at the same place.
@@ -62,24 +74,27 @@ pub(super) fn struct_name(function: &Ident) -> Ident {
     Ident::new(&name, function.span())
 }
 
-/// The attributes of the struct, and the options in `#[saga(…)]`.
-fn attributes<'a>(
-    attributes: &'a [Attribute],
-    errors: &mut Errors,
-) -> (Vec<&'a Attribute>, Vec<Opt>) {
-    let (options, kept): (Vec<_>, Vec<_>) = attributes
+/// The attributes of the struct: those of everything that is generated apart from the others.
+fn sort(attributes: &[Attribute]) -> (Vec<&Attribute>, Vec<&Attribute>) {
+    attributes
         .iter()
-        .partition(|attribute| attribute.path().is_ident("saga"));
-    let mut written = Vec::new();
-    for attribute in options {
+        .filter(|attribute| !attribute.path().is_ident("saga"))
+        .partition(|attribute| !attribute.path().is_ident("cfg"))
+}
+
+/// The options in `#[saga(…)]`.
+fn written(attributes: &[Attribute], errors: &mut Errors) -> Vec<Opt> {
+    let mut tokens = proc_macro2::TokenStream::new();
+    for attribute in attributes {
+        if !attribute.path().is_ident("saga") {
+            continue;
+        }
         match &attribute.meta {
             Meta::List(list) => {
-                written.extend(options::parse(
-                    list.tokens.clone(),
-                    "`#[saga]`",
-                    &OPTIONS,
-                    errors,
-                ));
+                if !tokens.is_empty() {
+                    tokens.extend(quote::quote!(,));
+                }
+                tokens.extend(list.tokens.clone());
             }
             _ => errors.report(
                 attribute.span(),
@@ -88,27 +103,19 @@ fn attributes<'a>(
             ),
         }
     }
-    (kept, written)
+    options::parse(tokens, "`#[saga]`", &OPTIONS, errors)
 }
 
 fn options(written: &[Opt], signature: &Signature, errors: &mut Errors) -> Options {
     let mut options = Options {
-        name: signature
-            .ident
-            .to_string()
-            .trim_start_matches("r#")
-            .to_owned(),
+        name: options::durable_name("saga", written, &signature.ident, errors),
         version: None,
         deadline: None,
         halts: false,
         parallel: false,
     };
     for option in written {
-        if option.key == "name" {
-            if let Some(name) = errors.ok(option.text("name = \"place_order\"")) {
-                options.name = name.value();
-            }
-        } else if option.key == "version" {
+        if option.key == "version" {
             options.version = errors.ok(option.number("version = 2"));
         } else if option.key == "deadline" {
             let literal = errors.ok(option.text("deadline = \"30s\""));
@@ -128,27 +135,56 @@ fn runtime(written: &[Opt], errors: &mut Errors) -> RuntimePath {
     path.map_or_else(RuntimePath::default, |path| RuntimePath::new(&path))
 }
 
-/// A saga is a free, concrete `async fn`.
-fn is_plain(signature: &Signature, errors: &mut Errors) {
-    let name = &signature.ident;
+/// Where the runtime is, if everything else about the options is of no interest.
+pub(super) fn runtime_of(attributes: &[Attribute]) -> RuntimePath {
+    let mut errors = Errors::default();
+    let written = written(attributes, &mut errors);
+    runtime(&written, &mut errors)
+}
+
+fn is_async(signature: &Signature, errors: &mut Errors) {
     if signature.asyncness.is_none() {
         errors.report(
             signature.fn_token.span,
-            format!("saga `{name}` is not `async`"),
+            format!("saga `{}` is not `async`", signature.ident),
             "write `async fn`",
         );
     }
-    if let Some(receiver) = signature.receiver() {
-        let help = "make it a free `async fn`; what `self` gives it belongs to the services in its `Context`";
-        errors.report(
-            receiver.self_token.span,
-            format!("saga `{name}` is a method"),
-            help,
-        );
-    }
-    if let Some(parameter) = signature.generics.params.first() {
-        let help = "write one saga for each type";
-        errors.report(parameter.span(), format!("saga `{name}` is generic"), help);
+}
+
+fn is_free(signature: &Signature, errors: &mut Errors) -> bool {
+    let Some(receiver) = signature.receiver() else {
+        return true;
+    };
+    let help =
+        "make it a free `async fn`; what `self` gives it belongs to the services in its `Context`";
+    errors.report(
+        receiver.self_token.span,
+        format!("saga `{}` is a method", signature.ident),
+        help,
+    );
+    false
+}
+
+fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
+    let name = &signature.ident;
+    match signature.generics.params.first() {
+        None => true,
+        Some(syn::GenericParam::Lifetime(lifetime)) => {
+            let help =
+                "leave lifetimes out, as in `Context<'_, Services>`, and take inputs by value";
+            errors.report(
+                lifetime.span(),
+                format!("saga `{name}` names a lifetime"),
+                help,
+            );
+            false
+        }
+        Some(parameter) => {
+            let help = "write one saga for each type";
+            errors.report(parameter.span(), format!("saga `{name}` is generic"), help);
+            false
+        }
     }
 }
 
@@ -176,43 +212,43 @@ fn context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<(&'a Pat
 
 fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input<'a>>> {
     let mut inputs = Vec::new();
-    let mut report = |span: Span, what: &str, help: &str| {
-        errors.report(
-            span,
-            format!("an input of saga `{}` {what}", signature.ident),
-            help,
-        );
-        None
-    };
+    let all = signature.inputs.len().saturating_sub(1);
     for input in signature.inputs.iter().skip(1) {
         let FnArg::Typed(typed) = input else {
-            return None;
+            continue;
         };
-        let Pat::Ident(pattern) = &*typed.pat else {
-            return report(
-                typed.pat.span(),
-                "has no name",
-                "give it a name, and take it apart in the body",
-            );
-        };
-        if let Type::Reference(reference) = &*typed.ty {
-            let help =
-                "take it by value: the input is stored, so that the saga can go on after a crash";
-            return report(reference.and_token.span, "is borrowed", help);
-        }
-        if let Type::ImplTrait(anonymous) = &*typed.ty {
-            return report(
+        let (span, what, help) = match (&*typed.pat, &*typed.ty) {
+            (Pat::Ident(pattern), ty) if is_owned(ty) => {
+                inputs.push(Input {
+                    attributes: &typed.attrs,
+                    pattern: &typed.pat,
+                    name: &pattern.ident,
+                    ty,
+                });
+                continue;
+            }
+            (_, Type::ImplTrait(anonymous)) => (
                 anonymous.impl_token.span,
                 "has no concrete type",
                 "write its type",
-            );
-        }
-        inputs.push(Input {
-            attributes: &typed.attrs,
-            pattern: &typed.pat,
-            name: &pattern.ident,
-            ty: &typed.ty,
-        });
+            ),
+            (Pat::Ident(_), ty) => (
+                output::borrowed(ty).unwrap_or_else(|| ty.span()),
+                "is borrowed",
+                "take it by value: the input is stored, so that the saga can go on after a crash",
+            ),
+            (pattern, _) => (
+                pattern.span(),
+                "has no name",
+                "give it a name, and take it apart in the body",
+            ),
+        };
+        let message = format!("an input of saga `{}` {what}", signature.ident);
+        errors.report(span, message, help);
     }
-    Some(inputs)
+    (inputs.len() == all).then_some(inputs)
+}
+
+fn is_owned(ty: &Type) -> bool {
+    !matches!(ty, Type::ImplTrait(_)) && output::borrowed(ty).is_none()
 }

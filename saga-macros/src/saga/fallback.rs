@@ -1,63 +1,109 @@
-//! What is emitted for a saga with mistakes, so that they are the only errors.
+//! What is emitted for a saga that can't be compiled, so that its mistakes are the only errors.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::quote;
-use syn::{FnArg, Pat, ReturnType, Signature, Visibility};
+use syn::{FnArg, Pat, Type};
 
-use super::check::struct_name;
-use super::expand::result;
-use super::parse::{SagaSyntax, Unparsed};
-use crate::runtime_path::RuntimePath;
+use super::check::{runtime_of, struct_name};
+use super::parse::SagaSyntax;
+use crate::errors::Errors;
 
-/// For a saga that can be read, but breaks a rule.
-pub(super) fn unchecked(syntax: &SagaSyntax) -> TokenStream {
-    stand_in(&syntax.visibility, &syntax.signature)
-}
-
-/// For a body that is no Rust yet. Editors get the tokens as they are, so that completion keeps working; the compiler
-/// does not, or it would report them a second time.
-pub(super) fn unparsed(signature: Option<&Unparsed>, tokens: &TokenStream) -> TokenStream {
-    let stand_in = signature.map(|unparsed| stand_in(&unparsed.visibility, &unparsed.signature));
-    let private = RuntimePath::default().private();
+/// Editors get a body that is no Rust yet as it is, so that completion keeps working. The compiler does not, or it
+/// would report the same mistake a second time.
+pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStream {
+    if syntax.body.is_ok() {
+        return TokenStream::new();
+    }
+    let private = runtime_of(&syntax.attributes).private();
     quote! {
-        #stand_in
         #[cfg(rust_analyzer)]
         const _: () = { #private::as_written! { #tokens } };
     }
 }
 
-/// The struct, with an `execute` and a `shape` that are never run: the saga does not compile.
-fn stand_in(visibility: &Visibility, signature: &Signature) -> TokenStream {
-    let name = struct_name(&signature.ident);
-    let fields = signature
-        .inputs
-        .iter()
-        .skip(1)
-        .filter_map(|input| match input {
-            FnArg::Typed(typed) => match (&*typed.pat, &*typed.ty) {
-                (Pat::Ident(ident), syn::Type::Path(path)) => {
-                    let name = &ident.ident;
-                    Some(quote!(#visibility #name: #path))
+/// For a saga whose signature is none: the struct, with an `execute` and a `shape` that nobody runs.
+pub(super) fn stand_in(syntax: &SagaSyntax, errors: &Errors) -> TokenStream {
+    let fields = syntax.signature.inputs.iter().skip(1).filter_map(field);
+    let visibility = &syntax.visibility;
+    define(
+        &quote!(#visibility),
+        &struct_name(&syntax.signature.ident),
+        fields,
+        errors,
+    )
+}
+
+/// A field, with its type if that can be the type of a field.
+fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
+    let FnArg::Typed(typed) = input else {
+        return None;
+    };
+    let Pat::Ident(pattern) = &*typed.pat else {
+        return None;
+    };
+    let ty = match &*typed.ty {
+        ty @ Type::Path(path) if path.qself.is_none() => Some(quote!(#ty)),
+        _ => None,
+    };
+    Some((pattern.ident.clone(), ty))
+}
+
+/// For tokens that are no function yet: what can be guessed of the struct.
+pub(super) fn unread(tokens: &TokenStream, errors: Errors) -> TokenStream {
+    let mut tokens = tokens.clone().into_iter();
+    let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "fn");
+    let name = tokens.by_ref().skip_while(|token| !is_fn(token)).nth(1);
+    let stand_in = match name {
+        Some(TokenTree::Ident(name)) => {
+            let inputs = tokens.find_map(|token| match token {
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
+                    Some(group.stream())
                 }
                 _ => None,
-            },
-            FnArg::Receiver(_) => None,
-        });
-    let runtime = RuntimePath::default();
-    let ended = match &signature.output {
-        ReturnType::Type(_, returned) => result(returned).map(
-            |(output, error)| quote!(::core::result::Result<#output, #runtime::SagaError<#error>>),
-        ),
-        ReturnType::Default => None,
+            });
+            let fields = inputs.map(names).unwrap_or_default();
+            let fields = fields.into_iter().skip(1).map(|name| (name, None));
+            define(&quote!(pub), &struct_name(&name), fields, &errors)
+        }
+        _ => TokenStream::new(),
     };
-    let ended = ended.unwrap_or_else(|| quote!(!));
+    [errors.into_tokens(), stand_in].into_iter().collect()
+}
+
+/// The words before a colon.
+fn names(inputs: TokenStream) -> Vec<Ident> {
+    let tokens: Vec<_> = inputs.into_iter().collect();
+    let before_colon = |pair: &[TokenTree]| match pair {
+        [TokenTree::Ident(name), TokenTree::Punct(colon)] if colon.as_char() == ':' => {
+            Some(name.clone())
+        }
+        _ => None,
+    };
+    tokens.windows(2).filter_map(before_colon).collect()
+}
+
+fn define(
+    visibility: &TokenStream,
+    name: &Ident,
+    fields: impl Iterator<Item = (Ident, Option<TokenStream>)>,
+    errors: &Errors,
+) -> TokenStream {
+    let unknown = errors.unknown_type();
+    let fields = fields.map(|(name, ty)| {
+        let ty = ty.unwrap_or_else(|| unknown.clone());
+        quote!(#visibility #name: #ty)
+    });
     quote! {
         #[allow(dead_code, missing_docs)]
         #visibility struct #name { #(#fields),* }
 
         #[allow(dead_code, missing_docs, clippy::all, clippy::pedantic)]
         impl #name {
-            #visibility async fn execute<S: ?::core::marker::Sized>(self, _: &S) -> #ended {
+            #visibility async fn execute<S: ?::core::marker::Sized>(self, _: &S) -> #unknown {
+                loop {}
+            }
+
+            #visibility fn shape() -> #unknown {
                 loop {}
             }
         }

@@ -12,6 +12,8 @@ pub(super) struct Saga<'a> {
     pub(super) runtime: RuntimePath,
     /// Attributes of the struct.
     pub(super) attributes: Vec<&'a Attribute>,
+    /// `#[cfg(…)]`, which stands on everything that is generated.
+    pub(super) conditions: Vec<&'a Attribute>,
     pub(super) visibility: &'a Visibility,
     pub(super) signature: &'a Signature,
     /// The name of the struct.
@@ -22,10 +24,8 @@ pub(super) struct Saga<'a> {
     pub(super) context: Type,
     pub(super) inputs: Vec<Input<'a>>,
     pub(super) returned: &'a Type,
-    /// The body, its calls of steps handed to the run.
-    pub(super) body: Block,
-    pub(super) sites: Vec<Site>,
-    pub(super) flow: Vec<Flow>,
+    /// `None` if there is none that could be compiled.
+    pub(super) body: Option<Body>,
 }
 
 /// What `#[saga(…)]` says.
@@ -47,6 +47,13 @@ pub(super) struct Input<'a> {
     pub(super) ty: &'a Type,
 }
 
+/// A body whose calls are handed to the run.
+pub(super) struct Body {
+    pub(super) block: Block,
+    pub(super) sites: Vec<Site>,
+    pub(super) flow: Vec<Flow>,
+}
+
 /// One call of a step in the body.
 pub(super) struct Site {
     /// The path that is called, as it is written.
@@ -54,23 +61,52 @@ pub(super) struct Site {
     pub(super) span: Span,
 }
 
+/// What happens with the refusal of a step that is awaited.
+#[derive(Clone, Copy)]
+pub(super) enum Refusal {
+    /// `?`, or the result of the saga.
+    Ends,
+    /// The body looks at it.
+    IsHandled,
+}
+
 /// What the body does, as far as order and shape care.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Flow {
     /// Calls the step of a site.
     Step(usize),
     /// May fail by itself.
-    MayFail(Span),
+    MayFail(Place),
     /// Takes one of several ways.
     Branch(Vec<Way>),
+    /// Does this any number of times. There are no steps in it.
+    Loop { of: String, flow: Vec<Flow> },
+    /// A block that can be left by a [`Leave`](Self::Leave).
+    Block { id: usize, flow: Vec<Flow> },
+    /// Goes to the end of a block or a loop that it is in.
+    Leave(usize),
     /// Returns.
     Return,
 }
 
 /// One way through a branch.
-#[derive(Clone)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Way {
     /// When it is taken, in the words of the source.
     pub(super) when: String,
+    /// What is done to find out if it is taken: the ways after it may come after that.
+    pub(super) guard: Vec<Flow>,
     pub(super) flow: Vec<Flow>,
+    /// It is only taken if the step of this site, which was called last, has refused.
+    pub(super) refused: Option<usize>,
+}
+
+/// A place in the source. For the meaning of a body it makes no difference where it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(pub(super) Span);
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }

@@ -4,18 +4,13 @@ use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Block, Signature, Visibility};
 
-/// A function whose body is Rust.
+/// A function with any signature.
 pub(super) struct SagaSyntax {
     pub(super) attributes: Vec<Attribute>,
     pub(super) visibility: Visibility,
     pub(super) signature: Signature,
-    pub(super) body: Block,
-}
-
-/// A function whose body is no Rust yet, because somebody is typing.
-pub(super) struct Unparsed {
-    pub(super) visibility: Visibility,
-    pub(super) signature: Signature,
+    /// The body, or why it is no Rust yet: perhaps somebody is typing.
+    pub(super) body: syn::Result<Block>,
 }
 
 impl Parse for SagaSyntax {
@@ -25,29 +20,27 @@ impl Parse for SagaSyntax {
                 "there is no function in this `saga!`\n\nhelp: write `saga!( async fn … );`",
             ));
         }
-        let syntax = Self {
+        Ok(Self {
             attributes: input.call(Attribute::parse_outer)?,
             visibility: input.parse()?,
             signature: input.parse()?,
-            body: input.parse()?,
-        };
-        if !input.is_empty() {
-            return Err(input.error(
-                "a `saga!` holds one function\n\nhelp: write another `saga!` for the next one",
-            ));
-        }
-        Ok(syntax)
+            body: body(input)?,
+        })
     }
 }
 
-impl Parse for Unparsed {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        input.call(Attribute::parse_outer)?;
-        let syntax = Self {
-            visibility: input.parse()?,
-            signature: input.parse()?,
-        };
+/// What is left of the input: one block, if it is one.
+fn body(input: ParseStream<'_>) -> syn::Result<syn::Result<Block>> {
+    let block = input.fork().parse();
+    if block.is_err() {
         input.parse::<TokenStream>()?;
-        Ok(syntax)
+        return Ok(block);
     }
+    let block = input.parse();
+    if !input.is_empty() {
+        return Err(input.error(
+            "a `saga!` holds one function\n\nhelp: write another `saga!` for the next one",
+        ));
+    }
+    Ok(block)
 }

@@ -3,52 +3,76 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::body::variable;
-use super::model::{Flow, Saga};
+use super::model::{Body, Flow, Saga};
+use super::names::variable;
 
 // Expands to:
 //
 //     move || Shape::new::<Self>(vec([shape_of(site0), shape_of(site1)]))
-pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
+pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
     let runtime = &saga.runtime;
-    let body = nodes(saga, &saga.flow);
-    quote!(move || #runtime::Shape::new::<Self>(#body))
+    let shape = Shape {
+        private: runtime.private(),
+        runtime: quote!(#runtime),
+        body,
+    };
+    let nodes = shape.nodes(&body.flow);
+    quote!(move || #runtime::Shape::new::<Self>(#nodes))
 }
 
-fn nodes(saga: &Saga<'_>, flow: &[Flow]) -> TokenStream {
-    let private = saga.runtime.private();
-    let nodes = flow.iter().filter_map(|one| node(saga, one));
-    quote!(#private::Vec::from([#(#nodes),*]))
+struct Shape<'a> {
+    private: TokenStream,
+    runtime: TokenStream,
+    body: &'a Body,
 }
 
-/// What the shape shows of it, if it shows it.
-fn node(saga: &Saga<'_>, flow: &Flow) -> Option<TokenStream> {
-    let runtime = &saga.runtime;
-    let private = runtime.private();
-    match flow {
-        Flow::Step(index) => {
-            let site = variable(*index, &saga.sites[*index]);
-            Some(quote!(#private::shape_of(#site)))
-        }
-        Flow::MayFail(_) => None,
-        Flow::Branch(ways) => {
-            if ways.iter().all(|way| !shows(&way.flow)) {
-                return None;
-            }
-            let arms = ways.iter().map(|way| {
-                let (when, body) = (&way.when, nodes(saga, &way.flow));
-                quote!(#private::arm(#when, #body))
-            });
-            Some(quote!(#runtime::Node::Branch(#private::Vec::from([#(#arms),*]))))
-        }
-        Flow::Return => Some(quote!(#runtime::Node::Return)),
+impl Shape<'_> {
+    fn nodes(&self, flow: &[Flow]) -> TokenStream {
+        let (private, nodes) = (&self.private, self.list(flow));
+        quote!(#private::Vec::from([#(#nodes),*]))
     }
-}
 
-fn shows(flow: &[Flow]) -> bool {
-    flow.iter().any(|one| match one {
-        Flow::Step(_) | Flow::Return => true,
-        Flow::MayFail(_) => false,
-        Flow::Branch(ways) => ways.iter().any(|way| shows(&way.flow)),
-    })
+    fn list(&self, flow: &[Flow]) -> Vec<TokenStream> {
+        flow.iter().flat_map(|one| self.node(one)).collect()
+    }
+
+    /// What the shape shows of it, if it shows it.
+    fn node(&self, flow: &Flow) -> Vec<TokenStream> {
+        let (private, runtime) = (&self.private, &self.runtime);
+        match flow {
+            Flow::Step(index) => {
+                let site = variable(*index, &self.body.sites[*index]);
+                vec![quote!(#private::shape_of(#site))]
+            }
+            Flow::MayFail(_) | Flow::Leave(_) => Vec::new(),
+            Flow::Branch(ways) => {
+                let arms: Vec<_> = ways
+                    .iter()
+                    .map(|way| {
+                        let mut nodes = self.list(&way.guard);
+                        nodes.extend(self.list(&way.flow));
+                        (&way.when, nodes)
+                    })
+                    .collect();
+                self.branch(&arms)
+            }
+            // In a loop there is nothing to see but a `return`.
+            Flow::Loop { of, flow } => {
+                self.branch(&[(of, self.list(flow)), (&"else".to_owned(), Vec::new())])
+            }
+            Flow::Block { flow, .. } => self.list(flow),
+            Flow::Return => vec![quote!(#runtime::Node::Return)],
+        }
+    }
+
+    fn branch(&self, arms: &[(&String, Vec<TokenStream>)]) -> Vec<TokenStream> {
+        let (private, runtime) = (&self.private, &self.runtime);
+        if arms.iter().all(|(_, nodes)| nodes.is_empty()) {
+            return Vec::new();
+        }
+        let arms = arms
+            .iter()
+            .map(|(when, nodes)| quote!(#private::arm(#when, #private::Vec::from([#(#nodes),*]))));
+        vec![quote!(#runtime::Node::Branch(#private::Vec::from([#(#arms),*])))]
+    }
 }

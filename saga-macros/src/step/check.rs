@@ -36,7 +36,7 @@ pub(super) fn check<'a>(
     let options = options::parse(tokens, "`#[step]`", &OPTIONS, errors);
     let kind = kind(&options, signature, errors);
     let policies = policies(&options, &kind, errors);
-    let name = durable_name(&options, signature, errors);
+    let name = options::durable_name("step", &options, &signature.ident, errors);
     let runtime = runtime(&options, errors);
 
     let is_free = is_free(signature, errors);
@@ -257,37 +257,6 @@ fn compensation(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut
             policies.compensation_retry = retry(&option, false, errors).0;
         }
     }
-}
-
-/// The durable name: the function's, or what `name = …` says.
-fn durable_name(options: &[Opt], signature: &Signature, errors: &mut Errors) -> String {
-    let default = signature
-        .ident
-        .to_string()
-        .trim_start_matches("r#")
-        .to_owned();
-    let Some(option) = options.iter().find(|option| option.key == "name") else {
-        return default;
-    };
-    let Some(literal) = errors.ok(option.text("name = \"charge\"")) else {
-        return default;
-    };
-    let name = literal.value();
-    if name.is_empty()
-        || name.len() > 128
-        || !name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
-    {
-        let message = format!("`\"{name}\"` can't be the name of a step");
-        errors.report(
-            literal.span(),
-            message,
-            "use 1 to 128 letters, digits, `_`, `-` and `.`",
-        );
-        return default;
-    }
-    name
 }
 
 fn runtime(options: &[Opt], errors: &mut Errors) -> RuntimePath {

@@ -30,13 +30,24 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         ..
     } = step;
     let marker = marker(step);
+    let span = marker.span();
+    let attributes = at(
+        span,
+        quote! {
+            #[doc(hidden)]
+            #[allow(
+                non_camel_case_types, missing_copy_implementations, missing_debug_implementations, dead_code,
+                clippy::all, clippy::pedantic
+            )]
+        },
+    );
+    let definition = at(span, quote!(enum #marker {}));
     quote! {
         #function
 
         #(#conditions)*
-        #[doc(hidden)]
-        #[allow(non_camel_case_types, dead_code, clippy::all, clippy::pedantic)]
-        #visibility enum #marker {}
+        #attributes
+        #visibility #definition
 
         #implementation
     }
@@ -279,7 +290,7 @@ fn compensate(step: &Step<'_>) -> TokenStream {
     let span = path.span();
     let (cx, output) = (Ident::new("cx", span), Ident::new("output", span));
     let call = at(span, quote!((#cx, #output)));
-    let undoing = at(span, quote!(#rules::undoing));
+    let undoing = at(span, quote!(#rules::IsCompensation::run));
     let future = future(step, &quote!(::core::result::Result<(), #private::String>));
     quote! {
         #[inline]
@@ -304,7 +315,7 @@ fn resolve(step: &Step<'_>) -> TokenStream {
         .map(|index| Ident::new(&format!("input{index}"), span))
         .collect();
     let call = at(span, quote!((#cx, #(#arguments),*)));
-    let undoing = at(span, quote!(#rules::undoing));
+    let undoing = at(span, quote!(#rules::IsCompensation::run));
     let future = future(step, &quote!(::core::result::Result<(), #private::String>));
     quote! {
         fn resolve<'cx, 'step>(

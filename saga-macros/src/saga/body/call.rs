@@ -1,0 +1,117 @@
+//! Calls of steps: what is awaited is handed to the run.
+
+use proc_macro2::Span;
+use quote::quote;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, ExprAwait, ExprCall, ExprTry};
+
+use super::walk::Walk;
+use super::{first_token, text};
+use crate::saga::model::{Flow, Place, Refusal, Site};
+use crate::saga::site;
+use crate::spans::at;
+
+impl Walk<'_> {
+    pub(super) fn step(&mut self, awaited: &mut ExprAwait, refusal: Refusal) -> Expr {
+        let call = match callee(&mut awaited.base) {
+            Ok(call) => call,
+            Err((what, help)) => {
+                let span = first_token(&awaited.base);
+                return Expr::Verbatim(self.errors.replace(span, what, help));
+            }
+        };
+        let (path, span) = (text(&call.func), name(&call.func));
+        visit_mut::visit_expr_call_mut(self, call);
+        let index = self.sites.len();
+        let site = Site { path, span };
+        let expanded = site::expand(self.runtime, index, &site, awaited, refusal);
+        self.flow.push(Flow::Step(index));
+        self.sites.push(site);
+        expanded
+    }
+
+    /// If this is the outcome of a step, perhaps with another output or error, then its refusal ends the saga.
+    pub(super) fn ends(&mut self, node: &mut Expr) -> bool {
+        if !is_outcome(node) {
+            return false;
+        }
+        match node {
+            Expr::Await(awaited) => *node = self.step(awaited, Refusal::Ends),
+            Expr::Paren(paren) => return self.ends(&mut paren.expr),
+            Expr::Group(group) => return self.ends(&mut group.expr),
+            Expr::MethodCall(call) => {
+                self.ends(&mut call.receiver);
+                call.args
+                    .iter_mut()
+                    .for_each(|argument| self.visit_expr_mut(argument));
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// `…?`
+    pub(super) fn attempt(&mut self, attempt: &mut ExprTry) {
+        if self.ends(&mut attempt.expr) {
+            return;
+        }
+        self.visit_expr_mut(&mut attempt.expr);
+        if let Expr::Call(call) = &*attempt.expr
+            && self.takes_context(call)
+        {
+            let rules = self.runtime.rules();
+            let outcome = at(first_token(call), quote!(#rules::Outcome::of));
+            *attempt.expr = Expr::Verbatim(quote!(#outcome(#call)));
+        }
+        self.flow
+            .push(Flow::MayFail(Place(attempt.question_token.span)));
+    }
+
+    /// Whether the context of the saga is the first argument of this call, as if it were a step.
+    fn takes_context(&self, call: &ExprCall) -> bool {
+        matches!((call.args.first(), self.cx), (Some(Expr::Path(path)), Some(cx)) if path.path.is_ident(cx))
+    }
+}
+
+/// Whether this is `….await`, followed by nothing but `map` and `map_err`, which leave a refusal what it is.
+fn is_outcome(node: &Expr) -> bool {
+    match node {
+        Expr::Await(_) => true,
+        Expr::Paren(paren) => is_outcome(&paren.expr),
+        Expr::Group(group) => is_outcome(&group.expr),
+        Expr::MethodCall(call) => {
+            (call.method == "map" || call.method == "map_err") && is_outcome(&call.receiver)
+        }
+        _ => false,
+    }
+}
+
+/// Where the name of the function stands, without the path that leads to it.
+fn name(function: &Expr) -> Span {
+    match function {
+        Expr::Path(path) => path.path.segments.last().map(|last| last.ident.span()),
+        _ => None,
+    }
+    .unwrap_or_else(|| first_token(function))
+}
+
+/// The call of a function, or why what is awaited is no call of a step, and what to write instead.
+fn callee(awaited: &mut Expr) -> Result<&mut ExprCall, (&'static str, &'static str)> {
+    match awaited {
+        Expr::Call(call) if matches!(*call.func, Expr::Path(_)) => Ok(call),
+        Expr::Paren(paren) => callee(&mut paren.expr),
+        Expr::Group(group) => callee(&mut group.expr),
+        Expr::MethodCall(_) => Err((
+            "only steps can be awaited in a saga, and this is a method",
+            "put the call into a function with `#[step(…)]`, so that the saga knows how it is undone",
+        )),
+        Expr::Path(_) => Err((
+            "only calls of steps can be awaited in a saga",
+            "await the call where it is made: `charge(cx, &order).await?`",
+        )),
+        _ => Err((
+            "only steps can be awaited in a saga",
+            "call a step by its name: `charge(cx, &order).await?`",
+        )),
+    }
+}

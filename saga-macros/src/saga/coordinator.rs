@@ -1,0 +1,122 @@
+//! The coordinator of a saga: its body, between the start and the end of a run.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Pat, Type};
+
+use super::model::{Body, Saga};
+use super::names::{hidden, run, undo, variable};
+use super::{mirror, shape, undo_stack};
+use crate::spans::at;
+
+// Expands to:
+//
+//     let site0 = Site::new();                      // one per call; its type is inferred from the call
+//     let shape = move || Shape::new::<Self>(…);
+//     let _ = || { … };                             // the order rule
+//     Plan::new(#shapes, async move {
+//         let Some(Start { saga, services, engine }) = start.take() else { return pending().await };
+//         let watch = Watch::new(engine.instance());
+//         let mut run = Run::<_, Undo<_>, 1>::new(&watch, &engine);
+//         let ended = {
+//             let (run, cx, Self { request }) = (&mut run, Context::of_saga(…), saga);
+//             watch.forward(pin!(async move { … })).await
+//         };
+//         run.finish(ended).await
+//     })
+pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
+    let Some(body) = &saga.body else {
+        return without_body(saga);
+    };
+    let Saga {
+        runtime,
+        inputs,
+        cx,
+        returned,
+        ..
+    } = saga;
+    let private = runtime.private();
+    let Body { block, sites, .. } = body;
+    let stack = undo_stack::expand(runtime, sites.len());
+    let site_names: Vec<_> = sites
+        .iter()
+        .enumerate()
+        .map(|(index, site)| variable(index, site))
+        .collect();
+    let shape = shape::expand(saga, body);
+    let mirror = mirror::expand(saga, body);
+    let (run, undo, room) = (run(), undo(), sites.len());
+    let inferred = sites.iter().map(|_| quote!(_));
+    let [shapes, start, input, services, engine] =
+        ["shape", "start", "saga", "services", "engine"].map(hidden);
+    let [watch, ended, forward, output] = ["watch", "ended", "forward", "output"].map(hidden);
+    let fields = inputs.iter().map(|input| field(input.name, input.pattern));
+    let typed = typed(returned, &private);
+    quote! {
+        #stack
+        #(let #site_names = #private::Site::new();)*
+        let #shapes = #shape;
+        #mirror
+        #private::Plan::new(#shapes, async move {
+            let ::core::option::Option::Some(#private::Start {
+                saga: #input,
+                services: #services,
+                engine: #engine,
+            }) = #private::Input::take(#start) else {
+                return ::core::future::pending().await;
+            };
+            let #watch = #private::Watch::new(#runtime::Engine::instance(&#engine));
+            let mut #run = #private::Run::<_, #undo<'_, #(#inferred),*>, #room>::new(&#watch, &#engine);
+            let #ended = {
+                let #run = &mut #run;
+                let #cx = #runtime::Context::of_saga(#services, #runtime::Engine::instance(&#engine));
+                let Self { #(#fields),* } = #input;
+                let #forward = ::core::pin::pin!(async move {
+                    #typed
+                    #block
+                });
+                #watch.forward(#forward).await
+            };
+            match #ended {
+                #private::Forward::Returned(::core::result::Result::Ok(#output)) => {
+                    #run.complete::<Self>(#output)
+                }
+                #ended => #run.finish::<Self>(#ended).await,
+            }
+        })
+    }
+}
+
+/// The coordinator of a saga whose body can't be compiled: nothing runs it.
+fn without_body(saga: &Saga<'_>) -> TokenStream {
+    let (runtime, private, start) = (&saga.runtime, saga.runtime.private(), hidden("start"));
+    quote! {
+        let _ = #start;
+        #private::Plan::new(
+            || #runtime::Shape::new::<Self>(#private::Vec::new()),
+            ::core::future::pending(),
+        )
+    }
+}
+
+// Expands to:
+//
+//     if false { return never::<Result<Receipt, CheckoutError>>(); }
+//
+// The block has the return type of the function: `?` converts to its error, and a value of another type is reported
+// where it stands.
+fn typed(returned: &Type, private: &TokenStream) -> TokenStream {
+    let span = returned.span();
+    let before = at(span, quote!(return #private::never::<));
+    let after = at(span, quote!(>()));
+    quote!(if false { #before #returned #after; })
+}
+
+/// `request`, or `request: mut request`: how the body binds a field.
+fn field(name: &Ident, pattern: &Pat) -> TokenStream {
+    match pattern {
+        Pat::Ident(ident) if ident.mutability.is_none() && ident.by_ref.is_none() => quote!(#name),
+        pattern => quote!(#name: #pattern),
+    }
+}

@@ -1,0 +1,76 @@
+//! The call of a step in the body, handed to the run.
+
+use quote::quote;
+use syn::{Expr, ExprAwait};
+
+use super::model::{Refusal, Site};
+use super::names::{hidden, run, undo, variable, variant};
+use crate::runtime_path::RuntimePath;
+use crate::spans::at;
+
+// Expands to, for `charge(cx, &order).await?`:
+//
+//     match StepCall::of(charge(cx, &order)) {
+//         call => {
+//             let first = if run.trusts(&call, site1) {
+//                 let place = run.place(site1);
+//                 let attempt = pin!(call.attempt(&place));
+//                 Some(caught(attempt).await)
+//             } else {
+//                 None
+//             };
+//             match run.settled(&call, first, Undo::S1) {
+//                 Ok(output) => output,
+//                 Err(first) => run.step(call, first, Undo::S1).await,
+//             }
+//         }
+//     }?
+//
+// The `match` keeps what the arguments borrow alive, and evaluates them before the run is borrowed.
+pub(super) fn expand(
+    runtime: &RuntimePath,
+    index: usize,
+    site: &Site,
+    awaited: &ExprAwait,
+    refusal: Refusal,
+) -> Expr {
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let (run, site_variable) = (run(), variable(index, site));
+    let (undo, variant) = (undo(), variant(index));
+    let entry = quote!(#undo::#variant);
+    let [call, first, place, attempt, output] =
+        ["call", "first", "place", "attempt", "output"].map(hidden);
+    let ExprAwait {
+        base,
+        dot_token,
+        await_token,
+        ..
+    } = awaited;
+    let step = at(site.span, quote!(#rules::StepCall::of));
+    let called = quote!(#step(#base));
+    let (called, settled, pursue) = match refusal {
+        Refusal::Ends => (called, quote!(settled), quote!(step)),
+        Refusal::IsHandled => {
+            let recorded = at(site.span, quote!(#rules::RecordedError::of));
+            (quote!(#recorded(#called)), quote!(handled), quote!(handle))
+        }
+    };
+    let awaiting = quote!(#dot_token #await_token);
+    Expr::Verbatim(quote! {
+        match #called {
+            #call => {
+                let #first = if #run.trusts(&#call, #site_variable) {
+                    let #place = #run.place(#site_variable);
+                    let #attempt = ::core::pin::pin!(#call.attempt(&#place));
+                    ::core::option::Option::Some(#private::caught(#attempt) #awaiting)
+                } else {
+                    ::core::option::Option::None
+                };
+                match #run.#settled(&#call, #first, #entry) {
+                    ::core::result::Result::Ok(#output) => #output,
+                    ::core::result::Result::Err(#first) => #run.#pursue(#call, #first, #entry) #awaiting,
+                }
+            }
+        }
+    })
+}
