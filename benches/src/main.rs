@@ -1,0 +1,129 @@
+//! Runs the benchmarks and prints what they found.
+
+use clap::{Parser, Subcommand};
+use saga_benches::allocations::Counter;
+use saga_benches::cell::Cell;
+use saga_benches::readings::Readings;
+use saga_benches::table::{Table, times};
+use saga_benches::{compile_time, instructions, nanoseconds, targets};
+
+/// Measures the same sagas, of 3, 10 and 50 steps, written by hand, on this library and on its peers; then how long the
+/// compiler takes for fifty steps. Prints what must be reached and whether it is.
+#[derive(Parser)]
+struct Arguments {
+    /// Few repetitions: shows that everything runs; the nanoseconds and compile times mean little.
+    #[arg(long, global = true)]
+    quick: bool,
+    /// Measures only this; by default, both.
+    #[command(subcommand)]
+    only: Option<Only>,
+}
+
+#[derive(Subcommand)]
+enum Only {
+    /// Instructions, nanoseconds and heap allocations of one saga.
+    RunTime,
+    /// The time to rebuild a crate after one line has changed.
+    CompileTime,
+    /// Runs one saga again and again and prints nothing: what the instructions are counted of.
+    #[command(hide = true)]
+    Repeat {
+        #[command(flatten)]
+        cell: Cell,
+        sagas: u32,
+    },
+}
+
+/// How often everything is repeated.
+struct Repetitions {
+    /// Sagas per count of instructions or allocations, before they are divided by the contestant's weight.
+    sagas: u32,
+    batches: usize,
+    changes: usize,
+}
+
+const THOROUGH: Repetitions = Repetitions {
+    sagas: 20_000,
+    batches: 301,
+    changes: 9,
+};
+
+const QUICK: Repetitions = Repetitions {
+    sagas: 2_000,
+    batches: 11,
+    changes: 1,
+};
+
+fn main() -> anyhow::Result<()> {
+    let Arguments { quick, only } = Arguments::parse();
+    let repetitions = if quick { QUICK } else { THOROUGH };
+    match only {
+        None => {
+            run_time(&repetitions)?;
+            println!();
+            compile_time(&repetitions)
+        }
+        Some(Only::RunTime) => run_time(&repetitions),
+        Some(Only::CompileTime) => compile_time(&repetitions),
+        Some(Only::Repeat { cell, sagas }) => cell.repeat(sagas).map(drop),
+    }
+}
+
+fn run_time(repetitions: &Repetitions) -> anyhow::Result<()> {
+    instructions::require_valgrind()?;
+    let counter = Counter::build()?;
+    let sagas = |cell: Cell| repetitions.sagas / cell.contestant.weight();
+
+    let mut bytes = Readings::default();
+    let allocations = Readings::take("allocations", |cell| {
+        let allocations = counter.count(cell, sagas(cell))?;
+        bytes.push(cell, allocations.bytes);
+        Ok(allocations.count)
+    })?;
+    let instructions = Readings::take("instructions", |cell| {
+        instructions::count(cell, sagas(cell))
+    })?;
+    let nanoseconds = nanoseconds::measure(repetitions.batches)?;
+
+    println!("One saga; beside each number, how many times the hand-written one's it is.\n");
+    print!(
+        "{}",
+        Table(&[
+            ("instructions", &instructions),
+            ("nanoseconds", &nanoseconds),
+            ("allocations", &allocations),
+            ("bytes", &bytes),
+        ])
+    );
+    println!("\nTargets for saga-runtime:");
+    for target in [
+        targets::allocations(&allocations),
+        targets::instructions(&instructions),
+    ]
+    .concat()
+    {
+        println!("  {target}");
+    }
+    Ok(())
+}
+
+fn compile_time(repetitions: &Repetitions) -> anyhow::Result<()> {
+    let rebuilds = compile_time::measure(repetitions.changes)?;
+    println!(
+        "Fifty steps, one line changed; median of {}.\n",
+        repetitions.changes
+    );
+    println!("{:18}{:>18}{:>18}", "", "plain functions", "one saga");
+    for rebuild in rebuilds {
+        println!(
+            "{:18}{:>15.0} ms{:>15.0} ms{:>10}",
+            format!("cargo {}", rebuild.command),
+            rebuild.plain,
+            rebuild.saga,
+            times(rebuild.ratio()),
+        );
+    }
+    println!("\nTarget for saga-runtime:");
+    println!("  {}", targets::rebuild(rebuilds[0].ratio()));
+    Ok(())
+}

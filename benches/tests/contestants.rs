@@ -1,0 +1,35 @@
+//! Every contestant does the work that its saga says, and this library does it without the heap.
+
+use clap::ValueEnum;
+use saga_benches::cell::{Cell, Ending, Length};
+use saga_benches::contestants::Contestant;
+
+#[test]
+fn every_contestant_does_the_same_work() -> anyhow::Result<()> {
+    for cell in Cell::all() {
+        cell.repeat(3)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_saga_that_succeeds_allocates_nothing() -> anyhow::Result<()> {
+    for &length in Length::value_variants() {
+        let cell = Cell {
+            contestant: Contestant::SagaRuntime,
+            length,
+            ending: Ending::Success,
+        };
+        // Whatever is allocated once per process is so in the first run.
+        cell.repeat(1)?;
+        assert_eq!(allocations(cell, 20)?, allocations(cell, 10)?, "{cell}");
+    }
+    Ok(())
+}
+
+fn allocations(cell: Cell, sagas: u32) -> anyhow::Result<u64> {
+    let mut ran = Ok(std::time::Duration::ZERO);
+    let info = allocation_counter::measure(|| ran = cell.repeat(sagas));
+    ran?;
+    Ok(info.count_total)
+}
