@@ -31,15 +31,16 @@ impl Rebuild {
     }
 }
 
-/// Writes both crates into the target directory and times `cargo build` and `cargo check` after `changes` changes.
+/// Writes both crates into the target directory and times `cargo build` and `cargo check` after `changes` changes. The
+/// first of the `warm_up` changes before them compiles everything; the others warm the incremental caches.
 ///
 /// # Errors
 /// The crates could not be written or did not compile.
-pub fn measure(changes: usize) -> anyhow::Result<[Rebuild; 2]> {
+pub fn measure(warm_up: usize, changes: usize) -> anyhow::Result<[Rebuild; 2]> {
     let workspace = Workspace::write()?;
     Ok([
-        workspace.rebuild("build", changes)?,
-        workspace.rebuild("check", changes)?,
+        workspace.rebuild("build", warm_up, changes)?,
+        workspace.rebuild("check", warm_up, changes)?,
     ])
 }
 
@@ -68,17 +69,21 @@ impl Workspace {
         Ok(Self { folder })
     }
 
-    fn rebuild(&self, command: &'static str, changes: usize) -> anyhow::Result<Rebuild> {
+    fn rebuild(
+        &self,
+        command: &'static str,
+        warm_up: usize,
+        changes: usize,
+    ) -> anyhow::Result<Rebuild> {
         let (mut plain, mut saga) = (Vec::new(), Vec::new());
-        // The first round compiles everything, the second one warms the incremental caches: neither is counted.
-        for change in 1..=changes + 2 {
+        for change in 1..=warm_up + changes {
             for (kind, times) in [(Kind::Plain, &mut plain), (Kind::Saga, &mut saga)] {
                 let milliseconds = self.time(kind, command, change)?;
                 eprintln!(
                     "compile time: `cargo {command}` of {}, change {change}: {milliseconds:.0} ms",
                     kind.package()
                 );
-                if change > 2 {
+                if change > warm_up {
                     times.push(milliseconds);
                 }
             }

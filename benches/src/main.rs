@@ -39,18 +39,21 @@ struct Repetitions {
     /// Sagas per count of instructions or allocations, before they are divided by the contestant's weight.
     sagas: u32,
     batches: usize,
+    warm_up: usize,
     changes: usize,
 }
 
 const THOROUGH: Repetitions = Repetitions {
     sagas: 20_000,
     batches: 301,
+    warm_up: 2,
     changes: 9,
 };
 
 const QUICK: Repetitions = Repetitions {
-    sagas: 2_000,
-    batches: 11,
+    sagas: 1_000,
+    batches: 5,
+    warm_up: 1,
     changes: 1,
 };
 
@@ -108,7 +111,7 @@ fn run_time(repetitions: &Repetitions) -> anyhow::Result<()> {
 }
 
 fn compile_time(repetitions: &Repetitions) -> anyhow::Result<()> {
-    let rebuilds = compile_time::measure(repetitions.changes)?;
+    let rebuilds = compile_time::measure(repetitions.warm_up, repetitions.changes)?;
     println!(
         "Fifty steps, one line changed; median of {}.\n",
         repetitions.changes

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitInt, LitStr, Token, parenthesized};
+use syn::{Ident, LitInt, LitStr, Path, Token, parenthesized};
 
 use crate::errors::Errors;
 
@@ -93,28 +93,23 @@ impl Opt {
     /// The value after `=`, read as a `T`; `example` shows how it is written.
     fn assigned<T: Parse>(&self, example: &str) -> syn::Result<T> {
         match &self.value {
-            Value::Assigned(tokens) => {
-                syn::parse2(tokens.clone()).map_err(|error| self.mistake(error.span(), example))
-            }
-            Value::Flag | Value::List(_) => Err(self.mistake(self.span(), example)),
+            Value::Assigned(tokens) => syn::parse2(tokens.clone())
+                .map_err(|error| self.mistake(error.span(), "has an unexpected value", example)),
+            Value::Flag => Err(self.mistake(self.span(), "needs a value", example)),
+            Value::List(_) => Err(self.mistake(self.span(), "takes its value after `=`", example)),
         }
     }
 
-    fn mistake(&self, span: Span, example: &str) -> syn::Error {
-        syn::Error::new(
-            span,
-            format!(
-                "option `{}` has an unexpected value\n\nhelp: write `{example}`",
-                self.key
-            ),
-        )
+    fn mistake(&self, span: Span, what: &str, example: &str) -> syn::Error {
+        let message = format!("option `{}` {what}\n\nhelp: write `{example}`", self.key);
+        syn::Error::new(span, message)
     }
 
     pub(crate) fn flag(&self) -> syn::Result<()> {
         match &self.value {
             Value::Flag => Ok(()),
             Value::Assigned(_) | Value::List(_) => {
-                Err(self.mistake(self.span(), &self.key.to_string()))
+                Err(self.mistake(self.span(), "takes no value", &self.key.to_string()))
             }
         }
     }
@@ -127,35 +122,31 @@ impl Opt {
         let literal: LitInt = self.assigned(example)?;
         literal
             .base10_parse()
-            .map_err(|_| self.mistake(literal.span(), example))
+            .map_err(|_| self.mistake(literal.span(), "has an unexpected value", example))
     }
 
     /// A path that may be written in quotes by mistake.
-    pub(crate) fn path(&self, example: &str) -> syn::Result<syn::Path> {
+    pub(crate) fn path(&self, example: &str) -> syn::Result<Path> {
         if let Value::Assigned(tokens) = &self.value
             && let Ok(text) = syn::parse2::<LitStr>(tokens.clone())
         {
-            let help = format!("write it without quotes: `{} = {}`", self.key, text.value());
-            return Err(syn::Error::new(
-                text.span(),
-                format!(
-                    "option `{}` is a path, not a text\n\nhelp: {help}",
-                    self.key
-                ),
-            ));
+            let message = format!(
+                "option `{0}` is a path, not a text\n\nhelp: write it without quotes: `{0} = {1}`",
+                self.key,
+                text.value()
+            );
+            return Err(syn::Error::new(text.span(), message));
         }
-        let path: syn::Path = match &self.value {
-            Value::Assigned(tokens) => syn::Path::parse_mod_style.parse2(tokens.clone()),
-            Value::Flag | Value::List(_) => Err(syn::Error::new(self.span(), "")),
-        }
-        .map_err(|error| self.mistake(error.span(), example))?;
+        let Plain(path) = self.assigned(example)?;
         Ok(path)
     }
 
     pub(crate) fn list(&self, example: &str) -> syn::Result<TokenStream> {
         match &self.value {
             Value::List(tokens) => Ok(tokens.clone()),
-            Value::Flag | Value::Assigned(_) => Err(self.mistake(self.span(), example)),
+            Value::Flag | Value::Assigned(_) => {
+                Err(self.mistake(self.span(), "takes its values in parentheses", example))
+            }
         }
     }
 
@@ -170,11 +161,20 @@ impl Opt {
         choices
             .iter()
             .position(|choice| word == choice)
-            .ok_or_else(|| self.mistake(word.span(), &example))
+            .ok_or_else(|| self.mistake(word.span(), "has an unexpected value", &example))
     }
 
     pub(crate) fn is_unit(&self) -> bool {
         matches!(&self.value, Value::Assigned(tokens) if syn::parse2::<syn::TypeTuple>(tokens.clone()).is_ok_and(|unit| unit.elems.is_empty()))
+    }
+}
+
+/// A path without arguments.
+struct Plain(Path);
+
+impl Parse for Plain {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        input.call(Path::parse_mod_style).map(Self)
     }
 }
 

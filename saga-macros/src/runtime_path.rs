@@ -28,6 +28,11 @@ impl RuntimePath {
         quote!(#self::rules)
     }
 
+    /// The rule for an input of a saga as `#[serde(with = …)]` wants it.
+    pub(crate) fn saga_input(&self) -> String {
+        self.rules().to_string().replace(' ', "") + "::SagaInput"
+    }
+
     /// The path of serde as `#[serde(crate = …)]` wants it.
     pub(crate) fn serde(&self) -> String {
         self.private().to_string().replace(' ', "") + "::serde"

@@ -5,6 +5,7 @@ mod check;
 mod coordinator;
 mod expand;
 mod fallback;
+mod input;
 mod mirror;
 mod model;
 mod names;

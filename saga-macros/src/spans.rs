@@ -8,17 +8,24 @@ pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
     tokens
         .into_iter()
         .map(|token| match token {
-            TokenTree::Group(group) => {
-                let mut moved = Group::new(group.delimiter(), at(span, group.stream()));
-                moved.set_span(span);
-                TokenTree::Group(moved)
-            }
+            TokenTree::Group(group) => TokenTree::Group(self::group(
+                group.delimiter(),
+                span,
+                at(span, group.stream()),
+            )),
             mut token => {
                 token.set_span(span);
                 token
             }
         })
         .collect()
+}
+
+/// `tokens` in delimiters that stand at `span`.
+pub(crate) fn group(delimiter: Delimiter, span: Span, tokens: TokenStream) -> Group {
+    let mut group = Group::new(delimiter, tokens);
+    group.set_span(span);
+    group
 }
 
 /// A call of `function` at `span`. The arguments are variables: they keep what they resolve to.
@@ -29,7 +36,6 @@ pub(crate) fn call(span: Span, function: TokenStream, arguments: &[&Ident]) -> T
         name.set_span(name.span().located_at(span));
         name
     });
-    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(#(#arguments),*));
-    arguments.set_span(span);
+    let arguments = group(Delimiter::Parenthesis, span, quote!(#(#arguments),*));
     quote!(#function #arguments)
 }

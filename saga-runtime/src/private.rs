@@ -34,18 +34,6 @@ pub fn never<R>() -> R {
     unreachable!("generated code never calls this")
 }
 
-/// A saga that is called by name. It can't be awaited yet.
-#[derive(Debug)]
-#[must_use]
-pub struct SubSaga<G>(G);
-
-impl<G> SubSaga<G> {
-    /// The saga with its input.
-    pub fn new(saga: G) -> Self {
-        Self(saga)
-    }
-}
-
 /// The tokens as they are: for editors only.
 #[doc(hidden)]
 #[macro_export]

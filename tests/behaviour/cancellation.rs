@@ -96,7 +96,7 @@ async fn cancelled_after_attempt(
     ended
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_before_its_first_step_asks_for_nothing() {
     let participant = Participant::new();
     participant.cancellation.cancel();
@@ -109,7 +109,7 @@ async fn a_saga_that_is_cancelled_before_its_first_step_asks_for_nothing() {
     assert!(error.is_compensated());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_between_two_steps_does_not_begin_the_second() {
     let participant = Participant::new();
     let error = participant
@@ -121,7 +121,7 @@ async fn a_saga_that_is_cancelled_between_two_steps_does_not_begin_the_second() 
     assert!(error.is_compensated());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_attempt_ends_before_the_saga_that_is_cancelled_is_undone() {
     let participant = Participant::new();
     let error = cancelled_during("book", &participant)
@@ -136,7 +136,7 @@ async fn an_attempt_ends_before_the_saga_that_is_cancelled_is_undone() {
     assert_eq!(participant.left(), Vec::<String>::new());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_is_refused_while_the_saga_is_cancelled_is_not_made_again_nor_undone() {
     let participant = Participant::new().answers("book", [Answer::Refused]);
     let error = cancelled_during("book", &participant)
@@ -209,7 +209,7 @@ async fn a_refusal_after_an_attempt_in_doubt_is_believed_when_the_saga_is_cancel
     assert_eq!(*error.cause(), Cause::Cancelled);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_during_its_last_step_is_undone() {
     let participant = Participant::new().cancels_at("reserve", 1);
     let error = participant
@@ -224,7 +224,7 @@ async fn a_saga_that_is_cancelled_during_its_last_step_is_undone() {
     assert!(error.is_compensated());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_during_its_pivot_goes_forward_if_the_pivot_succeeds() {
     let participant = Participant::new();
     cancelled_during("ship", &participant)
@@ -233,7 +233,7 @@ async fn a_saga_that_is_cancelled_during_its_pivot_goes_forward_if_the_pivot_suc
     assert_eq!(participant.left(), ["reserve", "book", "ship", "thank"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_during_its_pivot_is_undone_if_the_pivot_is_refused() {
     let participant = Participant::new().answers("ship", [Answer::Refused]);
     let error = cancelled_during("ship", &participant)
@@ -300,7 +300,7 @@ async fn cancelling_has_no_effect_on_compensations() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cancelling_one_saga_leaves_those_with_other_tokens_alone() {
     let participant = Participant::new();
     let (one, other) = (CancellationToken::new(), CancellationToken::new());

@@ -6,13 +6,12 @@ mod hold;
 mod refusal;
 mod state;
 
-use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use saga_runtime::{Context, InProcess, Saga, SagaError, SagaId};
+use saga_runtime::{InProcess, Saga, SagaError, SagaId};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +21,9 @@ pub(crate) use self::asking::{act, read, resolve, undo};
 pub(crate) use self::hold::Hold;
 pub(crate) use self::refusal::Refusal;
 use self::state::State;
+
+/// Longer than anything here takes. Where time is paused, a test that waits in vain fails at once.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
 /// The services of most sagas here.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ impl Participant {
     where
         G: Saga<Services = Self>,
     {
-        self.engine().execute(saga).await
+        ends(self.engine().execute(saga)).await
     }
 
     /// Runs `saga` under the id `saga`, so that [`Participant::cancellation`] cancels it.
@@ -117,10 +119,8 @@ impl Participant {
     where
         G: Saga<Services = Self>,
     {
-        self.engine()
-            .cancelled_by(self.cancellation.clone())
-            .execute(saga)
-            .await
+        let engine = self.engine().cancelled_by(self.cancellation.clone());
+        ends(engine.execute(saga)).await
     }
 
     fn engine(&self) -> InProcess<'_, Self> {
@@ -195,4 +195,10 @@ impl Participant {
             }
         }
     }
+}
+
+/// Fails where `future` would never end.
+async fn ends<T>(future: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(FOR_EVER, future).await;
+    ended.expect("what a test waits for happens")
 }

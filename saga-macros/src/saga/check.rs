@@ -9,7 +9,7 @@ use super::parse::SagaSyntax;
 use crate::errors::Errors;
 use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
-use crate::step::context_type;
+use crate::step::{NO_CONTEXT, context_type};
 use crate::{duration, output};
 
 const OPTIONS: [&str; 6] = [
@@ -29,7 +29,9 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
     let options = options(&written, signature, errors);
     let runtime = runtime(&written, errors);
     is_async(signature, errors);
-    let is_free = is_free(signature, errors);
+    if !is_free(signature, errors) {
+        return None;
+    }
     let is_concrete = is_concrete(signature, errors);
     let context = context(signature, errors);
     let inputs = inputs(signature, errors);
@@ -60,7 +62,7 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
         returned: returned?,
         body,
     };
-    (is_free && is_concrete).then_some(saga)
+    is_concrete.then_some(saga)
 }
 
 /// `place_order` → `PlaceOrder`, at the same place.
@@ -190,12 +192,14 @@ fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
 
 fn context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<(&'a Pat, Type)> {
     let name = &signature.ident;
-    let help = "write `cx: Context<'_, Services>` first, then the inputs";
     let first = match signature.inputs.first() {
         Some(FnArg::Typed(first)) => first,
-        Some(FnArg::Receiver(_)) => return None,
-        None => {
-            errors.report(name.span(), format!("saga `{name}` has no context"), help);
+        _ => {
+            errors.report(
+                name.span(),
+                format!("saga `{name}` has no context"),
+                NO_CONTEXT,
+            );
             return None;
         }
     };
@@ -205,7 +209,7 @@ fn context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<(&'a Pat
     errors.report(
         first.ty.span(),
         format!("the first parameter of saga `{name}` is not its context"),
-        help,
+        NO_CONTEXT,
     );
     None
 }

@@ -5,65 +5,19 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
 
-use super::coordinator;
-use super::model::{Saga, Site};
+use super::model::Saga;
 use super::names::hidden;
+use super::{coordinator, input};
 use crate::duration;
 use crate::spans::at;
 use crate::step::with_lifetime;
 
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
-    let definition = definition(saga);
+    let definition = input::expand(saga);
     let execute = execute(saga);
     let function = function(saga);
     let implementation = implementation(saga);
     quote!(#definition #execute #function #implementation)
-}
-
-// Expands to:
-//
-//     /// Sells one order. …
-//     #[derive(Serialize, Deserialize)]
-//     pub struct PlaceOrder { pub request: OrderRequest }
-fn definition(saga: &Saga<'_>) -> TokenStream {
-    let Saga {
-        runtime,
-        attributes,
-        conditions,
-        visibility,
-        name,
-        inputs,
-        options,
-        body,
-        ..
-    } = saga;
-    let private = runtime.private();
-    let serde = runtime.serde();
-    let sites = body.as_ref().map_or(&[][..], |body| &body.sites);
-    let note = note(&options.name, sites);
-    let fields = inputs.iter().map(|input| {
-        let (attributes, name, ty) = (input.attributes, input.name, input.ty);
-        let doc = format!("The saga's input `{name}`.");
-        quote!(#[doc = #doc] #(#attributes)* #visibility #name: #ty)
-    });
-    quote! {
-        #(#conditions)*
-        #(#attributes)*
-        #[doc = #note]
-        #[derive(#private::serde::Serialize, #private::serde::Deserialize)]
-        #[serde(crate = #serde)]
-        #visibility struct #name { #(#fields),* }
-    }
-}
-
-/// What the documentation of the struct says about the saga.
-fn note(name: &str, sites: &[Site]) -> String {
-    let mut note = format!("\n\n# The saga `{name}`\n\nIts steps, in the order of the source:\n");
-    for (index, site) in sites.iter().enumerate() {
-        note += &format!("{}. `{}`\n", index + 1, site.path);
-    }
-    note += "\n`shape()` tells which of them are compensated by what.";
-    note
 }
 
 fn execute(saga: &Saga<'_>) -> TokenStream {
@@ -71,10 +25,14 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
         runtime,
         conditions,
         visibility,
+        signature,
         name,
         returned,
         ..
     } = saga;
+    // The compiler shows where they are defined.
+    let [execute, shape, services] =
+        ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
     let (output, error) = match result(returned) {
         Some((output, error)) => (quote!(#output), quote!(#error)),
         None => (
@@ -94,18 +52,18 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             /// # Cancel safety
             /// Not cancel safe: if the future is dropped, the saga ends where it is and nothing is compensated.
             #[inline]
-            #visibility fn execute<'run>(
+            #visibility fn #execute<'run>(
                 self,
-                services: &'run <Self as #runtime::Saga>::Services,
+                #services: &'run <Self as #runtime::Saga>::Services,
             ) -> impl ::core::future::Future<
                 Output = ::core::result::Result<#output, #runtime::SagaError<#error>>,
             > + ::core::marker::Send + use<'run> {
-                #runtime::InProcess::new(services).execute(self)
+                #runtime::InProcess::new(#services).execute(self)
             }
 
             /// The steps and branches of the saga, without running anything.
             #[must_use]
-            #visibility fn shape() -> #runtime::Shape {
+            #visibility fn #shape() -> #runtime::Shape {
                 <Self as #runtime::Saga>::shape()
             }
         }
@@ -140,7 +98,7 @@ fn function(saga: &Saga<'_>) -> TokenStream {
         inputs,
         ..
     } = saga;
-    let private = runtime.private();
+    let rules = runtime.rules();
     let function = &signature.ident;
     let context = with_lifetime(context, "'_");
     let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
@@ -149,8 +107,8 @@ fn function(saga: &Saga<'_>) -> TokenStream {
         #(#conditions)*
         #[doc(hidden)]
         #[allow(dead_code, clippy::all, clippy::pedantic)]
-        #visibility fn #function(_: #context, #(#names: #types),*) -> #private::SubSaga<#name> {
-            #private::SubSaga::new(#name { #(#names),* })
+        #visibility fn #function(_: #context, #(#names: #types),*) -> #rules::SubSaga<#name> {
+            #rules::SubSaga::new(#name { #(#names),* })
         }
     }
 }

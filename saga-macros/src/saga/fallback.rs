@@ -2,11 +2,13 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::quote;
-use syn::{FnArg, Pat, Type};
+use syn::{FnArg, Pat, ReturnType, Token, Type};
 
 use super::check::{runtime_of, struct_name};
 use super::parse::SagaSyntax;
 use crate::errors::Errors;
+use crate::output::borrowed;
+use crate::step::context_type;
 
 /// Editors get a body that is no Rust yet as it is, so that completion keeps working. The compiler does not, or it
 /// would report the same mistake a second time.
@@ -16,8 +18,11 @@ pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStre
     }
     let private = runtime_of(&syntax.attributes).private();
     quote! {
-        #[cfg(rust_analyzer)]
-        const _: () = { #private::as_written! { #tokens } };
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            #private::as_written! { #tokens }
+        };
     }
 }
 
@@ -25,12 +30,35 @@ pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStre
 pub(super) fn stand_in(syntax: &SagaSyntax, errors: &Errors) -> TokenStream {
     let fields = syntax.signature.inputs.iter().skip(1).filter_map(field);
     let visibility = &syntax.visibility;
-    define(
-        &quote!(#visibility),
-        &struct_name(&syntax.signature.ident),
-        fields,
-        errors,
-    )
+    let name = struct_name(&syntax.signature.ident);
+    let definition = define(&quote!(#visibility), &name, fields, errors);
+    let function = plain_function(syntax, errors);
+    quote!(#definition #function)
+}
+
+/// The saga as a plain function, so that what its body uses counts as used, unless the compiler had more to say about
+/// that function.
+fn plain_function(syntax: &SagaSyntax, errors: &Errors) -> Option<TokenStream> {
+    let SagaSyntax {
+        signature, body, ..
+    } = syntax;
+    let first = signature.inputs.first();
+    let has_context =
+        matches!(first, Some(FnArg::Typed(first)) if context_type(&first.ty).is_some());
+    let body = body
+        .as_ref()
+        .ok()
+        .filter(|_| has_context && errors.len() == 1)?;
+    let mut signature = signature.clone();
+    signature.asyncness.get_or_insert_default();
+    signature.output = ReturnType::Type(
+        <Token![->]>::default(),
+        Box::new(Type::Verbatim(errors.unknown_type())),
+    );
+    Some(quote! {
+        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        const _: () = { #signature #body };
+    })
 }
 
 /// A field, with its type if that can be the type of a field.
@@ -42,7 +70,7 @@ fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
         return None;
     };
     let ty = match &*typed.ty {
-        ty @ Type::Path(path) if path.qself.is_none() => Some(quote!(#ty)),
+        ty @ Type::Path(_) if borrowed(ty).is_none() => Some(quote!(#ty)),
         _ => None,
     };
     Some((pattern.ident.clone(), ty))

@@ -1,12 +1,13 @@
 //! The call of a step in the body, handed to the run.
 
+use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
-use syn::{Expr, ExprAwait};
+use syn::{Expr, ExprAwait, Token};
 
 use super::model::{Refusal, Site};
 use super::names::{hidden, run, undo, variable, variant};
 use crate::runtime_path::RuntimePath;
-use crate::spans::at;
+use crate::spans::{at, group};
 
 // Expands to, for `charge(cx, &order).await?`:
 //
@@ -46,31 +47,37 @@ pub(super) fn expand(
         await_token,
         ..
     } = awaited;
-    let step = at(site.span, quote!(#rules::StepCall::of));
-    let called = quote!(#step(#base));
+    let of = |rule: TokenStream, value: TokenStream| {
+        let rule = at(site.span, rule);
+        let value = group(Delimiter::Parenthesis, site.span, value);
+        quote!(#rule #value)
+    };
+    let called = of(quote!(#rules::StepCall::of), quote!(#base));
     let (called, settled, pursue) = match refusal {
         Refusal::Ends => (called, quote!(settled), quote!(step)),
         Refusal::IsHandled => {
-            let recorded = at(site.span, quote!(#rules::RecordedError::of));
-            (quote!(#recorded(#called)), quote!(handled), quote!(handle))
+            let recorded = of(quote!(#rules::RecordedError::of), called);
+            (recorded, quote!(handled), quote!(handle))
         }
     };
     let awaiting = quote!(#dot_token #await_token);
-    Expr::Verbatim(quote! {
-        match #called {
-            #call => {
-                let #first = if #run.trusts(&#call, #site_variable) {
-                    let #place = #run.place(#site_variable);
-                    let #attempt = ::core::pin::pin!(#call.attempt(&#place));
-                    ::core::option::Option::Some(#private::caught(#attempt) #awaiting)
-                } else {
-                    ::core::option::Option::None
-                };
-                match #run.#settled(&#call, #first, #entry) {
-                    ::core::result::Result::Ok(#output) => #output,
-                    ::core::result::Result::Err(#first) => #run.#pursue(#call, #first, #entry) #awaiting,
-                }
+    let arm = quote! {
+        #call => {
+            let #first = if #run.trusts(&#call, #site_variable) {
+                let #place = #run.place(#site_variable);
+                let #attempt = ::core::pin::pin!(#call.attempt(&#place));
+                ::core::option::Option::Some(#private::caught(#attempt) #awaiting)
+            } else {
+                ::core::option::Option::None
+            };
+            match #run.#settled(&#call, #first, #entry) {
+                ::core::result::Result::Ok(#output) => #output,
+                ::core::result::Result::Err(#first) => #run.#pursue(#call, #first, #entry) #awaiting,
             }
         }
-    })
+    };
+    // From the step's name to its `.await`: that is what a `?` behind it is said of.
+    let keyword = Token![match](site.span);
+    let arm = group(Delimiter::Brace, await_token.span, arm);
+    Expr::Verbatim(quote!(#keyword #called #arm))
 }

@@ -1,14 +1,14 @@
 //! From a checked step to code: the function that is called, the step's type, and how an engine runs it.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Ident, Lifetime, Path, Type};
+use syn::{Ident, Lifetime, Path, Token, Type};
 
 use super::model::{Kind, Retry, Step};
 use crate::duration;
-use crate::spans::at;
+use crate::spans::{at, group};
 
 // Expands to:
 //
@@ -74,7 +74,7 @@ fn function(step: &Step<'_>) -> TokenStream {
     } = step;
     let (name, marker) = (&signature.ident, marker(step));
     let private = runtime.private();
-    let cx = Ident::new("cx", span(step));
+    let cx = Ident::new("cx", self::span(step));
     let context = with_lifetime(&step.context, "'run");
     let names: Vec<_> = step.inputs.iter().map(|input| &input.name).collect();
     let types = step
@@ -82,14 +82,20 @@ fn function(step: &Step<'_>) -> TokenStream {
         .iter()
         .map(|input| with_lifetime(&input.ty, "'step"));
     let note = note(step);
+    // The compiler shows where it is defined, and there is nothing to see but its name.
+    let span = name.span();
+    let attributes = at(span, quote!(#[doc = #note] #[inline]));
+    let keyword = Token![fn](span);
+    let body = group(
+        Delimiter::Brace,
+        span,
+        quote!(#private::call(#cx, (#(#names,)*))),
+    );
     quote! {
         #(#conditions)*
         #(#outer)*
-        #[doc = #note]
-        #[inline]
-        #visibility fn #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #runtime::Call<'run, 'step, #marker> {
-            #private::call(#cx, (#(#names,)*))
-        }
+        #attributes
+        #visibility #keyword #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #runtime::Call<'run, 'step, #marker> #body
     }
 }
 
@@ -140,11 +146,16 @@ fn implementation(step: &Step<'_>) -> TokenStream {
     let compensate = compensate(step);
     let resolve = resolve(step);
     let predicates = predicates(step);
-    quote! {
-        #(#conditions)*
-        #[automatically_derived]
-        #[allow(clippy::all, clippy::pedantic)]
-        impl #runtime::Step for #marker {
+    // An item stands where its first token stands, and that is the attribute.
+    let attributes = at(
+        marker.span(),
+        quote!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
+    );
+    let keyword = Token![impl](marker.span());
+    let items = group(
+        Delimiter::Brace,
+        marker.span(),
+        quote! {
             const META: #runtime::StepMeta = #meta;
             type Kind = #private::#kind;
             type Services = <#context as #rules::IsContext>::Services;
@@ -155,7 +166,12 @@ fn implementation(step: &Step<'_>) -> TokenStream {
             #compensate
             #resolve
             #predicates
-        }
+        },
+    );
+    quote! {
+        #(#conditions)*
+        #attributes
+        #keyword #runtime::Step for #marker #items
     }
 }
 
@@ -251,7 +267,7 @@ fn run(step: &Step<'_>) -> TokenStream {
     let name = &signature.ident;
     let arguments = numbered(step);
     let future = future(
-        step,
+        name.span(),
         &quote!(::core::result::Result<Self::Output, Self::Error>),
     );
     quote! {
@@ -268,9 +284,8 @@ fn run(step: &Step<'_>) -> TokenStream {
     }
 }
 
-/// `impl Future<Output = …> + Send`, at the function's name: there it is reported if it is not `Send`.
-fn future(step: &Step<'_>, output: &TokenStream) -> TokenStream {
-    let span = step.signature.ident.span();
+/// `impl Future<Output = …> + Send`: if it is not `Send`, it is reported at `span`.
+fn future(span: Span, output: &TokenStream) -> TokenStream {
     quote_spanned!(span=> impl ::core::future::Future<Output = #output> + ::core::marker::Send)
 }
 
@@ -289,16 +304,22 @@ fn compensate(step: &Step<'_>) -> TokenStream {
     let (private, rules) = (runtime.private(), runtime.rules());
     let span = path.span();
     let (cx, output) = (Ident::new("cx", span), Ident::new("output", span));
-    let call = at(span, quote!((#cx, #output)));
-    let undoing = at(span, quote!(#rules::IsCompensation::run));
-    let future = future(step, &quote!(::core::result::Result<(), #private::String>));
+    let undoing = at(span, quote!(#rules::undoing));
+    // In a block, so that the compiler does not suggest to wrap it in a closure.
+    let function = group(Delimiter::Brace, span, quote!(#path));
+    let arguments = group(
+        Delimiter::Parenthesis,
+        span,
+        quote!(#function, #cx, #output),
+    );
+    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
     quote! {
         #[inline]
         fn compensate<'cx, 'step>(
             #cx: #runtime::Context<'cx, Self::Services>,
             #output: &'step Self::Output,
         ) -> #future {
-            #undoing(#path #call)
+            #undoing #arguments
         }
     }
 }
@@ -315,14 +336,14 @@ fn resolve(step: &Step<'_>) -> TokenStream {
         .map(|index| Ident::new(&format!("input{index}"), span))
         .collect();
     let call = at(span, quote!((#cx, #(#arguments),*)));
-    let undoing = at(span, quote!(#rules::IsCompensation::run));
-    let future = future(step, &quote!(::core::result::Result<(), #private::String>));
+    let resolving = at(span, quote!(#rules::resolving));
+    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
     quote! {
         fn resolve<'cx, 'step>(
             #cx: #runtime::Context<'cx, Self::Services>,
             (#(#arguments,)*): Self::Args<'step>,
         ) -> #future {
-            #undoing(#path #call)
+            #resolving(#path #call)
         }
     }
 }

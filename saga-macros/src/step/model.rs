@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::Group;
 use syn::{Attribute, Ident, Path, Signature, Type, Visibility};
 
 use crate::runtime_path::RuntimePath;
@@ -17,8 +17,8 @@ pub(super) struct Step<'a> {
     /// `#[cfg(…)]`, which stands on everything that is generated.
     pub(super) conditions: Vec<&'a Attribute>,
     pub(super) visibility: &'a Visibility,
-    pub(super) signature: &'a Signature,
-    pub(super) body: &'a TokenStream,
+    pub(super) signature: Signature,
+    pub(super) body: &'a Group,
     /// The durable name.
     pub(super) name: String,
     pub(super) kind: Kind,

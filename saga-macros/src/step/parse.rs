@@ -1,6 +1,6 @@
 //! A step as it was written. The body stays raw tokens, so that one that somebody is typing breaks nothing else.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Signature, Visibility};
 
@@ -9,7 +9,8 @@ pub(super) struct StepSyntax {
     pub(super) attributes: Vec<Attribute>,
     pub(super) visibility: Visibility,
     pub(super) signature: Signature,
-    pub(super) body: TokenStream,
+    /// `None` if the function is only declared, as in a trait.
+    pub(super) body: Option<Group>,
 }
 
 impl Parse for StepSyntax {
@@ -22,11 +23,16 @@ impl Parse for StepSyntax {
                 "`#[step]` stands on a function\n\nhelp: put it on a free `async fn`",
             )
         })?;
+        let rest: TokenStream = input.parse()?;
+        let body = rest.into_iter().find_map(|token| match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
+            _ => None,
+        });
         Ok(Self {
             attributes,
             visibility,
             signature,
-            body: input.parse()?,
+            body,
         })
     }
 }

@@ -26,7 +26,7 @@ impl Hold {
 
     /// Waits until the request is there.
     pub(crate) async fn arrived(&self) {
-        self.arrived.notified().await;
+        super::ends(self.arrived.notified()).await;
     }
 
     /// Lets the request go on.

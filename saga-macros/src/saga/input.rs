@@ -1,0 +1,142 @@
+//! The struct of a saga: its identity and its input in one value, and how that is written down.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{LitStr, Type};
+
+use super::model::{Input, Saga, Site};
+use super::names::hidden;
+use crate::spans::at;
+
+// Expands to:
+//
+//     /// Sells one order. …
+//     #[derive(Deserialize)]
+//     pub struct PlaceOrder {
+//         /// The saga's input `request`.
+//         #[serde(with = "SagaInput")]
+//         pub request: OrderRequest,
+//     }
+//     impl Serialize for PlaceOrder { … }
+pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
+    let Saga {
+        runtime,
+        attributes,
+        conditions,
+        visibility,
+        name,
+        inputs,
+        options,
+        body,
+        ..
+    } = saga;
+    let (private, serde) = (runtime.private(), runtime.serde());
+    let sites = body.as_ref().map_or(&[][..], |body| &body.sites);
+    let note = note(&options.name, sites);
+    let fields = inputs.iter().map(|input| {
+        let (attributes, name, ty) = (input.attributes, input.name, input.ty);
+        let doc = format!("The saga's input `{name}`.");
+        let rule = is_checked(input).then(|| {
+            let rule = LitStr::new(&runtime.saga_input(), ty.span());
+            quote!(#[serde(with = #rule)])
+        });
+        quote!(#[doc = #doc] #(#attributes)* #rule #visibility #name: #ty)
+    });
+    let (derived, written) = if is_plain(saga) {
+        (None, Some(serialize(saga)))
+    } else {
+        (Some(quote!(#private::serde::Serialize,)), None)
+    };
+    quote! {
+        #(#conditions)*
+        #(#attributes)*
+        #[doc = #note]
+        #[derive(#derived #private::serde::Deserialize)]
+        #[serde(crate = #serde)]
+        #visibility struct #name { #(#fields),* }
+
+        #written
+    }
+}
+
+/// What the documentation of the struct says about the saga.
+fn note(name: &str, sites: &[Site]) -> String {
+    let mut note = format!("\n\n# The saga `{name}`\n\nIts steps, in the order of the source:\n");
+    for (index, site) in sites.iter().enumerate() {
+        note += &format!("{}. `{}`\n", index + 1, site.path);
+    }
+    note += "\n`shape()` tells which of them are compensated by what.";
+    note
+}
+
+/// Whether it is left to the saga how its input is written down.
+fn is_plain(saga: &Saga<'_>) -> bool {
+    let mut attributes = saga.attributes.iter().copied();
+    !attributes.any(|attribute| attribute.path().is_ident("serde"))
+        && saga.inputs.iter().all(|input| !has_serde(input))
+}
+
+fn has_serde(input: &Input<'_>) -> bool {
+    let mut attributes = input.attributes.iter();
+    attributes.any(|attribute| attribute.path().is_ident("serde"))
+}
+
+/// Whether the type of an input that can't be stored is reported in our words. An `Option` may be left out of stored
+/// inputs, but only if it is read in serde's own way.
+fn is_checked(input: &Input<'_>) -> bool {
+    let is_option = matches!(input.ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"));
+    !is_option && !has_serde(input)
+}
+
+// Expands to:
+//
+//     impl Serialize for PlaceOrder {
+//         fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+//             let Self { request } = self;
+//             let mut fields = serializer.serialize_struct("PlaceOrder", 1)?;
+//             SagaInput::serialize_field(request, &mut fields, "request")?;
+//             fields.end()
+//         }
+//     }
+//
+// What is wrong with an input is said at its type, once: `Deserialize` says the same thing at the same place. Derived
+// code would say it of the whole saga.
+fn serialize(saga: &Saga<'_>) -> TokenStream {
+    let Saga {
+        runtime,
+        conditions,
+        name,
+        inputs,
+        ..
+    } = saga;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let serde = quote!(#private::serde);
+    let [serializer, fields] = ["serializer", "fields"].map(hidden);
+    let (text, count) = (name.to_string(), inputs.len());
+    let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
+    let each = inputs.iter().map(|input| {
+        let span = input.ty.span();
+        let text = input.name.unraw().to_string();
+        let mut value = input.name.clone();
+        value.set_span(value.span().located_at(span));
+        let rule = at(span, quote!(#rules::SagaInput::serialize_field));
+        quote!(#rule(#value, &mut #fields, #text)?;)
+    });
+    quote! {
+        #(#conditions)*
+        #[automatically_derived]
+        impl #serde::Serialize for #name {
+            fn serialize<__Z: #serde::Serializer>(
+                &self,
+                #serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                let Self { #(#names),* } = self;
+                let mut #fields = #serde::Serializer::serialize_struct(#serializer, #text, #count)?;
+                #(#each)*
+                #serde::ser::SerializeStruct::end(#fields)
+            }
+        }
+    }
+}

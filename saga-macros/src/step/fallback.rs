@@ -1,0 +1,49 @@
+//! What is emitted for a function that can't be a step, so that its mistakes are the only errors.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{ReturnType, Token, Type};
+
+use super::check::sort;
+use super::parse::StepSyntax;
+use crate::errors::Errors;
+
+// Expands to:
+//
+//     pub const charge: [(); compile_error! { … }] = { async fn charge(order: &Order) -> … { … } unreachable!() };
+//
+// Whatever is done with a value of that type, the compiler has nothing to say about it: it can be called with any
+// arguments, as a step. The function is still compiled, so that what it uses counts as used.
+pub(super) fn expand(syntax: &StepSyntax, errors: &Errors) -> TokenStream {
+    let StepSyntax {
+        attributes,
+        visibility,
+        signature,
+        body,
+    } = syntax;
+    let unknown = errors.unknown_type();
+    let name = &signature.ident;
+    let mut signature = signature.clone();
+    signature.asyncness.get_or_insert_default();
+    signature.output = ReturnType::Type(
+        <Token![->]>::default(),
+        Box::new(Type::Verbatim(unknown.clone())),
+    );
+    let body = match body {
+        Some(body) => quote!(#body),
+        None => quote!({ loop {} }),
+    };
+    if signature.receiver().is_some() {
+        return quote!(#(#attributes)* #visibility #signature #body);
+    }
+    let (_, inner, conditions) = sort(attributes);
+    quote! {
+        #(#conditions)*
+        #[allow(non_upper_case_globals, missing_docs, dead_code)]
+        #visibility const #name: #unknown = {
+            #(#inner)*
+            #signature #body
+            ::core::unreachable!()
+        };
+    }
+}

@@ -1,0 +1,18 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let delivery = Delivery { id: request.amount };
+        send_receipt(cx, &delivery).await?;
+        let order = create_order(cx, &request).await?;
+        Ok(Delivery { id: order.id })
+    }
+);
+
+fn main() {}

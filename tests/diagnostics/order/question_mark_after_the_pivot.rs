@@ -1,0 +1,23 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+fn check(delivery: &Delivery) -> Result<(), ShopError> {
+    if delivery.id > 0 { Ok(()) } else { Err(ShopError) }
+}
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let order = create_order(cx, &request).await?;
+        let payment = charge(cx, &order).await?;
+        let delivery = ship(cx, &order, &payment).await?;
+        check(&delivery)?;
+        Ok(delivery)
+    }
+);
+
+fn main() {}

@@ -1,0 +1,25 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let order = create_order(cx, &request).await?;
+        let payment = charge(cx, &order).await?;
+        let delivery = 'shipped: {
+            let delivery = ship(cx, &order, &payment).await?;
+            if delivery.id > 0 {
+                break 'shipped delivery;
+            }
+            return Ok(delivery);
+        };
+        charge(cx, &order).await?;
+        Ok(delivery)
+    }
+);
+
+fn main() {}

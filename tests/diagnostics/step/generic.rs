@@ -1,0 +1,25 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga, step};
+use shop::*;
+
+#[step(compensate = ())]
+async fn quote<T: Into<u64>>(_cx: Context<'_, Shop>, amount: T) -> Result<u64, ShopError> {
+    Ok(amount.into())
+}
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let order = create_order(cx, &request).await?;
+        let quote = quote(cx, order.amount).await?;
+        println!("{quote}");
+        let payment = charge(cx, &order).await?;
+        let delivery = ship(cx, &order, &payment).await?;
+        Ok(delivery)
+    }
+);
+
+fn main() {}

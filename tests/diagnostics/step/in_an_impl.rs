@@ -1,0 +1,19 @@
+//~ errors: 3
+// A macro can't see that it stands in an `impl`, and every item that it defines is one too many there.
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, step};
+use shop::*;
+
+struct Quotes;
+
+impl Quotes {
+    #[step(compensate = ())]
+    async fn quote(_cx: Context<'_, Shop>, order: &Order) -> Result<u64, ShopError> {
+        Ok(order.amount)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,28 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga, step};
+use shop::*;
+
+struct Discount {
+    percent: u64,
+}
+#[step(compensate = ())]
+async fn quote(_cx: Context<'_, Shop>, discount: Discount) -> Result<u64, ShopError> {
+    Ok(discount.percent)
+}
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let order = create_order(cx, &request).await?;
+        let quote = quote(cx, Discount { percent: order.amount }).await?;
+        println!("{quote}");
+        let payment = charge(cx, &order).await?;
+        let delivery = ship(cx, &order, &payment).await?;
+        Ok(delivery)
+    }
+);
+
+fn main() {}

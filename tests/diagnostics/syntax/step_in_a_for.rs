@@ -1,0 +1,23 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let order = create_order(cx, &request).await?;
+        for _ in 0..order.amount {
+            charge(cx, &order).await?;
+        }
+        let delivery = ship(cx, &order, &Payment { id: 1 }).await?;
+        Ok(delivery)
+    }
+);
+
+fn main() {
+    let request = OrderRequest { amount: 5 };
+    drop(PlaceOrder { request }.execute(&Shop));
+}
