@@ -4,6 +4,7 @@
 //! To accept changed messages: `TRYBUILD=overwrite cargo test -p saga-tests --test diagnostics`.
 
 mod gate;
+mod readme;
 
 #[test]
 fn mistakes_are_explained() {
