@@ -15,7 +15,6 @@ seq!(N in 1..=50 {
             act(&cx, N, *input)
         }
 
-        #[expect(clippy::unused_async, reason = "a real compensation awaits its service")]
         async fn compensate~N(cx: Context<'_, Shop>, output: &Token) -> Result<(), Refusal> {
             undo(&cx, N, *output)
         }
