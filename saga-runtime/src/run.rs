@@ -59,35 +59,13 @@ impl<E: Engine, U, const N: usize> fmt::Debug for Run<'_, E, U, N> {
     }
 }
 
-impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
-    /// A run that has not called a step.
-    #[inline]
-    pub fn new(watch: &'run Watch, engine: &'run E) -> Self {
-        let stack = UndoStack {
-            instance: engine.instance(),
-            entries: ArrayVec::new(),
-        };
-        Self {
-            watch,
-            engine,
-            trusted: engine.trusts_first_attempts(),
-            stack,
-            failed_at: None,
-            given_up: Vec::new(),
-        }
-    }
-
+// Without a bound on `U`: the types of the undo stack are inferred, and each call of these would wait for all of them.
+impl<'run, E: Engine, U, const N: usize> Run<'run, E, U, N> {
     /// Whether the first attempt of a step is made in the body itself, because the engine need not see it: then a step
     /// costs little more than the call of its function. Whatever does not succeed at once goes to [`Self::pursue`].
     #[inline]
     pub fn trusts<S: Step>(&self, _: &Call<'run, '_, S>, _: Site<S>) -> bool {
         self.trusted && S::META.timeout.is_none()
-    }
-
-    /// Where the first attempt of a call is made.
-    #[inline]
-    pub fn place<S: Step>(&self, _: Site<S>) -> impl Place + use<'_, S, E, U, N> {
-        FirstAttempt::<S, _>::new(&self.stack)
     }
 
     /// Takes over the outcome of the first attempt in `call.await?`, if that settles it.
@@ -144,6 +122,31 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         let settled = self.settled(call, first, entry);
         self.failed_at = None;
         settled
+    }
+}
+
+impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
+    /// A run that has not called a step.
+    #[inline]
+    pub fn new(watch: &'run Watch, engine: &'run E) -> Self {
+        let stack = UndoStack {
+            instance: engine.instance(),
+            entries: ArrayVec::new(),
+        };
+        Self {
+            watch,
+            engine,
+            trusted: engine.trusts_first_attempts(),
+            stack,
+            failed_at: None,
+            given_up: Vec::new(),
+        }
+    }
+
+    /// Where the first attempt of a call is made.
+    #[inline]
+    pub fn place<S: Step>(&self, _: Site<S>) -> impl Place + use<'_, S, E, U, N> {
+        FirstAttempt::<S, _>::new(&self.stack)
     }
 
     /// Goes on with `call.await?`: a refusal is about to end the saga.

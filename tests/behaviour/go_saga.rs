@@ -8,6 +8,7 @@ use saga_runtime::{Cause, Context, InProcess, SagaError, saga, step};
 use tokio_util::sync::CancellationToken;
 
 use self::shop::{Delivery, Fault, Order, Payment, Shop, ShopError};
+use crate::participant::ends;
 use crate::spans::recording::Recording;
 
 #[step(compensate = cancel_order)]
@@ -71,7 +72,7 @@ saga!(
 );
 
 async fn place(shop: &Shop) -> Result<(Order, Payment, Delivery), SagaError<ShopError>> {
-    PlaceOrder { amount: 100 }.execute(shop).await
+    ends(PlaceOrder { amount: 100 }.execute(shop)).await
 }
 
 /// There: a failing payment sends `DeletePayment(0)`.

@@ -83,6 +83,20 @@ saga!(
 );
 
 saga!(
+    async fn objecting_to_a_step_without_policies(
+        cx: Context<'_, Participant>,
+        panics: bool,
+    ) -> Result<(), Refusal> {
+        reserve(cx).await?;
+        if pay(cx).await.is_ok() {
+            return Ok(());
+        }
+        assert!(!panics, "no pay");
+        Err(Refusal::objection("no pay"))
+    }
+);
+
+saga!(
     async fn converting(cx: Context<'_, Participant>) -> Result<(), String> {
         reserve(cx).await.map_err(|refusal| refusal.to_string())?;
         courier(cx).await.map_err(|refusal| refusal.to_string())?;
@@ -161,6 +175,19 @@ async fn an_error_that_the_body_makes_of_a_refusal_is_its_own() {
     let objection = Refusal::objection("no courier");
     assert_eq!(*error.cause(), Cause::Error(objection));
     assert_eq!(participant.asked(), ["reserve", "courier", "undo reserve"]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_was_handled_is_not_to_blame_for_what_the_body_does_then() {
+    for panics in [false, true] {
+        let participant = Participant::new().answers("pay", [Answer::Refused]);
+        let error = participant
+            .run(ObjectingToAStepWithoutPolicies { panics })
+            .await
+            .expect_err("the body objects");
+        assert_eq!(error.step(), None, "{error}");
+        assert_eq!(participant.asked(), ["reserve", "pay", "undo reserve"]);
+    }
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ impl Participant {
 }
 
 /// Fails where `future` would never end.
-async fn ends<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn ends<T>(future: impl Future<Output = T>) -> T {
     let ended = tokio::time::timeout(FOR_EVER, future).await;
     ended.expect("what a test waits for happens")
 }

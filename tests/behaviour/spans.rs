@@ -7,7 +7,7 @@ use saga_runtime::{Context, InProcess, SagaId, saga, step};
 use tracing::Level;
 
 use self::recording::{Recording, Span};
-use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
+use crate::participant::{Answer, Effect, Participant, Refusal, act, ends, undo};
 use crate::steps::{pay, reserve, ship, thank};
 
 #[step(
@@ -41,10 +41,9 @@ saga!(
 async fn spans_of(participant: &Participant) -> Vec<Span> {
     let recording = Recording::new();
     let guard = recording.start();
-    let _ = InProcess::new(participant)
-        .saga_id(SagaId::new("visit-1").expect("a valid id"))
-        .execute(Visiting {})
-        .await;
+    let engine = InProcess::new(participant);
+    let id = SagaId::new("visit-1").expect("a valid id");
+    let _ = ends(engine.saga_id(id).execute(Visiting {})).await;
     drop(guard);
     recording.spans()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_runtime::{Cause, Context, InProcess, saga, step};
 use tokio::time::{Instant, advance};
 
-use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
+use crate::participant::{Answer, Effect, Participant, Refusal, act, ends, undo};
 use crate::steps::{pay, reserve};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -169,8 +169,7 @@ saga!(
 async fn an_attempt_that_timed_out_is_dropped_before_the_next_begins() {
     let lines = Lines::default();
     let began = Instant::now();
-    let error = Listening {}
-        .execute(&lines)
+    let error = ends(Listening {}.execute(&lines))
         .await
         .expect_err("nobody ever answers");
     assert_eq!(*error.cause(), Cause::TimedOut { after: SECOND });

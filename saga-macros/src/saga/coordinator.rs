@@ -67,7 +67,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 return ::core::future::pending().await;
             };
             let #watch = #private::Watch::new(#runtime::Engine::instance(&#engine));
-            let mut #run = #private::Run::<_, #undo<'_, #(#inferred),*>, #room>::new(&#watch, &#engine);
+            let mut #run = #private::Run::<_, #undo<#(#inferred),*>, #room>::new(&#watch, &#engine);
             let #ended = {
                 let #run = &mut #run;
                 let #cx = #runtime::Context::of_saga(#services, #runtime::Engine::instance(&#engine));

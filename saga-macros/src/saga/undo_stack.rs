@@ -8,31 +8,34 @@ use crate::runtime_path::RuntimePath;
 
 // Expands to:
 //
-//     enum Undo<S0: Step, S1: Step> { S0(Called<S0>), S1(Called<S1>) }
-//     impl<S0: Step, S1: Step> Entry for Undo<S0, S1> { … }
-//     impl<S0: Step, S1: Step> Undo for Undo<S0, S1> { … }
+//     enum Undo<S0, S1> { S0(S0), S1(S1) }          // each is a `Called<…>`
+//     impl<S0: Undo, S1: Undo> Entry for Undo<S0, S1> { … }
+//     impl<S0: Undo, S1: Undo> Undo for Undo<S0, S1> { … }
+//
+// The enum itself asks nothing of its parameters: they are inferred, and every bound on them would have to wait, at
+// every call, until all of them are known.
 pub(super) fn expand(runtime: &RuntimePath, sites: usize) -> TokenStream {
     let private = runtime.private();
     let undo = undo();
     let variants: Vec<_> = (0..sites).map(variant).collect();
     quote! {
-        enum #undo<'run, #(#variants: #runtime::Step),*> {
-            #(#variants(#private::Called<'run, #variants>)),*
+        enum #undo<#(#variants),*> {
+            #(#variants(#variants)),*
         }
 
-        impl<#(#variants: #runtime::Step),*> #private::Entry for #undo<'_, #(#variants),*> {
+        impl<#(#variants: #private::Undo),*> #private::Entry for #undo<#(#variants),*> {
             #[inline]
             fn step(&self) -> &'static #runtime::StepMeta {
-                match self { #(Self::#variants(called) => called.step(),)* }
+                match self { #(Self::#variants(called) => #private::Entry::step(called),)* }
             }
 
             #[inline]
             fn was_done(&self) -> bool {
-                match self { #(Self::#variants(called) => called.was_done(),)* }
+                match self { #(Self::#variants(called) => #private::Entry::was_done(called),)* }
             }
         }
 
-        impl<#(#variants: #runtime::Step),*> #private::Undo for #undo<'_, #(#variants),*> {
+        impl<#(#variants: #private::Undo),*> #private::Undo for #undo<#(#variants),*> {
             #[inline]
             fn compensate<'a, __E: #runtime::Engine>(
                 &'a self,
@@ -41,7 +44,7 @@ pub(super) fn expand(runtime: &RuntimePath, sites: usize) -> TokenStream {
                 before: usize,
             ) -> impl ::core::future::Future<Output = #private::Compensated<__E>> + ::core::marker::Send {
                 async move {
-                    match self { #(Self::#variants(called) => called.compensate(engine, calls, before).await,)* }
+                    match self { #(Self::#variants(called) => #private::Undo::compensate(called, engine, calls, before).await,)* }
                 }
             }
         }

@@ -24,64 +24,57 @@ impl<S: Step> fmt::Debug for Called<'_, S> {
     }
 }
 
-impl<S: Step> Called<'_, S> {
-    /// The step's description.
-    #[inline]
-    #[must_use]
-    pub fn step(&self) -> &'static StepMeta {
-        &const { S::META }
-    }
-
-    /// Whether the step was done.
-    #[inline]
-    #[must_use]
-    pub fn was_done(&self) -> bool {
-        self.kept.is_some()
-    }
-
-    /// Compensates the step, if that is needed; `before` calls came before it.
-    ///
-    /// # Errors
-    /// Why the engine lets go of the saga.
-    #[inline]
-    pub async fn compensate<E: Engine>(
-        &self,
-        engine: &E,
-        calls: &dyn Calls,
-        before: usize,
-    ) -> Compensated<E> {
-        let Some(output) = self
-            .kept
-            .as_ref()
-            .and_then(<S::Kind as StepKind>::kept::<S::Output>)
-        else {
-            return Ok(Ok(()));
-        };
-        let position = Position::new(calls, self.step(), before);
-        engine
-            .compensate::<S>(position, self.services, output)
-            .await
-    }
-}
-
-/// One entry of a saga's undo stack: a step that was called. The macro generates an enum with a variant per call.
+/// One entry of a saga's undo stack: a step that was called.
 pub trait Entry: Send + Sync {
-    /// See [`Called::step`].
+    /// The step's description.
     fn step(&self) -> &'static StepMeta;
 
-    /// See [`Called::was_done`].
+    /// Whether the step was done.
     fn was_done(&self) -> bool;
 }
 
-/// An [`Entry`] that can be undone.
+/// An [`Entry`] that can be undone. The macro generates an enum of entries, with a variant per call.
 pub trait Undo: Entry {
-    /// See [`Called::compensate`].
+    /// Compensates the step, if that is needed; `before` calls came before it.
     fn compensate<'a, E: Engine>(
         &'a self,
         engine: &'a E,
         calls: &'a dyn Calls,
         before: usize,
     ) -> impl Future<Output = Compensated<E>> + Send;
+}
+
+impl<S: Step> Entry for Called<'_, S> {
+    #[inline]
+    fn step(&self) -> &'static StepMeta {
+        &const { S::META }
+    }
+
+    #[inline]
+    fn was_done(&self) -> bool {
+        self.kept.is_some()
+    }
+}
+
+impl<S: Step> Undo for Called<'_, S> {
+    #[inline]
+    async fn compensate<'a, E: Engine>(
+        &'a self,
+        engine: &'a E,
+        calls: &'a dyn Calls,
+        before: usize,
+    ) -> Compensated<E> {
+        let kept = self.kept.as_ref();
+        match kept.and_then(<S::Kind as StepKind>::kept::<S::Output>) {
+            Some(output) => {
+                let position = Position::new(calls, self.step(), before);
+                engine
+                    .compensate::<S>(position, self.services, output)
+                    .await
+            }
+            None => Ok(Ok(())),
+        }
+    }
 }
 
 /// How one compensation ended, unless the engine let go of the saga.
