@@ -86,7 +86,7 @@ where
 {
     type Output = Attempted<T, E>;
 
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         poll_caught(self.0.as_mut(), cx)
     }

@@ -70,7 +70,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
     ///
     /// # Cancel safety
     /// Not cancel safe: see [`InProcess`].
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn execute<G>(
         self,
         saga: G,

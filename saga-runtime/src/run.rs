@@ -68,7 +68,21 @@ impl<'run, E: Engine, U, const N: usize> Run<'run, E, U, N> {
         self.trusted && S::META.timeout.is_none()
     }
 
-    /// Takes over the outcome of the first attempt in `call.await?`, if that settles it.
+    /// Takes over the output of a step whose first attempt has succeeded.
+    #[inline]
+    pub fn done<S: Step>(
+        &mut self,
+        call: &Call<'run, '_, S>,
+        output: S::Output,
+        entry: impl FnOnce(Called<'run, S>) -> U,
+    ) -> S::Output {
+        let kept = Some(<S::Kind as StepKind>::keep(&output));
+        let services = call.services();
+        self.stack.entries.push(entry(Called { services, kept }));
+        output
+    }
+
+    /// Takes over the refusal of the first attempt in `call.await?`, if that settles the step.
     ///
     /// # Errors
     /// The outcome, if it does not, or was not made.
@@ -80,12 +94,6 @@ impl<'run, E: Engine, U, const N: usize> Run<'run, E, U, N> {
         entry: impl FnOnce(Called<'run, S>) -> U,
     ) -> Result<Returned<S>, Option<Ended<S>>> {
         match first {
-            Some(Attempted::Done(output)) => {
-                let kept = Some(<S::Kind as StepKind>::keep(&output));
-                let services = call.services();
-                self.stack.entries.push(entry(Called { services, kept }));
-                Ok(Ok(output))
-            }
             Some(Attempted::Refused(error)) if is_definite::<S>(&error) => {
                 let services = call.services();
                 self.refused(
@@ -108,7 +116,7 @@ impl<'run, E: Engine, U, const N: usize> Run<'run, E, U, N> {
         self.stack.entries.push(entry);
     }
 
-    /// Takes over the outcome of the first attempt in `call.await`, if that settles it.
+    /// Takes over the refusal of the first attempt in `call.await`, if that settles the step.
     ///
     /// # Errors
     /// The outcome, if it does not, or was not made.

@@ -43,6 +43,7 @@ pub trait Saga: Sized + Send + 'static {
     }
 
     /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn drive<'run, E: Engine + 'run>(
         self,
         services: &'run Self::Services,

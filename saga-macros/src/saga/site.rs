@@ -12,11 +12,17 @@ use crate::spans::{at, group};
 // Expands to, for `charge(cx, &order).await?`:
 //
 //     match StepCall::of(charge(cx, &order)) {
-//         call => {
+//         call => 'step: {
 //             let first = if run.trusts(&call, site1) {
-//                 let place = run.place(site1);
-//                 let attempt = pin!(call.attempt(&place));
-//                 Some(caught(attempt).await)
+//                 let ended = {
+//                     let place = run.place(site1);
+//                     let attempt = pin!(call.attempt(&place));
+//                     caught(attempt).await
+//                 };
+//                 match ended {
+//                     Attempted::Done(output) => break 'step Ok(run.done(&call, output, Undo::S1)),
+//                     ended => Some(ended),
+//                 }
 //             } else {
 //                 None
 //             };
@@ -39,8 +45,8 @@ pub(super) fn expand(
     let (run, site_variable) = (run(), variable(index, site));
     let (undo, variant) = (undo(), variant(index));
     let entry = quote!(#undo::#variant);
-    let [call, first, place, attempt, output] =
-        ["call", "first", "place", "attempt", "output"].map(hidden);
+    let [call, first, ended, place, attempt, output] =
+        ["call", "first", "ended", "place", "attempt", "output"].map(hidden);
     let ExprAwait {
         base,
         dot_token,
@@ -62,11 +68,19 @@ pub(super) fn expand(
     };
     let awaiting = quote!(#dot_token #await_token);
     let arm = quote! {
-        #call => {
+        #call => '__step: {
             let #first = if #run.trusts(&#call, #site_variable) {
-                let #place = #run.place(#site_variable);
-                let #attempt = ::core::pin::pin!(#call.attempt(&#place));
-                ::core::option::Option::Some(#private::caught(#attempt) #awaiting)
+                let #ended = {
+                    let #place = #run.place(#site_variable);
+                    let #attempt = ::core::pin::pin!(#call.attempt(&#place));
+                    #private::caught(#attempt) #awaiting
+                };
+                match #ended {
+                    #runtime::Attempted::Done(#output) => {
+                        break '__step ::core::result::Result::Ok(#run.done(&#call, #output, #entry))
+                    }
+                    #ended => ::core::option::Option::Some(#ended),
+                }
             } else {
                 ::core::option::Option::None
             };

@@ -34,7 +34,7 @@ impl Watch {
     }
 
     /// Polls the body until it returns, panics, or a step ends the saga.
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
         Forwarding { watch: self, body }
     }
@@ -50,7 +50,7 @@ pub struct Forwarding<'a, F> {
 impl<F: Future> Future for Forwarding<'_, F> {
     type Output = Forward<F::Output>;
 
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let _entered = self.watch.span.as_ref().map(|span| span.enter());
         let body = &mut self.body;
