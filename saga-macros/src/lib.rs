@@ -2,6 +2,9 @@
 
 mod duration;
 mod errors;
+#[cfg(test)]
+mod golden;
+mod inspect;
 mod options;
 mod output;
 mod runtime_path;
@@ -26,5 +29,5 @@ pub fn step(options: TokenStream, function: TokenStream) -> TokenStream {
 )]
 #[proc_macro]
 pub fn saga(function: TokenStream) -> TokenStream {
-    saga::expand(function.into()).into()
+    saga::expand(&function.into()).into()
 }

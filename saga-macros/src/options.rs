@@ -27,7 +27,9 @@ impl Parse for Opt {
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             let mut tokens = TokenStream::new();
-            while !input.is_empty() && !input.peek(Token![,]) {
+            // The comma between the parameters of a closure, which is no value of any option, ends none.
+            let is_closure = input.peek(Token![|]) || input.peek(Token![move]);
+            while !input.is_empty() && (is_closure || !input.peek(Token![,])) {
                 tokens.extend([input.parse::<TokenTree>()?]);
             }
             if tokens.is_empty() {
@@ -157,7 +159,7 @@ impl Opt {
             .map(|choice| format!("{} = {choice}", self.key))
             .collect::<Vec<_>>()
             .join("` or `");
-        let word: Ident = self.assigned(&example)?;
+        let Word(word) = self.assigned(&example)?;
         choices
             .iter()
             .position(|choice| word == choice)
@@ -166,6 +168,15 @@ impl Opt {
 
     pub(crate) fn is_unit(&self) -> bool {
         matches!(&self.value, Value::Assigned(tokens) if syn::parse2::<syn::TypeTuple>(tokens.clone()).is_ok_and(|unit| unit.elems.is_empty()))
+    }
+}
+
+/// A word, which may be one that Rust has reserved, such as `continue`.
+struct Word(Ident);
+
+impl Parse for Word {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        input.call(Ident::parse_any).map(Self)
     }
 }
 

@@ -9,9 +9,12 @@ mod input;
 mod mirror;
 mod model;
 mod names;
+mod order;
 mod parse;
 mod shape;
 mod site;
+#[cfg(test)]
+mod tests;
 mod undo_stack;
 mod words;
 
@@ -20,16 +23,16 @@ use proc_macro2::TokenStream;
 use crate::errors::Errors;
 
 /// parse → check → expand. A saga with mistakes still defines its struct, so that what uses it has none of its own.
-pub(crate) fn expand(function: TokenStream) -> TokenStream {
+pub(crate) fn expand(function: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let Some(syntax) = errors.ok(syn::parse2(function.clone())) else {
-        return fallback::unread(&function, errors);
+        return fallback::unread(function, errors);
     };
     let expanded = match check::check(&syntax, &mut errors) {
         Some(saga) => expand::expand(&saga),
         None => fallback::stand_in(&syntax, &errors),
     };
-    let as_written = fallback::as_written(&syntax, &function);
+    let as_written = fallback::as_written(&syntax, function);
     [errors.into_tokens(), expanded, as_written]
         .into_iter()
         .collect()

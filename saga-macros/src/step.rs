@@ -6,6 +6,8 @@ mod fallback;
 mod model;
 mod parse;
 mod policies;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::TokenStream;
 

@@ -72,14 +72,20 @@ where
     }
 }
 
-/// Runs a resolver; the error as text.
+/// Runs a resolver.
+///
+/// # Errors
+/// The resolver's error as text.
 #[inline]
 pub async fn resolving(resolver: impl IsCompensation + Send) -> Result<(), String> {
     let mut resolver = pin!(resolver);
     poll_fn(|cx| resolver.as_mut().poll_undone(cx)).await
 }
 
-/// Runs a compensation; the error as text.
+/// Runs a compensation.
+///
+/// # Errors
+/// The compensation's error as text.
 // The compensation comes first and `T` is what it takes: then a `&String` goes where a `&str` is taken.
 #[inline]
 pub async fn undoing<'cx, 'a, S, T, C>(
@@ -188,7 +194,6 @@ impl<T: Serialize + DeserializeOwned> SagaInput for T {
 pub trait RecordedError: Sized {
     /// The call of a step whose refusal is handled.
     #[inline]
-    #[must_use]
     fn of<'run, 'a, S: Step<Error = Self>>(call: Call<'run, 'a, S>) -> Call<'run, 'a, S> {
         call
     }

@@ -52,7 +52,6 @@ async fn one(cx: Context<'_, Notes>) -> Result<(), Refusal> {
     Ok(())
 }
 
-#[expect(clippy::unused_async, reason = "a compensation is an `async fn`")]
 async fn undo_one(cx: Context<'_, Notes>, (): &()) -> Result<(), Refusal> {
     cx.note(cx);
     Ok(())

@@ -1,4 +1,7 @@
 //! How sagas behave in process: in which order, after which failure, with which keys, under which runtime.
+//!
+//! Nobody watches them here. `watched.rs` is the same once more with a subscriber, and what that one sees: whether there
+//! is one concerns a whole process, and sagas go a shorter way when there is none.
 
 mod body;
 mod calls;
@@ -19,7 +22,9 @@ mod random;
 mod retries;
 mod runtimes;
 mod shape;
-mod spans;
 mod steps;
 mod timeouts;
 mod wild;
+
+/// Called before the first saga of a test: there is no subscriber.
+pub(crate) fn begin() {}

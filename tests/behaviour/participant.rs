@@ -63,6 +63,7 @@ pub(crate) struct Effect {
 impl Participant {
     /// One that does what it is asked.
     pub(crate) fn new() -> Self {
+        crate::begin();
         Self {
             cancellation: CancellationToken::new(),
             since: Instant::now(),

@@ -17,7 +17,6 @@ use self::case::{Case, Options, case};
 use self::errand::{Errand, ErrandHalting, ErrandParallel};
 use self::model::{Model, Report};
 use crate::participant::Participant;
-use crate::spans::recording::Recording;
 
 const CASES: u32 = 2000;
 
@@ -79,8 +78,6 @@ fn actual(runtime: &Runtime, case: &Case) -> Report {
     if let Some((what, number)) = &case.cancels_at {
         participant = participant.cancels_at(what, *number);
     }
-    let recording = Recording::new();
-    let guard = case.is_watched.then(|| recording.start());
     let route = case.route.clone();
     let ended = runtime.block_on(async {
         match (case.options, case.cancels_at.is_some()) {
@@ -94,7 +91,6 @@ fn actual(runtime: &Runtime, case: &Case) -> Report {
             }
         }
     });
-    drop(guard);
     Report::of(&participant, ended, case.options)
 }
 

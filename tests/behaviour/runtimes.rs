@@ -61,7 +61,6 @@ async fn take_room(cx: Context<'_, Hotel>, number: usize) -> Result<usize, Strin
     Ok(number)
 }
 
-#[expect(clippy::unused_async, reason = "a compensation is an `async fn`")]
 async fn free_room(cx: Context<'_, Hotel>, number: &usize) -> Result<(), String> {
     assert_eq!(cx.saga_id().as_str(), format!("guest-{number}"));
     cx.compensated.fetch_add(1, Ordering::SeqCst);

@@ -5,6 +5,8 @@ mod call;
 mod jump;
 mod opaque;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use proc_macro2::Span;
@@ -42,6 +44,18 @@ pub(super) fn check(
     (!sites.is_empty()).then_some(Body { block, sites, flow })
 }
 
+/// The walk alone, for the tests of the order rule.
+#[cfg(test)]
+pub(super) fn walk_for_test(
+    block: &Block,
+    runtime: &RuntimePath,
+    errors: &mut Errors,
+) -> (Vec<super::model::Flow>, Vec<super::model::Site>) {
+    let mut walk = Walk::new(runtime, None, errors);
+    walk.block(&mut block.clone(), Gives::Result);
+    (walk.flow, walk.sites)
+}
+
 /// The place of the first token: a place that is one token long is underlined exactly.
 fn first_token(node: &impl ToTokens) -> Span {
     node.to_token_stream()
@@ -52,5 +66,5 @@ fn first_token(node: &impl ToTokens) -> Span {
 
 /// The words of the source, with the spaces where people put them.
 fn text(node: &impl ToTokens) -> String {
-    words::text(node.to_token_stream())
+    words::text(&node.to_token_stream())
 }

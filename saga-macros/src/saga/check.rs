@@ -7,6 +7,7 @@ use super::body;
 use super::model::{Input, Options, Saga};
 use super::parse::SagaSyntax;
 use crate::errors::Errors;
+use crate::inspect::{anonymous, borrowed};
 use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
 use crate::step::{NO_CONTEXT, context_type};
@@ -192,16 +193,10 @@ fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
 
 fn context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<(&'a Pat, Type)> {
     let name = &signature.ident;
-    let first = match signature.inputs.first() {
-        Some(FnArg::Typed(first)) => first,
-        _ => {
-            errors.report(
-                name.span(),
-                format!("saga `{name}` has no context"),
-                NO_CONTEXT,
-            );
-            return None;
-        }
+    let Some(FnArg::Typed(first)) = signature.inputs.first() else {
+        let message = format!("saga `{name}` has no context");
+        errors.report(name.span(), message, NO_CONTEXT);
+        return None;
     };
     if let Some(context) = context_type(&first.ty) {
         return Some((&first.pat, context));
@@ -231,13 +226,11 @@ fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input
                 });
                 continue;
             }
-            (_, Type::ImplTrait(anonymous)) => (
-                anonymous.impl_token.span,
-                "has no concrete type",
-                "write its type",
-            ),
-            (Pat::Ident(_), ty) => (
-                output::borrowed(ty).unwrap_or_else(|| ty.span()),
+            (_, ty) if let Some(span) = anonymous(ty) => {
+                (span, "has no concrete type", "write its type")
+            }
+            (_, ty) if let Some(span) = borrowed(ty) => (
+                span,
                 "is borrowed",
                 "take it by value: the input is stored, so that the saga can go on after a crash",
             ),
@@ -254,5 +247,5 @@ fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input
 }
 
 fn is_owned(ty: &Type) -> bool {
-    !matches!(ty, Type::ImplTrait(_)) && output::borrowed(ty).is_none()
+    anonymous(ty).is_none() && borrowed(ty).is_none()
 }

@@ -1,9 +1,9 @@
 //! The coordinator of a saga: its body, between the start and the end of a run.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
+use syn::Type;
 use syn::spanned::Spanned;
-use syn::{Pat, Type};
 
 use super::model::{Body, Saga};
 use super::names::{hidden, run, undo, variable};
@@ -51,7 +51,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let [shapes, start, input, services, engine] =
         ["shape", "start", "saga", "services", "engine"].map(hidden);
     let [watch, ended, forward, output] = ["watch", "ended", "forward", "output"].map(hidden);
-    let fields = inputs.iter().map(|input| field(input.name, input.pattern));
+    let fields = inputs.iter().map(|input| input.pattern);
     let typed = typed(returned, &private);
     quote! {
         #stack
@@ -111,12 +111,4 @@ fn typed(returned: &Type, private: &TokenStream) -> TokenStream {
     let before = at(span, quote!(return #private::never::<));
     let after = at(span, quote!(>()));
     quote!(if false { #before #returned #after; })
-}
-
-/// `request`, or `request: mut request`: how the body binds a field.
-fn field(name: &Ident, pattern: &Pat) -> TokenStream {
-    match pattern {
-        Pat::Ident(ident) if ident.mutability.is_none() && ident.by_ref.is_none() => quote!(#name),
-        pattern => quote!(#name: #pattern),
-    }
 }

@@ -53,6 +53,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         #(#conditions)*
         #(#attributes)*
         #[doc = #note]
+        #[allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)]
         #[derive(#derived #private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #visibility struct #name { #(#fields),* }
@@ -63,12 +64,16 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
 
 /// What the documentation of the struct says about the saga.
 fn note(name: &str, sites: &[Site]) -> String {
-    let mut note = format!("\n\n# The saga `{name}`\n\nIts steps, in the order of the source:\n");
-    for (index, site) in sites.iter().enumerate() {
-        note += &format!("{}. `{}`\n", index + 1, site.path);
-    }
-    note += "\n`shape()` tells which of them are compensated by what.";
-    note
+    let steps: Vec<_> = sites
+        .iter()
+        .zip(1..)
+        .map(|(site, number)| format!("{number}. [`{0}`](fn@{0})", site.path))
+        .collect();
+    format!(
+        "\n\n# The saga `{name}`\n\nIts steps, in the order of the source; each says how it is undone:\n{}\n\n\
+         `shape()` shows the branches between them.",
+        steps.join("\n")
+    )
 }
 
 /// Whether it is left to the saga how its input is written down.

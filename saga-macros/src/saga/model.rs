@@ -59,10 +59,11 @@ pub(super) struct Site {
     /// The path that is called, as it is written.
     pub(super) path: String,
     pub(super) span: Span,
+    pub(super) refusal: Refusal,
 }
 
 /// What happens with the refusal of a step that is awaited.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// `?`, or the result of the saga.
     Ends,

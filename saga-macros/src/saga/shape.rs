@@ -8,7 +8,7 @@ use super::names::variable;
 
 // Expands to:
 //
-//     move || Shape::new::<Self>(vec([shape_of(site0), shape_of(site1)]))
+//     move || Shape::new::<Self>(From::from([shape_of(site0), shape_of(site1)]))
 pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
     let runtime = &saga.runtime;
     let shape = Shape {
@@ -28,8 +28,8 @@ struct Shape<'a> {
 
 impl Shape<'_> {
     fn nodes(&self, flow: &[Flow]) -> TokenStream {
-        let (private, nodes) = (&self.private, self.list(flow));
-        quote!(#private::Vec::from([#(#nodes),*]))
+        let nodes = self.list(flow);
+        quote!(::core::convert::From::from([#(#nodes),*]))
     }
 
     fn list(&self, flow: &[Flow]) -> Vec<TokenStream> {
@@ -72,7 +72,7 @@ impl Shape<'_> {
         }
         let arms = arms
             .iter()
-            .map(|(when, nodes)| quote!(#private::arm(#when, #private::Vec::from([#(#nodes),*]))));
-        vec![quote!(#runtime::Node::Branch(#private::Vec::from([#(#arms),*])))]
+            .map(|(when, nodes)| quote!(#private::arm(#when, ::core::convert::From::from([#(#nodes),*]))));
+        vec![quote!(#runtime::Node::Branch(::core::convert::From::from([#(#arms),*])))]
     }
 }

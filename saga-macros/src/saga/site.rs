@@ -39,7 +39,6 @@ pub(super) fn expand(
     index: usize,
     site: &Site,
     awaited: &ExprAwait,
-    refusal: Refusal,
 ) -> Expr {
     let (private, rules) = (runtime.private(), runtime.rules());
     let (run, site_variable) = (run(), variable(index, site));
@@ -59,7 +58,7 @@ pub(super) fn expand(
         quote!(#rule #value)
     };
     let called = of(quote!(#rules::StepCall::of), quote!(#base));
-    let (called, settled, pursue) = match refusal {
+    let (called, settled, pursue) = match site.refusal {
         Refusal::Ends => (called, quote!(settled), quote!(step)),
         Refusal::IsHandled => {
             let recorded = of(quote!(#rules::RecordedError::of), called);

@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 const LONGEST: usize = 60;
 
 /// The tokens as people write them, cut if they are long.
-pub(super) fn text(tokens: TokenStream) -> String {
+pub(super) fn text(tokens: &TokenStream) -> String {
     let mut text = tokens
         .to_string()
         .split_whitespace()
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn code_reads_as_it_is_written() {
         assert_eq!(
-            super::text(quote!(order.total() > limit::of(&shop, 3)?)),
+            super::text(&quote!(order.total() > limit::of(&shop, 3)?)),
             "order.total() > limit::of(&shop, 3)?"
         );
     }
@@ -49,6 +49,6 @@ mod tests {
             a_third_long_name,
             a_fourth
         ));
-        assert_eq!(super::text(long).chars().count(), super::LONGEST + 1);
+        assert_eq!(super::text(&long).chars().count(), super::LONGEST + 1);
     }
 }

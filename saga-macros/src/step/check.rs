@@ -10,6 +10,7 @@ use super::model::{Input, Step};
 use super::parse::StepSyntax;
 use super::policies::{kind, policies};
 use crate::errors::Errors;
+use crate::inspect::anonymous;
 use crate::options::{self, Opt};
 use crate::output;
 use crate::runtime_path::RuntimePath;
@@ -154,13 +155,9 @@ fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
     }
     for input in &signature.inputs {
         if let FnArg::Typed(typed) = input
-            && let Type::ImplTrait(anonymous) = &*typed.ty
+            && let Some(span) = anonymous(&typed.ty)
         {
-            errors.report(
-                anonymous.impl_token.span,
-                format!("step `{name}` is generic"),
-                help,
-            );
+            errors.report(span, format!("step `{name}` is generic"), help);
             return false;
         }
     }
@@ -207,6 +204,15 @@ fn inputs(signature: &Signature, errors: &mut Errors) -> Option<Vec<Input>> {
     let mut inputs = Vec::new();
     for (index, input) in signature.inputs.iter().enumerate().skip(1) {
         let FnArg::Typed(typed) = input else { continue };
+        if let Some(attribute) = typed.attrs.iter().find(|one| one.path().is_ident("cfg")) {
+            let message = format!(
+                "an input of step `{}` stands under `#[cfg(…)]`",
+                signature.ident
+            );
+            let help = "put the `cfg` on the whole step, and write the step twice";
+            errors.report(attribute.pound_token.span, message, help);
+            return None;
+        }
         if let Type::Reference(reference) = &*typed.ty
             && let Some(token) = reference.mutability
         {

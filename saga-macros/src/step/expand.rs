@@ -37,7 +37,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
             #[doc(hidden)]
             #[allow(
                 non_camel_case_types, missing_copy_implementations, missing_debug_implementations, dead_code,
-                clippy::all, clippy::pedantic
+                clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
             )]
         },
     );
@@ -84,7 +84,10 @@ fn function(step: &Step<'_>) -> TokenStream {
     let note = note(step);
     // The compiler shows where it is defined, and there is nothing to see but its name.
     let span = name.span();
-    let attributes = at(span, quote!(#[doc = #note] #[inline]));
+    let attributes = at(
+        span,
+        quote!(#[doc = #note] #[inline] #[allow(clippy::used_underscore_binding)]),
+    );
     let keyword = Token![fn](span);
     let body = group(
         Delimiter::Brace,
@@ -218,7 +221,7 @@ fn meta(step: &Step<'_>) -> TokenStream {
     let retry = policies.retry.map(|retry| {
         let default = match &step.kind {
             Kind::Retriable => quote!(UNTIL_SUCCESS),
-            _ => quote!(COMPENSATION),
+            Kind::Compensatable(_) | Kind::NothingToUndo | Kind::Pivot => quote!(COMPENSATION),
         };
         let retry = retry_policy(step, retry, &default);
         quote!(.retry(#retry))
@@ -239,10 +242,10 @@ fn meta(step: &Step<'_>) -> TokenStream {
 
 fn retry_policy(step: &Step<'_>, retry: Retry, default: &TokenStream) -> TokenStream {
     let runtime = &step.runtime;
-    let policy = match retry.attempts {
-        Some(attempts) => quote!(#runtime::RetryPolicy::attempts(#attempts)),
-        None => quote!(#runtime::RetryPolicy::#default),
-    };
+    let policy = retry.attempts.map_or_else(
+        || quote!(#runtime::RetryPolicy::#default),
+        |attempts| quote!(#runtime::RetryPolicy::attempts(#attempts)),
+    );
     let backoff = retry.backoff.map(|(first, longest)| {
         let (first, longest) = (duration::tokens(first), duration::tokens(longest));
         quote!(.backoff(#first, #longest))

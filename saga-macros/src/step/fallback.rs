@@ -29,10 +29,9 @@ pub(super) fn expand(syntax: &StepSyntax, errors: &Errors) -> TokenStream {
         <Token![->]>::default(),
         Box::new(Type::Verbatim(unknown.clone())),
     );
-    let body = match body {
-        Some(body) => quote!(#body),
-        None => quote!({ loop {} }),
-    };
+    let body = body
+        .as_ref()
+        .map_or_else(|| quote!({ loop {} }), |body| quote!(#body));
     if signature.receiver().is_some() {
         return quote!(#(#attributes)* #visibility #signature #body);
     }

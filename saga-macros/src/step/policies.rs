@@ -9,6 +9,9 @@ use crate::duration;
 use crate::errors::Errors;
 use crate::options::{self, Opt};
 
+/// What `retry(…)` says; the last one only of a step.
+const RETRY: [&str; 3] = ["attempts", "backoff", "when"];
+
 /// Exactly one kind is said; without one, a step that undoes nothing stands in, so that nothing else breaks.
 pub(super) fn kind(options: &[Opt], signature: &Signature, errors: &mut Errors) -> Kind {
     let said: Vec<&Opt> = options
@@ -70,7 +73,7 @@ pub(super) fn policies(options: &[Opt], kind: &Kind, errors: &mut Errors) -> Pol
         if option.key == "timeout" {
             policies.timeout = timeout(option, errors);
         } else if option.key == "retry" {
-            let (retry, transient) = retry(option, true, errors);
+            let (retry, transient) = retry(option, "step", &RETRY, errors);
             policies.retry = retry;
             policies.transient = transient;
             if let (Kind::Retriable, Some(span)) = (kind, limited(option)) {
@@ -95,15 +98,16 @@ fn timeout(option: &Opt, errors: &mut Errors) -> Option<std::time::Duration> {
     errors.ok(duration::duration(&literal))
 }
 
-fn retry(option: &Opt, with_predicate: bool, errors: &mut Errors) -> (Option<Retry>, Option<Path>) {
-    let Some(tokens) = errors.ok(option.list("retry(attempts = 5, backoff = \"100ms..10s\")"))
-    else {
+/// `retry(…)` of a step or of its compensation, and its predicate.
+fn retry(
+    option: &Opt,
+    owner: &str,
+    known: &[&str],
+    errors: &mut Errors,
+) -> (Option<Retry>, Option<Path>) {
+    let example = "retry(attempts = 5, backoff = \"100ms..10s\")";
+    let Some(tokens) = errors.ok(option.list(example)) else {
         return (None, None);
-    };
-    let known: &[&str] = if with_predicate {
-        &["attempts", "backoff", "when"]
-    } else {
-        &["attempts", "backoff"]
     };
     let mut retry = Retry {
         attempts: None,
@@ -112,23 +116,15 @@ fn retry(option: &Opt, with_predicate: bool, errors: &mut Errors) -> (Option<Ret
     let mut transient = None;
     for option in options::parse(tokens, "`retry`", known, errors) {
         if option.key == "attempts" {
-            let Some(attempts) = errors.ok(option.number("attempts = 5")) else {
-                continue;
-            };
-            if attempts == 0 {
-                let message = "a step with zero attempts never runs";
-                errors.report(
-                    option.span(),
-                    message,
-                    "write `attempts = 1` for one attempt and no retry",
-                );
+            retry.attempts = errors.ok(option.number("attempts = 5"));
+            if retry.attempts == Some(0) {
+                let message = format!("a {owner} with zero attempts never runs");
+                let help = "write `attempts = 1` for one attempt and no retry";
+                errors.report(option.span(), message, help);
             }
-            retry.attempts = Some(attempts);
         } else if option.key == "backoff" {
-            let Some(literal) = errors.ok(option.text("backoff = \"100ms..10s\"")) else {
-                continue;
-            };
-            retry.backoff = errors.ok(duration::range(&literal));
+            let literal = errors.ok(option.text("backoff = \"100ms..10s\""));
+            retry.backoff = literal.and_then(|literal| errors.ok(duration::range(&literal)));
         } else {
             transient = errors.ok(option.path("when = path"));
         }
@@ -139,12 +135,7 @@ fn retry(option: &Opt, with_predicate: bool, errors: &mut Errors) -> (Option<Ret
 /// Where `retry(…)` limits the attempts.
 fn limited(option: &Opt) -> Option<Span> {
     let tokens = option.list("").ok()?;
-    let options = options::parse(
-        tokens,
-        "",
-        &["attempts", "backoff", "when"],
-        &mut Errors::default(),
-    );
+    let options = options::parse(tokens, "", &RETRY, &mut Errors::default());
     options
         .iter()
         .find(|option| option.key == "attempts" || option.key == "when")
@@ -194,7 +185,7 @@ fn compensation(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut
         if option.key == "timeout" {
             policies.compensation_timeout = timeout(&option, errors);
         } else {
-            policies.compensation_retry = retry(&option, false, errors).0;
+            policies.compensation_retry = retry(&option, "compensation", &RETRY[..2], errors).0;
         }
     }
 }

@@ -16,8 +16,6 @@ pub(super) struct Case {
     /// The answers by key, each list once.
     pub(super) answers: Vec<(String, Vec<Answer>)>,
     pub(super) cancels_at: Option<(String, usize)>,
-    /// Whether somebody records the spans.
-    pub(super) is_watched: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,13 +32,12 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
     let cancels_at = (select(STEPS.to_vec()), 1..4_usize);
     let cancels_at = option::weighted(0.3, cancels_at.prop_map(|(what, at)| (what.to_owned(), at)));
     let answers = vec(answers(), 0..7);
-    let parts = (options, route(), answers, cancels_at, any::<bool>());
-    parts.prop_map(|(options, route, answers, cancels_at, is_watched)| Case {
+    let parts = (options, route(), answers, cancels_at);
+    parts.prop_map(|(options, route, answers, cancels_at)| Case {
         options,
         route,
         answers,
         cancels_at,
-        is_watched,
     })
 }
 

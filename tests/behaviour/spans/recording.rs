@@ -1,20 +1,18 @@
 //! A subscriber that keeps every span and event of the thread that started it.
 
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use tracing::callsite::rebuild_interest_cache;
-use tracing::dispatcher::Dispatch;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::subscriber::DefaultGuard;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// What was recorded so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Recording(Arc<Mutex<Recorded>>);
+pub(super) struct Recording(Arc<Mutex<Recorded>>);
 
 #[derive(Debug, Default)]
 struct Recorded {
@@ -23,52 +21,37 @@ struct Recorded {
     everything: String,
 }
 
-/// A second subscriber, who wants nothing. As long as there is only one, a place that is first reached on a thread
-/// without any is switched off for all threads; with two, all are asked.
-static BYSTANDER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
-
-/// A recording that goes on; when it ends, nobody watches any more.
-#[derive(Debug)]
-pub(crate) struct Started(Option<DefaultGuard>);
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        drop(self.0.take());
-        rebuild_interest_cache();
-    }
-}
-
 /// One span.
 #[derive(Debug, Clone)]
-pub(crate) struct Span {
-    pub(crate) name: &'static str,
-    pub(crate) target: &'static str,
+pub(super) struct Span {
+    pub(super) name: &'static str,
+    pub(super) target: &'static str,
     /// The name of the span around it.
-    pub(crate) parent: Option<&'static str>,
-    pub(crate) closed: bool,
+    pub(super) parent: Option<&'static str>,
+    pub(super) closed: bool,
     fields: Vec<(&'static str, String)>,
 }
 
 /// One event.
 #[derive(Debug, Clone)]
-pub(crate) struct Event {
-    pub(crate) message: String,
-    pub(crate) level: Level,
+pub(super) struct Event {
+    pub(super) message: String,
+    pub(super) level: Level,
     /// The names of the spans around it.
-    pub(crate) around: Vec<&'static str>,
+    pub(super) around: Vec<&'static str>,
     fields: Vec<(&'static str, String)>,
 }
 
 impl Event {
     /// The value of a field; `-` if it has none.
-    pub(crate) fn field(&self, name: &str) -> &str {
+    pub(super) fn field(&self, name: &str) -> &str {
         value(&self.fields, name)
     }
 }
 
 impl Span {
     /// The value of a field; `-` if it was never recorded.
-    pub(crate) fn field(&self, name: &str) -> &str {
+    pub(super) fn field(&self, name: &str) -> &str {
         value(&self.fields, name)
     }
 }
@@ -81,30 +64,29 @@ fn value<'a>(fields: &'a [(&'static str, String)], name: &str) -> &'a str {
 }
 
 impl Recording {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::default()
     }
 
     /// Records what happens on this thread until the guard is dropped.
-    pub(crate) fn start(&self) -> Started {
-        LazyLock::force(&BYSTANDER);
-        let subscriber = tracing_subscriber::registry().with(self.clone());
-        Started(Some(tracing::subscriber::set_default(subscriber)))
+    pub(super) fn start(&self) -> DefaultGuard {
+        crate::begin();
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
     }
 
     /// The spans in the order in which they were opened.
-    pub(crate) fn spans(&self) -> Vec<Span> {
+    pub(super) fn spans(&self) -> Vec<Span> {
         let spans = &self.recorded().spans;
         spans.iter().map(|(_, span)| span.clone()).collect()
     }
 
     /// The events, in order.
-    pub(crate) fn events(&self) -> Vec<Event> {
+    pub(super) fn events(&self) -> Vec<Event> {
         self.recorded().events.clone()
     }
 
     /// All that was recorded anywhere, as one text.
-    pub(crate) fn everything(&self) -> String {
+    pub(super) fn everything(&self) -> String {
         self.recorded().everything.clone()
     }
 

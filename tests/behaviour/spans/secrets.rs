@@ -24,7 +24,6 @@ async fn hand_over(cx: Context<'_, Vault>, input: &str) -> Result<String, String
     Ok(format!("{input} is {}", cx.secret))
 }
 
-#[expect(clippy::unused_async, reason = "a compensation is an `async fn`")]
 async fn take_back(_cx: Context<'_, Vault>, output: &String) -> Result<(), String> {
     Err(format!("can't take back {output}"))
 }

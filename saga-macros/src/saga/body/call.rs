@@ -23,8 +23,12 @@ impl Walk<'_> {
         let (path, span) = (text(&call.func), name(&call.func));
         visit_mut::visit_expr_call_mut(self, call);
         let index = self.sites.len();
-        let site = Site { path, span };
-        let expanded = site::expand(self.runtime, index, &site, awaited, refusal);
+        let site = Site {
+            path,
+            span,
+            refusal,
+        };
+        let expanded = site::expand(self.runtime, index, &site, awaited);
         self.flow.push(Flow::Step(index));
         self.sites.push(site);
         expanded
@@ -41,9 +45,9 @@ impl Walk<'_> {
             Expr::Group(group) => return self.ends(&mut group.expr),
             Expr::MethodCall(call) => {
                 self.ends(&mut call.receiver);
-                call.args
-                    .iter_mut()
-                    .for_each(|argument| self.visit_expr_mut(argument));
+                for argument in &mut call.args {
+                    self.visit_expr_mut(argument);
+                }
             }
             _ => {}
         }

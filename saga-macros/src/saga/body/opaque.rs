@@ -44,7 +44,7 @@ impl Walk<'_> {
                 let what = "a step can't be awaited inside of a closure";
                 let help = "call the step outside of the closure, and hand its output in";
                 self.without_steps(what, help, |awaits| {
-                    awaits.visit_expr_mut(&mut closure.body)
+                    awaits.visit_expr_mut(&mut closure.body);
                 });
             }
             Expr::Async(block) => {

@@ -65,9 +65,9 @@ impl<'e> Walk<'e> {
         let Some((last, before)) = block.stmts.split_last_mut() else {
             return;
         };
-        before
-            .iter_mut()
-            .for_each(|statement| self.visit_stmt_mut(statement));
+        for statement in before {
+            self.visit_stmt_mut(statement);
+        }
         match last {
             Stmt::Expr(value, None) => self.expr(value, gives),
             Stmt::Macro(invocation) if invocation.semi_token.is_none() => {

@@ -1,0 +1,109 @@
+//! What the macros expand to, for the programs in the folder `golden`: beside each stands its expansion.
+//!
+//! To accept changed expansions: `TRYBUILD=overwrite cargo test -p saga-macros`.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use syn::{Attribute, Item, Meta};
+
+/// Expands the one macro call in a program.
+fn expand(program: &str) -> String {
+    let file = syn::parse_file(program).expect("a program of the folder is Rust");
+    let expansion = match file.items.into_iter().next() {
+        Some(Item::Macro(call)) => crate::saga::expand(&call.mac.tokens),
+        Some(Item::Fn(mut function)) => {
+            let is_step = |attribute: &Attribute| attribute.path().is_ident("step");
+            let step = function.attrs.iter().position(is_step);
+            let step = function
+                .attrs
+                .remove(step.expect("the function has a `#[step]`"));
+            let options = match step.meta {
+                Meta::List(list) => list.tokens,
+                _ => TokenStream::new(),
+            };
+            crate::step::expand(options, quote::quote!(#function))
+        }
+        _ => panic!("a program of the folder is one macro call"),
+    };
+    let expansion = syn::parse2(readable(expansion)).expect("an expansion is Rust");
+    prettyplease::unparse(&expansion)
+}
+
+/// The arguments of macros are not formatted, so `pin!(…)` is shown as a call.
+fn readable(tokens: TokenStream) -> TokenStream {
+    let mut readable: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        let after_pin = matches!(readable.last(), Some(TokenTree::Ident(word)) if word == "pin");
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '!' && after_pin => {}
+            TokenTree::Group(group) => {
+                let inside = Group::new(group.delimiter(), self::readable(group.stream()));
+                readable.push(inside.into());
+            }
+            token => readable.push(token),
+        }
+    }
+    readable.into_iter().collect()
+}
+
+fn programs(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(folder);
+    let mut programs: Vec<_> = fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension() == Some(OsStr::new("rs")))
+        .collect();
+    programs.sort();
+    programs
+}
+
+#[track_caller]
+fn compare(folder: &str) {
+    let accept = env::var_os("TRYBUILD").is_some_and(|value| value == "overwrite");
+    for program in programs(folder) {
+        let text = fs::read_to_string(&program).expect("a program can be read");
+        let expanded = program.with_extension("expanded");
+        let actual = expand(&text);
+        if accept {
+            fs::write(&expanded, actual).expect("an expansion can be written");
+            continue;
+        }
+        let expected = fs::read_to_string(&expanded).unwrap_or_default();
+        if let Some((line, (was, is))) = first_difference(&expected, &actual) {
+            panic!(
+                "{} has another expansion from line {line} on\n  was: {was}\n   is: {is}\n\
+                 accept it with TRYBUILD=overwrite cargo test -p saga-macros",
+                program.display()
+            );
+        }
+    }
+}
+
+/// The first line that is not the same, counted from one.
+fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(usize, (&'a str, &'a str))> {
+    let ends = std::iter::repeat("");
+    let lines = one.lines().count().max(other.lines().count());
+    let pairs = one
+        .lines()
+        .chain(ends.clone())
+        .zip(other.lines().chain(ends));
+    (1..)
+        .zip(pairs)
+        .take(lines)
+        .find(|(_, (one, other))| one != other)
+}
+
+#[test]
+fn sagas() {
+    compare("saga");
+}
+
+#[test]
+fn steps() {
+    compare("step");
+}

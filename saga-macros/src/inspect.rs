@@ -1,0 +1,49 @@
+//! What a type in a signature says about itself: whether it borrows, and whether it has a name.
+
+use proc_macro2::Span;
+use syn::visit::{self, Visit};
+use syn::{Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeImplTrait, TypeReference};
+
+/// Where a type says that it borrows something that is not `'static`.
+pub(crate) fn borrowed(ty: &Type) -> Option<Span> {
+    let mut borrowed = Borrowed(None);
+    borrowed.visit_type(ty);
+    borrowed.0
+}
+
+struct Borrowed(Option<Span>);
+
+impl<'ast> Visit<'ast> for Borrowed {
+    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+        if reference.lifetime.is_none() {
+            self.0.get_or_insert(reference.and_token.span);
+        }
+        visit::visit_type_reference(self, reference);
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        if lifetime.ident != "static" {
+            self.0.get_or_insert(lifetime.span());
+        }
+    }
+
+    // What a function takes and gives is not borrowed by the function.
+    fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast ParenthesizedGenericArguments) {}
+}
+
+/// Where a type is only described, by `impl Trait`.
+pub(crate) fn anonymous(ty: &Type) -> Option<Span> {
+    let mut anonymous = Anonymous(None);
+    anonymous.visit_type(ty);
+    anonymous.0
+}
+
+struct Anonymous(Option<Span>);
+
+impl<'ast> Visit<'ast> for Anonymous {
+    fn visit_type_impl_trait(&mut self, anonymous: &'ast TypeImplTrait) {
+        self.0.get_or_insert(anonymous.impl_token.span);
+    }
+}

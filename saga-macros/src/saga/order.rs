@@ -1,0 +1,115 @@
+//! In which order a body calls its steps: every way through it, joined where ways meet.
+
+use std::collections::HashMap;
+
+use super::model::{Flow, Place, Way};
+
+/// One line of the mirror. A point is the number of the line that gives it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Line {
+    /// Before the first step.
+    Begin,
+    /// After the step of a site.
+    Then { from: usize, site: usize },
+    /// Where the body may fail by itself. It gives no point.
+    MayFail { from: usize, place: Place },
+    /// After two ways that meet.
+    Join { one: usize, other: usize },
+}
+
+/// Writes down all ways through a body.
+pub(super) fn lines(flow: &[Flow]) -> Vec<Line> {
+    let mut order = Order {
+        lines: Vec::new(),
+        before: HashMap::new(),
+        left: HashMap::new(),
+    };
+    let begin = order.line(Line::Begin);
+    order.sequence(flow, Some(begin));
+    order.lines
+}
+
+/// A point in the body, or `None` where no way leads.
+type Point = Option<usize>;
+
+struct Order {
+    lines: Vec<Line>,
+    /// The point before the step of each site.
+    before: HashMap<usize, Point>,
+    /// The points from which blocks were left.
+    left: HashMap<usize, Vec<Point>>,
+}
+
+impl Order {
+    fn line(&mut self, line: Line) -> usize {
+        self.lines.push(line);
+        self.lines.len() - 1
+    }
+
+    fn sequence(&mut self, flow: &[Flow], from: Point) -> Point {
+        flow.iter().fold(from, |from, one| self.after(one, from))
+    }
+
+    /// The point after `flow`, if it begins at `from`.
+    fn after(&mut self, flow: &Flow, from: Point) -> Point {
+        let from = from?;
+        match flow {
+            Flow::Step(site) => {
+                self.before.insert(*site, Some(from));
+                Some(self.line(Line::Then { from, site: *site }))
+            }
+            Flow::MayFail(place) => {
+                self.line(Line::MayFail {
+                    from,
+                    place: *place,
+                });
+                Some(from)
+            }
+            Flow::Branch(ways) => self.branch(ways, from),
+            Flow::Loop { flow, .. } => {
+                self.sequence(flow, Some(from));
+                Some(from)
+            }
+            Flow::Block { id, flow } => {
+                let end = self.sequence(flow, Some(from));
+                let left = self.left.remove(id).unwrap_or_default();
+                left.into_iter()
+                    .fold(end, |one, other| self.join(one, other))
+            }
+            Flow::Leave(id) => {
+                self.left.entry(*id).or_default().push(Some(from));
+                None
+            }
+            Flow::Return => None,
+        }
+    }
+
+    /// A way that is taken because a step has refused begins where that step was called. All others begin where it is
+    /// decided which of them is taken, and that may be after the guards of those before.
+    fn branch(&mut self, ways: &[Way], from: usize) -> Point {
+        let (mut undecided, mut end) = (Some(from), None);
+        for way in ways {
+            let from = match way.refused {
+                Some(site) => self.before.get(&site).copied().flatten(),
+                None => undecided,
+            };
+            let taken = self.sequence(&way.guard, from);
+            if !way.guard.is_empty() {
+                undecided = self.join(undecided, taken);
+            }
+            let after = self.sequence(&way.flow, taken);
+            end = self.join(end, after);
+        }
+        end
+    }
+
+    fn join(&mut self, one: Point, other: Point) -> Point {
+        match (one, other) {
+            (Some(one), Some(other)) if one != other => Some(self.line(Line::Join { one, other })),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

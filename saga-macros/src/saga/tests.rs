@@ -1,0 +1,202 @@
+//! The mistakes that `saga!` finds itself outside of bodies: the first line of each message.
+
+use syn::parse_str;
+
+use super::{check, check::struct_name, parse::SagaSyntax};
+use crate::errors::Errors;
+
+const PLACE_ORDER: &str = "async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, ShopError> \
+    { create_order(cx, &request).await }";
+
+/// What is said about a saga.
+fn messages(saga: &str) -> Vec<String> {
+    let mut errors = Errors::default();
+    if let Some(syntax) = errors.ok(parse_str::<SagaSyntax>(saga)) {
+        check::check(&syntax, &mut errors);
+    }
+    let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    errors.messages().into_iter().map(first_line).collect()
+}
+
+#[track_caller]
+fn options(cases: &[(&str, &[&str])]) {
+    for (options, expected) in cases {
+        assert_eq!(
+            messages(&format!("{options} {PLACE_ORDER}")),
+            *expected,
+            "{options}"
+        );
+    }
+}
+
+/// Signatures without their bodies.
+#[track_caller]
+fn signatures(cases: &[(&str, &[&str])]) {
+    for (signature, expected) in cases {
+        assert_eq!(
+            messages(&format!("{signature} {{ a(cx).await }}")),
+            *expected,
+            "{signature}"
+        );
+    }
+}
+
+#[test]
+fn every_option_is_accepted() {
+    options(&[
+        ("", &[]),
+        ("/// Sells one order.\n #[derive(Debug)]", &[]),
+        (
+            "#[saga(name = \"sale\", version = 2, deadline = \"30s\", crate = sagas)]",
+            &[],
+        ),
+        (
+            "#[saga(on_compensation_failure = continue, compensations = sequential)]",
+            &[],
+        ),
+        (
+            "#[saga(on_compensation_failure = halt)] #[saga(compensations = parallel)]",
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn options_make_sense() {
+    options(&[
+        ("#[saga]", &["`#[saga]` says nothing"]),
+        ("#[saga = 3]", &["`#[saga]` says nothing"]),
+        (
+            "#[saga(dealine = \"30s\")]",
+            &["`#[saga]` has no option `dealine`"],
+        ),
+        (
+            "#[saga(deadline = \"soon\")]",
+            &["`\"soon\"` is not a duration"],
+        ),
+        (
+            "#[saga(version = two)]",
+            &["option `version` has an unexpected value"],
+        ),
+        (
+            "#[saga(version = 1)] #[saga(version = 2)]",
+            &["option `version` is given twice"],
+        ),
+        (
+            "#[saga(compensations = last_first)]",
+            &["option `compensations` has an unexpected value"],
+        ),
+        (
+            "#[saga(on_compensation_failure)]",
+            &["option `on_compensation_failure` needs a value"],
+        ),
+        (
+            "#[saga(name = \"\")]",
+            &["`\"\"` can't be the name of a saga"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_saga_is_a_free_concrete_async_function() {
+    signatures(&[
+        (
+            "fn f(cx: Context<'_, S>) -> Result<(), E>",
+            &["saga `f` is not `async`"],
+        ),
+        (
+            "async fn f(&self, cx: Context<'_, S>) -> Result<(), E>",
+            &["saga `f` is a method"],
+        ),
+        (
+            "async fn f<T>(cx: Context<'_, S>, x: T) -> Result<(), E>",
+            &["saga `f` is generic"],
+        ),
+        (
+            "async fn f<'a>(cx: Context<'a, S>) -> Result<(), E>",
+            &["saga `f` names a lifetime"],
+        ),
+        (
+            "async fn f() -> Result<(), E>",
+            &["saga `f` has no context"],
+        ),
+        (
+            "async fn f(x: u64) -> Result<(), E>",
+            &["the first parameter of saga `f` is not its context"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>)",
+            &["saga `f` returns nothing"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>) -> u8",
+            &["saga `f` does not return a `Result`"],
+        ),
+    ]);
+}
+
+#[test]
+fn inputs_can_be_stored() {
+    signatures(&[
+        (
+            "async fn f(cx: Context<'_, S>, mut x: u64, r#type: Option<u8>) -> Result<(), E>",
+            &[],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, x: &u64) -> Result<(), E>",
+            &["an input of saga `f` is borrowed"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, x: Vec<&str>) -> Result<(), E>",
+            &["an input of saga `f` is borrowed"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, x: impl A) -> Result<(), E>",
+            &["an input of saga `f` has no concrete type"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, (x, y): (u8, u8)) -> Result<(), E>",
+            &["an input of saga `f` has no name"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, x: &u8, (y, z): (u8, u8)) -> Result<(), E>",
+            &[
+                "an input of saga `f` is borrowed",
+                "an input of saga `f` has no name",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn a_saga_is_one_function_with_steps() {
+    assert_eq!(
+        messages(""),
+        ["unexpected end of input, there is no function in this `saga!`"]
+    );
+    assert_eq!(
+        messages(&format!("{PLACE_ORDER} {PLACE_ORDER}")),
+        ["a `saga!` holds one function"]
+    );
+    assert_eq!(
+        messages("async fn f(cx: Context<'_, S>) -> Result<(), E> { Ok(()) }"),
+        ["saga `f` has no steps"]
+    );
+    assert_eq!(
+        messages("async fn f(cx: Context<'_, S>) -> Result<(), E> { let x = ; }"),
+        ["expected an expression"]
+    );
+}
+
+#[test]
+fn the_struct_is_called_like_the_function() {
+    for (function, name) in [
+        ("place_order", "PlaceOrder"),
+        ("r#loop", "Loop"),
+        ("_private", "Private"),
+        ("step2_of_3", "Step2Of3"),
+    ] {
+        let function = parse_str(function).expect(function);
+        assert_eq!(struct_name(&function).to_string(), name);
+    }
+}

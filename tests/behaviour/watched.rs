@@ -1,0 +1,36 @@
+//! The tests of `main.rs` once more, all of them watched by a subscriber, and what is seen then.
+
+mod body;
+mod calls;
+mod cancellation;
+mod compensation;
+mod context;
+mod deadline;
+mod dropping;
+mod errors;
+mod go_saga;
+mod handled;
+mod in_doubt;
+mod keys;
+mod order;
+mod panics;
+mod participant;
+mod random;
+mod retries;
+mod runtimes;
+mod shape;
+mod spans;
+mod steps;
+mod timeouts;
+mod wild;
+
+use std::sync::Once;
+
+/// Called before the first saga of a test: from then on there is a subscriber.
+pub(crate) fn begin() {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry())
+            .expect("nobody else sets a subscriber");
+    });
+}

@@ -1,0 +1,86 @@
+//! Sagas in other modules than their steps, in a function, in braces, under `cfg`.
+
+use saga_runtime::{Context, saga};
+
+use crate::steps::{self, Refused, Shop};
+
+saga!(
+    /// Calls its steps by their paths.
+    #[derive(Debug, Clone)]
+    #[saga(version = 2, deadline = "30s", on_compensation_failure = halt, compensations = parallel)]
+    #[non_exhaustive]
+    pub async fn by_path(
+        cx: Context<'_, Shop>,
+        name: String,
+        count: u64,
+    ) -> Result<usize, Refused> {
+        let reserved = steps::reserve(cx, &name, count).await?;
+        let size = steps::ship(cx, &reserved).await?;
+        steps::tell(cx, size).await?;
+        Ok(size)
+    }
+);
+
+saga! {
+    /// Stands in braces.
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub async fn in_braces(cx: Context<'_, Shop>, name: String) -> Result<usize, Refused> {
+        let reserved = steps::reserve(cx, &name, 1).await?;
+        steps::ship(cx, &reserved).await
+    }
+}
+
+saga!(
+    /// Is never compiled.
+    #[cfg(any())]
+    pub async fn left_out(cx: Context<'_, Shop>, name: DoesNotExist) -> Result<usize, Refused> {
+        steps::does_not_exist(cx, name).await
+    }
+);
+
+saga!(
+    /// Is always compiled.
+    #[cfg(not(any()))]
+    #[derive(Debug, Clone)]
+    pub(crate) async fn kept(cx: Context<'_, Shop>) -> Result<String, Refused> {
+        steps::reserve(cx, "chairs", 1).await
+    }
+);
+
+/// Has a saga of its own.
+///
+/// # Errors
+/// If nothing can be reserved.
+pub async fn in_a_function(shop: &Shop, count: u64) -> Option<usize> {
+    saga!(
+        /// Is known to this function only.
+        async fn local(cx: Context<'_, Shop>, count: u64) -> Result<usize, Refused> {
+            let reserved = steps::reserve(cx, "tables", count).await?;
+            Ok(reserved.len())
+        }
+    );
+    Local { count }.execute(shop).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ByPath, InBraces, Kept, in_a_function};
+    use crate::steps::Shop;
+
+    #[tokio::test]
+    async fn they_run() {
+        let name = "chairs".to_owned();
+        let by_path = ByPath {
+            name: name.clone(),
+            count: 4,
+        };
+        assert_eq!(by_path.execute(&Shop).await.ok(), Some(8));
+        assert_eq!(InBraces { name }.execute(&Shop).await.ok(), Some(8));
+        assert_eq!(
+            Kept {}.execute(&Shop).await.ok().as_deref(),
+            Some("1 chairs")
+        );
+        assert_eq!(in_a_function(&Shop, 0).await, None);
+    }
+}
