@@ -1,6 +1,6 @@
 //! What the macros expand to, for the programs in the folder `golden`: beside each stands its expansion.
 //!
-//! To accept changed expansions: `TRYBUILD=overwrite cargo test -p saga-macros`.
+//! To accept changed expansions: `make bless`, or `BLESS=1 cargo test -p saga-macros`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ fn programs(folder: &str) -> Vec<PathBuf> {
 
 #[track_caller]
 fn compare(folder: &str) {
-    let accept = env::var_os("TRYBUILD").is_some_and(|value| value == "overwrite");
+    let accept = env::var_os("BLESS").is_some();
     for program in programs(folder) {
         let text = fs::read_to_string(&program).expect("a program can be read");
         let expanded = program.with_extension("expanded");
@@ -77,7 +77,7 @@ fn compare(folder: &str) {
         if let Some((line, (was, is))) = first_difference(&expected, &actual) {
             panic!(
                 "{} has another expansion from line {line} on\n  was: {was}\n   is: {is}\n\
-                 accept it with TRYBUILD=overwrite cargo test -p saga-macros",
+                 accept it with `make bless`",
                 program.display()
             );
         }

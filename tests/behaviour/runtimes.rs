@@ -5,14 +5,19 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{self, Poll, Waker};
+use std::time::Duration;
 
 use saga_runtime::{Cause, Context, InProcess, SagaError, SagaId, saga, step};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 const SAGAS: usize = 1000;
+
+/// How long to wait for sagas that will never end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Rooms that a thousand sagas want at the same time.
 struct Hotel {
@@ -104,7 +109,8 @@ async fn a_thousand_at_once() {
     }
     let mut keys = HashSet::new();
     let mut failed = 0;
-    while let Some(joined) = tasks.join_next().await {
+    let next = async |tasks: &mut JoinSet<_>| timeout(PATIENCE, tasks.join_next()).await;
+    while let Some(joined) = next(&mut tasks).await.expect("nobody waits in vain") {
         let (number, ended) = joined.expect("no panic leaves a saga");
         match guest(number) {
             Guest::Stays => {
