@@ -3,6 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
+use crate::errors::Errors;
+use crate::options::Opt;
+
 /// The path of the runtime crate: `::saga_runtime`, or what `crate = …` says.
 #[derive(Clone)]
 pub(crate) struct RuntimePath(TokenStream);
@@ -14,8 +17,11 @@ impl Default for RuntimePath {
 }
 
 impl RuntimePath {
-    pub(crate) fn new(path: &syn::Path) -> Self {
-        Self(path.to_token_stream())
+    /// What `crate = …` says among these options.
+    pub(crate) fn said(options: &[Opt], errors: &mut Errors) -> Self {
+        let option = options.iter().find(|option| option.key == "crate");
+        let path = option.and_then(|option| errors.ok(option.path("crate = saga_runtime")));
+        path.map_or_else(Self::default, |path| Self(path.to_token_stream()))
     }
 
     /// What generated code calls.

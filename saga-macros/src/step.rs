@@ -3,6 +3,8 @@
 mod check;
 mod expand;
 mod fallback;
+mod implementation;
+mod meta;
 mod model;
 mod parse;
 mod policies;
@@ -12,8 +14,6 @@ mod tests;
 use proc_macro2::TokenStream;
 
 use crate::errors::Errors;
-pub(crate) use check::{NO_CONTEXT, context_type};
-pub(crate) use expand::with_lifetime;
 
 /// parse → check → expand. A function with mistakes can still be called as if it were a step, so that the sagas that
 /// call it have no mistakes of their own.

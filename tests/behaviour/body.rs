@@ -39,9 +39,8 @@ saga!(
     async fn travelling(
         cx: Context<'_, Participant>,
         route: Route,
-        notes: Vec<String>,
+        mut notes: Vec<String>,
     ) -> Result<Vec<String>, Refusal> {
-        let mut notes = notes;
         notes.push("start".to_owned());
         match &route {
             Route::ByTrain { seats } if *seats > 1 => {

@@ -18,6 +18,7 @@ async fn seal(cx: Context<'_, Participant>) -> Result<(), Refusal> {
 }
 
 saga!(
+    #[saga(on_compensation_failure = continue, compensations = sequential)]
     async fn buy(cx: Context<'_, Participant>) -> Result<(), Refusal> {
         reserve(cx).await?;
         look(cx).await?;

@@ -130,6 +130,27 @@ async fn an_id_that_is_made_up_is_the_same_all_through_the_saga_and_in_its_error
     assert!(seen.iter().all(|one| one.saga_id == id), "{seen:?}");
 }
 
+#[step(compensate = ())]
+async fn ask_nothing(_cx: Context<'_, Notes>) -> Result<(), Refusal> {
+    Err(Refusal::refused("ask_nothing"))
+}
+
+saga!(
+    async fn asking_nothing(cx: Context<'_, Notes>) -> Result<(), Refusal> {
+        ask_nothing(cx).await
+    }
+);
+
+#[tokio::test]
+async fn an_id_is_made_up_only_if_somebody_asks_for_it_or_watches() {
+    crate::begin();
+    let error = AskingNothing {}
+        .execute(&Notes::default())
+        .await
+        .expect_err("its only step is refused");
+    assert_eq!(error.id().is_some(), crate::IS_WATCHED);
+}
+
 #[tokio::test]
 async fn ids_that_are_made_up_are_unique() {
     let mut ids = HashSet::new();

@@ -26,6 +26,9 @@ mod wild;
 
 use std::sync::Once;
 
+/// Whether there is a subscriber.
+pub(crate) const IS_WATCHED: bool = true;
+
 /// Called before the first saga of a test: from then on there is a subscriber.
 pub(crate) fn begin() {
     static BEGUN: Once = Once::new();

@@ -3,6 +3,7 @@
 mod branch;
 mod call;
 mod jump;
+mod macros;
 mod opaque;
 mod refusal;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod walk;
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Block, Pat, Signature};
+use syn::{Block, Expr, Pat, Signature, Stmt};
 
 use super::model::Body;
 use super::words;
@@ -41,7 +42,30 @@ pub(super) fn check(
             "call a step in it: `charge(cx, &order).await?`",
         );
     }
-    (!sites.is_empty()).then_some(Body { block, sites, flow })
+    if sites.is_empty() {
+        return None;
+    }
+    result(signature, &mut block, errors);
+    Some(Body { block, sites, flow })
+}
+
+/// The body ends with a result. Only what surely is none is reported here; for the rest, the compiler finds out.
+fn result(signature: &Signature, block: &mut Block, errors: &mut Errors) {
+    let is_none = match block.stmts.last() {
+        Some(Stmt::Local(_)) => true,
+        Some(Stmt::Expr(value, Some(_))) => matches!(value, Expr::Try(_) | Expr::Assign(_)),
+        _ => false,
+    };
+    if is_none {
+        let replacement = errors.replace(
+            block.brace_token.span.close(),
+            format!("saga `{}` ends without a result", signature.ident),
+            "end it with `Ok(…)`; where there is no output, with `Ok(())`",
+        );
+        block
+            .stmts
+            .push(Stmt::Expr(Expr::Verbatim(replacement), None));
+    }
 }
 
 /// The walk alone, for the tests of the order rule.

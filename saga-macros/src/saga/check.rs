@@ -10,8 +10,7 @@ use crate::errors::Errors;
 use crate::inspect::{anonymous, borrowed};
 use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
-use crate::step::{NO_CONTEXT, context_type};
-use crate::{duration, output};
+use crate::{context, duration, output};
 
 const OPTIONS: [&str; 6] = [
     "name",
@@ -28,13 +27,13 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
     let signature = &syntax.signature;
     let written = written(&syntax.attributes, errors);
     let options = options(&written, signature, errors);
-    let runtime = runtime(&written, errors);
+    let runtime = RuntimePath::said(&written, errors);
     is_async(signature, errors);
     if !is_free(signature, errors) {
         return None;
     }
     let is_concrete = is_concrete(signature, errors);
-    let context = context(signature, errors);
+    let context = context::check("saga", signature, errors);
     let inputs = inputs(signature, errors);
     let returned = output::check("saga", signature, errors);
     let body = match &syntax.body {
@@ -132,17 +131,11 @@ fn options(written: &[Opt], signature: &Signature, errors: &mut Errors) -> Optio
     options
 }
 
-fn runtime(written: &[Opt], errors: &mut Errors) -> RuntimePath {
-    let option = written.iter().find(|option| option.key == "crate");
-    let path = option.and_then(|option| errors.ok(option.path("crate = saga_runtime")));
-    path.map_or_else(RuntimePath::default, |path| RuntimePath::new(&path))
-}
-
 /// Where the runtime is, if everything else about the options is of no interest.
 pub(super) fn runtime_of(attributes: &[Attribute]) -> RuntimePath {
     let mut errors = Errors::default();
     let written = written(attributes, &mut errors);
-    runtime(&written, &mut errors)
+    RuntimePath::said(&written, &mut errors)
 }
 
 fn is_async(signature: &Signature, errors: &mut Errors) {
@@ -189,24 +182,6 @@ fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
             false
         }
     }
-}
-
-fn context<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<(&'a Pat, Type)> {
-    let name = &signature.ident;
-    let Some(FnArg::Typed(first)) = signature.inputs.first() else {
-        let message = format!("saga `{name}` has no context");
-        errors.report(name.span(), message, NO_CONTEXT);
-        return None;
-    };
-    if let Some(context) = context_type(&first.ty) {
-        return Some((&first.pat, context));
-    }
-    errors.report(
-        first.ty.span(),
-        format!("the first parameter of saga `{name}` is not its context"),
-        NO_CONTEXT,
-    );
-    None
 }
 
 fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input<'a>>> {

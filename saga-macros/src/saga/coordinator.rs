@@ -1,6 +1,6 @@
 //! The coordinator of a saga: its body, between the start and the end of a run.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
 use syn::Type;
 use syn::spanned::Spanned;
@@ -8,14 +8,12 @@ use syn::spanned::Spanned;
 use super::model::{Body, Saga};
 use super::names::{hidden, run, undo, variable};
 use super::{mirror, shape, undo_stack};
-use crate::spans::at;
+use crate::spans::{at, group};
 
 // Expands to:
 //
 //     let site0 = Site::new();                      // one per call; its type is inferred from the call
-//     let shape = move || Shape::new::<Self>(…);
-//     let _ = || { … };                             // the order rule
-//     Plan::new(#shapes, async move {
+//     let future = async move {
 //         let Some(Start { saga, services, engine }) = start.take() else { return pending().await };
 //         let watch = Watch::new(engine.instance());
 //         let mut run = Run::<_, Undo<_>, 1>::new(&watch, &engine);
@@ -24,7 +22,12 @@ use crate::spans::at;
 //             watch.forward(pin!(async move { … })).await
 //         };
 //         run.finish(ended).await
-//     })
+//     };
+//     let _ = || { … };                             // the order rule
+//     Plan::new(move || Shape::new::<Self>(…), future)
+//
+// The body comes first: by the time that the rule and the shape are checked, the types of the sites are known, and the
+// compiler need not come back to them at every line of the body.
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let Some(body) = &saga.body else {
         return without_body(saga);
@@ -38,6 +41,9 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     } = saga;
     let private = runtime.private();
     let Body { block, sites, .. } = body;
+    let statements = &block.stmts;
+    // The body's own braces: there it is reported if a result is missing.
+    let braces = block.brace_token.span.join();
     let stack = undo_stack::expand(runtime, sites.len());
     let site_names: Vec<_> = sites
         .iter()
@@ -48,17 +54,16 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let mirror = mirror::expand(saga, body);
     let (run, undo, room) = (run(), undo(), sites.len());
     let inferred = sites.iter().map(|_| quote!(_));
-    let [shapes, start, input, services, engine] =
-        ["shape", "start", "saga", "services", "engine"].map(hidden);
+    let [future, start, input, services, engine] =
+        ["future", "start", "saga", "services", "engine"].map(hidden);
     let [watch, ended, forward, output] = ["watch", "ended", "forward", "output"].map(hidden);
     let fields = inputs.iter().map(|input| input.pattern);
     let typed = typed(returned, &private);
+    let block = group(Delimiter::Brace, braces, quote!(#typed #(#statements)*));
     quote! {
         #stack
         #(let #site_names = #private::Site::new();)*
-        let #shapes = #shape;
-        #mirror
-        #private::Plan::new(#shapes, async move {
+        let #future = async move {
             let ::core::option::Option::Some(#private::Start {
                 saga: #input,
                 services: #services,
@@ -72,10 +77,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 let #run = &mut #run;
                 let #cx = #runtime::Context::of_saga(#services, #runtime::Engine::instance(&#engine));
                 let Self { #(#fields),* } = #input;
-                let #forward = ::core::pin::pin!(async move {
-                    #typed
-                    #block
-                });
+                let #forward = ::core::pin::pin!(async move #block);
                 #watch.forward(#forward).await
             };
             match #ended {
@@ -84,7 +86,9 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 }
                 #ended => #run.finish::<Self>(#ended).await,
             }
-        })
+        };
+        #mirror
+        #private::Plan::new(#shape, #future)
     }
 }
 

@@ -9,8 +9,8 @@ use super::model::Saga;
 use super::names::hidden;
 use super::{coordinator, input};
 use crate::duration;
+use crate::lifetimes::with_lifetime;
 use crate::spans::at;
-use crate::step::with_lifetime;
 
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let definition = input::expand(saga);
@@ -42,7 +42,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
     };
     quote! {
         #(#conditions)*
-        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
         impl #name {
             /// Runs the saga in process, in the future that this returns.
             ///
@@ -106,7 +106,7 @@ fn function(saga: &Saga<'_>) -> TokenStream {
     quote! {
         #(#conditions)*
         #[doc(hidden)]
-        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
         #visibility fn #function(_: #context, #(#names: #types),*) -> #rules::SubSaga<#name> {
             #rules::SubSaga::new(#name { #(#names),* })
         }
@@ -139,7 +139,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     quote! {
         #(#conditions)*
         #[automatically_derived]
-        #[allow(clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
+        #[allow(deprecated, clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
         impl #runtime::Saga for #name {
             const META: #runtime::SagaMeta = #meta;
             type Services = <#context as #rules::IsContext>::Services;

@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{LitStr, Type};
+use syn::{Attribute, LitStr, Path, Token, Type};
 
 use super::model::{Input, Saga, Site};
 use super::names::hidden;
@@ -44,21 +45,45 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         });
         quote!(#[doc = #doc] #(#attributes)* #rule #visibility #name: #ty)
     });
-    let (derived, written) = if is_plain(saga) {
-        (None, Some(serialize(saga)))
-    } else {
-        (Some(quote!(#private::serde::Serialize,)), None)
-    };
+    let derives = derives(attributes);
+    let written = (is_plain(saga) && !derives.writes).then(|| serialize(saga));
+    let serialize =
+        (written.is_none() && !derives.writes).then(|| quote!(#private::serde::Serialize,));
+    let deserialize = (!derives.reads).then(|| quote!(#private::serde::Deserialize));
     quote! {
         #(#conditions)*
+        #[derive(#serialize #deserialize)]
         #(#attributes)*
         #[doc = #note]
         #[allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)]
-        #[derive(#derived #private::serde::Deserialize)]
         #[serde(crate = #serde)]
         #visibility struct #name { #(#fields),* }
 
         #written
+    }
+}
+
+/// Which of serde's traits the saga says that it derives.
+struct Derives {
+    writes: bool,
+    reads: bool,
+}
+
+fn derives(attributes: &[&Attribute]) -> Derives {
+    let paths = Punctuated::<Path, Token![,]>::parse_terminated;
+    let derived: Vec<Path> = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("derive"))
+        .filter_map(|attribute| attribute.parse_args_with(paths).ok())
+        .flatten()
+        .collect();
+    let is_derived = |name: &str| {
+        let mut names = derived.iter().filter_map(|path| path.segments.last());
+        names.any(|last| last.ident == name)
+    };
+    Derives {
+        writes: is_derived("Serialize"),
+        reads: is_derived("Deserialize"),
     }
 }
 
@@ -132,6 +157,7 @@ fn serialize(saga: &Saga<'_>) -> TokenStream {
     quote! {
         #(#conditions)*
         #[automatically_derived]
+        #[allow(deprecated)]
         impl #serde::Serialize for #name {
             fn serialize<__Z: #serde::Serializer>(
                 &self,

@@ -1,19 +1,17 @@
 //! The rules of a step, one function each. What the compiler says better by itself is not said here.
 
-use proc_macro2::{Group, TokenStream};
+use proc_macro2::{Group, Span, TokenStream};
+use quote::format_ident;
 use syn::spanned::Spanned;
-use syn::{
-    Attribute, FnArg, GenericArgument, Ident, Lifetime, Pat, PathArguments, Safety, Signature, Type,
-};
+use syn::{Attribute, FnArg, Pat, Safety, Signature, Type};
 
 use super::model::{Input, Step};
 use super::parse::StepSyntax;
 use super::policies::{kind, policies};
 use crate::errors::Errors;
 use crate::inspect::anonymous;
-use crate::options::{self, Opt};
-use crate::output;
 use crate::runtime_path::RuntimePath;
+use crate::{context, options, output};
 
 const OPTIONS: [&str; 9] = [
     "compensate",
@@ -26,9 +24,6 @@ const OPTIONS: [&str; 9] = [
     "name",
     "crate",
 ];
-
-/// What to do about a context that is missing.
-pub(crate) const NO_CONTEXT: &str = "write `cx: Context<'_, Services>` first, or an alias of it whose name ends in `Context` or `Cx`, then the inputs";
 
 /// A step takes this many inputs: the largest tuple that is `Clone`.
 const MOST_INPUTS: usize = 12;
@@ -44,7 +39,7 @@ pub(super) fn check<'a>(
     let kind = kind(&options, signature, errors);
     let policies = policies(&options, &kind, errors);
     let name = options::durable_name("step", &options, &signature.ident, errors);
-    let runtime = runtime(&options, errors);
+    let runtime = RuntimePath::said(&options, errors);
 
     is_async(signature, errors);
     is_plain(signature, errors);
@@ -52,7 +47,7 @@ pub(super) fn check<'a>(
     if !(is_free(signature, errors) && is_concrete(signature, errors)) {
         return None;
     }
-    let context = context(signature, errors);
+    let context = context::check("step", signature, errors);
     let inputs = inputs(signature, errors);
     let returned = output::check("step", signature, errors);
     let (outer, inner, conditions) = sort(&syntax.attributes);
@@ -66,18 +61,11 @@ pub(super) fn check<'a>(
         body: body?,
         name,
         kind,
-        context: context?,
+        context: context?.1,
         inputs: inputs?,
         returned: returned?,
         policies,
     })
-}
-
-fn runtime(options: &[Opt], errors: &mut Errors) -> RuntimePath {
-    let option = options.iter().find(|option| option.key == "crate");
-    option
-        .and_then(|option| errors.ok(option.path("crate = saga_runtime")))
-        .map_or_else(RuntimePath::default, |path| RuntimePath::new(&path))
 }
 
 fn is_free(signature: &Signature, errors: &mut Errors) -> bool {
@@ -164,42 +152,6 @@ fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
     true
 }
 
-/// The type of the first parameter: `Context<'_, Services>`, or an alias with a lifetime.
-fn context(signature: &Signature, errors: &mut Errors) -> Option<Type> {
-    let name = &signature.ident;
-    let help = NO_CONTEXT;
-    let Some(FnArg::Typed(first)) = signature.inputs.first() else {
-        errors.report(name.span(), format!("step `{name}` has no context"), help);
-        return None;
-    };
-    if let Some(context) = context_type(&first.ty) {
-        return Some(context);
-    }
-    let message = format!("the first parameter of step `{name}` is not its context");
-    errors.report(first.ty.span(), message, help);
-    None
-}
-
-/// `Context<'_, Services>`, with the lifetime written out, or an alias; `None` if the type is called otherwise.
-pub(crate) fn context_type(ty: &Type) -> Option<Type> {
-    let Type::Path(mut path) = ty.clone() else {
-        return None;
-    };
-    let last = path.path.segments.last_mut()?;
-    let name = last.ident.to_string();
-    if !(name.ends_with("Context") || name.ends_with("Cx")) {
-        return None;
-    }
-    let PathArguments::AngleBracketed(arguments) = &mut last.arguments else {
-        return None;
-    };
-    if !matches!(arguments.args.first(), Some(GenericArgument::Lifetime(_))) {
-        let elided = Lifetime::new("'_", last.ident.span());
-        arguments.args.insert(0, GenericArgument::Lifetime(elided));
-    }
-    Some(Type::Path(path))
-}
-
 fn inputs(signature: &Signature, errors: &mut Errors) -> Option<Vec<Input>> {
     let mut inputs = Vec::new();
     for (index, input) in signature.inputs.iter().enumerate().skip(1) {
@@ -229,7 +181,10 @@ fn inputs(signature: &Signature, errors: &mut Errors) -> Option<Vec<Input>> {
         }
         let name = match &*typed.pat {
             Pat::Ident(ident) if ident.subpat.is_none() => ident.ident.clone(),
-            pattern => Ident::new(&format!("input{index}"), pattern.span()),
+            pattern => {
+                let span = Span::mixed_site().located_at(pattern.span());
+                format_ident!("input{index}", span = span)
+            }
         };
         inputs.push(Input {
             name,

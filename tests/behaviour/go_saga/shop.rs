@@ -55,7 +55,7 @@ pub(super) enum Fault {
     CommitFails,
     CommitPanics,
     CommitAndDeletingFail,
-    DeletingIsSlowAndFailsOnce,
+    DeletingFailsOnce,
 }
 
 #[derive(Debug)]
@@ -154,9 +154,7 @@ impl Shop {
         let mut tables = self.tables();
         let fails = match self.fault {
             Fault::CommitAndDeletingFail => true,
-            Fault::DeletingIsSlowAndFailsOnce => {
-                !std::mem::replace(&mut tables.delete_failed, true)
-            }
+            Fault::DeletingFailsOnce => !std::mem::replace(&mut tables.delete_failed, true),
             _ => false,
         };
         if fails {

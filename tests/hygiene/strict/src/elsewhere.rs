@@ -48,6 +48,45 @@ saga!(
     }
 );
 
+saga!(
+    /// Is written down as it says itself.
+    #[derive(Debug)]
+    #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
+    #[non_exhaustive]
+    pub async fn renamed(
+        cx: Context<'_, Shop>,
+        first_name: String,
+        #[serde(default, rename = "n")] count: u64,
+        note: Option<String>,
+    ) -> Result<String, Refused> {
+        drop(note);
+        steps::reserve(cx, &first_name, count).await
+    }
+);
+
+saga!(
+    /// Derives what it has anyway.
+    #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+    #[non_exhaustive]
+    pub async fn derived(cx: Context<'_, Shop>, name: String) -> Result<String, Refused> {
+        steps::reserve(cx, &name, 1).await
+    }
+);
+
+saga!(
+    /// Is written down field by field.
+    #[derive(Debug)]
+    #[deprecated = "this is only to see that it is"]
+    #[non_exhaustive]
+    pub async fn plain(
+        cx: Context<'_, Shop>,
+        r#type: String,
+        note: Option<u64>,
+    ) -> Result<String, Refused> {
+        steps::reserve(cx, &r#type, note.unwrap_or_default()).await
+    }
+);
+
 /// Has a saga of its own.
 ///
 /// # Errors
@@ -65,8 +104,22 @@ pub async fn in_a_function(shop: &Shop, count: u64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ByPath, InBraces, Kept, in_a_function};
+    use super::{ByPath, InBraces, Kept, Renamed, in_a_function};
     use crate::steps::Shop;
+
+    #[test]
+    #[expect(deprecated, reason = "this is to see that it is")]
+    fn inputs_are_read_as_they_are_written() -> serde_json::Result<()> {
+        let renamed = r#"{"FIRST-NAME":"chairs","n":2,"NOTE":null}"#;
+        let read: Renamed = serde_json::from_str(renamed)?;
+        assert_eq!(serde_json::to_string(&read)?, renamed);
+        let plain = r#"{"type":"chairs","note":3}"#;
+        let read_plain: super::Plain = serde_json::from_str(plain)?;
+        assert_eq!(serde_json::to_string(&read_plain)?, plain);
+        let without_note: super::Plain = serde_json::from_str(r#"{"type":"chairs"}"#)?;
+        assert_eq!(without_note.note, None);
+        Ok(())
+    }
 
     #[tokio::test]
     async fn they_run() {

@@ -1,0 +1,150 @@
+//! Macros inside of a body. What they do with their tokens is their own business, so no step runs there; where they
+//! may fail is read from the tokens, as far as that is possible.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::visit::{self, Visit};
+use syn::{Expr, ExprAsync, ExprAwait, ExprClosure, ExprReturn, ExprTry, Item, Macro, Token};
+
+use super::first_token;
+use super::walk::{Gives, Walk};
+use crate::saga::model::{Flow, Place};
+
+/// Macros that never give a value.
+const DIVERGE: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
+
+/// Well-known macros that return an error out of the function that they stand in.
+const RETURN_ERRORS: [&str; 4] = ["bail", "ensure", "ensure_whatever", "whatever"];
+
+/// Macros that would run steps at the same time.
+const AT_ONCE: [&str; 5] = ["join", "join_all", "select", "try_join", "try_join_all"];
+
+impl Walk<'_> {
+    /// A call of a macro.
+    pub(super) fn invocation(&mut self, invocation: &mut Macro, gives: Gives) {
+        let name = invocation.path.segments.last();
+        let is_one_of =
+            |names: &[&str]| name.is_some_and(|last| names.iter().any(|name| last.ident == name));
+        if is_one_of(&AT_ONCE) {
+            let name = name.map(|last| last.ident.to_string()).unwrap_or_default();
+            let what = format!("`{name}!` in a saga is not supported yet");
+            let replacement = self.errors.replace(
+                first_token(&invocation.path),
+                what,
+                "call one step after the other",
+            );
+            if let Ok(replacement) = syn::parse2(replacement) {
+                *invocation = replacement;
+            }
+            return;
+        }
+        let fails = is_one_of(&RETURN_ERRORS) || gives == Gives::Result && !is_one_of(&DIVERGE);
+        self.tokens(invocation.tokens.clone());
+        if fails {
+            let place = Place(first_token(&invocation.path));
+            self.flow.push(Flow::MayFail(place));
+        }
+    }
+
+    /// Tokens that most likely are expressions with commas between them.
+    pub(super) fn tokens(&mut self, tokens: TokenStream) {
+        match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(tokens.clone()) {
+            Ok(arguments) => {
+                let mut inside = Inside {
+                    walk: self,
+                    in_closure: false,
+                };
+                arguments
+                    .iter()
+                    .for_each(|argument| inside.visit_expr(argument));
+            }
+            Err(_) => self.raw_tokens(tokens),
+        }
+    }
+
+    fn raw_tokens(&mut self, tokens: TokenStream) {
+        let mut previous = None;
+        for token in tokens {
+            match &token {
+                TokenTree::Ident(ident) if ident == "await" && is_punct(previous.as_ref(), '.') => {
+                    self.awaited_in_macro(ident.span());
+                }
+                TokenTree::Ident(ident) if ident == "return" => {
+                    self.flow.push(Flow::MayFail(Place(ident.span())));
+                }
+                // After a value it is the operator; elsewhere macros use it as a sign of their own, as in `?order`.
+                TokenTree::Punct(punct)
+                    if punct.as_char() == '?' && ends_value(previous.as_ref()) =>
+                {
+                    self.flow.push(Flow::MayFail(Place(punct.span())));
+                }
+                TokenTree::Group(group) => self.tokens(group.stream()),
+                TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
+            previous = Some(token);
+        }
+    }
+
+    fn awaited_in_macro(&mut self, span: Span) {
+        let what = "a step can't be awaited inside of a macro";
+        let help = "await the step before, and hand its output to the macro";
+        self.errors.report(span, what, help);
+    }
+}
+
+fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
+}
+
+fn ends_value(token: Option<&TokenTree>) -> bool {
+    match token {
+        None => false,
+        Some(TokenTree::Punct(punct)) => punct.as_char() == '?',
+        Some(TokenTree::Ident(_) | TokenTree::Literal(_) | TokenTree::Group(_)) => true,
+    }
+}
+
+/// Looks through the arguments of a macro, which stay as they are.
+struct Inside<'w, 'e> {
+    walk: &'w mut Walk<'e>,
+    in_closure: bool,
+}
+
+impl Inside<'_, '_> {
+    fn may_fail(&mut self, span: Span) {
+        if !self.in_closure {
+            self.walk.flow.push(Flow::MayFail(Place(span)));
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Inside<'_, '_> {
+    fn visit_expr_try(&mut self, attempt: &'ast ExprTry) {
+        visit::visit_expr_try(self, attempt);
+        self.may_fail(attempt.question_token.span);
+    }
+
+    fn visit_expr_return(&mut self, returned: &'ast ExprReturn) {
+        visit::visit_expr_return(self, returned);
+        self.may_fail(returned.return_token.span);
+    }
+
+    fn visit_expr_await(&mut self, awaited: &'ast ExprAwait) {
+        self.walk.awaited_in_macro(awaited.await_token.span);
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'ast ExprClosure) {
+        let before = std::mem::replace(&mut self.in_closure, true);
+        visit::visit_expr_closure(self, closure);
+        self.in_closure = before;
+    }
+
+    fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
+
+    fn visit_macro(&mut self, invocation: &'ast Macro) {
+        self.walk.tokens(invocation.tokens.clone());
+    }
+
+    fn visit_item(&mut self, _: &'ast Item) {}
+}

@@ -1,0 +1,230 @@
+//! From a checked step to code: how an engine runs and compensates it.
+
+use proc_macro2::{Delimiter, Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Path, Token, Type};
+
+use super::expand::{marker, span};
+use super::meta;
+use super::model::{Kind, Step};
+use crate::lifetimes::with_lifetime;
+use crate::spans::{at, group};
+
+// Expands to:
+//
+//     impl Step for charge {
+//         const META: StepMeta = …;
+//         type Kind = Compensatable;
+//         type Services = Shop;
+//         type Args<'step> = (&'step Order,);
+//         type Output = Payment;
+//         type Error = PaymentError;
+//         fn run(…) … fn compensate(…) …
+//     }
+pub(super) fn expand(step: &Step<'_>) -> TokenStream {
+    let Step {
+        runtime,
+        conditions,
+        signature,
+        ..
+    } = step;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let marker = marker(step);
+    let meta = meta::expand(step);
+    let kind = match &step.kind {
+        Kind::Compensatable(_) => quote!(Compensatable),
+        Kind::NothingToUndo => quote!(NothingToUndo),
+        Kind::Pivot => quote!(Pivot),
+        Kind::Retriable => quote!(Retriable),
+    };
+    let context = with_lifetime(&step.context, "'static");
+    let inputs: Vec<_> = step
+        .inputs
+        .iter()
+        .map(|input| with_lifetime(&input.ty, "'step"))
+        .collect();
+    let arguments = quote_spanned!(signature.paren_token.span.join()=> (#(#inputs,)*));
+    let returned = step.returned;
+    let (output, error) = (
+        projection(&rules, returned, "Output"),
+        projection(&rules, returned, "Error"),
+    );
+    let run = run(step);
+    let compensate = compensate(step);
+    let resolve = resolve(step);
+    let predicates = predicates(step);
+    // An item stands where its first token stands, and that is the attribute.
+    let attributes = at(
+        marker.span(),
+        quote!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
+    );
+    let keyword = Token![impl](marker.span());
+    let items = group(
+        Delimiter::Brace,
+        marker.span(),
+        quote! {
+            const META: #runtime::StepMeta = #meta;
+            type Kind = #private::#kind;
+            type Services = <#context as #rules::IsContext>::Services;
+            type Args<'step> = #arguments;
+            type Output = #output;
+            type Error = #error;
+            #run
+            #compensate
+            #resolve
+            #predicates
+        },
+    );
+    quote! {
+        #(#conditions)*
+        #attributes
+        #keyword #runtime::Step for #marker #items
+    }
+}
+
+/// `<Result<…> as IsResult>::Output`, all of it at the place of the return type.
+fn projection(rules: &TokenStream, returned: &Type, name: &str) -> TokenStream {
+    let span = returned.span();
+    let name = Ident::new(name, span);
+    let (open, close) = (
+        at(span, quote!(<)),
+        at(span, quote!(as #rules::IsResult>::#name)),
+    );
+    quote!(#open #returned #close)
+}
+
+// Expands to:
+//
+//     fn run<'cx, 'step>(cx: Context<'cx, Shop>, (order,): (&'step Order,)) -> impl Future<…> + Send {
+//         async fn charge(cx: Context<'_, Shop>, order: &Order) -> Result<Payment, PaymentError> { … }
+//         charge(cx, order)
+//     }
+fn run(step: &Step<'_>) -> TokenStream {
+    let Step {
+        runtime,
+        inner,
+        signature,
+        body,
+        ..
+    } = step;
+    let name = &signature.ident;
+    let arguments = numbered(step);
+    let future = future(
+        name.span(),
+        &quote!(::core::result::Result<Self::Output, Self::Error>),
+    );
+    quote! {
+        #[inline]
+        fn run<'cx, 'step>(
+            cx: #runtime::Context<'cx, Self::Services>,
+            (#(#arguments,)*): Self::Args<'step>,
+        ) -> #future {
+            #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
+            #(#inner)*
+            #signature #body
+            #name(cx, #(#arguments),*)
+        }
+    }
+}
+
+/// `impl Future<Output = …> + Send`: if it is not `Send`, it is reported at `span`.
+fn future(span: Span, output: &TokenStream) -> TokenStream {
+    quote_spanned!(span=> impl ::core::future::Future<Output = #output> + ::core::marker::Send)
+}
+
+fn numbered(step: &Step<'_>) -> Vec<Ident> {
+    (0..step.inputs.len())
+        .map(|index| format_ident!("input{index}", span = span(step)))
+        .collect()
+}
+
+/// The call of the compensation stands at its path, and so does what is wrong with it.
+//
+// Expands to:
+//
+//     fn compensate<'cx, 'step>(cx: Context<'cx, Shop>, output: &'step Payment) -> impl Future<…> + Send {
+//         undoing({ refund }, cx, output)
+//     }
+fn compensate(step: &Step<'_>) -> TokenStream {
+    let Kind::Compensatable(path) = &step.kind else {
+        return TokenStream::new();
+    };
+    let Step { runtime, .. } = step;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let span = name_of(path);
+    let [cx, output] = ["__cx", "__output"].map(|name| Ident::new(name, span));
+    let undoing = at(span, quote!(#rules::undoing));
+    // In a block, so that the compiler does not suggest to wrap it in a closure.
+    let function = group(Delimiter::Brace, span, quote!(#path));
+    let arguments = group(
+        Delimiter::Parenthesis,
+        span,
+        quote!(#function, #cx, #output),
+    );
+    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
+    quote! {
+        #[inline]
+        fn compensate<'cx, 'step>(
+            #cx: #runtime::Context<'cx, Self::Services>,
+            #output: &'step Self::Output,
+        ) -> #future {
+            #undoing #arguments
+        }
+    }
+}
+
+fn resolve(step: &Step<'_>) -> TokenStream {
+    let Some(path) = &step.policies.resolver else {
+        return TokenStream::new();
+    };
+    let Step { runtime, .. } = step;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let span = name_of(path);
+    let cx = Ident::new("__cx", span);
+    let arguments: Vec<_> = (0..step.inputs.len())
+        .map(|index| format_ident!("__input{index}", span = span))
+        .collect();
+    let call = at(span, quote!((#cx, #(#arguments),*)));
+    let resolving = at(span, quote!(#rules::resolving));
+    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
+    quote! {
+        fn resolve<'cx, 'step>(
+            #cx: #runtime::Context<'cx, Self::Services>,
+            (#(#arguments,)*): Self::Args<'step>,
+        ) -> #future {
+            #resolving(#path #call)
+        }
+    }
+}
+
+fn predicates(step: &Step<'_>) -> TokenStream {
+    let predicate = |name: &str, path: &Path| {
+        let span = name_of(path);
+        let [name, error] = [name, "__error"].map(|name| Ident::new(name, span));
+        let call = at(span, quote!((#error)));
+        quote! {
+            fn #name(#error: &Self::Error) -> bool {
+                #path #call
+            }
+        }
+    };
+    let transient = step
+        .policies
+        .transient
+        .iter()
+        .map(|path| predicate("is_transient", path));
+    let in_doubt = step
+        .policies
+        .in_doubt
+        .iter()
+        .map(|path| predicate("is_in_doubt", path));
+    transient.chain(in_doubt).collect()
+}
+
+/// Where the name of a function stands, without the path that leads to it.
+fn name_of(path: &Path) -> Span {
+    path.segments
+        .last()
+        .map_or_else(|| path.span(), |last| last.ident.span())
+}

@@ -1,0 +1,78 @@
+//! Calls in the body of a saga: what is awaited, and what stands before a `?`.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::step::{Call, Step};
+
+/// What can be awaited in the body of a saga.
+#[diagnostic::on_unimplemented(
+    message = "only steps can be awaited in a saga",
+    label = "this is not a step",
+    note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
+    note = "sagas inside of sagas, `sleep` and `event` are not supported yet"
+)]
+pub trait StepCall<C> {
+    /// The call of a step that is awaited.
+    fn of(self) -> C;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, 'a, S: Step> StepCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}
+
+/// A saga that is called by its name in another one. It can't be awaited yet.
+#[derive(Debug)]
+#[must_use]
+pub struct SubSaga<G>(G);
+
+impl<G> SubSaga<G> {
+    /// The saga with its input.
+    pub fn new(saga: G) -> Self {
+        Self(saga)
+    }
+}
+
+/// The error of a step whose refusal the body handles: a replay has to take the same branch, so it is recorded whole.
+#[diagnostic::on_unimplemented(
+    message = "the error `{Self}` is handled by the saga, so it has to be `Serialize + Deserialize`",
+    label = "the saga handles this step's error",
+    note = "the error is recorded whole, so that a replay takes the same branch",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`, or end the saga with `?`"
+)]
+pub trait RecordedError: Sized {
+    /// The call of a step whose refusal is handled.
+    #[inline]
+    fn of<'run, 'a, S: Step<Error = Self>>(call: Call<'run, 'a, S>) -> Call<'run, 'a, S> {
+        call
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned> RecordedError for E {}
+
+/// What stands before a `?` in the body of a saga and takes the context, as a step does.
+#[diagnostic::on_unimplemented(
+    message = "a `?` takes a `Result`, but this is `{Self}`",
+    label = "if this is the call of a step, it has not run yet",
+    note = "a step runs when it is awaited: `charge(cx, &order).await?`"
+)]
+pub trait Outcome<T, E> {
+    /// The same value.
+    ///
+    /// # Errors
+    /// If it is one.
+    fn of(self) -> Result<T, E>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> Outcome<T, E> for Result<T, E> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}
