@@ -74,6 +74,7 @@ mod engine;
 mod error;
 mod id;
 mod in_process;
+pub mod journal;
 mod key;
 pub mod kind;
 mod order;

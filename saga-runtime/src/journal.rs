@@ -1,0 +1,172 @@
+//! Where a [`Coordinator`](crate::Coordinator) writes down what its sagas have done: the promise that every store
+//! keeps. What is written is in `journal/event.rs`; what it means is decided in `history.rs`.
+
+mod error;
+mod event;
+mod lease;
+mod record;
+mod row;
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::id::SagaId;
+
+pub use error::{AppendError, Damage, JournalError};
+pub use event::{Event, Reason, Settled, StepCall};
+pub use record::{
+    Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
+};
+pub use row::{Row, kind_of};
+
+/// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
+///
+/// # What holds
+/// * **Durable.** When [`start`](Self::start) or [`append`](Self::append) has returned `Ok`, what it wrote survives the
+///   end of the process and of the machine. If it returned an error, it may be written or not; doing the same again is
+///   fine.
+/// * **Fenced.** A saga has at most one holder. Each claim raises the saga's epoch, and an append under an older epoch
+///   is refused: a worker that lost its lease can't write.
+/// * **Contiguous.** Entries are numbered from 1 without gaps. An append at a number that is taken is `Ok` if the
+///   same entries stand there, which is how an append whose answer was lost is repeated, and refused otherwise.
+/// * **Never lost.** A saga whose last entry is not [final](State::is_final) and not [`Stuck`](State::Stuck) is held
+///   by a worker with a valid lease, or can be claimed. There is no other state.
+/// * **Contained.** A saga whose entries can't be read is handed out as damaged, and no other is affected.
+///
+/// A lease belongs to a worker, not to a saga: [`renew`](Self::renew) extends all that it holds. Leases are compared by
+/// the journal's own clock.
+///
+/// # Cancel safety
+/// A future of these that is dropped may or may not have had its effect, like one that returned an error.
+///
+/// The module `saga_runtime::testing` has the suite that every journal passes (feature `testing`).
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Writes down a new saga, held by `worker` if one is given, otherwise [waiting](State::Waiting) to be claimed.
+    ///
+    /// If the id is taken nothing is written: the record that is there comes back. Of many starts with the same id at
+    /// the same time exactly one gets [`Started::New`].
+    async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
+
+    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, one of `names`, and held by
+    /// nobody or by a worker whose lease has run out. Each gets a new epoch.
+    async fn claim(
+        &self,
+        worker: &Lease,
+        names: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Claimed>, JournalError>;
+
+    /// Takes over one saga that is open or stuck, for an operator.
+    async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError>;
+
+    /// Extends the lease on all that `worker` holds, and says which of these sagas somebody wants cancelled.
+    async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError>;
+
+    /// Adds entries to a saga that is held, the first of them as number `first`; all of them or none.
+    ///
+    /// An entry that is final, or says that the saga is stuck, ends the claim as well.
+    async fn append(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) -> Result<(), AppendError>;
+
+    /// Lets go of a saga in an orderly way: nothing of it is under way. It can be claimed at once, and this claim is not
+    /// counted against it. A claim that is fenced is let go of already.
+    async fn release(&self, claim: &Claim) -> Result<(), JournalError>;
+
+    /// Notes that somebody wants the saga cancelled. Its holder learns of it by [`renew`](Self::renew), or when it is
+    /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
+    async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError>;
+
+    /// Reads one saga, whoever holds it.
+    async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError>;
+
+    /// Lists sagas, the newest first.
+    async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;
+
+    /// Removes sagas that became final before `before`, and says how many. Sagas that are open or stuck stay, whatever
+    /// their age.
+    async fn purge(&self, before: SystemTime) -> Result<u64, JournalError>;
+
+    /// The longest time that a worker's lease may run; `None` if any.
+    ///
+    /// A journal that only one process can open at a time needs no renewals by the clock.
+    fn longest_lease(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A worker, and for how long its claims are valid from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds.
+    pub worker: Worker,
+    /// How long, from the moment when the journal hears of it.
+    pub duration: Duration,
+}
+
+/// What has become of a start.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum Started {
+    /// The saga is written down. The claim is there if a worker was given.
+    New(Option<Claim>),
+    /// The id is taken by this saga.
+    Existing(Box<Record>),
+}
+
+/// A saga that was taken over.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Claimed {
+    /// The proof of it.
+    pub claim: Claim,
+    /// How it was started, and what is known about it.
+    pub record: Record,
+    /// What it has done, or why that can't be read.
+    pub entries: Result<Vec<Entry>, Damage>,
+    /// The number of the next entry.
+    pub next: u64,
+    /// Whether nothing was under way when the holder before let go of it. If not, the step after the last entry may
+    /// have been requested.
+    pub orderly: bool,
+    /// How often it was claimed since its last entry without having been let go of in an orderly way: this claim, and
+    /// those that ended with their process.
+    pub recoveries: u32,
+}
+
+impl Claimed {
+    /// A saga that was taken over in an orderly way for the first time.
+    #[must_use]
+    pub fn new(claim: Claim, record: Record, entries: Result<Vec<Entry>, Damage>) -> Self {
+        let next = entries
+            .as_ref()
+            .map_or(1, |entries| entries.len() as u64 + 1);
+        Self {
+            claim,
+            record,
+            entries,
+            next,
+            orderly: true,
+            recoveries: 0,
+        }
+    }
+}
+
+/// What has become of the claim of one saga.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum ClaimedOne {
+    /// It is taken over.
+    Claimed(Box<Claimed>),
+    /// This worker holds it.
+    Held(Worker),
+    /// It is final.
+    Final(State),
+    /// There is no such saga.
+    Unknown,
+}

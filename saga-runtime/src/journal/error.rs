@@ -1,0 +1,96 @@
+//! What can go wrong between a coordinator and its journal.
+
+use std::error::Error;
+
+use super::record::Worker;
+
+/// The journal could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// It can't be reached, or can't write: it is busy, the disk is full, the connection is down. Trying again may help.
+    #[error("the journal is unavailable: {message}")]
+    Unavailable {
+        /// What happened.
+        message: String,
+        /// The store's own error.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// Another process uses it.
+    #[error("the journal {journal} is in use by {owner}")]
+    InUse {
+        /// Which one.
+        journal: String,
+        /// Who uses it.
+        owner: Worker,
+    },
+    /// It is not a journal, or one of another version of this library, or its settings don't hold what is promised.
+    #[error("{message}")]
+    Unsuitable {
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// It was closed.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+impl JournalError {
+    /// The journal is unavailable because of an error of its store.
+    pub fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable {
+            message: source.to_string(),
+            source: Some(Box::new(source)),
+        }
+    }
+
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
+/// Entries could not be added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Somebody else has claimed the saga, or it is final: this claim is worth nothing any more.
+    #[error("the saga is claimed by somebody else or has ended (epoch {epoch})")]
+    Fenced {
+        /// The epoch of the claim.
+        epoch: u64,
+    },
+    /// Other entries stand where these should, or there is a gap before them.
+    #[error(
+        "entry {seq} of the saga can't be written: another one is there, or the one before is missing"
+    )]
+    NotContiguous {
+        /// The number of the first entry.
+        seq: u64,
+    },
+    /// The journal could not do it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What is written down of a saga can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {seq} can't be read: {message}")]
+pub struct Damage {
+    /// The number of the entry.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Damage {
+    /// The entry with this number can't be read.
+    pub fn new(seq: u64, message: impl Into<String>) -> Self {
+        Self {
+            seq,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What happens in a saga, as it is written down: one event per outcome. Payloads are JSON text.
+
+use std::borrow::Cow;
+
+use crate::step::Kind;
+
+/// One entry of a saga's history.
+///
+/// ```text
+/// forward     StepDone*  ( StepRefused | StepInDoubt StepSettled )?  Completed
+/// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
+/// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A step is done.
+    StepDone {
+        /// The call.
+        step: StepCall,
+        /// How often it was attempted since the saga was last claimed.
+        attempts: u32,
+        /// What it returned.
+        output: String,
+    },
+    /// A step has refused; nothing of it needs to be undone.
+    StepRefused {
+        /// The call.
+        step: StepCall,
+        /// How often it was attempted since the saga was last claimed.
+        attempts: u32,
+        /// Why.
+        reason: Reason,
+    },
+    /// A step has no definite answer. It is not attempted as part of the way forward any more: it is settled.
+    StepInDoubt {
+        /// The call.
+        step: StepCall,
+        /// How often it was attempted since the saga was last claimed.
+        attempts: u32,
+        /// Why it was given up.
+        reason: Reason,
+    },
+    /// A step in doubt is settled.
+    StepSettled {
+        /// The call.
+        step: StepCall,
+        /// What has become of its effect.
+        settled: Settled,
+    },
+    /// The saga is undone: from here on no step is requested.
+    Compensating {
+        /// The step at which it failed, if it was a step.
+        step: Option<Cow<'static, str>>,
+        /// Why it failed.
+        reason: Reason,
+    },
+    /// A step is compensated.
+    CompensationDone {
+        /// The call.
+        step: StepCall,
+        /// How often its compensation was attempted since the saga was last claimed.
+        attempts: u32,
+    },
+    /// A compensation has failed for good.
+    CompensationFailed {
+        /// The call.
+        step: StepCall,
+        /// How often it was attempted since the saga was last claimed.
+        attempts: u32,
+        /// The text of the last error.
+        message: String,
+    },
+    /// The saga has completed.
+    Completed {
+        /// What it returned.
+        output: String,
+    },
+    /// The saga has failed, and every step that may have had an effect is undone.
+    Compensated,
+    /// The saga can't go on by itself.
+    Stuck {
+        /// Why, in a sentence for an operator.
+        reason: Reason,
+    },
+    /// An operator has let a stuck saga try again what failed.
+    Retried {
+        /// Why.
+        reason: String,
+    },
+    /// An operator has undone a step by hand.
+    CompensationResolved {
+        /// The call.
+        step: StepCall,
+        /// Why.
+        reason: String,
+    },
+    /// An operator has decided that a step stays as it is.
+    CompensationSkipped {
+        /// The call.
+        step: StepCall,
+        /// Why.
+        reason: String,
+    },
+    /// An operator has found out that a step in doubt was done.
+    StepCompleted {
+        /// The call.
+        step: StepCall,
+        /// What it returned, or would have.
+        output: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The name of the event in journals.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::StepDone { .. } => "step_done",
+            Self::StepRefused { .. } => "step_refused",
+            Self::StepInDoubt { .. } => "step_in_doubt",
+            Self::StepSettled { settled, .. } => match settled {
+                Settled::Nothing => "step_settled_nothing",
+                Settled::Done { .. } => "step_settled_done",
+                Settled::Resolved => "step_settled_resolved",
+                Settled::Unresolved { .. } => "step_settled_unresolved",
+            },
+            Self::Compensating { .. } => "compensating",
+            Self::CompensationDone { .. } => "compensation_done",
+            Self::CompensationFailed { .. } => "compensation_failed",
+            Self::Completed { .. } => "completed",
+            Self::Compensated => "compensated",
+            Self::Stuck { .. } => "stuck",
+            Self::Retried { .. } => "retried",
+            Self::CompensationResolved { .. } => "compensation_resolved",
+            Self::CompensationSkipped { .. } => "compensation_skipped",
+            Self::StepCompleted { .. } => "step_completed",
+        }
+    }
+
+    /// The call of a step that the event is about.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepCall> {
+        match self {
+            Self::StepDone { step, .. }
+            | Self::StepRefused { step, .. }
+            | Self::StepInDoubt { step, .. }
+            | Self::StepSettled { step, .. }
+            | Self::CompensationDone { step, .. }
+            | Self::CompensationFailed { step, .. }
+            | Self::CompensationResolved { step, .. }
+            | Self::CompensationSkipped { step, .. }
+            | Self::StepCompleted { step, .. } => Some(step),
+            Self::Compensating { .. }
+            | Self::Completed { .. }
+            | Self::Compensated
+            | Self::Stuck { .. }
+            | Self::Retried { .. } => None,
+        }
+    }
+
+    /// Whether a saga's claim ends with this entry.
+    #[must_use]
+    pub fn ends_claim(&self) -> bool {
+        matches!(
+            self,
+            Self::Completed { .. } | Self::Compensated | Self::Stuck { .. }
+        )
+    }
+}
+
+/// One call of a step in a saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepCall {
+    /// The durable name of the step.
+    pub name: Cow<'static, str>,
+    /// How many calls of the same step came before: 0 for the first.
+    pub occurrence: u32,
+    /// How the step is undone.
+    pub kind: Kind,
+}
+
+impl std::fmt::Display for StepCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.occurrence {
+            0 => f.write_str(&self.name),
+            occurrence => write!(f, "{}#{occurrence}", self.name),
+        }
+    }
+}
+
+/// Why something did not go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, `deadline_exceeded`, …
+    pub code: Cow<'static, str>,
+    /// A sentence.
+    pub message: String,
+    /// The error itself, if the saga's body handles it.
+    pub error: Option<String>,
+}
+
+impl Reason {
+    /// A reason that is text only.
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            error: None,
+        }
+    }
+}
+
+/// What has become of the effect of a step in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// There is none, or none that needs undoing.
+    Nothing,
+    /// It has happened, and the step gave this output.
+    Done {
+        /// What it returned.
+        output: String,
+    },
+    /// The step's resolver has undone whatever there was.
+    Resolved,
+    /// It could not be found out, or not be undone.
+    Unresolved {
+        /// How often it was attempted since the saga was last claimed.
+        attempts: u32,
+        /// The text of the last error.
+        message: String,
+    },
+}

@@ -1,0 +1,343 @@
+//! What a journal knows of a saga besides its entries: how it was started, who holds it, in which state it is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::error::Damage;
+use super::event::Event;
+use crate::id::SagaId;
+
+/// A saga that is about to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSaga {
+    /// Its id.
+    pub id: SagaId,
+    /// The durable name of its definition.
+    pub name: String,
+    /// The version of its definition.
+    pub version: u32,
+    /// The fingerprint of its definition: see [`Shape::fingerprint`](crate::Shape::fingerprint).
+    pub fingerprint: u64,
+    /// Its input, as JSON.
+    pub input: String,
+}
+
+/// How a saga was started, and what is known about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// What it was started with.
+    pub saga: NewSaga,
+    /// When it was started.
+    pub started_at: SystemTime,
+    /// When its last entry was written; when it was started, if there is none.
+    pub changed_at: SystemTime,
+    /// In which state it is.
+    pub state: State,
+    /// How often it was claimed.
+    pub epoch: u64,
+    /// Who holds it, with a lease that may have run out.
+    pub worker: Option<Worker>,
+    /// Who wants it cancelled, if anybody does.
+    pub cancellation: Option<Cancellation>,
+}
+
+impl Record {
+    /// The record of a saga that has just been started and is held by nobody.
+    #[must_use]
+    pub fn new(saga: NewSaga, started_at: SystemTime) -> Self {
+        Self {
+            saga,
+            started_at,
+            changed_at: started_at,
+            state: State::Waiting,
+            epoch: 0,
+            worker: None,
+            cancellation: None,
+        }
+    }
+}
+
+/// A wish to have a saga cancelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancellation {
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub at: SystemTime,
+}
+
+/// In which state a saga is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// It is written down and can be claimed.
+    Waiting,
+    /// It goes forward.
+    Running,
+    /// It is undone.
+    Compensating,
+    /// It can't go on by itself.
+    Stuck,
+    /// It has completed.
+    Completed,
+    /// It has failed, and what was done is undone.
+    Compensated,
+}
+
+impl State {
+    /// All states.
+    pub const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Running,
+        Self::Compensating,
+        Self::Stuck,
+        Self::Completed,
+        Self::Compensated,
+    ];
+
+    /// Whether nothing will change any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Compensated)
+    }
+
+    /// The state after an event, if the event changes it.
+    #[must_use]
+    pub fn after(self, event: &Event) -> Self {
+        match event {
+            Event::Completed { .. } => Self::Completed,
+            Event::Compensated => Self::Compensated,
+            Event::Stuck { .. } => Self::Stuck,
+            Event::Compensating { .. }
+            | Event::CompensationDone { .. }
+            | Event::CompensationFailed { .. } => Self::Compensating,
+            Event::StepDone { .. }
+            | Event::StepRefused { .. }
+            | Event::StepInDoubt { .. }
+            | Event::StepSettled { .. }
+            | Event::Retried { .. } => Self::Running,
+            Event::CompensationResolved { .. }
+            | Event::CompensationSkipped { .. }
+            | Event::StepCompleted { .. } => self,
+        }
+    }
+
+    /// The name of the state, as commands and journals have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Compensating => "compensating",
+            Self::Stuck => "stuck",
+            Self::Completed => "completed",
+            Self::Compensated => "compensated",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for State {
+    type Err = UnknownState;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let state = Self::ALL.into_iter().find(|state| state.name() == name);
+        state.ok_or_else(|| UnknownState(name.to_owned()))
+    }
+}
+
+/// A text that names no [`State`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated"
+)]
+pub struct UnknownState(String);
+
+/// The right to write to a saga, until somebody else claims it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The saga.
+    pub id: SagaId,
+    /// The number of the claim, counted from 1.
+    pub epoch: u64,
+}
+
+/// The name of a process that runs sagas.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Worker(Arc<str>);
+
+impl Worker {
+    /// A worker with this name, which no other worker has.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// A name for a worker in this process that no other has.
+    #[must_use]
+    pub fn generate() -> Self {
+        let name = format!("{}-{}", std::process::id(), SagaId::generate());
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One entry of a saga's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number in the saga, counted from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub at: SystemTime,
+    /// What has happened.
+    pub event: Event,
+}
+
+/// A saga with its entries.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// How it was started, and what is known about it.
+    pub record: Record,
+    /// What it has done, or why that can't be read.
+    pub entries: Result<Vec<Entry>, Damage>,
+}
+
+/// Which sagas to list.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those of this definition.
+    pub name: Option<String>,
+    /// Only those whose id begins with this.
+    pub id_prefix: Option<String>,
+    /// Only those that were started at this time or later.
+    pub started_from: Option<SystemTime>,
+    /// Only those that were started before this time.
+    pub started_before: Option<SystemTime>,
+    /// Goes on after this page: [`Page::next`].
+    pub after: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            state: None,
+            name: None,
+            id_prefix: None,
+            started_from: None,
+            started_before: None,
+            after: None,
+            limit: 100,
+        }
+    }
+}
+
+impl Filter {
+    /// Only those in this state.
+    #[must_use]
+    pub fn state(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Only those of this definition.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only those whose id begins with this.
+    #[must_use]
+    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.id_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Only those that were started at this time or later.
+    #[must_use]
+    pub fn started_from(mut self, time: SystemTime) -> Self {
+        self.started_from = Some(time);
+        self
+    }
+
+    /// Only those that were started before this time.
+    #[must_use]
+    pub fn started_before(mut self, time: SystemTime) -> Self {
+        self.started_before = Some(time);
+        self
+    }
+
+    /// Goes on after a page: its [`next`](Page::next).
+    #[must_use]
+    pub fn after(mut self, next: u64) -> Self {
+        self.after = Some(next);
+        self
+    }
+
+    /// At most so many; 100 if nothing is said.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Whether a record is one of those, apart from the page.
+    #[must_use]
+    pub fn admits(&self, record: &Record) -> bool {
+        self.state.is_none_or(|state| state == record.state)
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|name| *name == record.saga.name)
+            && self
+                .id_prefix
+                .as_ref()
+                .is_none_or(|prefix| record.saga.id.as_str().starts_with(prefix.as_str()))
+            && self
+                .started_from
+                .is_none_or(|from| record.started_at >= from)
+            && self
+                .started_before
+                .is_none_or(|before| record.started_at < before)
+    }
+}
+
+/// A part of a list of sagas, the newest first.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Page {
+    /// The sagas.
+    pub sagas: Vec<Record>,
+    /// Where the next page begins, if there is one: [`Filter::after`].
+    pub next: Option<u64>,
+}
+
+impl Page {
+    /// A page, and where the next one begins.
+    #[must_use]
+    pub fn new(sagas: Vec<Record>, next: Option<u64>) -> Self {
+        Self { sagas, next }
+    }
+}

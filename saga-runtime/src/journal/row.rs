@@ -1,0 +1,273 @@
+//! An event as columns, for stores that have tables: the same in each of them.
+
+use std::borrow::Cow;
+
+use super::error::Damage;
+use super::event::{Event, Reason, Settled, StepCall};
+use crate::step::Kind;
+
+/// An [`Event`] as columns. A column that the event has no use for is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// What has happened: [`Event::name`].
+    pub event: Cow<'static, str>,
+    /// The durable name of the step.
+    pub step: Option<Cow<'static, str>>,
+    /// Which call of it.
+    pub occurrence: Option<u32>,
+    /// How it is undone: see [`kind_of`].
+    pub kind: Option<Cow<'static, str>>,
+    /// How often something was attempted.
+    pub attempts: Option<u32>,
+    /// What kind of reason, in a word.
+    pub code: Option<Cow<'static, str>>,
+    /// A sentence: an error's text, or an operator's reason.
+    pub message: Option<String>,
+    /// An output or an error, as JSON.
+    pub payload: Option<String>,
+}
+
+/// The name of a step's kind in journals.
+#[must_use]
+pub fn kind_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Compensatable => "compensatable",
+        Kind::NothingToUndo => "nothing_to_undo",
+        Kind::Pivot => "pivot",
+        Kind::Retriable => "retriable",
+    }
+}
+
+const KINDS: [Kind; 4] = [
+    Kind::Compensatable,
+    Kind::NothingToUndo,
+    Kind::Pivot,
+    Kind::Retriable,
+];
+
+impl From<Event> for Row {
+    fn from(event: Event) -> Self {
+        let row = Self {
+            event: event.name().into(),
+            ..Self::default()
+        };
+        match event {
+            Event::StepDone {
+                step,
+                attempts,
+                output,
+            } => row.step(step).attempts(attempts).payload(output),
+            Event::StepRefused {
+                step,
+                attempts,
+                reason,
+            }
+            | Event::StepInDoubt {
+                step,
+                attempts,
+                reason,
+            } => row.step(step).attempts(attempts).reason(reason),
+            Event::StepSettled { step, settled } => match settled {
+                Settled::Nothing | Settled::Resolved => row.step(step),
+                Settled::Done { output } => row.step(step).payload(output),
+                Settled::Unresolved { attempts, message } => {
+                    row.step(step).attempts(attempts).message(message)
+                }
+            },
+            Event::Compensating { step, reason } => Self {
+                step,
+                ..row.reason(reason)
+            },
+            Event::CompensationDone { step, attempts } => row.step(step).attempts(attempts),
+            Event::CompensationFailed {
+                step,
+                attempts,
+                message,
+            } => row.step(step).attempts(attempts).message(message),
+            Event::Completed { output } => row.payload(output),
+            Event::Compensated => row,
+            Event::Stuck { reason } => row.reason(reason),
+            Event::Retried { reason } => row.message(reason),
+            Event::CompensationResolved { step, reason }
+            | Event::CompensationSkipped { step, reason } => row.step(step).message(reason),
+            Event::StepCompleted {
+                step,
+                output,
+                reason,
+            } => row.step(step).payload(output).message(reason),
+        }
+    }
+}
+
+impl Row {
+    fn step(self, step: StepCall) -> Self {
+        Self {
+            step: Some(step.name),
+            occurrence: Some(step.occurrence),
+            kind: Some(kind_of(step.kind).into()),
+            ..self
+        }
+    }
+
+    fn attempts(self, attempts: u32) -> Self {
+        Self {
+            attempts: Some(attempts),
+            ..self
+        }
+    }
+
+    fn message(self, message: String) -> Self {
+        Self {
+            message: Some(message),
+            ..self
+        }
+    }
+
+    fn payload(self, payload: String) -> Self {
+        Self {
+            payload: Some(payload),
+            ..self
+        }
+    }
+
+    fn reason(self, reason: Reason) -> Self {
+        Self {
+            code: Some(reason.code),
+            message: Some(reason.message),
+            payload: reason.error,
+            ..self
+        }
+    }
+
+    /// The event that these columns are, as entry number `seq`.
+    ///
+    /// # Errors
+    /// [`Damage`] if they are none.
+    pub fn into_event(self, seq: u64) -> Result<Event, Damage> {
+        let mut columns = Columns { row: self, seq };
+        let event = match &*columns.row.event {
+            "step_done" => Event::StepDone {
+                step: columns.call()?,
+                attempts: columns.attempts()?,
+                output: columns.payload()?,
+            },
+            "step_refused" => Event::StepRefused {
+                step: columns.call()?,
+                attempts: columns.attempts()?,
+                reason: columns.reason()?,
+            },
+            "step_in_doubt" => Event::StepInDoubt {
+                step: columns.call()?,
+                attempts: columns.attempts()?,
+                reason: columns.reason()?,
+            },
+            "step_settled_nothing" => columns.settled(Settled::Nothing)?,
+            "step_settled_resolved" => columns.settled(Settled::Resolved)?,
+            "step_settled_done" => {
+                let output = columns.payload()?;
+                columns.settled(Settled::Done { output })?
+            }
+            "step_settled_unresolved" => {
+                let attempts = columns.attempts()?;
+                let message = columns.message()?;
+                columns.settled(Settled::Unresolved { attempts, message })?
+            }
+            "compensating" => Event::Compensating {
+                step: columns.row.step.take(),
+                reason: columns.reason()?,
+            },
+            "compensation_done" => Event::CompensationDone {
+                step: columns.call()?,
+                attempts: columns.attempts()?,
+            },
+            "compensation_failed" => Event::CompensationFailed {
+                step: columns.call()?,
+                attempts: columns.attempts()?,
+                message: columns.message()?,
+            },
+            "completed" => Event::Completed {
+                output: columns.payload()?,
+            },
+            "compensated" => Event::Compensated,
+            "stuck" => Event::Stuck {
+                reason: columns.reason()?,
+            },
+            "retried" => Event::Retried {
+                reason: columns.message()?,
+            },
+            "compensation_resolved" => Event::CompensationResolved {
+                step: columns.call()?,
+                reason: columns.message()?,
+            },
+            "compensation_skipped" => Event::CompensationSkipped {
+                step: columns.call()?,
+                reason: columns.message()?,
+            },
+            "step_completed" => Event::StepCompleted {
+                step: columns.call()?,
+                output: columns.payload()?,
+                reason: columns.message()?,
+            },
+            other => return Err(Damage::new(seq, format!("there is no event `{other}`"))),
+        };
+        Ok(event)
+    }
+}
+
+/// The columns of an entry, to be taken one by one.
+struct Columns {
+    row: Row,
+    seq: u64,
+}
+
+impl Columns {
+    fn need<T>(&self, value: Option<T>, column: &str) -> Result<T, Damage> {
+        value.ok_or_else(|| {
+            let message = format!("a `{}` without its `{column}`", self.row.event);
+            Damage::new(self.seq, message)
+        })
+    }
+
+    fn call(&mut self) -> Result<StepCall, Damage> {
+        let name = self.row.step.take();
+        let kind = self.row.kind.take();
+        let kind = KINDS
+            .into_iter()
+            .find(|one| Some(kind_of(*one)) == kind.as_deref());
+        Ok(StepCall {
+            name: self.need(name, "step")?,
+            occurrence: self.need(self.row.occurrence, "occurrence")?,
+            kind: self.need(kind, "kind")?,
+        })
+    }
+
+    fn attempts(&self) -> Result<u32, Damage> {
+        self.need(self.row.attempts, "attempts")
+    }
+
+    fn message(&mut self) -> Result<String, Damage> {
+        let message = self.row.message.take();
+        self.need(message, "message")
+    }
+
+    fn payload(&mut self) -> Result<String, Damage> {
+        let payload = self.row.payload.take();
+        self.need(payload, "payload")
+    }
+
+    fn reason(&mut self) -> Result<Reason, Damage> {
+        let code = self.row.code.take();
+        Ok(Reason {
+            code: self.need(code, "code")?,
+            message: self.message()?,
+            error: self.row.payload.take(),
+        })
+    }
+
+    fn settled(&mut self, settled: Settled) -> Result<Event, Damage> {
+        Ok(Event::StepSettled {
+            step: self.call()?,
+            settled,
+        })
+    }
+}
