@@ -129,8 +129,9 @@ pub(crate) async fn attempt_step<S: Step>(
     services: &S::Services,
     place: &dyn Place,
     args: S::Args<'_>,
+    limit: Option<Duration>,
 ) -> Attempted<S::Output, S::Error> {
-    let attempt = attempted(S::run(Context::at(services, place), args), S::META.timeout);
+    let attempt = attempted(S::run(Context::at(services, place), args), limit);
     if telemetry::is_off() {
         return attempt.await;
     }

@@ -1,11 +1,14 @@
 //! Undoing one step: attempts until it succeeds or has failed for good. Nothing interrupts it.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::attempt::Attempted;
+use crate::attempt::{Attempted, attempt_undo};
+use crate::context::Context;
 use crate::place::{Attempt, Position, Role};
-use crate::pursuit::BoxFuture;
+use crate::pursuit::{BoxFuture, Surroundings};
 use crate::retry::RetryPolicy;
+use crate::step::Step;
 use crate::telemetry;
 
 /// Something that is undone, one attempt at a time, without knowing its types.
@@ -13,13 +16,35 @@ pub(crate) trait Undoing: Send {
     fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>>;
 }
 
+/// The compensation of one step that was done.
+pub(crate) struct Compensating<'a, S: Step> {
+    pub(crate) services: &'a S::Services,
+    pub(crate) output: &'a S::Output,
+    pub(crate) limit: Option<Duration>,
+}
+
+impl<S: Step> Undoing for Compensating<'_, S> {
+    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
+        Box::pin(async move {
+            let cx = Context::new(self.services, &attempt);
+            // In a block, so that a function that panics before it returns its future is caught as well.
+            let undo = async { S::compensate(cx, self.output).await };
+            attempt_undo(&attempt, undo, self.limit).await
+        })
+    }
+}
+
+/// How undoing ended: after how many attempts, and with what.
+pub(crate) type Undone = (u32, Result<(), CompensationFailure>);
+
 /// Attempts to undo by the policy `retry`; goes on after the `first` attempt, if that was made.
-pub(crate) async fn undo(
+pub(crate) async fn undo<X>(
     undoing: &mut dyn Undoing,
     position: Position<'_>,
     retry: RetryPolicy,
     first: Option<Attempted<(), String>>,
-) -> Result<(), CompensationFailure> {
+    around: &dyn Surroundings<X>,
+) -> Result<Undone, X> {
     let mut number = 1;
     let mut ended = match first {
         Some(first) => first.into_result(),
@@ -31,12 +56,14 @@ pub(crate) async fn undo(
     };
     let mut waits = retry.backoffs();
     loop {
-        let Err(message) = ended else { return Ok(()) };
+        let Err(message) = ended else {
+            return Ok((number, Ok(())));
+        };
         let Some(wait) = waits.next() else {
             telemetry::compensation_failed(position, number);
-            return Err(CompensationFailure::new(number, message));
+            return Ok((number, Err(CompensationFailure::new(number, message))));
         };
-        tokio::time::sleep(wait).await;
+        around.pause(wait).await?;
         number += 1;
         ended = undoing
             .attempt(Attempt::new(position, Role::Compensation, number))

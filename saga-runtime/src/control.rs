@@ -1,5 +1,6 @@
 //! What can stop a saga from outside while it goes forward: a cancellation, a deadline.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::error::Cause;
 
 /// Why a saga was stopped from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,13 @@ pub enum Interruption {
     Cancelled,
     /// Its deadline passed before its pivot.
     DeadlineExceeded,
+}
+
+impl Interruption {
+    /// What is written down of it, in a word.
+    pub(crate) fn code(self) -> &'static str {
+        Cause::<Infallible>::from(self).code()
+    }
 }
 
 impl fmt::Display for Interruption {

@@ -1,12 +1,14 @@
 //! The seam between what a saga is and how it runs: the generated coordinator calls an engine for every effect.
 
 use std::convert::Infallible;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use crate::attempt::Attempted;
 use crate::compensation::CompensationFailure;
 use crate::control::Interruption;
 use crate::error::{Cause, Compensation, CompensationOutcome};
+use crate::journal::Reason;
 use crate::place::{Calls, Instance, Position};
 use crate::saga::{Saga, SagaEnd};
 use crate::step::Step;
@@ -26,8 +28,8 @@ use crate::step::Step;
 /// ```
 ///
 /// # What an engine promises
-/// * An outcome that [`step`](Self::step) has returned is settled: an engine that writes a journal returns it only
-///   when the step can be requested after it.
+/// * An outcome that [`step`](Self::step) has returned is settled. An engine that writes a journal has it durable before
+///   it requests anything else.
 /// * A step is asked again only with equal arguments and the same idempotency key.
 /// * A panic in a step or a compensation is an outcome like any other and doesn't leave the engine.
 /// * Compensations are not subject to the saga's cancellation or deadline.
@@ -53,18 +55,21 @@ pub trait Engine: Send + Sync {
     }
 
     /// Runs the step `S`, which is called after `calls`, until its outcome is settled: attempts, timeouts, retries, and
-    /// what is in doubt. Goes on after the `first` attempt, if that was made.
+    /// what is in doubt. Goes on after the `first` attempt, if that was made. `errors` says how a refusal is written
+    /// down.
     fn step<'a, S: Step>(
         &'a self,
         calls: &'a dyn Calls,
         services: &'a S::Services,
         args: S::Args<'_>,
         first: Option<Attempted<S::Output, S::Error>>,
+        errors: ErrorRecord<S::Error>,
     ) -> impl Future<Output = StepEnd<S::Output, S::Error, Self::Suspension>> + Send;
 
-    /// Makes final that the saga is undone: after this no step is requested.
-    fn begin_compensation(&self) -> impl Future<Output = Result<(), Self::Suspension>> + Send {
-        std::future::ready(Ok(()))
+    /// Makes final that the saga is undone, because it failed at `step` (or in its own code) for this `cause`: no step is
+    /// requested any more. Whatever is written down about it is durable before the first compensation is requested.
+    fn begin_compensation(&self, step: Option<&'static str>, cause: &Failing<'_>) {
+        let _ = (step, cause);
     }
 
     /// Compensates the step `S`, which was done with `output`, until it succeeds or has failed for good.
@@ -73,7 +78,71 @@ pub trait Engine: Send + Sync {
         position: Position<'a>,
         services: &'a S::Services,
         output: &'a S::Output,
-    ) -> impl Future<Output = Result<Result<(), CompensationFailure>, Self::Suspension>> + Send;
+    ) -> impl Future<Output = Result<CompensationOutcome, Self::Suspension>> + Send;
+}
+
+/// Why a saga is undone.
+pub struct Failing<'a> {
+    /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, …
+    pub code: &'static str,
+    /// The text of it.
+    pub message: &'a dyn Display,
+}
+
+impl fmt::Debug for Failing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failing")
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the error of a step that refuses is written down, so that a replay can give it to the body again.
+pub enum ErrorRecord<E> {
+    /// As text: the refusal ends the saga, and the body is not asked again.
+    Text,
+    /// Whole, because the body handles it.
+    Whole {
+        /// Writes it as JSON.
+        write: fn(&E) -> serde_json::Result<String>,
+        /// Reads it again.
+        read: fn(&str) -> serde_json::Result<E>,
+    },
+}
+
+impl<E> ErrorRecord<E> {
+    /// The error as JSON, if it is written down whole.
+    pub(crate) fn write(self, error: &E) -> Option<serde_json::Result<String>> {
+        match self {
+            Self::Text => None,
+            Self::Whole { write, .. } => Some(write(error)),
+        }
+    }
+
+    /// The error that was written down whole.
+    pub(crate) fn read(self, text: &str) -> Option<serde_json::Result<E>> {
+        match self {
+            Self::Text => None,
+            Self::Whole { read, .. } => Some(read(text)),
+        }
+    }
+}
+
+impl<E> Clone for ErrorRecord<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for ErrorRecord<E> {}
+
+impl<E> fmt::Debug for ErrorRecord<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "Text",
+            Self::Whole { .. } => "Whole",
+        })
+    }
 }
 
 /// How a step ended for good.
@@ -127,6 +196,39 @@ pub enum Why<E> {
     },
     /// The saga was stopped from outside.
     Interrupted(Interruption),
+    /// It was given up before the process was started, and this is what is written down about it.
+    Recorded {
+        /// What kind of reason, in a word.
+        code: String,
+        /// Its text.
+        message: String,
+    },
+    /// It is done, but its output can't be written down.
+    Unrecordable {
+        /// What is wrong with the output.
+        message: String,
+    },
+}
+
+impl<E: Display> Why<E> {
+    /// The same as it is written down.
+    pub(crate) fn reason(&self, errors: ErrorRecord<E>) -> Reason {
+        match self {
+            Self::Error(error) => Reason {
+                error: errors.write(error).and_then(Result::ok),
+                ..Reason::new("error", error.to_string())
+            },
+            Self::TimedOut { after } => {
+                Reason::new("timed_out", format!("no answer within {after:?}"))
+            }
+            Self::Panicked { message } => Reason::new("panicked", format!("panicked: {message}")),
+            Self::Interrupted(interruption) => {
+                Reason::new(interruption.code(), interruption.to_string())
+            }
+            Self::Recorded { code, message } => Reason::new(code.clone(), message),
+            Self::Unrecordable { message } => Reason::new("unrecordable", message),
+        }
+    }
 }
 
 impl<E> Why<E> {
@@ -137,6 +239,8 @@ impl<E> Why<E> {
             Self::TimedOut { after } => Err(Cause::TimedOut { after }),
             Self::Panicked { message } => Err(Cause::Panicked { message }),
             Self::Interrupted(interruption) => Err(interruption.into()),
+            Self::Recorded { code, message } => Err(Cause::recorded(&code, message)),
+            Self::Unrecordable { message } => Err(Cause::Unrecordable { message }),
         }
     }
 }
@@ -151,7 +255,14 @@ impl<T> Settlement<T> {
                 let outcome = CompensationOutcome::Resolved;
                 (None, Some(Compensation { step, outcome }))
             }
-            Self::Unresolved(failure) => (None, Some(Compensation::new(step, Err(failure)))),
+            Self::Unresolved(failure) => {
+                let outcome = CompensationOutcome::Failed(failure);
+                (None, Some(Compensation { step, outcome }))
+            }
+            Self::Skipped { reason } => {
+                let outcome = CompensationOutcome::Skipped { reason };
+                (None, Some(Compensation { step, outcome }))
+            }
         }
     }
 }
@@ -167,4 +278,9 @@ pub enum Settlement<T> {
     Resolved,
     /// It could not be found out, or not be undone.
     Unresolved(CompensationFailure),
+    /// An operator has decided that it stays as it is.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
 }

@@ -52,7 +52,46 @@ pub enum Cause<E> {
     Cancelled,
     /// Its deadline passed before its pivot.
     DeadlineExceeded,
+    /// It failed in an earlier process, and this is the text that is written down.
+    Recorded {
+        /// The text.
+        message: String,
+    },
+    /// A step's output can't be written down: it is too large, or can't be serialized.
+    Unrecordable {
+        /// What is wrong with it.
+        message: String,
+    },
 }
+
+impl<E> Cause<E> {
+    /// What kind of cause it is, in a word: what is written down beside the text.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Error(_) => "error",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Panicked { .. } => "panicked",
+            Self::InDoubt { .. } => "in_doubt",
+            Self::Cancelled => CANCELLED,
+            Self::DeadlineExceeded => DEADLINE_EXCEEDED,
+            Self::Recorded { .. } => "recorded",
+            Self::Unrecordable { .. } => "unrecordable",
+        }
+    }
+
+    /// The cause that was written down like this.
+    pub(crate) fn recorded(code: &str, message: String) -> Self {
+        match code {
+            CANCELLED => Self::Cancelled,
+            DEADLINE_EXCEEDED => Self::DeadlineExceeded,
+            _ => Self::Recorded { message },
+        }
+    }
+}
+
+const CANCELLED: &str = "cancelled";
+const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
 
 impl<E: Display> Display for Cause<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +102,10 @@ impl<E: Display> Display for Cause<E> {
             Self::InDoubt { message } => write!(f, "in doubt: {message}"),
             Self::Cancelled => Interruption::Cancelled.fmt(f),
             Self::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
+            Self::Recorded { message } => f.write_str(message),
+            Self::Unrecordable { message } => {
+                write!(f, "the output can't be written down: {message}")
+            }
         }
     }
 }
@@ -77,6 +120,8 @@ impl Cause<Infallible> {
             Self::InDoubt { message } => Cause::InDoubt { message },
             Self::Cancelled => Cause::Cancelled,
             Self::DeadlineExceeded => Cause::DeadlineExceeded,
+            Self::Recorded { message } => Cause::Recorded { message },
+            Self::Unrecordable { message } => Cause::Unrecordable { message },
         }
     }
 }
@@ -101,20 +146,22 @@ pub struct Compensation {
 }
 
 impl Compensation {
-    pub(crate) fn new(step: &'static str, ended: Result<(), CompensationFailure>) -> Self {
-        let outcome = match ended {
-            Ok(()) => CompensationOutcome::Compensated,
-            Err(failure) => CompensationOutcome::Failed(failure),
-        };
-        Self { step, outcome }
-    }
-
-    /// Whether nothing of the step is left: its compensation or its resolver has succeeded.
+    /// Whether nothing of the step is left: its compensation, its resolver or an operator has undone it.
     #[must_use]
     pub fn is_undone(&self) -> bool {
         matches!(
             self.outcome,
-            CompensationOutcome::Compensated | CompensationOutcome::Resolved
+            CompensationOutcome::Compensated
+                | CompensationOutcome::Resolved
+                | CompensationOutcome::ResolvedByHand { .. }
+        )
+    }
+
+    /// Whether somebody still has to look at the step.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(
+            self.outcome,
+            CompensationOutcome::Failed(_) | CompensationOutcome::Pending
         )
     }
 
@@ -133,9 +180,28 @@ pub enum CompensationOutcome {
     Resolved,
     /// It failed for good: the step's effect may still be there.
     Failed(CompensationFailure),
+    /// It failed, and an operator has undone the step by hand.
+    ResolvedByHand {
+        /// Why.
+        reason: String,
+    },
+    /// It failed, and an operator has decided that the step stays as it is.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
     /// It did not run, because another one failed and the saga says `on_compensation_failure = halt`, or because a
     /// later step can't be undone.
     Pending,
+}
+
+impl From<Result<(), CompensationFailure>> for CompensationOutcome {
+    fn from(undone: Result<(), CompensationFailure>) -> Self {
+        match undone {
+            Ok(()) => Self::Compensated,
+            Err(failure) => Self::Failed(failure),
+        }
+    }
 }
 
 impl<E> SagaError<E> {
@@ -203,9 +269,7 @@ impl<E> SagaError<E> {
             .iter()
             .filter_map(|compensation| match &compensation.outcome {
                 CompensationOutcome::Failed(failure) => Some((compensation.step, failure)),
-                CompensationOutcome::Compensated
-                | CompensationOutcome::Resolved
-                | CompensationOutcome::Pending => None,
+                _ => None,
             })
     }
 
@@ -213,6 +277,11 @@ impl<E> SagaError<E> {
     #[must_use]
     pub fn is_compensated(&self) -> bool {
         !self.0.past_pivot && self.0.compensations.iter().all(Compensation::is_undone)
+    }
+
+    /// Whether nobody has to look at it any more: all is undone, or an operator has said that it stays as it is.
+    pub(crate) fn is_final(&self) -> bool {
+        !self.0.past_pivot && !self.0.compensations.iter().any(Compensation::is_open)
     }
 }
 
@@ -241,6 +310,11 @@ impl<E: Display> Display for SagaError<E> {
         }
         for (step, failure) in self.compensation_failures() {
             write!(f, "; NOT compensated: `{step}`: {failure}")?;
+        }
+        for one in compensations {
+            if let CompensationOutcome::Skipped { reason } = &one.outcome {
+                write!(f, "; skipped: `{}`: {reason}", one.step)?;
+            }
         }
         let mut separator = "; pending:";
         for one in compensations

@@ -2,19 +2,21 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::{Attempted, attempt_step, attempt_undo, caught};
-use crate::compensation::{CompensationFailure, Undoing, undo};
+use crate::attempt::{Attempted, attempt_step, caught};
+use crate::compensation::{Compensating, undo};
 use crate::context::Context;
-use crate::control::{Control, Limits};
+use crate::control::{Control, Interruption, Limits};
 use crate::decision::is_definite;
-use crate::engine::{Engine, Settlement, StepEnd};
-use crate::error::SagaError;
+use crate::engine::{Engine, ErrorRecord, Settlement, StepEnd};
+use crate::error::{CompensationOutcome, SagaError};
 use crate::id::SagaId;
+use crate::journal::Reason;
 use crate::place::{Attempt, Calls, Instance, Position, Role};
-use crate::pursuit::{BoxFuture, pursue};
+use crate::pursuit::{Begin, BoxFuture, Pursuit, Surroundings};
 use crate::saga::{Saga, SagaEnd};
 use crate::step::{Kind, Step};
 use crate::telemetry;
@@ -123,6 +125,7 @@ impl Engine for Effects {
         services: &'a S::Services,
         args: S::Args<'_>,
         first: Option<Attempted<S::Output, S::Error>>,
+        errors: ErrorRecord<S::Error>,
     ) -> StepEnd<S::Output, S::Error, Infallible> {
         let position = Position::new(calls, &const { S::META }, calls.count());
         let first = if let Some(first) = first {
@@ -135,12 +138,19 @@ impl Engine for Effects {
                 self.control.go_forward_only();
             }
             let attempt = Attempt::new(position, Role::Action, 1);
-            attempt_step::<S>(services, &attempt, args.clone()).await
+            attempt_step::<S>(services, &attempt, args.clone(), S::META.timeout).await
         };
         let end = match first {
             Attempted::Done(output) => StepEnd::Done(output),
             Attempted::Refused(error) if is_definite::<S>(&error) => StepEnd::Refused(error),
-            other => pursue::<S, _>(&self.control, position, services, args, other).await,
+            other => {
+                let pursuit = Pursuit::<S> {
+                    position,
+                    services,
+                    errors,
+                };
+                pursuit.run(self, args, Begin::After(other)).await.0
+            }
         };
         let StepEnd::Done(output) = end else {
             return end;
@@ -161,36 +171,52 @@ impl Engine for Effects {
         position: Position<'a>,
         services: &'a S::Services,
         output: &'a S::Output,
-    ) -> Result<Result<(), CompensationFailure>, Infallible> {
+    ) -> Result<CompensationOutcome, Infallible> {
         let first = if self.trusts_first_attempts() && S::META.compensation_timeout.is_none() {
             let attempt = Attempt::new(position, Role::Compensation, 1);
             let cx = Context::new(services, &attempt);
             // In a block, so that a function that panics before it returns its future is caught as well.
             let undo = async { S::compensate(cx, output).await };
             match caught(pin!(undo)).await {
-                Attempted::Done(()) => return Ok(Ok(())),
+                Attempted::Done(()) => return Ok(CompensationOutcome::Compensated),
                 failed => Some(failed),
             }
         } else {
             None
         };
-        let mut compensating = Compensating::<S> { services, output };
+        let mut compensating = Compensating::<S> {
+            services,
+            output,
+            limit: S::META.compensation_timeout,
+        };
         let retry = S::META.compensation_retry;
-        Ok(Box::pin(undo(&mut compensating, position, retry, first)).await)
+        let (_, undone) = Box::pin(undo(&mut compensating, position, retry, first, self)).await?;
+        Ok(undone.into())
     }
 }
 
-struct Compensating<'a, S: Step> {
-    services: &'a S::Services,
-    output: &'a S::Output,
-}
+impl Surroundings<Infallible> for Effects {
+    fn limit(&self, own: Option<Duration>) -> Option<Duration> {
+        own
+    }
 
-impl<S: Step> Undoing for Compensating<'_, S> {
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
+    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Infallible>> {
+        Box::pin(async move { Ok(self.control.wait(delay).await) })
+    }
+
+    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Infallible>> {
         Box::pin(async move {
-            let cx = Context::new(self.services, &attempt);
-            let undo = async { S::compensate(cx, self.output).await };
-            attempt_undo(&attempt, undo, S::META.compensation_timeout).await
+            tokio::time::sleep(delay).await;
+            Ok(())
         })
+    }
+
+    fn begin_settling<'a>(
+        &'a self,
+        _: Position<'a>,
+        _: u32,
+        _: Reason,
+    ) -> BoxFuture<'a, Result<(), Infallible>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -3,36 +3,106 @@
 //! The generic part is thin; the loop works on a trait object, so that it is compiled once and not once per step.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::attempt::{Attempted, attempt_step, attempt_undo};
 use crate::compensation::{CompensationFailure, Undoing, undo};
 use crate::context::Context;
-use crate::control::{Control, Interruption};
+use crate::control::Interruption;
 use crate::decision::{Answer, Next, Settling, after_attempt, settling};
-use crate::engine::{Settlement, StepEnd, Stopped, Why};
+use crate::engine::{ErrorRecord, Settlement, StepEnd, Stopped, Why};
+use crate::journal::Reason;
 use crate::place::{Attempt, Position, Role};
 use crate::step::{Kind, Step, StepMeta};
 use crate::telemetry;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Pursues the step `S`, whose first attempt ended as `first`, until its outcome is settled.
-pub(crate) async fn pursue<S: Step, X>(
-    control: &Control,
-    position: Position<'_>,
-    services: &S::Services,
-    args: S::Args<'_>,
-    first: Attempted<S::Output, S::Error>,
-) -> StepEnd<S::Output, S::Error, X> {
-    let mut step = Pursued::<S> {
-        services,
-        args,
-        output: None,
-        why: None,
-    };
-    let first = step.note(first);
-    let end = settle(&mut step, first, position, control).await;
-    step.end(end)
+/// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
+/// settled. `X` is why it can let go of the saga.
+pub(crate) trait Surroundings<X>: Sync {
+    /// The longest that an attempt may take, of a step or a compensation that says `own`.
+    fn limit(&self, own: Option<Duration>) -> Option<Duration>;
+
+    /// Waits for `delay` before another attempt forward, or until the saga is interrupted.
+    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, X>>;
+
+    /// Waits for `delay` before another attempt to settle or to undo, which nothing interrupts.
+    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), X>>;
+
+    /// Makes final that the step does not go forward any more: it is settled next.
+    fn begin_settling<'a>(
+        &'a self,
+        position: Position<'a>,
+        attempts: u32,
+        reason: Reason,
+    ) -> BoxFuture<'a, Result<(), X>>;
+}
+
+/// Where the pursuit of a step begins.
+pub(crate) enum Begin<T, E> {
+    /// Its first attempt has ended like this.
+    After(Attempted<T, E>),
+    /// An earlier process may have requested it, and the answer is lost.
+    InDoubt,
+    /// The same, and the saga is interrupted before it can be requested again.
+    Interrupted(Interruption),
+    /// It was given up for this reason, which is written down, and is only to be settled.
+    Settling(Why<E>),
+}
+
+/// What a pursuit works on.
+pub(crate) struct Pursuit<'a, S: Step> {
+    pub(crate) position: Position<'a>,
+    pub(crate) services: &'a S::Services,
+    pub(crate) errors: ErrorRecord<S::Error>,
+}
+
+impl<S: Step> Pursuit<'_, S> {
+    /// Pursues the step until its outcome is settled; says how often it was attempted as well.
+    pub(crate) async fn run<X>(
+        self,
+        around: &dyn Surroundings<X>,
+        args: S::Args<'_>,
+        begin: Begin<S::Output, S::Error>,
+    ) -> (StepEnd<S::Output, S::Error, X>, u32) {
+        let mut step = Pursued::<S> {
+            services: self.services,
+            args,
+            errors: self.errors,
+            limit: around.limit(S::META.timeout),
+            undo_limit: around.limit(S::META.compensation_timeout),
+            output: None,
+            why: None,
+        };
+        let from = match begin {
+            Begin::After(first) => From::After(step.note(first)),
+            Begin::InDoubt => From::InDoubt,
+            Begin::Interrupted(interruption) => {
+                step.why = Some(Why::Interrupted(interruption));
+                From::Interrupted(interruption)
+            }
+            Begin::Settling(why) => {
+                step.why = Some(why);
+                From::Settling
+            }
+        };
+        let mut attempts = u32::from(matches!(from, From::After(_)));
+        let end = settle(&mut step, from, &mut attempts, self.position, around).await;
+        let end = match end {
+            Ok(end) => step.end(end),
+            Err(suspension) => StepEnd::Suspended(suspension),
+        };
+        (end, attempts)
+    }
+}
+
+/// [`Begin`], without the values.
+enum From {
+    After(Answer),
+    InDoubt,
+    Interrupted(Interruption),
+    Settling,
 }
 
 /// How a pursuit ended; the values are in [`Pursued`].
@@ -53,35 +123,44 @@ enum Settled {
     Unresolved(CompensationFailure),
 }
 
-async fn settle(
+async fn settle<X>(
     step: &mut dyn Attempts,
-    first: Answer,
+    from: From,
+    attempts: &mut u32,
     position: Position<'_>,
-    control: &Control,
-) -> End {
+    around: &dyn Surroundings<X>,
+) -> Result<End, X> {
     let meta = step.meta();
-    let mut answer = first;
-    let mut attempt = 1;
-    let mut may_have_acted = false;
-    let mut waits = meta.forward_retry().backoffs().peekable();
-    let (next, interruption) = loop {
-        may_have_acted |= matches!(answer, Answer::InDoubt { .. });
-        match after_attempt(meta.kind, answer, waits.peek().is_some()) {
-            Next::Proceed => return End::Done,
-            Next::Again => {
-                // A retriable step is reached only when the saga goes forward for good, so nothing interrupts it.
-                if let Some(wait) = waits.next()
-                    && let Some(interruption) = control.wait(wait).await
-                {
-                    // There is no other attempt, so the last answer stands.
-                    break (after_attempt(meta.kind, answer, false), Some(interruption));
+    // A step that an earlier process may have requested is not known to have refused the first time.
+    let mut may_have_acted = !matches!(from, From::After(_));
+    let is_decided = matches!(from, From::Settling);
+    let (next, interruption) = match from {
+        From::Settling => (Next::Settle, None),
+        From::Interrupted(interruption) => (Next::Settle, Some(interruption)),
+        From::InDoubt | From::After(_) => {
+            let mut answer = match from {
+                From::After(answer) => answer,
+                _ => step.again(position, attempts).await,
+            };
+            let mut waits = meta.forward_retry().backoffs().peekable();
+            loop {
+                may_have_acted |= matches!(answer, Answer::InDoubt { .. });
+                match after_attempt(meta.kind, answer, waits.peek().is_some()) {
+                    Next::Proceed => return Ok(End::Done),
+                    Next::Again => {
+                        // A retriable step is reached only when the saga goes forward for good, so nothing
+                        // interrupts it.
+                        if let Some(wait) = waits.next()
+                            && let Some(interruption) = around.wait(wait).await?
+                        {
+                            // There is no other attempt, so the last answer stands.
+                            break (after_attempt(meta.kind, answer, false), Some(interruption));
+                        }
+                        answer = step.again(position, attempts).await;
+                    }
+                    next => break (next, None),
                 }
-                attempt += 1;
-                answer = step
-                    .attempt(Attempt::new(position, Role::Action, attempt))
-                    .await;
             }
-            next => break (next, None),
         }
     };
     let settling = if may_have_acted {
@@ -89,70 +168,61 @@ async fn settle(
     } else {
         Settling::Leave
     };
-    match settling {
-        Settling::Leave if next == Next::Refuse && interruption.is_none() => End::Refused,
-        Settling::Leave => End::Stopped {
-            interruption,
-            settled: Settled::Nothing,
-        },
+    if settling != Settling::Leave {
+        telemetry::in_doubt(position);
+        // A pivot in doubt is only asked again, and goes forward if it was done: nothing is decided yet.
+        if !is_decided && meta.kind != Kind::Pivot {
+            let reason = step.reason(interruption);
+            around.begin_settling(position, *attempts, reason).await?;
+        }
+    }
+    let settled = match settling {
+        Settling::Leave if next == Next::Refuse && interruption.is_none() => {
+            return Ok(End::Refused);
+        }
+        Settling::Leave => Settled::Nothing,
         Settling::Resolve => {
-            telemetry::in_doubt(position);
-            let settled = match undo(step.resolver(), position, meta.compensation_retry, None).await
+            let retry = meta.compensation_retry;
+            match undo(step.resolver(), position, retry, None, around)
+                .await?
+                .1
             {
                 Ok(()) => Settled::Resolved,
                 Err(failure) => Settled::Unresolved(failure),
-            };
-            End::Stopped {
-                interruption,
-                settled,
             }
         }
-        Settling::AskAgain => {
-            telemetry::in_doubt(position);
-            ask_again(step, attempt, position, interruption).await
-        }
-    }
+        Settling::AskAgain => match ask_again(step, attempts, position, around).await? {
+            // It can't be undone, so the saga goes on from here.
+            Settled::Done if meta.kind == Kind::Pivot => return Ok(End::Done),
+            settled => settled,
+        },
+    };
+    Ok(End::Stopped {
+        interruption,
+        settled,
+    })
 }
 
 /// Attempts the step again, whatever the saga's cancellation or deadline, until the answer is definite.
-async fn ask_again(
+async fn ask_again<X>(
     step: &mut dyn Attempts,
-    mut attempt: u32,
+    attempts: &mut u32,
     position: Position<'_>,
-    interruption: Option<Interruption>,
-) -> End {
-    let meta = step.meta();
-    let mut waits = meta.settling_retry().backoffs();
+    around: &dyn Surroundings<X>,
+) -> Result<Settled, X> {
+    let mut waits = step.meta().settling_retry().backoffs();
     loop {
-        attempt += 1;
-        match step
-            .attempt(Attempt::new(position, Role::Action, attempt))
-            .await
-        {
-            // It can't be undone, so the saga goes on from here.
-            Answer::Done if meta.kind == Kind::Pivot => return End::Done,
-            Answer::Done => {
-                return End::Stopped {
-                    interruption,
-                    settled: Settled::Done,
-                };
-            }
-            Answer::Refused { .. } => {
-                return End::Stopped {
-                    interruption,
-                    settled: Settled::Nothing,
-                };
-            }
+        match step.again(position, attempts).await {
+            Answer::Done => return Ok(Settled::Done),
+            Answer::Refused { .. } => return Ok(Settled::Nothing),
             Answer::InDoubt { .. } => {
                 let Some(wait) = waits.next() else {
-                    telemetry::compensation_failed(position, attempt);
-                    let failure = CompensationFailure::new(attempt, step.reason());
-                    return End::Stopped {
-                        interruption,
-                        settled: Settled::Unresolved(failure),
-                    };
+                    telemetry::compensation_failed(position, *attempts);
+                    let message = step.reason(None).message;
+                    let failure = CompensationFailure::new(*attempts, message);
+                    return Ok(Settled::Unresolved(failure));
                 };
-                tokio::time::sleep(wait).await;
+                around.pause(wait).await?;
             }
         }
     }
@@ -166,13 +236,25 @@ trait Attempts: Send {
 
     fn resolver(&mut self) -> &mut dyn Undoing;
 
-    /// The text of why the last attempt did not succeed.
-    fn reason(&self) -> String;
+    /// Why the step is given up: because the saga was interrupted, or because its last attempt did not succeed.
+    fn reason(&self, interruption: Option<Interruption>) -> Reason;
+}
+
+impl dyn Attempts + '_ {
+    /// The next attempt.
+    async fn again(&mut self, position: Position<'_>, attempts: &mut u32) -> Answer {
+        *attempts += 1;
+        self.attempt(Attempt::new(position, Role::Action, *attempts))
+            .await
+    }
 }
 
 struct Pursued<'a, 'args, S: Step> {
     services: &'a S::Services,
     args: S::Args<'args>,
+    errors: ErrorRecord<S::Error>,
+    limit: Option<Duration>,
+    undo_limit: Option<Duration>,
     output: Option<S::Output>,
     why: Option<Why<S::Error>>,
 }
@@ -238,7 +320,8 @@ impl<S: Step> Attempts for Pursued<'_, '_, S> {
 
     fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Answer> {
         Box::pin(async move {
-            let ended = attempt_step::<S>(self.services, &attempt, self.args.clone()).await;
+            let args = self.args.clone();
+            let ended = attempt_step::<S>(self.services, &attempt, args, self.limit).await;
             self.note(ended)
         })
     }
@@ -247,13 +330,11 @@ impl<S: Step> Attempts for Pursued<'_, '_, S> {
         self
     }
 
-    fn reason(&self) -> String {
-        match &self.why {
-            Some(Why::Error(error)) => error.to_string(),
-            Some(Why::TimedOut { after }) => format!("no answer within {after:?}"),
-            Some(Why::Panicked { message }) => format!("panicked: {message}"),
-            Some(Why::Interrupted(interruption)) => interruption.to_string(),
-            None => String::new(),
+    fn reason(&self, interruption: Option<Interruption>) -> Reason {
+        let interrupted = interruption.map(Why::Interrupted);
+        match interrupted.as_ref().or(self.why.as_ref()) {
+            Some(why) => why.reason(self.errors),
+            None => Reason::new("in_doubt", "an earlier process was cut off"),
         }
     }
 }
@@ -264,7 +345,7 @@ impl<S: Step> Undoing for Pursued<'_, '_, S> {
             let cx = Context::new(self.services, &attempt);
             let args = self.args.clone();
             let resolve = async { S::resolve(cx, args).await };
-            attempt_undo(&attempt, resolve, S::META.compensation_timeout).await
+            attempt_undo(&attempt, resolve, self.undo_limit).await
         })
     }
 }

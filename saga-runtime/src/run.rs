@@ -13,7 +13,7 @@ use arrayvec::ArrayVec;
 
 use crate::attempt::Attempted;
 use crate::decision::is_definite;
-use crate::engine::{Engine, Settlement, StepEnd, Stopped};
+use crate::engine::{Engine, ErrorRecord, Settlement, StepEnd, Stopped};
 use crate::error::{Cause, Compensation};
 use crate::kind::StepKind;
 use crate::order::Site;
@@ -165,7 +165,7 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         first: Option<Ended<S>>,
         entry: impl FnOnce(Called<'run, S>) -> U + Send + 'a,
     ) -> BoxFuture<'a, Returned<S>> {
-        Box::pin(self.pursue::<S, true>(call, first, entry))
+        Box::pin(self.pursue::<S, true>(call, first, ErrorRecord::Text, entry))
     }
 
     /// Goes on with `call.await`, whose refusal the body handles itself.
@@ -174,9 +174,10 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         &'a mut self,
         call: Call<'run, 'a, S>,
         first: Option<Ended<S>>,
+        errors: ErrorRecord<S::Error>,
         entry: impl FnOnce(Called<'run, S>) -> U + Send + 'a,
     ) -> BoxFuture<'a, Returned<S>> {
-        Box::pin(self.pursue::<S, false>(call, first, entry))
+        Box::pin(self.pursue::<S, false>(call, first, errors, entry))
     }
 
     /// Lets the engine pursue a step until its outcome is settled. A refusal either `ENDS` the saga or is handled.
@@ -184,13 +185,14 @@ impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
         &mut self,
         call: Call<'run, '_, S>,
         first: Option<Ended<S>>,
+        errors: ErrorRecord<S::Error>,
         entry: impl FnOnce(Called<'run, S>) -> U + Send,
     ) -> Returned<S> {
         let services = call.services();
         let args = call.into_args();
         let end = self
             .engine
-            .step::<S>(&self.stack, services, args, first)
+            .step::<S>(&self.stack, services, args, first, errors)
             .await;
         let (kept, ended) = match end {
             StepEnd::Done(output) => (Some(<S::Kind as StepKind>::keep(&output)), Ok(output)),

@@ -33,6 +33,9 @@ use crate::spans::{at, group};
 //         }
 //     }?
 //
+// Where the body handles the refusal, the call comes together with how its error is written down:
+// `match RecordedError::of(StepCall::of(…)) { (call, errors) => …`.
+//
 // The `match` keeps what the arguments borrow alive, and evaluates them before the run is borrowed.
 pub(super) fn expand(
     runtime: &RuntimePath,
@@ -44,8 +47,10 @@ pub(super) fn expand(
     let (run, site_variable) = (run(), variable(index, site));
     let (undo, variant) = (undo(), variant(index));
     let entry = quote!(#undo::#variant);
-    let [call, first, ended, place, attempt, output] =
-        ["call", "first", "ended", "place", "attempt", "output"].map(hidden);
+    let [call, errors, first, ended, place, attempt, output] = [
+        "call", "errors", "first", "ended", "place", "attempt", "output",
+    ]
+    .map(hidden);
     let ExprAwait {
         base,
         dot_token,
@@ -58,16 +63,22 @@ pub(super) fn expand(
         quote!(#rule #value)
     };
     let called = of(quote!(#rules::StepCall::of), quote!(#base));
-    let (called, settled, pursue) = match site.refusal {
-        Refusal::Ends => (called, quote!(settled), quote!(step)),
+    let (called, pattern, settled, pursue) = match site.refusal {
+        Refusal::Ends => (
+            called,
+            quote!(#call),
+            quote!(settled),
+            quote!(step(#call, #first, #entry)),
+        ),
         Refusal::IsHandled => {
             let recorded = of(quote!(#rules::RecordedError::of), called);
-            (recorded, quote!(handled), quote!(handle))
+            let handle = quote!(handle(#call, #first, #errors, #entry));
+            (recorded, quote!((#call, #errors)), quote!(handled), handle)
         }
     };
     let awaiting = quote!(#dot_token #await_token);
     let arm = quote! {
-        #call => '__step: {
+        #pattern => '__step: {
             let #first = if #run.trusts(&#call, #site_variable) {
                 let #ended = {
                     let #place = #run.place(#site_variable);
@@ -85,7 +96,7 @@ pub(super) fn expand(
             };
             match #run.#settled(&#call, #first, #entry) {
                 ::core::result::Result::Ok(#output) => #output,
-                ::core::result::Result::Err(#first) => #run.#pursue(#call, #first, #entry) #awaiting,
+                ::core::result::Result::Err(#first) => #run.#pursue #awaiting,
             }
         }
     };

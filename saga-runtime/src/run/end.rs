@@ -9,7 +9,7 @@ use super::undo::{Undo, needs_undoing};
 use super::watch::Forward;
 use super::{Run, Stop};
 use crate::compensation::{CompensationOrder, OnCompensationFailure};
-use crate::engine::Engine;
+use crate::engine::{Engine, Failing};
 use crate::error::{Cause, Compensation, CompensationOutcome, SagaError};
 use crate::pursuit::BoxFuture;
 use crate::saga::{Saga, SagaEnd, SagaMeta};
@@ -57,6 +57,14 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
         let settled = mem::take(&mut self.given_up);
         let mut compensations: Vec<_> = settled.into_iter().filter_map(|one| one.settled).collect();
         let past_pivot = self.is_past_pivot(&compensations);
+        if self.goes_back(&G::META, past_pivot, &compensations) {
+            let failing = Failing {
+                code: cause.code(),
+                message: &cause,
+            };
+            let step = self.failed_at.map(|step| step.name);
+            self.engine.begin_compensation(step, &failing);
+        }
         let end = match self.unwind(&G::META, past_pivot, &mut compensations).await {
             Ok(()) => {
                 let id = self.stack.instance.known_id().cloned();
@@ -77,6 +85,12 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
         self.engine.end(end)
     }
 
+    /// Whether compensations run at all: the pivot is not behind, and no failure has halted them already.
+    fn goes_back(&self, meta: &SagaMeta, past_pivot: bool, settled: &[Compensation]) -> bool {
+        let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
+        !(past_pivot || halts && settled.iter().any(Compensation::has_failed))
+    }
+
     /// Compensates what was done, unless the pivot is behind; adds what has become of each step.
     async fn unwind(
         &self,
@@ -85,10 +99,7 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
         compensations: &mut Vec<Compensation>,
     ) -> Result<(), E::Suspension> {
         let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
-        let mut halted = past_pivot || halts && compensations.iter().any(Compensation::has_failed);
-        if !halted {
-            self.engine.begin_compensation().await?;
-        }
+        let mut halted = !self.goes_back(meta, past_pivot, compensations);
         let entries = &self.stack.entries;
         compensations.reserve_exact(entries.len());
         if meta.compensations == CompensationOrder::Parallel && !halted {
@@ -103,8 +114,8 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
                 let outcome = CompensationOutcome::Pending;
                 Compensation { step, outcome }
             } else {
-                let ended = entry.compensate(self.engine, &self.stack, index).await?;
-                Compensation::new(step, ended)
+                let outcome = entry.compensate(self.engine, &self.stack, index).await?;
+                Compensation { step, outcome }
             };
             halted |= halts && compensation.has_failed();
             compensations.push(compensation);
@@ -125,8 +136,9 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
                 running.push(entry.compensate(self.engine, &self.stack, index));
             }
         }
-        for (step, ended) in steps.into_iter().zip(join_all(running).await) {
-            compensations.push(Compensation::new(step, ended?));
+        for (step, outcome) in steps.into_iter().zip(join_all(running).await) {
+            let outcome = outcome?;
+            compensations.push(Compensation { step, outcome });
         }
         Ok(())
     }

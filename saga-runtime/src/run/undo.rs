@@ -4,8 +4,8 @@ use std::fmt;
 
 use arrayvec::ArrayVec;
 
-use crate::compensation::CompensationFailure;
 use crate::engine::Engine;
+use crate::error::CompensationOutcome;
 use crate::kind::StepKind;
 use crate::place::{Calls, Instance, Position};
 use crate::step::{Kind, Step, StepMeta};
@@ -72,13 +72,13 @@ impl<S: Step> Undo for Called<'_, S> {
                     .compensate::<S>(position, self.services, output)
                     .await
             }
-            None => Ok(Ok(())),
+            None => Ok(CompensationOutcome::Compensated),
         }
     }
 }
 
 /// How one compensation ended, unless the engine let go of the saga.
-pub type Compensated<E> = Result<Result<(), CompensationFailure>, <E as Engine>::Suspension>;
+pub type Compensated<E> = Result<CompensationOutcome, <E as Engine>::Suspension>;
 
 /// What a saga has called so far, last first: what has to be undone if it fails.
 pub(super) struct UndoStack<'run, U, const N: usize> {

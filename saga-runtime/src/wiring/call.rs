@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::ErrorRecord;
 use crate::step::{Call, Step};
 
 /// What can be awaited in the body of a saga.
@@ -45,15 +46,25 @@ impl<G> SubSaga<G> {
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`, or end the saga with `?`"
 )]
 pub trait RecordedError: Sized {
-    /// The call of a step whose refusal is handled.
-    #[inline]
-    fn of<'run, 'a, S: Step<Error = Self>>(call: Call<'run, 'a, S>) -> Call<'run, 'a, S> {
-        call
-    }
+    /// The call of a step whose refusal is handled, and how the error is written down.
+    fn of<'run, 'a, S: Step<Error = Self>>(
+        call: Call<'run, 'a, S>,
+    ) -> (Call<'run, 'a, S>, ErrorRecord<Self>);
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: Serialize + DeserializeOwned> RecordedError for E {}
+impl<E: Serialize + DeserializeOwned> RecordedError for E {
+    #[inline]
+    fn of<'run, 'a, S: Step<Error = Self>>(
+        call: Call<'run, 'a, S>,
+    ) -> (Call<'run, 'a, S>, ErrorRecord<Self>) {
+        let errors = ErrorRecord::Whole {
+            write: |error| serde_json::to_string(error),
+            read: |text| serde_json::from_str(text),
+        };
+        (call, errors)
+    }
+}
 
 /// What stands before a `?` in the body of a saga and takes the context, as a step does.
 #[diagnostic::on_unimplemented(

@@ -1,0 +1,160 @@
+//! Writes down what one saga does: events are noted as they happen, and written together before the next request.
+//! What they mean is `history.rs`.
+
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Reason};
+use crate::retry::RetryPolicy;
+
+/// Why a coordinator lets go of a saga that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LetGo {
+    /// The coordinator shuts down; nothing of the saga is under way.
+    Shutdown,
+    /// Somebody else has claimed it.
+    Fenced,
+    /// The journal can't be reached, and the lease has run out.
+    Unreachable(String),
+    /// It can't go on by itself.
+    Stuck(Reason),
+}
+
+impl LetGo {
+    /// The saga is stuck for this reason.
+    pub(crate) fn stuck(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Stuck(Reason::new(code, message))
+    }
+}
+
+/// For how long a worker may act for the sagas that it holds, and whether it is about to stop.
+#[derive(Debug)]
+pub(crate) struct Tenure {
+    valid_until: Mutex<Instant>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Tenure {
+    pub(crate) fn new(valid_until: Instant) -> Self {
+        Self {
+            valid_until: Mutex::new(valid_until),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// The journal has extended the lease.
+    pub(crate) fn extend(&self, until: Instant) {
+        *self.lock() = until;
+    }
+
+    fn is_over(&self) -> bool {
+        *self.lock() <= Instant::now()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.valid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entries of one saga that is held.
+pub(crate) struct Recorder {
+    journal: Arc<dyn Journal>,
+    claim: Claim,
+    tenure: Arc<Tenure>,
+    noted: Mutex<Vec<Event>>,
+    /// The number of the next entry. Held while entries are written, so that they stay in order.
+    next: tokio::sync::Mutex<u64>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("claim", &self.claim)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long the recorder waits before it tries again to write, as long as the lease holds.
+const RETRY: RetryPolicy =
+    RetryPolicy::UNTIL_SUCCESS.backoff(Duration::from_millis(20), Duration::from_secs(1));
+
+impl Recorder {
+    pub(crate) fn new(
+        journal: Arc<dyn Journal>,
+        claim: Claim,
+        next: u64,
+        tenure: Arc<Tenure>,
+    ) -> Self {
+        Self {
+            journal,
+            claim,
+            tenure,
+            noted: Mutex::default(),
+            next: tokio::sync::Mutex::new(next),
+        }
+    }
+
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    pub(crate) fn tenure(&self) -> &Tenure {
+        &self.tenure
+    }
+
+    /// Notes what has happened; it is written with the next [`write`](Self::write).
+    pub(crate) fn note(&self, event: Event) {
+        self.lock().push(event);
+    }
+
+    /// Writes what was noted. Tries again while the journal can't be reached and the lease holds.
+    ///
+    /// # Errors
+    /// Why the saga has to be let go of. What was noted may be written or not.
+    pub(crate) async fn write(&self) -> Result<(), LetGo> {
+        let mut next = self.next.lock().await;
+        let events = mem::take(&mut *self.lock());
+        if events.is_empty() {
+            return Ok(());
+        }
+        let count = events.len() as u64;
+        let mut waits = RETRY.backoffs();
+        loop {
+            let appended = self.journal.append(&self.claim, *next, events.clone());
+            match appended.await {
+                Ok(()) => {
+                    *next += count;
+                    return Ok(());
+                }
+                Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {
+                    return Err(LetGo::Fenced);
+                }
+                Err(AppendError::Journal(error)) => {
+                    let is_over = self.tenure.is_over() || self.tenure.shutdown.is_cancelled();
+                    if is_over || matches!(error, JournalError::Closed) {
+                        return Err(LetGo::Unreachable(error.to_string()));
+                    }
+                }
+            }
+            if let Some(wait) = waits.next() {
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+
+    /// Lets go of the saga, while nothing of it is under way.
+    pub(crate) async fn release(&self) -> Result<(), JournalError> {
+        self.journal.release(&self.claim).await
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Event>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
