@@ -104,6 +104,11 @@ impl Control {
         self.forward_only.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the saga only goes forward.
+    pub(crate) fn only_goes_forward(&self) -> bool {
+        self.forward_only.load(Ordering::Relaxed)
+    }
+
     /// Whether nothing can interrupt the saga from the start.
     #[inline]
     pub(crate) fn is_unlimited(&self) -> bool {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::compensation::CompensationFailure;
 use crate::control::Interruption;
 use crate::id::SagaId;
+use crate::journal::Reason;
 
 /// A saga that failed: where, why, and what has become of the steps that were done before.
 ///
@@ -282,6 +283,18 @@ impl<E> SagaError<E> {
     /// Whether nobody has to look at it any more: all is undone, or an operator has said that it stays as it is.
     pub(crate) fn is_final(&self) -> bool {
         !self.0.past_pivot && !self.0.compensations.iter().any(Compensation::is_open)
+    }
+}
+
+impl<E: Display> SagaError<E> {
+    /// Why somebody has to look at the saga.
+    pub(crate) fn stuck_because(&self) -> Reason {
+        let code = if self.0.past_pivot {
+            "pivot_in_doubt"
+        } else {
+            "compensation_failed"
+        };
+        Reason::new(code, self.to_string())
     }
 }
 

@@ -39,6 +39,17 @@ enum Outcome {
     Settled { reason: Reason, settled: Settling },
 }
 
+impl Outcome {
+    /// Whether the step is in doubt, and nobody could settle it.
+    fn is_unsettled(&self) -> bool {
+        match self {
+            Self::InDoubt { .. } => true,
+            Self::Settled { settled, .. } => matches!(settled, Settling::Unresolved(_)),
+            Self::Done { .. } | Self::Refused { .. } => false,
+        }
+    }
+}
+
 /// What has become of the effect of a step in doubt, also by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Settling {
@@ -104,11 +115,6 @@ impl History {
         Ok(history)
     }
 
-    /// How many calls of steps are known.
-    pub(crate) fn len(&self) -> usize {
-        self.steps.len()
-    }
-
     /// The decision to undo the saga, if it was made.
     pub(crate) fn decision(&self) -> Option<&Decision> {
         self.decision.as_ref()
@@ -117,11 +123,6 @@ impl History {
     /// How it has ended, if it has.
     pub(crate) fn end(&self) -> Option<&End> {
         self.end.as_ref()
-    }
-
-    /// What has become of the compensations that have ended, in the order in which they did.
-    pub(crate) fn compensations(&self) -> &[(StepCall, CompensationOutcome)] {
-        &self.compensations
     }
 
     /// What is known about the call number `index`, which is one of `step`.
@@ -182,9 +183,35 @@ impl History {
             })
     }
 
-    /// The call that an operator can decide about: a step in doubt, or a compensation that has failed.
-    pub(crate) fn is_open(&self, step: &str, occurrence: usize) -> bool {
-        self.failed(step, occurrence).is_some() || self.unsettled(step, occurrence).is_some()
+    /// The calls that an operator can decide about: steps in doubt, and compensations that have failed.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &StepCall> {
+        let in_doubt = self.steps.iter().filter(|one| one.outcome.is_unsettled());
+        let failed = self
+            .compensations
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, CompensationOutcome::Failed(_)));
+        let in_doubt = in_doubt.map(|one| &one.call);
+        in_doubt.chain(failed.map(|(call, _)| call))
+    }
+
+    /// The calls that were undone, or were to be: how each was settled or compensated.
+    pub(crate) fn undone(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
+        let settled = self.steps.iter().filter_map(|one| match &one.outcome {
+            Outcome::Settled { settled, .. } => match settled {
+                Settling::Resolved => Some((&one.call, CompensationOutcome::Resolved)),
+                Settling::Unresolved(failure) => {
+                    Some((&one.call, CompensationOutcome::Failed(failure.clone())))
+                }
+                Settling::Skipped { reason } => {
+                    let reason = reason.clone();
+                    Some((&one.call, CompensationOutcome::Skipped { reason }))
+                }
+                Settling::Nothing | Settling::Done { .. } => None,
+            },
+            Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::InDoubt { .. } => None,
+        });
+        let compensated = self.compensations.iter();
+        settled.chain(compensated.map(|(call, outcome)| (call, outcome.clone())))
     }
 
     /// The call of a step in doubt that could not be settled.
@@ -206,12 +233,7 @@ impl History {
 
     fn unsettled(&self, step: &str, occurrence: usize) -> Option<usize> {
         self.steps.iter().position(|Recorded { call, outcome }| {
-            let is_open = match outcome {
-                Outcome::InDoubt { .. } => true,
-                Outcome::Settled { settled, .. } => matches!(settled, Settling::Unresolved(_)),
-                Outcome::Done { .. } | Outcome::Refused { .. } => false,
-            };
-            is_open && call.name == step && call.occurrence as usize == occurrence
+            outcome.is_unsettled() && call.name == step && call.occurrence as usize == occurrence
         })
     }
 

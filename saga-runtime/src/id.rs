@@ -1,5 +1,6 @@
 //! The identity of one saga: the text a caller chose, or one made up for it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -62,6 +63,42 @@ impl std::str::FromStr for SagaId {
 
     fn from_str(id: &str) -> Result<Self, Self::Err> {
         Self::new(id)
+    }
+}
+
+impl TryFrom<&str> for SagaId {
+    type Error = InvalidSagaId;
+
+    fn try_from(id: &str) -> Result<Self, Self::Error> {
+        Self::new(id)
+    }
+}
+
+impl TryFrom<String> for SagaId {
+    type Error = InvalidSagaId;
+
+    fn try_from(id: String) -> Result<Self, Self::Error> {
+        Self::new(id)
+    }
+}
+
+impl TryFrom<&String> for SagaId {
+    type Error = InvalidSagaId;
+
+    fn try_from(id: &String) -> Result<Self, Self::Error> {
+        Self::new(id)
+    }
+}
+
+impl From<&SagaId> for SagaId {
+    fn from(id: &SagaId) -> Self {
+        id.clone()
+    }
+}
+
+impl From<Infallible> for InvalidSagaId {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

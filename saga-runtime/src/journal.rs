@@ -4,6 +4,7 @@
 mod error;
 mod event;
 mod lease;
+mod memory;
 mod record;
 mod row;
 
@@ -15,6 +16,7 @@ use crate::id::SagaId;
 
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Reason, Settled, StepCall};
+pub use memory::Memory;
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };
@@ -74,9 +76,10 @@ pub trait Journal: Send + Sync + 'static {
         events: Vec<Event>,
     ) -> Result<(), AppendError>;
 
-    /// Lets go of a saga in an orderly way: nothing of it is under way. It can be claimed at once, and this claim is not
-    /// counted against it. A claim that is fenced is let go of already.
-    async fn release(&self, claim: &Claim) -> Result<(), JournalError>;
+    /// Lets go of a saga: it can be claimed at once, and this claim is not counted against it. `in_doubt` says that the step
+    /// after the last entry may have been requested: [`Claimed::orderly`] is `false` the next time. A claim that is fenced
+    /// is let go of already.
+    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError>;
 
     /// Notes that somebody wants the saga cancelled. Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.

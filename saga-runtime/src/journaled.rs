@@ -39,8 +39,6 @@ pub(crate) struct Journaled {
     pub(crate) history: History,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) policies: Policies,
-    /// Whether the step after the last one that is written down may have been requested by an earlier process.
-    pub(crate) in_doubt: AtomicBool,
     /// How many calls of steps the body has made.
     calls: AtomicUsize,
 }
@@ -52,7 +50,6 @@ impl Journaled {
         history: History,
         recorder: Arc<Recorder>,
         policies: Policies,
-        in_doubt: bool,
     ) -> Self {
         Self {
             instance,
@@ -60,7 +57,6 @@ impl Journaled {
             history,
             recorder,
             policies,
-            in_doubt: AtomicBool::new(in_doubt),
             calls: AtomicUsize::new(0),
         }
     }
@@ -86,6 +82,23 @@ impl Journaled {
         }
     }
 
+    /// Notes that the saga has completed.
+    fn completed(&self, output: &impl Payload) -> Result<(), LetGo> {
+        self.replayed()?;
+        if let Some(decision) = self.history.decision() {
+            let reason = &decision.reason.message;
+            return Err(self.changed(format_args!(
+                "it completes, but is written down as failed: {reason}"
+            )));
+        }
+        let output = self.payload(output).map_err(|message| {
+            let message = format!("the result can't be written down: {message}");
+            LetGo::stuck("unrecordable", message)
+        })?;
+        self.recorder.note(Event::Completed { output });
+        Ok(())
+    }
+
     /// A value as it is written down.
     pub(crate) fn payload(&self, value: &impl Payload) -> Result<String, String> {
         to_json(value, self.policies.payload_limit)
@@ -106,7 +119,7 @@ impl Journaled {
             return StepEnd::Suspended(LetGo::Shutdown);
         }
         let call = call::<S>(position);
-        let in_doubt = self.in_doubt.swap(false, Ordering::Relaxed);
+        let in_doubt = self.recorder.take_in_doubt();
         let begin = match self.control.interruption() {
             Some(interruption) if in_doubt => Begin::Interrupted(interruption),
             Some(interruption) => return StepEnd::interrupted(interruption, Settlement::Nothing),
@@ -118,7 +131,7 @@ impl Journaled {
                     Begin::InDoubt
                 } else {
                     let attempt = Attempt::new(position, Role::Action, 1);
-                    let limit = self.limit(S::META.timeout);
+                    let limit = Some(self.limit(S::META.timeout));
                     match attempt_step::<S>(services, &attempt, args.clone(), limit).await {
                         Attempted::Done(output) => return self.done::<S>(call, 1, output),
                         Attempted::Refused(error) if is_definite::<S>(&error) => {
@@ -160,7 +173,7 @@ impl Journaled {
         match end {
             // Between two attempts, of which the first may have done something.
             StepEnd::Suspended(let_go) => {
-                self.in_doubt.store(!is_settling, Ordering::Relaxed);
+                self.recorder.set_in_doubt(!is_settling);
                 StepEnd::Suspended(let_go)
             }
             StepEnd::Done(output) => self.done::<S>(call, attempts, output),
@@ -334,7 +347,6 @@ impl Journaled {
 
     /// A step that was given up by an earlier process, and is settled.
     fn settled<S: Step>(
-        &self,
         reason: &Reason,
         settled: &Settling,
         errors: ErrorRecord<S::Error>,
@@ -375,7 +387,7 @@ impl Journaled {
                 why => stopped_for(why, Settlement::Nothing),
             },
             Next::Settle(reason) => {
-                self.in_doubt.store(false, Ordering::Relaxed);
+                self.recorder.set_in_doubt(false);
                 let why = why::<S>(reason, errors)?;
                 if S::META.kind == Kind::Pivot {
                     self.ask_pivot::<S>(position, services, args, why).await
@@ -385,7 +397,7 @@ impl Journaled {
                         .await
                 }
             }
-            Next::Settled(reason, settled) => self.settled::<S>(reason, settled, errors)?,
+            Next::Settled(reason, settled) => Self::settled::<S>(reason, settled, errors)?,
             Next::Stop(decision) => {
                 let why = Why::Recorded {
                     code: decision.reason.code.to_string(),
@@ -415,7 +427,30 @@ impl Engine for Journaled {
     }
 
     fn end<G: Saga>(&self, end: SagaEnd<G, LetGo>) -> Self::End<G> {
-        end
+        let noted = match &end {
+            SagaEnd::Completed(output) => self.completed(output),
+            SagaEnd::Failed(error) => self.replayed().map(|()| {
+                self.recorder.note(if error.is_final() {
+                    Event::Compensated
+                } else {
+                    let reason = error.stuck_because();
+                    Event::Stuck { reason }
+                });
+            }),
+            SagaEnd::Suspended(LetGo::Stuck(reason)) => Err(LetGo::Stuck(reason.clone())),
+            SagaEnd::Suspended(_) => Ok(()),
+        };
+        match noted {
+            Ok(()) => end,
+            Err(let_go) => {
+                if let LetGo::Stuck(reason) = &let_go {
+                    self.recorder.note(Event::Stuck {
+                        reason: reason.clone(),
+                    });
+                }
+                SagaEnd::Suspended(let_go)
+            }
+        }
     }
 
     async fn step<'a, S: Step>(
@@ -468,7 +503,7 @@ impl Engine for Journaled {
         let mut compensating = Compensating::<S> {
             services,
             output,
-            limit: self.limit(S::META.compensation_timeout),
+            limit: Some(self.limit(S::META.compensation_timeout)),
         };
         let retry = S::META.compensation_retry;
         let (attempts, undone) = undo(&mut compensating, position, retry, None, &around).await?;
@@ -486,8 +521,9 @@ impl Engine for Journaled {
 }
 
 impl Journaled {
-    fn limit(&self, own: Option<Duration>) -> Option<Duration> {
-        Some(own.unwrap_or(self.policies.attempt_timeout))
+    /// The longest that an attempt may take.
+    fn limit(&self, own: Option<Duration>) -> Duration {
+        own.unwrap_or(self.policies.attempt_timeout)
     }
 
     /// Waits, unless the coordinator shuts down.
@@ -506,7 +542,7 @@ struct Around<'a> {
 
 impl Surroundings<LetGo> for Around<'_> {
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
-        self.engine.limit(own)
+        Some(self.engine.limit(own))
     }
 
     fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, LetGo>> {

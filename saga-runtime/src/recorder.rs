@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,17 @@ pub(crate) enum LetGo {
     Unreachable(String),
     /// It can't go on by itself.
     Stuck(Reason),
+}
+
+impl fmt::Display for LetGo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shutdown => f.write_str("the coordinator shuts down"),
+            Self::Fenced => f.write_str("somebody else has taken it over"),
+            Self::Unreachable(message) => f.write_str(message),
+            Self::Stuck(reason) => f.write_str(&reason.message),
+        }
+    }
 }
 
 impl LetGo {
@@ -71,6 +83,7 @@ pub(crate) struct Recorder {
     noted: Mutex<Vec<Event>>,
     /// The number of the next entry. Held while entries are written, so that they stay in order.
     next: tokio::sync::Mutex<u64>,
+    in_doubt: AtomicBool,
 }
 
 impl fmt::Debug for Recorder {
@@ -90,6 +103,7 @@ impl Recorder {
         journal: Arc<dyn Journal>,
         claim: Claim,
         next: u64,
+        in_doubt: bool,
         tenure: Arc<Tenure>,
     ) -> Self {
         Self {
@@ -98,6 +112,7 @@ impl Recorder {
             tenure,
             noted: Mutex::default(),
             next: tokio::sync::Mutex::new(next),
+            in_doubt: AtomicBool::new(in_doubt),
         }
     }
 
@@ -149,9 +164,20 @@ impl Recorder {
         }
     }
 
+    /// Whether the step after the last entry may have been requested, and its answer is not known.
+    pub(crate) fn set_in_doubt(&self, in_doubt: bool) {
+        self.in_doubt.store(in_doubt, Ordering::Relaxed);
+    }
+
+    /// Takes note that the step in doubt is about to be asked again, and says if there was one.
+    pub(crate) fn take_in_doubt(&self) -> bool {
+        self.in_doubt.swap(false, Ordering::Relaxed)
+    }
+
     /// Lets go of the saga, while nothing of it is under way.
     pub(crate) async fn release(&self) -> Result<(), JournalError> {
-        self.journal.release(&self.claim).await
+        let in_doubt = self.in_doubt.load(Ordering::Relaxed);
+        self.journal.release(&self.claim, in_doubt).await
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Event>> {

@@ -1,6 +1,7 @@
 //! The shape of a saga: its steps and branches as data, to be read, compared and drawn without running anything.
 
 mod dot;
+mod fingerprint;
 mod graph;
 mod mermaid;
 mod outline;

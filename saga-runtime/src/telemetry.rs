@@ -4,6 +4,8 @@
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
 
+use crate::id::SagaId;
+use crate::journal::JournalError;
 use crate::place::{Instance, Place, Position, Role};
 
 /// How the saga or the attempt ended.
@@ -46,6 +48,16 @@ pub(crate) fn compensation_failed(position: Position<'_>, attempts: u32) {
         step.name = position.step().name,
         step.occurrence = position.occurrence(),
         attempts }, "compensation failed");
+}
+
+/// Warns that the journal could not be reached.
+pub(crate) fn journal_trouble(error: &JournalError) {
+    tracing::warn!(target: "saga", { error = %error }, "journal unavailable");
+}
+
+/// Reports a saga that can't go on by itself: somebody has to look at it.
+pub(crate) fn stuck(id: &SagaId, code: &str) {
+    tracing::error!(target: "saga", { saga.id = %id, code }, "saga stuck");
 }
 
 /// The span of one attempt of a step or of a compensation.

@@ -57,7 +57,7 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
         let settled = mem::take(&mut self.given_up);
         let mut compensations: Vec<_> = settled.into_iter().filter_map(|one| one.settled).collect();
         let past_pivot = self.is_past_pivot(&compensations);
-        if self.goes_back(&G::META, past_pivot, &compensations) {
+        if Self::goes_back(&G::META, past_pivot, &compensations) {
             let failing = Failing {
                 code: cause.code(),
                 message: &cause,
@@ -86,7 +86,7 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
     }
 
     /// Whether compensations run at all: the pivot is not behind, and no failure has halted them already.
-    fn goes_back(&self, meta: &SagaMeta, past_pivot: bool, settled: &[Compensation]) -> bool {
+    fn goes_back(meta: &SagaMeta, past_pivot: bool, settled: &[Compensation]) -> bool {
         let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
         !(past_pivot || halts && settled.iter().any(Compensation::has_failed))
     }
@@ -99,7 +99,7 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
         compensations: &mut Vec<Compensation>,
     ) -> Result<(), E::Suspension> {
         let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
-        let mut halted = !self.goes_back(meta, past_pivot, compensations);
+        let mut halted = !Self::goes_back(meta, past_pivot, compensations);
         let entries = &self.stack.entries;
         compensations.reserve_exact(entries.len());
         if meta.compensations == CompensationOrder::Parallel && !halted {

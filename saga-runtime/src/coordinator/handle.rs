@@ -1,0 +1,105 @@
+//! A saga that was submitted: to wait for, to ask after, to cancel.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Inner;
+use super::error::{ExecuteError, OperatorError};
+use super::outcome::outcome;
+use super::run::Answer;
+use crate::id::SagaId;
+use crate::journal::{JournalError, State};
+use crate::saga::Saga;
+
+/// A saga on a [`Coordinator`](crate::Coordinator). Dropping it changes nothing about the saga.
+#[must_use = "`wait` for the saga, or drop the handle if nobody asks for its end"]
+pub struct Handle<S: ?Sized + Send + Sync + 'static, G: Saga> {
+    inner: Arc<Inner<S>>,
+    id: SagaId,
+    reply: Option<oneshot::Receiver<Answer<G>>>,
+}
+
+impl<S: ?Sized + Send + Sync + 'static, G: Saga> fmt::Debug for Handle<S, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("saga", &G::META.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
+    pub(super) fn new(
+        inner: Arc<Inner<S>>,
+        id: SagaId,
+        reply: Option<oneshot::Receiver<Answer<G>>>,
+    ) -> Self {
+        Self { inner, id, reply }
+    }
+
+    /// The id of the saga.
+    #[must_use]
+    pub fn id(&self) -> &SagaId {
+        &self.id
+    }
+
+    /// In which state the saga is.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn status(&self) -> Result<State, JournalError> {
+        let history = self.inner.journal.load(&self.id).await?;
+        // A saga that was removed had ended; in which way is not known any more.
+        Ok(history.map_or(State::Completed, |history| history.record.state))
+    }
+
+    /// Cancels the saga: the current attempt ends, then what was done is compensated.
+    ///
+    /// # Errors
+    /// If it has ended, or is past its pivot, or the journal can't be reached.
+    pub async fn cancel(&self, reason: &str) -> Result<(), OperatorError> {
+        self.inner.cancel(&self.id, reason).await
+    }
+
+    /// Waits for the end of the saga.
+    ///
+    /// # Errors
+    /// [`ExecuteError`] if it did not complete, as far as this process knows.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing about the saga.
+    pub async fn wait(self) -> Result<G::Output, ExecuteError<G::Error>> {
+        if let Some(reply) = self.reply
+            && let Ok(answer) = reply.await
+        {
+            return answer;
+        }
+        loop {
+            let waiting = self.inner.waiters.enter(&self.id);
+            let mut ended = pin!(waiting.ended.notified());
+            // From here on no end is missed: what is written down is read after this.
+            ended.as_mut().enable();
+            let history = self.inner.journal.load(&self.id).await?;
+            let Some(history) = history else {
+                return Err(ExecuteError::InProgress {
+                    id: self.id.clone(),
+                    why: "it has ended and was removed from the journal".to_owned(),
+                });
+            };
+            if let Some(answer) = outcome::<G>(&history) {
+                return answer;
+            }
+            if self.inner.is_shutting_down() && !self.inner.running().contains_key(&self.id) {
+                return Err(ExecuteError::InProgress {
+                    id: self.id.clone(),
+                    why: "the coordinator shuts down".to_owned(),
+                });
+            }
+            // The saga may run in another process, which tells nobody here: hence the limit.
+            let _ = tokio::time::timeout(self.inner.poll_interval, ended).await;
+        }
+    }
+}

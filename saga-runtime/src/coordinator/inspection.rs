@@ -1,0 +1,227 @@
+//! What operators read of sagas: lists, and the history of one. No services and no definitions are needed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::CompensationOutcome;
+use crate::history::History;
+use crate::id::SagaId;
+use crate::journal::{
+    Damage, Entry, Event, Filter, Journal, JournalError, Page, Reason, Record, Settled, StepCall,
+};
+
+/// Reads the sagas of a journal, also beside a coordinator that runs them.
+#[derive(Clone)]
+pub struct Inspector {
+    journal: Arc<dyn Journal>,
+}
+
+impl fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspector").finish_non_exhaustive()
+    }
+}
+
+impl Inspector {
+    /// Reads this journal.
+    pub fn new(journal: impl Journal) -> Self {
+        Self {
+            journal: Arc::new(journal),
+        }
+    }
+
+    pub(super) fn shared(journal: Arc<dyn Journal>) -> Self {
+        Self { journal }
+    }
+
+    /// Lists sagas, the newest first.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
+        self.journal.list(filter).await
+    }
+
+    /// Everything that is written down about one saga; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn inspect(&self, id: &SagaId) -> Result<Option<Inspection>, JournalError> {
+        let history = self.journal.load(id).await?;
+        Ok(history.map(|history| Inspection::new(history.record, history.entries)))
+    }
+}
+
+/// Everything that is written down about one saga. `Display` shows it to people, without payloads.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// How it was started, and in which state it is.
+    pub record: Record,
+    /// What it has done, in order.
+    pub entries: Vec<Entry>,
+    /// What of it can't be read, if something can't.
+    pub damage: Option<Damage>,
+    /// The steps that would be compensated if it failed now, or that are still to be compensated, last first.
+    pub to_compensate: Vec<StepCall>,
+    /// The steps that an operator has left as they are. A saga with such a step says so for ever.
+    pub skipped: Vec<StepCall>,
+}
+
+impl Inspection {
+    fn new(record: Record, entries: Result<Vec<Entry>, Damage>) -> Self {
+        let (entries, mut damage) = match entries {
+            Ok(entries) => (entries, None),
+            Err(damage) => (Vec::new(), Some(damage)),
+        };
+        let history = History::new(&entries).unwrap_or_else(|unclear| {
+            damage.get_or_insert(unclear);
+            History::default()
+        });
+        let to_compensate = if history.end().is_some() {
+            Vec::new()
+        } else {
+            history.to_compensate().cloned().collect()
+        };
+        let is_skipped =
+            |outcome: &CompensationOutcome| matches!(outcome, CompensationOutcome::Skipped { .. });
+        let skipped = history
+            .undone()
+            .filter(|(_, outcome)| is_skipped(outcome))
+            .map(|(call, _)| call.clone())
+            .collect();
+        Self {
+            record,
+            entries,
+            damage,
+            to_compensate,
+            skipped,
+        }
+    }
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Record {
+            saga,
+            state,
+            started_at,
+            cancellation,
+            ..
+        } = &self.record;
+        writeln!(
+            f,
+            "saga {}: {}, version {}, {state}",
+            saga.id, saga.name, saga.version
+        )?;
+        if let Some(cancellation) = cancellation {
+            writeln!(f, "  to be cancelled: {}", cancellation.reason)?;
+        }
+        for entry in &self.entries {
+            let after = entry.at.duration_since(*started_at).unwrap_or_default();
+            writeln!(
+                f,
+                "  {:>3}  +{:>9.3}s  {}",
+                entry.seq,
+                after.as_secs_f64(),
+                Line(&entry.event)
+            )?;
+        }
+        if let Some(damage) = &self.damage {
+            writeln!(f, "  DAMAGED: {damage}")?;
+        }
+        list(f, "to compensate", &self.to_compensate)?;
+        list(f, "skipped", &self.skipped)
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, title: &str, calls: &[StepCall]) -> fmt::Result {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let calls: Vec<_> = calls.iter().map(ToString::to_string).collect();
+    writeln!(f, "  {title}: {}", calls.join(", "))
+}
+
+/// An event as one line, without its payload.
+struct Line<'a>(&'a Event);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Event::StepDone { step, attempts, .. } => {
+                write!(f, "{step} done{}", Attempts(*attempts))
+            }
+            Event::StepRefused {
+                step,
+                attempts,
+                reason,
+            } => write!(
+                f,
+                "{step} refused{}: {}",
+                Attempts(*attempts),
+                reason.message
+            ),
+            Event::StepInDoubt {
+                step,
+                attempts,
+                reason,
+            } => write!(
+                f,
+                "{step} in doubt{}: {}",
+                Attempts(*attempts),
+                reason.message
+            ),
+            Event::StepSettled { step, settled } => match settled {
+                Settled::Nothing => write!(f, "{step} settled: nothing has happened"),
+                Settled::Done { .. } => write!(f, "{step} settled: it was done"),
+                Settled::Resolved => write!(f, "{step} settled: undone by its resolver"),
+                Settled::Unresolved { attempts, message } => {
+                    write!(f, "{step} NOT settled{}: {message}", Attempts(*attempts))
+                }
+            },
+            Event::Compensating { step, reason } => match step {
+                Some(step) => write!(f, "compensating, since {step} failed: {}", reason.message),
+                None => write!(f, "compensating: {}", reason.message),
+            },
+            Event::CompensationDone { step, attempts } => {
+                write!(f, "{step} compensated{}", Attempts(*attempts))
+            }
+            Event::CompensationFailed {
+                step,
+                attempts,
+                message,
+            } => write!(
+                f,
+                "{step} NOT compensated{}: {message}",
+                Attempts(*attempts)
+            ),
+            Event::Completed { .. } => f.write_str("completed"),
+            Event::Compensated => f.write_str("compensated"),
+            Event::Stuck {
+                reason: Reason { message, .. },
+            } => write!(f, "stuck: {message}"),
+            Event::Retried { reason } => write!(f, "retried by hand: {reason}"),
+            Event::CompensationResolved { step, reason } => {
+                write!(f, "{step} undone by hand: {reason}")
+            }
+            Event::CompensationSkipped { step, reason } => {
+                write!(f, "{step} left as it is, by hand: {reason}")
+            }
+            Event::StepCompleted { step, reason, .. } => {
+                write!(f, "{step} completed by hand: {reason}")
+            }
+        }
+    }
+}
+
+struct Attempts(u32);
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 | 1 => Ok(()),
+            attempts => write!(f, " after {attempts} attempts"),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How a saga ended, as it is written down: for those who did not start it.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use super::error::{ExecuteError, Stuck};
+use super::run::Answer;
+use crate::error::{Cause, Compensation, SagaError};
+use crate::history::{End, History};
+use crate::journal::{self, Event, State};
+use crate::journaled::from_json;
+use crate::saga::Saga;
+
+/// How the saga has ended, if it has.
+pub(super) fn outcome<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
+    let id = &recorded.record.saga.id;
+    let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
+    let entries = match &recorded.entries {
+        Ok(entries) => entries,
+        Err(damage) => return stuck(damage.to_string()),
+    };
+    let history = match History::new(entries) {
+        Ok(history) => history,
+        Err(damage) => return stuck(damage.to_string()),
+    };
+    match history.end() {
+        Some(End::Completed { output }) => Some(from_json(output).map_err(|error| {
+            let reason = format!("the output that is written down can't be read: {error}");
+            ExecuteError::Stuck(Stuck::new(id, reason, None))
+        })),
+        Some(End::Compensated) => Some(Err(ExecuteError::Failed(failure::<G>(recorded, &history)))),
+        None if recorded.record.state == State::Stuck => {
+            match entries.last().map(|last| &last.event) {
+                Some(Event::Stuck { reason }) => stuck(reason.message.clone()),
+                _ => None,
+            }
+        }
+        None => None,
+    }
+}
+
+/// The failure of a saga that was compensated.
+fn failure<G: Saga>(recorded: &journal::History, history: &History) -> SagaError<G::Error> {
+    let compensations = history
+        .undone()
+        .map(|(call, outcome)| Compensation {
+            step: known(&call.name),
+            outcome,
+        })
+        .collect();
+    let (step, cause) = match history.decision() {
+        Some(decision) => {
+            let reason = &decision.reason;
+            let cause = Cause::recorded(&reason.code, reason.message.clone());
+            (decision.step.as_deref().map(known), cause)
+        }
+        None => (None, Cause::Cancelled),
+    };
+    let id = Some(recorded.record.saga.id.clone());
+    SagaError::new(G::META.name, id, step, cause, compensations, false)
+}
+
+/// The name of a step, which may come from a definition that this process does not have. There are as many as steps were
+/// ever defined, so they are kept.
+fn known(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(name) = names.get(name) {
+        return name;
+    }
+    let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(name);
+    name
+}

@@ -1,0 +1,247 @@
+//! One saga in a task of its own: from its claim to its end, or until it is let go of.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::SystemTime;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::error::{ExecuteError, Stuck};
+use super::{Inner, Running};
+use crate::attempt::message;
+use crate::control::{Control, Limits};
+use crate::history::History;
+use crate::id::SagaId;
+use crate::journal::{Claim, Claimed, Damage, Event, Reason};
+use crate::journaled::Journaled;
+use crate::place::Instance;
+use crate::recorder::{LetGo, Recorder};
+use crate::saga::{Saga, SagaEnd};
+use crate::telemetry;
+
+/// A saga that is held, and may run.
+#[derive(Debug)]
+pub(super) struct Claimant {
+    claim: Claim,
+    slot: OwnedSemaphorePermit,
+    history: History,
+    next: u64,
+    in_doubt: bool,
+    is_cancelled: bool,
+    started_at: Option<SystemTime>,
+}
+
+impl Claimant {
+    /// A saga that has just been started.
+    pub(super) fn new(claim: Claim, slot: OwnedSemaphorePermit) -> Self {
+        Self {
+            claim,
+            slot,
+            history: History::default(),
+            next: 1,
+            in_doubt: false,
+            is_cancelled: false,
+            started_at: None,
+        }
+    }
+
+    /// A saga that was taken over, and what of it can't be read: then it can only be parked.
+    pub(super) fn resuming(claimed: Claimed, slot: OwnedSemaphorePermit) -> (Self, Option<Damage>) {
+        let history = claimed.entries.and_then(|entries| History::new(&entries));
+        let (history, damage) = match history {
+            Ok(history) => (history, None),
+            Err(damage) => (History::default(), Some(damage)),
+        };
+        let claimant = Self {
+            claim: claimed.claim,
+            slot,
+            history,
+            next: claimed.next,
+            in_doubt: !claimed.orderly,
+            is_cancelled: claimed.record.cancellation.is_some(),
+            started_at: Some(claimed.record.started_at),
+        };
+        (claimant, damage)
+    }
+}
+
+/// Where the one who started a saga waits for its end.
+pub(super) struct Reply<G: Saga>(oneshot::Sender<Answer<G>>);
+
+/// How a saga ended, for the one who started it.
+pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
+
+impl<G: Saga> Reply<G> {
+    pub(super) fn channel() -> (Self, oneshot::Receiver<Answer<G>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(sender), receiver)
+    }
+}
+
+impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+    /// Runs a saga in a task of its own.
+    pub(super) fn spawn<G>(self: &Arc<Self>, claimant: Claimant, saga: G, reply: Option<Reply<G>>)
+    where
+        G: Saga<Services = S>,
+    {
+        let cancellation = CancellationToken::new();
+        if claimant.is_cancelled {
+            cancellation.cancel();
+        }
+        let elapsed = |since: SystemTime| since.elapsed().unwrap_or_default();
+        let elapsed = claimant.started_at.map(elapsed).unwrap_or_default();
+        let deadline = G::META
+            .deadline
+            .map(|deadline| deadline.saturating_sub(elapsed));
+        let limits = Limits::new(Some(cancellation.clone()), deadline);
+        let control = Arc::new(Control::new(limits));
+        let running = Running {
+            cancellation,
+            control: Arc::clone(&control),
+        };
+        self.running().insert(claimant.claim.id.clone(), running);
+        let inner = Arc::clone(self);
+        self.tasks.spawn(inner.run(claimant, saga, control, reply));
+    }
+
+    async fn run<G>(
+        self: Arc<Self>,
+        claimant: Claimant,
+        saga: G,
+        control: Arc<Control>,
+        reply: Option<Reply<G>>,
+    ) where
+        G: Saga<Services = S>,
+    {
+        let id = claimant.claim.id.clone();
+        let recorder = self.recorder(&claimant);
+        let engine = Journaled::new(
+            Instance::new(G::META.name, Some(id.clone())),
+            control,
+            claimant.history,
+            Arc::clone(&recorder),
+            self.policies,
+        );
+        let driven = caught(saga.drive(&*self.services, engine)).await;
+        let end = driven.unwrap_or_else(|panic| {
+            // Code of a payload or an error has panicked, outside of any step.
+            let reason = Reason::new("panicked", format!("panicked: {panic}"));
+            recorder.note(Event::Stuck {
+                reason: reason.clone(),
+            });
+            SagaEnd::Suspended(LetGo::Stuck(reason))
+        });
+        let answer = self.finish(&id, &recorder, end).await;
+        drop(claimant.slot);
+        if let Some(Reply(reply)) = reply {
+            // Whoever started it may have stopped waiting.
+            let _ = reply.send(answer);
+        }
+        self.waiters.wake(&id);
+    }
+
+    /// Writes down how the run ended, and lets go of the saga.
+    async fn finish<G: Saga>(
+        &self,
+        id: &SagaId,
+        recorder: &Recorder,
+        end: SagaEnd<G, LetGo>,
+    ) -> Answer<G> {
+        let written = recorder.write().await;
+        self.running().remove(id);
+        if self.is_shutting_down() {
+            self.work.notify_one();
+        }
+        let let_go = match (written, end) {
+            (Ok(()), SagaEnd::Completed(output)) => return Ok(output),
+            (Ok(()), SagaEnd::Failed(error)) if error.is_final() => {
+                return Err(ExecuteError::Failed(error));
+            }
+            (Ok(()), SagaEnd::Failed(error)) => {
+                let reason = error.stuck_because();
+                telemetry::stuck(id, &reason.code);
+                return Err(ExecuteError::Stuck(Stuck::new(
+                    id,
+                    reason.message,
+                    Some(error),
+                )));
+            }
+            (Ok(()), SagaEnd::Suspended(let_go)) | (Err(let_go), _) => let_go,
+        };
+        match &let_go {
+            LetGo::Stuck(reason) => {
+                telemetry::stuck(id, &reason.code);
+                return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
+            }
+            LetGo::Shutdown => {
+                if recorder.release().await.is_err() {
+                    self.abandoned().push(recorder.claim().clone());
+                }
+            }
+            LetGo::Unreachable(_) => self.abandoned().push(recorder.claim().clone()),
+            LetGo::Fenced => {}
+        }
+        Err(ExecuteError::InProgress {
+            id: id.clone(),
+            why: let_go.to_string(),
+        })
+    }
+
+    /// Writes down that a saga that can't be run is stuck.
+    pub(super) fn park(
+        self: &Arc<Self>,
+        claimant: Claimant,
+        code: &'static str,
+        message: impl Into<String>,
+    ) {
+        let reason = Reason::new(code, message);
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let id = claimant.claim.id.clone();
+            let recorder = inner.recorder(&claimant);
+            telemetry::stuck(&id, &reason.code);
+            recorder.note(Event::Stuck { reason });
+            if recorder.write().await.is_err() {
+                inner.abandoned().push(claimant.claim);
+            }
+            inner.waiters.wake(&id);
+        });
+    }
+
+    /// Lets go of a saga that was not run.
+    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let released = inner.journal.release(&claimant.claim, claimant.in_doubt);
+            if released.await.is_err() {
+                inner.abandoned().push(claimant.claim);
+            }
+        });
+    }
+
+    fn recorder(&self, claimant: &Claimant) -> Arc<Recorder> {
+        Arc::new(Recorder::new(
+            Arc::clone(&self.journal),
+            claimant.claim.clone(),
+            claimant.next,
+            claimant.in_doubt,
+            Arc::clone(&self.tenure),
+        ))
+    }
+}
+
+/// Polls `future` to its end; `Err` with the text of a panic.
+async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |cx| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(message(&*panic))),
+        }
+    })
+    .await
+}

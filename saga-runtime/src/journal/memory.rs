@@ -1,0 +1,290 @@
+//! A journal in memory: all that a journal promises, for as long as the process lives. For tests, and for sagas that need
+//! not survive.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::lease::Leases;
+use super::{
+    AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
+    JournalError, Lease, NewSaga, Page, Record, Started, State,
+};
+use crate::id::SagaId;
+
+/// A [`Journal`] in memory. Clones are the same journal, so that a test can stop one coordinator and start another on it.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<Sagas>>);
+
+#[derive(Debug, Default)]
+struct Sagas {
+    /// By the order in which they were started.
+    by_number: BTreeMap<u64, Saga>,
+    numbers: HashMap<SagaId, u64>,
+    last: u64,
+    leases: Leases,
+}
+
+#[derive(Debug)]
+struct Saga {
+    record: Record,
+    entries: Vec<Entry>,
+    /// Whether the step after the last entry may have been requested by a holder that let go.
+    in_doubt: bool,
+    /// See [`Claimed::recoveries`].
+    recoveries: u32,
+}
+
+impl Memory {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sagas> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sagas {
+    fn find(&mut self, id: &SagaId) -> Option<&mut Saga> {
+        let number = self.numbers.get(id)?;
+        self.by_number.get_mut(number)
+    }
+
+    /// The saga, if the claim is still worth something.
+    fn held(&mut self, claim: &Claim) -> Option<&mut Saga> {
+        self.find(&claim.id).filter(|saga| saga.is_held_by(claim))
+    }
+}
+
+impl Saga {
+    fn is_held_by(&self, claim: &Claim) -> bool {
+        self.record.worker.is_some() && self.record.epoch == claim.epoch
+    }
+
+    fn is_free(&self, leases: &Leases) -> bool {
+        let holder = self.record.worker.as_ref();
+        holder.is_none_or(|worker| !leases.is_valid(worker))
+    }
+
+    fn claim(&mut self, lease: &Lease) -> Claimed {
+        // Whoever held it before did not let go of it.
+        let is_cut_off = self.record.worker.is_some();
+        let record = &mut self.record;
+        record.epoch += 1;
+        record.worker = Some(lease.worker.clone());
+        if record.state == State::Waiting {
+            record.state = state(&self.entries);
+        }
+        self.recoveries += u32::from(is_cut_off);
+        let claim = Claim {
+            id: record.saga.id.clone(),
+            epoch: record.epoch,
+        };
+        let mut claimed = Claimed::new(claim, record.clone(), Ok(self.entries.clone()));
+        claimed.orderly = !(is_cut_off || self.in_doubt);
+        claimed.recoveries = self.recoveries;
+        claimed
+    }
+
+    fn append(&mut self, event: Event) {
+        let at = SystemTime::now();
+        let seq = self.entries.len() as u64 + 1;
+        self.record.changed_at = at;
+        self.record.state = self.record.state.after(&event);
+        if event.ends_claim() {
+            self.record.worker = None;
+        }
+        self.entries.push(Entry { seq, at, event });
+        self.in_doubt = false;
+        self.recoveries = 0;
+    }
+}
+
+/// The state of a saga that is held, after these entries.
+fn state(entries: &[Entry]) -> State {
+    let events = entries.iter().map(|entry| &entry.event);
+    events.fold(State::Running, State::after)
+}
+
+#[async_trait]
+impl Journal for Memory {
+    async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
+        let mut sagas = self.lock();
+        if let Some(existing) = sagas.find(&saga.id) {
+            return Ok(Started::Existing(Box::new(existing.record.clone())));
+        }
+        let id = saga.id.clone();
+        let mut new = Saga {
+            record: Record::new(saga, SystemTime::now()),
+            entries: Vec::new(),
+            in_doubt: false,
+            recoveries: 0,
+        };
+        let claim = worker.map(|lease| {
+            sagas.leases.renew(lease);
+            new.claim(lease).claim
+        });
+        sagas.last += 1;
+        let number = sagas.last;
+        sagas.numbers.insert(id, number);
+        sagas.by_number.insert(number, new);
+        Ok(Started::New(claim))
+    }
+
+    async fn claim(
+        &self,
+        worker: &Lease,
+        names: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Claimed>, JournalError> {
+        let mut sagas = self.lock();
+        sagas.leases.renew(worker);
+        let Sagas {
+            by_number, leases, ..
+        } = &mut *sagas;
+        let can_go_on = |saga: &&mut Saga| {
+            let Record {
+                saga: new, state, ..
+            } = &saga.record;
+            let is_open = !state.is_final() && *state != State::Stuck;
+            is_open && names.contains(&&*new.name) && saga.is_free(leases)
+        };
+        let free = by_number.values_mut().filter(can_go_on);
+        Ok(free.take(limit).map(|saga| saga.claim(worker)).collect())
+    }
+
+    async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
+        let mut sagas = self.lock();
+        sagas.leases.renew(worker);
+        let Sagas {
+            by_number,
+            leases,
+            numbers,
+            ..
+        } = &mut *sagas;
+        let saga = numbers.get(id).and_then(|number| by_number.get_mut(number));
+        let Some(saga) = saga else {
+            return Ok(ClaimedOne::Unknown);
+        };
+        Ok(match &saga.record.worker {
+            _ if saga.record.state.is_final() => ClaimedOne::Final(saga.record.state),
+            Some(holder) if leases.is_valid(holder) => ClaimedOne::Held(holder.clone()),
+            _ => ClaimedOne::Claimed(Box::new(saga.claim(worker))),
+        })
+    }
+
+    async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {
+        let mut sagas = self.lock();
+        sagas.leases.renew(worker);
+        let cancelled = sagas.by_number.values().filter(|saga| {
+            saga.record.worker.as_ref() == Some(&worker.worker)
+                && saga.record.cancellation.is_some()
+        });
+        Ok(cancelled.map(|saga| saga.record.saga.id.clone()).collect())
+    }
+
+    async fn append(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) -> Result<(), AppendError> {
+        let mut sagas = self.lock();
+        let fenced = AppendError::Fenced { epoch: claim.epoch };
+        let Some(saga) = sagas.find(&claim.id) else {
+            return Err(fenced);
+        };
+        let written = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
+        let next = saga.entries.len();
+        if first > 0 && written < next && saga.record.epoch == claim.epoch {
+            let there = saga.entries[written..].iter().map(|entry| &entry.event);
+            return if there.eq(&events) {
+                Ok(())
+            } else {
+                Err(AppendError::NotContiguous { seq: first })
+            };
+        }
+        if !saga.is_held_by(claim) {
+            return Err(fenced);
+        }
+        if first == 0 || written != next {
+            return Err(AppendError::NotContiguous { seq: first });
+        }
+        for event in events {
+            saga.append(event);
+        }
+        Ok(())
+    }
+
+    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
+        if let Some(saga) = self.lock().held(claim) {
+            saga.record.worker = None;
+            saga.in_doubt |= in_doubt;
+            if saga.record.state != State::Stuck {
+                saga.record.state = State::Waiting;
+            }
+        }
+        Ok(())
+    }
+
+    async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
+        let mut sagas = self.lock();
+        let open = sagas.find(id).filter(|saga| !saga.record.state.is_final());
+        let Some(saga) = open else { return Ok(false) };
+        saga.record
+            .cancellation
+            .get_or_insert_with(|| Cancellation {
+                reason: reason.to_owned(),
+                at: SystemTime::now(),
+            });
+        Ok(true)
+    }
+
+    async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
+        let mut sagas = self.lock();
+        let saga = sagas.find(id);
+        Ok(saga.map(|saga| History {
+            record: saga.record.clone(),
+            entries: Ok(saga.entries.clone()),
+        }))
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
+        let sagas = self.lock();
+        let before = filter.after.unwrap_or(u64::MAX);
+        let mut admitted = sagas
+            .by_number
+            .range(..before)
+            .rev()
+            .filter(|(_, saga)| filter.admits(&saga.record));
+        let mut listed = Vec::new();
+        let mut last = None;
+        for (number, saga) in admitted.by_ref().take(filter.limit) {
+            listed.push(saga.record.clone());
+            last = Some(*number);
+        }
+        let next = last.filter(|_| admitted.next().is_some());
+        Ok(Page::new(listed, next))
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
+        let mut sagas = self.lock();
+        let Sagas {
+            by_number, numbers, ..
+        } = &mut *sagas;
+        let count = by_number.len();
+        by_number.retain(|_, saga| {
+            let stays = !saga.record.state.is_final() || saga.record.changed_at >= before;
+            if !stays {
+                numbers.remove(&saga.record.saga.id);
+            }
+            stays
+        });
+        Ok((count - by_number.len()) as u64)
+    }
+}
