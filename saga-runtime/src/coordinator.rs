@@ -55,12 +55,14 @@ use waiters::Waiters;
 ///     }
 /// );
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() { run().await.unwrap() }
+/// # async fn run() -> Result<(), saga_runtime::ExecuteError<String>> {
 /// let coordinator = Coordinator::builder(Shop::default())
 ///     .journal(Memory::new()) // or `Sqlite::open("shop.db").await?`, which survives the process
 ///     .register::<PlaceOrder>()
 ///     .start()
-///     .await?;
+///     .await
+///     .expect("the journal is new");
 /// let order = coordinator.execute("order-17", PlaceOrder { item: "tea".into() }).await?;
 /// assert_eq!(order, 3);
 /// // The same id and input again is the same saga: nothing runs twice.

@@ -314,3 +314,33 @@ async fn cancelling_one_saga_leaves_those_with_other_tokens_alone() {
     run(&other).await.expect("nobody cancelled this one");
     assert_eq!(participant.left(), ["reserve", "book", "ship", "thank"]);
 }
+
+saga!(
+    #[saga(deadline = "10s")]
+    async fn hurrying(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        reserve(cx).await?;
+        book(cx).await?;
+        ship(cx).await?;
+        Ok(())
+    }
+);
+
+#[tokio::test(start_paused = true)]
+async fn whichever_comes_first_ends_the_saga_a_cancellation_or_its_deadline() {
+    let participant = Participant::new().answers("book", [Answer::Refused]);
+    let (ended, ()) = tokio::join!(participant.run_cancellable(Hurrying {}), async {
+        advance(Duration::from_secs(5)).await;
+        participant.cancellation.cancel();
+    });
+    let error = ended.expect_err("it is cancelled");
+    assert_eq!(*error.cause(), Cause::Cancelled);
+
+    let participant = Participant::new().answers("book", [Answer::Refused]);
+    let (ended, ()) = tokio::join!(participant.run_cancellable(Hurrying {}), async {
+        advance(Duration::from_secs(11)).await;
+        tokio::task::yield_now().await;
+        participant.cancellation.cancel();
+    });
+    let error = ended.expect_err("its deadline has passed");
+    assert_eq!(*error.cause(), Cause::DeadlineExceeded);
+}

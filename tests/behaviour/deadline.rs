@@ -186,23 +186,3 @@ async fn compensations_have_no_deadline() {
     assert!(error.is_compensated());
     assert_eq!(*error.cause(), Cause::Error(Refusal::refused("ship")));
 }
-
-#[tokio::test(start_paused = true)]
-async fn whichever_comes_first_ends_the_saga_a_cancellation_or_its_deadline() {
-    let participant = Participant::new().answers("book", [Answer::Refused]);
-    let (ended, ()) = tokio::join!(participant.run_cancellable(Hurrying {}), async {
-        advance(5 * SECOND).await;
-        participant.cancellation.cancel();
-    });
-    let error = ended.expect_err("it is cancelled");
-    assert_eq!(*error.cause(), Cause::Cancelled);
-
-    let participant = Participant::new().answers("book", [Answer::Refused]);
-    let (ended, ()) = tokio::join!(participant.run_cancellable(Hurrying {}), async {
-        advance(11 * SECOND).await;
-        tokio::task::yield_now().await;
-        participant.cancellation.cancel();
-    });
-    let error = ended.expect_err("its deadline has passed");
-    assert_eq!(*error.cause(), Cause::DeadlineExceeded);
-}

@@ -8,10 +8,11 @@ mod state;
 
 use std::future::pending;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use saga_runtime::{InProcess, Saga, SagaError, SagaId};
+use saga_runtime::SagaError;
+use saga_runtime::coordinator::Registrable;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,17 +22,18 @@ pub(crate) use self::asking::{act, read, resolve, undo};
 pub(crate) use self::hold::Hold;
 pub(crate) use self::refusal::Refusal;
 use self::state::State;
+use crate::engine;
 
 /// Longer than anything here takes. Where time is paused, a test that waits in vain fails at once.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
-/// The services of most sagas here.
-#[derive(Debug)]
+/// The services of most sagas here. Clones are the same participant.
+#[derive(Debug, Clone)]
 pub(crate) struct Participant {
     /// Cancels the sagas that [`Participant::run_cancellable`] runs.
     pub(crate) cancellation: CancellationToken,
     since: Instant,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// One thing that the participant was asked.
@@ -67,7 +69,7 @@ impl Participant {
         Self {
             cancellation: CancellationToken::new(),
             since: Instant::now(),
-            state: Mutex::default(),
+            state: Arc::default(),
         }
     }
 
@@ -110,22 +112,17 @@ impl Participant {
     /// Runs `saga` under the id `saga`.
     pub(crate) async fn run<G>(&self, saga: G) -> Result<G::Output, SagaError<G::Error>>
     where
-        G: Saga<Services = Self>,
+        G: Registrable<Self>,
     {
-        ends(self.engine().execute(saga)).await
+        ends(engine::run(self, saga, None)).await
     }
 
     /// Runs `saga` under the id `saga`, so that [`Participant::cancellation`] cancels it.
     pub(crate) async fn run_cancellable<G>(&self, saga: G) -> Result<G::Output, SagaError<G::Error>>
     where
-        G: Saga<Services = Self>,
+        G: Registrable<Self>,
     {
-        let engine = self.engine().cancelled_by(self.cancellation.clone());
-        ends(engine.execute(saga)).await
-    }
-
-    fn engine(&self) -> InProcess<'_, Self> {
-        InProcess::new(self).saga_id(SagaId::new("saga").expect("a valid id"))
+        ends(engine::run(self, saga, Some(self.cancellation.clone()))).await
     }
 
     /// What it was asked, in order.

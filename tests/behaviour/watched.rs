@@ -7,6 +7,8 @@ mod compensation;
 mod context;
 mod deadline;
 mod dropping;
+#[path = "engine/in_process.rs"]
+mod engine;
 mod errors;
 mod go_saga;
 mod handled;

@@ -1,0 +1,21 @@
+//! The tests of `main.rs` once more on a journal: what sagas do does not depend on the engine. Left out are the files that
+//! are about running in process, and those where a saga is cancelled in the middle of plain code.
+
+mod body;
+mod compensation;
+mod deadline;
+#[path = "engine/journaled.rs"]
+mod engine;
+mod errors;
+mod handled;
+mod in_doubt;
+mod keys;
+mod order;
+mod participant;
+mod random;
+mod retries;
+mod steps;
+mod timeouts;
+
+/// Called before the first saga of a test: there is no subscriber.
+pub(crate) fn begin() {}
