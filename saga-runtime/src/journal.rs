@@ -7,6 +7,8 @@ mod lease;
 mod memory;
 mod record;
 mod row;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +23,8 @@ pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };
 pub use row::{Row, kind_of};
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
 
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
 ///

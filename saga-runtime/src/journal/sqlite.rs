@@ -1,0 +1,202 @@
+//! A journal in one file, for one process at a time.
+//!
+//! One thread writes, and commits everything that waits for it together: the more sagas there are, the fewer times the
+//! disk is waited for. Another thread reads, so that operators' questions hold nobody up. SQL is called directly and not
+//! through a pool: hundreds of rows go into one transaction, and each would otherwise travel between threads by itself.
+
+mod claims;
+mod held;
+mod op;
+mod open;
+mod owner;
+mod reader;
+mod rows;
+mod schema;
+mod store;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::{
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
+    NewSaga, Page, Started,
+};
+use crate::id::SagaId;
+use op::Op;
+use reader::Reader;
+use writer::Writer;
+
+/// A [`Journal`] in an SQLite file. Clones are the same journal.
+///
+/// Every write has reached the disk when it returns: `journal_mode=WAL`, `synchronous=FULL`. Payloads are JSON text, and
+/// the tables can be read with `sqlite3`; the view `saga_states` shows what is going on.
+///
+/// One process at a time uses the file: it holds a lock on a file beside it (`….owner`), which the operating system lets go
+/// of when the process ends, however it ends. Others can [look at it](Self::open_read_only) meanwhile.
+///
+/// When the last clone is dropped, what is queued is written, and the file is closed; the drop waits for that.
+#[derive(Clone)]
+pub struct Sqlite(Arc<Shared>);
+
+struct Shared {
+    /// Dropped first: the lock is let go of when everything is written.
+    writer: Option<Writer>,
+    reader: Reader,
+    path: String,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite")
+            .field("path", &self.0.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sqlite {
+    /// Opens the journal in this file, and creates it if it is not there.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] if another process uses it, [`JournalError::Unsuitable`] if the file is something else or was
+    /// written by a newer version, [`JournalError::Unavailable`] if it can't be read or written.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        let path = path.as_ref().to_owned();
+        let name = path.display().to_string();
+        let writer = Writer::open(path.clone()).await?;
+        let reader = Reader::open(path).await?;
+        Ok(Self(Arc::new(Shared {
+            writer: Some(writer),
+            reader,
+            path: name,
+        })))
+    }
+
+    /// Opens the journal in this file to be looked at, also while another process uses it. Whatever would write is
+    /// [`JournalError::Unsuitable`].
+    ///
+    /// # Errors
+    /// Like [`open`](Self::open), but never [`JournalError::InUse`].
+    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        let path = path.as_ref().to_owned();
+        let name = path.display().to_string();
+        let reader = Reader::open(path).await?;
+        Ok(Self(Arc::new(Shared {
+            writer: None,
+            reader,
+            path: name,
+        })))
+    }
+
+    /// How many transactions were committed since the journal was opened: what is written together counts once.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.0.writer.as_ref().map_or(0, Writer::commits)
+    }
+
+    fn writer(&self) -> Result<&Writer, JournalError> {
+        self.0
+            .writer
+            .as_ref()
+            .ok_or_else(|| JournalError::Unsuitable {
+                message: format!("the journal {} was opened to be read only", self.0.path),
+            })
+    }
+
+    /// Lets the writer do something, and waits for its answer.
+    async fn write<T, E: From<JournalError>>(
+        &self,
+        op: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Op,
+    ) -> Result<T, E> {
+        let (reply, answer) = oneshot::channel();
+        self.writer()?.send(op(reply))?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(JournalError::Closed.into()))
+    }
+}
+
+#[async_trait]
+impl Journal for Sqlite {
+    async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
+        let lease = worker.cloned();
+        self.write(|reply| Op::Start { saga, lease, reply }).await
+    }
+
+    async fn claim(
+        &self,
+        worker: &Lease,
+        names: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Claimed>, JournalError> {
+        let (lease, names) = (worker.clone(), names.to_vec());
+        self.write(|reply| Op::Claim {
+            lease,
+            names,
+            limit,
+            reply,
+        })
+        .await
+    }
+
+    async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
+        let (lease, id) = (worker.clone(), id.clone());
+        self.write(|reply| Op::ClaimOne { lease, id, reply }).await
+    }
+
+    async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {
+        let lease = worker.clone();
+        self.write(|reply| Op::Renew { lease, reply }).await
+    }
+
+    async fn append(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) -> Result<(), AppendError> {
+        let claim = claim.clone();
+        self.write(|reply| Op::Append {
+            claim,
+            first,
+            events,
+            reply,
+        })
+        .await
+    }
+
+    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
+        let claim = claim.clone();
+        self.write(|reply| Op::Release {
+            claim,
+            in_doubt,
+            reply,
+        })
+        .await
+    }
+
+    async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
+        let (id, reason) = (id.clone(), reason.to_owned());
+        self.write(|reply| Op::RequestCancel { id, reason, reply })
+            .await
+    }
+
+    async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
+        let id = id.clone();
+        self.0.reader.read(move |rows| rows.load(&id)).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
+        let filter = filter.clone();
+        self.0.reader.read(move |rows| rows.list(&filter)).await
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
+        self.write(|reply| Op::Purge { before, reply }).await
+    }
+}

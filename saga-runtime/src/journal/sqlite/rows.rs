@@ -1,0 +1,207 @@
+//! Rows as records and entries.
+
+use std::time::{Duration, SystemTime};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
+
+use crate::id::SagaId;
+use crate::journal::{
+    Cancellation, Damage, Entry, Filter, History, NewSaga, Page, Record, Row, State, Worker,
+};
+
+/// Milliseconds since 1970.
+pub(super) fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// The columns of [`record`], of a saga whose row is called `s`.
+pub(super) const RECORD: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, \
+     s.epoch, s.worker, s.cancel_reason, s.cancel_at, s.closed, \
+     (SELECT e.event FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1), \
+     (SELECT e.at FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1), \
+     s.number";
+
+/// In SQL, the state of a saga that is in the row `s`.
+const STATE: &str = "coalesce(s.closed, CASE \
+     (SELECT e.event FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1) \
+     WHEN 'completed' THEN 'completed' WHEN 'compensated' THEN 'compensated' WHEN 'stuck' THEN 'stuck' \
+     ELSE NULL END, CASE WHEN s.worker IS NULL THEN 'waiting' ELSE \
+     CASE WHEN EXISTS (SELECT 1 FROM entries e WHERE e.saga = s.number AND e.event = 'compensating') \
+     THEN 'compensating' ELSE 'running' END END)";
+
+/// The record of a saga, but for its state, and its number.
+fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
+    let id: String = row.get(0)?;
+    let unsuitable = |error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    };
+    let saga = NewSaga {
+        id: SagaId::new(id).map_err(unsuitable)?,
+        name: row.get(1)?,
+        version: row.get(2)?,
+        fingerprint: row.get::<_, i64>(3)?.cast_unsigned(),
+        input: row.get(4)?,
+    };
+    let started_at = time(row.get(5)?);
+    let mut record = Record::new(saga, started_at);
+    record.epoch = row.get::<_, i64>(6)?.cast_unsigned();
+    record.worker = row.get::<_, Option<String>>(7)?.map(Worker::new);
+    let reason: Option<String> = row.get(8)?;
+    let at: Option<i64> = row.get(9)?;
+    record.cancellation = reason.map(|reason| Cancellation {
+        reason,
+        at: time(at.unwrap_or_default()),
+    });
+    record.changed_at = row.get::<_, Option<i64>>(12)?.map_or(started_at, time);
+    let state: String = row.get(14)?;
+    record.state = state.parse().unwrap_or(State::Stuck);
+    Ok((record, row.get(13)?))
+}
+
+fn time(millis: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis.max(0).cast_unsigned())
+}
+
+/// What can be read while others write.
+pub(super) struct Rows<'a>(pub(super) &'a Connection);
+
+impl Rows<'_> {
+    /// One saga with its entries.
+    pub(super) fn load(&self, id: &SagaId) -> rusqlite::Result<Option<History>> {
+        // Both in one snapshot.
+        let transaction = self.0.unchecked_transaction()?;
+        let Some((record, number)) = self.record(id)? else {
+            return Ok(None);
+        };
+        let entries = self.entries(number)?;
+        transaction.finish()?;
+        Ok(Some(History { record, entries }))
+    }
+
+    /// One saga, and its number.
+    pub(super) fn record(&self, id: &SagaId) -> rusqlite::Result<Option<(Record, i64)>> {
+        let sql = format!("SELECT {RECORD}, {STATE} FROM sagas s WHERE s.id = ?");
+        let mut statement = self.0.prepare_cached(&sql)?;
+        statement.query_row([id.as_str()], record).optional()
+    }
+
+    /// The record of the saga with this number.
+    pub(super) fn numbered(&self, number: i64) -> rusqlite::Result<Record> {
+        let sql = format!("SELECT {RECORD}, {STATE} FROM sagas s WHERE s.number = ?");
+        let mut statement = self.0.prepare_cached(&sql)?;
+        statement
+            .query_row([number], record)
+            .map(|(record, _)| record)
+    }
+
+    /// The entries of a saga, or why they can't be read.
+    pub(super) fn entries(&self, number: i64) -> rusqlite::Result<Result<Vec<Entry>, Damage>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT seq, at, event, step, occurrence, kind, attempts, code, message, payload \
+             FROM entries WHERE saga = ? ORDER BY seq",
+        )?;
+        let mut rows = statement.query(params![number])?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            match entry(row, entries.len() as u64 + 1) {
+                Ok(entry) => entries.push(entry),
+                Err(damage) => return Ok(Err(damage)),
+            }
+        }
+        Ok(Ok(entries))
+    }
+
+    /// The number of the last entry, or 0.
+    pub(super) fn last_seq(&self, number: i64) -> rusqlite::Result<u64> {
+        let mut statement = self
+            .0
+            .prepare_cached("SELECT coalesce(max(seq), 0) FROM entries WHERE saga = ?")?;
+        let last: i64 = statement.query_row([number], |row| row.get(0))?;
+        Ok(last.cast_unsigned())
+    }
+
+    /// The newest sagas first.
+    pub(super) fn list(&self, filter: &Filter) -> rusqlite::Result<Page> {
+        let (sql, values) = query(filter);
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(values), record)?;
+        let mut sagas = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let is_more = sagas.len() > filter.limit;
+        sagas.truncate(filter.limit);
+        let next = sagas.last().map(|(_, number)| number.cast_unsigned());
+        let sagas = sagas.into_iter().map(|(record, _)| record).collect();
+        Ok(Page::new(sagas, next.filter(|_| is_more)))
+    }
+}
+
+/// The statement for a list: one row more than asked for shows whether there is a next page.
+fn query(filter: &Filter) -> (String, Vec<Value>) {
+    let mut sql = format!("SELECT {RECORD}, {STATE} FROM sagas s WHERE 1");
+    let mut values: Vec<Value> = Vec::new();
+    let mut also = |condition: &str, value: Value| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.push(value);
+    };
+    if let Some(state) = filter.state {
+        also(&format!("{STATE} = ?"), state.name().to_owned().into());
+    }
+    if let Some(name) = &filter.name {
+        also("s.name = ?", name.clone().into());
+    }
+    if let Some(prefix) = &filter.id_prefix {
+        also("substr(s.id, 1, length(?)) = ?", prefix.clone().into());
+        values.push(prefix.clone().into());
+    }
+    let mut also = |condition: &str, value: Value| {
+        sql.push_str(" AND ");
+        sql.push_str(condition);
+        values.push(value);
+    };
+    if let Some(from) = filter.started_from {
+        also("s.started_at >= ?", millis(from).into());
+    }
+    if let Some(before) = filter.started_before {
+        also("s.started_at < ?", millis(before).into());
+    }
+    if let Some(after) = filter.after {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        also("s.number < ?", after.into());
+    }
+    let limit = filter.limit.saturating_add(1);
+    sql.push_str(" ORDER BY s.number DESC LIMIT ?");
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    (sql, values)
+}
+
+fn entry(row: &SqlRow<'_>, expected: u64) -> Result<Entry, Damage> {
+    let damaged = |error: rusqlite::Error| Damage::new(expected, error.to_string());
+    let seq = row.get::<_, i64>(0).map_err(damaged)?.cast_unsigned();
+    if seq != expected {
+        return Err(Damage::new(
+            expected,
+            format!("it is missing; the next one is {seq}"),
+        ));
+    }
+    let text = |index| row.get::<_, Option<String>>(index).map_err(damaged);
+    let number = |index| row.get::<_, Option<u32>>(index).map_err(damaged);
+    let columns = Row {
+        event: row.get::<_, String>(2).map_err(damaged)?.into(),
+        step: text(3)?.map(Into::into),
+        occurrence: number(4)?,
+        kind: text(5)?.map(Into::into),
+        attempts: number(6)?,
+        code: text(7)?.map(Into::into),
+        message: text(8)?,
+        payload: text(9)?,
+    };
+    Ok(Entry {
+        seq,
+        at: time(row.get(1).map_err(damaged)?),
+        event: columns.into_event(seq)?,
+    })
+}

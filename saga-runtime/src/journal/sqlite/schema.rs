@@ -1,0 +1,80 @@
+//! The tables, and how a file gets from one version of them to the next.
+
+use rusqlite::Connection;
+
+use crate::journal::JournalError;
+
+/// "saga", so that `file` and others can tell what it is.
+const APPLICATION_ID: i32 = 0x7361_6761;
+
+/// One step from a version of the tables to the next, by its name.
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: [Migration; 1] = [Migration {
+    name: "0001_sagas_and_entries",
+    sql: include_str!("migrations/0001_sagas_and_entries.sql"),
+}];
+
+/// Checks that the file is a journal of this version or an older one.
+pub(super) fn check(connection: &Connection) -> Result<usize, JournalError> {
+    let application = number(connection, "application_id")?;
+    let version = number(connection, "user_version")?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(unsuitable)?;
+    let is_new = application == 0 && version == 0 && tables == 0;
+    if !is_new && application != i64::from(APPLICATION_ID) {
+        return Err(JournalError::Unsuitable {
+            message:
+                "the file is an SQLite database, but not a journal of sagas: choose another one"
+                    .to_owned(),
+        });
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        _ => Err(JournalError::Unsuitable {
+            message: format!(
+                "the journal has version {version} of its tables, and this library knows up to {}: use a newer one",
+                MIGRATIONS.len()
+            ),
+        }),
+    }
+}
+
+/// Brings the tables to the newest version.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), JournalError> {
+    let version = check(connection)?;
+    for (migration, version) in MIGRATIONS.iter().zip(1_i64..).skip(version) {
+        let failed = |error: rusqlite::Error| JournalError::Unavailable {
+            message: format!("migration {}: {error}", migration.name),
+            source: Some(Box::new(error)),
+        };
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(migration.sql).map_err(failed)?;
+        transaction
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .and_then(|()| transaction.pragma_update(None, "user_version", version))
+            .and_then(|()| transaction.commit())
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn number(connection: &Connection, pragma: &str) -> Result<i64, JournalError> {
+    connection
+        .pragma_query_value(None, pragma, |row| row.get(0))
+        .map_err(unsuitable)
+}
+
+/// The first read of a file: it fails if it is no database.
+fn unsuitable(error: rusqlite::Error) -> JournalError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => JournalError::Unsuitable {
+            message: "the file is not an SQLite database: choose another one".to_owned(),
+        },
+        _ => JournalError::unavailable(error),
+    }
+}

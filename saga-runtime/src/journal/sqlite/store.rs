@@ -1,0 +1,266 @@
+//! What the writer does in a transaction: one function per operation. Memory changes after the commit, by what these
+//! hand back.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use rusqlite::{Connection, params};
+
+use super::held::{AllHeld, Change, Held};
+use super::rows::{Rows, millis};
+use crate::id::SagaId;
+use crate::journal::lease::Leases;
+use crate::journal::{AppendError, Claim, Event, Lease, NewSaga, Row, Started, State};
+
+/// The tables, and what is known of them in memory.
+pub(super) struct Store {
+    pub(super) connection: Connection,
+    pub(super) held: AllHeld,
+    pub(super) leases: Leases,
+    /// What is to change in memory when the transaction is committed.
+    pub(super) changes: Vec<Change>,
+    /// The sagas that the transaction has written to.
+    pub(super) touched: HashSet<SagaId>,
+}
+
+/// How an append failed: only itself, or the whole transaction.
+pub(super) enum Failure {
+    Refused(AppendError),
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Store {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            held: AllHeld::default(),
+            leases: Leases::default(),
+            changes: Vec::new(),
+            touched: HashSet::new(),
+        }
+    }
+
+    pub(super) fn start(
+        &mut self,
+        saga: &NewSaga,
+        lease: Option<&Lease>,
+    ) -> rusqlite::Result<Started> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO sagas (id, name, version, fingerprint, input, started_at, epoch, worker) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        )?;
+        let epoch = u64::from(lease.is_some());
+        let inserted = insert.execute(params![
+            saga.id.as_str(),
+            saga.name,
+            saga.version,
+            saga.fingerprint.cast_signed(),
+            saga.input,
+            millis(SystemTime::now()),
+            epoch.cast_signed(),
+            lease.map(|lease| lease.worker.as_str()),
+        ])?;
+        if inserted == 0 {
+            let existing = Rows(&self.connection).record(&saga.id)?;
+            let (record, _) = existing.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            return Ok(Started::Existing(Box::new(record)));
+        }
+        let Some(lease) = lease else {
+            return Ok(Started::New(None));
+        };
+        self.leases.renew(lease);
+        let held = Held {
+            number: self.connection.last_insert_rowid(),
+            epoch,
+            worker: lease.worker.clone(),
+            next: 1,
+        };
+        self.changes.push(Change::Hold(saga.id.clone(), held));
+        Ok(Started::New(Some(Claim {
+            id: saga.id.clone(),
+            epoch,
+        })))
+    }
+
+    pub(super) fn append(
+        &mut self,
+        claim: &Claim,
+        first: u64,
+        events: &[Event],
+    ) -> Result<(), Failure> {
+        let held = self.held.by_claim(claim);
+        let Some(held) = held.filter(|held| held.next == first) else {
+            return self.append_again(claim, first, events);
+        };
+        let number = held.number;
+        let at = millis(SystemTime::now());
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, code, message, payload) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        let mut next = first;
+        for event in events {
+            let row = Row::from(event.clone());
+            insert.execute(params![
+                number,
+                next.cast_signed(),
+                at,
+                row.event,
+                row.step,
+                row.occurrence,
+                row.kind,
+                row.attempts,
+                row.code,
+                row.message,
+                row.payload,
+            ])?;
+            next += 1;
+        }
+        let end = events.iter().rev().find(|event| event.ends_claim());
+        match end {
+            None => self.changes.push(Change::Next(claim.id.clone(), next)),
+            Some(end) => {
+                let state = State::Running.after(end);
+                if state == State::Stuck {
+                    self.close(number, state.name())?;
+                } else {
+                    self.changes.push(Change::Close(number, state.name()));
+                }
+                self.changes.push(Change::LetGo(claim.id.clone()));
+            }
+        }
+        self.touched.insert(claim.id.clone());
+        Ok(())
+    }
+
+    /// An append that is not simply the next one: repeated, fenced, or wrong.
+    fn append_again(&mut self, claim: &Claim, first: u64, events: &[Event]) -> Result<(), Failure> {
+        let rows = Rows(&self.connection);
+        let fenced = Failure::Refused(AppendError::Fenced { epoch: claim.epoch });
+        let Some((record, number)) = rows.record(&claim.id)? else {
+            return Err(fenced);
+        };
+        if record.epoch != claim.epoch {
+            return Err(fenced);
+        }
+        let last = rows.last_seq(number)?;
+        if first == 0 || first > last {
+            return Err(if self.held.by_claim(claim).is_some() {
+                Failure::Refused(AppendError::NotContiguous { seq: first })
+            } else {
+                fenced
+            });
+        }
+        let there = rows.entries(number)?;
+        let from = usize::try_from(first - 1).unwrap_or(usize::MAX);
+        let is_same = there.is_ok_and(|there| {
+            let there = there.get(from..).unwrap_or_default();
+            there.iter().map(|entry| &entry.event).eq(events)
+        });
+        if is_same {
+            Ok(())
+        } else {
+            Err(Failure::Refused(AppendError::NotContiguous { seq: first }))
+        }
+    }
+
+    pub(super) fn release(&mut self, claim: &Claim, in_doubt: bool) -> rusqlite::Result<()> {
+        let Some(held) = self.held.by_claim(claim) else {
+            return Ok(());
+        };
+        let doubt = in_doubt.then(|| (held.next - 1).cast_signed());
+        self.connection
+            .prepare_cached(
+                "UPDATE sagas SET worker = NULL, doubt_seq = coalesce(?, doubt_seq) WHERE number = ?",
+            )?
+            .execute(params![doubt, held.number])?;
+        self.changes.push(Change::LetGo(claim.id.clone()));
+        self.touched.insert(claim.id.clone());
+        Ok(())
+    }
+
+    /// Extends a lease, and says which sagas of the worker somebody wants cancelled.
+    pub(super) fn renew(&mut self, lease: &Lease) -> rusqlite::Result<Vec<SagaId>> {
+        self.leases.renew(lease);
+        let mut cancelled = self.connection.prepare_cached(
+            "SELECT id FROM sagas WHERE closed IS NULL AND cancel_reason IS NOT NULL",
+        )?;
+        let ids = cancelled.query_map([], |row| row.get::<_, String>(0))?;
+        let mut of_worker = Vec::new();
+        for id in ids {
+            let held = SagaId::new(id?).ok().filter(|id| {
+                let held = self.held.get(id);
+                held.is_some_and(|held| held.worker == lease.worker)
+            });
+            of_worker.extend(held);
+        }
+        Ok(of_worker)
+    }
+
+    pub(super) fn request_cancel(&mut self, id: &SagaId, reason: &str) -> rusqlite::Result<bool> {
+        let Some((record, number)) = Rows(&self.connection).record(id)? else {
+            return Ok(false);
+        };
+        if record.state.is_final() {
+            return Ok(false);
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE sagas SET cancel_reason = ?, cancel_at = ? WHERE number = ? AND cancel_reason IS NULL",
+            )?
+            .execute(params![reason, millis(SystemTime::now()), number])?;
+        Ok(true)
+    }
+
+    pub(super) fn purge(&mut self, before: SystemTime) -> rusqlite::Result<u64> {
+        self.note_closed()?;
+        let before = millis(before);
+        let old = "SELECT number FROM sagas s WHERE closed IN ('completed', 'compensated') AND \
+             (SELECT max(at) FROM entries WHERE saga = s.number) < ?";
+        self.connection.execute(
+            &format!("DELETE FROM entries WHERE saga IN ({old})"),
+            [before],
+        )?;
+        // Their entries are gone now: what has ended and has none is what was just removed.
+        let purged = self.connection.execute(
+            "DELETE FROM sagas WHERE closed IN ('completed', 'compensated') AND \
+             NOT EXISTS (SELECT 1 FROM entries WHERE saga = sagas.number)",
+            [],
+        )?;
+        Ok(purged as u64)
+    }
+
+    /// Lets the rows of sagas that have ended say so.
+    pub(super) fn note_closed(&mut self) -> rusqlite::Result<()> {
+        for (number, state) in self.held.closed() {
+            self.close(*number, state)?;
+        }
+        Ok(())
+    }
+
+    /// After a crash: lets the rows of all sagas that have ended say so.
+    pub(super) fn note_all_closed(&self) -> rusqlite::Result<()> {
+        self.connection
+            .execute(
+                "UPDATE sagas SET closed = last, worker = NULL FROM (\
+                 SELECT s.number AS ended, (SELECT event FROM entries WHERE saga = s.number ORDER BY seq DESC LIMIT 1) AS last \
+                 FROM sagas s WHERE s.closed IS NULL) \
+                 WHERE number = ended AND last IN ('completed', 'compensated', 'stuck')",
+                [],
+            )
+            .map(|_| ())
+    }
+
+    fn close(&self, number: i64, state: &str) -> rusqlite::Result<()> {
+        let mut update = self
+            .connection
+            .prepare_cached("UPDATE sagas SET closed = ?, worker = NULL WHERE number = ?")?;
+        update.execute(params![state, number]).map(|_| ())
+    }
+}
