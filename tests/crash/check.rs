@@ -1,0 +1,220 @@
+//! What has to hold after any number of crashes: of each saga, by the journal and by what the participant was asked.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use saga_runtime::SagaId;
+use saga_runtime::journal::{Event, Journal, Sqlite, State};
+
+use crate::participant::{Participant, Request};
+use crate::sagas::Case;
+
+/// What was known when a process had ended.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    /// How many requests had come.
+    requests: usize,
+    /// What is written down, as what would be requested: `case-3`, 2, `act`.
+    settled: HashSet<(String, u32, &'static str)>,
+    /// The sagas that had ended, and how.
+    ended: HashMap<String, State>,
+}
+
+/// What a step is called in the journal, as the participant counts it.
+fn number(step: &str) -> u32 {
+    match step {
+        "one" => 1,
+        "two" | "resolved" => 2,
+        "three" => 3,
+        "four" | "ship" => 4,
+        "five" | "thank" => 5,
+        _ => 6,
+    }
+}
+
+/// Looks at the journal and the participant while no process uses them.
+pub(crate) async fn look(folder: &Path, sagas: &[usize]) -> Result<Snapshot, String> {
+    let journal = open(folder).await?;
+    let mut snapshot = Snapshot {
+        requests: requests(folder)?.len(),
+        ..Snapshot::default()
+    };
+    for saga in sagas {
+        let id = id(*saga);
+        let loaded = journal.load(&id).await.map_err(text)?;
+        // A process may have ended before it was started.
+        let Some(history) = loaded else { continue };
+        let state = history.record.state;
+        for entry in history.entries.map_err(text)? {
+            let what = match &entry.event {
+                Event::StepDone { .. } | Event::StepRefused { .. } | Event::StepSettled { .. } => {
+                    "act"
+                }
+                Event::CompensationDone { .. } => "undo",
+                _ => continue,
+            };
+            if let Some(step) = entry.event.step() {
+                let settled = (id.to_string(), number(&step.name), what);
+                snapshot.settled.insert(settled);
+            }
+        }
+        if state.is_final() {
+            snapshot.ended.insert(id.to_string(), state);
+        }
+    }
+    Ok(snapshot)
+}
+
+/// Checks everything after the last process has ended by itself.
+pub(crate) async fn check(
+    folder: &Path,
+    sagas: &[(usize, Case)],
+    snapshots: &[Snapshot],
+) -> Result<(), String> {
+    let journal = open(folder).await?;
+    let all = requests(folder)?;
+    let participant = Participant::open(&folder.join("participant.db"), None).map_err(text)?;
+    for (saga, case) in sagas {
+        let id = id(*saga);
+        let about = |what: String| format!("{id} ({case:?}): {what}");
+        let history = journal.load(&id).await.map_err(text)?;
+        let history = history.ok_or_else(|| about("it is lost".to_owned()))?;
+        let state = history.record.state;
+        let effects = participant.effects(id.as_str()).map_err(text)?;
+        let is_stubborn = case.plan.stubborn.is_some_and(|(_, fails)| fails > 3);
+        match state {
+            State::Completed => {
+                let done: HashSet<u32> = history
+                    .entries
+                    .map_err(text)?
+                    .iter()
+                    .filter(|entry| matches!(entry.event, Event::StepDone { .. }))
+                    .filter_map(|entry| entry.event.step())
+                    .map(|step| number(&step.name))
+                    .collect();
+                if done.len() != effects.len() || !effects.iter().all(|step| done.contains(step)) {
+                    return Err(about(format!(
+                        "completed with {done:?}, but there is {effects:?}"
+                    )));
+                }
+                if case.saga == "line" && case.plan.refused.is_some() {
+                    return Err(about("completed although a step has refused".to_owned()));
+                }
+                if case.saga == "line" && done.len() != case.plan.steps as usize {
+                    return Err(about(format!("completed with {done:?} only")));
+                }
+            }
+            State::Compensated if is_stubborn => {
+                return Err(about("compensated although that can't be".to_owned()));
+            }
+            State::Compensated if !effects.is_empty() => {
+                return Err(about(format!("compensated, but there is {effects:?}")));
+            }
+            State::Compensated => {}
+            State::Stuck if is_stubborn && effects == [2] => {}
+            other => return Err(about(format!("{other}, with {effects:?}"))),
+        }
+        let asked: Vec<_> = all.iter().filter(|one| one.saga == id.as_str()).collect();
+        order(&asked).map_err(about)?;
+        keys(&asked).map_err(about)?;
+        for snapshot in snapshots {
+            if let Some(before) = snapshot.ended.get(id.as_str())
+                && *before != state
+            {
+                return Err(about(format!("it was {before}, and is {state} now")));
+            }
+        }
+    }
+    for snapshot in snapshots {
+        for request in all.iter().skip(snapshot.requests) {
+            let what = if request.what == "act" { "act" } else { "undo" };
+            let settled = (request.saga.clone(), request.step, what);
+            if snapshot.settled.contains(&settled) {
+                return Err(format!(
+                    "{request:?} came again after its outcome was written down"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Forward in the order of the steps, then backward, and never forward again.
+fn order(asked: &[&Request]) -> Result<(), String> {
+    let is_in_order = asked.windows(2).all(|pair| {
+        let [before, after] = pair else { return true };
+        match (before.what.as_str(), after.what.as_str()) {
+            ("act", "act") => before.step <= after.step,
+            ("act", _) => after.step <= before.step,
+            (_, "act") => false,
+            _ => after.step <= before.step,
+        }
+    });
+    if is_in_order {
+        return Ok(());
+    }
+    let asked: Vec<_> = asked.iter().map(|one| (&one.what, one.step)).collect();
+    Err(format!("out of order: {asked:?}"))
+}
+
+/// One key for each thing that is asked, however often it is asked.
+fn keys(asked: &[&Request]) -> Result<(), String> {
+    let mut keys: HashMap<(u32, &str), &str> = HashMap::new();
+    for request in asked {
+        let key = keys
+            .entry((request.step, &request.what))
+            .or_insert(&request.key);
+        if *key != request.key {
+            return Err(format!("asked under `{key}` and under `{}`", request.key));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn id(saga: usize) -> SagaId {
+    SagaId::new(format!("case-{saga}")).expect("a short text")
+}
+
+async fn open(folder: &Path) -> Result<Sqlite, String> {
+    Sqlite::open_read_only(folder.join("journal.db"))
+        .await
+        .map_err(text)
+}
+
+fn requests(folder: &Path) -> Result<Vec<Request>, String> {
+    let participant = Participant::open(&folder.join("participant.db"), None).map_err(text)?;
+    participant.requests().map_err(text)
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(what: &[(&str, u32)]) -> Result<(), String> {
+        let request = |(what, step): &(&str, u32)| Request {
+            saga: "case-0".to_owned(),
+            step: *step,
+            what: (*what).to_owned(),
+            key: format!("{what}/{step}"),
+        };
+        let requests: Vec<_> = what.iter().map(request).collect();
+        order(&requests.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn compensations_first_to_last_are_found() {
+        let back = [("act", 1), ("act", 2), ("act", 3), ("undo", 2), ("undo", 1)];
+        assert_eq!(asked(&back), Ok(()));
+        let forth = [("act", 1), ("act", 2), ("act", 3), ("undo", 1), ("undo", 2)];
+        assert!(asked(&forth).is_err());
+    }
+
+    #[test]
+    fn a_step_after_a_compensation_is_found() {
+        assert!(asked(&[("act", 1), ("act", 2), ("undo", 1), ("act", 2)]).is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! The sagas that are killed: from one to six steps, a branch, a pivot, steps in doubt.
+
+use saga_runtime::coordinator::{Builder, SubmitError};
+use saga_runtime::{Context, Coordinator, SagaId, saga, step};
+
+use crate::participant::{Effect, Participant, Plan, Refusal, act, resolve, undo};
+
+macro_rules! steps {
+    ($($step:ident $number:literal undone by $undo:ident;)+) => {$(
+        #[step(
+            compensate = $undo,
+            in_doubt(when = Refusal::is_unclear),
+            compensation(retry(attempts = 3, backoff = "1ms..2ms"))
+        )]
+        async fn $step(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
+            act(cx, $number, plan).await
+        }
+
+        async fn $undo(cx: Context<'_, Participant>, effect: &Effect) -> Result<(), Refusal> {
+            undo(cx, effect).await
+        }
+    )+};
+}
+
+steps! {
+    one 1 undone by undo_one;
+    two 2 undone by undo_two;
+    three 3 undone by undo_three;
+    four 4 undone by undo_four;
+    five 5 undone by undo_five;
+    six 6 undone by undo_six;
+}
+
+#[step(
+    compensate = undo_two,
+    in_doubt(when = Refusal::is_unclear, resolve = resolve_two),
+    compensation(retry(attempts = 3, backoff = "1ms..2ms"))
+)]
+async fn resolved(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
+    act(cx, 2, plan).await
+}
+
+async fn resolve_two(cx: Context<'_, Participant>, _plan: Plan) -> Result<(), Refusal> {
+    resolve(cx, 2).await
+}
+
+#[step(pivot, in_doubt(when = Refusal::is_unclear))]
+async fn ship(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
+    act(cx, 4, plan).await
+}
+
+#[step(retriable, retry(backoff = "1ms..2ms"))]
+async fn thank(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
+    act(cx, 5, plan).await
+}
+
+saga!(
+    async fn line(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+        one(cx, plan).await?;
+        if plan.steps > 1 {
+            two(cx, plan).await?;
+        }
+        if plan.steps > 2 {
+            three(cx, plan).await?;
+        }
+        if plan.steps > 3 {
+            four(cx, plan).await?;
+        }
+        if plan.steps > 4 {
+            five(cx, plan).await?;
+        }
+        if plan.steps > 5 {
+            six(cx, plan).await?;
+        }
+        Ok(plan.steps)
+    }
+);
+
+saga!(
+    async fn shipping(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+        one(cx, plan).await?;
+        match two(cx, plan).await {
+            Ok(_) => {}
+            Err(_) => {
+                three(cx, plan).await?;
+            }
+        }
+        ship(cx, plan).await?;
+        thank(cx, plan).await?;
+        Ok(plan.steps)
+    }
+);
+
+saga!(
+    async fn doubting(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+        one(cx, plan).await?;
+        resolved(cx, plan).await?;
+        three(cx, plan).await?;
+        Ok(plan.steps)
+    }
+);
+
+/// All of them.
+pub(crate) fn register<J>(builder: Builder<Participant, J>) -> Builder<Participant, J> {
+    builder
+        .register::<Line>()
+        .register::<Shipping>()
+        .register::<Doubting>()
+}
+
+/// Which saga, and what goes wrong in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Case {
+    pub(crate) saga: &'static str,
+    pub(crate) plan: Plan,
+}
+
+/// Every kind of saga, with every kind of trouble.
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |saga, plan| cases.push(Case { saga, plan });
+    for steps in 1..=6 {
+        let plan = Plan {
+            steps,
+            ..Plan::default()
+        };
+        add("line", plan);
+        let refused = Some(steps);
+        add("line", Plan { refused, ..plan });
+    }
+    let plan = Plan {
+        steps: 4,
+        ..Plan::default()
+    };
+    let refused = Some(4);
+    let failing = Plan { refused, ..plan };
+    for stubborn in [(2, 2), (2, 100)] {
+        let stubborn = Some(stubborn);
+        add(
+            "line",
+            Plan {
+                stubborn,
+                ..failing
+            },
+        );
+    }
+    for unclear in [1, 3] {
+        let unclear = Some(unclear);
+        add("line", Plan { unclear, ..plan });
+    }
+    for refused in [None, Some(2), Some(4)] {
+        add("shipping", Plan { refused, ..plan });
+    }
+    let unclear = Some(4);
+    add("shipping", Plan { unclear, ..plan });
+    for (unclear, refused) in [
+        (None, None),
+        (Some(2), None),
+        (None, Some(2)),
+        (None, Some(3)),
+    ] {
+        let plan = Plan {
+            refused,
+            unclear,
+            ..plan
+        };
+        add("doubting", plan);
+    }
+    cases
+}
+
+/// Starts the saga of a case.
+pub(crate) async fn submit(
+    coordinator: &Coordinator<Participant>,
+    id: &SagaId,
+    case: Case,
+) -> Result<(), SubmitError> {
+    let plan = case.plan;
+    match case.saga {
+        "line" => coordinator.submit(id, Line { plan }).await.map(drop),
+        "shipping" => coordinator.submit(id, Shipping { plan }).await.map(drop),
+        _ => coordinator.submit(id, Doubting { plan }).await.map(drop),
+    }
+}
