@@ -3,11 +3,12 @@
 //! An outcome is noted when it is there, and written before anything else is requested. So a saga of N steps is written
 //! N + 1 times: its start, one outcome each, and the last outcome together with the end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::attempt::{Attempted, attempt_step};
+use crate::attempt::{Attempted, attempt_step, message};
 use crate::compensation::{Compensating, undo};
 use crate::control::{Control, Interruption};
 use crate::decision::is_definite;
@@ -611,22 +612,31 @@ fn unreadable(what: &str, step: &str, error: &serde_json::Error) -> LetGo {
     LetGo::stuck("unreadable", message)
 }
 
-/// A value as JSON, if it is not longer than `limit` bytes.
+/// A value as JSON, if it is not longer than `limit` bytes. A panic of its own code is an error like any other.
 pub(crate) fn to_json(value: &impl Payload, limit: usize) -> Result<String, String> {
-    let mut json = Vec::with_capacity(64);
-    value
-        .write(&mut serde_json::Serializer::new(&mut json))
-        .map_err(|error| error.to_string())?;
+    let write = || {
+        let mut json = Vec::with_capacity(64);
+        let written = value.write(&mut serde_json::Serializer::new(&mut json));
+        written.map(|()| json).map_err(|error| error.to_string())
+    };
+    let json = catch_unwind(AssertUnwindSafe(write))
+        .unwrap_or_else(|panic| Err(format!("panicked: {}", message(&*panic))))?;
     if json.len() > limit {
         return Err(format!("{} bytes, {limit} are allowed", json.len()));
     }
     String::from_utf8(json).map_err(|error| error.to_string())
 }
 
-/// The value that this JSON is.
+/// The value that this JSON is. A panic of its own code is an error like any other.
 pub(crate) fn from_json<T: Payload>(json: &str) -> serde_json::Result<T> {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let value = T::read(&mut reader)?;
-    reader.end()?;
-    Ok(value)
+    let read = || {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let value = T::read(&mut reader)?;
+        reader.end()?;
+        Ok(value)
+    };
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let message = format!("panicked: {}", message(&*panic));
+        Err(serde::de::Error::custom(message))
+    })
 }

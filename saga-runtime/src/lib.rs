@@ -91,6 +91,8 @@ mod saga;
 mod shape;
 mod step;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wiring;
 
 #[doc(hidden)]

@@ -120,9 +120,10 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         Self { lease, ..self }
     }
 
-    /// Names this process in the journal. No two workers may have the same name; one is made up if nothing is said.
-    pub fn worker(self, worker: Worker) -> Self {
-        let worker = Some(worker);
+    /// Names this process in the journal, for people. What makes the name unique is added to it, so that a process that is
+    /// started again takes over what the one before has left. The process's number if nothing is said.
+    pub fn worker(self, name: &str) -> Self {
+        let worker = Some(Worker::generate(name));
         Self { worker, ..self }
     }
 }
@@ -141,7 +142,9 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             return Err(StartError::RegisteredTwice { name });
         }
         let lease = Lease {
-            worker: self.worker.unwrap_or_else(Worker::generate),
+            worker: self
+                .worker
+                .unwrap_or_else(|| Worker::generate(&std::process::id().to_string())),
             duration: self.lease,
         };
         let until = Instant::now() + lease.duration;

@@ -179,10 +179,10 @@ impl Worker {
         Self(name.into())
     }
 
-    /// A name for a worker in this process that no other has.
+    /// A worker that no other has the name of: `label`, and what makes it unique.
     #[must_use]
-    pub fn generate() -> Self {
-        let name = format!("{}-{}", std::process::id(), SagaId::generate());
+    pub fn generate(label: &str) -> Self {
+        let name = format!("{label}/{}", SagaId::generate());
         Self(name.into())
     }
 

@@ -66,9 +66,22 @@ impl Sqlite {
     /// [`JournalError::InUse`] if another process uses it, [`JournalError::Unsuitable`] if the file is something else or was
     /// written by a newer version, [`JournalError::Unavailable`] if it can't be read or written.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        let path = path.as_ref().to_owned();
+        Self::open_limited(path.as_ref(), None).await
+    }
+
+    /// Opens the journal like [`open`](Self::open), in a file that may not have more than this many pages of 4 KiB. When it
+    /// is full, nothing more is written until it is opened with room: like a full disk, but for this file only.
+    ///
+    /// # Errors
+    /// Like [`open`](Self::open).
+    pub async fn open_with_limit(path: impl AsRef<Path>, pages: u32) -> Result<Self, JournalError> {
+        Self::open_limited(path.as_ref(), Some(pages)).await
+    }
+
+    async fn open_limited(path: &Path, pages: Option<u32>) -> Result<Self, JournalError> {
+        let path = path.to_owned();
         let name = path.display().to_string();
-        let writer = Writer::open(path.clone()).await?;
+        let writer = Writer::open(path.clone(), pages).await?;
         let reader = Reader::open(path).await?;
         Ok(Self(Arc::new(Shared {
             writer: Some(writer),

@@ -14,8 +14,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Statements are prepared once.
 const STATEMENTS: usize = 64;
 
-/// A connection that writes.
-pub(super) fn to_write(path: &Path) -> Result<Connection, JournalError> {
+/// A connection that writes, to a file of at most so many pages.
+pub(super) fn to_write(path: &Path, pages: Option<u32>) -> Result<Connection, JournalError> {
     let mut connection = Connection::open(path).map_err(JournalError::unavailable)?;
     connection
         .busy_timeout(BUSY)
@@ -26,6 +26,10 @@ pub(super) fn to_write(path: &Path) -> Result<Connection, JournalError> {
     set(&connection, "synchronous", "FULL", "2")?;
     // Longer than the default: what is appended goes to the main file in larger pieces.
     set(&connection, "wal_autocheckpoint", "4000", "4000")?;
+    if let Some(pages) = pages {
+        let pages = pages.to_string();
+        set(&connection, "max_page_count", &pages, &pages)?;
+    }
     schema::migrate(&mut connection)?;
     Ok(connection)
 }

@@ -59,6 +59,10 @@ fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
     record.changed_at = row.get::<_, Option<i64>>(12)?.map_or(started_at, time);
     let state: String = row.get(14)?;
     record.state = state.parse().unwrap_or(State::Stuck);
+    if record.state.is_final() || record.state == State::Stuck {
+        // The row may not say so yet.
+        record.worker = None;
+    }
     Ok((record, row.get(13)?))
 }
 

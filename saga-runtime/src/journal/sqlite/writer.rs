@@ -31,14 +31,14 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Takes the journal for this process, and opens it.
-    pub(super) async fn open(path: PathBuf) -> Result<Self, JournalError> {
+    pub(super) async fn open(path: PathBuf, pages: Option<u32>) -> Result<Self, JournalError> {
         let (queue, ops) = mpsc::channel();
         let (opened, is_open) = oneshot::channel();
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
         let writing = move || {
             let opening = Owner::take(&path).and_then(|owner| {
-                let store = Store::new(open::to_write(&path)?);
+                let store = Store::new(open::to_write(&path, pages)?);
                 store.note_all_closed().map_err(JournalError::unavailable)?;
                 Ok((owner, store))
             });

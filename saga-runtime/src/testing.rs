@@ -1,0 +1,142 @@
+//! What tests of other crates need: the suite that every [`Journal`](crate::journal::Journal) passes.
+//!
+//! ```ignore
+//! use saga_runtime::journal_suite;
+//! use saga_runtime::testing::Factory;
+//!
+//! struct Mine;
+//!
+//! impl Factory for Mine {
+//!     type Journal = MyJournal;
+//!     async fn open(&mut self) -> MyJournal { … }
+//!     async fn reopen(&mut self, journal: MyJournal) -> MyJournal { … }
+//! }
+//!
+//! journal_suite!(Mine::new());
+//! ```
+
+#[expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "the name of a behaviour says what it is; it panics if it does not hold"
+)]
+mod claiming;
+#[expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "the name of a behaviour says what it is; it panics if it does not hold"
+)]
+mod ending;
+mod fixture;
+#[expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "the name of a behaviour says what it is; it panics if it does not hold"
+)]
+mod reading;
+#[expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "the name of a behaviour says what it is; it panics if it does not hold"
+)]
+mod starting;
+#[expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    reason = "the name of a behaviour says what it is; it panics if it does not hold"
+)]
+mod writing;
+
+pub use fixture::{Factory, Fixture};
+
+/// The behaviours, for [`journal_suite!`](crate::journal_suite).
+#[doc(hidden)]
+pub mod behaviours {
+    pub use super::claiming::*;
+    pub use super::ending::*;
+    pub use super::reading::*;
+    pub use super::starting::*;
+    pub use super::writing::*;
+}
+
+/// Makes a `#[tokio::test]` of each behaviour that a [`Journal`](crate::journal::Journal) promises. Takes an expression
+/// that gives a [`Factory`](crate::testing::Factory), which is evaluated for each test.
+#[macro_export]
+macro_rules! journal_suite {
+    ($factory:expr) => {
+        $crate::journal_suite! { @ $factory =>
+            a_saga_that_is_started_is_there
+            a_start_is_held_by_its_worker
+            a_start_without_a_worker_waits
+            a_second_start_gets_the_record_that_is_there
+            a_second_start_changes_nothing
+            of_many_starts_at_once_exactly_one_is_new
+            ids_are_any_text
+            inputs_come_back_byte_by_byte
+            entries_come_back_in_order
+            every_event_comes_back_as_it_was
+            entries_are_numbered_from_one
+            entries_of_one_append_are_there_together
+            the_same_append_again_is_fine
+            the_last_append_again_is_fine_after_the_end
+            another_append_at_the_same_number_is_refused
+            an_append_after_a_gap_is_refused
+            an_append_at_zero_is_refused
+            an_append_to_nothing_is_fenced
+            an_append_under_an_older_epoch_is_fenced
+            an_append_under_a_later_epoch_is_fenced
+            an_append_after_a_release_is_fenced
+            an_append_after_the_end_is_fenced
+            an_append_after_it_is_stuck_is_fenced
+            entries_of_sagas_do_not_mix
+            many_sagas_can_be_written_at_once
+            a_payload_of_a_mebibyte_comes_back
+            what_waits_can_be_claimed
+            the_oldest_is_claimed_first
+            no_more_are_claimed_than_asked_for
+            only_the_named_are_claimed
+            what_is_held_is_not_claimed
+            each_claim_raises_the_epoch
+            of_two_workers_one_gets_it
+            what_a_silent_worker_held_can_be_claimed
+            a_lease_that_is_renewed_holds
+            a_claim_brings_the_entries_and_the_next_number
+            a_first_claim_is_orderly
+            a_claim_after_a_release_is_orderly
+            a_claim_after_a_release_in_doubt_is_not
+            doubt_ends_with_the_next_entry
+            a_claim_after_silence_is_not_orderly_and_counts
+            an_entry_ends_the_count
+            a_release_is_not_counted
+            a_release_under_an_older_epoch_changes_nothing
+            one_saga_can_be_claimed_by_its_id
+            what_has_completed_is_final
+            what_is_compensated_is_final
+            what_is_final_is_not_claimed
+            what_is_stuck_is_claimed_by_its_id_only
+            what_was_stuck_can_go_on
+            a_wish_to_cancel_reaches_the_holder
+            a_wish_to_cancel_reaches_the_next_holder
+            the_first_reason_to_cancel_stays
+            what_has_ended_can_not_be_cancelled
+            what_has_ended_is_purged
+            what_is_open_or_stuck_is_not_purged
+            nothing_is_nothing
+            the_newest_is_listed_first
+            pages_follow_each_other
+            a_list_is_filtered_by_state
+            a_list_is_filtered_by_name_prefix_and_time
+            everything_is_there_after_it_was_opened_again
+            what_was_held_can_be_claimed_after_it_was_opened_again
+        }
+    };
+    (@ $factory:expr => $first:ident $($behaviour:ident)*) => {
+        #[tokio::test]
+        async fn $first() {
+            let fixture = $crate::testing::Fixture::new($factory).await;
+            $crate::testing::behaviours::$first(fixture).await;
+        }
+        $crate::journal_suite! { @ $factory => $($behaviour)* }
+    };
+    (@ $factory:expr =>) => {};
+}

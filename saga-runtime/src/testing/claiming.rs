@@ -1,0 +1,177 @@
+//! How sagas are taken over.
+
+use super::fixture::{Factory, Fixture, completed, done, id, ids, lease, new, silent};
+use crate::journal::{ClaimedOne, Journal, State};
+
+pub async fn what_waits_can_be_claimed<F: Factory>(test: Fixture<F>) {
+    test.waiting(new("order-1")).await;
+    let claimed = test.claim_only(&lease("a")).await;
+    assert_eq!(claimed.record.saga, new("order-1"));
+    assert_eq!(claimed.claim.epoch, 1);
+    test.append(&claimed.claim, 1, &[done("a")]).await;
+}
+
+pub async fn the_oldest_is_claimed_first<F: Factory>(test: Fixture<F>) {
+    for saga in ["c", "a", "b"] {
+        test.waiting(new(saga)).await;
+    }
+    assert_eq!(ids(&test.claim(&lease("a"), 2).await), ["c", "a"]);
+    assert_eq!(ids(&test.claim(&lease("a"), 2).await), ["b"]);
+}
+
+pub async fn no_more_are_claimed_than_asked_for<F: Factory>(test: Fixture<F>) {
+    for saga in ["a", "b", "c"] {
+        test.waiting(new(saga)).await;
+    }
+    assert_eq!(test.claim(&lease("a"), 0).await.len(), 0);
+    assert_eq!(test.claim(&lease("a"), 2).await.len(), 2);
+    assert_eq!(test.claim(&lease("a"), 9).await.len(), 1);
+}
+
+pub async fn only_the_named_are_claimed<F: Factory>(test: Fixture<F>) {
+    let mut other = new("other");
+    "refund".clone_into(&mut other.name);
+    test.waiting(other).await;
+    test.waiting(new("order-1")).await;
+    assert_eq!(ids(&test.claim(&lease("a"), 9).await), ["order-1"]);
+    let refunds = test.journal.claim(&lease("a"), &["x", "refund"], 9).await;
+    assert_eq!(ids(&refunds.expect("the journal works")), ["other"]);
+}
+
+pub async fn what_is_held_is_not_claimed<F: Factory>(test: Fixture<F>) {
+    test.started("order-1").await;
+    assert_eq!(test.claim(&lease("b"), 9).await.len(), 0);
+    assert_eq!(test.claim(&lease("a"), 9).await.len(), 0);
+}
+
+pub async fn each_claim_raises_the_epoch<F: Factory>(test: Fixture<F>) {
+    let mut claim = test.started("order-1").await;
+    for epoch in 2..6 {
+        test.release(&claim, false).await;
+        claim = test.claim_only(&lease("a")).await.claim;
+        assert_eq!(claim.epoch, epoch);
+    }
+}
+
+pub async fn of_two_workers_one_gets_it<F: Factory>(test: Fixture<F>) {
+    test.waiting(new("order-1")).await;
+    let (a, b) = (lease("a"), lease("b"));
+    let (one, other) = futures_util::join!(test.claim(&a, 9), test.claim(&b, 9));
+    assert_eq!(one.len() + other.len(), 1);
+}
+
+pub async fn what_a_silent_worker_held_can_be_claimed<F: Factory>(test: Fixture<F>) {
+    test.started_by(&silent("a"), "order-1").await;
+    let claimed = test.claim_only(&lease("b")).await;
+    assert_eq!(claimed.record.worker, Some(lease("b").worker));
+    assert_eq!(claimed.claim.epoch, 2);
+}
+
+pub async fn a_lease_that_is_renewed_holds<F: Factory>(test: Fixture<F>) {
+    let claim = test.started_by(&silent("a"), "order-1").await;
+    let renewed = test.journal.renew(&lease("a")).await;
+    assert_eq!(renewed.expect("the journal works"), []);
+    assert_eq!(test.claim(&lease("b"), 9).await.len(), 0);
+    test.append(&claim, 1, &[done("a")]).await;
+}
+
+pub async fn a_claim_brings_the_entries_and_the_next_number<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), done("b")]).await;
+    test.release(&claim, false).await;
+    let claimed = test.claim_only(&lease("b")).await;
+    let entries = claimed.entries.expect("they can be read");
+    assert_eq!(entries, test.entries("order-1").await);
+    assert_eq!((entries.len(), claimed.next), (2, 3));
+}
+
+pub async fn a_first_claim_is_orderly<F: Factory>(test: Fixture<F>) {
+    test.waiting(new("order-1")).await;
+    let claimed = test.claim_only(&lease("a")).await;
+    assert!(claimed.orderly);
+    assert_eq!(claimed.recoveries, 0);
+}
+
+pub async fn a_claim_after_a_release_is_orderly<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a")]).await;
+    test.release(&claim, false).await;
+    assert!(test.claim_only(&lease("a")).await.orderly);
+}
+
+pub async fn a_claim_after_a_release_in_doubt_is_not<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a")]).await;
+    test.release(&claim, true).await;
+    let claimed = test.claim_only(&lease("a")).await;
+    assert!(!claimed.orderly);
+    // It is not known any better as long as nothing is written.
+    test.release(&claimed.claim, false).await;
+    assert!(!test.claim_only(&lease("a")).await.orderly);
+}
+
+pub async fn doubt_ends_with_the_next_entry<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.release(&claim, true).await;
+    let claim = test.claim_only(&lease("a")).await.claim;
+    test.append(&claim, 1, &[done("a")]).await;
+    test.release(&claim, false).await;
+    assert!(test.claim_only(&lease("a")).await.orderly);
+}
+
+pub async fn a_claim_after_silence_is_not_orderly_and_counts<F: Factory>(test: Fixture<F>) {
+    test.started_by(&silent("a"), "order-1").await;
+    for recoveries in 1..4 {
+        let claimed = test.claim_only(&silent("b")).await;
+        assert!(!claimed.orderly);
+        assert_eq!(claimed.recoveries, recoveries);
+    }
+}
+
+pub async fn an_entry_ends_the_count<F: Factory>(test: Fixture<F>) {
+    test.started_by(&silent("a"), "order-1").await;
+    test.claim_only(&silent("b")).await;
+    let claimed = test.claim_only(&silent("b")).await;
+    assert_eq!(claimed.recoveries, 2);
+    test.append(&claimed.claim, 1, &[done("a")]).await;
+    assert_eq!(test.claim_only(&silent("b")).await.recoveries, 1);
+}
+
+pub async fn a_release_is_not_counted<F: Factory>(test: Fixture<F>) {
+    let mut claim = test.started("order-1").await;
+    for _ in 0..3 {
+        test.release(&claim, true).await;
+        let claimed = test.claim_only(&lease("a")).await;
+        assert_eq!(claimed.recoveries, 0);
+        claim = claimed.claim;
+    }
+}
+
+pub async fn a_release_under_an_older_epoch_changes_nothing<F: Factory>(test: Fixture<F>) {
+    let older = test.started_by(&silent("a"), "order-1").await;
+    let newer = test.claim_only(&lease("b")).await.claim;
+    test.release(&older, false).await;
+    assert_eq!(test.claim(&lease("c"), 9).await.len(), 0);
+    test.append(&newer, 1, &[done("a")]).await;
+}
+
+pub async fn one_saga_can_be_claimed_by_its_id<F: Factory>(test: Fixture<F>) {
+    let unknown = test.claim_one(&lease("a"), "order-1").await;
+    assert!(matches!(unknown, ClaimedOne::Unknown), "{unknown:?}");
+    test.waiting(new("order-1")).await;
+    let claimed = match test.claim_one(&lease("a"), "order-1").await {
+        ClaimedOne::Claimed(claimed) => claimed,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(claimed.claim.id, id("order-1"));
+    match test.claim_one(&lease("b"), "order-1").await {
+        ClaimedOne::Held(worker) => assert_eq!(worker, lease("a").worker),
+        other => panic!("{other:?}"),
+    }
+    test.append(&claimed.claim, 1, &[completed()]).await;
+    let ended = test.claim_one(&lease("b"), "order-1").await;
+    assert!(
+        matches!(ended, ClaimedOne::Final(State::Completed)),
+        "{ended:?}"
+    );
+}

@@ -1,0 +1,131 @@
+//! How sagas end, are stuck, are cancelled and are removed.
+
+use std::time::{Duration, SystemTime};
+
+use super::fixture::{
+    Factory, Fixture, compensating, completed, done, id, lease, new, silent, stuck,
+};
+use crate::journal::{ClaimedOne, Event, Journal, State};
+
+pub async fn what_has_completed_is_final<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), completed()]).await;
+    let record = test.record("order-1").await;
+    assert_eq!((record.state, record.worker), (State::Completed, None));
+}
+
+pub async fn what_is_compensated_is_final<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), compensating()]).await;
+    assert_eq!(test.record("order-1").await.state, State::Compensating);
+    test.append(&claim, 3, &[Event::Compensated]).await;
+    assert_eq!(test.record("order-1").await.state, State::Compensated);
+}
+
+pub async fn what_is_final_is_not_claimed<F: Factory>(test: Fixture<F>) {
+    let claim = test.started_by(&silent("a"), "order-1").await;
+    test.append(&claim, 1, &[completed()]).await;
+    assert_eq!(test.claim(&lease("b"), 9).await.len(), 0);
+}
+
+pub async fn what_is_stuck_is_claimed_by_its_id_only<F: Factory>(test: Fixture<F>) {
+    let claim = test.started_by(&silent("a"), "order-1").await;
+    test.append(&claim, 1, &[compensating(), stuck()]).await;
+    assert_eq!(test.record("order-1").await.state, State::Stuck);
+    assert_eq!(test.claim(&lease("b"), 9).await.len(), 0);
+    match test.claim_one(&lease("b"), "order-1").await {
+        ClaimedOne::Claimed(claimed) => {
+            assert_eq!(claimed.record.state, State::Stuck);
+            assert_eq!((claimed.next, claimed.orderly), (3, true));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn what_was_stuck_can_go_on<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[compensating(), stuck()]).await;
+    let claimed = match test.claim_one(&lease("b"), "order-1").await {
+        ClaimedOne::Claimed(claimed) => claimed,
+        other => panic!("{other:?}"),
+    };
+    let reason = "it answers again".to_owned();
+    test.append(&claimed.claim, 3, &[Event::Retried { reason }])
+        .await;
+    // If the operator's process ends now, anybody goes on.
+    test.release(&claimed.claim, false).await;
+    let claimed = test.claim_only(&lease("c")).await;
+    test.append(&claimed.claim, 4, &[Event::Compensated]).await;
+    assert_eq!(test.record("order-1").await.state, State::Compensated);
+}
+
+pub async fn a_wish_to_cancel_reaches_the_holder<F: Factory>(test: Fixture<F>) {
+    test.started("order-1").await;
+    test.started("order-2").await;
+    test.started_by(&lease("b"), "order-3").await;
+    for saga in ["order-2", "order-3"] {
+        let noted = test.journal.request_cancel(&id(saga), "too late").await;
+        assert!(noted.expect("the journal works"));
+    }
+    let cancelled = test.journal.renew(&lease("a")).await;
+    assert_eq!(cancelled.expect("the journal works"), [id("order-2")]);
+}
+
+pub async fn a_wish_to_cancel_reaches_the_next_holder<F: Factory>(test: Fixture<F>) {
+    test.waiting(new("order-1")).await;
+    let noted = test
+        .journal
+        .request_cancel(&id("order-1"), "too late")
+        .await;
+    assert!(noted.expect("the journal works"));
+    let claimed = test.claim_only(&lease("a")).await;
+    let cancellation = claimed.record.cancellation.expect("it is noted");
+    assert_eq!(cancellation.reason, "too late");
+}
+
+pub async fn the_first_reason_to_cancel_stays<F: Factory>(test: Fixture<F>) {
+    test.started("order-1").await;
+    for reason in ["first", "second"] {
+        let noted = test.journal.request_cancel(&id("order-1"), reason).await;
+        assert!(noted.expect("the journal works"));
+    }
+    let cancellation = test.record("order-1").await.cancellation;
+    assert_eq!(cancellation.expect("it is noted").reason, "first");
+}
+
+pub async fn what_has_ended_can_not_be_cancelled<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[completed()]).await;
+    for saga in ["order-1", "nothing"] {
+        let noted = test.journal.request_cancel(&id(saga), "too late").await;
+        assert!(!noted.expect("the journal works"));
+    }
+    assert_eq!(test.record("order-1").await.cancellation, None);
+}
+
+pub async fn what_has_ended_is_purged<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), completed()]).await;
+    let long_ago = SystemTime::now() - Duration::from_hours(1);
+    let purged = test.journal.purge(long_ago).await;
+    assert_eq!(purged.expect("the journal works"), 0);
+    let later = SystemTime::now() + Duration::from_hours(1);
+    let purged = test.journal.purge(later).await;
+    assert_eq!(purged.expect("the journal works"), 1);
+    let gone = test.journal.load(&id("order-1")).await;
+    assert!(gone.expect("the journal works").is_none());
+    // The id is free again.
+    test.started("order-1").await;
+    assert_eq!(test.events("order-1").await, []);
+}
+
+pub async fn what_is_open_or_stuck_is_not_purged<F: Factory>(test: Fixture<F>) {
+    test.waiting(new("waiting")).await;
+    test.started("running").await;
+    let claim = test.started("stuck").await;
+    test.append(&claim, 1, &[compensating(), stuck()]).await;
+    let later = SystemTime::now() + Duration::from_hours(1);
+    let purged = test.journal.purge(later).await;
+    assert_eq!(purged.expect("the journal works"), 0);
+    assert_eq!(test.events("stuck").await.len(), 2);
+}

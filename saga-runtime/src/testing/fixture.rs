@@ -1,0 +1,201 @@
+//! A journal under test, and what tests of it say often.
+
+use std::time::Duration;
+
+use crate::id::SagaId;
+use crate::journal::{
+    AppendError, Claim, Claimed, ClaimedOne, Entry, Event, Journal, Lease, NewSaga, Reason, Record,
+    Started, StepCall, Worker,
+};
+use crate::step::Kind;
+
+/// Makes journals for the suite.
+pub trait Factory {
+    /// What is tested.
+    type Journal: Journal;
+
+    /// An empty journal.
+    fn open(&mut self) -> impl Future<Output = Self::Journal>;
+
+    /// The same journal once more, as the next process finds it. A journal that lives as long as its process hands back what
+    /// it is given.
+    fn reopen(&mut self, journal: Self::Journal) -> impl Future<Output = Self::Journal>;
+}
+
+/// A journal under test.
+#[derive(Debug)]
+pub struct Fixture<F: Factory> {
+    factory: F,
+    pub(super) journal: F::Journal,
+}
+
+/// Far longer than a test takes.
+const LONG: Duration = Duration::from_hours(1);
+
+pub(super) fn lease(worker: &str) -> Lease {
+    Lease {
+        worker: Worker::new(worker),
+        duration: LONG,
+    }
+}
+
+/// A lease that has run out as soon as it is there.
+pub(super) fn silent(worker: &str) -> Lease {
+    Lease {
+        worker: Worker::new(worker),
+        duration: Duration::ZERO,
+    }
+}
+
+pub(super) fn id(id: &str) -> SagaId {
+    SagaId::new(id).expect("a valid id")
+}
+
+pub(super) fn new(id_text: &str) -> NewSaga {
+    NewSaga {
+        id: id(id_text),
+        name: "order".to_owned(),
+        version: 1,
+        fingerprint: u64::MAX - 1,
+        input: r#"{"amount":3}"#.to_owned(),
+    }
+}
+
+pub(super) fn call(name: &'static str) -> StepCall {
+    StepCall {
+        name: name.into(),
+        occurrence: 0,
+        kind: Kind::Compensatable,
+    }
+}
+
+pub(super) fn done(name: &'static str) -> Event {
+    Event::StepDone {
+        step: call(name),
+        attempts: 1,
+        output: format!("{{\"step\":\"{name}\"}}"),
+    }
+}
+
+pub(super) fn completed() -> Event {
+    Event::Completed {
+        output: "17".to_owned(),
+    }
+}
+
+pub(super) fn compensating() -> Event {
+    Event::Compensating {
+        step: Some("charge".into()),
+        reason: Reason::new("error", "declined"),
+    }
+}
+
+pub(super) fn stuck() -> Event {
+    Event::Stuck {
+        reason: Reason::new("compensation_failed", "nobody answers"),
+    }
+}
+
+impl<F: Factory> Fixture<F> {
+    /// An empty journal.
+    pub async fn new(mut factory: F) -> Self {
+        let journal = factory.open().await;
+        Self { factory, journal }
+    }
+
+    pub(super) async fn reopened(mut self) -> Self {
+        let journal = self.factory.reopen(self.journal).await;
+        Self {
+            factory: self.factory,
+            journal,
+        }
+    }
+
+    /// Starts a saga, held by the worker `a`.
+    pub(super) async fn started(&self, id: &str) -> Claim {
+        self.started_by(&lease("a"), id).await
+    }
+
+    pub(super) async fn started_by(&self, lease: &Lease, id: &str) -> Claim {
+        match self.journal.start(new(id), Some(lease)).await {
+            Ok(Started::New(Some(claim))) => claim,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Starts a saga that waits.
+    pub(super) async fn waiting(&self, saga: NewSaga) {
+        let started = self.journal.start(saga, None).await;
+        assert!(matches!(started, Ok(Started::New(None))), "{started:?}");
+    }
+
+    pub(super) async fn append(&self, claim: &Claim, first: u64, events: &[Event]) {
+        let appended = self.journal.append(claim, first, events.to_vec()).await;
+        appended.expect("the claim holds");
+    }
+
+    pub(super) async fn is_fenced(&self, claim: &Claim, first: u64) {
+        let appended = self.journal.append(claim, first, vec![done("x")]).await;
+        assert!(
+            matches!(appended, Err(AppendError::Fenced { .. })),
+            "{appended:?}"
+        );
+    }
+
+    pub(super) async fn is_not_contiguous(&self, claim: &Claim, first: u64, events: Vec<Event>) {
+        let appended = self.journal.append(claim, first, events).await;
+        assert!(
+            matches!(appended, Err(AppendError::NotContiguous { .. })),
+            "{appended:?}"
+        );
+    }
+
+    pub(super) async fn claim(&self, lease: &Lease, limit: usize) -> Vec<Claimed> {
+        let claimed = self.journal.claim(lease, &["order"], limit).await;
+        claimed.expect("the journal works")
+    }
+
+    /// Claims the only saga that can be claimed.
+    pub(super) async fn claim_only(&self, lease: &Lease) -> Claimed {
+        let mut claimed = self.claim(lease, 10).await;
+        assert_eq!(claimed.len(), 1, "{claimed:?}");
+        claimed.remove(0)
+    }
+
+    pub(super) async fn claim_one(&self, lease: &Lease, saga: &str) -> ClaimedOne {
+        let claimed = self.journal.claim_one(lease, &id(saga)).await;
+        claimed.expect("the journal works")
+    }
+
+    pub(super) async fn release(&self, claim: &Claim, in_doubt: bool) {
+        let released = self.journal.release(claim, in_doubt).await;
+        released.expect("the journal works");
+    }
+
+    pub(super) async fn record(&self, saga: &str) -> Record {
+        let history = self.journal.load(&id(saga)).await;
+        history
+            .expect("the journal works")
+            .expect("it is there")
+            .record
+    }
+
+    pub(super) async fn entries(&self, saga: &str) -> Vec<Entry> {
+        let history = self.journal.load(&id(saga)).await;
+        let entries = history
+            .expect("the journal works")
+            .expect("it is there")
+            .entries;
+        entries.expect("they can be read")
+    }
+
+    pub(super) async fn events(&self, saga: &str) -> Vec<Event> {
+        let entries = self.entries(saga).await;
+        entries.into_iter().map(|entry| entry.event).collect()
+    }
+}
+
+/// The ids of claimed sagas.
+pub(super) fn ids(claimed: &[Claimed]) -> Vec<&str> {
+    claimed.iter().map(|one| one.claim.id.as_str()).collect()
+}

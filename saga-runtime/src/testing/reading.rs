@@ -1,0 +1,126 @@
+//! How sagas are read and listed, and what is there after the journal was opened again.
+
+use std::time::{Duration, SystemTime};
+
+use super::fixture::{
+    Factory, Fixture, compensating, completed, done, id, lease, new, silent, stuck,
+};
+use crate::journal::{Filter, Journal, Page, State};
+
+impl<F: Factory> Fixture<F> {
+    async fn page(&self, filter: &Filter) -> Page {
+        self.journal.list(filter).await.expect("the journal works")
+    }
+
+    async fn list(&self, filter: &Filter) -> Vec<String> {
+        let sagas = self.page(filter).await.sagas;
+        sagas.iter().map(|one| one.saga.id.to_string()).collect()
+    }
+
+    /// One saga in each state.
+    async fn one_of_each(&self) {
+        self.waiting(new("waiting")).await;
+        self.started("running").await;
+        let claim = self.started("compensating").await;
+        self.append(&claim, 1, &[done("a"), compensating()]).await;
+        let claim = self.started("stuck").await;
+        self.append(&claim, 1, &[compensating(), stuck()]).await;
+        let claim = self.started("completed").await;
+        self.append(&claim, 1, &[completed()]).await;
+        let claim = self.started("compensated").await;
+        let events = [compensating(), crate::journal::Event::Compensated];
+        self.append(&claim, 1, &events).await;
+    }
+}
+
+pub async fn nothing_is_nothing<F: Factory>(test: Fixture<F>) {
+    let nothing = test.journal.load(&id("order-1")).await;
+    assert!(nothing.expect("the journal works").is_none());
+    assert_eq!(test.list(&Filter::default()).await, [""; 0]);
+    assert_eq!(test.claim(&lease("a"), 9).await.len(), 0);
+}
+
+pub async fn the_newest_is_listed_first<F: Factory>(test: Fixture<F>) {
+    for saga in ["b", "c", "a"] {
+        test.waiting(new(saga)).await;
+    }
+    assert_eq!(test.list(&Filter::default()).await, ["a", "c", "b"]);
+}
+
+pub async fn pages_follow_each_other<F: Factory>(test: Fixture<F>) {
+    for saga in 0..7 {
+        test.waiting(new(&saga.to_string())).await;
+    }
+    let mut listed = Vec::new();
+    let mut filter = Filter::default().limit(3);
+    loop {
+        let page = test.page(&filter).await;
+        listed.push(page.sagas.len());
+        match page.next {
+            Some(next) => filter = filter.after(next),
+            None => break,
+        }
+    }
+    assert_eq!(listed, [3, 3, 1]);
+    let exactly = test.page(&Filter::default().limit(7)).await;
+    assert_eq!((exactly.sagas.len(), exactly.next), (7, None));
+}
+
+pub async fn a_list_is_filtered_by_state<F: Factory>(test: Fixture<F>) {
+    test.one_of_each().await;
+    for state in State::ALL {
+        let filter = Filter::default().state(state);
+        assert_eq!(test.list(&filter).await, [state.name()]);
+    }
+}
+
+pub async fn a_list_is_filtered_by_name_prefix_and_time<F: Factory>(test: Fixture<F>) {
+    let before = SystemTime::now() - Duration::from_secs(1);
+    let mut refund = new("x%-1");
+    "refund".clone_into(&mut refund.name);
+    test.waiting(refund).await;
+    test.waiting(new("x%-2")).await;
+    test.waiting(new("xy-3")).await;
+    let after = SystemTime::now() + Duration::from_secs(1);
+    let all = Filter::default;
+    assert_eq!(test.list(&all().name("refund")).await, ["x%-1"]);
+    assert_eq!(test.list(&all().id_prefix("x%")).await, ["x%-2", "x%-1"]);
+    assert_eq!(test.list(&all().id_prefix("X")).await, [""; 0]);
+    assert_eq!(test.list(&all().started_from(before)).await.len(), 3);
+    assert_eq!(test.list(&all().started_from(after)).await.len(), 0);
+    assert_eq!(test.list(&all().started_before(before)).await.len(), 0);
+    assert_eq!(
+        test.list(&all().started_before(after).name("order"))
+            .await
+            .len(),
+        2
+    );
+}
+
+pub async fn everything_is_there_after_it_was_opened_again<F: Factory>(test: Fixture<F>) {
+    test.one_of_each().await;
+    let mut before = Vec::new();
+    for state in State::ALL {
+        before.push(test.entries(state.name()).await);
+    }
+    let test = test.reopened().await;
+    for (state, entries) in State::ALL.into_iter().zip(before) {
+        assert_eq!(test.entries(state.name()).await, entries, "{state}");
+        assert_eq!(test.record(state.name()).await.state, state);
+        let filter = Filter::default().state(state);
+        assert_eq!(test.list(&filter).await, [state.name()]);
+    }
+}
+
+pub async fn what_was_held_can_be_claimed_after_it_was_opened_again<F: Factory>(test: Fixture<F>) {
+    let claim = test.started_by(&silent("a"), "order-1").await;
+    test.append(&claim, 1, &[done("a")]).await;
+    let test = test.reopened().await;
+    let claimed = test.claim_only(&lease("b")).await;
+    assert_eq!((claimed.claim.epoch, claimed.next), (2, 2));
+    assert_eq!((claimed.orderly, claimed.recoveries), (false, 1));
+    test.is_fenced(&claim, 2).await;
+    test.append(&claimed.claim, 2, &[done("b"), completed()])
+        .await;
+    assert_eq!(test.events("order-1").await.len(), 3);
+}

@@ -1,0 +1,9 @@
+//! What a coordinator adds to the sagas that `behaviour` describes: one saga per id, crashes, shutdowns, operators, limits.
+
+mod cancelling;
+mod duplicates;
+mod operators;
+mod parked;
+mod shop;
+mod shutdown;
+mod stopping;

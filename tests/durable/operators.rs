@@ -1,0 +1,234 @@
+//! A stuck saga is mended by hand.
+
+use saga_runtime::coordinator::{ExecuteError, OperatorError};
+use saga_runtime::journal::{Filter, State};
+use saga_runtime::{CompensationOutcome, Coordinator};
+
+use crate::shop::{Answer, Sell, SellAndHalt, Shop, becomes, id, in_memory, inspected, reasons};
+
+/// A saga whose refund has failed for good.
+async fn stuck(shop: &Shop) -> Coordinator<Shop> {
+    let coordinator = in_memory(shop).await;
+    match coordinator.execute("order-1", Sell { amount: 3 }).await {
+        Err(ExecuteError::Stuck(_)) => coordinator,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refund_fails() -> Shop {
+    Shop::default()
+        .always("ship", Answer::Refuses)
+        .always("refund", Answer::Refuses)
+}
+
+#[tokio::test]
+async fn it_is_counted_and_says_what_is_to_be_done() {
+    let coordinator = stuck(&refund_fails()).await;
+    let stuck = coordinator
+        .list(&Filter::default().state(State::Stuck))
+        .await;
+    assert_eq!(stuck.expect("it works").sagas.len(), 1);
+    let inspected = inspected(&coordinator, "order-1").await;
+    let left: Vec<_> = inspected
+        .to_compensate
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(left, ["charge"]);
+    let text = inspected.to_string();
+    assert!(
+        text.contains("charge NOT compensated after 2 attempts: refund was refused"),
+        "{text}"
+    );
+    assert!(text.contains("order compensated"), "{text}");
+}
+
+#[tokio::test]
+async fn what_failed_is_tried_again() {
+    let shop = refund_fails();
+    let coordinator = stuck(&shop).await;
+    shop.behaves();
+    let asked = shop.asked().len();
+    let retried = coordinator.retry(&id("order-1"), "the bank is back").await;
+    retried.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    assert_eq!(shop.asked()[asked..], ["refund"]);
+    let inspected = inspected(&coordinator, "order-1").await;
+    assert_eq!(reasons(&inspected), ["the bank is back"]);
+    let refused = coordinator.retry(&id("order-1"), "again").await;
+    assert!(
+        matches!(refused, Err(OperatorError::Final(State::Compensated))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_fails_again_is_stuck_again() {
+    let shop = refund_fails();
+    let coordinator = stuck(&shop).await;
+    for round in 1..4 {
+        let retried = coordinator.retry(&id("order-1"), "let us see").await;
+        retried.expect("it is stuck");
+        becomes(&coordinator, "order-1", State::Stuck).await;
+        let inspected = inspected(&coordinator, "order-1").await;
+        assert_eq!(reasons(&inspected).len(), round);
+    }
+}
+
+#[tokio::test]
+async fn a_compensation_is_done_by_hand() {
+    let coordinator = stuck(&refund_fails()).await;
+    let resolved = coordinator
+        .resolve_compensation(&id("order-1"), "charge", "paid back in cash")
+        .await;
+    resolved.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    match coordinator.execute("order-1", Sell { amount: 3 }).await {
+        Err(ExecuteError::Failed(error)) => {
+            assert!(error.is_compensated());
+            let reason = "paid back in cash".to_owned();
+            let outcomes = error.compensations();
+            assert!(
+                outcomes.iter().any(|one| one.outcome
+                    == CompensationOutcome::ResolvedByHand {
+                        reason: reason.clone()
+                    }),
+                "{outcomes:?}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_compensation_that_is_skipped_is_said_for_ever() {
+    let coordinator = stuck(&refund_fails()).await;
+    let skipped = coordinator
+        .skip_compensation(&id("order-1"), "charge", "3 cents are not worth it")
+        .await;
+    skipped.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    let inspected = inspected(&coordinator, "order-1").await;
+    assert_eq!(inspected.skipped.len(), 1, "{inspected}");
+    match coordinator.execute("order-1", Sell { amount: 3 }).await {
+        Err(ExecuteError::Failed(error)) => {
+            assert!(!error.is_compensated());
+            let text = error.to_string();
+            assert!(
+                text.contains("; skipped: `charge`: 3 cents are not worth it"),
+                "{text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_halted_goes_on() {
+    let shop = refund_fails();
+    let coordinator = in_memory(&shop).await;
+    let executed = coordinator.execute("order-1", SellAndHalt {}).await;
+    assert!(
+        matches!(executed, Err(ExecuteError::Stuck(_))),
+        "{executed:?}"
+    );
+    assert!(!shop.asked().contains(&"cancel".to_owned()));
+    let resolved = coordinator
+        .resolve_compensation(&id("order-1"), "charge", "paid back in cash")
+        .await;
+    resolved.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    assert_eq!(shop.asked().last().map(String::as_str), Some("cancel"));
+}
+
+#[tokio::test]
+async fn only_what_is_open_can_be_decided() {
+    let coordinator = stuck(&refund_fails()).await;
+    for step in ["order", "ship", "charge#1", "nothing"] {
+        match coordinator
+            .skip_compensation(&id("order-1"), step, "why not")
+            .await
+        {
+            Err(error @ OperatorError::NothingToDecide { .. }) => {
+                let text = error.to_string();
+                assert!(text.ends_with("these are: charge"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let completed = coordinator
+        .complete_step(&id("order-1"), "charge", &"x", "why not")
+        .await;
+    assert!(
+        matches!(completed, Err(OperatorError::NothingToDecide { .. })),
+        "{completed:?}"
+    );
+    // Nothing has changed.
+    assert_eq!(
+        inspected(&coordinator, "order-1").await.record.state,
+        State::Stuck
+    );
+    coordinator
+        .retry(&id("order-1"), "still there")
+        .await
+        .expect("it is stuck");
+}
+
+/// A pivot that gives no definite answer: nobody knows if the parcel is on its way.
+async fn pivot_in_doubt(shop: &Shop) -> Coordinator<Shop> {
+    let coordinator = in_memory(shop).await;
+    match coordinator.execute("order-1", Sell { amount: 3 }).await {
+        Err(ExecuteError::Stuck(stuck)) => {
+            let error = stuck.error.expect("this process has seen it");
+            assert!(!error.is_compensated());
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!shop.asked().contains(&"refund".to_owned()));
+    coordinator
+}
+
+#[tokio::test]
+async fn a_pivot_in_doubt_that_was_done_goes_forward() {
+    let shop = Shop::default().always("ship", Answer::Panics);
+    let coordinator = pivot_in_doubt(&shop).await;
+    let completed = coordinator
+        .complete_step(&id("order-1"), "ship", &"parcel 17", "the customer has it")
+        .await;
+    completed.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Completed).await;
+    assert_eq!(shop.asked().last().map(String::as_str), Some("thank"));
+}
+
+#[tokio::test]
+async fn a_pivot_in_doubt_that_was_not_done_goes_backward() {
+    let shop = Shop::default().always("ship", Answer::Panics);
+    let coordinator = pivot_in_doubt(&shop).await;
+    let resolved = coordinator
+        .resolve_compensation(&id("order-1"), "ship", "it never left the house")
+        .await;
+    resolved.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    let asked = shop.asked();
+    assert_eq!(asked[asked.len() - 2..], ["refund", "cancel"]);
+}
+
+#[tokio::test]
+async fn a_pivot_in_doubt_is_asked_again() {
+    for refuses in [false, true] {
+        let shop = Shop::default().always("ship", Answer::Panics);
+        let coordinator = pivot_in_doubt(&shop).await;
+        shop.behaves();
+        let (shop, end) = if refuses {
+            (shop.always("ship", Answer::Refuses), State::Compensated)
+        } else {
+            (shop, State::Completed)
+        };
+        let retried = coordinator
+            .retry(&id("order-1"), "the courier is back")
+            .await;
+        retried.expect("it is stuck");
+        becomes(&coordinator, "order-1", end).await;
+        assert!(shop.asked().len() > 4);
+    }
+}

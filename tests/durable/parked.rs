@@ -1,0 +1,279 @@
+//! Sagas that can't be run are set aside, say why, and harm no other.
+
+use saga_runtime::coordinator::{Coordinator, ExecuteError, StartError};
+use saga_runtime::journal::{
+    Event, Journal, Lease, Memory, NewSaga, Started, State, StepCall, Worker,
+};
+use saga_runtime::{Context, Kind, saga, step};
+use serde::{Deserialize, Serialize};
+
+use crate::shop::{Refused, Sell, Shop, becomes, builder, id, inspected, started};
+
+/// A saga `sell` that was cut off after these events, by a worker that is gone.
+async fn cut_off(journal: &Memory, saga: &str, name: &str, input: &str, events: Vec<Event>) {
+    let new = NewSaga {
+        id: id(saga),
+        name: name.to_owned(),
+        version: 1,
+        fingerprint: 0,
+        input: input.to_owned(),
+    };
+    let lease = Lease {
+        worker: Worker::new("gone"),
+        duration: std::time::Duration::ZERO,
+    };
+    let claim = match journal.start(new, Some(&lease)).await {
+        Ok(Started::New(Some(claim))) => claim,
+        other => panic!("{other:?}"),
+    };
+    if !events.is_empty() {
+        let appended = journal.append(&claim, 1, events).await;
+        appended.expect("the claim holds");
+    }
+}
+
+fn done(name: &'static str, kind: Kind, output: &str) -> Event {
+    let step = StepCall {
+        name: name.into(),
+        occurrence: 0,
+        kind,
+    };
+    Event::StepDone {
+        step,
+        attempts: 1,
+        output: output.to_owned(),
+    }
+}
+
+async fn is_stuck(journal: Memory, saga: &str, reason: &str) {
+    let shop = Shop::default();
+    let coordinator = started(&shop, journal).await;
+    becomes(&coordinator, saga, State::Stuck).await;
+    match inspected(&coordinator, saga)
+        .await
+        .entries
+        .last()
+        .map(|last| &last.event)
+    {
+        Some(Event::Stuck { reason: said }) => assert_eq!(said.message, reason),
+        other => panic!("{other:?}"),
+    }
+    // Others are not harmed.
+    let executed = coordinator.execute("sound", Sell { amount: 3 }).await;
+    assert_eq!(executed.expect("nothing fails"), 3);
+}
+
+#[tokio::test]
+async fn a_definition_that_has_changed() {
+    let journal = Memory::new();
+    let events = vec![done("pay", Kind::Compensatable, "\"pay\"")];
+    cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
+    let reason = "the definition of `sell` has changed: call 1 is of step `order` (compensatable), but step `pay` (compensatable) is written down";
+    is_stuck(journal, "order-1", reason).await;
+}
+
+#[tokio::test]
+async fn a_definition_that_has_become_shorter() {
+    let journal = Memory::new();
+    let events = vec![
+        done("order", Kind::Compensatable, "\"order\""),
+        done("charge", Kind::Compensatable, "\"charge\""),
+        done("ship", Kind::Pivot, "\"ship\""),
+        done("thank", Kind::Retriable, "\"thank\""),
+        done("report", Kind::Retriable, "\"report\""),
+    ];
+    cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
+    let reason = "the definition of `sell` has changed: step `report` is written down as call 5, but the saga ends before it";
+    is_stuck(journal, "order-1", reason).await;
+}
+
+#[tokio::test]
+async fn an_input_that_can_not_be_read() {
+    let journal = Memory::new();
+    cut_off(&journal, "order-1", "sell", "{\"price\":3}", vec![]).await;
+    let reason =
+        "the input that is written down can't be read: missing field `amount` at line 1 column 11";
+    is_stuck(journal, "order-1", reason).await;
+}
+
+#[tokio::test]
+async fn an_output_that_can_not_be_read() {
+    let journal = Memory::new();
+    let events = vec![done("order", Kind::Compensatable, "17")];
+    cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
+    let reason = "the output of step `order` that is written down can't be read: invalid type: integer `17`, expected a string at line 1 column 2";
+    is_stuck(journal, "order-1", reason).await;
+}
+
+#[tokio::test]
+async fn a_history_that_makes_no_sense() {
+    let journal = Memory::new();
+    let events = vec![
+        Event::Compensating {
+            step: None,
+            reason: saga_runtime::journal::Reason::new("error", "declined"),
+        },
+        done("order", Kind::Compensatable, "\"order\""),
+    ];
+    cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
+    let reason = "entry 2 can't be read: `step_done` can't follow what comes before";
+    is_stuck(journal, "order-1", reason).await;
+}
+
+#[tokio::test]
+async fn a_definition_that_is_not_registered_waits_and_others_go_on() {
+    let journal = Memory::new();
+    cut_off(&journal, "refund-1", "refund", "{}", vec![]).await;
+    cut_off(&journal, "order-1", "sell", "{\"amount\":3}", vec![]).await;
+    let coordinator = started(&Shop::default(), journal).await;
+    becomes(&coordinator, "order-1", State::Completed).await;
+    let waits = inspected(&coordinator, "refund-1").await.record;
+    assert!(!waits.state.is_final());
+    assert_eq!(waits.epoch, 1, "nobody has claimed it");
+}
+
+#[tokio::test]
+async fn a_saga_that_ends_its_processes_is_stuck_in_the_end() {
+    let journal = Memory::new();
+    cut_off(&journal, "order-1", "sell", "{\"amount\":3}", vec![]).await;
+    let gone = Lease {
+        worker: Worker::new("gone"),
+        duration: std::time::Duration::ZERO,
+    };
+    for _ in 0..3 {
+        let claimed = journal.claim(&gone, &["sell"], 1).await;
+        assert_eq!(claimed.expect("it works").len(), 1);
+    }
+    let shop = Shop::default();
+    let coordinator = builder(&shop)
+        .max_recoveries(3)
+        .journal(journal)
+        .start()
+        .await;
+    let coordinator = coordinator.expect("the journal works");
+    becomes(&coordinator, "order-1", State::Stuck).await;
+    assert_eq!(shop.asked(), [""; 0]);
+    // An operator may try once more.
+    coordinator
+        .retry(&id("order-1"), "mended")
+        .await
+        .expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Completed).await;
+}
+
+#[derive(Debug, Clone)]
+struct Poison;
+
+impl Serialize for Poison {
+    fn serialize<Z: serde::Serializer>(&self, _: Z) -> Result<Z::Ok, Z::Error> {
+        std::panic::resume_unwind(Box::new("poison"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Poison {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Ok(Self)
+    }
+}
+
+#[step(compensate = spit_out)]
+async fn take_poison(_cx: Context<'_, Shop>) -> Result<Poison, Refused> {
+    Ok(Poison)
+}
+
+async fn spit_out(cx: Context<'_, Shop>, _poison: &Poison) -> Result<(), Refused> {
+    crate::shop::cancel(cx, "order").await
+}
+
+#[step(compensate = ())]
+async fn take_much(_cx: Context<'_, Shop>, bytes: usize) -> Result<String, Refused> {
+    Ok("x".repeat(bytes))
+}
+
+saga!(
+    async fn poisoning(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        take_poison(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn overflowing(cx: Context<'_, Shop>, bytes: usize) -> Result<(), Refused> {
+        crate::shop::order(cx).await?;
+        take_much(cx, bytes).await?;
+        Ok(())
+    }
+);
+
+async fn limited(shop: &Shop) -> Coordinator<Shop> {
+    let builder = builder(shop)
+        .register::<Poisoning>()
+        .register::<Overflowing>();
+    let started = builder
+        .payload_limit(100)
+        .journal(Memory::new())
+        .start()
+        .await;
+    started.expect("the journal works")
+}
+
+#[tokio::test]
+async fn an_output_that_panics_when_it_is_written_is_undone_and_harms_only_its_saga() {
+    let shop = Shop::default();
+    let coordinator = limited(&shop).await;
+    match coordinator.execute("poison-1", Poisoning {}).await {
+        Err(ExecuteError::Failed(error)) => {
+            assert!(error.to_string().contains("panicked: poison"), "{error}");
+            assert!(error.is_compensated());
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.asked(), ["cancel"]);
+    let executed = coordinator.execute("sound", Sell { amount: 3 }).await;
+    assert_eq!(executed.expect("nothing fails"), 3);
+}
+
+#[tokio::test]
+async fn an_output_that_is_too_large_is_undone() {
+    let shop = Shop::default();
+    let coordinator = limited(&shop).await;
+    let executed = coordinator
+        .execute("small", Overflowing { bytes: 90 })
+        .await;
+    executed.expect("nothing fails");
+    match coordinator
+        .execute("large", Overflowing { bytes: 200 })
+        .await
+    {
+        Err(ExecuteError::Failed(error)) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("the output can't be written down: 202 bytes, 100 are allowed"),
+                "{text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.asked(), ["order", "order", "cancel"]);
+}
+
+mod twin {
+    use super::{Context, Refused, Shop, saga};
+
+    saga!(
+        #[saga(name = "sell")]
+        pub(super) async fn other(cx: Context<'_, Shop>) -> Result<(), Refused> {
+            crate::shop::order(cx).await?;
+            Ok(())
+        }
+    );
+}
+
+#[tokio::test]
+async fn two_sagas_of_one_name_are_not_started() {
+    let builder = builder(&Shop::default()).register::<twin::Other>();
+    match builder.journal(Memory::new()).start().await {
+        Err(StartError::RegisteredTwice { name }) => assert_eq!(name, "sell"),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,102 @@
+//! A coordinator that shuts down, or is dropped: attempts end, nothing is compensated because of it, the next goes on.
+
+use std::sync::Arc;
+
+use saga_runtime::coordinator::{ExecuteError, Rejected, SubmitError};
+use saga_runtime::journal::{Memory, State};
+use tokio::sync::Notify;
+
+use crate::shop::{Answer, Sell, Shop, becomes, builder, events, in_memory, inspected, started};
+
+#[tokio::test]
+async fn the_attempt_ends_and_is_written_down_and_the_next_process_goes_on() {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&until))]);
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
+    shop.is_asked("charge").await;
+    let (waited, (), ()) = tokio::join!(
+        handle.expect("it is new").wait(),
+        coordinator.shutdown(),
+        async { until.notify_one() }
+    );
+    assert!(
+        matches!(waited, Err(ExecuteError::InProgress { .. })),
+        "{waited:?}"
+    );
+    assert_eq!(
+        events(&coordinator, "order-1").await,
+        ["step_done", "step_done"]
+    );
+    let record = inspected(&coordinator, "order-1").await.record;
+    assert_eq!((record.state, record.worker), (State::Waiting, None));
+    let next = started(&shop, journal).await;
+    let executed = next.execute("order-1", Sell { amount: 3 }).await;
+    assert_eq!(executed.expect("nothing fails"), 3);
+    assert_eq!(shop.asked(), ["order", "charge", "ship", "thank"]);
+}
+
+#[tokio::test]
+async fn nothing_is_started_any_more() {
+    let shop = Shop::default();
+    let coordinator = in_memory(&shop).await;
+    coordinator.shutdown().await;
+    coordinator.shutdown().await;
+    match coordinator.submit("order-1", Sell { amount: 3 }).await {
+        Err(SubmitError::Rejected(Rejected::ShuttingDown)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_is_retried_for_ever_does_not_hold_it_up() {
+    let shop = Shop::default().always("thank", Answer::Refuses);
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
+    shop.is_asked("thank").await;
+    coordinator.shutdown().await;
+    shop.behaves();
+    let next = started(&shop, journal).await;
+    let executed = next.execute("order-1", Sell { amount: 3 }).await;
+    assert_eq!(executed.expect("nothing fails"), 3);
+}
+
+#[tokio::test]
+async fn restarts_in_order_do_not_count_as_recoveries() {
+    let shop = Shop::default().always("thank", Answer::Refuses);
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
+    shop.is_asked("thank").await;
+    coordinator.shutdown().await;
+    for _ in 0..20 {
+        let next = builder(&shop)
+            .max_recoveries(3)
+            .journal(journal.clone())
+            .start()
+            .await;
+        let next = next.expect("the journal works");
+        becomes(&next, "order-1", State::Running).await;
+        next.shutdown().await;
+    }
+    shop.behaves();
+    let next = started(&shop, journal).await;
+    becomes(&next, "order-1", State::Completed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_is_dropped_shuts_down() {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&until))]);
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
+    shop.is_asked("charge").await;
+    drop(coordinator);
+    until.notify_one();
+    let next = started(&shop, journal).await;
+    becomes(&next, "order-1", State::Completed).await;
+    assert_eq!(shop.asked(), ["order", "charge", "ship", "thank"]);
+}

@@ -1,0 +1,150 @@
+//! A saga that was cut off goes on where it was: from every beginning of its history.
+
+use saga_runtime::coordinator::ExecuteError;
+use saga_runtime::journal::{
+    Entry, Event, Journal, Lease, Memory, NewSaga, Started, State, Worker,
+};
+
+use crate::shop::{Answer, Sell, Shop, becomes, id, in_memory, inspected, started};
+
+/// A journal in which a saga has been cut off after these entries.
+async fn cut_off(entries: &[Entry]) -> Memory {
+    let journal = Memory::new();
+    let saga = NewSaga {
+        id: id("order-1"),
+        name: "sell".to_owned(),
+        version: 1,
+        fingerprint: Sell::shape().fingerprint(),
+        input: "{\"amount\":3}".to_owned(),
+    };
+    let lease = Lease {
+        worker: Worker::new("gone"),
+        duration: std::time::Duration::ZERO,
+    };
+    let claim = match journal.start(saga, Some(&lease)).await {
+        Ok(Started::New(Some(claim))) => claim,
+        other => panic!("{other:?}"),
+    };
+    let events: Vec<Event> = entries.iter().map(|entry| entry.event.clone()).collect();
+    if !events.is_empty() {
+        let appended = journal.append(&claim, 1, events).await;
+        appended.expect("the claim holds");
+    }
+    journal
+}
+
+/// Runs a saga to its end, then again from every beginning of its history; each time the rest of the requests has to come,
+/// and the same end.
+async fn from_every_beginning(shop: impl Fn() -> Shop, end: State) {
+    let first = shop();
+    let coordinator = in_memory(&first).await;
+    // How it ends is compared below.
+    let _ = coordinator.execute("order-1", Sell { amount: 3 }).await;
+    let whole = inspected(&coordinator, "order-1").await;
+    assert_eq!(whole.record.state, end);
+    assert!(whole.entries.len() > 2, "{whole}");
+    for length in 0..=whole.entries.len() {
+        let again = shop();
+        let journal = cut_off(&whole.entries[..length]).await;
+        let coordinator = started(&again, journal).await;
+        becomes(&coordinator, "order-1", end).await;
+        let inspected = inspected(&coordinator, "order-1").await;
+        let (asked, all) = (again.asked(), first.asked());
+        // A compensation that is repeated may be asked for more often, never for something else.
+        let mut rest = all.clone();
+        rest.retain(|one| asked.contains(one));
+        assert!(
+            asked.iter().all(|one| all.contains(one)),
+            "after {length} of\n{whole}asked for {asked:?} of {all:?}:\n{inspected}"
+        );
+        let recorded = whole.entries[..length]
+            .iter()
+            .filter_map(|entry| match &entry.event {
+                Event::StepDone { step, .. } => Some(step.name.to_string()),
+                _ => None,
+            });
+        for step in recorded {
+            assert!(
+                !asked.contains(&step),
+                "{step} again after {length} of\n{whole}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_saga_that_completes() {
+    from_every_beginning(Shop::default, State::Completed).await;
+}
+
+#[tokio::test]
+async fn a_saga_whose_last_step_is_refused() {
+    let shop = || Shop::default().always("ship", Answer::Refuses);
+    from_every_beginning(shop, State::Compensated).await;
+}
+
+#[tokio::test]
+async fn a_saga_whose_first_step_is_refused() {
+    let shop = || Shop::default().always("charge", Answer::Refuses);
+    from_every_beginning(shop, State::Compensated).await;
+}
+
+#[tokio::test]
+async fn a_saga_whose_compensation_fails_once() {
+    let shop = || {
+        Shop::default()
+            .always("ship", Answer::Refuses)
+            .answers("refund", [Answer::Panics])
+    };
+    from_every_beginning(shop, State::Compensated).await;
+}
+
+#[tokio::test]
+async fn a_saga_whose_compensation_always_fails() {
+    let shop = || {
+        Shop::default()
+            .always("ship", Answer::Refuses)
+            .always("refund", Answer::Refuses)
+    };
+    from_every_beginning(shop, State::Stuck).await;
+}
+
+#[tokio::test]
+async fn a_saga_with_a_step_that_always_panics() {
+    let shop = || Shop::default().always("charge", Answer::Panics);
+    let first = shop();
+    let coordinator = in_memory(&first).await;
+    match coordinator.execute("order-1", Sell { amount: 3 }).await {
+        Err(ExecuteError::Stuck(stuck)) => {
+            let text = stuck.to_string();
+            assert!(
+                text.contains("NOT compensated: `charge`: panicked: charge broke"),
+                "{text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_never_answers_ends_after_the_coordinator_s_limit() {
+    let shop = Shop::default().answers("charge", [Answer::Never]);
+    let coordinator = in_memory(&shop).await;
+    let began = tokio::time::Instant::now();
+    match coordinator.execute("order-1", Sell { amount: 3 }).await {
+        Err(ExecuteError::Failed(error)) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("at step `charge`: no answer within 60s"),
+                "{text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(began.elapsed().as_secs(), 60);
+    // It was asked again under its key, and was done.
+    assert_eq!(
+        shop.asked(),
+        ["order", "charge", "charge", "refund", "cancel"]
+    );
+}

@@ -1,0 +1,4 @@
+//! The journals keep what a journal promises.
+
+mod memory;
+mod sqlite;
