@@ -7,23 +7,35 @@ mod folder;
 mod plan;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use saga_runtime::SagaId;
+use saga_runtime::coordinator::Inspector;
+use saga_runtime::journal::Sqlite;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tonic::transport::Channel;
 
 use self::audit::Audit;
 use self::fleet::Fleet;
 use self::folder::Folder;
+use self::plan::PlannedOrder;
 use self::table::PlacedOrder;
-use crate::order;
+use crate::order::{self, Outcome};
+use crate::proto::checkout::PlaceOrderRequest;
+use crate::proto::checkout::checkout_client::CheckoutClient;
 use crate::stop::Stop;
 
 /// How many orders are placed at the same time.
 const AT_ONCE: usize = 24;
+
+/// How long a client waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often it asks.
+const PATIENCE: u32 = 300;
 
 /// How large a demo to run, and where.
 #[derive(Debug, clap::Args)]
@@ -51,9 +63,10 @@ impl Demo {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let mut stop = Stop::listen()?;
         let folder = Folder::open(self.folder)?;
+        let journal = folder.path().join("sagas.db");
         let mut fleet = Fleet::new(folder.path());
         let placed = tokio::select! {
-            placed = place_orders(&mut fleet, self.orders) => Some(placed),
+            placed = place_orders(&mut fleet, &journal, self.orders) => Some(placed),
             () = stop.requested() => None,
         };
         if placed.is_none() {
@@ -65,7 +78,8 @@ impl Demo {
             return Ok(ExitCode::FAILURE);
         };
         let audit = match placed {
-            Ok(placed) => {
+            Ok(mut placed) => {
+                note_resumed(&mut placed, &journal).await?;
                 println!("{}", table::render(&placed));
                 Audit::of(folder.path()).await
             }
@@ -88,14 +102,22 @@ impl Demo {
     }
 }
 
-async fn place_orders(fleet: &mut Fleet<'_>, count: u16) -> anyhow::Result<Vec<PlacedOrder>> {
+async fn place_orders(
+    fleet: &mut Fleet<'_>,
+    journal: &Path,
+    count: u16,
+) -> anyhow::Result<Vec<PlacedOrder>> {
     let payments = fleet.start("payments", &plan::payments()).await?;
     let delivery = fleet.start("delivery", &plan::delivery()).await?;
     let participants = [
         ("--payments", payments.to_string()),
         ("--delivery", delivery.to_string()),
     ];
-    let orders = fleet.start("orders", &participants).await?;
+    let journal = ("--journal", journal.to_string_lossy().into_owned());
+    let [payments, delivery] = participants;
+    let orders = fleet
+        .start("orders", &[payments, delivery, journal])
+        .await?;
     let checkout = order::connect(&orders).await?;
 
     let slots = Arc::new(Semaphore::new(AT_ONCE));
@@ -105,11 +127,12 @@ async fn place_orders(fleet: &mut Fleet<'_>, count: u16) -> anyhow::Result<Vec<P
         under_way.spawn(async move {
             let _slot = slots.acquire().await;
             let begin = Instant::now();
-            let outcome = order::place(checkout, planned.amount, planned.parcels).await;
+            let outcome = place_until_answered(checkout, &planned).await;
             PlacedOrder {
                 planned,
                 outcome,
                 time: begin.elapsed(),
+                resumed: false,
             }
         });
     }
@@ -120,8 +143,44 @@ async fn place_orders(fleet: &mut Fleet<'_>, count: u16) -> anyhow::Result<Vec<P
         let order = order?;
         eprint!("{}", order.mark());
         placed.push(order);
+        if placed.len() == usize::from(count.div_ceil(6)) {
+            eprint!(" kill -9 orders … ");
+            fleet.kill_and_restart("orders").await?;
+        }
     }
     eprintln!("\n");
     placed.sort_by_key(|order| order.planned.number);
     Ok(placed)
+}
+
+/// Places an order; asks again under the same request id if the answer is lost, as a good client does.
+async fn place_until_answered(
+    checkout: CheckoutClient<Channel>,
+    planned: &PlannedOrder,
+) -> Outcome {
+    let request = PlaceOrderRequest {
+        amount: planned.amount.minor_units(),
+        parcels: planned.parcels,
+        request_id: planned.request_id(),
+    };
+    let mut asked = 0;
+    loop {
+        let outcome = order::place(checkout.clone(), request.clone()).await;
+        asked += 1;
+        if !matches!(outcome, Outcome::Error(_)) || asked == PATIENCE {
+            return outcome;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Notes which orders the second process has gone on with.
+async fn note_resumed(placed: &mut [PlacedOrder], journal: &Path) -> anyhow::Result<()> {
+    let inspector = Inspector::new(Sqlite::open_read_only(journal).await?);
+    for order in placed {
+        let id = SagaId::new(order.planned.request_id())?;
+        let saga = inspector.inspect(&id).await?;
+        order.resumed = saga.is_some_and(|saga| saga.record.epoch > 1);
+    }
+    Ok(())
 }

@@ -21,6 +21,7 @@ pub mod orders;
 pub mod payments;
 pub mod proto;
 pub mod rejection;
+pub mod sagas;
 pub mod serve;
 pub mod server;
 pub mod stop;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use shop::demo::Demo;
 use shop::order::Order;
+use shop::sagas::{Saga, Sagas};
 use shop::serve::Serve;
 use tokio::runtime::Runtime;
 
@@ -20,7 +21,13 @@ enum Shop {
     /// Place one order
     Order(Order),
 
-    /// Run all services, place many orders at once, and audit what is left of them
+    /// List the sagas of the orders service
+    Sagas(Sagas),
+
+    /// Show what one saga has done
+    Saga(Saga),
+
+    /// Run all services, place many orders at once, kill one in the middle, and audit what is left
     Demo(Demo),
 }
 
@@ -43,6 +50,8 @@ impl Shop {
         match self {
             Self::Serve(serve) => serve.run().await.map(|()| ExitCode::SUCCESS),
             Self::Order(order) => order.run().await,
+            Self::Sagas(sagas) => sagas.run().await,
+            Self::Saga(saga) => saga.run().await,
             Self::Demo(demo) => demo.run().await,
         }
     }

@@ -23,6 +23,10 @@ pub struct Order {
     #[arg(long, env = "SHOP_PARCELS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
     parcels: i32,
 
+    /// What you call this order: asking again with the same one never orders twice [default: a new one]
+    #[arg(long, env = "SHOP_REQUEST_ID", value_name = "ID")]
+    request_id: Option<String>,
+
     /// Where orders listens
     #[arg(
         long,
@@ -53,10 +57,16 @@ impl Order {
         let Self {
             amount,
             parcels,
+            request_id,
             orders,
         } = self;
         let checkout = connect(&orders).await?;
-        match place(checkout, amount, parcels).await {
+        let request = PlaceOrderRequest {
+            amount: amount.minor_units(),
+            parcels,
+            request_id: request_id.unwrap_or_default(),
+        };
+        match place(checkout, request).await {
             placed @ Outcome::Placed(_) => {
                 println!("{placed}");
                 Ok(ExitCode::SUCCESS)
@@ -83,11 +93,7 @@ pub async fn connect(orders: &Address) -> anyhow::Result<CheckoutClient<Channel>
 }
 
 /// Places one order.
-pub async fn place(mut checkout: CheckoutClient<Channel>, amount: Money, parcels: i32) -> Outcome {
-    let request = PlaceOrderRequest {
-        amount: amount.minor_units(),
-        parcels,
-    };
+pub async fn place(mut checkout: CheckoutClient<Channel>, request: PlaceOrderRequest) -> Outcome {
     match checkout.place_order(request).await {
         Ok(receipt) => Outcome::Placed(receipt.into_inner()),
         Err(status) => match Failure::from_status(&status) {

@@ -40,20 +40,14 @@ fn the_demo_leaves_no_orphan_and_no_process_behind() {
         .lines()
         .filter(|line| line.starts_with("audit:"))
         .collect();
-    assert_eq!(
-        audits,
-        ["audit: 24 orders, 12 compensated, 0 orphans"],
-        "{stdout}\n{stderr}"
-    );
+    assert_eq!(audits.len(), 1, "{stdout}\n{stderr}");
+    // A step that the kill has cut off may answer in time when it is asked again.
+    assert!(audits[0].starts_with("audit: 24 orders, "), "{stdout}");
+    assert!(audits[0].ends_with(" compensated, 0 orphans"), "{stdout}");
+    assert!(stdout.contains("resumed, "), "{stdout}\n{stderr}");
     assert_eq!(stdout.lines().last(), audits.last().copied());
-    assert_eq!(
-        stdout
-            .lines()
-            .filter(|line| line.contains("  placed  "))
-            .count(),
-        12,
-        "{stdout}"
-    );
+    let placed = stdout.lines().filter(|line| line.contains("  placed  "));
+    assert!(placed.count() >= 12, "{stdout}");
     assert_eq!(services(folder.path()), [""; 0]);
 }
 

@@ -17,6 +17,7 @@ pub(super) fn status(error: &SagaError<CheckoutError>) -> Status {
     let code = match error.cause() {
         _ if !error.is_compensated() => Code::Internal,
         Cause::Error(CheckoutError::Refused { .. }) => Code::FailedPrecondition,
+        Cause::Recorded { .. } => Code::Aborted,
         _ => Code::Unavailable,
     };
     let mut trailers = MetadataMap::new();
@@ -33,8 +34,11 @@ impl From<&SagaError<CheckoutError>> for Failure {
             .map(|compensation| Compensation {
                 step: compensation.step.to_owned(),
                 error: match &compensation.outcome {
-                    CompensationOutcome::Compensated | CompensationOutcome::Resolved => None,
+                    CompensationOutcome::Compensated
+                    | CompensationOutcome::Resolved
+                    | CompensationOutcome::ResolvedByHand { .. } => None,
                     CompensationOutcome::Failed(failure) => Some(failure.to_string()),
+                    CompensationOutcome::Skipped { reason } => Some(format!("skipped: {reason}")),
                     _ => Some("pending".to_owned()),
                 },
             });

@@ -1,12 +1,11 @@
-//! The checkout over gRPC: runs one saga per call, to its end even if the caller hangs up.
+//! The checkout over gRPC: one saga per order, which goes on if the caller hangs up or the process ends.
 
-use std::sync::Arc;
-
-use tokio_util::task::TaskTracker;
+use saga_runtime::coordinator::{ExecuteError, Rejected, StartError, SubmitError};
+use saga_runtime::journal::Journal;
+use saga_runtime::{Coordinator, SagaId};
 use tonic::{Request, Response, Status};
-use tracing::Instrument as _;
 
-use super::{OrderRequest, PlaceOrder, Shop, failure};
+use super::{CheckoutError, OrderRequest, PlaceOrder, Shop, failure};
 use crate::money::Money;
 use crate::proto::checkout::checkout_server::Checkout;
 use crate::proto::checkout::{PlaceOrderRequest, Receipt};
@@ -15,24 +14,28 @@ use crate::rejection::{Rejection, positive};
 /// Answers the calls of `shop.checkout.v1.Checkout`.
 #[derive(Debug, Clone)]
 pub struct CheckoutService {
-    shop: Arc<Shop>,
-    sagas: TaskTracker,
+    coordinator: Coordinator<Shop>,
 }
 
 impl CheckoutService {
-    /// A checkout that sells through these services.
-    #[must_use]
-    pub fn new(shop: Shop) -> Self {
-        Self {
-            shop: Arc::new(shop),
-            sagas: TaskTracker::new(),
-        }
+    /// A checkout that sells through these services, and first goes on with what is open in the journal.
+    ///
+    /// # Errors
+    /// When the journal can't be used.
+    pub async fn open(shop: Shop, journal: impl Journal) -> Result<Self, StartError> {
+        let coordinator = Coordinator::builder(shop)
+            .journal(journal)
+            .register::<PlaceOrder>()
+            .worker("orders")
+            .start()
+            .await?;
+        Ok(Self { coordinator })
     }
 
-    /// Begins no saga from now on, and waits until those under way have ended.
+    /// Begins no saga from now on, and waits until the requests under way are answered. What is open then goes on in the
+    /// next process.
     pub async fn drained(self) {
-        self.sagas.close();
-        self.sagas.wait().await;
+        self.coordinator.shutdown().await;
     }
 }
 
@@ -42,18 +45,33 @@ impl Checkout for CheckoutService {
         &self,
         request: Request<PlaceOrderRequest>,
     ) -> Result<Response<Receipt>, Status> {
-        let request = OrderRequest::try_from(request.into_inner())?;
-        if self.sagas.is_closed() {
-            return Err(Status::unavailable("the checkout is closing"));
+        let request = request.into_inner();
+        let id = match request.request_id.as_str() {
+            "" => SagaId::generate(),
+            id => SagaId::new(id).map_err(|error| Status::invalid_argument(error.to_string()))?,
+        };
+        let request = OrderRequest::try_from(request)?;
+        match self.coordinator.execute(id, PlaceOrder { request }).await {
+            Ok(receipt) => Ok(Response::new(receipt.into())),
+            Err(error) => Err(status(&error)),
         }
-        let shop = Arc::clone(&self.shop);
-        // A task of its own: dropped with the call, the saga would leave half an order behind.
-        let saga = async move { PlaceOrder { request }.execute(&shop).await };
-        match self.sagas.spawn(saga.in_current_span()).await {
-            Ok(Ok(receipt)) => Ok(Response::new(receipt.into())),
-            Ok(Err(error)) => Err(failure::status(&error)),
-            Err(_panicked) => Err(Status::internal("the checkout failed; its log says where")),
-        }
+    }
+}
+
+/// What a caller is told who gets no receipt.
+fn status(error: &ExecuteError<CheckoutError>) -> Status {
+    if let Some(error) = error.saga_error() {
+        return failure::status(error);
+    }
+    let message = error.to_string();
+    match error {
+        ExecuteError::Stuck(_) => Status::internal(message),
+        ExecuteError::NotStarted(SubmitError::Conflict { .. }) => Status::already_exists(message),
+        ExecuteError::NotStarted(SubmitError::Rejected(rejected)) => match rejected {
+            Rejected::ShuttingDown => Status::unavailable("the checkout is closing"),
+            _ => Status::invalid_argument(message),
+        },
+        _ => Status::unavailable(message),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The processes of the demo: started one by one, stopped in reverse. None outlives the demo, however that ends: each
 //! is killed when its handle is dropped, and stops by itself when the demo no longer holds its standard input.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -34,6 +34,8 @@ struct Service {
     name: &'static str,
     process: Child,
     log: PathBuf,
+    options: Vec<(&'static str, String)>,
+    address: Option<Address>,
 }
 
 impl<'a> Fleet<'a> {
@@ -52,15 +54,40 @@ impl<'a> Fleet<'a> {
     pub(super) async fn start(
         &mut self,
         name: &'static str,
-        options: &[(&str, String)],
+        options: &[(&'static str, String)],
     ) -> anyhow::Result<Address> {
-        let mut service = Service::spawn(name, options, self.folder)?;
+        self.start_at("127.0.0.1:0", name, options).await
+    }
+
+    /// Kills a service as a power cut would, and starts it again where it was.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub(super) async fn kill_and_restart(&mut self, name: &str) -> anyhow::Result<()> {
+        let index = self.services.iter().position(|one| one.name == name);
+        let mut service = self.services.remove(index.context("it was started")?);
+        service.process.kill().await?;
+        let address = service.address.context("it was healthy")?.to_string();
+        let listen = address.trim_start_matches("http://");
+        self.start_at(listen, service.name, &service.options)
+            .await?;
+        Ok(())
+    }
+
+    async fn start_at(
+        &mut self,
+        listen: &str,
+        name: &'static str,
+        options: &[(&'static str, String)],
+    ) -> anyhow::Result<Address> {
+        let mut service = Service::spawn(listen, name, options, self.folder)?;
         let address = match timeout(START, service.healthy()).await {
             Ok(Ok(address)) => address,
             Ok(Err(error)) => return Err(error.context(service.epitaph())),
             Err(_) => bail!("after {START:?}, {}", service.epitaph()),
         };
         eprintln!("{name} listens at {address}");
+        service.address = Some(address.clone());
         self.services.push(service);
         Ok(address)
     }
@@ -75,19 +102,14 @@ impl<'a> Fleet<'a> {
 
 impl Service {
     fn spawn(
+        listen: &str,
         name: &'static str,
-        options: &[(&str, String)],
+        options: &[(&'static str, String)],
         folder: &Path,
     ) -> anyhow::Result<Self> {
         let log = folder.join(name).with_extension("log");
         let process = Command::new(std::env::current_exe()?)
-            .args([
-                "serve",
-                name,
-                "--listen",
-                "127.0.0.1:0",
-                "--stop-with-stdin",
-            ])
+            .args(["serve", name, "--listen", listen, "--stop-with-stdin"])
             .arg("--database")
             .arg(folder.join(name).with_extension("db"))
             .args(
@@ -97,13 +119,19 @@ impl Service {
             )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
+            .stderr(OpenOptions::new().create(true).append(true).open(&log)?)
             // A group of its own: ctrl-c in a terminal is for the demo, which then stops its services in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self { name, process, log })
+        Ok(Self {
+            name,
+            process,
+            log,
+            options: options.to_vec(),
+            address: None,
+        })
     }
 
     async fn healthy(&mut self) -> anyhow::Result<Address> {

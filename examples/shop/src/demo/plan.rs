@@ -21,6 +21,13 @@ pub(super) struct PlannedOrder {
     pub(super) parcels: i32,
 }
 
+impl PlannedOrder {
+    /// What the client calls it.
+    pub(super) fn request_id(&self) -> String {
+        format!("order-{}", self.number)
+    }
+}
+
 /// The orders: every other one is placed, the rest fails in turn in each of the four ways.
 pub(super) fn orders(count: u16) -> impl Iterator<Item = PlannedOrder> {
     (1..=count).map(|number| {

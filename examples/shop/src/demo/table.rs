@@ -11,20 +11,23 @@ pub(super) struct PlacedOrder {
     pub(super) planned: PlannedOrder,
     pub(super) outcome: Outcome,
     pub(super) time: Duration,
+    /// Whether a second process has gone on with it.
+    pub(super) resumed: bool,
 }
 
-const HEADINGS: [&str; 6] = [
+const HEADINGS: [&str; 7] = [
     "order",
     "amount",
     "parcels",
     "outcome",
     "compensated",
+    "after the kill",
     "time",
 ];
 /// Whether a column is aligned to the right, as numbers are.
-const TO_THE_RIGHT: [bool; 6] = [true, true, true, false, false, true];
+const TO_THE_RIGHT: [bool; 7] = [true, true, true, false, false, false, true];
 
-type Row = [String; 6];
+type Row = [String; 7];
 
 impl PlacedOrder {
     /// How it ended, in one character.
@@ -57,12 +60,18 @@ impl PlacedOrder {
             }
             Outcome::Error(status) => (format!("error: {}", status.message()), String::new()),
         };
+        let resumed = match (&self.outcome, self.resumed) {
+            (_, false) => "",
+            (Outcome::Placed(_), true) => "resumed, forward",
+            (_, true) => "resumed, compensated",
+        };
         [
             number.to_string(),
             amount.to_string(),
             parcels.to_string(),
             outcome,
             compensated,
+            resumed.to_owned(),
             format!("{:.2} s", self.time.as_secs_f64()),
         ]
     }
@@ -74,7 +83,7 @@ pub(super) fn render(orders: &[PlacedOrder]) -> String {
     let rows: Vec<Row> = std::iter::once(headings)
         .chain(orders.iter().map(PlacedOrder::row))
         .collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| {
+    let widths: [usize; 7] = std::array::from_fn(|column| {
         rows.iter()
             .map(|row| row[column].chars().count())
             .max()
@@ -82,7 +91,7 @@ pub(super) fn render(orders: &[PlacedOrder]) -> String {
     });
     let mut table = String::new();
     for row in &rows {
-        let cells: [String; 6] = std::array::from_fn(|column| {
+        let cells: [String; 7] = std::array::from_fn(|column| {
             let (cell, width) = (&row[column], widths[column]);
             if TO_THE_RIGHT[column] {
                 format!("{cell:>width$}")
@@ -130,15 +139,16 @@ mod tests {
                 planned,
                 outcome,
                 time: Duration::from_millis(1_234),
+                resumed: planned.number == 1,
             });
         let table = render(&orders.collect::<Vec<_>>());
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(
             lines,
             [
-                "order  amount  parcels  outcome                    compensated         time",
-                "    1   31.00        2  placed                                       1.23 s",
-                "    2  552.00        3  ship: no answer within 1s  ship, NOT charge  1.23 s",
+                "order  amount  parcels  outcome                    compensated       after the kill      time",
+                "    1   31.00        2  placed                                       resumed, forward  1.23 s",
+                "    2  552.00        3  ship: no answer within 1s  ship, NOT charge                    1.23 s",
             ]
         );
     }

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+use saga_runtime::journal::Sqlite;
+
 use super::process::Process;
 use crate::address::Address;
 use crate::checkout::{CheckoutService, Shop};
@@ -32,6 +35,15 @@ pub(super) struct Orders {
     )]
     database: PathBuf,
 
+    /// The journal of the sagas; made if there is none
+    #[arg(
+        long,
+        env = "SHOP_JOURNAL",
+        value_name = "FILE",
+        default_value = "sagas.db"
+    )]
+    journal: PathBuf,
+
     /// Where payments listens
     #[arg(
         long,
@@ -60,10 +72,13 @@ impl Orders {
         let database = database::open(&self.database, &MIGRATIONS).await?;
         let orders = OrdersService::new(OrderStore::new(database.clone()));
         let shop = Shop::connect(&started.address()?, &self.payments, &self.delivery);
-        let checkout = CheckoutService::new(shop);
+        let journal = Sqlite::open(&self.journal)
+            .await
+            .with_context(|| format!("cannot open the journal {}", self.journal.display()))?;
+        let checkout = CheckoutService::open(shop, journal).await?;
         let server = Server::new().offer(OrdersServer::new(orders)).await;
         let server = server.offer(CheckoutServer::new(checkout.clone())).await;
-        // The last sagas end before the server does: they call it too.
+        // The last requests are answered before the server stops: sagas call it too.
         started.serve(server, checkout.drained()).await?;
         database.close().await;
         Ok(())

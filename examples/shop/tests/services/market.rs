@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use saga_runtime::journal::Memory;
 use shop::checkout::{CheckoutService, Shop};
 use shop::delivery::{DeliveryFaults, DeliveryRules};
 use shop::payments::{PaymentFaults, PaymentRules};
@@ -23,11 +24,14 @@ use crate::fixture::{Databases, Running};
 pub(crate) const REQUEST: PlaceOrderRequest = PlaceOrderRequest {
     amount: 9_900,
     parcels: 2,
+    request_id: String::new(),
 };
 
 /// A checkout over orders, payments and delivery.
 pub(crate) struct Market {
     pub(crate) databases: Databases,
+    pub(crate) shop: Shop,
+    pub(crate) journal: Memory,
     pub(crate) checkout: CheckoutService,
     pub(crate) client: CheckoutClient<Channel>,
 }
@@ -68,13 +72,17 @@ impl Market {
     pub(crate) async fn open(databases: Databases, payments: &Running, delivery: &Running) -> Self {
         let orders = databases.start_orders().await;
         let shop = Shop::connect(&orders.address, &payments.address, &delivery.address);
-        let checkout = CheckoutService::new(shop);
+        let journal = Memory::new();
+        let opened = CheckoutService::open(shop.clone(), journal.clone()).await;
+        let checkout = opened.expect("the journal is new");
         let server = Server::new()
             .offer(CheckoutServer::new(checkout.clone()))
             .await;
         let client = CheckoutClient::new(Running::start(server).await.channel());
         Self {
             databases,
+            shop,
+            journal,
             checkout,
             client,
         }
