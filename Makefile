@@ -1,7 +1,7 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart test lint doc bench bless
+.PHONY: help demo quickstart test soak lint doc bench bless
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ quickstart: ## run the smallest example
 
 test: ## run all tests; they need nothing but Rust
 	cargo test --workspace --no-fail-fast
+
+soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=…, SEED=…)
+	KILLS=$${KILLS:-10000} cargo test --package saga-tests --test crash -- --nocapture processes_may_be_killed
 
 lint: ## check the format, and clippy without a warning
 	cargo fmt --all --check

@@ -43,6 +43,7 @@
 //!
 //! * [`step`](macro@step) makes a step of an `async fn`, [`saga!`] a saga of another one that calls steps.
 //! * [`InProcess`] runs a saga in the caller's future. The generated `execute` is short for it.
+//! * [`Coordinator`] runs sagas on a [`journal`], so that they survive the process.
 //! * [`Context`] is what steps are given: the services, ids, the idempotency key.
 //! * [`SagaError`] says at which step a saga failed, why, and what has become of every step before.
 //! * [`Shape`] is a saga as data: an outline, a Mermaid flowchart, a DOT graph.
