@@ -6,6 +6,7 @@ pub mod cargo;
 pub mod cell;
 pub mod compile_time;
 pub mod contestants;
+pub mod durable;
 pub mod instructions;
 pub mod nanoseconds;
 pub mod readings;

@@ -5,7 +5,7 @@ use saga_benches::allocations::Counter;
 use saga_benches::cell::Cell;
 use saga_benches::readings::Readings;
 use saga_benches::table::{Table, times};
-use saga_benches::{compile_time, instructions, nanoseconds, targets};
+use saga_benches::{cargo, compile_time, durable, instructions, nanoseconds, targets};
 
 /// Measures the same sagas, of 3, 10 and 50 steps, written by hand, on this library and on its peers; then how long the
 /// compiler takes for fifty steps. Prints what must be reached and whether it is.
@@ -23,6 +23,8 @@ struct Arguments {
 enum Only {
     /// Instructions, nanoseconds and heap allocations of one saga.
     RunTime,
+    /// Sagas per second on the SQLite journal.
+    Durable,
     /// The time to rebuild a crate after one line has changed.
     CompileTime,
     /// Runs one saga again and again and prints nothing: what the instructions are counted of.
@@ -41,6 +43,8 @@ struct Repetitions {
     batches: usize,
     warm_up: usize,
     changes: usize,
+    /// Durable sagas per saga in flight.
+    durable: usize,
 }
 
 const THOROUGH: Repetitions = Repetitions {
@@ -48,6 +52,7 @@ const THOROUGH: Repetitions = Repetitions {
     batches: 301,
     warm_up: 2,
     changes: 9,
+    durable: 300,
 };
 
 const QUICK: Repetitions = Repetitions {
@@ -55,6 +60,7 @@ const QUICK: Repetitions = Repetitions {
     batches: 5,
     warm_up: 1,
     changes: 1,
+    durable: 10,
 };
 
 fn main() -> anyhow::Result<()> {
@@ -64,8 +70,11 @@ fn main() -> anyhow::Result<()> {
         None => {
             run_time(&repetitions)?;
             println!();
-            compile_time(&repetitions)
+            compile_time(&repetitions)?;
+            println!();
+            durable(&repetitions)
         }
+        Some(Only::Durable) => durable(&repetitions),
         Some(Only::RunTime) => run_time(&repetitions),
         Some(Only::CompileTime) => compile_time(&repetitions),
         Some(Only::Repeat { cell, sagas }) => cell.repeat(sagas).map(drop),
@@ -106,6 +115,32 @@ fn run_time(repetitions: &Repetitions) -> anyhow::Result<()> {
     .concat()
     {
         println!("  {target}");
+    }
+    Ok(())
+}
+
+fn durable(repetitions: &Repetitions) -> anyhow::Result<()> {
+    // In the target directory: a temporary one may be in memory, and wait for no disk.
+    let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
+    let all = durable::measure(folder.path(), repetitions.durable)?;
+    println!(
+        "Sagas of three steps on the SQLite journal (synchronous=FULL), and a bare loop that commits the same rows.\n"
+    );
+    println!(
+        "{:>10}{:>16}{:>16}{:>10}{:>12}{:>12}{:>15}",
+        "in flight", "bare, sagas/s", "ours, sagas/s", "share", "median", "99 %", "commits/saga"
+    );
+    for one in all {
+        println!(
+            "{:>10}{:>16.0}{:>16.0}{:>9.0}%{:>9.2} ms{:>9.2} ms{:>15.3}",
+            one.in_flight,
+            one.bare,
+            one.sagas,
+            100.0 * one.sagas / one.bare,
+            one.median.as_secs_f64() * 1e3,
+            one.p99.as_secs_f64() * 1e3,
+            one.commits
+        );
     }
     Ok(())
 }

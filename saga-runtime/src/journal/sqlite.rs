@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 use super::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Started,
+    NewSaga, Page, Row, Started,
 };
 use crate::id::SagaId;
 use op::Op;
@@ -174,10 +174,12 @@ impl Journal for Sqlite {
         events: Vec<Event>,
     ) -> Result<(), AppendError> {
         let claim = claim.clone();
+        // Made here and not by the one thread that writes.
+        let rows = events.into_iter().map(Row::from).collect();
         self.write(|reply| Op::Append {
             claim,
             first,
-            events,
+            rows,
             reply,
         })
         .await

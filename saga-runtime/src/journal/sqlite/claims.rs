@@ -117,9 +117,9 @@ impl Store {
             epoch: record.epoch,
             worker: lease.worker.clone(),
             next: last + 1,
+            is_touched: false,
         };
-        self.changes.push(Change::Hold(claim.id.clone(), held));
-        self.touched.insert(claim.id.clone());
+        self.held.stage(Change::Hold(claim.id.clone(), held));
         let mut claimed = Claimed::new(claim, record, rows.entries(free.number)?);
         claimed.next = last + 1;
         claimed.orderly = !(is_cut_off || free.doubt_seq == Some(last));

@@ -1,6 +1,7 @@
 //! The sagas that are held, in memory: since one process uses the file, what it knows of its own claims is right.
 
 use std::collections::HashMap;
+use std::mem;
 
 use crate::id::SagaId;
 use crate::journal::{Claim, Worker};
@@ -13,6 +14,8 @@ pub(super) struct Held {
     pub(super) worker: Worker,
     /// The number of the next entry.
     pub(super) next: u64,
+    /// Whether a transaction that is not committed yet has written to it.
+    pub(super) is_touched: bool,
 }
 
 /// What changes in memory once a transaction is committed.
@@ -33,6 +36,7 @@ pub(super) enum Change {
 pub(super) struct AllHeld {
     held: HashMap<SagaId, Held>,
     closed: Vec<(i64, &'static str)>,
+    staged: Vec<Change>,
 }
 
 impl AllHeld {
@@ -45,7 +49,52 @@ impl AllHeld {
         self.get(&claim.id).filter(|held| held.epoch == claim.epoch)
     }
 
-    pub(super) fn apply(&mut self, change: Change) {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) fn is_touched(&self, id: &SagaId) -> bool {
+        self.get(id).is_some_and(|held| held.is_touched)
+    }
+
+    /// Notes what is to change when the transaction is committed.
+    pub(super) fn stage(&mut self, change: Change) {
+        if let Some(held) = self.changed(&change) {
+            held.is_touched = true;
+        }
+        self.staged.push(change);
+    }
+
+    /// Whether the transaction changes something.
+    pub(super) fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    /// The transaction is committed.
+    pub(super) fn committed(&mut self) {
+        for change in mem::take(&mut self.staged) {
+            self.apply(change);
+        }
+    }
+
+    /// The transaction is rolled back: everything stays as it is.
+    pub(super) fn rolled_back(&mut self) {
+        for change in mem::take(&mut self.staged) {
+            if let Some(held) = self.changed(&change) {
+                held.is_touched = false;
+            }
+        }
+    }
+
+    fn changed(&mut self, change: &Change) -> Option<&mut Held> {
+        match change {
+            Change::Hold(id, _) | Change::Next(id, _) | Change::LetGo(id) => self.held.get_mut(id),
+            Change::Close(..) => None,
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
         match change {
             Change::Hold(id, held) => {
                 self.held.insert(id, held);
@@ -53,6 +102,7 @@ impl AllHeld {
             Change::Next(id, next) => {
                 if let Some(held) = self.held.get_mut(&id) {
                     held.next = next;
+                    held.is_touched = false;
                 }
             }
             Change::LetGo(id) => {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::store::{Failure, Store};
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, Event, JournalError, Lease, NewSaga, Started,
+    AppendError, Claim, Claimed, ClaimedOne, JournalError, Lease, NewSaga, Row, Started,
 };
 
 type Reply<T, E = JournalError> = oneshot::Sender<Result<T, E>>;
@@ -22,7 +22,7 @@ pub(super) enum Op {
     Append {
         claim: Claim,
         first: u64,
-        events: Vec<Event>,
+        rows: Vec<Row>,
         reply: Reply<(), AppendError>,
     },
     Claim {
@@ -73,12 +73,10 @@ impl Op {
     pub(super) fn has_to_wait(&self, store: &Store) -> bool {
         match self {
             Self::Append { claim, .. } | Self::Release { claim, .. } => {
-                store.touched.contains(&claim.id)
+                store.held.is_touched(&claim.id)
             }
-            Self::ClaimOne { id, .. } => store.touched.contains(id),
-            Self::Claim { .. } | Self::Renew { .. } | Self::Purge { .. } => {
-                !store.touched.is_empty()
-            }
+            Self::ClaimOne { id, .. } => store.held.is_touched(id),
+            Self::Claim { .. } | Self::Renew { .. } | Self::Purge { .. } => store.held.has_staged(),
             Self::Start { .. } | Self::RequestCancel { .. } => false,
         }
     }
@@ -88,11 +86,8 @@ impl Op {
         Ok(match self {
             Self::Start { saga, lease, .. } => Outcome::Start(store.start(saga, lease.as_ref())?),
             Self::Append {
-                claim,
-                first,
-                events,
-                ..
-            } => Outcome::Append(match store.append(claim, *first, events) {
+                claim, first, rows, ..
+            } => Outcome::Append(match store.append(claim, *first, rows) {
                 Ok(()) => Ok(()),
                 Err(Failure::Refused(error)) => Err(error),
                 Err(Failure::Sql(error)) => return Err(error),

@@ -1,7 +1,6 @@
 //! What the writer does in a transaction: one function per operation. Memory changes after the commit, by what these
 //! hand back.
 
-use std::collections::HashSet;
 use std::time::SystemTime;
 
 use rusqlite::{Connection, params};
@@ -10,17 +9,13 @@ use super::held::{AllHeld, Change, Held};
 use super::rows::{Rows, millis};
 use crate::id::SagaId;
 use crate::journal::lease::Leases;
-use crate::journal::{AppendError, Claim, Event, Lease, NewSaga, Row, Started, State};
+use crate::journal::{AppendError, Claim, Lease, NewSaga, Row, Started, State};
 
 /// The tables, and what is known of them in memory.
 pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) held: AllHeld,
     pub(super) leases: Leases,
-    /// What is to change in memory when the transaction is committed.
-    pub(super) changes: Vec<Change>,
-    /// The sagas that the transaction has written to.
-    pub(super) touched: HashSet<SagaId>,
 }
 
 /// How an append failed: only itself, or the whole transaction.
@@ -41,8 +36,6 @@ impl Store {
             connection,
             held: AllHeld::default(),
             leases: Leases::default(),
-            changes: Vec::new(),
-            touched: HashSet::new(),
         }
     }
 
@@ -80,8 +73,9 @@ impl Store {
             epoch,
             worker: lease.worker.clone(),
             next: 1,
+            is_touched: false,
         };
-        self.changes.push(Change::Hold(saga.id.clone(), held));
+        self.held.stage(Change::Hold(saga.id.clone(), held));
         Ok(Started::New(Some(Claim {
             id: saga.id.clone(),
             epoch,
@@ -92,11 +86,11 @@ impl Store {
         &mut self,
         claim: &Claim,
         first: u64,
-        events: &[Event],
+        rows: &[Row],
     ) -> Result<(), Failure> {
         let held = self.held.by_claim(claim);
         let Some(held) = held.filter(|held| held.next == first) else {
-            return self.append_again(claim, first, events);
+            return self.append_again(claim, first, rows);
         };
         let number = held.number;
         let at = millis(SystemTime::now());
@@ -105,8 +99,7 @@ impl Store {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut next = first;
-        for event in events {
-            let row = Row::from(event.clone());
+        for row in rows {
             insert.execute(params![
                 number,
                 next.cast_signed(),
@@ -122,34 +115,32 @@ impl Store {
             ])?;
             next += 1;
         }
-        let end = events.iter().rev().find(|event| event.ends_claim());
-        match end {
-            None => self.changes.push(Change::Next(claim.id.clone(), next)),
-            Some(end) => {
-                let state = State::Running.after(end);
+        let mut ends = rows.iter().rev().filter_map(|row| ending(&row.event));
+        match ends.next() {
+            None => self.held.stage(Change::Next(claim.id.clone(), next)),
+            Some(state) => {
                 if state == State::Stuck {
                     self.close(number, state.name())?;
                 } else {
-                    self.changes.push(Change::Close(number, state.name()));
+                    self.held.stage(Change::Close(number, state.name()));
                 }
-                self.changes.push(Change::LetGo(claim.id.clone()));
+                self.held.stage(Change::LetGo(claim.id.clone()));
             }
         }
-        self.touched.insert(claim.id.clone());
         Ok(())
     }
 
     /// An append that is not simply the next one: repeated, fenced, or wrong.
-    fn append_again(&mut self, claim: &Claim, first: u64, events: &[Event]) -> Result<(), Failure> {
-        let rows = Rows(&self.connection);
+    fn append_again(&mut self, claim: &Claim, first: u64, rows: &[Row]) -> Result<(), Failure> {
+        let tables = Rows(&self.connection);
         let fenced = Failure::Refused(AppendError::Fenced { epoch: claim.epoch });
-        let Some((record, number)) = rows.record(&claim.id)? else {
+        let Some((record, number)) = tables.record(&claim.id)? else {
             return Err(fenced);
         };
         if record.epoch != claim.epoch {
             return Err(fenced);
         }
-        let last = rows.last_seq(number)?;
+        let last = tables.last_seq(number)?;
         if first == 0 || first > last {
             return Err(if self.held.by_claim(claim).is_some() {
                 Failure::Refused(AppendError::NotContiguous { seq: first })
@@ -157,11 +148,12 @@ impl Store {
                 fenced
             });
         }
-        let there = rows.entries(number)?;
+        let there = tables.entries(number)?;
         let from = usize::try_from(first - 1).unwrap_or(usize::MAX);
         let is_same = there.is_ok_and(|there| {
             let there = there.get(from..).unwrap_or_default();
-            there.iter().map(|entry| &entry.event).eq(events)
+            let there = there.iter().map(|entry| Row::from(entry.event.clone()));
+            there.eq(rows.iter().cloned())
         });
         if is_same {
             Ok(())
@@ -180,8 +172,7 @@ impl Store {
                 "UPDATE sagas SET worker = NULL, doubt_seq = coalesce(?, doubt_seq) WHERE number = ?",
             )?
             .execute(params![doubt, held.number])?;
-        self.changes.push(Change::LetGo(claim.id.clone()));
-        self.touched.insert(claim.id.clone());
+        self.held.stage(Change::LetGo(claim.id.clone()));
         Ok(())
     }
 
@@ -263,4 +254,10 @@ impl Store {
             .prepare_cached("UPDATE sagas SET closed = ?, worker = NULL WHERE number = ?")?;
         update.execute(params![state, number]).map(|_| ())
     }
+}
+
+/// The state in which an entry ends a claim, if it does.
+fn ending(event: &str) -> Option<State> {
+    let states = [State::Completed, State::Compensated, State::Stuck];
+    states.into_iter().find(|state| state.name() == event)
 }

@@ -18,6 +18,9 @@ use crate::journal::JournalError;
 /// The most operations in one transaction: nobody waits long, however many there are.
 const BATCH: usize = 2048;
 
+/// How long the writer waits for the next one that is about to ask.
+const MOMENT: Duration = Duration::from_micros(50);
+
 /// How many sagas may have ended before their rows say so, and how long it takes if nothing else is to be written.
 const CLOSED: usize = 4096;
 const IDLE: Duration = Duration::from_millis(200);
@@ -109,11 +112,7 @@ impl Writing {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            while batch.len() < BATCH
-                && let Ok(op) = ops.try_recv()
-            {
-                batch.push(op);
-            }
+            self.fill(&mut batch, ops);
             while !batch.is_empty() {
                 batch = self.write(batch);
             }
@@ -125,6 +124,26 @@ impl Writing {
         // Others find one file, and all of it in there. If that fails, the next one to open the journal does it.
         let truncated = "PRAGMA wal_checkpoint(TRUNCATE)";
         let _ = self.store.connection.query_row(truncated, [], |_| Ok(()));
+    }
+
+    /// Takes what else waits. The sagas that were just answered are about to ask again: as long as more of them come, it is
+    /// worth a moment, because each transaction waits for the disk.
+    fn fill(&self, batch: &mut Vec<Op>, ops: &Receiver<Op>) {
+        let expected = self.store.held.len().min(BATCH);
+        loop {
+            while batch.len() < BATCH
+                && let Ok(op) = ops.try_recv()
+            {
+                batch.push(op);
+            }
+            if batch.len() >= expected {
+                return;
+            }
+            match ops.recv_timeout(MOMENT) {
+                Ok(op) => batch.push(op),
+                Err(_) => return,
+            }
+        }
     }
 
     /// Writes operations in one transaction, and answers all of them. Hands back those that have to wait for it.
@@ -179,10 +198,7 @@ impl Writing {
     /// What was written is durable: memory follows.
     fn committed(&mut self) {
         self.commits.fetch_add(1, Ordering::Relaxed);
-        for change in self.store.changes.drain(..) {
-            self.store.held.apply(change);
-        }
-        self.store.touched.clear();
+        self.store.held.committed();
     }
 
     fn begin(&mut self) -> rusqlite::Result<()> {
@@ -190,8 +206,7 @@ impl Writing {
     }
 
     fn roll_back(&mut self) {
-        self.store.changes.clear();
-        self.store.touched.clear();
+        self.store.held.rolled_back();
         // SQLite may have rolled back by itself.
         if !self.store.connection.is_autocommit() {
             let _ = self.execute("ROLLBACK");
