@@ -448,3 +448,6 @@ impl History {
         is_new && is_known && self.decision.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;

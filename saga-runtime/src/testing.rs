@@ -1,63 +1,32 @@
 //! What tests of other crates need: the suite that every [`Journal`](crate::journal::Journal) passes.
 //!
-//! ```ignore
+//! ```
+//! use saga_runtime::journal::Memory;
 //! use saga_runtime::journal_suite;
 //! use saga_runtime::testing::Factory;
 //!
 //! struct Mine;
 //!
 //! impl Factory for Mine {
-//!     type Journal = MyJournal;
-//!     async fn open(&mut self) -> MyJournal { … }
-//!     async fn reopen(&mut self, journal: MyJournal) -> MyJournal { … }
+//!     type Journal = Memory;
+//!
+//!     async fn open(&mut self) -> Memory {
+//!         Memory::new()
+//!     }
+//!
+//!     async fn reopen(&mut self, journal: Memory) -> Memory {
+//!         journal
+//!     }
 //! }
 //!
-//! journal_suite!(Mine::new());
+//! journal_suite!(Mine);
 //! ```
 
-#[expect(
-    missing_docs,
-    clippy::missing_panics_doc,
-    reason = "the name of a behaviour says what it is; it panics if it does not hold"
-)]
-mod claiming;
-#[expect(
-    missing_docs,
-    clippy::missing_panics_doc,
-    reason = "the name of a behaviour says what it is; it panics if it does not hold"
-)]
-mod ending;
+#[doc(hidden)]
+pub mod behaviours;
 mod fixture;
-#[expect(
-    missing_docs,
-    clippy::missing_panics_doc,
-    reason = "the name of a behaviour says what it is; it panics if it does not hold"
-)]
-mod reading;
-#[expect(
-    missing_docs,
-    clippy::missing_panics_doc,
-    reason = "the name of a behaviour says what it is; it panics if it does not hold"
-)]
-mod starting;
-#[expect(
-    missing_docs,
-    clippy::missing_panics_doc,
-    reason = "the name of a behaviour says what it is; it panics if it does not hold"
-)]
-mod writing;
 
 pub use fixture::{Factory, Fixture};
-
-/// The behaviours, for [`journal_suite!`](crate::journal_suite).
-#[doc(hidden)]
-pub mod behaviours {
-    pub use super::claiming::*;
-    pub use super::ending::*;
-    pub use super::reading::*;
-    pub use super::starting::*;
-    pub use super::writing::*;
-}
 
 /// Makes a `#[tokio::test]` of each behaviour that a [`Journal`](crate::journal::Journal) promises. Takes an expression
 /// that gives a [`Factory`](crate::testing::Factory), which is evaluated for each test.

@@ -26,13 +26,13 @@ pub trait Factory {
 #[derive(Debug)]
 pub struct Fixture<F: Factory> {
     factory: F,
-    pub(super) journal: F::Journal,
+    pub(in crate::testing) journal: F::Journal,
 }
 
 /// Far longer than a test takes.
 const LONG: Duration = Duration::from_hours(1);
 
-pub(super) fn lease(worker: &str) -> Lease {
+pub(in crate::testing) fn lease(worker: &str) -> Lease {
     Lease {
         worker: Worker::new(worker),
         duration: LONG,
@@ -40,18 +40,18 @@ pub(super) fn lease(worker: &str) -> Lease {
 }
 
 /// A lease that has run out as soon as it is there.
-pub(super) fn silent(worker: &str) -> Lease {
+pub(in crate::testing) fn silent(worker: &str) -> Lease {
     Lease {
         worker: Worker::new(worker),
         duration: Duration::ZERO,
     }
 }
 
-pub(super) fn id(id: &str) -> SagaId {
+pub(in crate::testing) fn id(id: &str) -> SagaId {
     SagaId::new(id).expect("a valid id")
 }
 
-pub(super) fn new(id_text: &str) -> NewSaga {
+pub(in crate::testing) fn new(id_text: &str) -> NewSaga {
     NewSaga {
         id: id(id_text),
         name: "order".to_owned(),
@@ -61,7 +61,7 @@ pub(super) fn new(id_text: &str) -> NewSaga {
     }
 }
 
-pub(super) fn call(name: &'static str) -> StepCall {
+pub(in crate::testing) fn call(name: &'static str) -> StepCall {
     StepCall {
         name: name.into(),
         occurrence: 0,
@@ -69,7 +69,7 @@ pub(super) fn call(name: &'static str) -> StepCall {
     }
 }
 
-pub(super) fn done(name: &'static str) -> Event {
+pub(in crate::testing) fn done(name: &'static str) -> Event {
     Event::StepDone {
         step: call(name),
         attempts: 1,
@@ -77,20 +77,20 @@ pub(super) fn done(name: &'static str) -> Event {
     }
 }
 
-pub(super) fn completed() -> Event {
+pub(in crate::testing) fn completed() -> Event {
     Event::Completed {
         output: "17".to_owned(),
     }
 }
 
-pub(super) fn compensating() -> Event {
+pub(in crate::testing) fn compensating() -> Event {
     Event::Compensating {
         step: Some("charge".into()),
         reason: Reason::new("error", "declined"),
     }
 }
 
-pub(super) fn stuck() -> Event {
+pub(in crate::testing) fn stuck() -> Event {
     Event::Stuck {
         reason: Reason::new("compensation_failed", "nobody answers"),
     }
@@ -103,7 +103,7 @@ impl<F: Factory> Fixture<F> {
         Self { factory, journal }
     }
 
-    pub(super) async fn reopened(mut self) -> Self {
+    pub(in crate::testing) async fn reopened(mut self) -> Self {
         let journal = self.factory.reopen(self.journal).await;
         Self {
             factory: self.factory,
@@ -112,11 +112,11 @@ impl<F: Factory> Fixture<F> {
     }
 
     /// Starts a saga, held by the worker `a`.
-    pub(super) async fn started(&self, id: &str) -> Claim {
+    pub(in crate::testing) async fn started(&self, id: &str) -> Claim {
         self.started_by(&lease("a"), id).await
     }
 
-    pub(super) async fn started_by(&self, lease: &Lease, id: &str) -> Claim {
+    pub(in crate::testing) async fn started_by(&self, lease: &Lease, id: &str) -> Claim {
         match self.journal.start(new(id), Some(lease)).await {
             Ok(Started::New(Some(claim))) => claim,
             other => panic!("{other:?}"),
@@ -124,17 +124,17 @@ impl<F: Factory> Fixture<F> {
     }
 
     /// Starts a saga that waits.
-    pub(super) async fn waiting(&self, saga: NewSaga) {
+    pub(in crate::testing) async fn waiting(&self, saga: NewSaga) {
         let started = self.journal.start(saga, None).await;
         assert!(matches!(started, Ok(Started::New(None))), "{started:?}");
     }
 
-    pub(super) async fn append(&self, claim: &Claim, first: u64, events: &[Event]) {
+    pub(in crate::testing) async fn append(&self, claim: &Claim, first: u64, events: &[Event]) {
         let appended = self.journal.append(claim, first, events.to_vec()).await;
         appended.expect("the claim holds");
     }
 
-    pub(super) async fn is_fenced(&self, claim: &Claim, first: u64) {
+    pub(in crate::testing) async fn is_fenced(&self, claim: &Claim, first: u64) {
         let appended = self.journal.append(claim, first, vec![done("x")]).await;
         assert!(
             matches!(appended, Err(AppendError::Fenced { .. })),
@@ -142,7 +142,12 @@ impl<F: Factory> Fixture<F> {
         );
     }
 
-    pub(super) async fn is_not_contiguous(&self, claim: &Claim, first: u64, events: Vec<Event>) {
+    pub(in crate::testing) async fn is_not_contiguous(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) {
         let appended = self.journal.append(claim, first, events).await;
         assert!(
             matches!(appended, Err(AppendError::NotContiguous { .. })),
@@ -150,29 +155,29 @@ impl<F: Factory> Fixture<F> {
         );
     }
 
-    pub(super) async fn claim(&self, lease: &Lease, limit: usize) -> Vec<Claimed> {
+    pub(in crate::testing) async fn claim(&self, lease: &Lease, limit: usize) -> Vec<Claimed> {
         let claimed = self.journal.claim(lease, &["order"], limit).await;
         claimed.expect("the journal works")
     }
 
     /// Claims the only saga that can be claimed.
-    pub(super) async fn claim_only(&self, lease: &Lease) -> Claimed {
+    pub(in crate::testing) async fn claim_only(&self, lease: &Lease) -> Claimed {
         let mut claimed = self.claim(lease, 10).await;
         assert_eq!(claimed.len(), 1, "{claimed:?}");
         claimed.remove(0)
     }
 
-    pub(super) async fn claim_one(&self, lease: &Lease, saga: &str) -> ClaimedOne {
+    pub(in crate::testing) async fn claim_one(&self, lease: &Lease, saga: &str) -> ClaimedOne {
         let claimed = self.journal.claim_one(lease, &id(saga)).await;
         claimed.expect("the journal works")
     }
 
-    pub(super) async fn release(&self, claim: &Claim, in_doubt: bool) {
+    pub(in crate::testing) async fn release(&self, claim: &Claim, in_doubt: bool) {
         let released = self.journal.release(claim, in_doubt).await;
         released.expect("the journal works");
     }
 
-    pub(super) async fn record(&self, saga: &str) -> Record {
+    pub(in crate::testing) async fn record(&self, saga: &str) -> Record {
         let history = self.journal.load(&id(saga)).await;
         history
             .expect("the journal works")
@@ -180,7 +185,7 @@ impl<F: Factory> Fixture<F> {
             .record
     }
 
-    pub(super) async fn entries(&self, saga: &str) -> Vec<Entry> {
+    pub(in crate::testing) async fn entries(&self, saga: &str) -> Vec<Entry> {
         let history = self.journal.load(&id(saga)).await;
         let entries = history
             .expect("the journal works")
@@ -189,13 +194,13 @@ impl<F: Factory> Fixture<F> {
         entries.expect("they can be read")
     }
 
-    pub(super) async fn events(&self, saga: &str) -> Vec<Event> {
+    pub(in crate::testing) async fn events(&self, saga: &str) -> Vec<Event> {
         let entries = self.entries(saga).await;
         entries.into_iter().map(|entry| entry.event).collect()
     }
 }
 
 /// The ids of claimed sagas.
-pub(super) fn ids(claimed: &[Claimed]) -> Vec<&str> {
+pub(in crate::testing) fn ids(claimed: &[Claimed]) -> Vec<&str> {
     claimed.iter().map(|one| one.claim.id.as_str()).collect()
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::fixture::{
+use crate::journal::{Filter, Journal, Page, State};
+use crate::testing::fixture::{
     Factory, Fixture, compensating, completed, done, id, lease, new, silent, stuck,
 };
-use crate::journal::{Filter, Journal, Page, State};
 
 impl<F: Factory> Fixture<F> {
     async fn page(&self, filter: &Filter) -> Page {

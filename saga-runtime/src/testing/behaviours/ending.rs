@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::fixture::{
+use crate::journal::{ClaimedOne, Event, Journal, State};
+use crate::testing::fixture::{
     Factory, Fixture, compensating, completed, done, id, lease, new, silent, stuck,
 };
-use crate::journal::{ClaimedOne, Event, Journal, State};
 
 pub async fn what_has_completed_is_final<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;

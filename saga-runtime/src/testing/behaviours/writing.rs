@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 
-use super::fixture::{
+use crate::journal::{Claim, Event, Reason, Settled};
+use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, lease, silent, stuck,
 };
-use crate::journal::{Claim, Event, Reason, Settled};
 
 pub async fn entries_come_back_in_order<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;

@@ -2,8 +2,8 @@
 
 use futures_util::future::join_all;
 
-use super::fixture::{Factory, Fixture, id, lease, new};
 use crate::journal::{Journal, NewSaga, Started, State};
+use crate::testing::fixture::{Factory, Fixture, id, lease, new};
 
 pub async fn a_saga_that_is_started_is_there<F: Factory>(test: Fixture<F>) {
     test.started("order-1").await;

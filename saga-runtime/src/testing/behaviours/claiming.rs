@@ -1,7 +1,7 @@
 //! How sagas are taken over.
 
-use super::fixture::{Factory, Fixture, completed, done, id, ids, lease, new, silent};
 use crate::journal::{ClaimedOne, Journal, State};
+use crate::testing::fixture::{Factory, Fixture, completed, done, id, ids, lease, new, silent};
 
 pub async fn what_waits_can_be_claimed<F: Factory>(test: Fixture<F>) {
     test.waiting(new("order-1")).await;
