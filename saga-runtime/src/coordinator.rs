@@ -8,6 +8,7 @@ mod handle;
 mod inspection;
 mod operator;
 mod outcome;
+mod replies;
 mod run;
 mod waiters;
 
@@ -35,6 +36,7 @@ pub use handle::Handle;
 pub use inspection::{Inspection, Inspector};
 
 use definition::Definitions;
+use replies::Replies;
 use run::{Claimant, Reply};
 use waiters::Waiters;
 
@@ -126,6 +128,7 @@ struct Inner<S: ?Sized + Send + Sync + 'static> {
     /// Sagas that were let go of while the journal could not be told.
     abandoned: Mutex<Vec<Claim>>,
     waiters: Waiters,
+    replies: Replies,
     tasks: TaskTracker,
 }
 
@@ -232,17 +235,25 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         // Without a free slot the saga waits in the journal, not in memory.
         let slot = Arc::clone(&inner.slots).try_acquire_owned().ok();
         let lease = slot.as_ref().map(|_| &inner.lease);
-        match inner.journal.start(new, lease).await? {
+        let waiting = match &slot {
+            Some(_) => None,
+            None => inner.replies.enter::<G>(&id),
+        };
+        let started = inner.journal.start(new, lease).await;
+        if waiting.is_some() && !matches!(started, Ok(Started::New(_))) {
+            inner.replies.remove(&id);
+        }
+        match started? {
             Started::New(claim) => {
-                let reply = if let (Some(claim), Some(slot)) = (claim, slot) {
+                let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
                     let (reply, answer) = Reply::channel();
                     inner.spawn(Claimant::new(claim, slot), saga, Some(reply));
                     Some(answer)
                 } else {
                     inner.work.notify_one();
-                    None
+                    waiting
                 };
-                Ok(Handle::new(Arc::clone(inner), id, reply))
+                Ok(Handle::new(Arc::clone(inner), id, answer))
             }
             Started::Existing(record) => {
                 if record.saga.name == G::META.name && is_same(&record.saga.input, &input) {
@@ -283,6 +294,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.tenure.shutdown.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.inner.replies.clear();
         self.inner.waiters.wake_all();
     }
 }

@@ -188,3 +188,35 @@ async fn a_saga_of_n_steps_has_n_entries_and_its_end() {
     ];
     assert_eq!(events(&coordinator, "order-1").await, names);
 }
+
+#[tokio::test]
+async fn one_that_had_to_wait_gets_its_typed_error_as_well() {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default()
+        .answers("order", [Answer::Waits(Arc::clone(&until))])
+        .always("charge", Answer::Refuses);
+    let coordinator = builder(&shop)
+        .in_flight(1)
+        .journal(Memory::new())
+        .start()
+        .await;
+    let coordinator = coordinator.expect("the journal works");
+    let first = coordinator.submit("order-1", Sell { amount: 1 }).await;
+    let second = coordinator.submit("order-2", Sell { amount: 2 }).await;
+    let again = coordinator.submit("order-2", Sell { amount: 2 }).await;
+    until.notify_one();
+    for handle in [first, second] {
+        match handle.expect("it is new").wait().await {
+            Err(ExecuteError::Failed(error)) => {
+                assert_eq!(*error.cause(), Cause::Error(Refused("charge".to_owned())));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    match again.expect("it is the same").wait().await {
+        Err(ExecuteError::Failed(error)) => {
+            assert!(matches!(error.cause(), Cause::Recorded { .. }), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -7,3 +7,4 @@ mod parked;
 mod shop;
 mod shutdown;
 mod stopping;
+mod trouble;

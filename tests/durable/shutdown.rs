@@ -100,3 +100,24 @@ async fn a_coordinator_that_is_dropped_shuts_down() {
     becomes(&next, "order-1", State::Completed).await;
     assert_eq!(shop.asked(), ["order", "charge", "ship", "thank"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_saga_that_waits_is_told_at_once() {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default().answers("order", [Answer::Waits(Arc::clone(&until))]);
+    let builder = builder(&shop).in_flight(1).journal(Memory::new());
+    let coordinator = builder.start().await.expect("the journal works");
+    drop(coordinator.submit("order-1", Sell { amount: 1 }).await);
+    shop.is_asked("order").await;
+    let second = coordinator.submit("order-2", Sell { amount: 2 }).await;
+    let waiting = tokio::spawn(second.expect("it is new").wait());
+    let began = tokio::time::Instant::now();
+    until.notify_one();
+    coordinator.shutdown().await;
+    let told = waiting.await.expect("no panic");
+    assert!(
+        matches!(told, Err(ExecuteError::InProgress { .. })),
+        "{told:?}"
+    );
+    assert!(began.elapsed().as_secs() < 1, "{:?}", began.elapsed());
+}

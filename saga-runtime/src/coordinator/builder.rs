@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::definition::Definitions;
 use super::error::StartError;
+use super::replies::Replies;
 use super::waiters::Waiters;
 use super::{Coordinator, Inner, Owner, Registrable};
 use crate::journal::{Journal, Lease, Worker};
@@ -165,6 +166,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             running: Mutex::default(),
             abandoned: Mutex::default(),
             waiters: Waiters::default(),
+            replies: Replies::default(),
             tasks: TaskTracker::new(),
         });
         inner.tasks.spawn(Arc::clone(&inner).renew_leases());

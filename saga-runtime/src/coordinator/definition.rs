@@ -46,7 +46,10 @@ where
 
     fn resume(&self, inner: &Arc<Inner<S>>, claimant: Claimant, input: &str) {
         match serde_json::from_str::<G>(input) {
-            Ok(saga) => inner.spawn(claimant, saga, None),
+            Ok(saga) => {
+                let reply = inner.replies.take::<G>(claimant.id());
+                inner.spawn(claimant, saga, reply);
+            }
             Err(error) => {
                 let message = format!("the input that is written down can't be read: {error}");
                 inner.park(claimant, "unreadable", message);

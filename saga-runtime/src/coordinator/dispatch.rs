@@ -24,9 +24,11 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     async fn dispatch_for_ever(self: &Arc<Self>) {
         let names = self.definitions.names();
         loop {
+            // One slot is enough to see whether somebody waits; the others are left to those who come.
+            let mut at_once = 1;
             while let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await {
                 let mut slots = vec![slot];
-                while slots.len() < BATCH
+                while slots.len() < at_once
                     && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
                 {
                     slots.push(slot);
@@ -35,7 +37,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                 let claim = Arc::clone(self).take_over(names.clone(), slots);
                 match self.tasks.spawn(claim).await {
                     Ok(0) | Err(_) => break,
-                    Ok(_) => {}
+                    Ok(_) => at_once = BATCH,
                 }
             }
             let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;

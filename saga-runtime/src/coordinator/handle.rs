@@ -72,12 +72,18 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
     /// # Cancel safety
     /// Dropping the future changes nothing about the saga.
     pub async fn wait(self) -> Result<G::Output, ExecuteError<G::Error>> {
-        if let Some(reply) = self.reply
-            && let Ok(answer) = reply.await
-        {
-            return answer;
-        }
+        let mut reply = self.reply;
         loop {
+            if let Some(answer) = &mut reply {
+                // Another process may run it, if it had to wait: hence the limit.
+                match tokio::time::timeout(self.inner.poll_interval, answer).await {
+                    Ok(Ok(answer)) => return answer,
+                    // It does not run here.
+                    Ok(Err(_)) => reply = None,
+                    Err(_) if self.inner.running().contains_key(&self.id) => continue,
+                    Err(_) => {}
+                }
+            }
             let waiting = self.inner.waiters.enter(&self.id);
             let mut ended = pin!(waiting.ended.notified());
             // From here on no end is missed: what is written down is read after this.
@@ -97,6 +103,9 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
                     id: self.id.clone(),
                     why: "the coordinator shuts down".to_owned(),
                 });
+            }
+            if reply.is_some() {
+                continue;
             }
             // The saga may run in another process, which tells nobody here: hence the limit.
             let _ = tokio::time::timeout(self.inner.poll_interval, ended).await;

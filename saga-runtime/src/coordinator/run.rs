@@ -48,6 +48,10 @@ impl Claimant {
         }
     }
 
+    pub(super) fn id(&self) -> &SagaId {
+        &self.claim.id
+    }
+
     /// A saga that was taken over, and what of it can't be read: then it can only be parked.
     pub(super) fn resuming(claimed: Claimed, slot: OwnedSemaphorePermit) -> (Self, Option<Damage>) {
         let history = claimed.entries.and_then(|entries| History::new(&entries));
@@ -207,6 +211,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             if recorder.write().await.is_err() {
                 inner.abandoned().push(claimant.claim);
             }
+            inner.replies.remove(&id);
             inner.waiters.wake(&id);
         });
     }

@@ -1,0 +1,191 @@
+//! A journal that can't be reached: nothing is lost, nothing is guessed, nobody is told that the saga has failed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use saga_runtime::SagaId;
+use saga_runtime::coordinator::{ExecuteError, StartError, SubmitError};
+use saga_runtime::journal::{
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
+    Memory, NewSaga, Page, Started, State,
+};
+use tokio::sync::Notify;
+
+use crate::shop::{Answer, Sell, Shop, becomes, builder};
+
+/// A journal behind a line that can be cut. Clones are the same journal behind the same line.
+#[derive(Clone, Default)]
+struct Troubled {
+    journal: Memory,
+    is_down: Arc<AtomicBool>,
+}
+
+impl Troubled {
+    fn line(&self) -> Result<&Memory, JournalError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(JournalError::Unavailable {
+                message: "the line is cut".to_owned(),
+                source: None,
+            });
+        }
+        Ok(&self.journal)
+    }
+
+    fn cut(&self) {
+        self.is_down.store(true, Ordering::SeqCst);
+    }
+
+    fn mend(&self) {
+        self.is_down.store(false, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Journal for Troubled {
+    async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
+        self.line()?.start(saga, worker).await
+    }
+
+    async fn claim(
+        &self,
+        worker: &Lease,
+        names: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Claimed>, JournalError> {
+        self.line()?.claim(worker, names, limit).await
+    }
+
+    async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
+        self.line()?.claim_one(worker, id).await
+    }
+
+    async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {
+        self.line()?.renew(worker).await
+    }
+
+    async fn append(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) -> Result<(), AppendError> {
+        self.line()?.append(claim, first, events).await
+    }
+
+    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
+        self.line()?.release(claim, in_doubt).await
+    }
+
+    async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
+        self.line()?.request_cancel(id, reason).await
+    }
+
+    async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
+        self.line()?.load(id).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
+        self.line()?.list(filter).await
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
+        self.line()?.purge(before).await
+    }
+}
+
+/// A saga whose `charge` is under way, on a journal that is cut just then; the notifier lets `charge` be answered.
+async fn cut_at_charge(
+    journal: &Troubled,
+) -> (
+    Shop,
+    saga_runtime::Coordinator<Shop>,
+    saga_runtime::coordinator::Handle<Shop, Sell>,
+) {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&until))]);
+    let coordinator = builder(&shop).journal(journal.clone()).start().await;
+    let coordinator = coordinator.expect("the line is up");
+    let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
+    let handle = handle.expect("the line is up");
+    shop.is_asked("charge").await;
+    journal.cut();
+    until.notify_one();
+    (shop, coordinator, handle)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_cut_only_takes_time() {
+    let journal = Troubled::default();
+    let (shop, _coordinator, handle) = cut_at_charge(&journal).await;
+    let waiting = tokio::spawn(handle.wait());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!waiting.is_finished());
+    assert_eq!(
+        shop.asked(),
+        ["order", "charge"],
+        "nothing new is requested"
+    );
+    journal.mend();
+    let executed = waiting.await.expect("no panic");
+    assert_eq!(executed.expect("nothing fails"), 3);
+    assert_eq!(shop.asked(), ["order", "charge", "ship", "thank"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_lease_the_saga_is_let_go_of_and_its_caller_told_that_it_is_in_progress() {
+    let journal = Troubled::default();
+    let (shop, coordinator, handle) = cut_at_charge(&journal).await;
+    match handle.wait().await {
+        Err(ExecuteError::InProgress { id, why }) => {
+            assert_eq!(id.as_str(), "order-1");
+            assert!(why.contains("the line is cut"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.asked(), ["order", "charge"]);
+    // The same process goes on with it once the journal is there again; the answer to `charge` was not written.
+    journal.mend();
+    becomes(&coordinator, "order-1", State::Completed).await;
+    assert_eq!(shop.asked(), ["order", "charge", "charge", "ship", "thank"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_worker_takes_over_and_the_first_can_not_write_any_more() {
+    let journal = Troubled::default();
+    let (shop, _first, handle) = cut_at_charge(&journal).await;
+    // Only the first one's line is cut.
+    let line = Troubled {
+        journal: journal.journal.clone(),
+        ..Troubled::default()
+    };
+    let second = builder(&shop).journal(line).start().await;
+    let second = second.expect("the line is up");
+    becomes(&second, "order-1", State::Completed).await;
+    journal.mend();
+    let told = handle.wait().await;
+    assert!(
+        matches!(told, Err(ExecuteError::InProgress { .. })),
+        "{told:?}"
+    );
+    assert_eq!(shop.asked(), ["order", "charge", "charge", "ship", "thank"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_new_is_started() {
+    let journal = Troubled::default();
+    let shop = Shop::default();
+    let coordinator = builder(&shop).journal(journal.clone()).start().await;
+    let coordinator = coordinator.expect("the line is up");
+    journal.cut();
+    match coordinator.submit("order-1", Sell { amount: 3 }).await {
+        Err(SubmitError::Journal(error)) => assert!(error.is_transient(), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.asked(), [""; 0]);
+    match builder(&shop).journal(journal).start().await {
+        Err(StartError::Journal(error)) => assert!(error.is_transient(), "{error}"),
+        other => panic!("{other:?}"),
+    }
+}
