@@ -10,6 +10,7 @@ pub mod durable;
 pub mod instructions;
 pub mod nanoseconds;
 pub mod readings;
+pub mod recovery;
 pub mod table;
 pub mod targets;
 pub mod work;

@@ -1,0 +1,147 @@
+//! How long it takes until all sagas that a process has left open are on their way again, beside plain SQL that loads the
+//! same rows.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use saga_runtime::journal::{Event, Journal, Lease, NewSaga, Sqlite, Started, StepCall, Worker};
+use saga_runtime::{Context, Coordinator, Kind, Saga, SagaId, saga, step};
+use tokio::sync::Notify;
+
+/// Counts the sagas that have come to their second step.
+struct Arrivals {
+    expected: usize,
+    count: AtomicUsize,
+    all: Notify,
+}
+
+#[step(compensate = ())]
+async fn leave(_cx: Context<'_, Arrivals>, number: u64) -> Result<u64, String> {
+    Ok(number)
+}
+
+#[step(compensate = ())]
+async fn arrive(cx: Context<'_, Arrivals>, number: u64) -> Result<u64, String> {
+    if cx.count.fetch_add(1, Ordering::Relaxed) + 1 == cx.expected {
+        cx.all.notify_one();
+    }
+    Ok(number)
+}
+
+saga!(
+    async fn travel(cx: Context<'_, Arrivals>, number: u64) -> Result<u64, String> {
+        let number = leave(cx, number).await?;
+        arrive(cx, number).await
+    }
+);
+
+/// What was measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// Loading all rows with plain SQL.
+    pub plain: Duration,
+    /// From the start of a coordinator until each saga's next step was requested.
+    pub recovery: Duration,
+}
+
+/// Leaves so many sagas open after their first step, and measures.
+///
+/// # Errors
+/// When a file can't be written.
+pub fn measure(folder: &Path, sagas: usize) -> anyhow::Result<Measured> {
+    let file = folder.join("recovery.db");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(leave_open(&file, sagas))?;
+    let plain = load(&file)?;
+    let recovery = runtime.block_on(recover(&file, sagas))?;
+    Ok(Measured { plain, recovery })
+}
+
+async fn leave_open(file: &Path, sagas: usize) -> anyhow::Result<()> {
+    let journal = Sqlite::open(file).await?;
+    let lease = Lease {
+        worker: Worker::new("gone"),
+        duration: Duration::from_hours(1),
+    };
+    let mut under_way = tokio::task::JoinSet::new();
+    for number in 0..sagas {
+        let (journal, lease) = (journal.clone(), lease.clone());
+        under_way.spawn(async move {
+            let new = NewSaga {
+                id: SagaId::generate(),
+                name: Travel::META.name.to_owned(),
+                version: 1,
+                fingerprint: Travel::shape().fingerprint(),
+                input: format!("{{\"number\":{number}}}"),
+            };
+            let Started::New(Some(claim)) = journal.start(new, Some(&lease)).await? else {
+                anyhow::bail!("the id is new");
+            };
+            let step = StepCall {
+                name: "leave".into(),
+                occurrence: 0,
+                kind: Kind::NothingToUndo,
+            };
+            let done = Event::StepDone {
+                step,
+                attempts: 1,
+                output: number.to_string(),
+            };
+            Ok(journal.append(&claim, 1, vec![done]).await?)
+        });
+    }
+    while let Some(one) = under_way.join_next().await {
+        one??;
+    }
+    Ok(())
+}
+
+fn load(file: &Path) -> anyhow::Result<Duration> {
+    let connection = Connection::open(file)?;
+    let began = Instant::now();
+    let mut sagas =
+        connection.prepare("SELECT number, id, name, input FROM sagas WHERE closed IS NULL")?;
+    let mut entries =
+        connection.prepare("SELECT seq, event, step, payload FROM entries WHERE saga = ?")?;
+    let mut rows = sagas.query([])?;
+    let mut loaded = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let saga: [String; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
+        let history = entries.query_map([number], |row| {
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, Option<String>>(2)?,
+                row.get::<_, Option<String>>(3)?,
+            ))
+        })?;
+        loaded.push((saga, history.collect::<Result<Vec<_>, _>>()?));
+    }
+    std::hint::black_box(&loaded);
+    Ok(began.elapsed())
+}
+
+async fn recover(file: &Path, sagas: usize) -> anyhow::Result<Duration> {
+    let journal = Sqlite::open(file).await?;
+    let arrivals = Arc::new(Arrivals {
+        expected: sagas,
+        count: AtomicUsize::new(0),
+        all: Notify::new(),
+    });
+    let began = Instant::now();
+    let coordinator = Coordinator::builder(Arc::clone(&arrivals))
+        .journal(journal)
+        .register::<Travel>()
+        .start()
+        .await?;
+    arrivals.all.notified().await;
+    let recovery = began.elapsed();
+    coordinator.shutdown().await;
+    Ok(recovery)
+}
