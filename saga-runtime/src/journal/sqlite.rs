@@ -183,6 +183,7 @@ impl Journal for Sqlite {
             reply,
         })
         .await
+        .map(drop)
     }
 
     async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {

@@ -23,7 +23,8 @@ pub(super) enum Op {
         claim: Claim,
         first: u64,
         rows: Vec<Row>,
-        reply: Reply<(), AppendError>,
+        /// Gets the rows back: memory is let go of where it was taken, and not by the one thread that writes.
+        reply: Reply<Vec<Row>, AppendError>,
     },
     Claim {
         lease: Lease,
@@ -117,7 +118,9 @@ impl Op {
     pub(super) fn answer(self, outcome: Outcome) {
         match (self, outcome) {
             (Self::Start { reply, .. }, Outcome::Start(started)) => tell(reply, Ok(started)),
-            (Self::Append { reply, .. }, Outcome::Append(appended)) => tell(reply, appended),
+            (Self::Append { reply, rows, .. }, Outcome::Append(appended)) => {
+                tell(reply, appended.map(|()| rows));
+            }
             (Self::Claim { reply, .. }, Outcome::Claim(claimed)) => tell(reply, Ok(claimed)),
             (Self::ClaimOne { reply, .. }, Outcome::ClaimOne(claimed)) => tell(reply, Ok(claimed)),
             (Self::Renew { reply, .. }, Outcome::Renew(cancelled)) => tell(reply, Ok(cancelled)),

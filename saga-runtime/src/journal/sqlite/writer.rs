@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -139,9 +139,9 @@ impl Writing {
             if batch.len() >= expected {
                 return;
             }
-            match ops.recv_timeout(MOMENT) {
-                Ok(op) => batch.push(op),
-                Err(_) => return,
+            match soon(ops) {
+                Some(op) => batch.push(op),
+                None => return,
             }
         }
     }
@@ -239,4 +239,17 @@ impl Writing {
             Err(_) => self.roll_back(),
         }
     }
+}
+
+/// The next operation, if it comes within a moment. Looks again and again and does not sleep: to be woken up would take
+/// longer than the moment.
+fn soon(ops: &Receiver<Op>) -> Option<Op> {
+    let began = Instant::now();
+    while began.elapsed() < MOMENT {
+        if let Ok(op) = ops.try_recv() {
+            return Some(op);
+        }
+        thread::yield_now();
+    }
+    None
 }
