@@ -49,6 +49,36 @@ fn the_demo_leaves_no_orphan_and_no_process_behind() {
     let placed = stdout.lines().filter(|line| line.contains("  placed  "));
     assert!(placed.count() >= 12, "{stdout}");
     assert_eq!(services(folder.path()), [""; 0]);
+    the_journal_can_be_read(&folder.path().join("sagas.db"));
+}
+
+fn the_journal_can_be_read(journal: &Path) {
+    let shop = |arguments: &[&str]| {
+        let mut shop = Command::new(env!("CARGO_BIN_EXE_shop"));
+        let output = run(shop.args(arguments).arg("--journal").arg(journal));
+        let stdout = String::from_utf8(output.stdout).expect("text");
+        (output.status.success(), stdout)
+    };
+    let (listed, all) = shop(&["sagas"]);
+    assert!(listed && all.lines().count() == 24, "{all}");
+    let (_, stuck) = shop(&["sagas", "--state", "stuck"]);
+    assert_eq!(stuck, "");
+    let (_, some) = shop(&["sagas", "--prefix", "order-1", "--limit", "3"]);
+    assert_eq!(some.lines().count(), 4, "{some}");
+    assert!(some.ends_with("… and more: raise --limit\n"), "{some}");
+    // Payments refuse it.
+    let (shown, saga) = shop(&["saga", "order-2"]);
+    assert!(
+        shown && saga.starts_with("saga order-2: place_order, version 1, compensated\n"),
+        "{saga}"
+    );
+    assert!(
+        saga.contains("charge refused: payments refused: 552.00 is over the limit"),
+        "{saga}"
+    );
+    assert!(saga.contains("create_order compensated"), "{saga}");
+    let (shown, _) = shop(&["saga", "order-99"]);
+    assert!(!shown);
 }
 
 #[test]
