@@ -73,7 +73,7 @@ fn the_journal_can_be_read(journal: &Path) {
         "{saga}"
     );
     assert!(
-        saga.contains("charge refused: payments refused: 552.00 is over the limit"),
+        saga.contains("payments refused: 552.00 is over the limit"),
         "{saga}"
     );
     assert!(saga.contains("create_order compensated"), "{saga}");
