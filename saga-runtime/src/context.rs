@@ -35,8 +35,10 @@ impl<'a, S: ?Sized> Context<'a, S> {
         }
     }
 
+    /// Where the code runs.
+    #[doc(hidden)]
     #[inline]
-    pub(crate) fn at(services: &'a S, place: &'a dyn Place) -> Self {
+    pub fn at(services: &'a S, place: &'a dyn Place) -> Self {
         Self { services, place }
     }
 

@@ -1,7 +1,11 @@
 //! The seam between what a saga is and how it runs: the generated coordinator calls an engine for every effect.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::{self, Display};
+use std::future::{poll_fn, ready};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::attempt::Attempted;
@@ -9,6 +13,7 @@ use crate::compensation::CompensationFailure;
 use crate::control::Interruption;
 use crate::error::{Cause, Compensation, CompensationOutcome};
 use crate::journal::Reason;
+use crate::lane::Group;
 use crate::place::{Calls, Instance, Position};
 use crate::saga::{Saga, SagaEnd};
 use crate::step::Step;
@@ -66,9 +71,35 @@ pub trait Engine: Send + Sync {
         errors: ErrorRecord<S::Error>,
     ) -> impl Future<Output = StepEnd<S::Output, S::Error, Self::Suspension>> + Send;
 
+    /// The members of `group` are about to be called.
+    ///
+    /// # Errors
+    /// Why the engine lets go of the saga instead.
+    fn begin_group(&self, group: &Group<'_>) -> Result<(), Self::Suspension> {
+        let _ = group;
+        Ok(())
+    }
+
+    /// Polls the members of a group at the same time, until all of them have ended. Each of them calls
+    /// [`step`](Self::step), once or one after the other.
+    fn join<'a>(&'a self, members: &'a mut [GroupMember<'_>]) -> impl Future<Output = ()> + Send {
+        let _ = self;
+        all(members)
+    }
+
+    /// A member of a group has ended: what has become of it does not wait for the others to become durable.
+    fn member_ended(&self) -> impl Future<Output = Result<(), Self::Suspension>> + Send {
+        ready(Ok(()))
+    }
+
+    /// All members of `group` have ended, or the engine lets go of one of them.
+    fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
+        let _ = (group, is_suspended);
+    }
+
     /// Makes final that the saga is undone, because it failed at `step` (or in its own code) for this `cause`: no step is
     /// requested any more. Whatever is written down about it is durable before the first compensation is requested.
-    fn begin_compensation(&self, step: Option<&'static str>, cause: &Failing<'_>) {
+    fn begin_compensation(&self, step: Option<&str>, cause: &Failing<'_>) {
         let _ = (step, cause);
     }
 
@@ -79,6 +110,33 @@ pub trait Engine: Send + Sync {
         services: &'a S::Services,
         output: &'a S::Output,
     ) -> impl Future<Output = Result<CompensationOutcome, Self::Suspension>> + Send;
+}
+
+/// A member of a group while it runs.
+pub type GroupMember<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
+/// Polls all of these until each of them has ended. There are so few that it is no loss to poll all of them whenever one
+/// of them can go on.
+async fn all(members: &mut [GroupMember<'_>]) {
+    let mut ended = 0_u64;
+    poll_fn(|cx| {
+        let mut is_pending = false;
+        for (index, member) in members.iter_mut().enumerate() {
+            if ended & (1 << index) != 0 {
+                continue;
+            }
+            match member.as_mut().poll(cx) {
+                Poll::Ready(()) => ended |= 1 << index,
+                Poll::Pending => is_pending = true,
+            }
+        }
+        if is_pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
 }
 
 /// Why a saga is undone.
@@ -247,7 +305,7 @@ impl<E> Why<E> {
 
 impl<T> Settlement<T> {
     /// The output of a step that turned out to be done, and what to report of one that was undone on the spot.
-    pub(crate) fn into_parts(self, step: &'static str) -> (Option<T>, Option<Compensation>) {
+    pub(crate) fn into_parts(self, step: Cow<'static, str>) -> (Option<T>, Option<Compensation>) {
         match self {
             Self::Nothing => (None, None),
             Self::Done(output) => (Some(output), None),

@@ -1,5 +1,6 @@
 //! What a caller gets when a saga failed: the step, its typed cause, and every compensation in the order they ran.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -22,7 +23,7 @@ pub struct SagaError<E>(Box<Failure<E>>);
 struct Failure<E> {
     saga: &'static str,
     id: Option<SagaId>,
-    step: Option<&'static str>,
+    step: Option<Cow<'static, str>>,
     cause: Cause<E>,
     compensations: Vec<Compensation>,
     past_pivot: bool,
@@ -140,8 +141,8 @@ impl<E> From<Interruption> for Cause<E> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compensation {
-    /// The durable name of the step.
-    pub step: &'static str,
+    /// The durable name of the step, as in [`SagaError::step`].
+    pub step: Cow<'static, str>,
     /// How its compensation ended.
     pub outcome: CompensationOutcome,
 }
@@ -210,7 +211,7 @@ impl<E> SagaError<E> {
     pub(crate) fn new(
         saga: &'static str,
         id: Option<SagaId>,
-        step: Option<&'static str>,
+        step: Option<Cow<'static, str>>,
         cause: Cause<E>,
         compensations: Vec<Compensation>,
         past_pivot: bool,
@@ -237,10 +238,11 @@ impl<E> SagaError<E> {
         self.0.id.as_ref()
     }
 
-    /// The step at which the saga failed; `None` if it was the body's own code.
+    /// The durable name of the step at which the saga failed; `None` if it was the body's own code. For a step of a saga
+    /// that was called by this one, that one's name stands before it: `place_order/charge`.
     #[must_use]
-    pub fn step(&self) -> Option<&'static str> {
-        self.0.step
+    pub fn step(&self) -> Option<&str> {
+        self.0.step.as_deref()
     }
 
     /// Why it failed.
@@ -262,14 +264,12 @@ impl<E> SagaError<E> {
     }
 
     /// The compensations that failed for good, in the order in which they did: step and failure.
-    pub fn compensation_failures(
-        &self,
-    ) -> impl Iterator<Item = (&'static str, &CompensationFailure)> {
+    pub fn compensation_failures(&self) -> impl Iterator<Item = (&str, &CompensationFailure)> {
         self.0
             .compensations
             .iter()
             .filter_map(|compensation| match &compensation.outcome {
-                CompensationOutcome::Failed(failure) => Some((compensation.step, failure)),
+                CompensationOutcome::Failed(failure) => Some((&*compensation.step, failure)),
                 _ => None,
             })
     }

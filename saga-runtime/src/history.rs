@@ -9,15 +9,20 @@
 
 mod apply;
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use crate::compensation::CompensationFailure;
 use crate::error::CompensationOutcome;
 use crate::journal::{Damage, Entry, Reason, StepCall};
-use crate::step::{Kind, StepMeta};
+use crate::step::Kind;
 
 /// What a saga has done so far, in the order in which a replay asks for it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     steps: Vec<Recorded>,
+    /// Which steps were called in which lane, in order: those of the saga itself, and those of each saga that it called.
+    lanes: HashMap<String, Vec<usize>>,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
     end: Option<End>,
@@ -127,18 +132,19 @@ impl History {
         self.end.as_ref()
     }
 
-    /// What is known about the call number `index`, which is one of `step`.
-    pub(crate) fn next(&self, index: usize, step: &StepMeta, occurrence: usize) -> Next<'_> {
-        let Some(Recorded { call, outcome }) = self.steps.get(index) else {
+    /// What is known about a call in its lane: its number there, or all numbers of the group that it is in.
+    pub(crate) fn next(&self, numbers: Range<usize>, called: &StepCall) -> Next<'_> {
+        let mut recorded = numbers.filter_map(|number| self.recorded(called.lane(), number));
+        let first = recorded.next();
+        let mut others = first.into_iter().chain(recorded);
+        let Some(Recorded { call, outcome }) = others.find(|one| one.call == *called).or(first)
+        else {
             return match &self.decision {
                 Some(decision) => Next::Stop(decision),
                 None => Next::Request,
             };
         };
-        if call.name != step.name
-            || call.occurrence as usize != occurrence
-            || call.kind != step.kind
-        {
+        if call != called {
             return Next::Changed { recorded: call };
         }
         match outcome {
@@ -149,21 +155,39 @@ impl History {
         }
     }
 
-    /// The call number `index`.
-    pub(crate) fn call(&self, index: usize) -> Option<&StepCall> {
-        self.steps.get(index).map(|recorded| &recorded.call)
+    /// What is known about a member of a group that has these numbers in its lane.
+    pub(crate) fn next_in_group(&self, numbers: Range<usize>, called: &StepCall) -> Next<'_> {
+        match self.next(numbers, called) {
+            // The others are members of the group, which was seen to before.
+            Next::Changed { .. } => match &self.decision {
+                Some(decision) => Next::Stop(decision),
+                None => Next::Request,
+            },
+            next => next,
+        }
+    }
+
+    /// The call with this number in its lane.
+    pub(crate) fn call(&self, lane: &str, number: usize) -> Option<&StepCall> {
+        self.recorded(lane, number).map(|recorded| &recorded.call)
+    }
+
+    /// The lanes in which steps were called, and how many.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = (&str, usize)> {
+        let lanes = self.lanes.iter();
+        lanes.map(|(lane, steps)| (lane.as_str(), steps.len()))
+    }
+
+    fn recorded(&self, lane: &str, number: usize) -> Option<&Recorded> {
+        let index = *self.lanes.get(lane)?.get(number)?;
+        self.steps.get(index)
     }
 
     /// What has become of the compensation of a call, if it has ended.
-    pub(crate) fn compensation(
-        &self,
-        step: &str,
-        occurrence: usize,
-    ) -> Option<&CompensationOutcome> {
-        let is_it = |call: &StepCall| call.name == step && call.occurrence as usize == occurrence;
+    pub(crate) fn compensation(&self, step: &StepCall) -> Option<&CompensationOutcome> {
         let mut ended = self.compensations.iter().rev();
         ended
-            .find(|(call, _)| is_it(call))
+            .find(|(call, _)| call.is_same(step))
             .map(|(_, outcome)| outcome)
     }
 
@@ -178,7 +202,7 @@ impl History {
                     Outcome::Settled { settled, .. } => matches!(settled, Settling::Done { .. }),
                     Outcome::Refused { .. } | Outcome::InDoubt { .. } => false,
                 };
-                let ended = self.compensation(&call.name, call.occurrence as usize);
+                let ended = self.compensation(call);
                 let is_open =
                     ended.is_none_or(|outcome| matches!(outcome, CompensationOutcome::Failed(_)));
                 (is_done && call.kind == Kind::Compensatable && is_open).then_some(call)

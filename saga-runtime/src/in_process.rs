@@ -86,7 +86,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
             instance: Instance::new(G::META.name, self.id),
             control: Control::new(limits),
         };
-        saga.drive(self.services, effects)
+        async move { saga.drive(self.services, &effects).await }
     }
 }
 

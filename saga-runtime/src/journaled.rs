@@ -4,16 +4,18 @@
 //! N + 1 times: its start, one outcome each, and the last outcome together with the end.
 
 mod around;
+mod lanes;
 mod note;
 mod payload;
 mod replay;
 mod request;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use around::Around;
+use lanes::Cursors;
 pub(crate) use payload::{from_json, to_json};
 
 use crate::attempt::Attempted;
@@ -23,6 +25,7 @@ use crate::engine::{Engine, ErrorRecord, Failing, Settlement, StepEnd, Stopped, 
 use crate::error::CompensationOutcome;
 use crate::history::History;
 use crate::journal::{Event, Reason, StepCall};
+use crate::lane::Group;
 use crate::payload::Payload;
 use crate::place::{Calls, Instance, Position};
 use crate::recorder::{LetGo, Recorder};
@@ -46,8 +49,7 @@ pub(crate) struct Journaled {
     pub(crate) history: History,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) policies: Policies,
-    /// How many calls of steps the body has made.
-    calls: AtomicUsize,
+    cursors: Cursors,
 }
 
 impl Journaled {
@@ -64,7 +66,7 @@ impl Journaled {
             history,
             recorder,
             policies,
-            calls: AtomicUsize::new(0),
+            cursors: Cursors::default(),
         }
     }
 
@@ -79,14 +81,18 @@ impl Journaled {
 
     /// Whether all that is written down was called.
     pub(crate) fn replayed(&self) -> Result<(), LetGo> {
-        let called = self.calls.load(Ordering::Relaxed);
-        match self.history.call(called) {
-            None => Ok(()),
-            Some(call) => Err(self.changed(format_args!(
-                "step `{call}` is written down as call {}, but the saga ends before it",
-                called + 1
-            ))),
+        for (lane, written) in self.history.lanes() {
+            let called = self.cursors.get(lane);
+            if called < written
+                && let Some(call) = self.history.call(lane, called)
+            {
+                return Err(self.changed(format_args!(
+                    "step `{call}` is written down as call {}, but the saga ends before it",
+                    called + 1
+                )));
+            }
         }
+        Ok(())
     }
 
     /// A value as it is written down.
@@ -148,10 +154,22 @@ impl Engine for Journaled {
         }
     }
 
-    fn begin_compensation(&self, step: Option<&'static str>, cause: &Failing<'_>) {
+    fn begin_group(&self, group: &Group<'_>) -> Result<(), LetGo> {
+        self.begin_members(group)
+    }
+
+    async fn member_ended(&self) -> Result<(), LetGo> {
+        self.recorder.write().await
+    }
+
+    fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
+        self.end_members(group, is_suspended);
+    }
+
+    fn begin_compensation(&self, step: Option<&str>, cause: &Failing<'_>) {
         if self.history.decision().is_none() {
             self.recorder.note(Event::Compensating {
-                step: step.map(Into::into),
+                step: step.map(|step| step.to_owned().into()),
                 reason: Reason::new(cause.code, cause.message.to_string()),
             });
         }
@@ -163,8 +181,8 @@ impl Engine for Journaled {
         services: &'a S::Services,
         output: &'a S::Output,
     ) -> Result<CompensationOutcome, LetGo> {
-        let occurrence = position.occurrence();
-        if let Some(outcome) = self.history.compensation(S::META.name, occurrence) {
+        let call = call(position);
+        if let Some(outcome) = self.history.compensation(&call) {
             return Ok(outcome.clone());
         }
         self.replayed()?;
@@ -174,7 +192,7 @@ impl Engine for Journaled {
         }
         let around = Around {
             engine: self,
-            call: call::<S>(position),
+            call,
             is_settling: AtomicBool::new(true),
         };
         let mut compensating = Compensating::<S> {
@@ -197,12 +215,12 @@ impl Engine for Journaled {
     }
 }
 
-/// The call of the step `S` at this position.
-fn call<S: Step>(position: Position<'_>) -> StepCall {
+/// The call of the step at this position.
+fn call(position: Position<'_>) -> StepCall {
     StepCall {
-        name: S::META.name.into(),
+        name: position.name(),
         occurrence: u32::try_from(position.occurrence()).unwrap_or(u32::MAX),
-        kind: S::META.kind,
+        kind: position.step().kind,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::id::SagaId;
 /// order-17/charge/0            the first `charge` of the saga `order-17`
 /// order-17/charge/1            the second one
 /// order-17/charge/0/compensation  the compensation of the first
+/// order-17/deliver#1/pack/0    the first `pack` of the saga `deliver`, when that is called the second time
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
@@ -24,6 +25,7 @@ pub struct IdempotencyKey(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect<'a> {
     Saga,
+    Inner { path: &'a str },
     Action { step: &'a str, occurrence: usize },
     Compensation { step: &'a str, occurrence: usize },
 }
@@ -38,9 +40,11 @@ impl IdempotencyKey {
         if let Effect::Action { step, occurrence } | Effect::Compensation { step, occurrence } =
             effect
         {
-            text.push('/');
-            push_visible(&mut text, step);
+            push_path(&mut text, step);
             write!(text, "/{occurrence}").expect("writing to a `String` never fails");
+        }
+        if let Effect::Inner { path } = effect {
+            push_path(&mut text, path);
         }
         if let Effect::Compensation { .. } = effect {
             text.push_str("/compensation");
@@ -58,6 +62,14 @@ impl IdempotencyKey {
     #[must_use]
     pub fn to_uuid(&self) -> Uuid {
         Uuid::new_v5(&NAMESPACE, self.0.as_bytes())
+    }
+}
+
+/// Appends the names of a path, each behind a `/`.
+fn push_path(key: &mut String, path: &str) {
+    for name in path.split('/') {
+        key.push('/');
+        push_visible(key, name);
     }
 }
 

@@ -66,6 +66,7 @@
 //!   (H. Garcia-Molina and K. Salem, *Sagas*, 1987; C. Richardson, *Microservices Patterns*, 2018, chapter 4).
 //! * **In process, survival.** A saga on [`InProcess`] ends with its process or its future.
 
+mod arena;
 mod attempt;
 mod compensation;
 mod context;
@@ -81,7 +82,9 @@ pub mod journal;
 mod journaled;
 mod key;
 pub mod kind;
+mod lane;
 mod order;
+mod part;
 mod payload;
 mod place;
 mod pursuit;
@@ -108,16 +111,18 @@ pub use compensation::{CompensationFailure, CompensationOrder, OnCompensationFai
 pub use context::Context;
 pub use control::Interruption;
 pub use coordinator::{Coordinator, ExecuteError};
-pub use engine::{Engine, ErrorRecord, Failing, Settlement, StepEnd, Stopped, Why};
+pub use engine::{Engine, ErrorRecord, Failing, GroupMember, Settlement, StepEnd, Stopped, Why};
 pub use error::{Cause, Compensation, CompensationOutcome, SagaError};
 pub use id::{InvalidSagaId, SagaId};
 pub use in_process::InProcess;
 pub use key::IdempotencyKey;
+pub use lane::{Doubt, Group, Lane, Member, Scope};
+pub use part::Part;
 pub use payload::Payload;
 pub use place::{Attempt, Calls, Instance, Position, Role};
 pub use retry::{Backoffs, RetryPolicy};
 pub use saga::{Saga, SagaEnd, SagaMeta};
-pub use shape::{Arm, Node, Shape};
+pub use shape::{Arm, InnerSaga, Node, Repeat, Shape};
 pub use step::{Call, Kind, Step, StepMeta};
 
 /// Makes a step of a free `async fn`.
@@ -268,16 +273,73 @@ pub use saga_macros::step;
 /// Write it in parentheses, `saga!( … );`: then rustfmt formats it. Braces work too.
 ///
 /// # The body
-/// It is plain Rust: `let`, `if`, `match`, early `return`, `?` mean what they always mean. Every `.await` in it is the
-/// call of a step.
+/// It is plain Rust: `let`, `if`, `match`, `for`, `while`, early `return`, `?` mean what they always mean. Every `.await`
+/// in it is the call of a step, or of another saga.
+///
+/// The body has to be deterministic: a coordinator that goes on after a crash runs it again, and gives it what is written
+/// down about the steps that were called before. Plain code between steps may use the inputs and the outputs, and nothing
+/// else: no clock, no random number, no map whose order is another one each time.
 ///
 /// * `.await?` is the usual form: a refusal ends the saga, and what was done is compensated.
 /// * `match charge(cx, &order).await { … }` handles a refusal instead. The error is then `Serialize + Deserialize`,
 ///   because a replay has to take the same branch.
 /// * A `?` on plain code, or an `Err` that the body returns, is a failure at that point and unwinds like a step's.
 /// * After a `pivot` or a `retriable` step nothing may fail any more: only `retriable` steps follow, and the body ends with
-///   `Ok(…)`. After `if` and `match` the strictest branch counts.
-/// * Steps in `for`, `while` and `loop`, `try_join!`, sagas inside of sagas, `sleep` and `event` are not supported yet.
+///   `Ok(…)`. After `if` and `match` the strictest branch counts; the body of a loop has to be allowed after itself.
+/// * `sleep` and `event` are not supported yet.
+///
+/// ## Loops
+/// A step in a loop is called once in each round, and occurrence numbers keep the calls apart: the keys of the second round
+/// end in `/1`. Compensations run in reverse, the last round first.
+///
+/// ```
+/// # use saga_runtime::{Context, saga, step};
+/// # struct Depot;
+/// # #[step(compensate = put_back)]
+/// # async fn reserve(_cx: Context<'_, Depot>, article: &str) -> Result<String, String> { Ok(article.to_owned()) }
+/// # async fn put_back(_cx: Context<'_, Depot>, _parcel: &String) -> Result<(), String> { Ok(()) }
+/// saga!(
+///     async fn pack(cx: Context<'_, Depot>, articles: Vec<String>) -> Result<Vec<String>, String> {
+///         let mut parcels = Vec::new();
+///         for article in &articles {
+///             parcels.push(reserve(cx, article).await?);
+///         }
+///         Ok(parcels)
+///     }
+/// );
+/// ```
+///
+/// ## Steps at the same time
+/// `try_join!(reserve(cx, &order), charge(cx, &order))?` runs its members at the same time: 2 to 16 steps, sagas, or
+/// other `try_join!`s. None of them is awaited by itself. If one of them fails, the others run to their end; then what was
+/// done is compensated, in reverse order of the source. The error is that of the first member that has failed, in the
+/// order of the source, whoever failed first. All members can fail, or none: a `retriable` step does not stand beside
+/// others, and a pivot stands alone.
+///
+/// ```
+/// # use saga_runtime::{Context, saga, step};
+/// # struct Shop;
+/// # #[step(compensate = put_back)]
+/// # async fn reserve(_cx: Context<'_, Shop>, order: u64) -> Result<String, String> { Ok(order.to_string()) }
+/// # async fn put_back(_cx: Context<'_, Shop>, _parcel: &String) -> Result<(), String> { Ok(()) }
+/// # #[step(compensate = refund)]
+/// # async fn charge(_cx: Context<'_, Shop>, order: u64) -> Result<u64, String> { Ok(order) }
+/// # async fn refund(_cx: Context<'_, Shop>, _payment: &u64) -> Result<(), String> { Ok(()) }
+/// saga!(
+///     async fn sell(cx: Context<'_, Shop>, order: u64) -> Result<(String, u64), String> {
+///         let (parcel, payment) = try_join!(reserve(cx, order), charge(cx, order))?;
+///         Ok((parcel, payment))
+///     }
+/// );
+/// ```
+///
+/// ## Sagas inside of sagas
+/// A saga calls another one by its function: `let parcels = pack(cx, articles).await?`. Its steps are steps of the outer
+/// saga, written down as `pack/reserve`, and as `pack#1/reserve` in the second call; if the outer saga fails later, they
+/// are compensated with the rest. The options of the outer saga hold. A saga may call itself, up to 64 deep.
+///
+/// What a saga counts as where another one calls it, it says itself: `#[saga(compensatable)]` if all of its steps can be
+/// undone, `#[saga(retriable)]` if none of them can fail. A saga that says nothing counts as a pivot.
 ///
 /// # Options
 /// They stand in `#[saga(…)]` on the function:
@@ -287,6 +349,7 @@ pub use saga_macros::step;
 /// | `deadline = "30s"` | the saga is cancelled when it passes before the pivot |
 /// | `on_compensation_failure = continue` or `halt` | whether the other compensations still run when one has failed for good; `continue` is the default |
 /// | `compensations = sequential` or `parallel` | last first, which is the default, or all at once |
+/// | `compensatable`, `pivot` or `retriable` | what it counts as where another saga calls it; `pivot` is the default |
 /// | `name = "…"` | the durable name, when the function was renamed |
 /// | `version = 2` | the version of the definition, 1 without it |
 /// | `crate = path` | where this crate is, when it was renamed |

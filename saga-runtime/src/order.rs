@@ -14,8 +14,9 @@ mod phase;
 
 use std::marker::PhantomData;
 
-use crate::step::Step;
-use phase::{Admits, AdmitsPivot, Phase, Undoable};
+use crate::kind::Retriable;
+use crate::part::Part;
+use phase::{Admits, AdmitsPivot, Grouped, Phase, StandsBeside, Undoable, Undone};
 
 /// A point in the body of a saga: `Since` is the step since which it only goes forward, or [`Start`].
 #[derive(Debug)]
@@ -68,6 +69,7 @@ pub fn begin() -> Point<Start> {
     message = "step `{Self}` can fail, but it comes after `{Since}`, from where on the saga only goes forward",
     label = "this step can fail",
     note = "what was done up to `{Since}` can't be undone any more, so nothing after it may fail",
+    note = "`{Since}` is a pivot, a retriable step, or a saga that does not say `#[saga(compensatable)]`",
     note = "call it before `{Since}`, or mark it `#[step(retriable)]`: then it is retried until it succeeds"
 )]
 pub trait MayFollow<Since>: Sized {
@@ -85,7 +87,7 @@ pub trait MayFollow<Since>: Sized {
 #[diagnostic::do_not_recommend]
 impl<S, Since> MayFollow<Since> for S
 where
-    S: Step,
+    S: Part,
     Since: Phase,
     Since::Phase: Admits<S::Kind>,
 {
@@ -110,7 +112,7 @@ pub trait OnlyPivot<Since>: Sized {
 #[diagnostic::do_not_recommend]
 impl<S, Since> OnlyPivot<Since> for S
 where
-    S: Step,
+    S: Part,
     Since: Phase,
     Since::Phase: AdmitsPivot<S::Kind>,
 {
@@ -133,6 +135,77 @@ pub trait MayFailAfter: Sized {
 #[diagnostic::do_not_recommend]
 impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
 
+/// A part of a saga may run at the same time as others.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a pivot, and can't run at the same time as other steps",
+    label = "this can't be undone once it is done",
+    note = "if another member of the group failed, `{Self}` could not be undone any more",
+    note = "call it after the group; a saga counts as a pivot, unless it says `#[saga(compensatable)]`"
+)]
+pub trait InGroup: Sized {
+    /// Where the part of `site` is called.
+    fn check(site: Site<Self>) {
+        let _ = site;
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<P: Part<Kind: Grouped>> InGroup for P {}
+
+/// A part of a saga may run at the same time as `Other`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` and `{Other}` can't run at the same time: only one of them can fail",
+    label = "beside this group's first member",
+    note = "if the one that can fail did, the retriable one could not be undone",
+    note = "call the retriable step after the group"
+)]
+pub trait Beside<Other>: Sized {
+    /// Where both are called.
+    fn check(other: Site<Other>, site: Site<Self>) {
+        let _ = (other, site);
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<P, Other> Beside<Other> for P
+where
+    P: Part,
+    Other: Part<Kind: StandsBeside<P::Kind>>,
+{
+}
+
+/// A part of a saga that is `compensatable`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be undone, but the saga that calls it is marked `compensatable`",
+    label = "this can't be undone",
+    note = "leave `compensatable` out: then the saga counts as a pivot where other sagas call it"
+)]
+pub trait CanBeUndone: Sized {
+    /// Where the part of `site` is called.
+    fn check(site: Site<Self>) {
+        let _ = site;
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<P: Part<Kind: Undone>> CanBeUndone for P {}
+
+/// A part of a saga that is `retriable`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can fail, but the saga that calls it is marked `retriable`",
+    label = "this can fail",
+    note = "leave `retriable` out: then the saga counts as a pivot where other sagas call it"
+)]
+pub trait NeverFails: Sized {
+    /// Where the part of `site` is called.
+    fn check(site: Site<Self>) {
+        let _ = site;
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<P: Part<Kind = Retriable>> NeverFails for P {}
+
 /// Two ways meet: the stricter one counts.
 pub trait Join<Other>: Sized {
     /// Since when the saga only goes forward after both.
@@ -150,6 +223,6 @@ impl<Other> Join<Other> for Start {
     type Then = Other;
 }
 
-impl<S: Step, Other> Join<Other> for S {
+impl<S: Part, Other> Join<Other> for S {
     type Then = S;
 }

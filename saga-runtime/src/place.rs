@@ -1,18 +1,25 @@
 //! Where in a saga a piece of code runs: in which one, at which call of which step, at which attempt.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
+use crate::arena::Arena;
 use crate::id::SagaId;
 use crate::key::{Effect, IdempotencyKey};
-use crate::step::{Step, StepMeta};
+pub(crate) use crate::lane::Lane;
+use crate::lane::{Doubt, Group, Scope};
+use crate::part::Part;
+use crate::step::StepMeta;
 
 /// One saga that runs: its durable name and its id.
 #[derive(Debug)]
 pub struct Instance {
     name: &'static str,
     id: OnceLock<SagaId>,
+    /// The sagas that were called by this one.
+    scopes: OnceLock<Box<Arena<Scope>>>,
 }
 
 impl Instance {
@@ -24,7 +31,11 @@ impl Instance {
             Some(id) => OnceLock::from(id),
             None => OnceLock::new(),
         };
-        Self { name, id }
+        Self {
+            name,
+            id,
+            scopes: OnceLock::new(),
+        }
     }
 
     /// The durable name of the saga.
@@ -38,6 +49,13 @@ impl Instance {
         self.id.get_or_init(SagaId::generate)
     }
 
+    /// The saga `name` is called next after `calls`, inside of this one.
+    pub(crate) fn scope_inside(&self, calls: &dyn Calls, name: &'static str) -> &Scope {
+        let this = Self::new(self.name, Some(self.id().clone()));
+        let scopes = self.scopes.get_or_init(Box::default);
+        scopes.push(Scope::inside(this, calls, name))
+    }
+
     /// The id, if one was given or asked for.
     #[must_use]
     pub fn known_id(&self) -> Option<&SagaId> {
@@ -45,16 +63,48 @@ impl Instance {
     }
 }
 
-/// The calls of steps that one saga has made so far, in order.
+/// The calls that the body of a saga has made so far, in order.
 pub trait Calls: Sync {
-    /// The saga.
+    /// The saga; for a saga that was called by another one, the outermost.
     fn instance(&self) -> &Instance;
 
     /// How many calls have ended.
     fn count(&self) -> usize;
 
-    /// The durable name of the step that was called as number `index`.
+    /// The durable name of the step or the saga that was called as number `index`.
     fn name(&self, index: usize) -> &'static str;
+
+    /// The saga inside of another one that makes the calls, if it is one.
+    fn scope(&self) -> Option<&Scope> {
+        None
+    }
+
+    /// The group whose member is called next, if it is one.
+    fn group(&self) -> Option<&Group<'_>> {
+        None
+    }
+
+    /// Whether the next call may have been made by an earlier process, if that is not the same for the whole saga.
+    fn doubt(&self) -> Option<&Doubt> {
+        None
+    }
+
+    /// How many of the first `before` calls have this name.
+    ///
+    /// Counted when it is asked for, which costs time in proportion to the calls so far.
+    fn occurrence(&self, name: &str, before: usize) -> usize {
+        (0..before)
+            .filter(|index| self.name(*index) == name)
+            .count()
+    }
+}
+
+/// The name of a step with the sagas around it that are inside of others: `place_order#1/charge`.
+pub(crate) fn path(scope: Option<&Scope>, name: &'static str) -> Cow<'static, str> {
+    match scope {
+        None => Cow::Borrowed(name),
+        Some(scope) => Cow::Owned(format!("{}/{name}", scope.path())),
+    }
 }
 
 /// One call of a step: the step, and the calls that came before it in the same saga.
@@ -89,21 +139,28 @@ impl<'a> Position<'a> {
         self.calls.instance()
     }
 
-    /// How many calls of a step with the same name came before this one in the saga: 0 for the first.
-    ///
-    /// Counted when it is asked for, which costs time in proportion to the steps so far.
+    /// The durable name of the step; in a saga that was called by another one with that one's name before it, as in
+    /// `place_order/charge`, or `place_order#1/charge` in its second call.
+    #[must_use]
+    pub fn name(&self) -> Cow<'static, str> {
+        path(self.calls.scope(), self.step.name)
+    }
+
+    /// How many calls of a step with the same name came before this one: 0 for the first.
     #[must_use]
     pub fn occurrence(&self) -> usize {
-        (0..self.before)
-            .filter(|index| self.calls.name(*index) == self.step.name)
-            .count()
+        self.calls.occurrence(self.step.name, self.before)
+    }
+
+    pub(crate) fn calls(&self) -> &'a dyn Calls {
+        self.calls
     }
 }
 
 impl fmt::Debug for Position<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Position")
-            .field("step", &self.step.name)
+            .field("step", &self.name())
             .field("occurrence", &self.occurrence())
             .finish()
     }
@@ -128,6 +185,11 @@ pub trait Place: Sync {
     /// The call; `None` in the body of the saga.
     fn position(&self) -> Option<Position<'_>>;
 
+    /// The saga inside of another one whose body it is, if it is one.
+    fn scope(&self) -> Option<&Scope> {
+        None
+    }
+
     /// The attempt, counted from 1.
     fn attempt(&self) -> u32;
 
@@ -137,10 +199,15 @@ pub trait Place: Sync {
 
 /// The key of the effect that the code at `place` has in the role `role`.
 pub(crate) fn key(place: &dyn Place, role: Role) -> IdempotencyKey {
+    let name;
     let effect = match place.position() {
-        None => Effect::Saga,
+        None => match place.scope() {
+            None => Effect::Saga,
+            Some(scope) => Effect::Inner { path: scope.path() },
+        },
         Some(position) => {
-            let (step, occurrence) = (position.step.name, position.occurrence());
+            name = position.name();
+            let (step, occurrence) = (&*name, position.occurrence());
             match role {
                 Role::Action => Effect::Action { step, occurrence },
                 Role::Compensation => Effect::Compensation { step, occurrence },
@@ -176,7 +243,7 @@ pub struct FirstAttempt<'a, S, C> {
     step: PhantomData<fn() -> S>,
 }
 
-impl<'a, S: Step, C: Calls> FirstAttempt<'a, S, C> {
+impl<'a, S, C> FirstAttempt<'a, S, C> {
     #[inline]
     pub(crate) fn new(calls: &'a C) -> Self {
         Self {
@@ -186,7 +253,7 @@ impl<'a, S: Step, C: Calls> FirstAttempt<'a, S, C> {
     }
 }
 
-impl<S: Step, C: Calls> Place for FirstAttempt<'_, S, C> {
+impl<S: Part, C: Calls> Place for FirstAttempt<'_, S, C> {
     fn instance(&self) -> &Instance {
         self.calls.instance()
     }
@@ -194,7 +261,7 @@ impl<S: Step, C: Calls> Place for FirstAttempt<'_, S, C> {
     fn position(&self) -> Option<Position<'_>> {
         Some(Position::new(
             self.calls,
-            &const { S::META },
+            &const { S::PART },
             self.calls.count(),
         ))
     }

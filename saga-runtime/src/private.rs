@@ -11,10 +11,11 @@ pub use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::order::Site;
 pub use crate::place::FirstAttempt;
 pub use crate::run::{
-    Called, Compensated, Ended, Entry, Forward, Input, Plan, Returned, Run, Start, Undo, Unstarted,
-    Watch,
+    CallEnd, Callable, Called, EndOf, Entry, First, Fixed, Forward, Growing, Inner, InnerStart,
+    Input, Member, Members, Plan, Returned, Room, Run, Stack, Start, Stop, Undo, Unstarted,
+    Unwinding, Unwound, Watch,
 };
-pub use crate::shape::{arm, step as shape_of};
+pub use crate::shape::{arm, group, inner, part as shape_of, repeat};
 
 use crate::context::Context;
 use crate::step::{Call, Step};

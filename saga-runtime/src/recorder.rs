@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Reason};
+use crate::lane::Doubt;
 use crate::retry::RetryPolicy;
 
 /// Why a coordinator lets go of a saga that has not ended.
@@ -83,7 +83,7 @@ pub(crate) struct Recorder {
     noted: Mutex<Vec<Event>>,
     /// The number of the next entry. Held while entries are written, so that they stay in order.
     next: tokio::sync::Mutex<u64>,
-    in_doubt: AtomicBool,
+    in_doubt: Doubt,
 }
 
 impl fmt::Debug for Recorder {
@@ -112,7 +112,7 @@ impl Recorder {
             tenure,
             noted: Mutex::default(),
             next: tokio::sync::Mutex::new(next),
-            in_doubt: AtomicBool::new(in_doubt),
+            in_doubt: Doubt::new(in_doubt),
         }
     }
 
@@ -165,18 +165,13 @@ impl Recorder {
     }
 
     /// Whether the step after the last entry may have been requested, and its answer is not known.
-    pub(crate) fn set_in_doubt(&self, in_doubt: bool) {
-        self.in_doubt.store(in_doubt, Ordering::Relaxed);
-    }
-
-    /// Takes note that the step in doubt is about to be asked again, and says if there was one.
-    pub(crate) fn take_in_doubt(&self) -> bool {
-        self.in_doubt.swap(false, Ordering::Relaxed)
+    pub(crate) fn in_doubt(&self) -> &Doubt {
+        &self.in_doubt
     }
 
     /// Lets go of the saga, while nothing of it is under way.
     pub(crate) async fn release(&self) -> Result<(), JournalError> {
-        let in_doubt = self.in_doubt.load(Ordering::Relaxed);
+        let in_doubt = self.in_doubt.get();
         self.journal.release(&self.claim, in_doubt).await
     }
 

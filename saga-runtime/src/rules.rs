@@ -1,7 +1,10 @@
 //! The rules that the compiler checks, by the names under which its messages show them.
 
-pub use crate::order::{Join, MayFailAfter, MayFollow, OnlyPivot, begin};
+pub use crate::order::{
+    Beside, CanBeUndone, InGroup, Join, MayFailAfter, MayFollow, NeverFails, OnlyPivot, begin,
+};
+pub use crate::run::SubSaga;
 pub use crate::wiring::{
-    IsCompensation, IsContext, IsResult, Outcome, RecordedError, SagaInput, StepCall, SubSaga,
+    HandledCall, IsCompensation, IsContext, IsResult, Outcome, RecordedError, SagaInput, StepCall,
     resolving, undoing,
 };

@@ -1,84 +1,99 @@
-//! One run of a saga: each call of a step in its body goes through here. Used by generated code.
+//! One run of a saga: each call in its body goes through here. Used by generated code.
 
+mod call;
 mod end;
+mod group;
+mod inner;
 mod plan;
+mod room;
 mod undo;
 mod watch;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use arrayvec::ArrayVec;
-
 use crate::attempt::Attempted;
-use crate::decision::is_definite;
-use crate::engine::{Engine, ErrorRecord, Settlement, StepEnd, Stopped};
+use crate::engine::{Engine, ErrorRecord};
 use crate::error::{Cause, Compensation};
-use crate::kind::StepKind;
 use crate::order::Site;
-use crate::place::{FirstAttempt, Place};
+use crate::part::Part;
+use crate::place::{FirstAttempt, Lane, Place};
 use crate::pursuit::BoxFuture;
-use crate::step::{Call, Step, StepMeta};
 
+pub use call::{CallEnd, Callable, Called, EndOf, First, Returned};
+pub use group::{Member, Members};
+pub use inner::{Inner, InnerStart, SubSaga};
 pub use plan::{Input, Plan, Start, Unstarted};
-pub use undo::{Called, Compensated, Entry, Undo};
+pub use room::{Fixed, Growing, Room, Stack};
+pub use undo::{Entry, Undo, Unwinding, Unwound};
 pub use watch::{Forward, Watch};
 
 use undo::UndoStack;
 
-/// A step that was given up, and with it perhaps the saga.
+/// What has become of steps that were given up, and with them perhaps of the saga.
 struct GivenUp<X> {
-    /// What has become of the step's effect.
-    settled: Option<Compensation>,
+    settled: Vec<Compensation>,
     /// Why the saga ends here, without the body's having a say.
     stop: Option<Stop<X>>,
 }
 
-enum Stop<X> {
+impl<X> Default for GivenUp<X> {
+    fn default() -> Self {
+        Self {
+            settled: Vec::new(),
+            stop: None,
+        }
+    }
+}
+
+/// Why a saga ends without its body's having a say.
+#[derive(Debug)]
+pub enum Stop<X> {
+    /// It failed.
     Cause(Cause<Infallible>),
+    /// The engine lets go of it.
     Suspended(X),
 }
 
-/// One run of a saga on the engine `E`, with an undo stack of `U` with room for `N` calls.
-pub struct Run<'run, E: Engine, U, const N: usize> {
-    watch: &'run Watch,
+/// One run of a saga on the engine `E`, with an undo stack of `U` that has the room `R`.
+pub struct Run<'lane, 'run, E: Engine, U, R: Room> {
+    watch: &'lane Watch,
     engine: &'run E,
     /// See [`Engine::trusts_first_attempts`].
     trusted: bool,
-    stack: UndoStack<'run, U, N>,
-    failed_at: Option<&'static StepMeta>,
-    given_up: Vec<GivenUp<E::Suspension>>,
+    stack: UndoStack<'lane, 'run, U, R>,
+    failed_at: Option<Cow<'static, str>>,
+    given_up: Option<Box<GivenUp<E::Suspension>>>,
 }
 
-impl<E: Engine, U, const N: usize> fmt::Debug for Run<'_, E, U, N> {
+impl<E: Engine, U, R: Room> fmt::Debug for Run<'_, '_, E, U, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
-            .field("saga", &self.stack.instance)
+            .field("saga", self.engine.instance())
             .finish_non_exhaustive()
     }
 }
 
 // Without a bound on `U`: the types of the undo stack are inferred, and each call of these would wait for all of them.
-impl<'run, E: Engine, U, const N: usize> Run<'run, E, U, N> {
+impl<'run, E: Engine, U, R: Room> Run<'_, 'run, E, U, R> {
     /// Whether the first attempt of a step is made in the body itself, because the engine need not see it: then a step
     /// costs little more than the call of its function. Whatever does not succeed at once goes to [`Self::pursue`].
     #[inline]
-    pub fn trusts<S: Step>(&self, _: &Call<'run, '_, S>, _: Site<S>) -> bool {
-        self.trusted && S::META.timeout.is_none()
+    pub fn trusts<C: Callable<'run, E>>(&self, _: &C, _: Site<C::Part>) -> bool {
+        !C::IS_SAGA && self.trusted && C::Part::PART.timeout.is_none()
     }
 
     /// Takes over the output of a step whose first attempt has succeeded.
     #[inline]
-    pub fn done<S: Step>(
+    pub fn done<C: Callable<'run, E>>(
         &mut self,
-        call: &Call<'run, '_, S>,
-        output: S::Output,
-        entry: impl FnOnce(Called<'run, S>) -> U,
-    ) -> S::Output {
-        let kept = Some(<S::Kind as StepKind>::keep(&output));
-        let services = call.services();
-        self.stack.entries.push(entry(Called { services, kept }));
+        call: &C,
+        output: C::Output,
+        entry: impl FnOnce(C::Entry) -> U,
+    ) -> C::Output {
+        self.stack.push(entry(call.done(&output)));
         output
     }
 
@@ -87,33 +102,29 @@ impl<'run, E: Engine, U, const N: usize> Run<'run, E, U, N> {
     /// # Errors
     /// The outcome, if it does not, or was not made.
     #[inline]
-    pub fn settled<S: Step>(
+    pub fn settled<C: Callable<'run, E>>(
         &mut self,
-        call: &Call<'run, '_, S>,
-        first: Option<Ended<S>>,
-        entry: impl FnOnce(Called<'run, S>) -> U,
-    ) -> Result<Returned<S>, Option<Ended<S>>> {
+        call: &C,
+        first: First<'run, C, E>,
+        entry: impl FnOnce(C::Entry) -> U,
+    ) -> Result<Returned<'run, C, E>, First<'run, C, E>> {
         match first {
-            Some(Attempted::Refused(error)) if is_definite::<S>(&error) => {
-                let services = call.services();
-                self.refused(
-                    entry(Called {
-                        services,
-                        kept: None,
-                    }),
-                    &const { S::META },
-                );
-                Ok(Err(error))
-            }
+            Some(Attempted::Refused(error)) => match call.refused(&error) {
+                Some(called) => {
+                    self.refused(entry(called), C::Part::PART.name);
+                    Ok(Err(error))
+                }
+                None => Err(Some(Attempted::Refused(error))),
+            },
             other => Err(other),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn refused(&mut self, entry: U, step: &'static StepMeta) {
-        self.failed_at = Some(step);
-        self.stack.entries.push(entry);
+    fn refused(&mut self, entry: U, step: &'static str) {
+        self.failed_at = Some(crate::place::path(self.stack.lane.scope, step));
+        self.stack.push(entry);
     }
 
     /// Takes over the refusal of the first attempt in `call.await`, if that settles the step.
@@ -121,144 +132,130 @@ impl<'run, E: Engine, U, const N: usize> Run<'run, E, U, N> {
     /// # Errors
     /// The outcome, if it does not, or was not made.
     #[inline]
-    pub fn handled<S: Step>(
+    pub fn handled<C: Callable<'run, E>>(
         &mut self,
-        call: &Call<'run, '_, S>,
-        first: Option<Ended<S>>,
-        entry: impl FnOnce(Called<'run, S>) -> U,
-    ) -> Result<Returned<S>, Option<Ended<S>>> {
+        call: &C,
+        first: First<'run, C, E>,
+        entry: impl FnOnce(C::Entry) -> U,
+    ) -> Result<Returned<'run, C, E>, First<'run, C, E>> {
         let settled = self.settled(call, first, entry);
         self.failed_at = None;
         settled
     }
 }
 
-impl<'run, E: Engine, U: Undo, const N: usize> Run<'run, E, U, N> {
-    /// A run that has not called a step.
+impl<'lane, 'run, E: Engine, U: Entry, R: Room> Run<'lane, 'run, E, U, R>
+where
+    R::Stack<U>: Send + Sync,
+{
+    /// A run that has not called anything.
     #[inline]
-    pub fn new(watch: &'run Watch, engine: &'run E) -> Self {
-        let stack = UndoStack {
-            instance: engine.instance(),
-            entries: ArrayVec::new(),
-        };
+    pub fn new(watch: &'lane Watch, engine: &'run E, lane: Lane<'lane, 'run>) -> Self {
         Self {
             watch,
             engine,
             trusted: engine.trusts_first_attempts(),
-            stack,
+            stack: UndoStack::new(engine.instance(), lane),
             failed_at: None,
-            given_up: Vec::new(),
+            given_up: None,
         }
     }
 
     /// Where the first attempt of a call is made.
     #[inline]
-    pub fn place<S: Step>(&self, _: Site<S>) -> impl Place + use<'_, S, E, U, N> {
-        FirstAttempt::<S, _>::new(&self.stack)
+    pub fn place<P: Part>(&self, _: Site<P>) -> impl Place + use<'_, 'lane, 'run, P, E, U, R> {
+        FirstAttempt::<P, _>::new(&self.stack)
     }
 
     /// Goes on with `call.await?`: a refusal is about to end the saga.
     #[inline(never)]
-    pub fn step<'a, S: Step>(
+    pub fn step<'a, C: Callable<'run, E> + 'a>(
         &'a mut self,
-        call: Call<'run, 'a, S>,
-        first: Option<Ended<S>>,
-        entry: impl FnOnce(Called<'run, S>) -> U + Send + 'a,
-    ) -> BoxFuture<'a, Returned<S>> {
-        Box::pin(self.pursue::<S, true>(call, first, ErrorRecord::Text, entry))
+        call: C,
+        first: First<'run, C, E>,
+        entry: impl FnOnce(C::Entry) -> U + Send + 'a,
+    ) -> BoxFuture<'a, Returned<'run, C, E>> {
+        Box::pin(self.pursue::<C, true>(call, first, ErrorRecord::Text, entry))
     }
 
     /// Goes on with `call.await`, whose refusal the body handles itself.
     #[inline(never)]
-    pub fn handle<'a, S: Step>(
+    pub fn handle<'a, C: Callable<'run, E> + 'a>(
         &'a mut self,
-        call: Call<'run, 'a, S>,
-        first: Option<Ended<S>>,
-        errors: ErrorRecord<S::Error>,
-        entry: impl FnOnce(Called<'run, S>) -> U + Send + 'a,
-    ) -> BoxFuture<'a, Returned<S>> {
-        Box::pin(self.pursue::<S, false>(call, first, errors, entry))
+        call: C,
+        first: First<'run, C, E>,
+        errors: ErrorRecord<C::Error>,
+        entry: impl FnOnce(C::Entry) -> U + Send + 'a,
+    ) -> BoxFuture<'a, Returned<'run, C, E>> {
+        Box::pin(self.pursue::<C, false>(call, first, errors, entry))
     }
 
-    /// Lets the engine pursue a step until its outcome is settled. A refusal either `ENDS` the saga or is handled.
-    async fn pursue<S: Step, const ENDS: bool>(
+    /// Lets the engine pursue a call until its outcome is settled. A refusal either `ENDS` the saga or is handled.
+    async fn pursue<C: Callable<'run, E>, const ENDS: bool>(
         &mut self,
-        call: Call<'run, '_, S>,
-        first: Option<Ended<S>>,
-        errors: ErrorRecord<S::Error>,
-        entry: impl FnOnce(Called<'run, S>) -> U + Send,
-    ) -> Returned<S> {
-        let services = call.services();
-        let args = call.into_args();
-        let end = self
-            .engine
-            .step::<S>(&self.stack, services, args, first, errors)
+        call: C,
+        first: First<'run, C, E>,
+        errors: ErrorRecord<C::Error>,
+        entry: impl FnOnce(C::Entry) -> U + Send,
+    ) -> Returned<'run, C, E> {
+        let end = call
+            .pursue(self.engine, &self.stack, first, errors, ENDS)
             .await;
-        let (kept, ended) = match end {
-            StepEnd::Done(output) => (Some(<S::Kind as StepKind>::keep(&output)), Ok(output)),
-            StepEnd::Refused(error) => (None, Err(self.ending::<S, ENDS>(error))),
-            StepEnd::Stopped(stopped) => {
-                let Stopped { why, settlement } = *stopped;
-                let nothing_left = matches!(settlement, Settlement::Nothing | Settlement::Resolved);
-                let (kept, settled) = settlement.into_parts(S::META.name);
-                let kept = kept.map(|output| <S::Kind as StepKind>::keep(&output));
-                match why.into_stop() {
-                    Ok(error) if ENDS || nothing_left => {
-                        self.given_up.push(GivenUp {
-                            settled,
-                            stop: None,
-                        });
-                        (kept, Err(self.ending::<S, ENDS>(error)))
-                    }
-                    Ok(error) => {
-                        let cause = Cause::InDoubt {
-                            message: error.to_string(),
-                        };
-                        self.stop::<S>(settled, Stop::Cause(cause));
-                        (kept, Err(error))
-                    }
-                    Err(cause) => {
-                        self.stop::<S>(settled, Stop::Cause(cause));
-                        self.stack.entries.push(entry(Called { services, kept }));
-                        return std::future::pending().await;
-                    }
-                }
-            }
-            StepEnd::Suspended(suspension) => {
-                self.stop::<S>(None, Stop::Suspended(suspension));
-                return std::future::pending().await;
-            }
-        };
-        self.stack.entries.push(entry(Called { services, kept }));
-        if self.watch.stopped.load(Ordering::Relaxed) {
-            return std::future::pending().await;
+        match self.take::<C>(end, ENDS, entry) {
+            Some(returned) => returned,
+            None => std::future::pending().await,
         }
-        ended
     }
 
-    /// A step has refused; remembers where, if that ends the saga.
-    #[inline]
-    fn ending<S: Step, const ENDS: bool>(&mut self, error: S::Error) -> S::Error {
-        if ENDS {
-            self.failed_at = Some(&const { S::META });
-        }
-        error
-    }
-
-    /// Ends the saga here: the body is not polled again.
-    #[cold]
-    fn stop<S: Step>(&mut self, settled: Option<Compensation>, stop: Stop<E::Suspension>) {
-        self.failed_at = Some(&const { S::META });
-        self.given_up.push(GivenUp {
+    /// Takes over how a call ended; `None` if the body gets nothing from it.
+    fn take<C: Callable<'run, E>>(
+        &mut self,
+        end: EndOf<'run, C, E>,
+        ends: bool,
+        entry: impl FnOnce(C::Entry) -> U,
+    ) -> Option<Returned<'run, C, E>> {
+        let CallEnd {
+            called,
             settled,
-            stop: Some(stop),
-        });
+            failed_at,
+            returned,
+        } = end;
+        if let Some(called) = called {
+            self.stack.push(entry(called));
+        }
+        if !settled.is_empty() {
+            self.given_up().settled.extend(settled);
+        }
+        match returned {
+            Ok(Err(error)) if ends => {
+                if self.failed_at.is_none() {
+                    self.failed_at = failed_at;
+                }
+                Some(Err(error))
+            }
+            Ok(returned) => Some(returned),
+            Err(stop) => {
+                self.stop(stop, failed_at);
+                None
+            }
+        }
+    }
+
+    /// Ends the saga here: the body is not polled again. Of the members of a group the first that has failed in the order
+    /// of the source counts, but nothing counts any more if the engine lets go of the saga.
+    #[cold]
+    fn stop(&mut self, stop: Stop<E::Suspension>, failed_at: Option<Cow<'static, str>>) {
+        let has_failed = self.failed_at.is_some();
+        if has_failed && matches!(stop, Stop::Cause(_)) {
+            return;
+        }
         self.watch.stopped.store(true, Ordering::Relaxed);
+        self.given_up().stop = Some(stop);
+        self.failed_at = failed_at;
+    }
+
+    #[cold]
+    fn given_up(&mut self) -> &mut GivenUp<E::Suspension> {
+        self.given_up.get_or_insert_default()
     }
 }
-
-/// How an attempt of the step `S` ended.
-pub type Ended<S> = Attempted<<S as Step>::Output, <S as Step>::Error>;
-
-/// What the body gets from a step.
-pub type Returned<S> = Result<<S as Step>::Output, <S as Step>::Error>;

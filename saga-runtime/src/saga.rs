@@ -7,9 +7,10 @@ use crate::compensation::{CompensationOrder, OnCompensationFailure};
 use crate::engine::Engine;
 use crate::error::SagaError;
 use crate::in_process::Effects;
+use crate::lane::Lane;
 use crate::payload::Payload;
 use crate::run::{Input, Plan, Start, Unstarted};
-use crate::shape::Shape;
+use crate::shape::{self, Shape};
 
 /// A saga with its input: what [`saga!`](crate::saga) makes of an `async fn`.
 pub trait Saga: Sized + Send + 'static {
@@ -29,17 +30,17 @@ pub trait Saga: Sized + Send + 'static {
     ///
     /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
     #[doc(hidden)]
-    fn coordinate<'run, E, I>(
+    fn coordinate<'lane, 'run: 'lane, E, I>(
         input: I,
-    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = E::End<Self>> + Send>
+    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = I::End> + Send>
     where
         E: Engine + 'run,
-        I: Input<'run, Self, E> + Send;
+        I: Input<'lane, 'run, Self, E> + Send;
 
     /// Its steps and branches, without running anything.
     #[must_use]
     fn shape() -> Shape {
-        (Self::coordinate::<Effects, _>(Unstarted).shape)()
+        shape::of::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
     }
 
     /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.
@@ -47,12 +48,13 @@ pub trait Saga: Sized + Send + 'static {
     fn drive<'run, E: Engine + 'run>(
         self,
         services: &'run Self::Services,
-        engine: E,
+        engine: &'run E,
     ) -> impl Future<Output = E::End<Self>> + Send {
         let start = Start {
             saga: self,
             services,
             engine,
+            lane: Lane::WHOLE,
         };
         Self::coordinate::<E, _>(start).future
     }

@@ -7,8 +7,11 @@ mod mermaid;
 mod outline;
 
 use crate::order::Site;
+use std::cell::RefCell;
+
+use crate::part::Part;
 use crate::saga::{Saga, SagaMeta};
-use crate::step::{Step, StepMeta};
+use crate::step::StepMeta;
 
 /// The steps and branches of a saga. `Display` prints it as an outline.
 #[derive(Debug, Clone)]
@@ -28,6 +31,12 @@ pub enum Node {
     Step(StepMeta),
     /// One of several ways is taken.
     Branch(Vec<Arm>),
+    /// Something is done any number of times.
+    Loop(Repeat),
+    /// Parts that run at the same time.
+    Group(Vec<Node>),
+    /// Another saga is called: its steps are steps of this one.
+    Saga(InnerSaga),
     /// The body returns here.
     Return,
 }
@@ -39,6 +48,26 @@ pub struct Arm {
     /// When it is taken, in the words of the source.
     pub when: &'static str,
     /// What is done then.
+    pub body: Vec<Node>,
+}
+
+/// A saga that another one calls.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct InnerSaga {
+    /// Its durable name.
+    pub name: &'static str,
+    /// What its body does, in order; nothing if it is a saga that it is inside of.
+    pub body: Vec<Node>,
+}
+
+/// What is done any number of times.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Repeat {
+    /// How often, in the words of the source.
+    pub of: &'static str,
+    /// What is done in each round.
     pub body: Vec<Node>,
 }
 
@@ -65,16 +94,19 @@ fn collect<'a>(body: &'a [Node], steps: &mut Vec<&'a StepMeta>) {
         match node {
             Node::Step(step) => steps.push(step),
             Node::Branch(arms) => arms.iter().for_each(|arm| collect(&arm.body, steps)),
+            Node::Loop(each) => collect(&each.body, steps),
+            Node::Group(members) => collect(members, steps),
+            Node::Saga(saga) => collect(&saga.body, steps),
             Node::Return => {}
         }
     }
 }
 
-/// The step of a call.
+/// What the shape shows of a call.
 #[doc(hidden)]
 #[must_use]
-pub fn step<S: Step>(_: Site<S>) -> Node {
-    Node::Step(S::META)
+pub fn part<P: Part>(_: Site<P>) -> Node {
+    P::node()
 }
 
 /// One way through a branch.
@@ -82,6 +114,47 @@ pub fn step<S: Step>(_: Site<S>) -> Node {
 #[must_use]
 pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
     Arm { when, body }
+}
+
+/// Parts that run at the same time.
+#[doc(hidden)]
+#[must_use]
+pub fn group(members: Vec<Node>) -> Node {
+    Node::Group(members)
+}
+
+/// A saga that another one calls.
+#[doc(hidden)]
+#[must_use]
+pub fn inner<G: Saga>() -> Node {
+    let name = G::META.name;
+    let is_around = AROUND.with_borrow(|around| around.contains(&name));
+    let body = if is_around {
+        Vec::new()
+    } else {
+        G::shape().body
+    };
+    Node::Saga(InnerSaga { name, body })
+}
+
+thread_local! {
+    /// The sagas whose shapes are being made: one of them may call itself.
+    static AROUND: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The shape of the saga `G`; of a saga that calls itself the body is shown once.
+pub(crate) fn of<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
+    AROUND.with_borrow_mut(|around| around.push(G::META.name));
+    let shape = shape();
+    AROUND.with_borrow_mut(Vec::pop);
+    shape
+}
+
+/// What is done any number of times.
+#[doc(hidden)]
+#[must_use]
+pub fn repeat(of: &'static str, body: Vec<Node>) -> Node {
+    Node::Loop(Repeat { of, body })
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(crate) fn record_outcome(span: &Span, outcome: &'static str) {
 pub(crate) fn in_doubt(position: Position<'_>) {
     tracing::warn!(
         target: "saga", { saga.id = %position.instance().id(),
-        step.name = position.step().name,
+        step.name = &*position.name(),
         step.occurrence = position.occurrence() }, "step in doubt");
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn in_doubt(position: Position<'_>) {
 pub(crate) fn compensation_failed(position: Position<'_>, attempts: u32) {
     tracing::error!(
         target: "saga", { saga.id = %position.instance().id(),
-        step.name = position.step().name,
+        step.name = &*position.name(),
         step.occurrence = position.occurrence(),
         attempts }, "compensation failed");
 }
@@ -63,7 +63,8 @@ pub(crate) fn stuck(id: &SagaId, code: &str) {
 /// The span of one attempt of a step or of a compensation.
 pub(crate) fn attempt_span(place: &dyn Place) -> Span {
     let position = place.position();
-    let step = position.as_ref().map(|position| position.step().name);
+    let step = position.as_ref().map(Position::name);
+    let step = step.as_deref();
     let occurrence = position.as_ref().map(Position::occurrence);
     match place.role() {
         Role::Action => tracing::info_span!(

@@ -324,7 +324,7 @@ async fn a_step_that_was_resolved_and_handled_is_not_undone_twice() {
         .await
         .expect_err("`sign` is refused");
     assert_eq!(participant.asked()[5..], ["undo pay", "undo reserve"]);
-    let compensated: Vec<_> = error.compensations().iter().map(|one| one.step).collect();
+    let compensated: Vec<_> = error.compensations().iter().map(|one| &*one.step).collect();
     assert_eq!(compensated, ["drone", "pay", "reserve"]);
     assert!(error.is_compensated());
 }

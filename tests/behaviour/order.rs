@@ -138,7 +138,8 @@ async fn at_every_position(manner: Manner) {
                 }
             }
             assert_eq!(error.is_compensated(), failed.is_empty(), "{place}");
-            let compensations: Vec<_> = error.compensations().iter().map(|one| one.step).collect();
+            let compensations: Vec<_> =
+                error.compensations().iter().map(|one| &*one.step).collect();
             assert_eq!(compensations, undone, "{place}");
         }
     }

@@ -4,7 +4,15 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const TOPICS: [&str; 6] = ["compensation", "order", "step", "syntax", "types", "wiring"];
+const TOPICS: [&str; 7] = [
+    "compensation",
+    "order",
+    "step",
+    "structure",
+    "syntax",
+    "types",
+    "wiring",
+];
 
 /// Words that say something about our code and nothing about the user's.
 const INSIDES: [&str; 2] = ["__private", "originates in"];

@@ -4,6 +4,7 @@ mod cancelling;
 mod duplicates;
 mod operators;
 mod parked;
+mod programs;
 mod shop;
 mod shutdown;
 mod stopping;

@@ -2,6 +2,7 @@
 
 mod branch;
 mod call;
+mod group;
 mod jump;
 mod macros;
 mod opaque;
@@ -33,7 +34,12 @@ pub(super) fn check(
     let mut block = block.clone();
     let mut walk = Walk::new(runtime, cx, errors);
     walk.block(&mut block, Gives::Result);
-    let Walk { sites, flow, .. } = walk;
+    let Walk {
+        sites,
+        flow,
+        repeats,
+        ..
+    } = walk;
     if sites.is_empty() && errors.len() == so_far {
         let name = &signature.ident;
         errors.report(
@@ -46,7 +52,12 @@ pub(super) fn check(
         return None;
     }
     result(signature, &mut block, errors);
-    Some(Body { block, sites, flow })
+    Some(Body {
+        block,
+        sites,
+        flow,
+        repeats,
+    })
 }
 
 /// The body ends with a result. Only what surely is none is reported here; for the rest, the compiler finds out.

@@ -4,7 +4,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, Meta, Pat, Signature, Type};
 
 use super::body;
-use super::model::{Input, Options, Saga};
+use super::model::{CountsAs, Flow, Input, Options, Saga};
 use super::parse::SagaSyntax;
 use crate::errors::Errors;
 use crate::inspect::{anonymous, borrowed};
@@ -12,12 +12,15 @@ use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
 use crate::{context, duration, output};
 
-const OPTIONS: [&str; 6] = [
+const OPTIONS: [&str; 9] = [
     "name",
     "version",
     "deadline",
     "on_compensation_failure",
     "compensations",
+    "compensatable",
+    "pivot",
+    "retriable",
     "crate",
 ];
 
@@ -46,6 +49,13 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
             None
         }
     };
+    if let (Some(body), CountsAs::Retriable) = (&body, options.counts_as)
+        && let Some(place) = body.flow.iter().find_map(Flow::may_fail)
+    {
+        let what = "the saga can fail here, but it is marked `retriable`";
+        let help = "handle the error here, or leave `retriable` out: then the saga counts as a pivot where other sagas call it";
+        errors.report(place.0, what, help);
+    }
     let (cx, context) = context?;
     let (attributes, conditions) = sort(&syntax.attributes);
     let saga = Saga {
@@ -115,6 +125,7 @@ fn options(written: &[Opt], signature: &Signature, errors: &mut Errors) -> Optio
         deadline: None,
         halts: false,
         parallel: false,
+        counts_as: counts_as(written, errors),
     };
     for option in written {
         if option.key == "version" {
@@ -129,6 +140,32 @@ fn options(written: &[Opt], signature: &Signature, errors: &mut Errors) -> Optio
         }
     }
     options
+}
+
+/// What the saga counts as where another one calls it.
+fn counts_as(written: &[Opt], errors: &mut Errors) -> CountsAs {
+    let kinds = [
+        ("compensatable", CountsAs::Compensatable),
+        ("pivot", CountsAs::Pivot),
+        ("retriable", CountsAs::Retriable),
+    ];
+    let mut said = None;
+    for option in written {
+        let Some((name, kind)) = kinds.iter().find(|(name, _)| option.key == name) else {
+            continue;
+        };
+        errors.ok(option.flag());
+        if let Some((before, _)) = said {
+            errors.report(
+                option.key.span(),
+                format!("a saga can't be `{before}` and `{name}`"),
+                "say what it counts as where another saga calls it: one of `compensatable`, `pivot`, `retriable`",
+            );
+            continue;
+        }
+        said = Some((*name, *kind));
+    }
+    said.map_or(CountsAs::Pivot, |(_, kind)| kind)
 }
 
 /// Where the runtime is, if everything else about the options is of no interest.

@@ -14,14 +14,15 @@ use crate::spans::{at, group};
 //
 //     let site0 = Site::new();                      // one per call; its type is inferred from the call
 //     let future = async move {
-//         let Some(Start { saga, services, engine }) = start.take() else { return pending().await };
-//         let watch = Watch::new(engine.instance());
-//         let mut run = Run::<_, Undo<_>, 1>::new(&watch, &engine);
+//         let Some(Start { saga, services, engine, lane }) = start.take() else { return pending().await };
+//         let instance = engine.instance();
+//         let watch = Watch::new(lane.watched(instance));
+//         let mut run = Run::<_, Undo<_>, Fixed<1>>::new(&watch, engine, lane);
 //         let ended = {
-//             let (run, cx, Self { request }) = (&mut run, Context::of_saga(…), saga);
+//             let (run, cx, Self { request }) = (&mut run, Context::at(services, lane.body(instance)), saga);
 //             watch.forward(pin!(async move { … })).await
 //         };
-//         run.finish(ended).await
+//         match ended { Returned(Ok(output)) => Input::completed(&mut run, output), … }
 //     };
 //     let _ = || { … };                             // the order rule
 //     Plan::new(move || Shape::new::<Self>(…), future)
@@ -52,14 +53,22 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         .collect();
     let shape = shape::expand(saga, body);
     let mirror = mirror::expand(saga, body);
-    let (run, undo, room) = (run(), undo(), sites.len());
+    let (run, undo, calls) = (run(), undo(), sites.len());
+    let room = if body.repeats {
+        quote!(#private::Growing)
+    } else {
+        quote!(#private::Fixed<#calls>)
+    };
     let inferred = sites.iter().map(|_| quote!(_));
-    let [future, start, input, services, engine] =
-        ["future", "start", "saga", "services", "engine"].map(hidden);
+    let [future, start, input, services, engine, lane, instance] = [
+        "future", "start", "saga", "services", "engine", "lane", "instance",
+    ]
+    .map(hidden);
     let [watch, ended, forward, output] = ["watch", "ended", "forward", "output"].map(hidden);
     let fields = inputs.iter().map(|input| input.pattern);
     let typed = typed(returned, &private);
     let block = group(Delimiter::Brace, braces, quote!(#typed #(#statements)*));
+    let over = quote!(<__I as #private::Input<'__lane, '__run, Self, __E>>);
     quote! {
         #stack
         #(let #site_names = #private::Site::new();)*
@@ -68,23 +77,25 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 saga: #input,
                 services: #services,
                 engine: #engine,
+                lane: #lane,
             }) = #private::Input::take(#start) else {
                 return ::core::future::pending().await;
             };
-            let #watch = #private::Watch::new(#runtime::Engine::instance(&#engine));
-            let mut #run = #private::Run::<_, #undo<#(#inferred),*>, #room>::new(&#watch, &#engine);
+            let #instance = #runtime::Engine::instance(#engine);
+            let #watch = #private::Watch::new(#lane.watched(#instance));
+            let mut #run = #private::Run::<__E, #undo<#(#inferred),*>, #room>::new(&#watch, #engine, #lane);
             let #ended = {
                 let #run = &mut #run;
-                let #cx = #runtime::Context::of_saga(#services, #runtime::Engine::instance(&#engine));
+                let #cx = #runtime::Context::at(#services, #lane.body(#instance));
                 let Self { #(#fields),* } = #input;
                 let #forward = ::core::pin::pin!(async move #block);
                 #watch.forward(#forward).await
             };
             match #ended {
                 #private::Forward::Returned(::core::result::Result::Ok(#output)) => {
-                    #run.complete::<Self>(#output)
+                    #over::completed(&mut #run, #output)
                 }
-                #ended => #run.finish::<Self>(#ended).await,
+                #ended => #over::ended(&mut #run, #ended).await,
             }
         };
         #mirror

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
 
-use super::model::Saga;
+use super::model::{CountsAs, Saga};
 use super::names::hidden;
 use super::{coordinator, input};
 use crate::duration;
@@ -86,7 +86,7 @@ pub(super) fn result(returned: &Type) -> Option<(&Type, &Type)> {
     types.next().is_none().then_some(both)
 }
 
-/// The function by its own name: what a saga inside of another saga will call.
+/// The function by its own name: what another saga calls.
 fn function(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime,
@@ -99,16 +99,19 @@ fn function(saga: &Saga<'_>) -> TokenStream {
         ..
     } = saga;
     let rules = runtime.rules();
-    let function = &signature.ident;
-    let context = with_lifetime(context, "'_");
+    let (function, cx) = (&signature.ident, hidden("cx"));
+    let context = with_lifetime(context, "'__run");
     let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
     let types = inputs.iter().map(|input| input.ty);
     quote! {
         #(#conditions)*
         #[doc(hidden)]
         #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
-        #visibility fn #function(_: #context, #(#names: #types),*) -> #rules::SubSaga<#name> {
-            #rules::SubSaga::new(#name { #(#names),* })
+        #visibility fn #function<'__run>(
+            #cx: #context,
+            #(#names: #types),*
+        ) -> #rules::SubSaga<'__run, #name> {
+            #rules::SubSaga::new(#cx, #name { #(#names),* })
         }
     }
 }
@@ -135,7 +138,12 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     let coordinate = coordinator::expand(saga);
     let future_span = signature.ident.span();
     let start = hidden("start");
-    let future = quote_spanned!(future_span=> impl ::core::future::Future<Output = __E::End<Self>> + ::core::marker::Send);
+    let kind = match saga.options.counts_as {
+        CountsAs::Compensatable => quote!(Compensatable),
+        CountsAs::Pivot => quote!(Pivot),
+        CountsAs::Retriable => quote!(Retriable),
+    };
+    let future = quote_spanned!(future_span=> impl ::core::future::Future<Output = __I::End> + ::core::marker::Send);
     quote! {
         #(#conditions)*
         #[automatically_derived]
@@ -147,14 +155,26 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
             type Error = #open #returned #error;
 
             #[inline]
-            fn coordinate<'__run, __E, __I>(
+            fn coordinate<'__lane, '__run: '__lane, __E, __I>(
                 #start: __I,
             ) -> #private::Plan<impl ::core::ops::FnOnce() -> #runtime::Shape, #future>
             where
                 __E: #runtime::Engine + '__run,
-                __I: #private::Input<'__run, Self, __E> + ::core::marker::Send,
+                __I: #private::Input<'__lane, '__run, Self, __E> + ::core::marker::Send,
             {
                 #coordinate
+            }
+        }
+
+        #(#conditions)*
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #runtime::Part for #name {
+            const PART: #runtime::StepMeta = #runtime::StepMeta::new(<Self as #runtime::Saga>::META.name, #runtime::Kind::#kind);
+            type Kind = #private::#kind;
+
+            fn node() -> #runtime::Node {
+                #private::inner::<Self>()
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The struct of a saga: its identity and its input in one value, and how that is written down.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
@@ -9,7 +9,7 @@ use syn::{Attribute, LitStr, Path, Token, Type};
 
 use super::model::{Input, Saga, Site};
 use super::names::hidden;
-use crate::spans::at;
+use crate::spans::{at, group};
 
 // Expands to:
 //
@@ -50,6 +50,9 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let serialize =
         (written.is_none() && !derives.writes).then(|| quote!(#private::serde::Serialize,));
     let deserialize = (!derives.reads).then(|| quote!(#private::serde::Deserialize));
+    // Where the compiler shows the struct, it shows the function.
+    let keyword = syn::Token![struct](saga.signature.fn_token.span);
+    let fields = group(Delimiter::Brace, name.span(), quote!(#(#fields),*));
     quote! {
         #(#conditions)*
         #[derive(#serialize #deserialize)]
@@ -57,7 +60,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         #[doc = #note]
         #[allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)]
         #[serde(crate = #serde)]
-        #visibility struct #name { #(#fields),* }
+        #visibility #keyword #name #fields
 
         #written
     }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
-use super::model::{Body, Saga};
+use super::model::{Body, CountsAs, Saga};
 use super::names::variable;
 use super::order::{self, Line};
 use crate::spans::call;
@@ -22,10 +22,12 @@ pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
         rules: saga.runtime.rules(),
         scope: saga.signature.ident.span(),
         body,
+        counts_as: saga.options.counts_as,
     };
     let lines = order::lines(&body.flow).into_iter().enumerate();
     let lines = lines.map(|(number, line)| mirror.line(number, line));
-    quote!(let _ = || { #(#lines)* };)
+    let promises = mirror.promises();
+    quote!(let _ = || { #(#lines)* #promises };)
 }
 
 struct Mirror<'a> {
@@ -33,11 +35,29 @@ struct Mirror<'a> {
     /// What the names of points resolve to.
     scope: Span,
     body: &'a Body,
+    counts_as: CountsAs,
 }
 
 impl Mirror<'_> {
     fn point(&self, number: usize) -> Ident {
         format_ident!("__point{number}", span = self.scope)
+    }
+
+    /// What the saga says that it counts as holds for each of its steps.
+    fn promises(&self) -> TokenStream {
+        let rules = &self.rules;
+        let rule = match self.counts_as {
+            CountsAs::Compensatable => quote!(#rules::CanBeUndone::check),
+            CountsAs::Retriable => quote!(#rules::NeverFails::check),
+            CountsAs::Pivot => return TokenStream::new(),
+        };
+        let sites = self.body.sites.iter().enumerate();
+        sites
+            .map(|(index, site)| {
+                let check = call(site.span, rule.clone(), &[&variable(index, site)]);
+                quote!(#check;)
+            })
+            .collect()
     }
 
     /// Each line stands at the place of the code that it mirrors.
@@ -52,6 +72,15 @@ impl Mirror<'_> {
                 let then = call(span, quote!(#rules::MayFollow::then), &arguments);
                 quote!(#check; let #point = #then;)
             }
+            Line::Beside { first, site } => {
+                let span = self.body.sites[site].span;
+                let [first, own] = [first, site].map(|site| variable(site, &self.body.sites[site]));
+                let group = call(span, quote!(#rules::InGroup::check), &[&own]);
+                let beside = call(span, quote!(#rules::Beside::check), &[&first, &own]);
+                quote!(#group; #beside;)
+            }
+            // `check` has reported it already.
+            Line::MayFail { .. } if self.counts_as == CountsAs::Retriable => TokenStream::new(),
             Line::MayFail { from, place } => {
                 let from = [&self.point(from)];
                 let check = call(place.0, quote!(#rules::MayFailAfter::check), &from);

@@ -36,6 +36,15 @@ pub(super) struct Options {
     pub(super) deadline: Option<Duration>,
     pub(super) halts: bool,
     pub(super) parallel: bool,
+    pub(super) counts_as: CountsAs,
+}
+
+/// What a saga counts as where another one calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CountsAs {
+    Compensatable,
+    Pivot,
+    Retriable,
 }
 
 /// One parameter after the context: a field of the struct.
@@ -52,6 +61,8 @@ pub(super) struct Body {
     pub(super) block: Block,
     pub(super) sites: Vec<Site>,
     pub(super) flow: Vec<Flow>,
+    /// Whether a step can be called more than once.
+    pub(super) repeats: bool,
 }
 
 /// One call of a step in the body.
@@ -76,18 +87,63 @@ pub(super) enum Refusal {
 pub(super) enum Flow {
     /// Calls the step of a site.
     Step(usize),
+    /// Calls the steps of these sites at the same time.
+    Group(Vec<usize>),
     /// May fail by itself.
     MayFail(Place),
     /// Takes one of several ways.
     Branch(Vec<Way>),
-    /// Does this any number of times. There are no steps in it.
-    Loop { of: String, flow: Vec<Flow> },
+    /// Does this any number of times.
+    Loop(Loop),
     /// A block that can be left by a [`Leave`](Self::Leave).
     Block { id: usize, flow: Vec<Flow> },
-    /// Goes to the end of a block or a loop that it is in.
+    /// Goes to the end of a block or a loop that it is in, or to the next round of a loop.
     Leave(usize),
     /// Returns.
     Return,
+}
+
+impl Flow {
+    /// Whether a step is called in it.
+    pub(super) fn has_steps(&self) -> bool {
+        let any = |flow: &[Self]| flow.iter().any(Self::has_steps);
+        match self {
+            Self::Step(_) | Self::Group(_) => true,
+            Self::MayFail(_) | Self::Leave(_) | Self::Return => false,
+            Self::Branch(ways) => ways.iter().any(|way| any(&way.guard) || any(&way.flow)),
+            Self::Loop(each) => any(&each.flow),
+            Self::Block { flow, .. } => any(flow),
+        }
+    }
+
+    /// The first place where it may fail by itself.
+    pub(super) fn may_fail(&self) -> Option<Place> {
+        let any = |flow: &[Self]| flow.iter().find_map(Self::may_fail);
+        match self {
+            Self::MayFail(place) => Some(*place),
+            Self::Step(_) | Self::Group(_) | Self::Leave(_) | Self::Return => None,
+            Self::Branch(ways) => {
+                let mut ways = ways.iter();
+                ways.find_map(|way| any(&way.guard).or_else(|| any(&way.flow)))
+            }
+            Self::Loop(each) => any(&each.flow),
+            Self::Block { flow, .. } => any(flow),
+        }
+    }
+}
+
+/// What is done any number of times.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Loop {
+    /// How often, in the words of the source.
+    pub(super) of: String,
+    pub(super) flow: Vec<Flow>,
+    /// What [`Leave`](Flow::Leave) calls its end.
+    pub(super) end: usize,
+    /// What [`Leave`](Flow::Leave) calls the beginning of its next round.
+    pub(super) again: usize,
+    /// Whether it ends by itself before a round, as a `for` does.
+    pub(super) ends_itself: bool,
 }
 
 /// One way through a branch.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::model::{Flow, Place, Way};
+use super::model::{Flow, Loop, Place, Way};
 
 /// One line of the mirror. A point is the number of the line that gives it.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +11,8 @@ pub(super) enum Line {
     Begin,
     /// After the step of a site.
     Then { from: usize, site: usize },
+    /// Where the step of a site is called at the same time as that of another. It gives no point.
+    Beside { first: usize, site: usize },
     /// Where the body may fail by itself. It gives no point.
     MayFail { from: usize, place: Place },
     /// After two ways that meet.
@@ -58,6 +60,16 @@ impl Order {
                 self.before.insert(*site, Some(from));
                 Some(self.line(Line::Then { from, site: *site }))
             }
+            Flow::Group(sites) => {
+                let mut end = None;
+                for site in sites {
+                    let first = sites[0];
+                    self.line(Line::Beside { first, site: *site });
+                    let done = self.line(Line::Then { from, site: *site });
+                    end = self.join(end, Some(done));
+                }
+                end
+            }
             Flow::MayFail(place) => {
                 self.line(Line::MayFail {
                     from,
@@ -66,15 +78,10 @@ impl Order {
                 Some(from)
             }
             Flow::Branch(ways) => self.branch(ways, from),
-            Flow::Loop { flow, .. } => {
-                self.sequence(flow, Some(from));
-                Some(from)
-            }
+            Flow::Loop(each) => self.rounds(each, from),
             Flow::Block { id, flow } => {
                 let end = self.sequence(flow, Some(from));
-                let left = self.left.remove(id).unwrap_or_default();
-                left.into_iter()
-                    .fold(end, |one, other| self.join(one, other))
+                self.join_left(end, *id)
             }
             Flow::Leave(id) => {
                 self.left.entry(*id).or_default().push(Some(from));
@@ -101,6 +108,33 @@ impl Order {
             end = self.join(end, after);
         }
         end
+    }
+
+    /// Two rounds stand for any number of them: the second one begins where the first one may have ended, and no round
+    /// ends elsewhere.
+    fn rounds(&mut self, each: &Loop, from: usize) -> Point {
+        let first = self.round(each, Some(from));
+        let again = self.join(Some(from), first);
+        let second = if again == Some(from) {
+            first
+        } else {
+            self.round(each, again)
+        };
+        let head = self.join(again, second);
+        self.join_left(head.filter(|_| each.ends_itself), each.end)
+    }
+
+    /// Where the next round begins.
+    fn round(&mut self, each: &Loop, from: Point) -> Point {
+        let end = self.sequence(&each.flow, from);
+        self.join_left(end, each.again)
+    }
+
+    /// Joins `end` with the points from which the block `id` was left.
+    fn join_left(&mut self, end: Point, id: usize) -> Point {
+        let left = self.left.remove(&id).unwrap_or_default();
+        left.into_iter()
+            .fold(end, |one, other| self.join(one, other))
     }
 
     fn join(&mut self, one: Point, other: Point) -> Point {

@@ -44,6 +44,13 @@ impl Shape<'_> {
                 let site = variable(*index, &self.body.sites[*index]);
                 vec![quote!(#private::shape_of(#site))]
             }
+            Flow::Group(sites) => {
+                let members = sites.iter().map(|index| {
+                    let site = variable(*index, &self.body.sites[*index]);
+                    quote!(#private::shape_of(#site))
+                });
+                vec![quote!(#private::group(::core::convert::From::from([#(#members),*])))]
+            }
             Flow::MayFail(_) | Flow::Leave(_) => Vec::new(),
             Flow::Branch(ways) => {
                 let arms: Vec<_> = ways
@@ -56,9 +63,12 @@ impl Shape<'_> {
                     .collect();
                 self.branch(&arms)
             }
-            // In a loop there is nothing to see but a `return`.
-            Flow::Loop { of, flow } => {
-                self.branch(&[(of, self.list(flow)), (&"else".to_owned(), Vec::new())])
+            Flow::Loop(each) => {
+                let (of, body) = (&each.of, self.list(&each.flow));
+                if body.is_empty() {
+                    return Vec::new();
+                }
+                vec![quote!(#private::repeat(#of, ::core::convert::From::from([#(#body),*])))]
             }
             Flow::Block { flow, .. } => self.list(flow),
             Flow::Return => vec![quote!(#runtime::Node::Return)],

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
-use syn::{Expr, ExprAwait, Token};
+use syn::{Expr, ExprAwait, Index, Token};
 
 use super::model::{Refusal, Site};
 use super::names::{hidden, run, undo, variable, variant};
@@ -34,7 +34,7 @@ use crate::spans::{at, group};
 //     }?
 //
 // Where the body handles the refusal, the call comes together with how its error is written down:
-// `match RecordedError::of(StepCall::of(…)) { (call, errors) => …`.
+// `match RecordedError::of(HandledCall::of(…)) { (call, errors) => …`.
 //
 // The `match` keeps what the arguments borrow alive, and evaluates them before the run is borrowed.
 pub(super) fn expand(
@@ -62,15 +62,15 @@ pub(super) fn expand(
         let value = group(Delimiter::Parenthesis, site.span, value);
         quote!(#rule #value)
     };
-    let called = of(quote!(#rules::StepCall::of), quote!(#base));
     let (called, pattern, settled, pursue) = match site.refusal {
         Refusal::Ends => (
-            called,
+            of(quote!(#rules::StepCall::of), quote!(#base)),
             quote!(#call),
             quote!(settled),
             quote!(step(#call, #first, #entry)),
         ),
         Refusal::IsHandled => {
+            let called = of(quote!(#rules::HandledCall::of), quote!(#base));
             let recorded = of(quote!(#rules::RecordedError::of), called);
             let handle = quote!(handle(#call, #first, #errors, #entry));
             (recorded, quote!((#call, #errors)), quote!(handled), handle)
@@ -104,4 +104,82 @@ pub(super) fn expand(
     let keyword = Token![match](site.span);
     let arm = group(Delimiter::Brace, await_token.span, arm);
     Expr::Verbatim(quote!(#keyword #called #arm))
+}
+
+// Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:
+//
+//     match (StepCall::of(charge(cx, &order)), StepCall::of(reserve(cx, &order))) {
+//         (call1, call2) => match run.group((
+//             run.member(call1, site1, Undo::S1),
+//             run.member(call2, site2, Undo::S2),
+//         )).await {
+//             ended => (match ended.0 { Some(result) => result, None => pending().await }?, …),
+//         },
+//     }
+pub(super) fn expand_group(
+    runtime: &RuntimePath,
+    members: &[(usize, &Site, Expr)],
+    results: &Results,
+) -> TokenStream {
+    let rules = runtime.rules();
+    let (run, undo) = (run(), undo());
+    let calls = members.iter().map(|(_, site, call)| {
+        let rule = at(site.span, quote!(#rules::StepCall::of));
+        let value = group(Delimiter::Parenthesis, site.span, quote!(#call));
+        quote!(#rule #value)
+    });
+    let called: Vec<_> = (0..members.len())
+        .map(|index| hidden(&format!("call{index}")))
+        .collect();
+    let [ended, result] = ["ended", "result"].map(hidden);
+    // An error that can't be converted is reported at the call that gives it.
+    let results_of: Vec<_> = members
+        .iter()
+        .enumerate()
+        .map(|(index, (_, site, _))| {
+            let index = Index::from(index);
+            let keyword = Token![match](site.span);
+            let arms = quote! {
+                ::core::option::Option::Some(#result) => #result,
+                ::core::option::Option::None => ::core::future::pending().await,
+            };
+            let arm = group(Delimiter::Brace, site.span, arms);
+            let question = Token![?](site.span);
+            quote!(#keyword #ended.#index #arm #question)
+        })
+        .collect();
+    let entries = members.iter().zip(&called).map(|((index, site, _), call)| {
+        let (site, variant) = (variable(*index, site), variant(*index));
+        quote!(#run.member(#call, #site, #undo::#variant))
+    });
+    let results = results.expand(&results_of);
+    quote! {
+        match (#(#calls),*) {
+            (#(#called),*) => match #run.group((#(#entries),*)).await {
+                #ended => #results,
+            },
+        }
+    }
+}
+
+/// How the results of a group are nested: `try_join!(a, try_join!(b, c))` gives `(a, (b, c))`.
+pub(super) enum Results {
+    /// That of the member with this index in the group.
+    Of(usize),
+    All(Vec<Results>),
+}
+
+impl Results {
+    fn expand(&self, ended: &[TokenStream]) -> TokenStream {
+        match self {
+            Self::Of(index) => {
+                let ended = &ended[*index];
+                quote!(#ended)
+            }
+            Self::All(members) => {
+                let members = members.iter().map(|member| member.expand(ended));
+                quote!((#(#members),*))
+            }
+        }
+    }
 }

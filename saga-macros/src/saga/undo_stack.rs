@@ -8,9 +8,9 @@ use crate::runtime_path::RuntimePath;
 
 // Expands to:
 //
-//     enum Undo<S0, S1> { S0(S0), S1(S1) }          // each is a `Called<…>`
-//     impl<S0: Undo, S1: Undo> Entry for Undo<S0, S1> { … }
-//     impl<S0: Undo, S1: Undo> Undo for Undo<S0, S1> { … }
+//     enum Undo<S0, S1> { S0(S0), S1(S1) }          // each is a `Called<…>` or an `Inner<…>`
+//     impl<S0: Entry, S1: Entry> Entry for Undo<S0, S1> { … }
+//     impl<E: Engine, S0: Undo<E>, S1: Undo<E>> Undo<E> for Undo<S0, S1> { … }
 //
 // The enum itself asks nothing of its parameters: they are inferred, and every bound on them would have to wait, at
 // every call, until all of them are known.
@@ -23,28 +23,39 @@ pub(super) fn expand(runtime: &RuntimePath, sites: usize) -> TokenStream {
             #(#variants(#variants)),*
         }
 
-        impl<#(#variants: #private::Undo),*> #private::Entry for #undo<#(#variants),*> {
+        impl<#(#variants: #private::Entry),*> #private::Entry for #undo<#(#variants),*> {
             #[inline]
-            fn step(&self) -> &'static #runtime::StepMeta {
-                match self { #(Self::#variants(called) => #private::Entry::step(called),)* }
+            fn part(&self) -> &'static #runtime::StepMeta {
+                match self { #(Self::#variants(called) => #private::Entry::part(called),)* }
             }
 
             #[inline]
             fn was_done(&self) -> bool {
                 match self { #(Self::#variants(called) => #private::Entry::was_done(called),)* }
             }
+
+            #[inline]
+            fn closes(&self) -> bool {
+                match self { #(Self::#variants(called) => #private::Entry::closes(called),)* }
+            }
+
+            #[inline]
+            fn may_close(&self) -> bool {
+                match self { #(Self::#variants(called) => #private::Entry::may_close(called),)* }
+            }
         }
 
-        impl<#(#variants: #private::Undo),*> #private::Undo for #undo<#(#variants),*> {
+        impl<__E: #runtime::Engine, #(#variants: #private::Undo<__E>),*> #private::Undo<__E> for #undo<#(#variants),*> {
             #[inline]
-            fn compensate<'a, __E: #runtime::Engine>(
+            fn unwind<'a>(
                 &'a self,
                 engine: &'a __E,
                 calls: &'a dyn #runtime::Calls,
                 before: usize,
-            ) -> impl ::core::future::Future<Output = #private::Compensated<__E>> + ::core::marker::Send {
+                unwinding: &'a mut #private::Unwinding,
+            ) -> impl ::core::future::Future<Output = #private::Unwound<__E>> + ::core::marker::Send {
                 async move {
-                    match self { #(Self::#variants(called) => #private::Undo::compensate(called, engine, calls, before).await,)* }
+                    match self { #(Self::#variants(called) => #private::Undo::unwind(called, engine, calls, before, unwinding).await,)* }
                 }
             }
         }

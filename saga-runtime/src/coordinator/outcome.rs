@@ -1,8 +1,5 @@
 //! How a saga ended, as it is written down: for those who did not start it.
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-
 use super::error::{ExecuteError, Stuck};
 use super::run::Answer;
 use crate::error::{Cause, Compensation, SagaError};
@@ -44,7 +41,7 @@ fn failure<G: Saga>(recorded: &journal::History, history: &History) -> SagaError
     let compensations = history
         .undone()
         .map(|(call, outcome)| Compensation {
-            step: known(&call.name),
+            step: call.name.clone(),
             outcome,
         })
         .collect();
@@ -52,23 +49,10 @@ fn failure<G: Saga>(recorded: &journal::History, history: &History) -> SagaError
         Some(decision) => {
             let reason = &decision.reason;
             let cause = Cause::recorded(&reason.code, reason.message.clone());
-            (decision.step.as_deref().map(known), cause)
+            (decision.step.clone().map(Into::into), cause)
         }
         None => (None, Cause::Cancelled),
     };
     let id = Some(recorded.record.saga.id.clone());
     SagaError::new(G::META.name, id, step, cause, compensations, false)
-}
-
-/// The name of a step, which may come from a definition that this process does not have. There are as many as steps were
-/// ever defined, so they are kept.
-fn known(name: &str) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(name) = names.get(name) {
-        return name;
-    }
-    let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
-    names.insert(name);
-    name
 }

@@ -129,7 +129,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             Arc::clone(&recorder),
             self.policies,
         );
-        let driven = caught(saga.drive(&*self.services, engine)).await;
+        let driven = caught(saga.drive(&*self.services, &engine)).await;
         let end = driven.unwrap_or_else(|panic| {
             // Code of a payload or an error has panicked, outside of any step.
             let reason = Reason::new("panicked", format!("panicked: {panic}"));

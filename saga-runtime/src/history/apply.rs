@@ -164,16 +164,19 @@ impl History {
         true
     }
 
-    /// The next call of a step on the way forward.
+    /// The next call of a step on the way forward. Members of a group may end in any order.
     fn push(&mut self, step: &StepCall, outcome: Outcome) -> bool {
-        let before = self
-            .steps
+        let lane = match self.lanes.get_mut(step.lane()) {
+            Some(lane) => lane,
+            None => self.lanes.entry(step.lane().to_owned()).or_default(),
+        };
+        let is_known = lane
             .iter()
-            .filter(|one| one.call.name == step.name)
-            .count();
-        if self.decision.is_some() || before != step.occurrence as usize {
+            .any(|index| self.steps[*index].call.is_same(step));
+        if self.decision.is_some() || is_known {
             return false;
         }
+        lane.push(self.steps.len());
         self.steps.push(Recorded {
             call: step.clone(),
             outcome,
@@ -210,9 +213,7 @@ impl History {
     }
 
     fn compensated(&mut self, step: &StepCall, outcome: CompensationOutcome) -> bool {
-        let is_new = self
-            .compensation(&step.name, step.occurrence as usize)
-            .is_none();
+        let is_new = self.compensation(step).is_none();
         let is_known = self.steps.iter().any(|one| one.call == *step);
         self.compensations.push((step.clone(), outcome));
         is_new && is_known && self.decision.is_some()

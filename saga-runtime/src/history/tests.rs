@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::journal::{Event, Settled};
+use crate::step::StepMeta;
 
 const CHARGE: StepMeta = StepMeta::new("charge", Kind::Compensatable);
 const SHIP: StepMeta = StepMeta::new("ship", Kind::Pivot);
@@ -117,7 +118,7 @@ fn history(events: &[Event]) -> Result<History, Damage> {
 /// What comes next for the call number `index`, which is the first of `step`.
 fn next(events: &[Event], index: usize, step: &StepMeta) -> String {
     let history = history(events).expect("it follows");
-    format!("{:?}", history.next(index, step, 0))
+    format!("{:?}", history.next(index..index + 1, &call(step)))
 }
 
 #[test]
@@ -221,9 +222,9 @@ fn a_retry_forgets_only_what_failed() {
         retried(),
     ];
     let history = history(&events).expect("it follows");
-    assert_eq!(history.compensation("charge", 1), None);
+    assert_eq!(history.compensation(&second(&CHARGE)), None);
     let done = Some(&CompensationOutcome::Compensated);
-    assert_eq!(history.compensation("charge", 0), done);
+    assert_eq!(history.compensation(&call(&CHARGE)), done);
 }
 
 #[test]
@@ -238,8 +239,7 @@ fn what_can_not_follow() {
         (vec![compensating(), done(charge())], 2),
         (vec![compensating(), completed()], 2),
         (vec![Event::Compensated], 1),
-        // Occurrences are counted.
-        (vec![done(second(&CHARGE))], 1),
+        // A step has one outcome for each call.
         (vec![done(charge()), done(charge())], 2),
         // Settled is what is in doubt, once.
         (vec![settled(charge(), Settled::Nothing)], 1),

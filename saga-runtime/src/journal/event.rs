@@ -174,12 +174,25 @@ impl Event {
 /// One call of a step in a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepCall {
-    /// The durable name of the step.
+    /// The durable name of the step. For a step of a saga that was called by another one, that one's name stands before
+    /// it: `place_order/charge`, or `place_order#1/charge` in its second call.
     pub name: Cow<'static, str>,
     /// How many calls of the same step came before: 0 for the first.
     pub occurrence: u32,
     /// How the step is undone.
     pub kind: Kind,
+}
+
+impl StepCall {
+    /// The saga that has called the step, if that was called by another one: all of the name before the last `/`.
+    pub(crate) fn lane(&self) -> &str {
+        self.name.rsplit_once('/').map_or("", |(lane, _)| lane)
+    }
+
+    /// Whether it is the same call, perhaps of a step that is undone in another way by now.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.occurrence == other.occurrence && self.name == other.name
+    }
 }
 
 impl std::fmt::Display for StepCall {

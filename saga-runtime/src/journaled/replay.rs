@@ -1,7 +1,5 @@
 //! Gives the body what is written down about its steps.
 
-use std::sync::atomic::Ordering;
-
 use super::payload::from_json;
 use super::{Journaled, call, stopped_for};
 use crate::engine::{ErrorRecord, Settlement, StepEnd, Why};
@@ -39,9 +37,14 @@ impl Journaled {
         args: S::Args<'_>,
         errors: ErrorRecord<S::Error>,
     ) -> Result<StepEnd<S::Output, S::Error, LetGo>, LetGo> {
-        let index = self.calls.fetch_add(1, Ordering::Relaxed);
-        let occurrence = position.occurrence();
-        Ok(match self.history.next(index, &S::META, occurrence) {
+        let called = call(position);
+        let numbers = self.numbers(position);
+        let index = numbers.start;
+        let next = match position.calls().group() {
+            Some(_) => self.history.next_in_group(numbers, &called),
+            None => self.history.next(numbers, &called),
+        };
+        Ok(match next {
             Next::Request => self.request::<S>(position, services, args, errors).await,
             Next::Done(output) => {
                 let output = read::<S>(output)?;
@@ -55,7 +58,7 @@ impl Journaled {
                 why => stopped_for(why, Settlement::Nothing),
             },
             Next::Settle(reason) => {
-                self.recorder.set_in_doubt(false);
+                self.set_in_doubt(position.calls(), false);
                 let why = why::<S>(reason, errors)?;
                 if S::META.kind == Kind::Pivot {
                     self.ask_pivot::<S>(position, services, args, why).await
@@ -74,7 +77,6 @@ impl Journaled {
                 stopped_for(why, Settlement::Nothing)
             }
             Next::Changed { recorded } => {
-                let called = call::<S>(position);
                 return Err(self.changed(format_args!(
                     "call {} is of step `{called}` ({}), but step `{recorded}` ({}) is written down",
                     index + 1,

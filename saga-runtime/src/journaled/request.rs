@@ -29,8 +29,8 @@ impl Journaled {
         if self.recorder.tenure().shutdown.is_cancelled() {
             return StepEnd::Suspended(LetGo::Shutdown);
         }
-        let call = call::<S>(position);
-        let in_doubt = self.recorder.take_in_doubt();
+        let call = call(position);
+        let in_doubt = self.take_in_doubt(position.calls());
         let begin = match self.control.interruption() {
             Some(interruption) if in_doubt => Begin::Interrupted(interruption),
             Some(interruption) => return StepEnd::interrupted(interruption, Settlement::Nothing),
@@ -68,7 +68,7 @@ impl Journaled {
     ) -> StepEnd<S::Output, S::Error, LetGo> {
         let around = Around {
             engine: self,
-            call: call::<S>(position),
+            call: call(position),
             is_settling: AtomicBool::new(matches!(begin, Begin::Settling(_))),
         };
         let pursuit = Pursuit::<S> {
@@ -84,7 +84,7 @@ impl Journaled {
         match end {
             // Between two attempts, of which the first may have done something.
             StepEnd::Suspended(let_go) => {
-                self.recorder.set_in_doubt(!is_settling);
+                self.set_in_doubt(position.calls(), !is_settling);
                 StepEnd::Suspended(let_go)
             }
             StepEnd::Done(output) => self.done::<S>(call, attempts, output),
@@ -106,7 +106,7 @@ impl Journaled {
     ) -> StepEnd<S::Output, S::Error, LetGo> {
         let around = Around {
             engine: self,
-            call: call::<S>(position),
+            call: call(position),
             is_settling: AtomicBool::new(true),
         };
         let pursuit = Pursuit::<S> {

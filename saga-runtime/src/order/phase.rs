@@ -2,7 +2,7 @@
 
 use super::Start;
 use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
-use crate::step::Step;
+use crate::part::Part;
 
 /// Everything so far can be undone.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Phase for Start {
     type Phase = Undoable;
 }
 
-impl<S: Step<Kind: Closes>> Phase for S {
+impl<S: Part<Kind: Closes>> Phase for S {
     type Phase = <S::Kind as Closes>::Phase;
 }
 
@@ -87,3 +87,30 @@ impl<K> AdmitsPivot<K> for AfterRetriable {}
 impl AdmitsPivot<Compensatable> for AfterPivot {}
 impl AdmitsPivot<NothingToUndo> for AfterPivot {}
 impl AdmitsPivot<Retriable> for AfterPivot {}
+
+/// What is of this kind may run at the same time as something else.
+pub trait Grouped {}
+
+impl Grouped for Compensatable {}
+impl Grouped for NothingToUndo {}
+impl Grouped for Retriable {}
+
+/// What is of this kind may run at the same time as what is of kind `K`. Pivots are refused in other words by
+/// [`InGroup`](super::InGroup).
+pub trait StandsBeside<K> {}
+
+impl<K> StandsBeside<K> for Pivot {}
+impl StandsBeside<Compensatable> for Compensatable {}
+impl StandsBeside<NothingToUndo> for Compensatable {}
+impl StandsBeside<Pivot> for Compensatable {}
+impl StandsBeside<Compensatable> for NothingToUndo {}
+impl StandsBeside<NothingToUndo> for NothingToUndo {}
+impl StandsBeside<Pivot> for NothingToUndo {}
+impl StandsBeside<Retriable> for Retriable {}
+impl StandsBeside<Pivot> for Retriable {}
+
+/// What is of this kind can be undone.
+pub trait Undone {}
+
+impl Undone for Compensatable {}
+impl Undone for NothingToUndo {}

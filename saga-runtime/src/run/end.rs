@@ -1,22 +1,21 @@
 //! The end of a run: the result is handed out, or what was done is unwound.
 
-use std::mem;
-
-use futures_util::future::join_all;
 use tracing::{Instrument, Span};
 
-use super::undo::{Undo, needs_undoing};
+use super::undo::{Entry, Undo, Unwinding};
 use super::watch::Forward;
-use super::{Run, Stop};
-use crate::compensation::{CompensationOrder, OnCompensationFailure};
+use super::{Room, Run, Stop};
+use crate::compensation::OnCompensationFailure;
 use crate::engine::{Engine, Failing};
-use crate::error::{Cause, Compensation, CompensationOutcome, SagaError};
+use crate::error::{Cause, Compensation, SagaError};
 use crate::pursuit::BoxFuture;
 use crate::saga::{Saga, SagaEnd, SagaMeta};
-use crate::step::Kind;
 use crate::telemetry;
 
-impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
+impl<E: Engine, U: Entry, R: Room> Run<'_, '_, E, U, R>
+where
+    R::Stack<U>: Send + Sync,
+{
     /// Ends the run of a saga that completed.
     #[inline]
     pub fn complete<G: Saga>(&self, output: G::Output) -> E::End<G> {
@@ -31,7 +30,10 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
     pub fn finish<G: Saga>(
         &mut self,
         body: Forward<Result<G::Output, G::Error>>,
-    ) -> BoxFuture<'_, E::End<G>> {
+    ) -> BoxFuture<'_, E::End<G>>
+    where
+        U: Undo<E>,
+    {
         match &self.watch.span {
             None => Box::pin(self.end(body)),
             Some(span) => {
@@ -41,34 +43,42 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
         }
     }
 
-    async fn end<G: Saga>(&mut self, body: Forward<Result<G::Output, G::Error>>) -> E::End<G> {
+    async fn end<G: Saga>(&mut self, body: Forward<Result<G::Output, G::Error>>) -> E::End<G>
+    where
+        U: Undo<E>,
+    {
         let cause = match body {
             Forward::Returned(Ok(output)) => return self.complete(output),
             Forward::Returned(Err(error)) => Cause::Error(error),
             Forward::Panicked(message) => Cause::Panicked { message },
-            Forward::Stopped => match self.given_up.last_mut().and_then(|last| last.stop.take()) {
-                Some(Stop::Cause(cause)) => cause.widen(),
-                Some(Stop::Suspended(suspension)) => {
+            Forward::Stopped => match self.take_stop() {
+                Stop::Cause(cause) => cause.widen(),
+                Stop::Suspended(suspension) => {
                     return self.engine.end(SagaEnd::Suspended(suspension));
                 }
-                None => unreachable!("the watch is only raised together with a reason to stop"),
             },
         };
-        let settled = mem::take(&mut self.given_up);
-        let mut compensations: Vec<_> = settled.into_iter().filter_map(|one| one.settled).collect();
-        let past_pivot = self.is_past_pivot(&compensations);
-        if Self::goes_back(&G::META, past_pivot, &compensations) {
+        let settled = self
+            .given_up
+            .take()
+            .map_or_else(Vec::new, |one| one.settled);
+        let past_pivot = self.is_past_pivot(&settled);
+        let goes_back = Self::goes_back(&G::META, past_pivot, &settled);
+        if goes_back {
             let failing = Failing {
                 code: cause.code(),
                 message: &cause,
             };
-            let step = self.failed_at.map(|step| step.name);
+            let step = self.failed_at.as_deref();
             self.engine.begin_compensation(step, &failing);
         }
-        let end = match self.unwind(&G::META, past_pivot, &mut compensations).await {
+        let mut unwinding = Unwinding::new(&G::META, settled, goes_back);
+        let unwound = unwinding.run(self.engine, &self.stack, self.stack.entries());
+        let end = match unwound.await {
             Ok(()) => {
-                let id = self.stack.instance.known_id().cloned();
-                let step = self.failed_at.map(|step| step.name);
+                let id = self.engine.instance().known_id().cloned();
+                let step = self.failed_at.take();
+                let compensations = unwinding.compensations;
                 let error =
                     SagaError::new(G::META.name, id, step, cause, compensations, past_pivot);
                 if let Some(span) = &self.watch.span {
@@ -85,75 +95,25 @@ impl<E: Engine, U: Undo, const N: usize> Run<'_, E, U, N> {
         self.engine.end(end)
     }
 
+    /// Why the body was not polled again.
+    pub(super) fn take_stop(&mut self) -> Stop<E::Suspension> {
+        match self.given_up.as_mut().and_then(|one| one.stop.take()) {
+            Some(stop) => stop,
+            None => unreachable!("the watch is only raised together with a reason to stop"),
+        }
+    }
+
     /// Whether compensations run at all: the pivot is not behind, and no failure has halted them already.
     fn goes_back(meta: &SagaMeta, past_pivot: bool, settled: &[Compensation]) -> bool {
         let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
         !(past_pivot || halts && settled.iter().any(Compensation::has_failed))
     }
 
-    /// Compensates what was done, unless the pivot is behind; adds what has become of each step.
-    async fn unwind(
-        &self,
-        meta: &SagaMeta,
-        past_pivot: bool,
-        compensations: &mut Vec<Compensation>,
-    ) -> Result<(), E::Suspension> {
-        let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
-        let mut halted = !Self::goes_back(meta, past_pivot, compensations);
-        let entries = &self.stack.entries;
-        compensations.reserve_exact(entries.len());
-        if meta.compensations == CompensationOrder::Parallel && !halted {
-            return self.unwind_at_once(compensations).await;
-        }
-        for (index, entry) in entries.iter().enumerate().rev() {
-            if !needs_undoing(entry) {
-                continue;
-            }
-            let step = entry.step().name;
-            let compensation = if halted {
-                let outcome = CompensationOutcome::Pending;
-                Compensation { step, outcome }
-            } else {
-                let outcome = entry.compensate(self.engine, &self.stack, index).await?;
-                Compensation { step, outcome }
-            };
-            halted |= halts && compensation.has_failed();
-            compensations.push(compensation);
-        }
-        Ok(())
-    }
-
-    /// Compensates all that was done at the same time.
-    async fn unwind_at_once(
-        &self,
-        compensations: &mut Vec<Compensation>,
-    ) -> Result<(), E::Suspension> {
-        let mut steps = Vec::with_capacity(self.stack.entries.len());
-        let mut running = Vec::with_capacity(self.stack.entries.len());
-        for (index, entry) in self.stack.entries.iter().enumerate().rev() {
-            if needs_undoing(entry) {
-                steps.push(entry.step().name);
-                running.push(entry.compensate(self.engine, &self.stack, index));
-            }
-        }
-        for (step, outcome) in steps.into_iter().zip(join_all(running).await) {
-            let outcome = outcome?;
-            compensations.push(Compensation { step, outcome });
-        }
-        Ok(())
-    }
-
     /// Whether a step that can't be undone was done, or may have been.
     fn is_past_pivot(&self, settled: &[Compensation]) -> bool {
-        let closes = |kind| matches!(kind, Kind::Pivot | Kind::Retriable);
-        let entries = &self.stack.entries;
-        let done = entries
-            .iter()
-            .any(|entry| entry.was_done() && closes(entry.step().kind));
+        let entries = self.stack.entries();
         let in_doubt = settled.iter().any(Compensation::has_failed)
-            && entries
-                .last()
-                .is_some_and(|entry| closes(entry.step().kind));
-        done || in_doubt
+            && entries.last().is_some_and(Entry::may_close);
+        in_doubt || entries.iter().any(Entry::closes)
     }
 }

@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+use super::Run;
+use super::room::Room;
+use super::undo::Undo;
+use super::watch::Forward;
+use crate::engine::Engine;
+use crate::place::Lane;
+use crate::pursuit::BoxFuture;
 use crate::saga::Saga;
 
 /// What `saga!` generates: how to read the saga's shape, and its coordinator.
@@ -20,16 +27,18 @@ impl<M, F> Plan<M, F> {
 }
 
 /// What a coordinator starts from.
-pub struct Start<'run, G: Saga, E> {
+pub struct Start<'lane, 'run, G: Saga, E> {
     /// The saga with its input.
     pub saga: G,
     /// What its steps need besides their inputs.
     pub services: &'run G::Services,
     /// What runs its effects.
-    pub engine: E,
+    pub engine: &'run E,
+    /// Where its calls are written down.
+    pub lane: Lane<'lane, 'run>,
 }
 
-impl<G: Saga, E> fmt::Debug for Start<'_, G, E> {
+impl<G: Saga, E> fmt::Debug for Start<'_, '_, G, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Start")
             .field("saga", &G::META.name)
@@ -38,15 +47,62 @@ impl<G: Saga, E> fmt::Debug for Start<'_, G, E> {
 }
 
 /// What a coordinator is given: a [`Start`], or nothing, if only its shape is wanted.
-pub trait Input<'run, G: Saga, E> {
+pub trait Input<'lane, 'run, G: Saga, E: Engine>: Sized {
+    /// What the coordinator gives.
+    type End;
+
     /// The start, if there is one.
-    fn take(self) -> Option<Start<'run, G, E>>;
+    fn take(self) -> Option<Start<'lane, 'run, G, E>>;
+
+    /// Ends the run of a saga that completed.
+    fn completed<U, R>(run: &mut Run<'_, 'run, E, U, R>, output: G::Output) -> Self::End
+    where
+        U: Undo<E> + 'run,
+        R: Room,
+        R::Stack<U>: Send + Sync + 'run;
+
+    /// Ends the run of a saga that did not complete.
+    fn ended<'a, U, R>(
+        run: &'a mut Run<'_, 'run, E, U, R>,
+        body: Forward<Result<G::Output, G::Error>>,
+    ) -> BoxFuture<'a, Self::End>
+    where
+        'run: 'a,
+        U: Undo<E> + 'run,
+        R: Room,
+        R::Stack<U>: Send + Sync + 'run;
 }
 
-impl<'run, G: Saga, E> Input<'run, G, E> for Start<'run, G, E> {
+impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Start<'lane, 'run, G, E> {
+    type End = E::End<G>;
+
     #[inline]
     fn take(self) -> Option<Self> {
         Some(self)
+    }
+
+    #[inline]
+    fn completed<U, R>(run: &mut Run<'_, 'run, E, U, R>, output: G::Output) -> Self::End
+    where
+        U: Undo<E> + 'run,
+        R: Room,
+        R::Stack<U>: Send + Sync + 'run,
+    {
+        run.complete::<G>(output)
+    }
+
+    #[inline]
+    fn ended<'a, U, R>(
+        run: &'a mut Run<'_, 'run, E, U, R>,
+        body: Forward<Result<G::Output, G::Error>>,
+    ) -> BoxFuture<'a, Self::End>
+    where
+        'run: 'a,
+        U: Undo<E> + 'run,
+        R: Room,
+        R::Stack<U>: Send + Sync + 'run,
+    {
+        run.finish::<G>(body)
     }
 }
 
@@ -54,8 +110,32 @@ impl<'run, G: Saga, E> Input<'run, G, E> for Start<'run, G, E> {
 #[derive(Debug)]
 pub struct Unstarted;
 
-impl<'run, G: Saga, E> Input<'run, G, E> for Unstarted {
-    fn take(self) -> Option<Start<'run, G, E>> {
+impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Unstarted {
+    type End = E::End<G>;
+
+    fn take(self) -> Option<Start<'lane, 'run, G, E>> {
         None
+    }
+
+    fn completed<U, R>(run: &mut Run<'_, 'run, E, U, R>, output: G::Output) -> Self::End
+    where
+        U: Undo<E> + 'run,
+        R: Room,
+        R::Stack<U>: Send + Sync + 'run,
+    {
+        run.complete::<G>(output)
+    }
+
+    fn ended<'a, U, R>(
+        run: &'a mut Run<'_, 'run, E, U, R>,
+        body: Forward<Result<G::Output, G::Error>>,
+    ) -> BoxFuture<'a, Self::End>
+    where
+        'run: 'a,
+        U: Undo<E> + 'run,
+        R: Room,
+        R::Stack<U>: Send + Sync + 'run,
+    {
+        run.finish::<G>(body)
     }
 }

@@ -19,13 +19,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch the saga of this context.
+    /// Begins to watch a saga, in a span of its own if it is given.
     #[inline]
-    pub fn new(instance: &Instance) -> Self {
-        let span = if telemetry::is_off() {
-            None
-        } else {
-            Some(Box::new(telemetry::saga_span(instance)))
+    #[must_use]
+    pub fn new(saga: Option<&Instance>) -> Self {
+        let span = match saga {
+            Some(instance) if !telemetry::is_off() => {
+                Some(Box::new(telemetry::saga_span(instance)))
+            }
+            _ => None,
         };
         Self {
             stopped: AtomicBool::new(false),

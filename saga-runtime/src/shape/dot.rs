@@ -18,12 +18,14 @@ impl Shape {
         );
         for (id, point) in graph.points.iter().enumerate() {
             let (label, shape) = match point {
-                Point::Start(name) => (escape(name), "ellipse"),
+                Point::Start(name) | Point::Saga(name) => (escape(name), "ellipse"),
                 Point::Step(step) => match step.kind {
                     Kind::Pivot => (format!("{}\\n(pivot)", escape(step.name)), "hexagon"),
                     Kind::Retriable => (format!("{}\\n(retriable)", escape(step.name)), "box"),
                     Kind::Compensatable | Kind::NothingToUndo => (escape(step.name), "box"),
                 },
+                Point::Loop(of) => (escape(of), "trapezium"),
+                Point::Fork => ("at the same time".to_owned(), "triangle"),
                 Point::Choice => (String::new(), "diamond"),
                 Point::Completed => ("completed".to_owned(), "ellipse"),
             };

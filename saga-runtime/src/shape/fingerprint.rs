@@ -30,6 +30,19 @@ impl Hash {
                         self.nodes(&arm.body);
                     }
                 }
+                Node::Loop(each) => {
+                    self.text("loop");
+                    self.nodes(&each.body);
+                }
+                Node::Group(members) => {
+                    self.text("group");
+                    self.nodes(members);
+                }
+                Node::Saga(saga) => {
+                    self.text("saga");
+                    self.text(saga.name);
+                    self.nodes(&saga.body);
+                }
                 Node::Return => self.text("return"),
             }
         }

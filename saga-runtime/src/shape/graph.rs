@@ -15,6 +15,12 @@ pub(super) enum Point<'a> {
     Step(&'a StepMeta),
     /// One of several ways is taken.
     Choice,
+    /// What follows happens at the same time.
+    Fork,
+    /// A saga that this one calls.
+    Saga(&'a str),
+    /// Another round begins, or the loop ends.
+    Loop(&'a str),
     Completed,
 }
 
@@ -52,6 +58,28 @@ impl<'a> Graph<'a> {
         for node in body {
             match node {
                 Node::Step(step) => ends = vec![(self.point(Point::Step(step), &ends), None)],
+                Node::Loop(each) => {
+                    let head = self.point(Point::Loop(each.of), &ends);
+                    let round = vec![(head, None)];
+                    let again = self.body(&each.body, round, returned);
+                    self.connect(head, &again);
+                    ends = vec![(head, Some("end"))];
+                }
+                Node::Group(members) => {
+                    let fork = self.point(Point::Fork, &ends);
+                    ends = Vec::new();
+                    for member in members {
+                        let way = vec![(fork, None)];
+                        let member = std::slice::from_ref(member);
+                        ends.append(&mut self.body(member, way, returned));
+                    }
+                }
+                Node::Saga(saga) => {
+                    let begin = self.point(Point::Saga(saga.name), &ends);
+                    let mut inner = Vec::new();
+                    ends = self.body(&saga.body, vec![(begin, None)], &mut inner);
+                    ends.append(&mut inner);
+                }
                 Node::Return => returned.append(&mut ends),
                 Node::Branch(arms) => {
                     let choice = self.point(Point::Choice, &ends);
@@ -69,11 +97,15 @@ impl<'a> Graph<'a> {
     fn point(&mut self, point: Point<'a>, after: &[Loose<'a>]) -> usize {
         let to = self.points.len();
         self.points.push(point);
+        self.connect(to, after);
+        to
+    }
+
+    fn connect(&mut self, to: usize, after: &[Loose<'a>]) {
         self.edges.extend(after.iter().map(|(from, when)| Edge {
             from: *from,
             to,
             when: *when,
         }));
-        to
     }
 }

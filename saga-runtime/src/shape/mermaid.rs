@@ -15,7 +15,7 @@ impl Shape {
         let mut text = String::from("flowchart TD\n");
         for (id, point) in graph.points.iter().enumerate() {
             let line = match point {
-                Point::Start(name) => format!("n{id}([\"{}\"])", escape(name)),
+                Point::Start(name) | Point::Saga(name) => format!("n{id}([\"{}\"])", escape(name)),
                 Point::Step(step) => match step.kind {
                     Kind::Pivot => format!("n{id}{{{{\"{} (pivot)\"}}}}", escape(step.name)),
                     Kind::Retriable => format!("n{id}[\"{} (retriable)\"]", escape(step.name)),
@@ -23,6 +23,8 @@ impl Shape {
                         format!("n{id}[\"{}\"]", escape(step.name))
                     }
                 },
+                Point::Loop(of) => format!("n{id}[/\"{}\"\\]", escape(of)),
+                Point::Fork => format!("n{id}[[\"at the same time\"]]"),
                 Point::Choice => format!("n{id}{{\" \"}}"),
                 Point::Completed => format!("n{id}([\"completed\"])"),
             };

@@ -27,6 +27,21 @@ fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str
         match node {
             Node::Step(step) => write!(f, "{}: {}", step.name, undone(step))?,
             Node::Return => write!(f, "return")?,
+            Node::Group(members) => {
+                write!(f, "at the same time")?;
+                let indent = format!("{indent}     ");
+                outline(f, members, &indent, &format!("{number}."))?;
+            }
+            Node::Saga(saga) => {
+                write!(f, "saga {}", saga.name)?;
+                let indent = format!("{indent}     ");
+                outline(f, &saga.body, &indent, &format!("{number}."))?;
+            }
+            Node::Loop(each) => {
+                write!(f, "{}", each.of)?;
+                let indent = format!("{indent}     ");
+                outline(f, &each.body, &indent, &format!("{number}."))?;
+            }
             Node::Branch(arms) => {
                 write!(f, "one of")?;
                 for arm in arms {

@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::engine::ErrorRecord;
+use crate::run::SubSaga;
+use crate::saga::Saga;
 use crate::step::{Call, Step};
 
 /// What can be awaited in the body of a saga.
@@ -11,7 +13,7 @@ use crate::step::{Call, Step};
     message = "only steps can be awaited in a saga",
     label = "this is not a step",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
-    note = "sagas inside of sagas, `sleep` and `event` are not supported yet"
+    note = "other sagas can be called by their names; `sleep` and `event` are not supported yet"
 )]
 pub trait StepCall<C> {
     /// The call of a step that is awaited.
@@ -26,15 +28,31 @@ impl<'run, 'a, S: Step> StepCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
     }
 }
 
-/// A saga that is called by its name in another one. It can't be awaited yet.
-#[derive(Debug)]
-#[must_use]
-pub struct SubSaga<G>(G);
+#[diagnostic::do_not_recommend]
+impl<'run, G: Saga> StepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}
 
-impl<G> SubSaga<G> {
-    /// The saga with its input.
-    pub fn new(saga: G) -> Self {
-        Self(saga)
+/// What can be awaited in the body of a saga without a `?`.
+#[diagnostic::on_unimplemented(
+    message = "only the refusal of a step can be handled in a saga",
+    label = "this is not a step",
+    note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
+    note = "the failure of another saga ends this one: write `.await?`, and what it has done is undone with the rest"
+)]
+pub trait HandledCall<C> {
+    /// The call of a step that is awaited.
+    fn of(self) -> C;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, 'a, S: Step> HandledCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
+    #[inline]
+    fn of(self) -> Self {
+        self
     }
 }
 

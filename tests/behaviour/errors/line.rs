@@ -129,7 +129,7 @@ async fn what_is_pending_after_a_halt_is_said_last() {
     let outcomes: Vec<_> = error
         .compensations()
         .iter()
-        .map(|one| (one.step, one.outcome.clone()))
+        .map(|one| (&*one.step, one.outcome.clone()))
         .collect();
     let failure = CompensationFailure::new(5, "undo pay was refused".to_owned());
     assert_eq!(

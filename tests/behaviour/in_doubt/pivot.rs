@@ -70,7 +70,7 @@ async fn a_pivot_that_stays_in_doubt_leaves_everything_as_it_is() {
     let outcomes: Vec<_> = error
         .compensations()
         .iter()
-        .map(|one| (one.step, one.outcome == CompensationOutcome::Pending))
+        .map(|one| (&*one.step, one.outcome == CompensationOutcome::Pending))
         .collect();
     assert_eq!(outcomes, [("launch", false), ("reserve", true)]);
     let failed = error.compensation_failures().map(|(step, _)| step);

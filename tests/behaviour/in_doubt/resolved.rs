@@ -56,7 +56,7 @@ async fn the_resolver_runs_instead_of_the_compensation() {
         let undone: Vec<_> = error
             .compensations()
             .iter()
-            .map(|one| (one.step, one.outcome.clone()))
+            .map(|one| (&*one.step, one.outcome.clone()))
             .collect();
         assert_eq!(
             undone,
@@ -201,7 +201,7 @@ async fn a_saga_halts_at_a_resolver_that_fails_for_good() {
         .compensations()
         .iter()
         .filter(|one| one.outcome == CompensationOutcome::Pending)
-        .map(|one| one.step)
+        .map(|one| &*one.step)
         .collect();
     assert_eq!(pending, ["reserve"]);
     assert_eq!(participant.left(), ["reserve", "order"]);

@@ -90,7 +90,7 @@ async fn a_panic_in_the_body_after_the_pivot_undoes_nothing_and_says_so() {
             .compensations()
             .iter()
             .filter(|one| one.outcome == CompensationOutcome::Pending)
-            .map(|one| one.step)
+            .map(|one| &*one.step)
             .collect();
         assert_eq!(pending, ["pay", "reserve"]);
     }

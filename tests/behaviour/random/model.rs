@@ -21,7 +21,7 @@ pub(super) struct Model {
     called: Vec<&'static str>,
     /// The steps that were done, with their keys.
     done: Vec<(Spec, String)>,
-    compensations: Vec<(&'static str, CompensationOutcome)>,
+    compensations: Vec<(String, CompensationOutcome)>,
     only_forward: bool,
 }
 
@@ -143,7 +143,7 @@ impl Model {
                 failed => failed,
             };
             let is_handled = outcome == CompensationOutcome::Resolved;
-            self.compensations.push((step.name, outcome));
+            self.compensations.push((step.name.to_owned(), outcome));
             return Err(failed(step, cause, is_handled));
         }
         let undoes = matches!(step.kind, Kind::Compensatable | Kind::Pivot);
@@ -184,7 +184,7 @@ impl Model {
         }
         let failure = CompensationFailure::new(attempt, last.text());
         let outcome = CompensationOutcome::Failed(failure);
-        self.compensations.push((step.name, outcome));
+        self.compensations.push((step.name.to_owned(), outcome));
         Err(failed(step, cause(&last), false))
     }
 
@@ -202,7 +202,7 @@ impl Model {
     }
 
     fn unwind(&mut self, failed: Failed) -> Failure {
-        let has_failed = |(_, outcome): &(&str, CompensationOutcome)| {
+        let has_failed = |(_, outcome): &(String, CompensationOutcome)| {
             matches!(outcome, CompensationOutcome::Failed(_))
         };
         let done = std::mem::take(&mut self.done);
@@ -221,17 +221,17 @@ impl Model {
             } else {
                 self.undo(step, &key, "undo")
             };
-            self.compensations.push((step.name, outcome));
+            self.compensations.push((step.name.to_owned(), outcome));
         }
         let compensations = std::mem::take(&mut self.compensations);
-        let undone = |(_, outcome): &(&str, CompensationOutcome)| {
+        let undone = |(_, outcome): &(String, CompensationOutcome)| {
             matches!(
                 outcome,
                 CompensationOutcome::Compensated | CompensationOutcome::Resolved
             )
         };
         Failure {
-            step: failed.step,
+            step: failed.step.map(str::to_owned),
             cause: failed.cause,
             is_compensated: !is_past_pivot && compensations.iter().all(undone),
             compensations,

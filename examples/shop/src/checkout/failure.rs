@@ -32,7 +32,7 @@ impl From<&SagaError<CheckoutError>> for Failure {
             .compensations()
             .iter()
             .map(|compensation| Compensation {
-                step: compensation.step.to_owned(),
+                step: compensation.step.to_string(),
                 error: match &compensation.outcome {
                     CompensationOutcome::Compensated
                     | CompensationOutcome::Resolved

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use quote::quote;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprAwait, ExprCall, ExprTry};
+use syn::{Expr, ExprAwait, ExprCall};
 
 use super::walk::Walk;
 use super::{first_token, text};
@@ -55,7 +55,12 @@ impl Walk<'_> {
     }
 
     /// `…?`
-    pub(super) fn attempt(&mut self, attempt: &mut ExprTry) {
+    pub(super) fn attempt(&mut self, node: &mut Expr) {
+        let Expr::Try(attempt) = node else { return };
+        if let Some(group) = self.group(attempt) {
+            *node = group;
+            return;
+        }
         if self.ends(&mut attempt.expr) {
             return;
         }
@@ -91,7 +96,7 @@ fn is_outcome(node: &Expr) -> bool {
 }
 
 /// Where the name of the function stands, without the path that leads to it.
-fn name(function: &Expr) -> Span {
+pub(super) fn name(function: &Expr) -> Span {
     match function {
         Expr::Path(path) => path.path.segments.last().map(|last| last.ident.span()),
         _ => None,
@@ -100,7 +105,7 @@ fn name(function: &Expr) -> Span {
 }
 
 /// The call of a function, or why what is awaited is no call of a step, and what to write instead.
-fn callee(awaited: &mut Expr) -> Result<&mut ExprCall, (&'static str, &'static str)> {
+pub(super) fn callee(awaited: &mut Expr) -> Result<&mut ExprCall, (&'static str, &'static str)> {
     match awaited {
         Expr::Call(call) if matches!(*call.func, Expr::Path(_)) => Ok(call),
         Expr::Paren(paren) => callee(&mut paren.expr),

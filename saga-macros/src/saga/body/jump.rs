@@ -5,13 +5,15 @@ use syn::{Block, Expr, ExprBreak, Ident, Label, Lifetime};
 
 use super::text;
 use super::walk::{Gives, Walk};
-use crate::saga::model::Flow;
+use crate::saga::model::{Flow, Loop, Way};
 
 /// A block or a loop that can be left from inside.
 pub(super) struct Target {
-    id: usize,
+    /// What [`Flow::Leave`] calls its end.
+    end: usize,
+    /// What [`Flow::Leave`] calls the next round, if it is a loop.
+    again: Option<usize>,
     label: Option<Ident>,
-    is_loop: bool,
     gives: Gives,
 }
 
@@ -23,17 +25,18 @@ impl Walk<'_> {
         gives: Gives,
         walk: impl FnOnce(&mut Self),
     ) -> (usize, Vec<Flow>) {
-        let id = self.ids;
-        self.ids += 1;
+        let end = self.ids;
+        let again = is_loop.then_some(end + 1);
+        self.ids += 1 + usize::from(is_loop);
         self.targets.push(Target {
-            id,
+            end,
+            again,
             label: label.map(|label| label.name.ident.clone()),
-            is_loop,
             gives,
         });
         let flow = self.apart(walk);
         self.targets.pop();
-        (id, flow)
+        (end, flow)
     }
 
     pub(super) fn labeled(&mut self, label: Option<&Label>, block: &mut Block, gives: Gives) {
@@ -44,53 +47,74 @@ impl Walk<'_> {
         self.flow.push(Flow::Block { id, flow });
     }
 
-    /// A loop is plain code; a step in it would need a number for each round.
+    /// `for`, `while`, `loop`
     pub(super) fn looping(&mut self, node: &mut Expr, gives: Gives) {
-        let (of, flow) = match node {
+        match node {
             Expr::ForLoop(each) => {
                 let of = format!("for {} in {}", text(&each.pat), text(&each.expr));
                 self.visit_expr_mut(&mut each.expr);
-                self.once("for", |awaits| awaits.visit_block_mut(&mut each.body));
-                let body = |walk: &mut Self| walk.block(&mut each.body, Gives::Value);
-                let (_, flow) = self.inside(each.label.as_ref(), true, Gives::Value, body);
-                (of, flow)
+                self.rounds(of, each.label.as_ref(), true, Gives::Value, |walk| {
+                    walk.block(&mut each.body, Gives::Value);
+                });
             }
             Expr::While(each) => {
-                let of = format!("while {}", text(&each.cond));
-                self.once("while", |awaits| awaits.visit_expr_while_mut(each));
-                let body = |walk: &mut Self| {
-                    walk.visit_expr_mut(&mut each.cond);
-                    walk.block(&mut each.body, Gives::Value);
-                };
-                let (_, flow) = self.inside(each.label.as_ref(), true, Gives::Value, body);
-                (of, flow)
+                let when = text(&each.cond);
+                let asked = self.apart(|walk| walk.visit_expr_mut(&mut each.cond));
+                let of = format!("while {when}");
+                let ends_itself = asked.is_empty();
+                self.rounds(of, each.label.as_ref(), ends_itself, Gives::Value, |walk| {
+                    let flow = walk.apart(|walk| walk.block(&mut each.body, Gives::Value));
+                    if asked.is_empty() {
+                        walk.flow.extend(flow);
+                        return;
+                    }
+                    let end = walk.target(None).map(|target| Flow::Leave(target.end));
+                    let ways = [(when, flow), ("else".to_owned(), end.into_iter().collect())];
+                    walk.flow.extend(asked);
+                    walk.flow
+                        .push(Flow::Branch(Vec::from(ways.map(|(when, flow)| Way {
+                            when,
+                            flow,
+                            ..Way::default()
+                        }))));
+                });
             }
             Expr::Loop(each) => {
-                self.once("loop", |awaits| awaits.visit_block_mut(&mut each.body));
-                let body = |walk: &mut Self| walk.block(&mut each.body, Gives::Value);
-                let (_, flow) = self.inside(each.label.as_ref(), true, gives, body);
-                ("loop".to_owned(), flow)
+                let of = "loop".to_owned();
+                self.rounds(of, each.label.as_ref(), false, gives, |walk| {
+                    walk.block(&mut each.body, Gives::Value);
+                });
             }
-            _ => return,
-        };
-        if !flow.is_empty() {
-            self.flow.push(Flow::Loop { of, flow });
+            _ => {}
         }
     }
 
-    fn once(&mut self, keyword: &str, each: impl FnMut(&mut dyn VisitMut)) {
-        let what = format!("a step inside of a `{keyword}` is not supported yet");
-        let help = format!(
-            "call the step after the other by hand, or put the `{keyword}` into one step that does all of it"
-        );
-        self.without_steps(&what, &help, each);
+    fn rounds(
+        &mut self,
+        of: String,
+        label: Option<&Label>,
+        ends_itself: bool,
+        gives: Gives,
+        walk: impl FnOnce(&mut Self),
+    ) {
+        let (end, flow) = self.inside(label, true, gives, walk);
+        self.repeats |= flow.iter().any(Flow::has_steps);
+        if !flow.is_empty() {
+            self.flow.push(Flow::Loop(Loop {
+                of,
+                flow,
+                end,
+                again: end + 1,
+                ends_itself,
+            }));
+        }
     }
 
     /// `break`
     pub(super) fn leave(&mut self, jump: &mut ExprBreak) {
         let target = self
             .target(jump.label.as_ref())
-            .map(|target| (target.id, target.gives));
+            .map(|target| (target.end, target.gives));
         let gives = target.map_or(Gives::Value, |(_, gives)| gives);
         if let Some(value) = &mut jump.expr {
             self.expr(value, gives);
@@ -100,14 +124,17 @@ impl Walk<'_> {
 
     /// `continue`
     pub(super) fn go_on(&mut self, label: Option<&Lifetime>) {
-        let target = self.target(label).map(|target| Flow::Leave(target.id));
+        let target = self
+            .target(label)
+            .and_then(|target| target.again)
+            .map(Flow::Leave);
         self.flow.extend(target);
     }
 
     fn target(&self, label: Option<&Lifetime>) -> Option<&Target> {
         self.targets.iter().rev().find(|target| match label {
             Some(label) => target.label.as_ref() == Some(&label.ident),
-            None => target.is_loop,
+            None => target.again.is_some(),
         })
     }
 }

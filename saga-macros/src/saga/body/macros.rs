@@ -18,7 +18,7 @@ const DIVERGE: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
 const RETURN_ERRORS: [&str; 4] = ["bail", "ensure", "ensure_whatever", "whatever"];
 
 /// Macros that would run steps at the same time.
-const AT_ONCE: [&str; 5] = ["join", "join_all", "select", "try_join", "try_join_all"];
+const AT_ONCE: [&str; 3] = ["join", "join_all", "select"];
 
 impl Walk<'_> {
     /// A call of a macro.
@@ -28,11 +28,22 @@ impl Walk<'_> {
             |names: &[&str]| name.is_some_and(|last| names.iter().any(|name| last.ident == name));
         if is_one_of(&AT_ONCE) {
             let name = name.map(|last| last.ident.to_string()).unwrap_or_default();
-            let what = format!("`{name}!` in a saga is not supported yet");
+            let what = format!("a saga has no `{name}!`");
             let replacement = self.errors.replace(
                 first_token(&invocation.path),
                 what,
-                "call one step after the other",
+                "run steps at the same time with `try_join!(charge(cx, &order), reserve(cx, &order))?`",
+            );
+            if let Ok(replacement) = syn::parse2(replacement) {
+                *invocation = replacement;
+            }
+            return;
+        }
+        if is_one_of(&["try_join"]) {
+            let replacement = self.errors.replace(
+                first_token(&invocation.path),
+                "what `try_join!` gives is not looked at here",
+                "put a `?` behind it: if one of the steps refuses, the saga ends when all of them have ended",
             );
             if let Ok(replacement) = syn::parse2(replacement) {
                 *invocation = replacement;

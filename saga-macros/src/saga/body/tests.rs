@@ -5,6 +5,7 @@
 //! ?              the body may fail here         return   it returns here
 //! [a | b]        one of two ways                [(a) b | c]   `a` is called to find out if `b` is done
 //! [a | ~b]       `b` only if the step before has refused
+//! {a b}          both at the same time
 //! loop(?)        any number of times            '0(a leave0 b)   a block, and where it is left
 //! ```
 
@@ -40,12 +41,16 @@ fn text(flow: &Flow, sites: &[Site]) -> String {
             };
             format!("{}{handled}", site.path)
         }
+        Flow::Group(members) => {
+            let members: Vec<_> = members.iter().map(|index| &*sites[*index].path).collect();
+            format!("{{{}}}", members.join(" "))
+        }
         Flow::MayFail(_) => "?".to_owned(),
         Flow::Branch(ways) => {
             let ways: Vec<_> = ways.iter().map(|way| way_text(way, sites)).collect();
             format!("[{}]", ways.join(" | "))
         }
-        Flow::Loop { flow, .. } => format!("loop({})", sequence(flow, sites)),
+        Flow::Loop(each) => format!("loop({})", sequence(&each.flow, sites)),
         Flow::Block { id, flow } => format!("'{id}({})", sequence(flow, sites)),
         Flow::Leave(id) => format!("leave{id}"),
         Flow::Return => "return".to_owned(),
@@ -297,6 +302,86 @@ fn a_step_that_has_refused_has_not_happened() {
 }
 
 #[test]
+fn no_step_runs_in_a_guard_that_may_be_evaluated_twice() {
+    mistakes(&[(
+        "match x { 0 | 1 if a(cx).await? => 0, _ => 1 }; Ok(())",
+        "a step can't be awaited in the guard of a pattern with `|`, which may be evaluated twice",
+    )]);
+}
+
+#[test]
+fn steps_in_loops_are_called_any_number_of_times() {
+    flows(&[
+        ("for x in y { a(cx, x).await?; } Ok(())", "loop(a)"),
+        (
+            "for x in y { for z in x { a(cx, z).await?; } b(cx).await?; } Ok(())",
+            "loop(loop(a) b)",
+        ),
+        (
+            "while a(cx).await? { b(cx).await?; } Ok(())",
+            "loop(a [b | leave0])",
+        ),
+        ("while more() { b(cx).await?; } Ok(())", "loop(b)"),
+        (
+            "loop { if a(cx).await? { break; } } Ok(())",
+            "loop(a [leave0 | ])",
+        ),
+        (
+            "for x in y { match a(cx, x).await { Ok(z) => return b(cx, z).await, Err(_) => continue } } Ok(())",
+            "loop(a~ [b return | ~leave1])",
+        ),
+    ]);
+}
+
+#[test]
+fn members_of_a_group_run_at_the_same_time() {
+    flows(&[
+        ("try_join!(a(cx), b(cx))?; Ok(())", "{a b}"),
+        (
+            "let (x, (y, z)) = try_join!(a(cx), try_join!(b(cx), c(cx)))?; d(cx, x).await",
+            "{a b c} d",
+        ),
+        ("try_join!(a(cx, b(cx).await?), c(cx),)?; Ok(())", "b {a c}"),
+        (
+            "Ok(try_join!(a(cx, check()?), saga_runtime::c(cx))?)",
+            "? {a saga_runtime::c}",
+        ),
+        (
+            "for x in y { (try_join!(a(cx), b(cx)))?; } Ok(())",
+            "loop({a b})",
+        ),
+    ]);
+}
+
+#[test]
+fn groups_have_rules() {
+    mistakes(&[
+        ("try_join!(a(cx))?; Ok(())", "a `try_join!` of one step"),
+        ("try_join!()?; Ok(())", "a `try_join!` of 0 steps"),
+        (
+            "try_join!(a(cx).await, b(cx))?; Ok(())",
+            "a member of `try_join!` is awaited by itself",
+        ),
+        (
+            "try_join!(a(cx), b(cx).await?)?; Ok(())",
+            "a member of `try_join!` is awaited by itself",
+        ),
+        (
+            "try_join!(a, b(cx))?; Ok(())",
+            "only calls of steps can be members of a `try_join!`",
+        ),
+        (
+            "let x = try_join!(a(cx), b(cx)); Ok(())",
+            "what `try_join!` gives is not looked at here",
+        ),
+        (
+            "try_join!(a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x), a(x))?; Ok(())",
+            "a group of 17 steps, where at most 16 are possible",
+        ),
+    ]);
+}
+
+#[test]
 fn loops_are_plain_code() {
     flows(&[
         (
@@ -305,7 +390,7 @@ fn loops_are_plain_code() {
         ),
         (
             "while next()? { if done() { return Ok(0); } } a(cx).await",
-            "loop(? [return | ]) a",
+            "loop(? [[return | ] | leave0]) a",
         ),
         (
             "let x = loop { if done() { break 1; } }; a(cx, x).await",
@@ -314,7 +399,7 @@ fn loops_are_plain_code() {
         ("for x in y { log(x); } a(cx).await", "a"),
         (
             "'out: for x in y { for z in x { if z { continue 'out; } check()?; } } a(cx).await",
-            "loop(loop([leave0 | ] ?)) a",
+            "loop(loop([leave1 | ] ?)) a",
         ),
     ]);
 }
@@ -431,11 +516,7 @@ fn no_step_runs_where_nobody_sees_it() {
         ),
         (
             "select! { x = a(cx).await => x } Ok(())",
-            "`select!` in a saga is not supported yet",
-        ),
-        (
-            "try_join!(a(cx), b(cx))?; Ok(())",
-            "`try_join!` in a saga is not supported yet",
+            "a saga has no `select!`",
         ),
         (
             "#[cfg(never)] a(cx).await?; Ok(())",
@@ -448,28 +529,6 @@ fn no_step_runs_where_nobody_sees_it() {
         (
             "x[a(cx).await?] = 1; Ok(())",
             "a step can't be awaited on the left of an assignment",
-        ),
-    ]);
-}
-
-#[test]
-fn no_step_may_run_any_number_of_times() {
-    mistakes(&[
-        (
-            "for x in y { a(cx, x).await?; } Ok(())",
-            "a step inside of a `for` is not supported yet",
-        ),
-        (
-            "while a(cx).await? { b(cx).await?; } Ok(())",
-            "a step inside of a `while` is not supported yet",
-        ),
-        (
-            "loop { a(cx).await?; break; } Ok(())",
-            "a step inside of a `loop` is not supported yet",
-        ),
-        (
-            "match x { 0 | 1 if a(cx).await? => 0, _ => 1 }; Ok(())",
-            "a step can't be awaited in the guard of a pattern with `|`, which may be evaluated twice",
         ),
     ]);
 }

@@ -22,6 +22,8 @@ pub(super) struct Walk<'e> {
     /// The blocks and loops around the place where the walk is.
     pub(super) targets: Vec<Target>,
     pub(super) ids: usize,
+    /// Whether a step can be called more than once.
+    pub(super) repeats: bool,
 }
 
 /// What the value of an expression is used for.
@@ -51,6 +53,7 @@ impl<'e> Walk<'e> {
             flow: Vec::new(),
             targets: Vec::new(),
             ids: 0,
+            repeats: false,
         }
     }
 
@@ -100,7 +103,7 @@ impl<'e> Walk<'e> {
             Expr::Continue(jump) => self.go_on(jump.label.as_ref()),
             _ if gives == Gives::Result => self.result(node),
             Expr::Await(awaited) => *node = self.step(awaited, Refusal::IsHandled),
-            Expr::Try(attempt) => self.attempt(attempt),
+            Expr::Try(_) => self.attempt(node),
             Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
                 let when = text(&binary.left);
                 self.visit_expr_mut(&mut binary.left);

@@ -44,7 +44,7 @@ fn is_in_order(flow: &[Flow], sites: &[Site]) -> bool {
             },
             Line::MayFail { from, .. } if closed[from] => return false,
             Line::Join { one, other } => closed[one] || closed[other],
-            Line::Begin | Line::MayFail { .. } => false,
+            Line::Begin | Line::MayFail { .. } | Line::Beside { .. } => false,
         });
     }
     true

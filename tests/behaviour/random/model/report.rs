@@ -25,9 +25,9 @@ pub(super) struct Asked {
 
 #[derive(Debug, PartialEq)]
 pub(in crate::random) struct Failure {
-    pub(in crate::random) step: Option<&'static str>,
+    pub(in crate::random) step: Option<String>,
     pub(in crate::random) cause: Cause<Refusal>,
-    pub(in crate::random) compensations: Vec<(&'static str, CompensationOutcome)>,
+    pub(in crate::random) compensations: Vec<(String, CompensationOutcome)>,
     pub(in crate::random) is_compensated: bool,
 }
 
@@ -60,12 +60,12 @@ impl Report {
             attempt: one.attempt,
         });
         let ended = ended.map_err(|error| Failure {
-            step: error.step(),
+            step: error.step().map(str::to_owned),
             is_compensated: error.is_compensated(),
             compensations: error
                 .compensations()
                 .iter()
-                .map(|one| (one.step, one.outcome.clone()))
+                .map(|one| (one.step.to_string(), one.outcome.clone()))
                 .collect(),
             cause: error.into_cause(),
         });

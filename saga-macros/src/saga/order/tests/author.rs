@@ -73,7 +73,7 @@ impl Author {
     }
 
     fn statement(&mut self, depth: usize) -> String {
-        if self.in_loop {
+        if self.in_loop && self.coin.below(2) == 0 {
             return self.plain(depth);
         }
         if let Some(label) = self.labels.last().copied()
@@ -127,10 +127,14 @@ impl Author {
                 self.statements(depth)
             ),
             12 => {
-                self.in_loop = true;
+                let before = std::mem::replace(&mut self.in_loop, true);
                 let body = self.statements(depth + 1);
-                self.in_loop = false;
-                format!("for _ in coins() {{ {body} }}")
+                self.in_loop = before;
+                match self.coin.below(4) {
+                    0 => format!("while {}().await? {{ {body} }}", self.step()),
+                    1 => format!("loop {{ {body} if coin() {{ break; }} }}"),
+                    _ => format!("for _ in coins() {{ {body} }}"),
+                }
             }
             13 | 14 => {
                 let label = self.written;
@@ -144,7 +148,7 @@ impl Author {
         }
     }
 
-    /// A statement without steps.
+    /// A statement without steps of its own.
     fn plain(&mut self, depth: usize) -> String {
         match self.coin.below(if depth == 0 { 6 } else { 8 }) {
             0 => "check()?;".to_owned(),

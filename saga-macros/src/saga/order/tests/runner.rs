@@ -177,16 +177,7 @@ impl Runner<'_> {
                     end => end,
                 }
             }
-            Expr::ForLoop(each) => {
-                for _ in 0..self.turns.take(3) {
-                    match self.block(&each.body) {
-                        Ok(_) | Err(Jump::Continue) => {}
-                        Err(Jump::Break(None)) => break,
-                        Err(jump) => return Err(jump),
-                    }
-                }
-                Ok(true)
-            }
+            Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_) => self.rounds(node),
             Expr::Return(returned) => {
                 if let Some(value) = &returned.expr
                     && !self.expr(value)?
@@ -201,6 +192,33 @@ impl Runner<'_> {
             }
             Expr::Continue(_) => Err(Jump::Continue),
             _ => Ok(true),
+        }
+    }
+
+    /// Nobody goes round more than three times here: what may go wrong goes wrong in the second round.
+    fn rounds(&mut self, node: &Expr) -> Run {
+        let (most, ends_itself, body) = match node {
+            Expr::ForLoop(each) => (self.turns.take(3), true, &each.body),
+            Expr::While(each) => (3, true, &each.body),
+            Expr::Loop(each) => (3, false, &each.body),
+            _ => return Ok(true),
+        };
+        for _ in 0..most {
+            if let Expr::While(each) = node
+                && !self.expr(&each.cond)?
+            {
+                return Ok(true);
+            }
+            match self.block(body) {
+                Ok(_) | Err(Jump::Continue) => {}
+                Err(Jump::Break(None)) => return Ok(true),
+                Err(jump) => return Err(jump),
+            }
+        }
+        if ends_itself {
+            Ok(true)
+        } else {
+            Err(Jump::Return)
         }
     }
 

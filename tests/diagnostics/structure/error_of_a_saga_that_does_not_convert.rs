@@ -7,8 +7,9 @@ use saga_runtime::{Context, saga};
 use shop::*;
 
 saga!(
-    async fn take_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, ShopError> {
-        create_order(cx, &request).await
+    #[saga(compensatable)]
+    async fn take_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, String> {
+        Ok(create_order(cx, &request).await.map_err(|error| error.to_string())?)
     }
 );
 
@@ -21,7 +22,4 @@ saga!(
     }
 );
 
-fn main() {
-    let request = OrderRequest { amount: 5 };
-    drop(PlaceOrder { request }.execute(&Shop));
-}
+fn main() {}

@@ -9,15 +9,14 @@ use shop::*;
 saga!(
     async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
         let order = create_order(cx, &request).await?;
+        let payment = charge(cx, &order).await?;
+        let delivery = Delivery { id: payment.id };
         for _ in 0..order.amount {
             charge(cx, &order).await?;
+            send_receipt(cx, &delivery).await?;
         }
-        let delivery = ship(cx, &order, &Payment { id: 1 }).await?;
         Ok(delivery)
     }
 );
 
-fn main() {
-    let request = OrderRequest { amount: 5 };
-    drop(PlaceOrder { request }.execute(&Shop));
-}
+fn main() {}

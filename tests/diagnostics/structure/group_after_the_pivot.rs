@@ -9,17 +9,13 @@ use shop::*;
 saga!(
     async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
         let order = create_order(cx, &request).await?;
-        let payment = loop {
-            if let Ok(payment) = charge(cx, &order).await {
-                break payment;
-            }
-        };
+        let payment = charge(cx, &order).await?;
         let delivery = ship(cx, &order, &payment).await?;
+        try_join!(send_receipt(cx, &delivery), send_receipt(cx, &delivery))?;
+        try_join!(send_receipt(cx, &delivery), send_receipt(cx, &delivery))?;
+        charge(cx, &order).await?;
         Ok(delivery)
     }
 );
 
-fn main() {
-    let request = OrderRequest { amount: 5 };
-    drop(PlaceOrder { request }.execute(&Shop));
-}
+fn main() {}

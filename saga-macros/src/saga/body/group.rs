@@ -1,0 +1,134 @@
+//! Groups: steps that run at the same time, as members of a `try_join!`.
+
+use proc_macro2::TokenStream;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::visit_mut;
+use syn::{Expr, ExprMacro, ExprTry, Token};
+
+use super::call::{callee, name};
+use super::walk::Walk;
+use super::{first_token, text};
+use crate::saga::model::{Flow, Refusal, Site};
+use crate::saga::site::{self, Results};
+
+/// The most members that a group can have, those of the groups in it included.
+const MOST: usize = 16;
+
+impl Walk<'_> {
+    /// `try_join!(…)?`
+    pub(super) fn group(&mut self, attempt: &ExprTry) -> Option<Expr> {
+        let invocation = try_join(&attempt.expr)?;
+        let (sites, flow) = (self.sites.len(), self.flow.len());
+        let group = self.whole_group(invocation);
+        Some(Expr::Verbatim(group.unwrap_or_else(|replacement| {
+            // None of it is compiled.
+            self.sites.truncate(sites);
+            self.flow.truncate(flow);
+            replacement
+        })))
+    }
+
+    fn whole_group(&mut self, invocation: &ExprMacro) -> Result<TokenStream, TokenStream> {
+        let mut calls = Vec::new();
+        let results = self.members(invocation, &mut calls)?;
+        let count = calls.len();
+        if count > MOST {
+            let what = format!("a group of {count} steps, where at most {MOST} are possible");
+            let help = "call some of them after the others";
+            let span = first_token(&invocation.mac.path);
+            return Err(self.errors.replace(span, what, help));
+        }
+        let members: Vec<_> = calls
+            .into_iter()
+            .map(|(index, call)| (index, &self.sites[index], call))
+            .collect();
+        let expanded = site::expand_group(self.runtime, &members, &results);
+        let sites = members.iter().map(|(index, ..)| *index).collect();
+        self.flow.push(Flow::Group(sites));
+        Ok(expanded)
+    }
+
+    /// Collects the calls of a group, and of those in it.
+    fn members(
+        &mut self,
+        invocation: &ExprMacro,
+        calls: &mut Vec<(usize, Expr)>,
+    ) -> Result<Results, TokenStream> {
+        let span = first_token(&invocation.mac.path);
+        let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
+        let members = match parser.parse2(invocation.mac.tokens.clone()) {
+            Ok(members) => members,
+            Err(error) => {
+                let replacement = error.to_compile_error();
+                self.errors.push(error);
+                return Err(replacement);
+            }
+        };
+        if members.len() < 2 {
+            let what = format!("a `try_join!` of {} steps", members.len());
+            let what = what.replace("1 steps", "one step");
+            let help = "give it at least two, which run at the same time; a single step is awaited: `charge(cx, &order).await?`";
+            return Err(self.errors.replace(span, what, help));
+        }
+        let mut results = Vec::new();
+        for mut member in members {
+            if let Some(inner) = try_join(&member) {
+                results.push(self.members(inner, calls)?);
+                continue;
+            }
+            results.push(Results::Of(calls.len()));
+            self.member(&mut member)?;
+            calls.push((self.sites.len() - 1, member));
+        }
+        Ok(Results::All(results))
+    }
+
+    /// One member: the call of a step that is not awaited by itself.
+    fn member(&mut self, member: &mut Expr) -> Result<(), TokenStream> {
+        if let Some(span) = awaited(member) {
+            let what = "a member of `try_join!` is awaited by itself";
+            let help = "leave its `.await` out: all members run at the same time, and the `?` stands behind the `try_join!`";
+            return Err(self.errors.replace(span, what, help));
+        }
+        let span = first_token(member);
+        let Ok(call) = callee(member) else {
+            let what = "only calls of steps can be members of a `try_join!`";
+            let help =
+                "call steps by their names: `try_join!(charge(cx, &order), reserve(cx, &order))?`";
+            return Err(self.errors.replace(span, what, help));
+        };
+        let (path, span) = (text(&call.func), name(&call.func));
+        visit_mut::visit_expr_call_mut(self, call);
+        self.sites.push(Site {
+            path,
+            span,
+            refusal: Refusal::Ends,
+        });
+        Ok(())
+    }
+}
+
+/// A `try_join!`, by whatever path.
+fn try_join(node: &Expr) -> Option<&ExprMacro> {
+    match node {
+        Expr::Macro(invocation) => {
+            let last = invocation.mac.path.segments.last()?;
+            (last.ident == "try_join").then_some(invocation)
+        }
+        Expr::Paren(paren) => try_join(&paren.expr),
+        Expr::Group(group) => try_join(&group.expr),
+        _ => None,
+    }
+}
+
+/// Where a member is awaited, or its result looked at, as if it stood alone.
+fn awaited(node: &Expr) -> Option<proc_macro2::Span> {
+    match node {
+        Expr::Await(awaited) => Some(awaited.await_token.span),
+        Expr::Try(attempt) => awaited(&attempt.expr).or_else(|| Some(attempt.question_token.span)),
+        Expr::Paren(paren) => awaited(&paren.expr),
+        Expr::Group(group) => awaited(&group.expr),
+        _ => None,
+    }
+}

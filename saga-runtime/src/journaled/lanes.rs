@@ -1,0 +1,105 @@
+//! Where the replay is, in each lane of a saga: in the saga itself, and in each saga that it has called.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Journaled, call};
+use crate::lane::{Doubt, Group, Member};
+use crate::place::{Calls, Position};
+use crate::recorder::LetGo;
+
+/// How many steps were called in each lane.
+#[derive(Debug, Default)]
+pub(super) struct Cursors(Mutex<HashMap<String, usize>>);
+
+impl Cursors {
+    pub(super) fn get(&self, lane: &str) -> usize {
+        self.lock().get(lane).copied().unwrap_or(0)
+    }
+
+    /// The numbers of the next `count` calls in a lane.
+    fn advance(&self, lane: &str, count: usize) -> Range<usize> {
+        let mut cursors = self.lock();
+        let cursor = match cursors.get_mut(lane) {
+            Some(cursor) => cursor,
+            None => cursors.entry(lane.to_owned()).or_default(),
+        };
+        let from = *cursor;
+        *cursor += count;
+        from..*cursor
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journaled {
+    /// The number of a call in its lane; that of a member of a group is one of the numbers of the group.
+    pub(super) fn numbers(&self, position: Position<'_>) -> Range<usize> {
+        let calls = position.calls();
+        match calls.group() {
+            Some(group) => group.numbers(),
+            None => self.cursors.advance(lane(calls), 1),
+        }
+    }
+
+    /// Whether the next of these calls may have been made by an earlier process. From now on it is known.
+    pub(super) fn take_in_doubt(&self, calls: &dyn Calls) -> bool {
+        match calls.doubt() {
+            Some(doubt) => doubt.take(),
+            None => self.recorder.in_doubt().take(),
+        }
+    }
+
+    pub(super) fn set_in_doubt(&self, calls: &dyn Calls, in_doubt: bool) {
+        match calls.doubt() {
+            Some(doubt) => doubt.set(in_doubt),
+            None => self.recorder.in_doubt().set(in_doubt),
+        }
+    }
+
+    /// Whatever is written down at this place has to be a member of the group.
+    pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), LetGo> {
+        let lane = lane(group.before());
+        let steps: Vec<_> = group.steps().map(call).collect();
+        let numbers = self.cursors.advance(lane, steps.len());
+        for number in numbers.clone() {
+            match self.history.call(lane, number) {
+                Some(recorded) if !steps.iter().any(|step| step.is_same(recorded)) => {
+                    return Err(self.changed(format_args!(
+                        "call {} is in a group of steps that run at the same time, but step `{recorded}` ({}), which is \
+                         written down, is not in that group",
+                        number + 1,
+                        recorded.kind,
+                    )));
+                }
+                _ => {}
+            }
+        }
+        group.set_numbers(numbers);
+        let in_doubt = self.take_in_doubt(group.before());
+        for member in group.members() {
+            member.doubt().set(in_doubt);
+        }
+        Ok(())
+    }
+
+    /// If nothing had to be requested, then what comes next may have been; and so may what a member was about to do again
+    /// when it was suspended.
+    pub(super) fn end_members(&self, group: &Group<'_>, is_suspended: bool) {
+        let mut members = group.members().iter().map(Member::doubt);
+        let in_doubt = if is_suspended {
+            members.any(Doubt::get)
+        } else {
+            members.all(Doubt::get)
+        };
+        self.set_in_doubt(group.before(), in_doubt);
+    }
+}
+
+/// The name of the lane in which these calls are made.
+fn lane(calls: &dyn Calls) -> &str {
+    calls.scope().map_or("", |scope| scope.path())
+}

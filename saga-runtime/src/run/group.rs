@@ -1,0 +1,170 @@
+//! Groups: parts of a saga that run at the same time, `try_join!(…)?` in its body.
+
+use std::fmt;
+use std::future::pending;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+
+use super::call::{Callable, EndOf, Returned};
+use super::room::Room;
+use super::undo::Entry;
+use super::{Run, Stop};
+use crate::engine::{Engine, ErrorRecord};
+use crate::lane::{self, Group};
+use crate::order::Site;
+use crate::part::Part;
+use crate::place::Calls;
+use crate::pursuit::BoxFuture;
+
+/// One member of a group: a call, and what it becomes on the undo stack.
+pub struct Member<C, N> {
+    call: C,
+    entry: N,
+}
+
+impl<C, N> fmt::Debug for Member<C, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member").finish_non_exhaustive()
+    }
+}
+
+/// The members of a group, as a tuple.
+pub trait Members<'run, E: Engine, U>: Sized + Send {
+    /// What the body gets: a result for each of them, at least up to the first that has failed.
+    type Returned: Send;
+
+    /// How they ended.
+    type Ends: Send;
+
+    /// Runs all of them at the same time.
+    fn run<'a>(
+        self,
+        engine: &'run E,
+        calls: &'a dyn Calls,
+    ) -> impl Future<Output = Result<Self::Ends, E::Suspension>> + Send
+    where
+        Self: 'a,
+        'run: 'a;
+
+    /// Takes over how they ended, in the order of the source.
+    fn take<R: Room>(ends: Self::Ends, run: &mut Run<'_, 'run, E, U, R>) -> Self::Returned
+    where
+        U: Entry,
+        R::Stack<U>: Send + Sync;
+}
+
+impl<'run, E: Engine, U: Entry, R: Room> Run<'_, 'run, E, U, R>
+where
+    R::Stack<U>: Send + Sync,
+{
+    /// A member of a group.
+    #[inline]
+    pub fn member<C: Callable<'run, E>, N: FnOnce(C::Entry) -> U>(
+        &self,
+        call: C,
+        _: Site<C::Part>,
+        entry: N,
+    ) -> Member<C, N> {
+        Member { call, entry }
+    }
+
+    /// Runs the members of a group until all of them have ended.
+    #[inline(never)]
+    pub fn group<'a, M: Members<'run, E, U> + 'a>(
+        &'a mut self,
+        members: M,
+    ) -> BoxFuture<'a, M::Returned> {
+        Box::pin(async move {
+            match members.run(self.engine, &self.stack).await {
+                Ok(ends) => {
+                    let returned = M::take(ends, self);
+                    if !self.watch.stopped.load(Ordering::Relaxed) {
+                        return returned;
+                    }
+                }
+                Err(suspension) => self.stop(Stop::Suspended(suspension), None),
+            }
+            pending().await
+        })
+    }
+}
+
+/// A member that runs: its outcome is durable when it ends.
+pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engine>(
+    call: C,
+    engine: &'run E,
+    calls: &'a dyn Calls,
+) -> EndOf<'run, C, E> {
+    let mut end = call
+        .pursue(engine, calls, None, ErrorRecord::Text, true)
+        .await;
+    if !end.is_suspended()
+        && let Err(suspension) = engine.member_ended().await
+    {
+        end.returned = Err(Stop::Suspended(suspension));
+    }
+    end
+}
+
+macro_rules! groups {
+    ($($C:ident $N:ident $index:tt $end:ident $call:ident $member:ident,)+) => {
+        impl<'run, E, U, $($C, $N),+> Members<'run, E, U> for ($(Member<$C, $N>,)+)
+        where
+            E: Engine,
+            $($C: Callable<'run, E>, $N: FnOnce($C::Entry) -> U + Send,)+
+        {
+            type Returned = ($(Option<Returned<'run, $C, E>>,)+);
+            type Ends = ($((EndOf<'run, $C, E>, $N),)+);
+
+            async fn run<'a>(
+                self,
+                engine: &'run E,
+                calls: &'a dyn Calls,
+            ) -> Result<Self::Ends, E::Suspension>
+            where
+                Self: 'a,
+                'run: 'a,
+            {
+                let members = [$(lane::Member::new(&const { $C::Part::PART }, $C::IS_SAGA)),+];
+                let group = Group::new(calls, &members);
+                engine.begin_group(&group)?;
+                $(let mut $end = None;)+
+                {
+                    $(let $call = group.member($index);
+                    let $member = run_member(self.$index.call, engine, &$call);
+                    let $member = pin!(async { $end = Some($member.await) });)+
+                    engine.join(&mut [$($member),+]).await;
+                }
+                $(let $end = $end.expect("a member that has ended");)+
+                engine.end_group(&group, false $(|| $end.is_suspended())+);
+                Ok(($(($end, self.$index.entry),)+))
+            }
+
+            fn take<R: Room>(ends: Self::Ends, run: &mut Run<'_, 'run, E, U, R>) -> Self::Returned
+            where
+                U: Entry,
+                R::Stack<U>: Send + Sync,
+            {
+                $(let (end, entry) = ends.$index;
+                let $end = run.take::<$C>(end, true, entry);)+
+                ($($end,)+)
+            }
+        }
+    };
+}
+
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, C14 N14 14 end14 call14 member14, }
+groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, C14 N14 14 end14 call14 member14, C15 N15 15 end15 call15 member15, }

@@ -1,0 +1,25 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+saga!(
+    #[saga(compensatable)]
+    async fn take_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, ShopError> {
+        create_order(cx, &request).await
+    }
+);
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let order = take_order(cx, request)?;
+        let payment = charge(cx, &order).await?;
+        let delivery = ship(cx, &order, &payment).await?;
+        Ok(delivery)
+    }
+);
+
+fn main() {}

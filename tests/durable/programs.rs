@@ -1,0 +1,185 @@
+//! Random programs made of steps, groups, loops and sagas inside of sagas, with random refusals: in process, on a journal,
+//! and on a journal whose process dies at every single write, once or twice. What is done, what is undone, in which order,
+//! and how it ends is the same as in a model made of plain `Vec`s.
+
+mod crashing;
+mod model;
+mod program;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use saga_runtime::coordinator::ExecuteError;
+use saga_runtime::journal::Memory;
+use saga_runtime::{Coordinator, InProcess, SagaId};
+use tokio::runtime::{Builder, Runtime};
+
+use crashing::{Crash, Crashing};
+use model::Expected;
+use program::{Author, Go, World};
+
+/// A variable with the seed of a run that failed.
+const SEED: &str = "SAGA_TEST_SEED";
+
+fn seed() -> u64 {
+    let seed = std::env::var(SEED).ok();
+    let seed = seed.and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(()));
+    println!("{SEED}={seed}");
+    seed
+}
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build();
+    runtime.expect("a runtime without I/O needs nothing")
+}
+
+/// How a saga has ended: how many steps were done, or at which it failed.
+type Ended = Result<u32, Option<String>>;
+
+/// Runs a program on a journal until it ends or the process dies; `None` if it died.
+fn one_process(world: &World, program: &Go, journal: &Crashing) -> Option<Ended> {
+    runtime().block_on(async {
+        let coordinator = Coordinator::builder(world.clone())
+            .journal(journal.clone())
+            .register::<Go>()
+            .start()
+            .await
+            .expect("the journal is there");
+        let running = async {
+            let handle = coordinator.submit("saga", program.clone()).await;
+            match handle.expect("nothing is wrong with it").wait().await {
+                Ok(done) => Ok(done),
+                Err(ExecuteError::Failed(error)) => Err(error.step().map(str::to_owned)),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        tokio::select! {
+            ended = running => Some(ended),
+            () = journal.dies() => None,
+        }
+    })
+}
+
+/// Runs a program through crashes; how it ended, and whether all crashes took place.
+fn through(crashes: &[Crash], world: &World, program: &Go) -> (Ended, bool) {
+    let memory = Memory::new();
+    for crash in crashes {
+        let journal = Crashing::new(memory.clone(), Some(*crash));
+        if let Some(ended) = one_process(world, program, &journal) {
+            return (ended, false);
+        }
+    }
+    let journal = Crashing::new(memory, None);
+    let ended = one_process(world, program, &journal).expect("nobody kills this one");
+    (ended, true)
+}
+
+/// What holds of every run, whatever happened in between. A step may be asked again only if its process died.
+fn holds(expected: &Expected, world: &World, ended: &Ended, crashes: usize, what: &str) {
+    assert_eq!(ended, &expected.ended, "{what}");
+    assert_eq!(world.left(), expected.left, "{what}: what is left");
+    let mut times = HashMap::new();
+    for asked in world.asked() {
+        *times.entry(asked).or_insert(0_usize) += 1;
+    }
+    let mut forward: Vec<_> = times
+        .keys()
+        .filter(|key| !is_undoing(key))
+        .cloned()
+        .collect();
+    forward.sort();
+    assert_eq!(forward, expected.asked, "{what}: what was asked");
+    for (key, times) in times {
+        assert!(
+            times <= 1 + crashes,
+            "{what}: {key} was asked {times} times"
+        );
+    }
+    let mut undone: Vec<String> = Vec::new();
+    for key in world.asked().into_iter().filter(|key| is_undoing(key)) {
+        if !undone.contains(&key) {
+            undone.push(key);
+        }
+    }
+    assert_eq!(
+        undone, expected.undone,
+        "{what}: in which order it was undone"
+    );
+}
+
+fn is_undoing(key: &str) -> bool {
+    key.ends_with("/compensation")
+}
+
+#[test]
+fn every_program_does_what_the_model_says() {
+    let seed = seed();
+    let (mut completed, mut failed) = (0, 0);
+    let runtime = runtime();
+    for number in 0..1_000 {
+        let (program, refused) = Author::new(seed.wrapping_add(number)).program();
+        let expected = Expected::of(&program, &refused);
+        let what = format!("{SEED}={seed}, program {number}: {program:?}, refused: {refused:?}");
+        let world = World::refusing(&refused);
+        let ended = runtime.block_on(async {
+            let id = SagaId::new("saga").expect("a valid id");
+            let engine = InProcess::new(&world).saga_id(id);
+            let ended = engine.execute(program.clone()).await;
+            ended.map_err(|error| error.step().map(str::to_owned))
+        });
+        holds(&expected, &world, &ended, 0, &what);
+        let world = World::refusing(&refused);
+        let (ended, _) = through(&[], &world, &program);
+        holds(
+            &expected,
+            &world,
+            &ended,
+            0,
+            &format!("on a journal, {what}"),
+        );
+        *(if ended.is_ok() {
+            &mut completed
+        } else {
+            &mut failed
+        }) += 1;
+    }
+    assert!(completed > 100 && failed > 100, "{completed} {failed}");
+}
+
+#[test]
+fn every_program_goes_on_after_a_crash_at_every_write() {
+    let seed = seed();
+    let (mut once, mut twice) = (0, 0);
+    for number in 0..60 {
+        let mut author = Author::new(seed.wrapping_add(number));
+        let (program, refused) = author.program();
+        let expected = Expected::of(&program, &refused);
+        for at in 0.. {
+            let (second, is_written) = (author.below(4), author.below(2) == 0);
+            let crashes = [
+                Crash { at, is_written },
+                Crash {
+                    at: second,
+                    is_written: !is_written,
+                },
+            ];
+            for count in [1, 2] {
+                let what = format!(
+                    "{SEED}={seed}, program {number}, {:?}: {program:?}, refused: {refused:?}",
+                    &crashes[..count]
+                );
+                let world = World::refusing(&refused);
+                let (ended, all) = through(&crashes[..count], &world, &program);
+                holds(&expected, &world, &ended, count, &what);
+                once += u32::from(count == 1 && all);
+                twice += u32::from(count == 2 && all);
+            }
+            if at > expected.writes() {
+                break;
+            }
+        }
+    }
+    assert!(once > 100 && twice > 50, "{once} {twice}");
+}

@@ -1,0 +1,158 @@
+//! What a program does, with plain `Vec`s.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Ended;
+use super::program::{Go, Op};
+
+/// How a program ends, and what it leaves behind.
+#[derive(Debug, PartialEq)]
+pub(super) struct Expected {
+    pub(super) ended: Ended,
+    /// The keys that steps are asked under, sorted.
+    pub(super) asked: Vec<String>,
+    /// The keys that compensations are asked under, in order.
+    pub(super) undone: Vec<String>,
+    /// The keys of what is left, sorted.
+    pub(super) left: Vec<String>,
+}
+
+struct Model<'a> {
+    refused: &'a HashSet<String>,
+    asked: Vec<String>,
+    /// What was done and has to be undone, in the order of the source.
+    done: Vec<String>,
+}
+
+/// The body of one saga.
+struct Body {
+    path: String,
+    called: HashMap<&'static str, u32>,
+}
+
+/// At which step or saga inside it failed, if it was not its own code.
+type Failed = Option<String>;
+
+impl Expected {
+    pub(super) fn of(program: &Go, refused: &HashSet<String>) -> Self {
+        let mut model = Model {
+            refused,
+            asked: Vec::new(),
+            done: Vec::new(),
+        };
+        let mut body = Body {
+            path: String::new(),
+            called: HashMap::new(),
+        };
+        let ended = model.run(&mut body, &program.program);
+        let Model {
+            mut asked,
+            mut done,
+            ..
+        } = model;
+        asked.sort();
+        let (undone, left) = if ended.is_ok() {
+            done.sort();
+            (Vec::new(), done)
+        } else {
+            let undone = done.iter().rev();
+            let undone = undone.map(|key| format!("{key}/compensation"));
+            (undone.collect(), Vec::new())
+        };
+        Self {
+            ended,
+            asked,
+            undone,
+            left,
+        }
+    }
+
+    /// At least as many writes as the saga needs.
+    pub(super) fn writes(&self) -> u64 {
+        (self.asked.len() + self.undone.len() + 2) as u64
+    }
+}
+
+impl Body {
+    fn occurrence(&mut self, name: &'static str) -> u32 {
+        let called = self.called.entry(name).or_insert(0);
+        *called += 1;
+        *called - 1
+    }
+
+    fn inner(&mut self) -> Self {
+        let path = match self.occurrence("go") {
+            0 => format!("{}/go", self.path),
+            occurrence => format!("{}/go#{occurrence}", self.path),
+        };
+        Self {
+            path,
+            called: HashMap::new(),
+        }
+    }
+}
+
+impl Body {
+    /// Where its own code fails.
+    fn itself(&self) -> Failed {
+        self.path.strip_prefix('/').map(str::to_owned)
+    }
+}
+
+impl Model<'_> {
+    fn run(&mut self, body: &mut Body, ops: &[Op]) -> Result<u32, Failed> {
+        let mut count = 0;
+        for op in ops {
+            count += match op {
+                Op::Work => self.step(body, "work")?,
+                Op::Look => self.step(body, "look")?,
+                Op::Pair => {
+                    let (one, other) = (self.step(body, "work"), self.step(body, "work"));
+                    one? + other?
+                }
+                Op::Group(one, other) => {
+                    let one = self.run(&mut body.inner(), one);
+                    let step = self.step(body, "work");
+                    let other = self.run(&mut body.inner(), other);
+                    at_once([one, step, other])?
+                }
+                Op::Both(one, other) => {
+                    let one = self.run(&mut body.inner(), one);
+                    let other = self.run(&mut body.inner(), other);
+                    at_once([one, other])?
+                }
+                Op::Inner(inner) => self.run(&mut body.inner(), inner)?,
+                Op::Repeat(times, inner) => {
+                    let mut done = 0;
+                    for _ in 0..*times {
+                        done += self.step(body, "work")?;
+                        done += self.run(&mut body.inner(), inner)?;
+                    }
+                    done
+                }
+                Op::Fail => return Err(body.itself()),
+            };
+        }
+        Ok(count)
+    }
+
+    fn step(&mut self, body: &mut Body, name: &'static str) -> Result<u32, Failed> {
+        let occurrence = body.occurrence(name);
+        let name_in_saga = format!("{}/{name}", body.path);
+        let key = format!("saga{name_in_saga}/{occurrence}");
+        self.asked.push(key.clone());
+        if self.refused.contains(&key) {
+            return Err(Some(name_in_saga.trim_start_matches('/').to_owned()));
+        }
+        if name == "work" {
+            self.done.push(key);
+            return Ok(1);
+        }
+        Ok(0)
+    }
+}
+
+/// All have ended; the first failure in the order of the source counts.
+fn at_once<const N: usize>(ended: [Result<u32, Failed>; N]) -> Result<u32, Failed> {
+    ended.into_iter().sum()
+}

@@ -1,0 +1,213 @@
+//! Programs, the saga that runs them, and the world that they change.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use saga_runtime::{Context, saga, step};
+use serde::{Deserialize, Serialize};
+
+/// One thing that a program does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Op {
+    /// A step.
+    Work,
+    /// A step that has nothing to undo.
+    Look,
+    /// Two steps at the same time.
+    Pair,
+    /// Three parts at the same time: a saga, a step, a saga.
+    Group(Vec<Op>, Vec<Op>),
+    /// Two sagas at the same time.
+    Both(Vec<Op>, Vec<Op>),
+    /// A saga.
+    Inner(Vec<Op>),
+    /// A step and these, some times.
+    Repeat(u32, Vec<Op>),
+    /// A failure of its own.
+    Fail,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+/// What the steps change. Clones are the same world.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct World(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    refused: HashSet<String>,
+    asked: Vec<String>,
+    done: BTreeSet<String>,
+}
+
+impl World {
+    /// A world that refuses what is asked under these keys.
+    pub(crate) fn refusing(refused: &HashSet<String>) -> Self {
+        let world = Self::default();
+        world.state().refused.clone_from(refused);
+        world
+    }
+
+    /// The keys that it was asked under, in order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.state().asked.clone()
+    }
+
+    /// The keys of what is done and not undone.
+    pub(crate) fn left(&self) -> Vec<String> {
+        self.state().done.iter().cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("nothing panics under the lock")
+    }
+
+    fn ask(&self, key: String) -> Result<(), Refused> {
+        let mut state = self.state();
+        state.asked.push(key.clone());
+        if state.refused.contains(&key) {
+            return Err(Refused);
+        }
+        state.done.insert(key);
+        Ok(())
+    }
+}
+
+#[step(compensate = undo)]
+async fn work(cx: Context<'_, World>) -> Result<String, Refused> {
+    let key = String::from(cx.idempotency_key());
+    // The longer the key, the later the answer: members of a group end in another order than that of the source.
+    for _ in 0..key.len() % 3 {
+        tokio::task::yield_now().await;
+    }
+    cx.ask(key.clone())?;
+    Ok(key)
+}
+
+async fn undo(cx: Context<'_, World>, done: &str) -> Result<(), Refused> {
+    assert_eq!(done, cx.action_key().as_str());
+    tokio::task::yield_now().await;
+    let mut state = cx.state();
+    state.asked.push(cx.idempotency_key().into());
+    state.done.remove(done);
+    Ok(())
+}
+
+#[step(compensate = ())]
+async fn look(cx: Context<'_, World>) -> Result<(), Refused> {
+    tokio::task::yield_now().await;
+    let key = String::from(cx.idempotency_key());
+    let mut state = cx.state();
+    state.asked.push(key.clone());
+    if state.refused.contains(&key) {
+        return Err(Refused);
+    }
+    Ok(())
+}
+
+saga!(
+    /// Does what its program says, and counts the steps.
+    #[derive(Debug, Clone)]
+    #[saga(compensatable)]
+    pub(crate) async fn go(cx: Context<'_, World>, program: Vec<Op>) -> Result<u32, Refused> {
+        let mut done = 0;
+        for op in program {
+            match op {
+                Op::Work => {
+                    work(cx).await?;
+                    done += 1;
+                }
+                Op::Look => look(cx).await?,
+                Op::Pair => {
+                    try_join!(work(cx), work(cx))?;
+                    done += 2;
+                }
+                Op::Group(one, other) => {
+                    let (one, _, other) = try_join!(go(cx, one), work(cx), go(cx, other))?;
+                    done += one + other + 1;
+                }
+                Op::Both(one, other) => {
+                    let (one, other) = try_join!(go(cx, one), go(cx, other))?;
+                    done += one + other;
+                }
+                Op::Inner(inner) => done += go(cx, inner).await?,
+                Op::Repeat(times, inner) => {
+                    for _ in 0..times {
+                        work(cx).await?;
+                        done += 1 + go(cx, inner.clone()).await?;
+                    }
+                }
+                Op::Fail => return Err(Refused),
+            }
+        }
+        Ok(done)
+    }
+);
+
+/// Writes random programs (splitmix64).
+pub(crate) struct Author(u64);
+
+impl Author {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+
+    /// A program, and the keys under which it is refused.
+    pub(crate) fn program(&mut self) -> (Go, HashSet<String>) {
+        let program = Go {
+            program: self.ops(4, 4),
+        };
+        let keys = super::model::Expected::of(&program, &HashSet::new()).asked;
+        let refused = (0..self.below(3)).filter_map(|_| {
+            let index = usize::try_from(self.below(keys.len().max(1) as u64)).ok()?;
+            keys.get(index).cloned()
+        });
+        let refused = refused.collect();
+        (program, refused)
+    }
+
+    fn ops(&mut self, depth: u32, most: u64) -> Vec<Op> {
+        (0..self.below(most)).map(|_| self.op(depth)).collect()
+    }
+
+    fn op(&mut self, depth: u32) -> Op {
+        let choice = self.below(if depth == 0 { 7 } else { 20 });
+        let next = depth.saturating_sub(1);
+        match choice {
+            0..4 => Op::Work,
+            4 => Op::Look,
+            5 => Op::Pair,
+            6 => {
+                if self.below(4) == 0 {
+                    Op::Fail
+                } else {
+                    Op::Work
+                }
+            }
+            7..11 => Op::Group(self.ops(next, 3), self.ops(next, 3)),
+            11..14 => Op::Both(self.ops(next, 3), self.ops(next, 3)),
+            14..17 => Op::Inner(self.ops(next, 4)),
+            _ => {
+                let times = u32::try_from(self.below(3)).unwrap_or(0);
+                Op::Repeat(times, self.ops(next, 3))
+            }
+        }
+    }
+}
