@@ -19,8 +19,9 @@ use crate::engine::{Engine, ErrorRecord};
 use crate::error::{Cause, Compensation};
 use crate::order::Site;
 use crate::part::Part;
-use crate::place::{FirstAttempt, Lane, Place};
+use crate::place::{FirstAttempt, Lane, Place, path};
 use crate::pursuit::BoxFuture;
+use crate::step::StepMeta;
 
 pub use call::{CallEnd, Callable, Called, EndOf, First, Returned};
 pub use group::{Member, Members};
@@ -35,6 +36,8 @@ use undo::UndoStack;
 /// What has become of steps that were given up, and with them perhaps of the saga.
 struct GivenUp<X> {
     settled: Vec<Compensation>,
+    /// Where in a saga inside of this one it failed.
+    failed_at: Option<Cow<'static, str>>,
     /// Why the saga ends here, without the body's having a say.
     stop: Option<Stop<X>>,
 }
@@ -43,6 +46,7 @@ impl<X> Default for GivenUp<X> {
     fn default() -> Self {
         Self {
             settled: Vec::new(),
+            failed_at: None,
             stop: None,
         }
     }
@@ -64,7 +68,7 @@ pub struct Run<'lane, 'run, E: Engine, U, R: Room> {
     /// See [`Engine::trusts_first_attempts`].
     trusted: bool,
     stack: UndoStack<'lane, 'run, U, R>,
-    failed_at: Option<Cow<'static, str>>,
+    failed_at: Option<&'static StepMeta>,
     given_up: Option<Box<GivenUp<E::Suspension>>>,
 }
 
@@ -111,7 +115,7 @@ impl<'run, E: Engine, U, R: Room> Run<'_, 'run, E, U, R> {
         match first {
             Some(Attempted::Refused(error)) => match call.refused(&error) {
                 Some(called) => {
-                    self.refused(entry(called), C::Part::PART.name);
+                    self.refused(entry(called), &const { C::Part::PART });
                     Ok(Err(error))
                 }
                 None => Err(Some(Attempted::Refused(error))),
@@ -122,8 +126,8 @@ impl<'run, E: Engine, U, R: Room> Run<'_, 'run, E, U, R> {
 
     #[cold]
     #[inline(never)]
-    fn refused(&mut self, entry: U, step: &'static str) {
-        self.failed_at = Some(crate::place::path(self.stack.lane.scope, step));
+    fn refused(&mut self, entry: U, step: &'static StepMeta) {
+        self.failed_at = Some(step);
         self.stack.push(entry);
     }
 
@@ -229,29 +233,47 @@ where
         match returned {
             Ok(Err(error)) if ends => {
                 if self.failed_at.is_none() {
-                    self.failed_at = failed_at;
+                    self.fail::<C::Part>(failed_at);
                 }
                 Some(Err(error))
             }
             Ok(returned) => Some(returned),
             Err(stop) => {
-                self.stop(stop, failed_at);
+                if self.stop(stop) {
+                    self.fail::<C::Part>(failed_at);
+                }
                 None
             }
         }
     }
 
     /// Ends the saga here: the body is not polled again. Of the members of a group the first that has failed in the order
-    /// of the source counts, but nothing counts any more if the engine lets go of the saga.
+    /// of the source counts, but nothing counts any more if the engine lets go of the saga. Whether this one counts.
     #[cold]
-    fn stop(&mut self, stop: Stop<E::Suspension>, failed_at: Option<Cow<'static, str>>) {
-        let has_failed = self.failed_at.is_some();
-        if has_failed && matches!(stop, Stop::Cause(_)) {
-            return;
+    fn stop(&mut self, stop: Stop<E::Suspension>) -> bool {
+        if self.failed_at.is_some() && matches!(stop, Stop::Cause(_)) {
+            return false;
         }
         self.watch.stopped.store(true, Ordering::Relaxed);
         self.given_up().stop = Some(stop);
-        self.failed_at = failed_at;
+        true
+    }
+
+    /// Remembers where the saga fails: at the part that was called, or inside of it.
+    #[cold]
+    fn fail<P: Part>(&mut self, inside: Option<Cow<'static, str>>) {
+        self.failed_at = Some(&const { P::PART });
+        if inside.is_some() {
+            self.given_up().failed_at = inside;
+        }
+    }
+
+    /// Where the saga has failed, if it was not in its own code.
+    #[cold]
+    fn take_failed_at(&mut self) -> Option<Cow<'static, str>> {
+        let inside = self.given_up.as_mut().and_then(|one| one.failed_at.take());
+        let step = self.failed_at.take();
+        inside.or_else(|| step.map(|step| path(self.stack.lane.scope, step.name)))
     }
 
     #[cold]

@@ -72,7 +72,7 @@ pub struct CallEnd<T, F, N, X> {
     pub(super) called: Option<N>,
     /// What was settled or undone already.
     pub(super) settled: Vec<Compensation>,
-    /// Where it failed, if it did.
+    /// Where inside of it it failed, if it is a saga.
     pub(super) failed_at: Option<Cow<'static, str>>,
     /// What the body gets, or why the saga ends without its having a say.
     pub(super) returned: Result<Result<T, F>, Stop<X>>,
@@ -146,7 +146,6 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for Call<'run, '_, S> {
         let services = self.services();
         let args = self.into_args();
         let end = engine.step::<S>(calls, services, args, first, errors).await;
-        let failed_at = || Some(path(calls.scope(), S::META.name));
         match end {
             StepEnd::Done(output) => CallEnd {
                 called: Some(Called {
@@ -163,7 +162,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for Call<'run, '_, S> {
                     kept: None,
                 }),
                 settled: Vec::new(),
-                failed_at: failed_at(),
+                failed_at: None,
                 returned: Ok(Err(error)),
             },
             StepEnd::Stopped(stopped) => {
@@ -174,7 +173,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for Call<'run, '_, S> {
                 CallEnd {
                     called: Some(Called { services, kept }),
                     settled: settled.into_iter().collect(),
-                    failed_at: failed_at(),
+                    failed_at: None,
                     returned: match why.into_stop() {
                         Ok(error) if ends || nothing_left => Ok(Err(error)),
                         Ok(error) => Err(Stop::Cause(Cause::InDoubt {
@@ -187,7 +186,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for Call<'run, '_, S> {
             StepEnd::Suspended(suspension) => CallEnd {
                 called: None,
                 settled: Vec::new(),
-                failed_at: failed_at(),
+                failed_at: None,
                 returned: Err(Stop::Suspended(suspension)),
             },
         }

@@ -58,6 +58,7 @@ where
                 }
             },
         };
+        let failed_at = self.take_failed_at();
         let settled = self
             .given_up
             .take()
@@ -69,18 +70,23 @@ where
                 code: cause.code(),
                 message: &cause,
             };
-            let step = self.failed_at.as_deref();
-            self.engine.begin_compensation(step, &failing);
+            self.engine
+                .begin_compensation(failed_at.as_deref(), &failing);
         }
         let mut unwinding = Unwinding::new(&G::META, settled, goes_back);
         let unwound = unwinding.run(self.engine, &self.stack, self.stack.entries());
         let end = match unwound.await {
             Ok(()) => {
                 let id = self.engine.instance().known_id().cloned();
-                let step = self.failed_at.take();
                 let compensations = unwinding.compensations;
-                let error =
-                    SagaError::new(G::META.name, id, step, cause, compensations, past_pivot);
+                let error = SagaError::new(
+                    G::META.name,
+                    id,
+                    failed_at,
+                    cause,
+                    compensations,
+                    past_pivot,
+                );
                 if let Some(span) = &self.watch.span {
                     let compensated = error.is_compensated();
                     telemetry::record_outcome(

@@ -82,7 +82,9 @@ where
                         return returned;
                     }
                 }
-                Err(suspension) => self.stop(Stop::Suspended(suspension), None),
+                Err(suspension) => {
+                    self.stop(Stop::Suspended(suspension));
+                }
             }
             pending().await
         })

@@ -231,15 +231,12 @@ where
     R: Room,
     R::Stack<U>: Send + Sync + 'run,
 {
-    let own = || {
-        run.stack
-            .lane
-            .scope
-            .map(|scope| scope.path().to_owned().into())
-    };
     let failed_at = match &returned {
         Ok(Ok(_)) => None,
-        _ => run.failed_at.take().or_else(own),
+        _ => run.take_failed_at().or_else(|| {
+            let scope = run.stack.lane.scope;
+            scope.map(|scope| scope.path().to_owned().into())
+        }),
     };
     let entries = mem::replace(&mut run.stack.entries, <R::Stack<U> as Stack<U>>::EMPTY);
     CallEnd {

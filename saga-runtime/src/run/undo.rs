@@ -132,6 +132,7 @@ impl Unwinding {
         calls: &dyn Calls,
         entries: &[U],
     ) -> Unwound<E> {
+        self.compensations.reserve_exact(entries.len());
         if self.at_once {
             return self.run_at_once(engine, calls, entries).await;
         }
