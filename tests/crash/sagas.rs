@@ -1,4 +1,4 @@
-//! The sagas that are killed: from one to six steps, a branch, a pivot, steps in doubt.
+//! The sagas that are killed: from one to six steps, a branch, a pivot, steps in doubt, steps at the same time.
 
 use saga_runtime::coordinator::{Builder, SubmitError};
 use saga_runtime::{Context, Coordinator, SagaId, saga, step};
@@ -100,12 +100,33 @@ saga!(
     }
 );
 
+saga!(
+    #[saga(compensatable)]
+    async fn pair(cx: Context<'_, Participant>, plan: Plan) -> Result<(), Refusal> {
+        three(cx, plan).await?;
+        four(cx, plan).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn grouped(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+        one(cx, plan).await?;
+        try_join!(two(cx, plan), pair(cx, plan))?;
+        for _ in 4..plan.steps {
+            five(cx, plan).await?;
+        }
+        Ok(plan.steps)
+    }
+);
+
 /// All of them.
 pub(crate) fn register<J>(builder: Builder<Participant, J>) -> Builder<Participant, J> {
     builder
         .register::<Line>()
         .register::<Shipping>()
         .register::<Doubting>()
+        .register::<Grouped>()
 }
 
 /// Which saga, and what goes wrong in it.
@@ -166,6 +187,22 @@ pub(crate) fn cases() -> Vec<Case> {
         };
         add("doubting", plan);
     }
+    let plan = Plan { steps: 5, ..plan };
+    for (unclear, refused) in [
+        (None, None),
+        (Some(3), None),
+        (None, Some(2)),
+        (None, Some(4)),
+        (None, Some(5)),
+        (Some(2), Some(4)),
+    ] {
+        let plan = Plan {
+            refused,
+            unclear,
+            ..plan
+        };
+        add("grouped", plan);
+    }
     cases
 }
 
@@ -179,6 +216,7 @@ pub(crate) async fn submit(
     match case.saga {
         "line" => coordinator.submit(id, Line { plan }).await.map(drop),
         "shipping" => coordinator.submit(id, Shipping { plan }).await.map(drop),
+        "grouped" => coordinator.submit(id, Grouped { plan }).await.map(drop),
         _ => coordinator.submit(id, Doubting { plan }).await.map(drop),
     }
 }
