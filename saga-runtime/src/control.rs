@@ -82,6 +82,9 @@ impl Limits {
     }
 }
 
+/// Longer than any process lives.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 30);
+
 /// Watches a saga's limits until its pivot has succeeded; from then on nothing interrupts it.
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -127,6 +130,20 @@ impl Control {
     #[inline]
     pub(crate) fn interruption(&self) -> Option<Interruption> {
         self.limits()?.interruption()
+    }
+
+    /// How long it is until the deadline, as long as it holds.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let deadline = self.limits()?.deadline()?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits for `limit`, or for ever, or until the saga is interrupted.
+    pub(crate) async fn wait_within(&self, limit: Option<Duration>) -> Option<Interruption> {
+        if let Some(interruption) = self.interruption() {
+            return Some(interruption);
+        }
+        self.wait(limit.unwrap_or(FOR_EVER)).await
     }
 
     /// Waits for `delay`, or until the saga is interrupted.

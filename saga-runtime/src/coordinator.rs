@@ -1,9 +1,11 @@
 //! Runs sagas durably: each in a task of its own, on a journal that survives the process.
 
+mod alarm;
 mod builder;
 mod definition;
 mod dispatch;
 mod error;
+mod events;
 mod handle;
 mod inspection;
 mod operator;
@@ -26,7 +28,7 @@ use crate::control::Control;
 use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Claim, Journal, Lease, NewSaga, Started};
 use crate::journaled::Policies;
-use crate::recorder::Tenure;
+use crate::recorder::{Recorder, Tenure};
 use crate::saga::Saga;
 
 pub use builder::{Builder, NoJournal};
@@ -35,6 +37,7 @@ pub use error::{ExecuteError, OperatorError, Rejected, StartError, Stuck, Submit
 pub use handle::Handle;
 pub use inspection::{Inspection, Inspector};
 
+use alarm::Alarm;
 use definition::Definitions;
 use replies::Replies;
 use run::{Claimant, Reply};
@@ -129,6 +132,8 @@ struct Inner<S: ?Sized + Send + Sync + 'static> {
     abandoned: Mutex<Vec<Claim>>,
     waiters: Waiters,
     replies: Replies,
+    /// When the next saga that sleeps is to go on.
+    alarm: Alarm,
     tasks: TaskTracker,
 }
 
@@ -137,6 +142,7 @@ struct Inner<S: ?Sized + Send + Sync + 'static> {
 struct Running {
     cancellation: CancellationToken,
     control: Arc<Control>,
+    recorder: Arc<Recorder>,
 }
 
 /// Shuts the coordinator down when it is dropped.

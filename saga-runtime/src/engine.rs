@@ -16,7 +16,8 @@ use crate::journal::Reason;
 use crate::lane::Group;
 use crate::place::{Calls, Instance, Position};
 use crate::saga::{Saga, SagaEnd};
-use crate::step::Step;
+use crate::step::{Step, StepMeta};
+use crate::wait::{Wait, WaitEnd};
 
 /// Runs the effects of one saga: its steps and compensations.
 ///
@@ -70,6 +71,15 @@ pub trait Engine: Send + Sync {
         first: Option<Attempted<S::Output, S::Error>>,
         errors: ErrorRecord<S::Error>,
     ) -> impl Future<Output = StepEnd<S::Output, S::Error, Self::Suspension>> + Send;
+
+    /// Waits until a time has passed or an event has come, whichever is first: the call of `part` after `calls`. Nothing
+    /// is under way meanwhile, unless other members of a group are.
+    fn wait<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        part: &'static StepMeta,
+        wait: Wait,
+    ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send;
 
     /// The members of `group` are about to be called.
     ///

@@ -64,6 +64,11 @@ pub enum Cause<E> {
         /// What is wrong with it.
         message: String,
     },
+    /// What came with an event is not what the saga expects.
+    Unreadable {
+        /// What is wrong with it.
+        message: String,
+    },
 }
 
 impl<E> Cause<E> {
@@ -79,6 +84,7 @@ impl<E> Cause<E> {
             Self::DeadlineExceeded => DEADLINE_EXCEEDED,
             Self::Recorded { .. } => "recorded",
             Self::Unrecordable { .. } => "unrecordable",
+            Self::Unreadable { .. } => "unreadable",
         }
     }
 
@@ -104,7 +110,7 @@ impl<E: Display> Display for Cause<E> {
             Self::InDoubt { message } => write!(f, "in doubt: {message}"),
             Self::Cancelled => Interruption::Cancelled.fmt(f),
             Self::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
-            Self::Recorded { message } => f.write_str(message),
+            Self::Recorded { message } | Self::Unreadable { message } => f.write_str(message),
             Self::Unrecordable { message } => {
                 write!(f, "the output can't be written down: {message}")
             }
@@ -124,6 +130,7 @@ impl Cause<Infallible> {
             Self::DeadlineExceeded => Cause::DeadlineExceeded,
             Self::Recorded { message } => Cause::Recorded { message },
             Self::Unrecordable { message } => Cause::Unrecordable { message },
+            Self::Unreadable { message } => Cause::Unreadable { message },
         }
     }
 }

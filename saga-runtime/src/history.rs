@@ -9,8 +9,10 @@
 
 mod apply;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use crate::compensation::CompensationFailure;
 use crate::error::CompensationOutcome;
@@ -25,6 +27,8 @@ pub(crate) struct History {
     lanes: HashMap<String, Vec<usize>>,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
+    /// The events that were sent to the saga: name and payload.
+    received: Vec<(Cow<'static, str>, String)>,
     end: Option<End>,
     /// Whether the last entry that was not made by hand says that the saga is stuck.
     stuck: Option<Reason>,
@@ -44,6 +48,8 @@ enum Outcome {
     Refused { reason: Reason },
     InDoubt { reason: Reason },
     Settled { reason: Reason, settled: Settling },
+    Waiting { until: Option<SystemTime> },
+    Over { received: Option<u64> },
 }
 
 impl Outcome {
@@ -52,7 +58,9 @@ impl Outcome {
         match self {
             Self::InDoubt { .. } => true,
             Self::Settled { settled, .. } => matches!(settled, Settling::Unresolved(_)),
-            Self::Done { .. } | Self::Refused { .. } => false,
+            Self::Done { .. } | Self::Refused { .. } | Self::Waiting { .. } | Self::Over { .. } => {
+                false
+            }
         }
     }
 }
@@ -94,6 +102,10 @@ pub(crate) enum Next<'a> {
     Settle(&'a Reason),
     /// It was in doubt, and is settled.
     Settled(&'a Reason, &'a Settling),
+    /// It is a wait, which began in an earlier process, until then.
+    Waiting(Option<SystemTime>),
+    /// It was a wait, which is over: the event has come with this, or the time is over.
+    Over(Option<&'a str>),
     /// Nothing is known of it: it is requested.
     Request,
     /// Nothing is known of it, and the saga is undone: it is not requested.
@@ -152,7 +164,23 @@ impl History {
             Outcome::Refused { reason } => Next::Refused(reason),
             Outcome::InDoubt { reason } => Next::Settle(reason),
             Outcome::Settled { reason, settled } => Next::Settled(reason, settled),
+            Outcome::Waiting { until } => Next::Waiting(*until),
+            Outcome::Over { received } => Next::Over(received.and_then(|number| {
+                let number = usize::try_from(number).ok()?;
+                self.received
+                    .get(number)
+                    .map(|(_, payload)| payload.as_str())
+            })),
         }
+    }
+
+    /// The events that were sent to the saga, and which of them are taken.
+    pub(crate) fn received(&self) -> (Vec<(Cow<'static, str>, String)>, Vec<u64>) {
+        let taken = self.steps.iter().filter_map(|one| match one.outcome {
+            Outcome::Over { received } => received,
+            _ => None,
+        });
+        (self.received.clone(), taken.collect())
     }
 
     /// What is known about a member of a group that has these numbers in its lane.
@@ -200,7 +228,10 @@ impl History {
                 let is_done = match outcome {
                     Outcome::Done { .. } => true,
                     Outcome::Settled { settled, .. } => matches!(settled, Settling::Done { .. }),
-                    Outcome::Refused { .. } | Outcome::InDoubt { .. } => false,
+                    Outcome::Refused { .. }
+                    | Outcome::InDoubt { .. }
+                    | Outcome::Waiting { .. }
+                    | Outcome::Over { .. } => false,
                 };
                 let ended = self.compensation(call);
                 let is_open =
@@ -234,7 +265,11 @@ impl History {
                 }
                 Settling::Nothing | Settling::Done { .. } => None,
             },
-            Outcome::Done { .. } | Outcome::Refused { .. } | Outcome::InDoubt { .. } => None,
+            Outcome::Done { .. }
+            | Outcome::Refused { .. }
+            | Outcome::InDoubt { .. }
+            | Outcome::Waiting { .. }
+            | Outcome::Over { .. } => None,
         });
         let compensated = self.compensations.iter();
         settled.chain(compensated.map(|(call, outcome)| (call, outcome.clone())))

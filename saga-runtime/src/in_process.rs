@@ -1,9 +1,11 @@
 //! The engine that runs a saga in the caller's future: no journal, and no allocation while all goes well.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Attempted, attempt_step, caught};
@@ -18,8 +20,9 @@ use crate::journal::Reason;
 use crate::place::{Attempt, Calls, Instance, Position, Role};
 use crate::pursuit::{Begin, BoxFuture, Pursuit, Surroundings};
 use crate::saga::{Saga, SagaEnd};
-use crate::step::{Kind, Step};
+use crate::step::{Kind, Step, StepMeta};
 use crate::telemetry;
+use crate::wait::{Events, Wait, WaitEnd};
 
 /// Runs one saga in the caller's future, without a journal.
 ///
@@ -36,6 +39,7 @@ pub struct InProcess<'a, S: ?Sized> {
     services: &'a S,
     id: Option<SagaId>,
     cancellation: Option<CancellationToken>,
+    events: Option<Events>,
 }
 
 impl<'a, S: ?Sized> InProcess<'a, S> {
@@ -45,6 +49,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
             services,
             id: None,
             cancellation: None,
+            events: None,
         }
     }
 
@@ -61,6 +66,14 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
     pub fn cancelled_by(self, token: CancellationToken) -> Self {
         Self {
             cancellation: Some(token),
+            ..self
+        }
+    }
+
+    /// Where the saga finds the events that it waits for. Without this, none ever comes.
+    pub fn receives(self, events: Events) -> Self {
+        Self {
+            events: Some(events),
             ..self
         }
     }
@@ -85,6 +98,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
         let effects = Effects {
             instance: Instance::new(G::META.name, self.id),
             control: Control::new(limits),
+            events: self.events,
         };
         async move { saga.drive(self.services, &effects).await }
     }
@@ -95,6 +109,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
 pub(crate) struct Effects {
     instance: Instance,
     control: Control,
+    events: Option<Events>,
 }
 
 impl Engine for Effects {
@@ -162,6 +177,21 @@ impl Engine for Effects {
             None => StepEnd::Done(output),
             // The saga was stopped during the attempt: what that has done is undone with the rest.
             Some(interruption) => StepEnd::interrupted(interruption, Settlement::Done(output)),
+        }
+    }
+
+    async fn wait(&self, _: &dyn Calls, _: &'static StepMeta, wait: Wait) -> WaitEnd<Infallible> {
+        let event = pin!(async {
+            match (wait.event, &self.events) {
+                (Some(name), Some(events)) => events.next(name).await,
+                _ => pending().await,
+            }
+        });
+        let passing = pin!(self.control.wait_within(wait.limit));
+        match select(event, passing).await {
+            Either::Left((received, _)) => WaitEnd::Received(received),
+            Either::Right((Some(interruption), _)) => WaitEnd::Stopped(interruption.into()),
+            Either::Right((None, _)) => WaitEnd::TimedOut,
         }
     }
 

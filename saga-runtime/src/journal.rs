@@ -55,8 +55,8 @@ pub trait Journal: Send + Sync + 'static {
     /// the same time exactly one gets [`Started::New`].
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
 
-    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, one of `names`, and held by
-    /// nobody or by a worker whose lease has run out. Each gets a new epoch.
+    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Rest), one of
+    /// `names`, and held by nobody or by a worker whose lease has run out. Each gets a new epoch.
     async fn claim(
         &self,
         worker: &Lease,
@@ -64,7 +64,11 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError>;
 
-    /// Takes over one saga that is open or stuck, for an operator.
+    /// When the next saga that [rests](Rest::Until) can go on, if there is one: a hint, so that nobody has to ask for it
+    /// all the time. It may have passed.
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError>;
+
+    /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Rest).
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError>;
 
     /// Extends the lease on all that `worker` holds, and says which of these sagas somebody wants cancelled.
@@ -80,12 +84,12 @@ pub trait Journal: Send + Sync + 'static {
         events: Vec<Event>,
     ) -> Result<(), AppendError>;
 
-    /// Lets go of a saga: it can be claimed at once, and this claim is not counted against it. `in_doubt` says that the step
-    /// after the last entry may have been requested: [`Claimed::orderly`] is `false` the next time. A claim that is fenced
-    /// is let go of already.
-    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError>;
+    /// Lets go of a saga: it can be claimed when its `rest` is over, and this claim is not counted against it. `in_doubt`
+    /// says that the step after the last entry may have been requested: [`Claimed::orderly`] is `false` the next time. A
+    /// claim that is fenced is let go of already.
+    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError>;
 
-    /// Notes that somebody wants the saga cancelled. Its holder learns of it by [`renew`](Self::renew), or when it is
+    /// Notes that somebody wants the saga cancelled, which ends its [rest](Rest). Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError>;
 
@@ -114,6 +118,29 @@ pub struct Lease {
     pub worker: Worker,
     /// How long, from the moment when the journal hears of it.
     pub duration: Duration,
+}
+
+/// How long a saga that is let go of has nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It can go on.
+    None,
+    /// It sleeps until then, by the clock of the journal.
+    Until(SystemTime),
+    /// It waits for somebody who claims it by its id.
+    UntilCalled,
+}
+
+impl Rest {
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_over(self, now: SystemTime) -> bool {
+        match self {
+            Self::None => true,
+            Self::Until(time) => time <= now,
+            Self::UntilCalled => false,
+        }
+    }
 }
 
 /// What has become of a start.

@@ -9,6 +9,7 @@ mod note;
 mod payload;
 mod replay;
 mod request;
+mod wait;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +31,8 @@ use crate::payload::Payload;
 use crate::place::{Calls, Instance, Position};
 use crate::recorder::{LetGo, Recorder};
 use crate::saga::{Saga, SagaEnd};
-use crate::step::Step;
+use crate::step::{Step, StepMeta};
+use crate::wait::{Wait, WaitEnd};
 
 /// What a coordinator decides for all of its sagas.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,8 @@ pub(crate) struct Policies {
     pub(crate) attempt_timeout: Duration,
     /// The largest input or output that is written down, in bytes of JSON.
     pub(crate) payload_limit: usize,
+    /// The longest wait for which a saga is not let go of.
+    pub(crate) patience: Duration,
 }
 
 /// One saga that is held by a worker.
@@ -151,6 +155,18 @@ impl Engine for Journaled {
         {
             Ok(end) => end,
             Err(let_go) => StepEnd::Suspended(let_go),
+        }
+    }
+
+    async fn wait<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        part: &'static StepMeta,
+        wait: Wait,
+    ) -> WaitEnd<LetGo> {
+        match self.wait_until_over(calls, part, wait).await {
+            Ok(end) => end,
+            Err(let_go) => WaitEnd::Suspended(let_go),
         }
     }
 

@@ -3,10 +3,16 @@
 use crate::payload::Payload;
 use crate::step::Kind;
 
-/// One of [`Compensatable`], [`NothingToUndo`], [`Pivot`], [`Retriable`].
+/// One of [`Compensatable`], [`NothingToUndo`], [`Pivot`], [`Retriable`], [`Waiting`].
 pub trait StepKind: sealed::Sealed + Send + Sync + 'static {
     /// The kind as data.
     const KIND: Kind;
+
+    /// What the body gets if it looks at the failure itself: the whole result, or, where nothing can fail, the output.
+    type Returned<T, F>;
+
+    /// What the body gets.
+    fn returned<T, F>(returned: Result<T, F>) -> Self::Returned<T, F>;
 
     /// What is kept of a finished step's output until the saga ends.
     type Kept<T: Send + Sync + 'static>: Send + Sync + 'static;
@@ -23,7 +29,7 @@ mod sealed {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident, $value:ident in $keep:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $value:ident keeps $keep:ident, gives $give:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         #[non_exhaustive]
@@ -33,10 +39,30 @@ macro_rules! kinds {
 
         impl StepKind for $name {
             const KIND: Kind = Kind::$value;
-            kinds!(@ $keep);
+            kinds!(@ keeps $keep);
+            kinds!(@ gives $give);
         }
     )*};
-    (@ output) => {
+    (@ gives result) => {
+        type Returned<T, F> = Result<T, F>;
+
+        #[inline]
+        fn returned<T, F>(returned: Result<T, F>) -> Result<T, F> {
+            returned
+        }
+    };
+    (@ gives output) => {
+        type Returned<T, F> = T;
+
+        #[inline]
+        fn returned<T, F>(returned: Result<T, F>) -> T {
+            match returned {
+                Ok(output) => output,
+                Err(_) => unreachable!("a wait does not refuse"),
+            }
+        }
+    };
+    (@ keeps output) => {
         type Kept<T: Send + Sync + 'static> = T;
 
         #[inline]
@@ -49,7 +75,7 @@ macro_rules! kinds {
             Some(kept)
         }
     };
-    (@ nothing) => {
+    (@ keeps nothing) => {
         type Kept<T: Send + Sync + 'static> = ();
 
         #[inline]
@@ -64,11 +90,13 @@ macro_rules! kinds {
 
 kinds! {
     /// A step with a compensation: `compensate = path`.
-    Compensatable, Compensatable in output;
+    Compensatable, Compensatable keeps output, gives result;
     /// A step that has nothing to undo: `compensate = ()`.
-    NothingToUndo, NothingToUndo in nothing;
+    NothingToUndo, NothingToUndo keeps nothing, gives result;
     /// A step that can't be undone: `pivot`.
-    Pivot, Pivot in nothing;
+    Pivot, Pivot keeps nothing, gives result;
     /// A step that is retried until it succeeds: `retriable`.
-    Retriable, Retriable in nothing;
+    Retriable, Retriable keeps nothing, gives result;
+    /// No step: the saga waits. It never fails, and there is nothing to undo.
+    Waiting, NothingToUndo keeps nothing, gives output;
 }

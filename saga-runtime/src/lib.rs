@@ -97,6 +97,7 @@ mod step;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod wait;
 mod wiring;
 
 #[doc(hidden)]
@@ -124,6 +125,7 @@ pub use retry::{Backoffs, RetryPolicy};
 pub use saga::{Saga, SagaEnd, SagaMeta};
 pub use shape::{Arm, InnerSaga, Node, Repeat, Shape};
 pub use step::{Call, Kind, Step, StepMeta};
+pub use wait::{EventName, Events, Wait, WaitEnd, Waits, event, event_within, sleep};
 
 /// Makes a step of a free `async fn`.
 ///

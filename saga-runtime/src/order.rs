@@ -14,9 +14,8 @@ mod phase;
 
 use std::marker::PhantomData;
 
-use crate::kind::Retriable;
 use crate::part::Part;
-use phase::{Admits, AdmitsPivot, Grouped, Phase, StandsBeside, Undoable, Undone};
+use phase::{Admits, AdmitsPivot, Grouped, Phase, StandsBeside, Undoable, Undone, Unfailing};
 
 /// A point in the body of a saga: `Since` is the step since which it only goes forward, or [`Start`].
 #[derive(Debug)]
@@ -204,7 +203,7 @@ pub trait NeverFails: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind = Retriable>> NeverFails for P {}
+impl<P: Part<Kind: Unfailing>> NeverFails for P {}
 
 /// Two ways meet: the stricter one counts.
 pub trait Join<Other>: Sized {

@@ -16,8 +16,11 @@ pub use crate::run::{
     Unwinding, Unwound, Watch,
 };
 pub use crate::shape::{arm, group, inner, part as shape_of, repeat};
+pub use crate::wait::{Awaited, Came, CameWithin, Never, Slept};
 
 use crate::context::Context;
+use crate::kind::StepKind;
+use crate::part::Part;
 use crate::step::{Call, Step};
 
 /// The call of a step.
@@ -27,6 +30,15 @@ pub fn call<'run, 'a, S: Step>(
     args: S::Args<'a>,
 ) -> Call<'run, 'a, S> {
     Call::new(cx, args)
+}
+
+/// What the body gets from `call.await`.
+#[inline]
+pub fn returned<P: Part, T, F>(
+    _: Site<P>,
+    returned: Result<T, F>,
+) -> <P::Kind as StepKind>::Returned<T, F> {
+    P::Kind::returned(returned)
 }
 
 /// Gives a block its return type; never called.

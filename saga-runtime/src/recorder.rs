@@ -1,15 +1,19 @@
 //! Writes down what one saga does: events are noted as they happen, and written together before the next request.
 //! What they mean is `history.rs`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Reason};
+use crate::history::History;
+use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Reason, Rest};
 use crate::lane::Doubt;
 use crate::retry::RetryPolicy;
 
@@ -20,6 +24,8 @@ pub(crate) enum LetGo {
     Shutdown,
     /// Somebody else has claimed it.
     Fenced,
+    /// It has nothing to do for a while.
+    Asleep(Rest),
     /// The journal can't be reached, and the lease has run out.
     Unreachable(String),
     /// It can't go on by itself.
@@ -29,6 +35,7 @@ pub(crate) enum LetGo {
 impl fmt::Display for LetGo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Asleep(_) => f.write_str("it waits for a time or an event"),
             Self::Shutdown => f.write_str("the coordinator shuts down"),
             Self::Fenced => f.write_str("somebody else has taken it over"),
             Self::Unreachable(message) => f.write_str(message),
@@ -75,12 +82,46 @@ impl Tenure {
     }
 }
 
+/// What has happened and is not written yet, and what was sent to the saga.
+struct Noted {
+    events: Vec<Event>,
+    inbox: Inbox,
+    /// Whether nothing is noted any more.
+    is_closed: bool,
+}
+
+/// The events that were sent to a saga.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    events: Vec<(Cow<'static, str>, String)>,
+    /// The numbers of those that have ended a wait.
+    taken: Vec<u64>,
+}
+
+impl Inbox {
+    /// What is written down of them.
+    pub(crate) fn of(history: &History) -> Self {
+        let (events, taken) = history.received();
+        Self { events, taken }
+    }
+
+    /// The oldest event with this name that is not taken yet.
+    fn next(&self, name: &str) -> Option<u64> {
+        let numbered = self.events.iter().zip(0..);
+        let mut numbered =
+            numbered.filter(|((one, _), number)| one == name && !self.taken.contains(number));
+        numbered.next().map(|(_, number)| number)
+    }
+}
+
 /// The entries of one saga that is held.
 pub(crate) struct Recorder {
     journal: Arc<dyn Journal>,
     claim: Claim,
     tenure: Arc<Tenure>,
-    noted: Mutex<Vec<Event>>,
+    noted: Mutex<Noted>,
+    /// An event was sent to the saga.
+    delivered: Notify,
     /// The number of the next entry. Held while entries are written, so that they stay in order.
     next: tokio::sync::Mutex<u64>,
     in_doubt: Doubt,
@@ -104,13 +145,19 @@ impl Recorder {
         claim: Claim,
         next: u64,
         in_doubt: bool,
+        inbox: Inbox,
         tenure: Arc<Tenure>,
     ) -> Self {
         Self {
             journal,
             claim,
             tenure,
-            noted: Mutex::default(),
+            noted: Mutex::new(Noted {
+                events: Vec::new(),
+                inbox,
+                is_closed: false,
+            }),
+            delivered: Notify::new(),
             next: tokio::sync::Mutex::new(next),
             in_doubt: Doubt::new(in_doubt),
         }
@@ -126,7 +173,44 @@ impl Recorder {
 
     /// Notes what has happened; it is written with the next [`write`](Self::write).
     pub(crate) fn note(&self, event: Event) {
-        self.lock().push(event);
+        let mut noted = self.lock();
+        noted.is_closed |= event.ends_claim();
+        noted.events.push(event);
+    }
+
+    /// Notes that an event was sent to the saga; `false` if the saga does not take anything here any more.
+    pub(crate) fn deliver(&self, name: Cow<'static, str>, payload: String) -> bool {
+        let mut noted = self.lock();
+        if noted.is_closed {
+            return false;
+        }
+        noted.inbox.events.push((name.clone(), payload.clone()));
+        noted.events.push(Event::Received { name, payload });
+        self.delivered.notify_waiters();
+        true
+    }
+
+    /// Waits until an event is sent to the saga.
+    pub(crate) fn delivery(&self) -> Notified<'_> {
+        self.delivered.notified()
+    }
+
+    /// Takes the oldest event with this name that is not taken yet.
+    pub(crate) fn take_received(&self, name: &str) -> Option<(u64, String)> {
+        let inbox = &mut self.lock().inbox;
+        let number = inbox.next(name)?;
+        inbox.taken.push(number);
+        let (_, payload) = &inbox.events[usize::try_from(number).ok()?];
+        Some((number, payload.clone()))
+    }
+
+    /// The saga is about to be let go of until this event comes: from now on nothing is delivered here. `false` if it has
+    /// come.
+    pub(crate) fn rest(&self, name: Option<&str>) -> bool {
+        let mut noted = self.lock();
+        let is_there = name.is_some_and(|name| noted.inbox.next(name).is_some());
+        noted.is_closed |= !is_there;
+        !is_there
     }
 
     /// Writes what was noted. Tries again while the journal can't be reached and the lease holds.
@@ -135,7 +219,7 @@ impl Recorder {
     /// Why the saga has to be let go of. What was noted may be written or not.
     pub(crate) async fn write(&self) -> Result<(), LetGo> {
         let mut next = self.next.lock().await;
-        let events = mem::take(&mut *self.lock());
+        let events = mem::take(&mut self.lock().events);
         if events.is_empty() {
             return Ok(());
         }
@@ -170,12 +254,12 @@ impl Recorder {
     }
 
     /// Lets go of the saga, while nothing of it is under way.
-    pub(crate) async fn release(&self) -> Result<(), JournalError> {
+    pub(crate) async fn release(&self, rest: Rest) -> Result<(), JournalError> {
         let in_doubt = self.in_doubt.get();
-        self.journal.release(&self.claim, in_doubt).await
+        self.journal.release(&self.claim, in_doubt, rest).await
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Event>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

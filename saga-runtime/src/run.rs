@@ -86,7 +86,7 @@ impl<'run, E: Engine, U, R: Room> Run<'_, 'run, E, U, R> {
     /// costs little more than the call of its function. Whatever does not succeed at once goes to [`Self::pursue`].
     #[inline]
     pub fn trusts<C: Callable<'run, E>>(&self, _: &C, _: Site<C::Part>) -> bool {
-        !C::IS_SAGA && self.trusted && C::Part::PART.timeout.is_none()
+        C::IS_STEP && self.trusted && C::Part::PART.timeout.is_none()
     }
 
     /// Takes over the output of a step whose first attempt has succeeded.

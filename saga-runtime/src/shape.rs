@@ -37,6 +37,8 @@ pub enum Node {
     Group(Vec<Node>),
     /// Another saga is called: its steps are steps of this one.
     Saga(InnerSaga),
+    /// The saga waits for a time or an event.
+    Wait(&'static str),
     /// The body returns here.
     Return,
 }
@@ -97,7 +99,7 @@ fn collect<'a>(body: &'a [Node], steps: &mut Vec<&'a StepMeta>) {
             Node::Loop(each) => collect(&each.body, steps),
             Node::Group(members) => collect(members, steps),
             Node::Saga(saga) => collect(&saga.body, steps),
-            Node::Return => {}
+            Node::Wait(_) | Node::Return => {}
         }
     }
 }

@@ -73,6 +73,11 @@ macro_rules! journal_suite {
             a_first_claim_is_orderly
             a_claim_after_a_release_is_orderly
             a_claim_after_a_release_in_doubt_is_not
+            what_rests_is_not_claimed
+            the_next_to_wake_is_known
+            what_has_rested_is_claimed
+            what_rests_is_claimed_by_its_id
+            a_wish_to_cancel_ends_a_rest
             doubt_ends_with_the_next_entry
             a_claim_after_silence_is_not_orderly_and_counts
             an_entry_ends_the_count

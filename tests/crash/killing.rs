@@ -8,7 +8,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Sqlite, Started,
+    NewSaga, Page, Rest, Sqlite, Started,
 };
 
 use crate::participant::Defect;
@@ -74,6 +74,10 @@ impl Journal for Killing {
         Ok(claimed)
     }
 
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
+        self.journal.next_rest().await
+    }
+
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         self.journal.claim_one(worker, id).await
     }
@@ -121,8 +125,8 @@ impl Journal for Killing {
         appended
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
-        self.journal.release(claim, in_doubt).await
+    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+        self.journal.release(claim, in_doubt, rest).await
     }
 
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {

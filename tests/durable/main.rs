@@ -9,3 +9,4 @@ mod shop;
 mod shutdown;
 mod stopping;
 mod trouble;
+mod waiting;

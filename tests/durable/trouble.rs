@@ -9,7 +9,7 @@ use saga_runtime::SagaId;
 use saga_runtime::coordinator::{ExecuteError, StartError, SubmitError};
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Started, State,
+    Memory, NewSaga, Page, Rest, Started, State,
 };
 use tokio::sync::Notify;
 
@@ -57,6 +57,10 @@ impl Journal for Troubled {
         self.line()?.claim(worker, names, limit).await
     }
 
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
+        self.line()?.next_rest().await
+    }
+
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         self.line()?.claim_one(worker, id).await
     }
@@ -74,8 +78,8 @@ impl Journal for Troubled {
         self.line()?.append(claim, first, events).await
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
-        self.line()?.release(claim, in_doubt).await
+    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+        self.line()?.release(claim, in_doubt, rest).await
     }
 
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {

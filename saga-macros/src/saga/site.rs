@@ -103,7 +103,18 @@ pub(super) fn expand(
     // From the step's name to its `.await`: that is what a `?` behind it is said of.
     let keyword = Token![match](site.span);
     let arm = group(Delimiter::Brace, await_token.span, arm);
-    Expr::Verbatim(quote!(#keyword #called #arm))
+    let returned = quote!(#keyword #called #arm);
+    if site.refusal == Refusal::Ends {
+        return Expr::Verbatim(returned);
+    }
+    // What never fails gives its output itself.
+    let arguments = group(
+        Delimiter::Parenthesis,
+        site.span,
+        quote!(#site_variable, #returned),
+    );
+    let function = at(site.span, quote!(#private::returned));
+    Expr::Verbatim(quote!(#function #arguments))
 }
 
 // Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:

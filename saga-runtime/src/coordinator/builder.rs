@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::alarm::Alarm;
 use super::definition::Definitions;
 use super::error::StartError;
 use super::replies::Replies;
@@ -53,6 +54,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             policies: Policies {
                 attempt_timeout: Duration::from_mins(1),
                 payload_limit: 1024 * 1024,
+                patience: Duration::from_secs(1),
             },
             max_recoveries: 10,
             in_flight: 1000,
@@ -103,6 +105,13 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     /// The largest input or output, in bytes of JSON. 1 MiB if nothing is said.
     pub fn payload_limit(mut self, bytes: usize) -> Self {
         self.policies.payload_limit = bytes;
+        self
+    }
+
+    /// A saga that waits longer than this, in a `sleep` or for an event, is let go of until then: it costs a row and no task.
+    /// One second if nothing is said.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.policies.patience = patience;
         self
     }
 
@@ -167,6 +176,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             abandoned: Mutex::default(),
             waiters: Waiters::default(),
             replies: Replies::default(),
+            alarm: Alarm::default(),
             tasks: TaskTracker::new(),
         });
         inner.tasks.spawn(Arc::clone(&inner).renew_leases());

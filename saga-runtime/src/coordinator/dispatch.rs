@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Inner;
 use super::run::Claimant;
-use crate::journal::Claimed;
+use crate::journal::{Claimed, Rest};
 use crate::telemetry;
 
 /// The most sagas that are taken over in one go.
@@ -40,7 +40,9 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                     Ok(_) => at_once = BATCH,
                 }
             }
-            let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;
+            let next = self.journal.next_rest().await.unwrap_or_default();
+            let pause = self.alarm.set(next, self.poll_interval);
+            let _ = tokio::time::timeout(pause, self.work.notified()).await;
         }
     }
 
@@ -119,7 +121,12 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     async fn release_abandoned(&self) {
         let abandoned = std::mem::take(&mut *self.abandoned());
         for claim in abandoned {
-            if self.journal.release(&claim, true).await.is_err() {
+            if self
+                .journal
+                .release(&claim, true, Rest::None)
+                .await
+                .is_err()
+            {
                 self.abandoned().push(claim);
             } else {
                 self.work.notify_one();

@@ -209,6 +209,9 @@ pub enum OperatorError {
     /// Only a stuck saga can be changed by hand.
     #[error("the saga is not stuck, but {0}: it goes on by itself")]
     NotStuck(State),
+    /// Nothing can be sent to a stuck saga.
+    #[error("the saga is stuck: it takes no events until an operator lets it go on")]
+    Stuck,
     /// Another worker holds it.
     #[error("the saga is held by worker {0}")]
     Held(Worker),

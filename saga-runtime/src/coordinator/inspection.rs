@@ -208,6 +208,13 @@ impl fmt::Display for Line<'_> {
             Event::CompensationSkipped { step, reason } => {
                 write!(f, "{step} left as it is, by hand: {reason}")
             }
+            Event::Waiting { step, until: None } => write!(f, "{step} awaited"),
+            Event::Waiting { step, .. } => write!(f, "{step} begun"),
+            Event::Received { name, .. } => write!(f, "received event {name}"),
+            Event::WaitOver { step, received } => match received {
+                Some(_) => write!(f, "{step} has come"),
+                None => write!(f, "{step} over"),
+            },
             Event::StepCompleted { step, reason, .. } => {
                 write!(f, "{step} completed by hand: {reason}")
             }

@@ -11,7 +11,8 @@ use super::{Coordinator, Inner};
 use crate::history::History;
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, State, StepCall,
+    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, State,
+    StepCall,
 };
 use crate::step::Kind;
 
@@ -162,8 +163,10 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         if !self.journal.request_cancel(id, reason).await? {
             return Err(OperatorError::Unknown);
         }
-        if let Some(running) = running {
-            running.cancellation.cancel();
+        match running {
+            Some(running) => running.cancellation.cancel(),
+            // It may have been at rest.
+            None => self.work.notify_one(),
         }
         Ok(())
     }
@@ -196,7 +199,9 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                 Ok(())
             }
             Err(error) => {
-                let released = self.journal.release(&claimed.claim, !claimed.orderly);
+                let released = self
+                    .journal
+                    .release(&claimed.claim, !claimed.orderly, Rest::None);
                 if released.await.is_err() {
                     self.abandoned().push(claimed.claim);
                 }

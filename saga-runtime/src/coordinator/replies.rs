@@ -33,6 +33,13 @@ impl Replies {
         Some(answer)
     }
 
+    /// The saga does not run for a while: who waits for it, if anybody still does.
+    pub(super) fn keep<G: Saga>(&self, id: &SagaId, reply: Reply<G>) {
+        if !reply.is_unheard() {
+            self.lock().insert(id.clone(), Box::new(reply));
+        }
+    }
+
     /// The saga runs now: who waits for it.
     pub(super) fn take<G: Saga>(&self, id: &SagaId) -> Option<Reply<G>> {
         let reply = self.lock().remove(id)?;

@@ -15,10 +15,10 @@ use crate::attempt::message;
 use crate::control::{Control, Limits};
 use crate::history::History;
 use crate::id::SagaId;
-use crate::journal::{Claim, Claimed, Damage, Event, Reason};
+use crate::journal::{Claim, Claimed, Damage, Event, Reason, Rest};
 use crate::journaled::Journaled;
 use crate::place::Instance;
-use crate::recorder::{LetGo, Recorder};
+use crate::recorder::{Inbox, LetGo, Recorder};
 use crate::saga::{Saga, SagaEnd};
 use crate::telemetry;
 
@@ -79,6 +79,11 @@ pub(super) struct Reply<G: Saga>(oneshot::Sender<Answer<G>>);
 pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
 
 impl<G: Saga> Reply<G> {
+    /// Whether nobody waits for the end.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.0.is_closed()
+    }
+
     pub(super) fn channel() -> (Self, oneshot::Receiver<Answer<G>>) {
         let (sender, receiver) = oneshot::channel();
         (Self(sender), receiver)
@@ -102,13 +107,16 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             .map(|deadline| deadline.saturating_sub(elapsed));
         let limits = Limits::new(Some(cancellation.clone()), deadline);
         let control = Arc::new(Control::new(limits));
+        let recorder = self.recorder(&claimant);
         let running = Running {
             cancellation,
             control: Arc::clone(&control),
+            recorder: Arc::clone(&recorder),
         };
         self.running().insert(claimant.claim.id.clone(), running);
         let inner = Arc::clone(self);
-        self.tasks.spawn(inner.run(claimant, saga, control, reply));
+        let run = inner.run(claimant, saga, control, recorder, reply);
+        self.tasks.spawn(run);
     }
 
     async fn run<G>(
@@ -116,12 +124,12 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         claimant: Claimant,
         saga: G,
         control: Arc<Control>,
-        reply: Option<Reply<G>>,
+        recorder: Arc<Recorder>,
+        mut reply: Option<Reply<G>>,
     ) where
         G: Saga<Services = S>,
     {
         let id = claimant.claim.id.clone();
-        let recorder = self.recorder(&claimant);
         let engine = Journaled::new(
             Instance::new(G::META.name, Some(id.clone())),
             control,
@@ -138,6 +146,12 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             });
             SagaEnd::Suspended(LetGo::Stuck(reason))
         });
+        if let SagaEnd::Suspended(LetGo::Asleep(_)) = end
+            && let Some(reply) = reply.take()
+        {
+            // Whoever started it hears of its end when it has gone on.
+            self.replies.keep(&id, reply);
+        }
         let answer = self.finish(&id, &recorder, end).await;
         drop(claimant.slot);
         if let Some(Reply(reply)) = reply {
@@ -180,9 +194,11 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                 telemetry::stuck(id, &reason.code);
                 return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
             }
-            LetGo::Shutdown => {
-                if recorder.release().await.is_err() {
-                    self.abandoned().push(recorder.claim().clone());
+            LetGo::Shutdown => self.let_go_of(recorder, Rest::None).await,
+            LetGo::Asleep(rest) => {
+                self.let_go_of(recorder, *rest).await;
+                if self.alarm.is_next(*rest) {
+                    self.work.notify_one();
                 }
             }
             LetGo::Unreachable(_) => self.abandoned().push(recorder.claim().clone()),
@@ -192,6 +208,12 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             id: id.clone(),
             why: let_go.to_string(),
         })
+    }
+
+    async fn let_go_of(&self, recorder: &Recorder, rest: Rest) {
+        if recorder.release(rest).await.is_err() {
+            self.abandoned().push(recorder.claim().clone());
+        }
     }
 
     /// Writes down that a saga that can't be run is stuck.
@@ -220,7 +242,9 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
         let inner = Arc::clone(self);
         self.tasks.spawn(async move {
-            let released = inner.journal.release(&claimant.claim, claimant.in_doubt);
+            let released = inner
+                .journal
+                .release(&claimant.claim, claimant.in_doubt, Rest::None);
             if released.await.is_err() {
                 inner.abandoned().push(claimant.claim);
             }
@@ -233,6 +257,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             claimant.claim.clone(),
             claimant.next,
             claimant.in_doubt,
+            Inbox::of(&claimant.history),
             Arc::clone(&self.tenure),
         ))
     }

@@ -43,6 +43,12 @@ impl History {
                 self.push(step, Outcome::InDoubt { reason })
             }
             Event::StepSettled { step, settled } => self.settle(step, settled),
+            Event::Waiting { step, until } => self.push(step, Outcome::Waiting { until: *until }),
+            Event::WaitOver { step, received } => self.wait_over(step, *received),
+            Event::Received { name, payload } => {
+                self.received.push((name.clone(), payload.clone()));
+                true
+            }
             Event::Compensating { step, reason } => {
                 let decision = Decision {
                     step: step.as_ref().map(ToString::to_string),
@@ -182,6 +188,20 @@ impl History {
             outcome,
         });
         true
+    }
+
+    /// A wait is over, also one that has not been seen to begin: the event was there already.
+    fn wait_over(&mut self, step: &StepCall, received: Option<u64>) -> bool {
+        let is_there = received.is_none_or(|number| number < self.received.len() as u64);
+        let mut steps = self.steps.iter_mut();
+        match steps.find(|one| one.call.is_same(step)) {
+            None => is_there && self.push(step, Outcome::Over { received }),
+            Some(one) => {
+                let was_waiting = matches!(one.outcome, Outcome::Waiting { .. });
+                one.outcome = Outcome::Over { received };
+                is_there && was_waiting && self.decision.is_none()
+            }
+        }
     }
 
     fn settle(&mut self, step: &StepCall, settled: &Settled) -> bool {

@@ -1,14 +1,16 @@
 //! What happens in a saga, as it is written down: one event per outcome. Payloads are JSON text.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
 
 use crate::step::Kind;
 
 /// One entry of a saga's history.
 ///
 /// ```text
-/// forward     StepDone*  ( StepRefused | StepInDoubt StepSettled )?  Completed
+/// forward     ( StepDone | Waiting? WaitOver )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
+/// from others Received
 /// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +104,27 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The saga begins to wait for a time or an event.
+    Waiting {
+        /// The call: `sleep`, or `event:approved`.
+        step: StepCall,
+        /// Until when, in whole milliseconds.
+        until: Option<SystemTime>,
+    },
+    /// An event was sent to the saga. It may come at any time before the end.
+    Received {
+        /// The name of the event.
+        name: Cow<'static, str>,
+        /// What came with it.
+        payload: String,
+    },
+    /// The saga does not wait any more.
+    WaitOver {
+        /// The call.
+        step: StepCall,
+        /// Which of the events that were sent to the saga has come, counted from 0 over all names; none if the time is over.
+        received: Option<u64>,
+    },
     /// An operator has found out that a step in doubt was done.
     StepCompleted {
         /// The call.
@@ -137,6 +160,9 @@ impl Event {
             Self::CompensationResolved { .. } => "compensation_resolved",
             Self::CompensationSkipped { .. } => "compensation_skipped",
             Self::StepCompleted { .. } => "step_completed",
+            Self::Waiting { .. } => "waiting",
+            Self::Received { .. } => "received",
+            Self::WaitOver { .. } => "wait_over",
         }
     }
 
@@ -152,12 +178,15 @@ impl Event {
             | Self::CompensationFailed { step, .. }
             | Self::CompensationResolved { step, .. }
             | Self::CompensationSkipped { step, .. }
-            | Self::StepCompleted { step, .. } => Some(step),
+            | Self::StepCompleted { step, .. }
+            | Self::Waiting { step, .. }
+            | Self::WaitOver { step, .. } => Some(step),
             Self::Compensating { .. }
             | Self::Completed { .. }
             | Self::Compensated
             | Self::Stuck { .. }
-            | Self::Retried { .. } => None,
+            | Self::Retried { .. }
+            | Self::Received { .. } => None,
         }
     }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::lease::Leases;
 use super::{
     AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
-    JournalError, Lease, NewSaga, Page, Record, Started, State,
+    JournalError, Lease, NewSaga, Page, Record, Rest, Started, State,
 };
 use crate::id::SagaId;
 
@@ -33,6 +33,8 @@ struct Saga {
     entries: Vec<Entry>,
     /// Whether the step after the last entry may have been requested by a holder that let go.
     in_doubt: bool,
+    /// How long it has nothing to do.
+    rest: Rest,
     /// See [`Claimed::recoveries`].
     recoveries: u32,
 }
@@ -74,6 +76,7 @@ impl Saga {
     fn claim(&mut self, lease: &Lease) -> Claimed {
         // Whoever held it before did not let go of it.
         let is_cut_off = self.record.worker.is_some();
+        self.rest = Rest::None;
         let record = &mut self.record;
         record.epoch += 1;
         record.worker = Some(lease.worker.clone());
@@ -123,6 +126,7 @@ impl Journal for Memory {
             record: Record::new(saga, SystemTime::now()),
             entries: Vec::new(),
             in_doubt: false,
+            rest: Rest::None,
             recoveries: 0,
         };
         let claim = worker.map(|lease| {
@@ -147,15 +151,26 @@ impl Journal for Memory {
         let Sagas {
             by_number, leases, ..
         } = &mut *sagas;
+        let now = SystemTime::now();
         let can_go_on = |saga: &&mut Saga| {
             let Record {
                 saga: new, state, ..
             } = &saga.record;
             let is_open = !state.is_final() && *state != State::Stuck;
-            is_open && names.contains(&&*new.name) && saga.is_free(leases)
+            let is_awake = saga.rest.is_over(now);
+            is_open && is_awake && names.contains(&&*new.name) && saga.is_free(leases)
         };
         let free = by_number.values_mut().filter(can_go_on);
         Ok(free.take(limit).map(|saga| saga.claim(worker)).collect())
+    }
+
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
+        let sagas = self.lock();
+        let times = sagas.by_number.values().filter_map(|saga| match saga.rest {
+            Rest::Until(time) => Some(time),
+            Rest::None | Rest::UntilCalled => None,
+        });
+        Ok(times.min())
     }
 
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
@@ -221,9 +236,10 @@ impl Journal for Memory {
         Ok(())
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
+    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
         if let Some(saga) = self.lock().held(claim) {
             saga.record.worker = None;
+            saga.rest = rest;
             saga.in_doubt |= in_doubt;
             if saga.record.state != State::Stuck {
                 saga.record.state = State::Waiting;
@@ -236,6 +252,7 @@ impl Journal for Memory {
         let mut sagas = self.lock();
         let open = sagas.find(id).filter(|saga| !saga.record.state.is_final());
         let Some(saga) = open else { return Ok(false) };
+        saga.rest = Rest::None;
         saga.record
             .cancellation
             .get_or_insert_with(|| Cancellation {

@@ -117,8 +117,11 @@ impl State {
             | Event::StepRefused { .. }
             | Event::StepInDoubt { .. }
             | Event::StepSettled { .. }
+            | Event::Waiting { .. }
+            | Event::WaitOver { .. }
             | Event::Retried { .. } => Self::Running,
-            Event::CompensationResolved { .. }
+            Event::Received { .. }
+            | Event::CompensationResolved { .. }
             | Event::CompensationSkipped { .. }
             | Event::StepCompleted { .. } => self,
         }

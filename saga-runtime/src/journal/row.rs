@@ -1,6 +1,7 @@
 //! An event as columns, for stores that have tables: the same in each of them.
 
 use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
 
 use super::error::Damage;
 use super::event::{Event, Reason, Settled, StepCall};
@@ -25,6 +26,14 @@ pub struct Row {
     pub message: Option<String>,
     /// An output or an error, as JSON.
     pub payload: Option<String>,
+}
+
+/// Milliseconds since 1970.
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// The name of a step's kind in journals.
@@ -88,6 +97,18 @@ impl From<Event> for Row {
             Event::Compensated => row,
             Event::Stuck { reason } => row.reason(reason),
             Event::Retried { reason } => row.message(reason),
+            Event::Waiting { step, until } => Self {
+                payload: until.map(|until| millis(until).to_string()),
+                ..row.step(step)
+            },
+            Event::Received { name, payload } => Self {
+                step: Some(name),
+                ..row.payload(payload)
+            },
+            Event::WaitOver { step, received } => Self {
+                payload: received.map(|received| received.to_string()),
+                ..row.step(step)
+            },
             Event::CompensationResolved { step, reason }
             | Event::CompensationSkipped { step, reason } => row.step(step).message(reason),
             Event::StepCompleted {
@@ -208,6 +229,20 @@ impl Row {
                 output: columns.payload()?,
                 reason: columns.message()?,
             },
+            "waiting" => Event::Waiting {
+                until: columns
+                    .number()?
+                    .map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis)),
+                step: columns.call()?,
+            },
+            "received" => Event::Received {
+                name: columns.name()?,
+                payload: columns.payload()?,
+            },
+            "wait_over" => Event::WaitOver {
+                received: columns.number()?,
+                step: columns.call()?,
+            },
             other => return Err(Damage::new(seq, format!("there is no event `{other}`"))),
         };
         Ok(event)
@@ -226,6 +261,20 @@ impl Columns {
             let message = format!("a `{}` without its `{column}`", self.row.event);
             Damage::new(self.seq, message)
         })
+    }
+
+    fn name(&mut self) -> Result<Cow<'static, str>, Damage> {
+        let name = self.row.step.take();
+        self.need(name, "step")
+    }
+
+    /// A number as payload, if there is one.
+    fn number(&mut self) -> Result<Option<u64>, Damage> {
+        let number = self.row.payload.take().map(|number| number.parse());
+        let event = &self.row.event;
+        number
+            .transpose()
+            .map_err(|error| Damage::new(self.seq, format!("the payload of a `{event}`: {error}")))
     }
 
     fn call(&mut self) -> Result<StepCall, Damage> {

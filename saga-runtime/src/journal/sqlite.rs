@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 use super::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Row, Started,
+    NewSaga, Page, Rest, Row, Started,
 };
 use crate::id::SagaId;
 use op::Op;
@@ -157,6 +157,10 @@ impl Journal for Sqlite {
         .await
     }
 
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
+        self.0.reader.read(|rows| rows.next_rest()).await
+    }
+
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         let (lease, id) = (worker.clone(), id.clone());
         self.write(|reply| Op::ClaimOne { lease, id, reply }).await
@@ -186,11 +190,12 @@ impl Journal for Sqlite {
         .map(drop)
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
+    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
         let claim = claim.clone();
         self.write(|reply| Op::Release {
             claim,
             in_doubt,
+            rest,
             reply,
         })
         .await

@@ -76,6 +76,12 @@ impl Journaled {
                 };
                 stopped_for(why, Settlement::Nothing)
             }
+            Next::Waiting(_) | Next::Over(_) => {
+                return Err(self.changed(format_args!(
+                    "call {} is of step `{called}`, but a wait is written down",
+                    index + 1,
+                )));
+            }
             Next::Changed { recorded } => {
                 return Err(self.changed(format_args!(
                     "call {} is of step `{called}` ({}), but step `{recorded}` ({}) is written down",

@@ -1,7 +1,7 @@
 //! The phases of a saga as types, and which kinds of steps each of them admits.
 
 use super::Start;
-use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
+use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable, Waiting};
 use crate::part::Part;
 
 /// Everything so far can be undone.
@@ -51,6 +51,18 @@ pub trait Admits<K> {
     type Then<Since, S>;
 }
 
+impl Admits<Waiting> for Undoable {
+    type Then<Since, S> = Since;
+}
+
+impl Admits<Waiting> for AfterPivot {
+    type Then<Since, S> = Since;
+}
+
+impl Admits<Waiting> for AfterRetriable {
+    type Then<Since, S> = Since;
+}
+
 impl Admits<Compensatable> for Undoable {
     type Then<Since, S> = Since;
 }
@@ -87,6 +99,7 @@ impl<K> AdmitsPivot<K> for AfterRetriable {}
 impl AdmitsPivot<Compensatable> for AfterPivot {}
 impl AdmitsPivot<NothingToUndo> for AfterPivot {}
 impl AdmitsPivot<Retriable> for AfterPivot {}
+impl AdmitsPivot<Waiting> for AfterPivot {}
 
 /// What is of this kind may run at the same time as something else.
 pub trait Grouped {}
@@ -114,3 +127,10 @@ pub trait Undone {}
 
 impl Undone for Compensatable {}
 impl Undone for NothingToUndo {}
+impl Undone for Waiting {}
+
+/// What is of this kind never fails.
+pub trait Unfailing {}
+
+impl Unfailing for Retriable {}
+impl Unfailing for Waiting {}

@@ -27,7 +27,10 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
     /// What is left of it on the undo stack.
     type Entry: Send;
 
-    /// Whether it is a saga.
+    /// Whether it is a step, which has attempts.
+    const IS_STEP: bool;
+
+    /// Whether it is a saga, whose calls are in a lane of their own.
     const IS_SAGA: bool;
 
     /// What is left of a first attempt that has succeeded.
@@ -79,6 +82,17 @@ pub struct CallEnd<T, F, N, X> {
 }
 
 impl<T, F, N, X> CallEnd<T, F, N, X> {
+    /// It has given this output, or the saga ends here.
+    pub(crate) fn of(called: N, output: Result<T, Stop<X>>) -> Self {
+        let is_suspended = matches!(output, Err(Stop::Suspended(_)));
+        Self {
+            called: (!is_suspended).then_some(called),
+            settled: Vec::new(),
+            failed_at: None,
+            returned: output.map(Ok),
+        }
+    }
+
     /// Whether the engine lets go of the saga.
     pub(super) fn is_suspended(&self) -> bool {
         matches!(self.returned, Err(Stop::Suspended(_)))
@@ -113,6 +127,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for Call<'run, '_, S> {
     type Error = S::Error;
     type Entry = Called<'run, S>;
 
+    const IS_STEP: bool = true;
     const IS_SAGA: bool = false;
 
     #[inline]

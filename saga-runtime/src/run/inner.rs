@@ -106,6 +106,7 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
     type Error = G::Error;
     type Entry = Inner<'run, E>;
 
+    const IS_STEP: bool = false;
     const IS_SAGA: bool = true;
 
     fn done(&self, _: &G::Output) -> Inner<'run, E> {

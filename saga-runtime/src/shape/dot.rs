@@ -25,6 +25,7 @@ impl Shape {
                     Kind::Compensatable | Kind::NothingToUndo => (escape(step.name), "box"),
                 },
                 Point::Loop(of) => (escape(of), "trapezium"),
+                Point::Wait(name) => (escape(name), "cds"),
                 Point::Fork => ("at the same time".to_owned(), "triangle"),
                 Point::Choice => (String::new(), "diamond"),
                 Point::Completed => ("completed".to_owned(), "ellipse"),

@@ -43,6 +43,10 @@ impl Hash {
                     self.text(saga.name);
                     self.nodes(&saga.body);
                 }
+                Node::Wait(name) => {
+                    self.text("wait");
+                    self.text(name);
+                }
                 Node::Return => self.text("return"),
             }
         }

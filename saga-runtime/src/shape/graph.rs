@@ -17,6 +17,8 @@ pub(super) enum Point<'a> {
     Choice,
     /// What follows happens at the same time.
     Fork,
+    /// The saga waits.
+    Wait(&'a str),
     /// A saga that this one calls.
     Saga(&'a str),
     /// Another round begins, or the loop ends.
@@ -80,6 +82,7 @@ impl<'a> Graph<'a> {
                     ends = self.body(&saga.body, vec![(begin, None)], &mut inner);
                     ends.append(&mut inner);
                 }
+                Node::Wait(name) => ends = vec![(self.point(Point::Wait(name), &ends), None)],
                 Node::Return => returned.append(&mut ends),
                 Node::Branch(arms) => {
                     let choice = self.point(Point::Choice, &ends);

@@ -26,6 +26,7 @@ fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str
         write!(f, "\n{indent}{number}. ")?;
         match node {
             Node::Step(step) => write!(f, "{}: {}", step.name, undone(step))?,
+            Node::Wait(name) => write!(f, "{name}")?,
             Node::Return => write!(f, "return")?,
             Node::Group(members) => {
                 write!(f, "at the same time")?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Entry, Event, Journal, Lease, NewSaga, Reason, Record,
-    Started, StepCall, Worker,
+    Rest, Started, StepCall, Worker,
 };
 use crate::step::Kind;
 
@@ -173,7 +173,11 @@ impl<F: Factory> Fixture<F> {
     }
 
     pub(in crate::testing) async fn release(&self, claim: &Claim, in_doubt: bool) {
-        let released = self.journal.release(claim, in_doubt).await;
+        self.rest(claim, in_doubt, Rest::None).await;
+    }
+
+    pub(in crate::testing) async fn rest(&self, claim: &Claim, in_doubt: bool, rest: Rest) {
+        let released = self.journal.release(claim, in_doubt, rest).await;
         released.expect("the journal works");
     }
 

@@ -7,13 +7,14 @@ use crate::engine::ErrorRecord;
 use crate::run::SubSaga;
 use crate::saga::Saga;
 use crate::step::{Call, Step};
+use crate::wait::{Awaited, Never, Waits};
 
 /// What can be awaited in the body of a saga.
 #[diagnostic::on_unimplemented(
     message = "only steps can be awaited in a saga",
     label = "this is not a step",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
-    note = "other sagas can be called by their names; `sleep` and `event` are not supported yet"
+    note = "other sagas can be called by their names; `sleep` and `event` never fail and are awaited without a `?`"
 )]
 pub trait StepCall<C> {
     /// The call of a step that is awaited.
@@ -56,6 +57,28 @@ impl<'run, 'a, S: Step> HandledCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
     }
 }
 
+#[diagnostic::do_not_recommend]
+impl<W: Awaited> HandledCall<Self> for Waits<W> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}
+
+/// A call whose failure the body handles, and what that failure is.
+pub trait Handled {
+    /// The failure.
+    type Error;
+}
+
+impl<S: Step> Handled for Call<'_, '_, S> {
+    type Error = S::Error;
+}
+
+impl<W: Awaited> Handled for Waits<W> {
+    type Error = Never;
+}
+
 /// The error of a step whose refusal the body handles: a replay has to take the same branch, so it is recorded whole.
 #[diagnostic::on_unimplemented(
     message = "the error `{Self}` is handled by the saga, so it has to be `Serialize + Deserialize`",
@@ -65,17 +88,13 @@ impl<'run, 'a, S: Step> HandledCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
 )]
 pub trait RecordedError: Sized {
     /// The call of a step whose refusal is handled, and how the error is written down.
-    fn of<'run, 'a, S: Step<Error = Self>>(
-        call: Call<'run, 'a, S>,
-    ) -> (Call<'run, 'a, S>, ErrorRecord<Self>);
+    fn of<C: Handled<Error = Self>>(call: C) -> (C, ErrorRecord<Self>);
 }
 
 #[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned> RecordedError for E {
     #[inline]
-    fn of<'run, 'a, S: Step<Error = Self>>(
-        call: Call<'run, 'a, S>,
-    ) -> (Call<'run, 'a, S>, ErrorRecord<Self>) {
+    fn of<C: Handled<Error = Self>>(call: C) -> (C, ErrorRecord<Self>) {
         let errors = ErrorRecord::Whole {
             write: |error| serde_json::to_string(error),
             read: |text| serde_json::from_str(text),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Started,
+    Memory, NewSaga, Page, Rest, Started,
 };
 use tokio::sync::Notify;
 
@@ -66,6 +66,10 @@ impl Journal for Crashing {
         self.journal.claim(worker, names, limit).await
     }
 
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
+        self.journal.next_rest().await
+    }
+
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         self.journal.claim_one(worker, id).await
     }
@@ -92,8 +96,8 @@ impl Journal for Crashing {
         }
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool) -> Result<(), JournalError> {
-        self.journal.release(claim, in_doubt).await
+    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+        self.journal.release(claim, in_doubt, rest).await
     }
 
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {

@@ -9,6 +9,7 @@ use super::program::{Go, Op};
 #[derive(Debug, PartialEq)]
 pub(super) struct Expected {
     pub(super) ended: Ended,
+    pub(super) naps: u64,
     /// The keys that steps are asked under, sorted.
     pub(super) asked: Vec<String>,
     /// The keys that compensations are asked under, in order.
@@ -22,6 +23,7 @@ struct Model<'a> {
     asked: Vec<String>,
     /// What was done and has to be undone, in the order of the source.
     done: Vec<String>,
+    naps: u64,
 }
 
 /// The body of one saga.
@@ -39,6 +41,7 @@ impl Expected {
             refused,
             asked: Vec::new(),
             done: Vec::new(),
+            naps: 0,
         };
         let mut body = Body {
             path: String::new(),
@@ -48,6 +51,7 @@ impl Expected {
         let Model {
             mut asked,
             mut done,
+            naps,
             ..
         } = model;
         asked.sort();
@@ -61,6 +65,7 @@ impl Expected {
         };
         Self {
             ended,
+            naps,
             asked,
             undone,
             left,
@@ -69,7 +74,7 @@ impl Expected {
 
     /// At least as many writes as the saga needs.
     pub(super) fn writes(&self) -> u64 {
-        (self.asked.len() + self.undone.len() + 2) as u64
+        (self.asked.len() + self.undone.len() + 2) as u64 + 2 * self.naps
     }
 }
 
@@ -106,6 +111,10 @@ impl Model<'_> {
             count += match op {
                 Op::Work => self.step(body, "work")?,
                 Op::Look => self.step(body, "look")?,
+                Op::Nap => {
+                    self.naps += 1;
+                    0
+                }
                 Op::Pair => {
                     let (one, other) = (self.step(body, "work"), self.step(body, "work"));
                     one? + other?

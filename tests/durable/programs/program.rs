@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use saga_runtime::{Context, saga, step};
+use saga_runtime::{Context, saga, sleep, step};
 use serde::{Deserialize, Serialize};
 
 /// One thing that a program does.
@@ -14,6 +15,8 @@ pub(crate) enum Op {
     Work,
     /// A step that has nothing to undo.
     Look,
+    /// A short sleep.
+    Nap,
     /// Two steps at the same time.
     Pair,
     /// Three parts at the same time: a saga, a step, a saga.
@@ -126,6 +129,7 @@ saga!(
                     done += 1;
                 }
                 Op::Look => look(cx).await?,
+                Op::Nap => sleep(cx, Duration::from_millis(1)).await,
                 Op::Pair => {
                     try_join!(work(cx), work(cx))?;
                     done += 2;
@@ -192,6 +196,7 @@ impl Author {
         let next = depth.saturating_sub(1);
         match choice {
             0..4 => Op::Work,
+            4 if self.below(2) == 0 => Op::Nap,
             4 => Op::Look,
             5 => Op::Pair,
             6 => {

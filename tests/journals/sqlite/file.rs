@@ -308,3 +308,30 @@ async fn people_can_read_it() {
     let listed = journal.list(&Filter::default().state(State::Running)).await;
     assert_eq!(listed.expect("the journal works").sagas.len(), 1);
 }
+
+#[tokio::test]
+async fn a_journal_of_an_older_version_is_brought_up_to_date_and_nothing_is_lost() {
+    const FIRST: &str = include_str!(
+        "../../../saga-runtime/src/journal/sqlite/migrations/0001_sagas_and_entries.sql"
+    );
+    let folder = folder();
+    let path = folder.path().join("sagas.db");
+    let connection = Connection::open(&path).expect("a new database");
+    let written = connection.execute_batch(&format!(
+        "{FIRST}
+         INSERT INTO sagas (id, name, version, fingerprint, input, started_at, epoch) VALUES ('old', 'order', 1, 17, '{{}}', 5, 1);
+         INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, payload)
+         VALUES (1, 1, 6, 'step_done', 'charge', 0, 'compensatable', 1, '7');
+         PRAGMA application_id = {}; PRAGMA user_version = 1;",
+        0x7361_6761,
+    ));
+    written.expect("it is valid");
+    drop(connection);
+
+    let journal = Sqlite::open(&path).await.expect("it can be migrated");
+    let claimed = journal.claim(&lease(), &["order"], 10).await;
+    let claimed = claimed.expect("it can be claimed");
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(claimed[0].claim.id.as_str(), "old");
+    assert_eq!(claimed[0].next, 2, "its entry is still there");
+}

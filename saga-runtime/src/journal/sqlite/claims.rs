@@ -1,9 +1,11 @@
 //! How sagas are taken over.
 
+use std::time::SystemTime;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::held::{Change, Held};
-use super::rows::Rows;
+use super::rows::{Rows, millis};
 use super::store::Store;
 use crate::id::SagaId;
 use crate::journal::{Claim, Claimed, ClaimedOne, Lease};
@@ -27,11 +29,12 @@ impl Store {
         self.leases.renew(lease);
         // From here on whatever is open by its row is open.
         self.note_closed()?;
+        self.wake(SystemTime::now())?;
         let names = serde_json::to_string(names).unwrap_or_default();
         let free = {
             let mut open = self.connection.prepare_cached(
                 "SELECT number, worker, claimed_seq, recoveries, doubt_seq FROM sagas \
-                 WHERE closed IS NULL AND name IN (SELECT value FROM json_each(?)) ORDER BY number",
+                 WHERE closed IS NULL AND wake_at IS NULL AND name IN (SELECT value FROM json_each(?)) ORDER BY number",
             )?;
             let rows = open.query_map([names], free)?;
             let is_free = |free: &Free| self.is_free(free);
@@ -80,6 +83,14 @@ impl Store {
         }
     }
 
+    /// Ends the rest of the sagas whose time has come.
+    fn wake(&self, now: SystemTime) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE sagas SET wake_at = NULL WHERE wake_at <= ?")?
+            .execute([millis(now)])
+            .map(drop)
+    }
+
     /// Whether nobody holds the saga, or somebody whose lease has run out.
     fn is_free(&self, free: &Free) -> bool {
         let holder = free.worker.as_deref().map(crate::journal::Worker::new);
@@ -98,7 +109,7 @@ impl Store {
         let recoveries = before + u32::from(is_cut_off);
         self.connection
             .prepare_cached(
-                "UPDATE sagas SET epoch = epoch + 1, worker = ?, claimed_seq = ?, recoveries = ?, closed = NULL \
+                "UPDATE sagas SET epoch = epoch + 1, worker = ?, claimed_seq = ?, recoveries = ?, closed = NULL, wake_at = NULL \
                  WHERE number = ?",
             )?
             .execute(params![

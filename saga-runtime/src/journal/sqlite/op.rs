@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::store::{Failure, Store};
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, JournalError, Lease, NewSaga, Row, Started,
+    AppendError, Claim, Claimed, ClaimedOne, JournalError, Lease, NewSaga, Rest, Row, Started,
 };
 
 type Reply<T, E = JournalError> = oneshot::Sender<Result<T, E>>;
@@ -44,6 +44,7 @@ pub(super) enum Op {
     Release {
         claim: Claim,
         in_doubt: bool,
+        rest: Rest,
         reply: Reply<()>,
     },
     RequestCancel {
@@ -102,9 +103,12 @@ impl Op {
             Self::ClaimOne { lease, id, .. } => Outcome::ClaimOne(store.claim_one(lease, id)?),
             Self::Renew { lease, .. } => Outcome::Renew(store.renew(lease)?),
             Self::Release {
-                claim, in_doubt, ..
+                claim,
+                in_doubt,
+                rest,
+                ..
             } => {
-                store.release(claim, *in_doubt)?;
+                store.release(claim, *in_doubt, *rest)?;
                 Outcome::Release
             }
             Self::RequestCancel { id, reason, .. } => {

@@ -128,6 +128,15 @@ impl Rows<'_> {
         Ok(last.cast_unsigned())
     }
 
+    /// When the next saga wakes that sleeps.
+    pub(super) fn next_rest(&self) -> rusqlite::Result<Option<SystemTime>> {
+        let mut statement = self
+            .0
+            .prepare_cached("SELECT min(wake_at) FROM sagas WHERE wake_at IS NOT NULL")?;
+        let next: Option<i64> = statement.query_row([], |row| row.get(0))?;
+        Ok(next.filter(|next| *next < i64::MAX).map(time))
+    }
+
     /// The newest sagas first.
     pub(super) fn list(&self, filter: &Filter) -> rusqlite::Result<Page> {
         let (sql, values) = query(filter);

@@ -13,10 +13,16 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    name: "0001_sagas_and_entries",
-    sql: include_str!("migrations/0001_sagas_and_entries.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        name: "0001_sagas_and_entries",
+        sql: include_str!("migrations/0001_sagas_and_entries.sql"),
+    },
+    Migration {
+        name: "0002_sleeping_sagas",
+        sql: include_str!("migrations/0002_sleeping_sagas.sql"),
+    },
+];
 
 /// Checks that the file is a journal of this version or an older one.
 pub(super) fn check(connection: &Connection) -> Result<usize, JournalError> {

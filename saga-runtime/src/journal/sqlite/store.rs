@@ -9,7 +9,7 @@ use super::held::{AllHeld, Change, Held};
 use super::rows::{Rows, millis};
 use crate::id::SagaId;
 use crate::journal::lease::Leases;
-use crate::journal::{AppendError, Claim, Lease, NewSaga, Row, Started, State};
+use crate::journal::{AppendError, Claim, Lease, NewSaga, Rest, Row, Started, State};
 
 /// The tables, and what is known of them in memory.
 pub(super) struct Store {
@@ -162,16 +162,21 @@ impl Store {
         }
     }
 
-    pub(super) fn release(&mut self, claim: &Claim, in_doubt: bool) -> rusqlite::Result<()> {
+    pub(super) fn release(
+        &mut self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Rest,
+    ) -> rusqlite::Result<()> {
         let Some(held) = self.held.by_claim(claim) else {
             return Ok(());
         };
         let doubt = in_doubt.then(|| (held.next - 1).cast_signed());
         self.connection
             .prepare_cached(
-                "UPDATE sagas SET worker = NULL, doubt_seq = coalesce(?, doubt_seq) WHERE number = ?",
+                "UPDATE sagas SET worker = NULL, wake_at = ?, doubt_seq = coalesce(?, doubt_seq) WHERE number = ?",
             )?
-            .execute(params![doubt, held.number])?;
+            .execute(params![wake_at(rest), doubt, held.number])?;
         self.held.stage(Change::LetGo(claim.id.clone()));
         Ok(())
     }
@@ -180,7 +185,7 @@ impl Store {
     pub(super) fn renew(&mut self, lease: &Lease) -> rusqlite::Result<Vec<SagaId>> {
         self.leases.renew(lease);
         let mut cancelled = self.connection.prepare_cached(
-            "SELECT id FROM sagas WHERE closed IS NULL AND cancel_reason IS NOT NULL",
+            "SELECT id FROM sagas WHERE closed IS NULL AND wake_at IS NULL AND cancel_reason IS NOT NULL",
         )?;
         let ids = cancelled.query_map([], |row| row.get::<_, String>(0))?;
         let mut of_worker = Vec::new();
@@ -203,7 +208,8 @@ impl Store {
         }
         self.connection
             .prepare_cached(
-                "UPDATE sagas SET cancel_reason = ?, cancel_at = ? WHERE number = ? AND cancel_reason IS NULL",
+                "UPDATE sagas SET cancel_reason = ?, cancel_at = ?, wake_at = NULL \
+                 WHERE number = ? AND cancel_reason IS NULL",
             )?
             .execute(params![reason, millis(SystemTime::now()), number])?;
         Ok(true)
@@ -241,7 +247,7 @@ impl Store {
             .execute(
                 "UPDATE sagas SET closed = last, worker = NULL FROM (\
                  SELECT s.number AS ended, (SELECT event FROM entries WHERE saga = s.number ORDER BY seq DESC LIMIT 1) AS last \
-                 FROM sagas s WHERE s.closed IS NULL) \
+                 FROM sagas s WHERE s.closed IS NULL AND s.wake_at IS NULL) \
                  WHERE number = ended AND last IN ('completed', 'compensated', 'stuck')",
                 [],
             )
@@ -253,6 +259,15 @@ impl Store {
             .connection
             .prepare_cached("UPDATE sagas SET closed = ?, worker = NULL WHERE number = ?")?;
         update.execute(params![state, number]).map(|_| ())
+    }
+}
+
+/// When a saga that is let go of is to go on; empty if at once.
+fn wake_at(rest: Rest) -> Option<i64> {
+    match rest {
+        Rest::None => None,
+        Rest::Until(time) => Some(millis(time)),
+        Rest::UntilCalled => Some(i64::MAX),
     }
 }
 

@@ -1,6 +1,8 @@
 //! How sagas are taken over.
 
-use crate::journal::{ClaimedOne, Journal, State};
+use std::time::{Duration, SystemTime};
+
+use crate::journal::{ClaimedOne, Journal, Rest, State};
 use crate::testing::fixture::{Factory, Fixture, completed, done, id, ids, lease, new, silent};
 
 pub async fn what_waits_can_be_claimed<F: Factory>(test: Fixture<F>) {
@@ -97,6 +99,65 @@ pub async fn a_claim_after_a_release_is_orderly<F: Factory>(test: Fixture<F>) {
     test.append(&claim, 1, &[done("a")]).await;
     test.release(&claim, false).await;
     assert!(test.claim_only(&lease("a")).await.orderly);
+}
+
+pub async fn what_rests_is_not_claimed<F: Factory>(test: Fixture<F>) {
+    let later = SystemTime::now() + Duration::from_hours(1);
+    for (saga, rest) in [("a", Rest::Until(later)), ("b", Rest::UntilCalled)] {
+        let claim = test.started(saga).await;
+        test.rest(&claim, false, rest).await;
+    }
+    assert_eq!(test.claim(&lease("a"), 9).await.len(), 0);
+}
+
+pub async fn the_next_to_wake_is_known<F: Factory>(test: Fixture<F>) {
+    assert_eq!(
+        test.journal.next_rest().await.expect("the journal works"),
+        None
+    );
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+    for (saga, secs) in [("a", 9), ("b", 3), ("c", 6)] {
+        let claim = test.started(saga).await;
+        let rest = Rest::Until(now + Duration::from_secs(secs));
+        test.rest(&claim, false, rest).await;
+    }
+    let claim = test.started("d").await;
+    test.rest(&claim, false, Rest::UntilCalled).await;
+    let next = test.journal.next_rest().await.expect("the journal works");
+    assert_eq!(next, Some(now + Duration::from_secs(3)));
+}
+
+pub async fn what_has_rested_is_claimed<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    let before = SystemTime::now() - Duration::from_millis(1);
+    test.rest(&claim, false, Rest::Until(before)).await;
+    let claimed = test.claim_only(&lease("a")).await;
+    assert!(claimed.orderly);
+    assert_eq!(claimed.recoveries, 0);
+    // The rest was that of the claim before.
+    test.release(&claimed.claim, false).await;
+    test.claim_only(&lease("a")).await;
+}
+
+pub async fn what_rests_is_claimed_by_its_id<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.rest(&claim, false, Rest::UntilCalled).await;
+    let claimed = test.journal.claim_one(&lease("a"), &id("order-1")).await;
+    let ClaimedOne::Claimed(claimed) = claimed.expect("the journal works") else {
+        panic!("nobody holds it");
+    };
+    test.append(&claimed.claim, 1, &[done("a")]).await;
+    test.release(&claimed.claim, false).await;
+    test.claim_only(&lease("a")).await;
+}
+
+pub async fn a_wish_to_cancel_ends_a_rest<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.rest(&claim, false, Rest::UntilCalled).await;
+    let noted = test.journal.request_cancel(&id("order-1"), "no").await;
+    assert!(noted.expect("the journal works"));
+    let claimed = test.claim_only(&lease("a")).await;
+    assert!(claimed.record.cancellation.is_some());
 }
 
 pub async fn a_claim_after_a_release_in_doubt_is_not<F: Factory>(test: Fixture<F>) {

@@ -2,6 +2,8 @@
 
 use futures_util::future::join_all;
 
+use std::time::{Duration, SystemTime};
+
 use crate::journal::{Claim, Event, Reason, Settled};
 use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, lease, silent, stuck,
@@ -76,6 +78,26 @@ pub async fn every_event_comes_back_as_it_was<F: Factory>(test: Fixture<F>) {
         Event::CompensationSkipped {
             step: step(),
             reason: by_hand.clone(),
+        },
+        Event::Waiting {
+            step: step(),
+            until: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123)),
+        },
+        Event::Waiting {
+            step: step(),
+            until: None,
+        },
+        Event::Received {
+            name: "approved".into(),
+            payload: output.clone(),
+        },
+        Event::WaitOver {
+            step: step(),
+            received: Some(7),
+        },
+        Event::WaitOver {
+            step: step(),
+            received: None,
         },
         Event::StepCompleted {
             step: step(),
