@@ -29,5 +29,5 @@ bench: ## measure: instructions, allocations, nanoseconds, compile time
 	benches/run
 
 bless: ## write the expected compiler messages and expansions anew, to be read in the diff
-	TRYBUILD=overwrite BLESS=1 cargo test --package saga-tests --test diagnostics
+	TRYBUILD=overwrite cargo test --package saga-tests --test diagnostics mistakes
 	BLESS=1 cargo test --package saga-macros

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::LazyLock;
+use std::time::SystemTime;
+
+use uuid::Uuid;
 
 use crate::id::SagaId;
 use crate::key::IdempotencyKey;
+use crate::lane::Scope;
 use crate::place::{Attempt, Instance, Place, Role, key};
 
 /// The first parameter of every step, compensation and saga: the services, and where in which saga the code runs.
@@ -99,6 +103,49 @@ impl<'a, S: ?Sized> Context<'a, S> {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.place.attempt()
+    }
+
+    /// The time, in the body of a saga: written down, so that a replay gives the same time again, and the body takes the
+    /// same way. In a step or a compensation it is just the time now: what is written down of a step is its output.
+    ///
+    /// ```
+    /// # use saga_runtime::{Context, saga, step};
+    /// # use std::time::{Duration, SystemTime};
+    /// # struct Shop;
+    /// # #[step(compensate = ())]
+    /// # async fn quote(_cx: Context<'_, Shop>, until: SystemTime) -> Result<u64, String> { Ok(3) }
+    /// saga!(
+    ///     async fn offer(cx: Context<'_, Shop>) -> Result<u64, String> {
+    ///         let until = cx.now() + Duration::from_hours(24);
+    ///         quote(cx, until).await
+    ///     }
+    /// );
+    /// ```
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        match self.lane() {
+            Some(lane) => self.instance().values().now(lane),
+            None => SystemTime::now(),
+        }
+    }
+
+    /// A new random id (UUID version 7), in the body of a saga: written down, so that a replay gives the same id again. In a
+    /// step or a compensation it is another one at each attempt; what identifies the request there is the
+    /// [`idempotency_key`](Self::idempotency_key).
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
+        match self.lane() {
+            Some(lane) => self.instance().values().uuid(lane),
+            None => Uuid::now_v7(),
+        }
+    }
+
+    /// The lane whose body this is, if it is one: see [`Values`](crate::Values).
+    fn lane(&self) -> Option<&'a str> {
+        match self.place.position() {
+            Some(_) => None,
+            None => Some(self.place.scope().map_or("", Scope::path)),
+        }
     }
 
     /// The key to send along with the request that this code makes: the same at every attempt, in every process.

@@ -8,6 +8,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
 use crate::attempt::Attempted;
 use crate::compensation::CompensationFailure;
 use crate::control::Interruption;
@@ -97,6 +100,19 @@ pub trait Engine: Send + Sync {
         all(members)
     }
 
+    /// Polls the calls of a fan-out, at most `limit` at the same time, until all that were begun have ended. Each of them
+    /// calls [`step`](Self::step), once or one after the other, and says whether another one is to be begun after it. The
+    /// first `at_least` are begun in any case.
+    fn join_all<'a>(
+        &'a self,
+        limit: Option<usize>,
+        at_least: usize,
+        calls: &'a mut (dyn Iterator<Item = FanOutCall<'a>> + Send),
+    ) -> impl Future<Output = ()> + Send {
+        let _ = self;
+        window(limit, at_least, calls)
+    }
+
     /// A member of a group has ended: what has become of it does not wait for the others to become durable.
     fn member_ended(&self) -> impl Future<Output = Result<(), Self::Suspension>> + Send {
         ready(Ok(()))
@@ -124,6 +140,31 @@ pub trait Engine: Send + Sync {
 
 /// A member of a group while it runs.
 pub type GroupMember<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
+/// A call of a fan-out while it runs. It gives whether another one is to be begun after it.
+pub type FanOutCall<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+/// Each is polled only when it can go on, however many there are.
+async fn window(
+    limit: Option<usize>,
+    at_least: usize,
+    calls: &mut (dyn Iterator<Item = FanOutCall<'_>> + Send),
+) {
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut running = FuturesUnordered::new();
+    let (mut begun, mut goes_on) = (0, true);
+    loop {
+        while running.len() < limit && (goes_on || begun < at_least) {
+            let Some(call) = calls.next() else { break };
+            running.push(call);
+            begun += 1;
+        }
+        match running.next().await {
+            Some(is_well) => goes_on &= is_well,
+            None => return,
+        }
+    }
+}
 
 /// Polls all of these until each of them has ended. There are so few that it is no loss to poll all of them whenever one
 /// of them can go on.

@@ -10,7 +10,7 @@
 mod apply;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -25,8 +25,12 @@ pub(crate) struct History {
     steps: Vec<Recorded>,
     /// Which steps were called in which lane, in order: those of the saga itself, and those of each saga that it called.
     lanes: HashMap<String, Vec<usize>>,
+    /// Where each call is among the steps: by its name and occurrence.
+    calls: HashMap<(Cow<'static, str>, u32), usize>,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
+    /// What the bodies have asked for, and the answers.
+    values: Vec<(StepCall, String)>,
     /// The events that were sent to the saga: name and payload.
     received: Vec<(Cow<'static, str>, String)>,
     end: Option<End>,
@@ -39,6 +43,8 @@ pub(crate) struct History {
 #[derive(Debug, Clone)]
 struct Recorded {
     call: StepCall,
+    /// Its number in its lane.
+    number: usize,
     outcome: Outcome,
 }
 
@@ -134,6 +140,11 @@ impl History {
         Ok(history)
     }
 
+    /// Whether no step is written down.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// The decision to undo the saga, if it was made.
     pub(crate) fn decision(&self) -> Option<&Decision> {
         self.decision.as_ref()
@@ -146,11 +157,10 @@ impl History {
 
     /// What is known about a call in its lane: its number there, or all numbers of the group that it is in.
     pub(crate) fn next(&self, numbers: Range<usize>, called: &StepCall) -> Next<'_> {
-        let mut recorded = numbers.filter_map(|number| self.recorded(called.lane(), number));
-        let first = recorded.next();
-        let mut others = first.into_iter().chain(recorded);
-        let Some(Recorded { call, outcome }) = others.find(|one| one.call == *called).or(first)
-        else {
+        let known = self.known(called);
+        let here = known.filter(|one| numbers.contains(&one.number) && one.call == *called);
+        let first = || self.recorded(called.lane(), numbers.start);
+        let Some(Recorded { call, outcome, .. }) = here.or_else(first) else {
             return match &self.decision {
                 Some(decision) => Next::Stop(decision),
                 None => Next::Request,
@@ -172,6 +182,12 @@ impl History {
                     .map(|(_, payload)| payload.as_str())
             })),
         }
+    }
+
+    /// What the bodies have asked for besides steps, and the answers.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&StepCall, &str)> {
+        let values = self.values.iter();
+        values.map(|(of, value)| (of, value.as_str()))
     }
 
     /// The events that were sent to the saga, and which of them are taken.
@@ -206,6 +222,31 @@ impl History {
         lanes.map(|(lane, steps)| (lane.as_str(), steps.len()))
     }
 
+    /// Whether something is known about a call of a step.
+    pub(crate) fn knows(&self, called: &StepCall) -> bool {
+        self.known(called).is_some()
+    }
+
+    /// The lanes of the sagas that were called in this lane, as far as something is written down about their steps.
+    pub(crate) fn lanes_inside(&self, lane: &str) -> HashSet<&str> {
+        let inside = self.lanes.keys().filter_map(|inner| {
+            let rest = match lane {
+                "" => inner,
+                lane => inner.strip_prefix(lane)?.strip_prefix('/')?,
+            };
+            let before = inner.len() - rest.len();
+            let first = rest.split('/').next().unwrap_or_default();
+            inner.get(..before + first.len())
+        });
+        inside.filter(|inner| !inner.is_empty()).collect()
+    }
+
+    fn known(&self, called: &StepCall) -> Option<&Recorded> {
+        self.calls
+            .get(&called.clone().into_key())
+            .map(|index| &self.steps[*index])
+    }
+
     fn recorded(&self, lane: &str, number: usize) -> Option<&Recorded> {
         let index = *self.lanes.get(lane)?.get(number)?;
         self.steps.get(index)
@@ -224,7 +265,7 @@ impl History {
         self.steps
             .iter()
             .rev()
-            .filter_map(|Recorded { call, outcome }| {
+            .filter_map(|Recorded { call, outcome, .. }| {
                 let is_done = match outcome {
                     Outcome::Done { .. } => true,
                     Outcome::Settled { settled, .. } => matches!(settled, Settling::Done { .. }),
@@ -293,9 +334,13 @@ impl History {
     }
 
     fn unsettled(&self, step: &str, occurrence: usize) -> Option<usize> {
-        self.steps.iter().position(|Recorded { call, outcome }| {
-            outcome.is_unsettled() && call.name == step && call.occurrence as usize == occurrence
-        })
+        self.steps
+            .iter()
+            .position(|Recorded { call, outcome, .. }| {
+                outcome.is_unsettled()
+                    && call.name == step
+                    && call.occurrence as usize == occurrence
+            })
     }
 }
 

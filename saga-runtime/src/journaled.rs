@@ -9,6 +9,7 @@ mod note;
 mod payload;
 mod replay;
 mod request;
+mod values;
 mod wait;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::recorder::{LetGo, Recorder};
 use crate::saga::{Saga, SagaEnd};
 use crate::step::{Step, StepMeta};
 use crate::wait::{Wait, WaitEnd};
+use values::Written;
 
 /// What a coordinator decides for all of its sagas.
 #[derive(Debug, Clone, Copy)]
@@ -64,8 +66,9 @@ impl Journaled {
         recorder: Arc<Recorder>,
         policies: Policies,
     ) -> Self {
+        let values = Arc::new(Written::new(&history, Arc::clone(&recorder)));
         Self {
-            instance,
+            instance: instance.with_values(values),
             control,
             history,
             recorder,

@@ -25,16 +25,21 @@ impl Scope {
 
     /// The saga `name`, called next after `calls` inside of `instance`.
     pub(crate) fn inside(instance: Instance, calls: &dyn Calls, name: &'static str) -> Self {
-        let mut path = crate::place::path(calls.scope(), name).into_owned();
-        let occurrence = calls.occurrence(name, calls.count());
-        if occurrence > 0 {
-            path = format!("{path}#{occurrence}");
-        }
+        let path = crate::place::path(calls.scope(), name);
+        let path = Self::path_of(&path, calls.occurrence(name, calls.count()));
         let depth = calls.scope().map_or(0, |scope| scope.depth) + 1;
         Self {
             instance,
             path,
             depth,
+        }
+    }
+
+    /// The path of the saga that was called by this name, after so many others of that name.
+    pub(crate) fn path_of(name: &str, occurrence: usize) -> String {
+        match occurrence {
+            0 => name.to_owned(),
+            occurrence => format!("{name}#{occurrence}"),
         }
     }
 
@@ -139,8 +144,14 @@ impl Doubt {
 pub struct Group<'a> {
     calls: &'a dyn Calls,
     members: &'a [Member],
+    /// Whether all members are calls of the same part.
+    are_alike: bool,
+    /// How many calls with the name of the first member came before the group.
+    before: OnceLock<usize>,
     /// The numbers of the members that are steps, in the lane that they are called in.
     numbers: OnceLock<Range<usize>>,
+    /// How many of the members may have begun in an earlier process.
+    begun: OnceLock<usize>,
 }
 
 /// A member of a group.
@@ -163,6 +174,10 @@ impl Member {
     pub(crate) fn doubt(&self) -> &Doubt {
         &self.doubt
     }
+
+    pub(crate) fn is_saga(&self) -> bool {
+        self.is_saga
+    }
 }
 
 impl<'a> Group<'a> {
@@ -171,7 +186,18 @@ impl<'a> Group<'a> {
         Self {
             calls,
             members,
+            are_alike: false,
+            before: OnceLock::new(),
             numbers: OnceLock::new(),
+            begun: OnceLock::new(),
+        }
+    }
+
+    /// These calls of the same part, made after `calls`.
+    pub(crate) fn alike(calls: &'a dyn Calls, members: &'a [Member]) -> Self {
+        Self {
+            are_alike: true,
+            ..Self::new(calls, members)
         }
     }
 
@@ -182,6 +208,17 @@ impl<'a> Group<'a> {
     pub(crate) fn set_numbers(&self, numbers: Range<usize>) {
         // It is begun once.
         let _ = self.numbers.set(numbers);
+    }
+
+    /// How many of the members, from the first on, may have begun in an earlier process: they are to be brought to an end.
+    #[must_use]
+    pub fn begun(&self) -> usize {
+        self.begun.get().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn set_begun(&self, begun: usize) {
+        // It is begun once.
+        let _ = self.begun.set(begun);
     }
 
     pub(crate) fn members(&self) -> &'a [Member] {
@@ -200,10 +237,18 @@ impl<'a> Group<'a> {
 
     /// The step and the occurrence of each member that is a step.
     pub(crate) fn steps(&self) -> impl Iterator<Item = Position<'_>> {
-        let steps = self.members.iter().enumerate();
-        steps
-            .filter(|(_, member)| !member.is_saga)
-            .map(|(index, member)| Position::new(self, member.meta, self.calls.count() + index))
+        let members = self.members.iter().zip(self.positions());
+        members
+            .filter(|(member, _)| !member.is_saga)
+            .map(|(_, position)| position)
+    }
+
+    /// The part and the occurrence of each member.
+    pub(crate) fn positions(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Position<'_>> + ExactSizeIterator {
+        let members = self.members.iter().enumerate();
+        members.map(|(index, member)| Position::new(self, member.meta, self.calls.count() + index))
     }
 }
 
@@ -238,6 +283,10 @@ impl Calls for Group<'_> {
 
     fn occurrence(&self, name: &str, before: usize) -> usize {
         let count = self.calls.count();
+        if self.are_alike && before >= count && self.name(count) == name {
+            let first = || self.calls.occurrence(name, count);
+            return self.before.get_or_init(first) + before - count;
+        }
         let beside = self.members[..before.saturating_sub(count)].iter();
         let beside = beside.filter(|member| member.meta.name == name).count();
         self.calls.occurrence(name, before.min(count)) + beside

@@ -97,6 +97,7 @@ mod step;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod values;
 mod wait;
 mod wiring;
 
@@ -112,7 +113,9 @@ pub use compensation::{CompensationFailure, CompensationOrder, OnCompensationFai
 pub use context::Context;
 pub use control::Interruption;
 pub use coordinator::{Coordinator, ExecuteError};
-pub use engine::{Engine, ErrorRecord, Failing, GroupMember, Settlement, StepEnd, Stopped, Why};
+pub use engine::{
+    Engine, ErrorRecord, Failing, FanOutCall, GroupMember, Settlement, StepEnd, Stopped, Why,
+};
 pub use error::{Cause, Compensation, CompensationOutcome, SagaError};
 pub use id::{InvalidSagaId, SagaId};
 pub use in_process::InProcess;
@@ -122,10 +125,15 @@ pub use part::Part;
 pub use payload::Payload;
 pub use place::{Attempt, Calls, Instance, Position, Role};
 pub use retry::{Backoffs, RetryPolicy};
+pub use run::{FanOut, try_join_all};
 pub use saga::{Saga, SagaEnd, SagaMeta};
-pub use shape::{Arm, InnerSaga, Node, Repeat, Shape};
+pub use shape::{Arm, FanOut as FanOutShape, InnerSaga, Node, Repeat, Shape, Waiting};
 pub use step::{Call, Kind, Step, StepMeta};
-pub use wait::{EventName, Events, Wait, WaitEnd, Waits, event, event_within, sleep};
+pub use uuid::Uuid;
+pub use values::Values;
+pub use wait::{
+    Came, CameWithin, EventName, Events, Slept, Wait, WaitEnd, Waits, event, event_within, sleep,
+};
 
 /// Makes a step of a free `async fn`.
 ///
@@ -217,8 +225,8 @@ pub use saga_macros::step;
 /// Makes a saga of an `async fn` that calls steps.
 ///
 /// **The code between the steps is deterministic**: it depends on the input and on what steps returned, and on nothing
-/// else. An engine with a journal runs it again after a crash, with the recorded outputs. What reads a clock, a file, a
-/// random number, or the services, is a step.
+/// else. An engine with a journal runs it again after a crash, with the recorded outputs. What reads a file or the services
+/// is a step; the time and random ids come from [`Context::now`] and [`Context::uuid`], which are written down.
 ///
 /// ```
 /// use saga_runtime::{Context, saga, step};
@@ -276,11 +284,12 @@ pub use saga_macros::step;
 ///
 /// # The body
 /// It is plain Rust: `let`, `if`, `match`, `for`, `while`, early `return`, `?` mean what they always mean. Every `.await`
-/// in it is the call of a step, or of another saga.
+/// in it is the call of a step, of another saga, or of one of this library's own: [`sleep`], [`event`], [`event_within`],
+/// [`try_join_all`].
 ///
 /// The body has to be deterministic: a coordinator that goes on after a crash runs it again, and gives it what is written
-/// down about the steps that were called before. Plain code between steps may use the inputs and the outputs, and nothing
-/// else: no clock, no random number, no map whose order is another one each time.
+/// down about the steps that were called before. Plain code between steps may use the inputs and the outputs, `cx.now()` and
+/// `cx.uuid()`, and nothing else: no other clock, no random number, no map whose order is another one each time.
 ///
 /// * `.await?` is the usual form: a refusal ends the saga, and what was done is compensated.
 /// * `match charge(cx, &order).await { … }` handles a refusal instead. The error is then `Serialize + Deserialize`,
@@ -288,7 +297,7 @@ pub use saga_macros::step;
 /// * A `?` on plain code, or an `Err` that the body returns, is a failure at that point and unwinds like a step's.
 /// * After a `pivot` or a `retriable` step nothing may fail any more: only `retriable` steps follow, and the body ends with
 ///   `Ok(…)`. After `if` and `match` the strictest branch counts; the body of a loop has to be allowed after itself.
-/// * `sleep` and `event` are not supported yet.
+/// * `sleep(cx, duration).await` and `event(cx, APPROVED).await` never fail, and have no `?`.
 ///
 /// ## Loops
 /// A step in a loop is called once in each round, and occurrence numbers keep the calls apart: the keys of the second round
@@ -331,6 +340,35 @@ pub use saga_macros::step;
 ///     async fn sell(cx: Context<'_, Shop>, order: u64) -> Result<(String, u64), String> {
 ///         let (parcel, payment) = try_join!(reserve(cx, order), charge(cx, order))?;
 ///         Ok((parcel, payment))
+///     }
+/// );
+/// ```
+///
+/// [`try_join_all`]`(8, &articles, |article| reserve(cx, article)).await?` does the same for each of many items, here for 8
+/// of them at a time. It stops at the first refusal: what has not begun then does not begin.
+///
+/// ## Waits
+/// [`sleep`] waits for a time, [`event`] for somebody who sends an event, [`event_within`] for whichever is first. On a
+/// journal a saga that waits long is let go of meanwhile: it costs a row and no task, and a restart changes nothing. They
+/// stand anywhere, also after the pivot, but not in a `try_join!`, except inside of a saga that is a member of it.
+///
+/// ```
+/// # use saga_runtime::{Context, EventName, event_within, saga, step};
+/// # use std::time::Duration;
+/// # struct Shop;
+/// # #[step(compensate = cancel)] async fn create_order(_: Context<'_, Shop>, amount: u64) -> Result<u64, String> { Ok(amount) }
+/// # async fn cancel(_: Context<'_, Shop>, _: &u64) -> Result<(), String> { Ok(()) }
+/// # #[step(pivot)] async fn ship(_: Context<'_, Shop>, _: u64) -> Result<(), String> { Ok(()) }
+/// /// Whether somebody approves; the same constant where it is sent: `coordinator.send(&id, APPROVED, &true)`.
+/// pub const APPROVED: EventName<bool> = EventName::new("approved");
+///
+/// saga!(
+///     async fn sell(cx: Context<'_, Shop>, amount: u64) -> Result<(), String> {
+///         let order = create_order(cx, amount).await?;
+///         match event_within(cx, APPROVED, Duration::from_hours(24)).await {
+///             Some(true) => ship(cx, order).await,
+///             _ => Err("nobody has approved it".to_owned()),
+///         }
 ///     }
 /// );
 /// ```

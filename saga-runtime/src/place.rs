@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::arena::Arena;
 use crate::id::SagaId;
@@ -12,14 +12,22 @@ pub(crate) use crate::lane::Lane;
 use crate::lane::{Doubt, Group, Scope};
 use crate::part::Part;
 use crate::step::StepMeta;
+use crate::values::{Fresh, Values};
 
 /// One saga that runs: its durable name and its id.
 #[derive(Debug)]
 pub struct Instance {
     name: &'static str,
     id: OnceLock<SagaId>,
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What most sagas do without.
+#[derive(Debug, Default)]
+struct Rare {
     /// The sagas that were called by this one.
     scopes: OnceLock<Box<Arena<Scope>>>,
+    values: Option<Arc<dyn Values>>,
 }
 
 impl Instance {
@@ -34,8 +42,27 @@ impl Instance {
         Self {
             name,
             id,
-            scopes: OnceLock::new(),
+            rare: OnceLock::new(),
         }
+    }
+
+    /// The same saga, whose body asks `values` for the time and for random ids.
+    #[must_use]
+    pub fn with_values(self, values: Arc<dyn Values>) -> Self {
+        let scopes = self.rare.into_inner().map(|rare| rare.scopes);
+        let rare = Rare {
+            scopes: scopes.unwrap_or_default(),
+            values: Some(values),
+        };
+        Self {
+            rare: OnceLock::from(Box::new(rare)),
+            ..self
+        }
+    }
+
+    pub(crate) fn values(&self) -> &dyn Values {
+        let values = self.rare.get().and_then(|rare| rare.values.as_deref());
+        values.unwrap_or(&Fresh)
     }
 
     /// The durable name of the saga.
@@ -51,8 +78,12 @@ impl Instance {
 
     /// The saga `name` is called next after `calls`, inside of this one.
     pub(crate) fn scope_inside(&self, calls: &dyn Calls, name: &'static str) -> &Scope {
-        let this = Self::new(self.name, Some(self.id().clone()));
-        let scopes = self.scopes.get_or_init(Box::default);
+        let mut this = Self::new(self.name, Some(self.id().clone()));
+        let rare = self.rare.get_or_init(Box::default);
+        if let Some(values) = &rare.values {
+            this = this.with_values(Arc::clone(values));
+        }
+        let scopes = rare.scopes.get_or_init(Box::default);
         scopes.push(Scope::inside(this, calls, name))
     }
 
@@ -150,6 +181,10 @@ impl<'a> Position<'a> {
     #[must_use]
     pub fn occurrence(&self) -> usize {
         self.calls.occurrence(self.step.name, self.before)
+    }
+
+    pub(crate) fn before(&self) -> usize {
+        self.before
     }
 
     pub(crate) fn calls(&self) -> &'a dyn Calls {

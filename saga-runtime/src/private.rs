@@ -15,8 +15,8 @@ pub use crate::run::{
     Input, Member, Members, Plan, Returned, Room, Run, Stack, Start, Stop, Undo, Unstarted,
     Unwinding, Unwound, Watch,
 };
-pub use crate::shape::{arm, group, inner, part as shape_of, repeat};
-pub use crate::wait::{Awaited, Came, CameWithin, Never, Slept};
+pub use crate::shape::{arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of};
+pub use crate::wait::{Awaited, Never};
 
 use crate::context::Context;
 use crate::kind::StepKind;

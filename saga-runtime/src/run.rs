@@ -2,6 +2,7 @@
 
 mod call;
 mod end;
+mod fan_out;
 mod group;
 mod inner;
 mod plan;
@@ -24,6 +25,7 @@ use crate::pursuit::BoxFuture;
 use crate::step::StepMeta;
 
 pub use call::{CallEnd, Callable, Called, EndOf, First, Returned};
+pub use fan_out::{FanOut, try_join_all};
 pub use group::{Member, Members};
 pub use inner::{Inner, InnerStart, SubSaga};
 pub use plan::{Input, Plan, Start, Unstarted};

@@ -35,10 +35,12 @@ pub enum Node {
     Loop(Repeat),
     /// Parts that run at the same time.
     Group(Vec<Node>),
+    /// A part for each of many items, some of them at the same time.
+    FanOut(FanOut),
     /// Another saga is called: its steps are steps of this one.
     Saga(InnerSaga),
     /// The saga waits for a time or an event.
-    Wait(&'static str),
+    Wait(Waiting),
     /// The body returns here.
     Return,
 }
@@ -63,6 +65,16 @@ pub struct InnerSaga {
     pub body: Vec<Node>,
 }
 
+/// A wait for a time or an event.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// `sleep` or `event`.
+    pub name: &'static str,
+    /// For what, in the words of the source.
+    pub what: &'static str,
+}
+
 /// What is done any number of times.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -71,6 +83,28 @@ pub struct Repeat {
     pub of: &'static str,
     /// What is done in each round.
     pub body: Vec<Node>,
+}
+
+/// A part for each of many items.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FanOut {
+    /// Of what, in the words of the source.
+    pub items: &'static str,
+    /// How many at the same time, in the words of the source.
+    pub limit: &'static str,
+    /// What is done for each.
+    pub body: Vec<Node>,
+}
+
+impl FanOut {
+    /// In words.
+    fn words(&self) -> String {
+        format!(
+            "for each of {}, at most {} at the same time",
+            self.items, self.limit
+        )
+    }
 }
 
 impl Shape {
@@ -98,6 +132,7 @@ fn collect<'a>(body: &'a [Node], steps: &mut Vec<&'a StepMeta>) {
             Node::Branch(arms) => arms.iter().for_each(|arm| collect(&arm.body, steps)),
             Node::Loop(each) => collect(&each.body, steps),
             Node::Group(members) => collect(members, steps),
+            Node::FanOut(each) => collect(&each.body, steps),
             Node::Saga(saga) => collect(&saga.body, steps),
             Node::Wait(_) | Node::Return => {}
         }
@@ -109,6 +144,16 @@ fn collect<'a>(body: &'a [Node], steps: &mut Vec<&'a StepMeta>) {
 #[must_use]
 pub fn part<P: Part>(_: Site<P>) -> Node {
     P::node()
+}
+
+/// A wait, if it is one, in the words of the source.
+#[doc(hidden)]
+#[must_use]
+pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
+    match P::node() {
+        Node::Wait(wait) => Node::Wait(Waiting { what, ..wait }),
+        other => other,
+    }
 }
 
 /// One way through a branch.
@@ -123,6 +168,17 @@ pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
 #[must_use]
 pub fn group(members: Vec<Node>) -> Node {
     Node::Group(members)
+}
+
+/// A part for each of many items.
+#[doc(hidden)]
+#[must_use]
+pub fn fan_out(items: &'static str, limit: &'static str, each: Node) -> Node {
+    Node::FanOut(FanOut {
+        items,
+        limit,
+        body: vec![each],
+    })
 }
 
 /// A saga that another one calls.

@@ -44,6 +44,7 @@ macro_rules! journal_suite {
             inputs_come_back_byte_by_byte
             entries_come_back_in_order
             every_event_comes_back_as_it_was
+            waits_and_values_come_back_as_they_were
             entries_are_numbered_from_one
             entries_of_one_append_are_there_together
             the_same_append_again_is_fine

@@ -5,7 +5,6 @@ mod events;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -24,12 +23,54 @@ pub use events::Events;
 ///
 /// const APPROVED: EventName<bool> = EventName::new("approved");
 /// ```
+///
+/// The name is checked when the constant is:
+///
+/// ```compile_fail,E0080
+/// # use saga_runtime::EventName;
+/// const APPROVED: EventName<bool> = EventName::new("is approved");
+/// ```
 pub struct EventName<T> {
     name: &'static str,
-    of: PhantomData<fn() -> T>,
+    write: fn(&T) -> serde_json::Result<String>,
+    read: Reader<T>,
 }
 
-impl<T: Serialize + DeserializeOwned> EventName<T> {
+/// How what came with an event is read.
+pub(crate) type Reader<T> = fn(&str) -> serde_json::Result<T>;
+
+/// What can come with an event: it is written down.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` comes with an event, so it has to be `Serialize + Deserialize`",
+    label = "this is written down when the event is sent",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`"
+)]
+pub trait Sendable: Sized {
+    /// Writes it as JSON.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    fn to_json(&self) -> serde_json::Result<String>;
+
+    /// Reads it again.
+    ///
+    /// # Errors
+    /// If this is something else.
+    fn from_json(json: &str) -> serde_json::Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Sendable for T {
+    fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
+impl<T: Sendable> EventName<T> {
     /// The event with this durable name: letters, digits, `_`, `-` and `.`.
     ///
     /// # Panics
@@ -47,14 +88,22 @@ impl<T: Serialize + DeserializeOwned> EventName<T> {
         }
         Self {
             name,
-            of: PhantomData,
+            write: T::to_json,
+            read: T::from_json,
         }
     }
+}
 
+impl<T> EventName<T> {
     /// The durable name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What comes with it, as JSON.
+    pub(crate) fn write(&self, value: &T) -> serde_json::Result<String> {
+        (self.write)(value)
     }
 }
 
@@ -78,35 +127,41 @@ impl<T> fmt::Debug for EventName<T> {
 /// go of until then, and costs a row and no task. Somebody who cancels it wakes it.
 pub fn sleep<S: ?Sized>(cx: Context<'_, S>, duration: Duration) -> Waits<Slept> {
     let _ = cx;
-    Waits::new(Wait {
+    let wait = Wait {
         event: None,
         limit: Some(duration),
-    })
+    };
+    Waits::new(wait, ())
 }
 
 /// Waits in the body of a saga for an event, however long: `let approval = event(cx, APPROVED).await`.
 ///
 /// [`Coordinator::send`](crate::Coordinator::send) sends it. It does not matter which comes first, and each event ends one
 /// wait: the oldest the first.
-pub fn event<S: ?Sized, T>(cx: Context<'_, S>, name: EventName<T>) -> Waits<Came<T>> {
+pub fn event<S: ?Sized, T: Send + 'static>(
+    cx: Context<'_, S>,
+    name: EventName<T>,
+) -> Waits<Came<T>> {
     let _ = cx;
-    Waits::new(Wait {
+    let wait = Wait {
         event: Some(name.name),
         limit: None,
-    })
+    };
+    Waits::new(wait, name.read)
 }
 
 /// Waits in the body of a saga for an event, but no longer than this: `None` if none has come.
-pub fn event_within<S: ?Sized, T>(
+pub fn event_within<S: ?Sized, T: Send + 'static>(
     cx: Context<'_, S>,
     name: EventName<T>,
     limit: Duration,
 ) -> Waits<CameWithin<T>> {
     let _ = cx;
-    Waits::new(Wait {
+    let wait = Wait {
         event: Some(name.name),
         limit: Some(limit),
-    })
+    };
+    Waits::new(wait, name.read)
 }
 
 /// What is waited for.

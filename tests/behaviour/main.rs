@@ -25,6 +25,7 @@ mod retries;
 mod runtimes;
 mod shape;
 mod steps;
+mod structure;
 mod timeouts;
 mod wild;
 

@@ -23,6 +23,7 @@ mod runtimes;
 mod shape;
 mod spans;
 mod steps;
+mod structure;
 mod timeouts;
 mod wild;
 

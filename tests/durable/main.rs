@@ -9,4 +9,5 @@ mod shop;
 mod shutdown;
 mod stopping;
 mod trouble;
+mod values;
 mod waiting;

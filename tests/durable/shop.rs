@@ -90,6 +90,11 @@ impl Shop {
         }
     }
 
+    /// Notes something besides what it is asked.
+    pub(crate) fn note(&self, what: &str) {
+        self.said().asked.push(what.to_owned());
+    }
+
     async fn ask(&self, what: &'static str) -> Result<String, Refused> {
         let answer = {
             let mut said = self.said();

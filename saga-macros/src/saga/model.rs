@@ -71,6 +71,8 @@ pub(super) struct Site {
     pub(super) path: String,
     pub(super) span: Span,
     pub(super) refusal: Refusal,
+    /// What is waited for, in the words of the source, if it looks like a wait.
+    pub(super) wait: Option<String>,
 }
 
 /// What happens with the refusal of a step that is awaited.
@@ -89,6 +91,8 @@ pub(super) enum Flow {
     Step(usize),
     /// Calls the steps of these sites at the same time.
     Group(Vec<usize>),
+    /// Calls the step of a site for each of many items.
+    FanOut(FanOut),
     /// May fail by itself.
     MayFail(Place),
     /// Takes one of several ways.
@@ -108,7 +112,7 @@ impl Flow {
     pub(super) fn has_steps(&self) -> bool {
         let any = |flow: &[Self]| flow.iter().any(Self::has_steps);
         match self {
-            Self::Step(_) | Self::Group(_) => true,
+            Self::Step(_) | Self::Group(_) | Self::FanOut(_) => true,
             Self::MayFail(_) | Self::Leave(_) | Self::Return => false,
             Self::Branch(ways) => ways.iter().any(|way| any(&way.guard) || any(&way.flow)),
             Self::Loop(each) => any(&each.flow),
@@ -121,7 +125,9 @@ impl Flow {
         let any = |flow: &[Self]| flow.iter().find_map(Self::may_fail);
         match self {
             Self::MayFail(place) => Some(*place),
-            Self::Step(_) | Self::Group(_) | Self::Leave(_) | Self::Return => None,
+            Self::Step(_) | Self::Group(_) | Self::FanOut(_) | Self::Leave(_) | Self::Return => {
+                None
+            }
             Self::Branch(ways) => {
                 let mut ways = ways.iter();
                 ways.find_map(|way| any(&way.guard).or_else(|| any(&way.flow)))
@@ -130,6 +136,16 @@ impl Flow {
             Self::Block { flow, .. } => any(flow),
         }
     }
+}
+
+/// What is done for each of many items.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FanOut {
+    pub(super) site: usize,
+    /// The items, in the words of the source.
+    pub(super) items: String,
+    /// How many at the same time, in the words of the source.
+    pub(super) limit: String,
 }
 
 /// What is done any number of times.

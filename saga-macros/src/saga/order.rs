@@ -60,16 +60,8 @@ impl Order {
                 self.before.insert(*site, Some(from));
                 Some(self.line(Line::Then { from, site: *site }))
             }
-            Flow::Group(sites) => {
-                let mut end = None;
-                for site in sites {
-                    let first = sites[0];
-                    self.line(Line::Beside { first, site: *site });
-                    let done = self.line(Line::Then { from, site: *site });
-                    end = self.join(end, Some(done));
-                }
-                end
-            }
+            Flow::Group(sites) => self.group(sites, from),
+            Flow::FanOut(each) => self.group(&[each.site], from),
             Flow::MayFail(place) => {
                 self.line(Line::MayFail {
                     from,
@@ -89,6 +81,17 @@ impl Order {
             }
             Flow::Return => None,
         }
+    }
+
+    fn group(&mut self, sites: &[usize], from: usize) -> Point {
+        let mut end = None;
+        for site in sites {
+            let first = sites[0];
+            self.line(Line::Beside { first, site: *site });
+            let done = self.line(Line::Then { from, site: *site });
+            end = self.join(end, Some(done));
+        }
+        end
     }
 
     /// A way that is taken because a step has refused begins where that step was called. All others begin where it is

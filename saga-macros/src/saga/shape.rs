@@ -41,8 +41,12 @@ impl Shape<'_> {
         let (private, runtime) = (&self.private, &self.runtime);
         match flow {
             Flow::Step(index) => {
-                let site = variable(*index, &self.body.sites[*index]);
-                vec![quote!(#private::shape_of(#site))]
+                let site = &self.body.sites[*index];
+                let variable = variable(*index, site);
+                vec![match &site.wait {
+                    None => quote!(#private::shape_of(#variable)),
+                    Some(what) => quote!(#private::wait_of(#variable, #what)),
+                }]
             }
             Flow::Group(sites) => {
                 let members = sites.iter().map(|index| {
@@ -50,6 +54,11 @@ impl Shape<'_> {
                     quote!(#private::shape_of(#site))
                 });
                 vec![quote!(#private::group(::core::convert::From::from([#(#members),*])))]
+            }
+            Flow::FanOut(each) => {
+                let site = variable(each.site, &self.body.sites[each.site]);
+                let (items, limit) = (&each.items, &each.limit);
+                vec![quote!(#private::fan_out(#items, #limit, #private::shape_of(#site)))]
             }
             Flow::MayFail(_) | Flow::Leave(_) => Vec::new(),
             Flow::Branch(ways) => {

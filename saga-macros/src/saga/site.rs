@@ -173,6 +173,26 @@ pub(super) fn expand_group(
     }
 }
 
+// Expands to, for `try_join_all(8, &articles, |article| reserve(cx, article)).await`:
+//
+//     match try_join_all(8, &articles, |article| StepCall::of(reserve(cx, article))) {
+//         call => run.fan_out(call, site0, Undo::S0).await,
+//     }
+pub(super) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> Expr {
+    let (run, site_variable) = (run(), variable(index, site));
+    let (undo, variant, call) = (undo(), variant(index), hidden("call"));
+    let ExprAwait {
+        base,
+        dot_token,
+        await_token,
+        ..
+    } = awaited;
+    let keyword = Token![match](site.span);
+    let arm = quote!(#call => #run.fan_out(#call, #site_variable, #undo::#variant) #dot_token #await_token,);
+    let arm = group(Delimiter::Brace, await_token.span, arm);
+    Expr::Verbatim(quote!(#keyword #base #arm))
+}
+
 /// How the results of a group are nested: `try_join!(a, try_join!(b, c))` gives `(a, (b, c))`.
 pub(super) enum Results {
     /// That of the member with this index in the group.

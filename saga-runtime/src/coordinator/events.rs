@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::error::OperatorError;
 use super::{Coordinator, Inner};
 use crate::id::SagaId;
@@ -28,17 +25,17 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Cancel safety
     /// A future that is dropped may or may not have sent the event.
-    pub async fn send<T: Serialize + DeserializeOwned + Sync>(
+    pub async fn send<T: Sync>(
         &self,
         id: &SagaId,
         event: EventName<T>,
         value: &T,
     ) -> Result<(), OperatorError> {
-        let payload = serde_json::to_string(value).map_err(OperatorError::Output)?;
+        let payload = event.write(value).map_err(OperatorError::Output)?;
         let limit = self.inner.policies.payload_limit;
         if payload.len() > limit {
             let message = format!("{} bytes, {limit} are allowed", payload.len());
-            let error = serde::ser::Error::custom(message);
+            let error = <serde_json::Error as serde::ser::Error>::custom(message);
             return Err(OperatorError::Output(error));
         }
         self.inner.send(id, event.name(), payload).await

@@ -208,6 +208,7 @@ impl fmt::Display for Line<'_> {
             Event::CompensationSkipped { step, reason } => {
                 write!(f, "{step} left as it is, by hand: {reason}")
             }
+            Event::Value { of, .. } => write!(f, "{of} asked for"),
             Event::Waiting { step, until: None } => write!(f, "{step} awaited"),
             Event::Waiting { step, .. } => write!(f, "{step} begun"),
             Event::Received { name, .. } => write!(f, "received event {name}"),

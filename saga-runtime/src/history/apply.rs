@@ -1,5 +1,7 @@
 //! Which event can follow which, and what it changes.
 
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+
 use super::{Decision, End, History, Outcome, Recorded, Settling};
 use crate::compensation::CompensationFailure;
 use crate::error::CompensationOutcome;
@@ -45,6 +47,10 @@ impl History {
             Event::StepSettled { step, settled } => self.settle(step, settled),
             Event::Waiting { step, until } => self.push(step, Outcome::Waiting { until: *until }),
             Event::WaitOver { step, received } => self.wait_over(step, *received),
+            Event::Value { of, value } => {
+                self.values.push((of.clone(), value.clone()));
+                self.decision.is_none()
+            }
             Event::Received { name, payload } => {
                 self.received.push((name.clone(), payload.clone()));
                 true
@@ -176,25 +182,31 @@ impl History {
             Some(lane) => lane,
             None => self.lanes.entry(step.lane().to_owned()).or_default(),
         };
-        let is_known = lane
-            .iter()
-            .any(|index| self.steps[*index].call.is_same(step));
-        if self.decision.is_some() || is_known {
+        let index = self.steps.len();
+        let is_new = match self.calls.entry(step.clone().into_key()) {
+            Vacant(entry) => {
+                entry.insert(index);
+                true
+            }
+            Occupied(_) => false,
+        };
+        if self.decision.is_some() || !is_new {
             return false;
         }
-        lane.push(self.steps.len());
         self.steps.push(Recorded {
             call: step.clone(),
+            number: lane.len(),
             outcome,
         });
+        lane.push(index);
         true
     }
 
     /// A wait is over, also one that has not been seen to begin: the event was there already.
     fn wait_over(&mut self, step: &StepCall, received: Option<u64>) -> bool {
         let is_there = received.is_none_or(|number| number < self.received.len() as u64);
-        let mut steps = self.steps.iter_mut();
-        match steps.find(|one| one.call.is_same(step)) {
+        let known = self.calls.get(&step.clone().into_key());
+        match known.map(|index| &mut self.steps[*index]) {
             None => is_there && self.push(step, Outcome::Over { received }),
             Some(one) => {
                 let was_waiting = matches!(one.outcome, Outcome::Waiting { .. });
@@ -205,7 +217,9 @@ impl History {
     }
 
     fn settle(&mut self, step: &StepCall, settled: &Settled) -> bool {
-        let Some(recorded) = self.steps.iter_mut().find(|one| one.call == *step) else {
+        let known = self.calls.get(&step.clone().into_key());
+        let known = known.map(|index| &mut self.steps[*index]);
+        let Some(recorded) = known.filter(|one| one.call == *step) else {
             return false;
         };
         let Outcome::InDoubt { reason } = &recorded.outcome else {
@@ -234,7 +248,7 @@ impl History {
 
     fn compensated(&mut self, step: &StepCall, outcome: CompensationOutcome) -> bool {
         let is_new = self.compensation(step).is_none();
-        let is_known = self.steps.iter().any(|one| one.call == *step);
+        let is_known = self.known(step).is_some_and(|one| one.call == *step);
         self.compensations.push((step.clone(), outcome));
         is_new && is_known && self.decision.is_some()
     }

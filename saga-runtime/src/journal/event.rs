@@ -8,7 +8,7 @@ use crate::step::Kind;
 /// One entry of a saga's history.
 ///
 /// ```text
-/// forward     ( StepDone | Waiting? WaitOver )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
+/// forward     ( StepDone | Waiting? WaitOver | Value )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
 /// from others Received
 /// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
@@ -104,6 +104,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The body of the saga has asked for the time, or for a random id.
+    Value {
+        /// The question: `now` or `uuid`, and how many of the same came before.
+        of: StepCall,
+        /// The answer.
+        value: String,
+    },
     /// The saga begins to wait for a time or an event.
     Waiting {
         /// The call: `sleep`, or `event:approved`.
@@ -160,6 +167,7 @@ impl Event {
             Self::CompensationResolved { .. } => "compensation_resolved",
             Self::CompensationSkipped { .. } => "compensation_skipped",
             Self::StepCompleted { .. } => "step_completed",
+            Self::Value { .. } => "value",
             Self::Waiting { .. } => "waiting",
             Self::Received { .. } => "received",
             Self::WaitOver { .. } => "wait_over",
@@ -186,6 +194,7 @@ impl Event {
             | Self::Compensated
             | Self::Stuck { .. }
             | Self::Retried { .. }
+            | Self::Value { .. }
             | Self::Received { .. } => None,
         }
     }
@@ -216,6 +225,11 @@ impl StepCall {
     /// The saga that has called the step, if that was called by another one: all of the name before the last `/`.
     pub(crate) fn lane(&self) -> &str {
         self.name.rsplit_once('/').map_or("", |(lane, _)| lane)
+    }
+
+    /// What tells it from all other calls of the saga.
+    pub(crate) fn into_key(self) -> (Cow<'static, str>, u32) {
+        (self.name, self.occurrence)
     }
 
     /// Whether it is the same call, perhaps of a step that is undone in another way by now.

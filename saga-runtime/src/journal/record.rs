@@ -119,6 +119,7 @@ impl State {
             | Event::StepSettled { .. }
             | Event::Waiting { .. }
             | Event::WaitOver { .. }
+            | Event::Value { .. }
             | Event::Retried { .. } => Self::Running,
             Event::Received { .. }
             | Event::CompensationResolved { .. }

@@ -97,6 +97,7 @@ impl From<Event> for Row {
             Event::Compensated => row,
             Event::Stuck { reason } => row.reason(reason),
             Event::Retried { reason } => row.message(reason),
+            Event::Value { of, value } => row.step(of).payload(value),
             Event::Waiting { step, until } => Self {
                 payload: until.map(|until| millis(until).to_string()),
                 ..row.step(step)
@@ -228,6 +229,10 @@ impl Row {
                 step: columns.call()?,
                 output: columns.payload()?,
                 reason: columns.message()?,
+            },
+            "value" => Event::Value {
+                value: columns.payload()?,
+                of: columns.call()?,
             },
             "waiting" => Event::Waiting {
                 until: columns

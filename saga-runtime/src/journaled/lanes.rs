@@ -1,11 +1,11 @@
 //! Where the replay is, in each lane of a saga: in the saga itself, and in each saga that it has called.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Journaled, call};
-use crate::lane::{Doubt, Group, Member};
+use crate::lane::{Doubt, Group, Member, Scope};
 use crate::place::{Calls, Position};
 use crate::recorder::LetGo;
 
@@ -63,27 +63,60 @@ impl Journaled {
     /// Whatever is written down at this place has to be a member of the group.
     pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), LetGo> {
         let lane = lane(group.before());
-        let steps: Vec<_> = group.steps().map(call).collect();
-        let numbers = self.cursors.advance(lane, steps.len());
-        for number in numbers.clone() {
-            match self.history.call(lane, number) {
-                Some(recorded) if !steps.iter().any(|step| step.is_same(recorded)) => {
-                    return Err(self.changed(format_args!(
-                        "call {} is in a group of steps that run at the same time, but step `{recorded}` ({}), which is \
-                         written down, is not in that group",
-                        number + 1,
-                        recorded.kind,
-                    )));
-                }
-                _ => {}
-            }
+        let count = group.steps().count();
+        let numbers = self.cursors.advance(lane, count);
+        if self.history.call(lane, numbers.start).is_some() && count > 0 {
+            self.recognize(group, lane, numbers.clone())?;
         }
         group.set_numbers(numbers);
         let in_doubt = self.take_in_doubt(group.before());
+        group.set_begun(if in_doubt {
+            group.members().len()
+        } else {
+            self.last_begun(group)
+        });
         for member in group.members() {
             member.doubt().set(in_doubt);
         }
         Ok(())
+    }
+
+    /// Checks that what is written down under these numbers are members of the group.
+    fn recognize(&self, group: &Group<'_>, lane: &str, numbers: Range<usize>) -> Result<(), LetGo> {
+        let steps: HashSet<_> = group.steps().map(|step| call(step).into_key()).collect();
+        for number in numbers {
+            let Some(recorded) = self.history.call(lane, number) else {
+                break;
+            };
+            if !steps.contains(&recorded.clone().into_key()) {
+                return Err(self.changed(format_args!(
+                    "call {} is in a group of steps that run at the same time, but step `{recorded}` ({}), which is \
+                     written down, is not in that group",
+                    number + 1,
+                    recorded.kind,
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many members there are up to the last one of which something is written down.
+    fn last_begun(&self, group: &Group<'_>) -> usize {
+        if self.history.is_empty() {
+            return 0;
+        }
+        let sagas = self.history.lanes_inside(lane(group.before()));
+        let members = group.members().iter().zip(group.positions());
+        let begun = members.rev().find_map(|(member, position)| {
+            let has_begun = if member.is_saga() {
+                let path = Scope::path_of(&position.name(), position.occurrence());
+                sagas.contains(path.as_str())
+            } else {
+                self.history.knows(&call(position))
+            };
+            has_begun.then_some(position.before() + 1)
+        });
+        begun.map_or(0, |begun| begun - group.before().count())
     }
 
     /// If nothing had to be requested, then what comes next may have been; and so may what a member was about to do again

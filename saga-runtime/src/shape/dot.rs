@@ -26,6 +26,7 @@ impl Shape {
                 },
                 Point::Loop(of) => (escape(of), "trapezium"),
                 Point::Wait(name) => (escape(name), "cds"),
+                Point::FanOut(of) => (escape(of), "triangle"),
                 Point::Fork => ("at the same time".to_owned(), "triangle"),
                 Point::Choice => (String::new(), "diamond"),
                 Point::Completed => ("completed".to_owned(), "ellipse"),

@@ -38,14 +38,18 @@ impl Hash {
                     self.text("group");
                     self.nodes(members);
                 }
+                Node::FanOut(each) => {
+                    self.text("fan_out");
+                    self.nodes(&each.body);
+                }
                 Node::Saga(saga) => {
                     self.text("saga");
                     self.text(saga.name);
                     self.nodes(&saga.body);
                 }
-                Node::Wait(name) => {
+                Node::Wait(wait) => {
                     self.text("wait");
-                    self.text(name);
+                    self.text(wait.name);
                 }
                 Node::Return => self.text("return"),
             }

@@ -21,6 +21,8 @@ pub(super) enum Point<'a> {
     Wait(&'a str),
     /// A saga that this one calls.
     Saga(&'a str),
+    /// What follows happens for each of many items.
+    FanOut(String),
     /// Another round begins, or the loop ends.
     Loop(&'a str),
     Completed,
@@ -76,13 +78,17 @@ impl<'a> Graph<'a> {
                         ends.append(&mut self.body(member, way, returned));
                     }
                 }
+                Node::FanOut(each) => {
+                    let fork = self.point(Point::FanOut(each.words()), &ends);
+                    ends = self.body(&each.body, vec![(fork, None)], returned);
+                }
                 Node::Saga(saga) => {
                     let begin = self.point(Point::Saga(saga.name), &ends);
                     let mut inner = Vec::new();
                     ends = self.body(&saga.body, vec![(begin, None)], &mut inner);
                     ends.append(&mut inner);
                 }
-                Node::Wait(name) => ends = vec![(self.point(Point::Wait(name), &ends), None)],
+                Node::Wait(wait) => ends = vec![(self.point(Point::Wait(wait.what), &ends), None)],
                 Node::Return => returned.append(&mut ends),
                 Node::Branch(arms) => {
                     let choice = self.point(Point::Choice, &ends);

@@ -25,6 +25,7 @@ impl Shape {
                 },
                 Point::Loop(of) => format!("n{id}[/\"{}\"\\]", escape(of)),
                 Point::Wait(name) => format!("n{id}>\"{}\"]", escape(name)),
+                Point::FanOut(of) => format!("n{id}[[\"{}\"]]", escape(of)),
                 Point::Fork => format!("n{id}[[\"at the same time\"]]"),
                 Point::Choice => format!("n{id}{{\" \"}}"),
                 Point::Completed => format!("n{id}([\"completed\"])"),

@@ -26,12 +26,17 @@ fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str
         write!(f, "\n{indent}{number}. ")?;
         match node {
             Node::Step(step) => write!(f, "{}: {}", step.name, undone(step))?,
-            Node::Wait(name) => write!(f, "{name}")?,
+            Node::Wait(wait) => write!(f, "wait: {}", wait.what)?,
             Node::Return => write!(f, "return")?,
             Node::Group(members) => {
                 write!(f, "at the same time")?;
                 let indent = format!("{indent}     ");
                 outline(f, members, &indent, &format!("{number}."))?;
+            }
+            Node::FanOut(each) => {
+                write!(f, "{}", each.words())?;
+                let indent = format!("{indent}     ");
+                outline(f, &each.body, &indent, &format!("{number}."))?;
             }
             Node::Saga(saga) => {
                 write!(f, "saga {}", saga.name)?;

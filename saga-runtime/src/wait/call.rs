@@ -4,9 +4,7 @@ use std::fmt;
 use std::future::{Pending, pending};
 use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
-
-use super::{Wait, WaitEnd};
+use super::{Reader, Wait, WaitEnd};
 use crate::attempt::Attempted;
 use crate::engine::{Engine, ErrorRecord};
 use crate::error::Cause;
@@ -14,7 +12,7 @@ use crate::kind;
 use crate::part::Part;
 use crate::place::{Calls, Place};
 use crate::run::{CallEnd, Callable, EndOf, Entry, Stop, Undo, Unwinding, Unwound};
-use crate::shape::Node;
+use crate::shape::{Node, Waiting};
 use crate::step::{Kind, StepMeta};
 
 /// What a wait gives.
@@ -22,11 +20,14 @@ pub trait Awaited: Part {
     /// What the body gets.
     type Output: Send;
 
+    /// How what came with an event is read.
+    type Reader: Copy + Send;
+
     /// The output, if the event has come with this, or the time is over.
     ///
     /// # Errors
     /// If it can't be read.
-    fn output(received: Option<&str>) -> serde_json::Result<Self::Output>;
+    fn output(reader: Self::Reader, received: Option<&str>) -> serde_json::Result<Self::Output>;
 }
 
 /// A time has passed.
@@ -49,7 +50,7 @@ macro_rules! parts {
             type Kind = kind::Waiting;
 
             fn node() -> Node {
-                Node::Wait($name)
+                Node::Wait(Waiting { name: $name, what: $name })
             }
         }
     )+};
@@ -63,51 +64,49 @@ parts! {
 
 impl Awaited for Slept {
     type Output = ();
+    type Reader = ();
 
-    fn output(_: Option<&str>) -> serde_json::Result<()> {
+    fn output((): (), _: Option<&str>) -> serde_json::Result<()> {
         Ok(())
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> Awaited for Came<T> {
+impl<T: Send + 'static> Awaited for Came<T> {
     type Output = T;
+    type Reader = Reader<T>;
 
-    fn output(received: Option<&str>) -> serde_json::Result<T> {
-        serde_json::from_str(received.unwrap_or_default())
+    fn output(reader: Reader<T>, received: Option<&str>) -> serde_json::Result<T> {
+        reader(received.unwrap_or_default())
     }
 }
 
-impl<T: DeserializeOwned + Send + 'static> Awaited for CameWithin<T> {
+impl<T: Send + 'static> Awaited for CameWithin<T> {
     type Output = Option<T>;
+    type Reader = Reader<T>;
 
-    fn output(received: Option<&str>) -> serde_json::Result<Option<T>> {
-        received.map(serde_json::from_str).transpose()
+    fn output(reader: Reader<T>, received: Option<&str>) -> serde_json::Result<Option<T>> {
+        received.map(reader).transpose()
     }
 }
 
 /// A wait that is called in the body of a saga. Nothing has begun yet.
 #[must_use = "a saga does not wait until this is awaited"]
-pub struct Waits<W> {
+pub struct Waits<W: Awaited> {
     wait: Wait,
-    of: PhantomData<fn() -> W>,
+    reader: W::Reader,
 }
 
-impl<W> fmt::Debug for Waits<W> {
+impl<W: Awaited> fmt::Debug for Waits<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.wait.fmt(f)
     }
 }
 
-impl<W> Waits<W> {
-    pub(super) fn new(wait: Wait) -> Self {
-        Self {
-            wait,
-            of: PhantomData,
-        }
-    }
-}
-
 impl<W: Awaited> Waits<W> {
+    pub(super) fn new(wait: Wait, reader: W::Reader) -> Self {
+        Self { wait, reader }
+    }
+
     /// There are no attempts of a wait.
     #[doc(hidden)]
     pub fn attempt<P: Place>(&self, _: &P) -> Pending<Result<W::Output, Never>> {
@@ -187,7 +186,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
             WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
         };
         let output = received.and_then(|received| {
-            let output = W::output(received.as_deref());
+            let output = W::output(self.reader, received.as_deref());
             output.map_err(|error| {
                 let event = self.wait.event.unwrap_or_default();
                 let message = format!("what came with event `{event}` can't be read: {error}");

@@ -4,8 +4,6 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use super::EventName;
@@ -38,12 +36,8 @@ impl Events {
     ///
     /// # Errors
     /// If `value` can't be serialized.
-    pub fn send<T: Serialize + DeserializeOwned>(
-        &self,
-        name: EventName<T>,
-        value: &T,
-    ) -> serde_json::Result<()> {
-        let json = serde_json::to_string(value)?;
+    pub fn send<T>(&self, name: EventName<T>, value: &T) -> serde_json::Result<()> {
+        let json = name.write(value)?;
         self.events()
             .entry(name.name())
             .or_default()

@@ -39,9 +39,10 @@ impl<'run, G: Saga> StepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
 
 /// What can be awaited in the body of a saga without a `?`.
 #[diagnostic::on_unimplemented(
-    message = "only the refusal of a step can be handled in a saga",
-    label = "this is not a step",
+    message = "only steps, `sleep` and `event` can be awaited without a `?` in a saga",
+    label = "this is none of them",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
+    note = "to wait, call `saga_runtime::sleep`",
     note = "the failure of another saga ends this one: write `.await?`, and what it has done is undone with the rest"
 )]
 pub trait HandledCall<C> {

@@ -1,7 +1,7 @@
 //! Runs the sagas of the tests in process.
 
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::{InProcess, SagaError, SagaId};
+use saga_runtime::{EventName, Events, InProcess, SagaError, SagaId};
 use tokio_util::sync::CancellationToken;
 
 use crate::participant::Participant;
@@ -17,4 +17,19 @@ pub(crate) async fn run<G: Registrable<Participant>>(
         Some(cancellation) => engine.cancelled_by(cancellation).execute(saga).await,
         None => engine.execute(saga).await,
     }
+}
+
+/// Runs `saga` under the id `saga`, to which these events are sent.
+pub(crate) async fn run_told<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    told: &[(EventName<u32>, u32)],
+) -> Result<G::Output, SagaError<G::Error>> {
+    let events = Events::new();
+    for (name, value) in told {
+        events.send(*name, value).expect("numbers are JSON");
+    }
+    let id = SagaId::new("saga").expect("a valid id");
+    let engine = InProcess::new(participant).saga_id(id).receives(events);
+    engine.execute(saga).await
 }

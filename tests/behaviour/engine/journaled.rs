@@ -1,8 +1,8 @@
 //! Runs the sagas of the tests on a journal.
 
-use saga_runtime::coordinator::{ExecuteError, Registrable};
+use saga_runtime::coordinator::{ExecuteError, Handle, Registrable};
 use saga_runtime::journal::Memory;
-use saga_runtime::{Coordinator, SagaError};
+use saga_runtime::{Coordinator, EventName, SagaError};
 use tokio_util::sync::CancellationToken;
 
 use crate::participant::Participant;
@@ -13,6 +13,36 @@ pub(crate) async fn run<G: Registrable<Participant>>(
     saga: G,
     cancellation: Option<CancellationToken>,
 ) -> Result<G::Output, SagaError<G::Error>> {
+    let (coordinator, handle) = submitted(participant, saga).await;
+    if let Some(cancellation) = cancellation {
+        let (coordinator, id) = (coordinator.clone(), handle.id().clone());
+        tokio::spawn(async move {
+            cancellation.cancelled().await;
+            // It may be too late for that.
+            let _ = coordinator.cancel(&id, "the test wants it").await;
+        });
+    }
+    ended(handle).await
+}
+
+/// Runs `saga` under the id `saga`, to which these events are sent.
+pub(crate) async fn run_told<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    told: &[(EventName<u32>, u32)],
+) -> Result<G::Output, SagaError<G::Error>> {
+    let (coordinator, handle) = submitted(participant, saga).await;
+    for (name, value) in told {
+        let sent = coordinator.send(handle.id(), *name, value).await;
+        sent.expect("it has not ended");
+    }
+    ended(handle).await
+}
+
+async fn submitted<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+) -> (Coordinator<Participant>, Handle<Participant, G>) {
     let coordinator = Coordinator::builder(participant.clone())
         .journal(Memory::new())
         .register::<G>()
@@ -23,14 +53,12 @@ pub(crate) async fn run<G: Registrable<Participant>>(
         .submit("saga", saga)
         .await
         .expect("nothing is wrong with it");
-    if let Some(cancellation) = cancellation {
-        let (coordinator, id) = (coordinator.clone(), handle.id().clone());
-        tokio::spawn(async move {
-            cancellation.cancelled().await;
-            // It may be too late for that.
-            let _ = coordinator.cancel(&id, "the test wants it").await;
-        });
-    }
+    (coordinator, handle)
+}
+
+async fn ended<G: Registrable<Participant>>(
+    handle: Handle<Participant, G>,
+) -> Result<G::Output, SagaError<G::Error>> {
     match handle.wait().await {
         Ok(output) => Ok(output),
         Err(ExecuteError::Failed(error)) => Err(error),

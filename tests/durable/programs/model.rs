@@ -12,6 +12,8 @@ pub(super) struct Expected {
     pub(super) naps: u64,
     /// The keys that steps are asked under, sorted.
     pub(super) asked: Vec<String>,
+    /// Those that come after a failure in a fan-out: they may have begun beside it, or not.
+    pub(super) perhaps: HashSet<String>,
     /// The keys that compensations are asked under, in order.
     pub(super) undone: Vec<String>,
     /// The keys of what is left, sorted.
@@ -21,6 +23,7 @@ pub(super) struct Expected {
 struct Model<'a> {
     refused: &'a HashSet<String>,
     asked: Vec<String>,
+    perhaps: HashSet<String>,
     /// What was done and has to be undone, in the order of the source.
     done: Vec<String>,
     naps: u64,
@@ -40,6 +43,7 @@ impl Expected {
         let mut model = Model {
             refused,
             asked: Vec::new(),
+            perhaps: HashSet::new(),
             done: Vec::new(),
             naps: 0,
         };
@@ -50,6 +54,7 @@ impl Expected {
         let ended = model.run(&mut body, &program.program);
         let Model {
             mut asked,
+            perhaps,
             mut done,
             naps,
             ..
@@ -67,6 +72,7 @@ impl Expected {
             ended,
             naps,
             asked,
+            perhaps,
             undone,
             left,
         }
@@ -139,10 +145,37 @@ impl Model<'_> {
                     }
                     done
                 }
+                Op::Each(_, programs) => {
+                    let inner =
+                        |model: &mut Self, program: &Vec<Op>| model.run(&mut body.inner(), program);
+                    self.each(programs, inner)?
+                }
+                Op::Many(_, times) => self.each(0..*times, |model, _| model.step(body, "work"))?,
                 Op::Fail => return Err(body.itself()),
             };
         }
         Ok(count)
+    }
+
+    /// What comes after the first failure may have begun beside it.
+    fn each<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut call: impl FnMut(&mut Self, T) -> Result<u32, Failed>,
+    ) -> Result<u32, Failed> {
+        let mut ended = Ok(0);
+        for item in items {
+            let before = self.asked.len();
+            let one = call(self, item);
+            match &mut ended {
+                Ok(count) => match one {
+                    Ok(one) => *count += one,
+                    Err(failed) => ended = Err(failed),
+                },
+                Err(_) => self.perhaps.extend(self.asked[before..].iter().cloned()),
+            }
+        }
+        ended
     }
 
     fn step(&mut self, body: &mut Body, name: &'static str) -> Result<u32, Failed> {

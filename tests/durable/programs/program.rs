@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use saga_runtime::{Context, saga, sleep, step};
+use saga_runtime::{Context, saga, sleep, step, try_join_all};
 use serde::{Deserialize, Serialize};
 
 /// One thing that a program does.
@@ -27,6 +27,10 @@ pub(crate) enum Op {
     Inner(Vec<Op>),
     /// A step and these, some times.
     Repeat(u32, Vec<Op>),
+    /// A saga for each of these, so many at the same time.
+    Each(usize, Vec<Vec<Op>>),
+    /// So many steps, so many at the same time.
+    Many(usize, u32),
     /// A failure of its own.
     Fail,
 }
@@ -149,6 +153,14 @@ saga!(
                         done += 1 + go(cx, inner.clone()).await?;
                     }
                 }
+                Op::Each(limit, programs) => {
+                    let counts = try_join_all(limit, programs, |program| go(cx, program)).await?;
+                    done += counts.into_iter().sum::<u32>();
+                }
+                Op::Many(limit, times) => {
+                    let _ = try_join_all(limit, 0..times, |_| work(cx)).await?;
+                    done += times;
+                }
                 Op::Fail => return Err(Refused),
             }
         }
@@ -192,7 +204,7 @@ impl Author {
     }
 
     fn op(&mut self, depth: u32) -> Op {
-        let choice = self.below(if depth == 0 { 7 } else { 20 });
+        let choice = self.below(if depth == 0 { 8 } else { 24 });
         let next = depth.saturating_sub(1);
         match choice {
             0..4 => Op::Work,
@@ -206,7 +218,16 @@ impl Author {
                     Op::Work
                 }
             }
-            7..11 => Op::Group(self.ops(next, 3), self.ops(next, 3)),
+            7 => Op::Many(
+                usize::try_from(self.below(4)).unwrap_or(0),
+                u32::try_from(self.below(6)).unwrap_or(0),
+            ),
+            20..24 => {
+                let limit = usize::try_from(self.below(4)).unwrap_or(0);
+                let programs = (0..self.below(4)).map(|_| self.ops(next, 3));
+                Op::Each(limit, programs.collect())
+            }
+            8..11 => Op::Group(self.ops(next, 3), self.ops(next, 3)),
             11..14 => Op::Both(self.ops(next, 3), self.ops(next, 3)),
             14..17 => Op::Inner(self.ops(next, 4)),
             _ => {

@@ -13,6 +13,9 @@ use crate::spans::at;
 
 impl Walk<'_> {
     pub(super) fn step(&mut self, awaited: &mut ExprAwait, refusal: Refusal) -> Expr {
+        if let Some(fan_out) = self.fan_out(awaited, refusal) {
+            return fan_out;
+        }
         let call = match callee(&mut awaited.base) {
             Ok(call) => call,
             Err((what, help)) => {
@@ -20,13 +23,14 @@ impl Walk<'_> {
                 return Expr::Verbatim(self.errors.replace(span, what, help));
             }
         };
-        let (path, span) = (text(&call.func), name(&call.func));
+        let (path, span, wait) = (text(&call.func), name(&call.func), wait(call));
         visit_mut::visit_expr_call_mut(self, call);
         let index = self.sites.len();
         let site = Site {
             path,
             span,
             refusal,
+            wait,
         };
         let expanded = site::expand(self.runtime, index, &site, awaited);
         self.flow.push(Flow::Step(index));
@@ -77,7 +81,7 @@ impl Walk<'_> {
     }
 
     /// Whether the context of the saga is the first argument of this call, as if it were a step.
-    fn takes_context(&self, call: &ExprCall) -> bool {
+    pub(super) fn takes_context(&self, call: &ExprCall) -> bool {
         matches!((call.args.first(), self.cx), (Some(Expr::Path(path)), Some(cx)) if path.path.is_ident(cx))
     }
 }
@@ -93,6 +97,19 @@ fn is_outcome(node: &Expr) -> bool {
         }
         _ => false,
     }
+}
+
+/// What a call waits for, in the words of the source, if it has the name of a function that waits.
+fn wait(call: &ExprCall) -> Option<String> {
+    let Expr::Path(path) = &*call.func else {
+        return None;
+    };
+    let name = &path.path.segments.last()?.ident;
+    let waits = ["sleep", "event", "event_within"]
+        .iter()
+        .any(|one| name == one);
+    let arguments: Vec<_> = call.args.iter().skip(1).map(text).collect();
+    waits.then(|| format!("{name}({})", arguments.join(", ")))
 }
 
 /// Where the name of the function stands, without the path that leads to it.

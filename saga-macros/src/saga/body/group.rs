@@ -104,6 +104,7 @@ impl Walk<'_> {
             path,
             span,
             refusal: Refusal::Ends,
+            wait: None,
         });
         Ok(())
     }
@@ -123,7 +124,7 @@ fn try_join(node: &Expr) -> Option<&ExprMacro> {
 }
 
 /// Where a member is awaited, or its result looked at, as if it stood alone.
-fn awaited(node: &Expr) -> Option<proc_macro2::Span> {
+pub(super) fn awaited(node: &Expr) -> Option<proc_macro2::Span> {
     match node {
         Expr::Await(awaited) => Some(awaited.await_token.span),
         Expr::Try(attempt) => awaited(&attempt.expr).or_else(|| Some(attempt.question_token.span)),

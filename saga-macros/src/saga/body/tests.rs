@@ -45,6 +45,7 @@ fn text(flow: &Flow, sites: &[Site]) -> String {
             let members: Vec<_> = members.iter().map(|index| &*sites[*index].path).collect();
             format!("{{{}}}", members.join(" "))
         }
+        Flow::FanOut(each) => format!("{}*{}({})", sites[each.site].path, each.limit, each.items),
         Flow::MayFail(_) => "?".to_owned(),
         Flow::Branch(ways) => {
             let ways: Vec<_> = ways.iter().map(|way| way_text(way, sites)).collect();
@@ -457,6 +458,50 @@ fn macros_are_read_as_far_as_possible() {
         ("a(cx).await?; if x { bail!(\"no\") } Ok(())", "a [? | ]"),
         ("a(cx).await?; anyhow::ensure!(x, \"no\"); Ok(())", "a ?"),
         ("a(cx).await?; vec![return Ok(1)]; Ok(())", "a ?"),
+    ]);
+}
+
+#[test]
+fn a_fan_out_calls_one_step_for_each_item() {
+    flows(&[
+        (
+            "a(cx).await?; try_join_all(8, &items, |item| b(cx, item)).await?; Ok(())",
+            "a b*8(&items)",
+        ),
+        (
+            "runtime::try_join_all(None, pick(cx).await?, move |item| { let x = item.id; b(cx, x) }).await",
+            "pick b*None(pick(cx).await?)",
+        ),
+    ]);
+    mistakes(&[
+        (
+            "match try_join_all(8, items, |item| b(cx, item)).await { Ok(_) => Ok(()), Err(e) => Err(e) }",
+            "what `try_join_all` gives is not looked at here",
+        ),
+        (
+            "try_join_all(items.map(|item| b(cx, item))).await?; Ok(())",
+            "`try_join_all` takes a limit, the items, and a closure that calls a step",
+        ),
+        (
+            "try_join_all(8, items, b).await?; Ok(())",
+            "`try_join_all` takes a limit, the items, and a closure that calls a step",
+        ),
+        (
+            "try_join_all(8, items, |item| b(cx, item).await).await?; Ok(())",
+            "the call in a `try_join_all` is awaited by itself",
+        ),
+        (
+            "try_join_all(8, items, async |item| b(cx, item)).await?; Ok(())",
+            "the closure of `try_join_all` is `async`",
+        ),
+        (
+            "try_join_all(8, items, |item| item).await?; Ok(())",
+            "the closure of `try_join_all` ends with the call of a step",
+        ),
+        (
+            "try_join_all(8, items, |item| b(cx, a(cx).await)).await?; Ok(())",
+            "a step can't be awaited inside of a closure",
+        ),
     ]);
 }
 

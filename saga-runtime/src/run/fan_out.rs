@@ -1,0 +1,141 @@
+//! Fan-outs: one part of a saga for each of many items, `try_join_all(limit, items, |item| …).await?` in its body.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::atomic::Ordering;
+
+use super::call::{Callable, EndOf};
+use super::group::run_member;
+use super::room::Room;
+use super::undo::Entry;
+use super::{Run, Stop};
+use crate::engine::Engine;
+use crate::lane::{self, Group};
+use crate::order::Site;
+use crate::part::Part;
+use crate::pursuit::BoxFuture;
+
+/// Calls a step, or a saga, for each of many items, in the body of a saga: at most `limit` of them at the same time, or all
+/// at once if that is `None` or 0.
+///
+/// ```
+/// # use saga_runtime::{Context, saga, step, try_join_all};
+/// # struct Shop;
+/// # #[step(compensate = put_back)]
+/// # async fn reserve(_cx: Context<'_, Shop>, article: &str) -> Result<String, String> { Ok(article.to_owned()) }
+/// # async fn put_back(_cx: Context<'_, Shop>, _parcel: &str) -> Result<(), String> { Ok(()) }
+/// saga!(
+///     async fn pack(cx: Context<'_, Shop>, articles: Vec<String>) -> Result<Vec<String>, String> {
+///         let parcels = try_join_all(8, &articles, |article| reserve(cx, article)).await?;
+///         Ok(parcels)
+///     }
+/// );
+/// ```
+///
+/// The outputs are in the order of the items, whichever is there first. If one of the calls refuses, those that have begun
+/// run to their end, no other is begun, and what was done is compensated item by item, last first. The refusal of the first
+/// item counts, in the order of the items.
+///
+/// It is named after the function of the `futures` crate, of which it is the durable twin, and has the limit of
+/// `for_each_concurrent`. The call is made by a closure, so that the compiler checks it like any other, and so that the
+/// saga sees which step it is: that is what the order rule and the shape need to know.
+///
+/// After a crash in the short time between a refusal and the end of those beside it, the items that had not begun may be
+/// requested too, before all of them are undone: nobody can tell any more which had.
+pub fn try_join_all<I: IntoIterator, C>(
+    limit: impl Into<Option<usize>>,
+    items: I,
+    call: impl FnMut(I::Item) -> C,
+) -> FanOut<C> {
+    FanOut {
+        limit: limit.into().filter(|limit| *limit > 0),
+        calls: items.into_iter().map(call).collect(),
+    }
+}
+
+/// Calls for many items. Nothing has run yet.
+#[must_use = "nothing runs until it is awaited in a saga"]
+pub struct FanOut<C> {
+    limit: Option<usize>,
+    calls: Vec<C>,
+}
+
+impl<C> fmt::Debug for FanOut<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FanOut")
+            .field("limit", &self.limit)
+            .field("calls", &self.calls.len())
+            .finish()
+    }
+}
+
+impl<'run, E: Engine, U: Entry, R: Room> Run<'_, 'run, E, U, R>
+where
+    R::Stack<U>: Send + Sync,
+{
+    /// Runs the calls of a fan-out until all that have begun have ended.
+    #[inline(never)]
+    pub fn fan_out<'a, C, N>(
+        &'a mut self,
+        fan_out: FanOut<C>,
+        _: Site<C::Part>,
+        entry: N,
+    ) -> BoxFuture<'a, Result<Vec<C::Output>, C::Error>>
+    where
+        C: Callable<'run, E> + 'a,
+        N: Fn(C::Entry) -> U + Send + 'a,
+    {
+        Box::pin(async move {
+            match self.run_all(fan_out).await {
+                Ok(ends) => {
+                    let count = ends.len();
+                    let returned = ends
+                        .into_iter()
+                        .map(|end| self.take::<C>(end, true, &entry));
+                    // All of them are taken over, also after the first that has failed.
+                    let returned: Vec<_> = returned.collect();
+                    if !self.watch.stopped.load(Ordering::Relaxed) {
+                        let mut outputs = Vec::with_capacity(count);
+                        for one in returned.into_iter().flatten() {
+                            outputs.push(one?);
+                        }
+                        return Ok(outputs);
+                    }
+                }
+                Err(suspension) => {
+                    self.stop(Stop::Suspended(suspension));
+                }
+            }
+            pending().await
+        })
+    }
+
+    /// How the calls that have begun have ended: those of the first so many items.
+    async fn run_all<C: Callable<'run, E>>(
+        &self,
+        FanOut { limit, calls }: FanOut<C>,
+    ) -> Result<Vec<EndOf<'run, C, E>>, E::Suspension> {
+        let (engine, count) = (self.engine, calls.len());
+        let member = || lane::Member::new(&const { C::Part::PART }, C::IS_SAGA);
+        let members: Vec<_> = std::iter::repeat_with(member).take(count).collect();
+        let group = Group::alike(&self.stack, &members);
+        engine.begin_group(&group)?;
+        let mut ends: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
+        let places: Vec<_> = (0..count).map(|index| group.member(index)).collect();
+        {
+            let begun = calls.into_iter().zip(&mut ends).zip(&places);
+            let mut begun = begun.map(|((call, end), place)| -> BoxFuture<'_, bool> {
+                Box::pin(async move {
+                    let ended = run_member(call, engine, place).await;
+                    let goes_on = matches!(ended.returned, Ok(Ok(_)));
+                    *end = Some(ended);
+                    goes_on
+                })
+            });
+            engine.join_all(limit, group.begun(), &mut begun).await;
+        }
+        let ends: Vec<_> = ends.into_iter().map_while(|end| end).collect();
+        engine.end_group(&group, ends.iter().any(EndOf::<'run, C, E>::is_suspended));
+        Ok(ends)
+    }
+}

@@ -1,0 +1,24 @@
+//! Loops, groups, fan-outs, sagas inside of sagas, waits: what is done, in which order it is undone, under which keys.
+
+mod fan_out;
+mod groups;
+mod inner;
+mod loops;
+mod waits;
+
+use crate::participant::Participant;
+
+/// The keys of the requests for `what`, in order.
+fn keys(participant: &Participant, what: &str) -> Vec<String> {
+    let requests = participant.requests(what);
+    requests.into_iter().map(|request| request.key).collect()
+}
+
+/// The keys of the steps whose compensations were asked for, in order.
+fn undone(participant: &Participant) -> Vec<String> {
+    let requests = participant.all_requests();
+    let undone = requests
+        .into_iter()
+        .filter(|request| request.what.starts_with("undo"));
+    undone.map(|request| request.action_key).collect()
+}

@@ -1,0 +1,17 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga, try_join_all};
+use shop::*;
+
+saga!(
+    async fn place_orders(cx: Context<'_, Shop>, requests: Vec<OrderRequest>) -> Result<(), ShopError> {
+        let orders = try_join_all(8, &requests, |request| create_order(cx, request)).await?;
+        charge(cx, &orders).await?;
+        Ok(())
+    }
+);
+
+fn main() {}

@@ -1,0 +1,17 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga, sleep};
+use shop::*;
+use std::time::Duration;
+
+saga!(
+    async fn place_orders(cx: Context<'_, Shop>, requests: Vec<OrderRequest>) -> Result<(), ShopError> {
+        try_join!(create_order(cx, &requests[0]), sleep(cx, Duration::from_secs(3)))?;
+        Ok(())
+    }
+);
+
+fn main() {}
