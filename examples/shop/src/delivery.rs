@@ -10,6 +10,7 @@ use sqlx::migrate::Migrator;
 
 pub use self::service::DeliveriesService;
 pub use self::store::DeliveryStore;
+use crate::answers;
 use crate::database::migration;
 
 /// Which deliveries are refused.
@@ -70,12 +71,7 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/delivery/0001_create_deliveries.up.sql"),
             include_str!("../migrations/delivery/0001_create_deliveries.down.sql"),
         ),
-        migration(
-            2,
-            "remember answers",
-            include_str!("../migrations/delivery/0002_remember_answers.up.sql"),
-            include_str!("../migrations/delivery/0002_remember_answers.down.sql"),
-        ),
+        answers::migration(),
     ];
     Migrator::with_migrations(migrations.concat())
 });

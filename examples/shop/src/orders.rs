@@ -9,6 +9,7 @@ use sqlx::migrate::Migrator;
 
 pub use self::service::OrdersService;
 pub use self::store::OrderStore;
+use crate::answers;
 use crate::database::migration;
 
 /// The changes that made the service's tables.
@@ -20,12 +21,7 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/orders/0001_create_orders.up.sql"),
             include_str!("../migrations/orders/0001_create_orders.down.sql"),
         ),
-        migration(
-            2,
-            "remember answers",
-            include_str!("../migrations/orders/0002_remember_answers.up.sql"),
-            include_str!("../migrations/orders/0002_remember_answers.down.sql"),
-        ),
+        answers::migration(),
     ];
     Migrator::with_migrations(migrations.concat())
 });

@@ -10,6 +10,7 @@ use sqlx::migrate::Migrator;
 
 pub use self::service::PaymentsService;
 pub use self::store::PaymentStore;
+use crate::answers;
 use crate::database::migration;
 use crate::money::Money;
 
@@ -76,12 +77,7 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/payments/0001_create_payments.up.sql"),
             include_str!("../migrations/payments/0001_create_payments.down.sql"),
         ),
-        migration(
-            2,
-            "remember answers",
-            include_str!("../migrations/payments/0002_remember_answers.up.sql"),
-            include_str!("../migrations/payments/0002_remember_answers.down.sql"),
-        ),
+        answers::migration(),
     ];
     Migrator::with_migrations(migrations.concat())
 });

@@ -50,11 +50,11 @@ impl Deliveries for DeliveriesService {
         request: Request<CancelDeliveryRequest>,
     ) -> Result<Response<CancelDeliveryResponse>, Status> {
         let key = match request.into_inner().delivery {
-            Some(Target::Id(id)) => self.store.key_of(id).await?,
+            Some(Target::Id(id)) => self.store.answers.key_of(id).await?,
             Some(Target::IdempotencyKey(key)) => Key::new(key)?,
             None => return Err(Rejection::missing("delivery").into()),
         };
-        self.store.cancel(&key).await?;
+        self.store.answers.cancel(&key).await?;
         Ok(Response::new(CancelDeliveryResponse {}))
     }
 }

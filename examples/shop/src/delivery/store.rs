@@ -3,15 +3,19 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::DeliveryRules;
-use crate::answers::{self, Answer, Key};
-use crate::database;
+use crate::answers::{Answer, Answers, Asked, Creations, Key};
 use crate::proto::delivery::Delivery;
 use crate::rejection::Rejection;
+
+const DELIVERIES: Creations = Creations {
+    name: "delivery",
+    cancel: "UPDATE deliveries SET state = 'cancelled' WHERE id = ?",
+};
 
 /// The deliveries, and the answer to each key.
 #[derive(Debug, Clone)]
 pub struct DeliveryStore {
-    database: SqlitePool,
+    pub(super) answers: Answers,
     rules: DeliveryRules,
 }
 
@@ -19,13 +23,16 @@ impl DeliveryStore {
     /// Deliveries in a migrated database.
     #[must_use]
     pub fn new(database: SqlitePool, rules: DeliveryRules) -> Self {
-        Self { database, rules }
+        Self {
+            answers: Answers::new(database, DELIVERIES),
+            rules,
+        }
     }
 
     /// Books a delivery; or repeats the answer that the key already has.
     ///
     /// # Errors
-    /// [`Rejection::Refused`] when it is too much for the courier; and those of [`answers::find`].
+    /// [`Rejection::Refused`] when it is too much for the courier; [`Rejection::Cancelled`] and [`Rejection::KeyReused`].
     pub async fn create(
         &self,
         key: &Key,
@@ -33,17 +40,15 @@ impl DeliveryStore {
         parcels: i32,
     ) -> Result<Delivery, Rejection> {
         let request = format!("{parcels} parcels for order {order_id}");
-        let mut transaction = database::begin(&self.database).await?;
-        let answer = if let Some(answer) = answers::find(&mut transaction, key, &request).await? {
-            answer
-        } else {
-            let answer = self.decide(&mut transaction, order_id, parcels).await?;
-            answers::record(&mut transaction, key, &request, &answer).await?;
-            transaction.commit().await?;
-            answer
+        let id = match self.answers.open(key, request).await? {
+            Asked::Before(id) => id,
+            Asked::Now(mut open) => {
+                let answer = self.decide(open.transaction(), order_id, parcels).await?;
+                open.answer(answer).await?
+            }
         };
         Ok(Delivery {
-            id: answer.created()?,
+            id,
             order_id,
             parcels,
         })
@@ -65,32 +70,5 @@ impl DeliveryStore {
             .await?
             .last_insert_rowid();
         Ok(Answer::Created(id))
-    }
-
-    /// Calls off what was booked under the key, and lets nothing be booked under it any more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn cancel(&self, key: &Key) -> Result<(), Rejection> {
-        let mut transaction = database::begin(&self.database).await?;
-        if let Some(id) = answers::cancel(&mut transaction, key).await? {
-            sqlx::query("UPDATE deliveries SET state = 'cancelled' WHERE id = ?")
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// The key under which a delivery was booked.
-    ///
-    /// # Errors
-    /// [`Rejection::NotFound`].
-    pub async fn key_of(&self, id: i64) -> Result<Key, Rejection> {
-        let mut connection = self.database.acquire().await?;
-        answers::key_of(&mut connection, id)
-            .await?
-            .ok_or_else(|| Rejection::NotFound(format!("there is no delivery {id}")))
     }
 }

@@ -46,11 +46,11 @@ impl Orders for OrdersService {
         request: Request<CancelOrderRequest>,
     ) -> Result<Response<CancelOrderResponse>, Status> {
         let key = match request.into_inner().order {
-            Some(Target::Id(id)) => self.store.key_of(id).await?,
+            Some(Target::Id(id)) => self.store.answers.key_of(id).await?,
             Some(Target::IdempotencyKey(key)) => Key::new(key)?,
             None => return Err(Rejection::missing("order").into()),
         };
-        self.store.cancel(&key).await?;
+        self.store.answers.cancel(&key).await?;
         Ok(Response::new(CancelOrderResponse {}))
     }
 

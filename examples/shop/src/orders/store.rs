@@ -2,74 +2,51 @@
 
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::answers::{self, Answer, Key};
-use crate::database;
+use crate::answers::{Answer, Answers, Asked, Creations, Key};
 use crate::money::Money;
 use crate::proto::orders::{Order, OrderState};
 use crate::rejection::Rejection;
 
+const ORDERS: Creations = Creations {
+    name: "order",
+    cancel: "UPDATE orders SET state = 'cancelled' WHERE id = ?",
+};
+
 /// The orders, and the answer to each key.
 #[derive(Debug, Clone)]
 pub struct OrderStore {
-    database: SqlitePool,
+    pub(super) answers: Answers,
 }
 
 impl OrderStore {
     /// Orders in a migrated database.
     #[must_use]
     pub fn new(database: SqlitePool) -> Self {
-        Self { database }
+        Self {
+            answers: Answers::new(database, ORDERS),
+        }
     }
 
     /// Takes an order down; or repeats the answer that the key already has.
     ///
     /// # Errors
-    /// Those of [`answers::find`].
+    /// [`Rejection::Cancelled`] and [`Rejection::KeyReused`].
     pub async fn create(&self, key: &Key, amount: Money, parcels: i32) -> Result<Order, Rejection> {
         let request = format!("{amount} in {parcels} parcels");
-        let mut transaction = database::begin(&self.database).await?;
-        let answer = if let Some(answer) = answers::find(&mut transaction, key, &request).await? {
-            answer
-        } else {
-            let answer = insert(&mut transaction, amount, parcels).await?;
-            answers::record(&mut transaction, key, &request, &answer).await?;
-            transaction.commit().await?;
-            answer
+        let id = match self.answers.open(key, request).await? {
+            Asked::Before(id) => id,
+            Asked::Now(mut open) => {
+                let answer = insert(open.transaction(), amount, parcels).await?;
+                open.answer(answer).await?
+            }
         };
         Ok(Order {
-            id: answer.created()?,
+            id,
             amount: amount.minor_units(),
             parcels,
             // A cancelled one would have been rejected by its key.
             state: OrderState::Active.into(),
         })
-    }
-
-    /// Cancels what was ordered under the key, and lets nothing be ordered under it any more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn cancel(&self, key: &Key) -> Result<(), Rejection> {
-        let mut transaction = database::begin(&self.database).await?;
-        if let Some(id) = answers::cancel(&mut transaction, key).await? {
-            sqlx::query("UPDATE orders SET state = 'cancelled' WHERE id = ?")
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// The key under which an order was taken down.
-    ///
-    /// # Errors
-    /// [`Rejection::NotFound`].
-    pub async fn key_of(&self, id: i64) -> Result<Key, Rejection> {
-        let mut connection = self.database.acquire().await?;
-        answers::key_of(&mut connection, id)
-            .await?
-            .ok_or_else(|| unknown(id))
     }
 
     /// The order with this number.
@@ -80,9 +57,9 @@ impl OrderStore {
         let (amount, parcels, active) =
             sqlx::query_as("SELECT amount, parcels, state = 'active' FROM orders WHERE id = ?")
                 .bind(id)
-                .fetch_optional(&self.database)
+                .fetch_optional(self.answers.database())
                 .await?
-                .ok_or_else(|| unknown(id))?;
+                .ok_or_else(|| self.answers.unknown(id))?;
         let state = if active {
             OrderState::Active
         } else {
@@ -109,8 +86,4 @@ async fn insert(
         .await?
         .last_insert_rowid();
     Ok(Answer::Created(id))
-}
-
-fn unknown(id: i64) -> Rejection {
-    Rejection::NotFound(format!("there is no order {id}"))
 }

@@ -51,11 +51,11 @@ impl Payments for PaymentsService {
         request: Request<CancelPaymentRequest>,
     ) -> Result<Response<CancelPaymentResponse>, Status> {
         let key = match request.into_inner().payment {
-            Some(Target::Id(id)) => self.store.key_of(id).await?,
+            Some(Target::Id(id)) => self.store.answers.key_of(id).await?,
             Some(Target::IdempotencyKey(key)) => Key::new(key)?,
             None => return Err(Rejection::missing("payment").into()),
         };
-        self.store.cancel(&key).await?;
+        self.store.answers.cancel(&key).await?;
         Ok(Response::new(CancelPaymentResponse {}))
     }
 }

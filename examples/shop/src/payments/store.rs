@@ -3,16 +3,20 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::PaymentRules;
-use crate::answers::{self, Answer, Key};
-use crate::database;
+use crate::answers::{Answer, Answers, Asked, Creations, Key};
 use crate::money::Money;
 use crate::proto::payments::Payment;
 use crate::rejection::Rejection;
 
+const PAYMENTS: Creations = Creations {
+    name: "payment",
+    cancel: "UPDATE payments SET state = 'cancelled' WHERE id = ?",
+};
+
 /// The payments, and the answer to each key.
 #[derive(Debug, Clone)]
 pub struct PaymentStore {
-    database: SqlitePool,
+    pub(super) answers: Answers,
     rules: PaymentRules,
 }
 
@@ -20,13 +24,16 @@ impl PaymentStore {
     /// Payments in a migrated database.
     #[must_use]
     pub fn new(database: SqlitePool, rules: PaymentRules) -> Self {
-        Self { database, rules }
+        Self {
+            answers: Answers::new(database, PAYMENTS),
+            rules,
+        }
     }
 
     /// Takes a payment; or repeats the answer that the key already has.
     ///
     /// # Errors
-    /// [`Rejection::Refused`] when it is over the limit; and those of [`answers::find`].
+    /// [`Rejection::Refused`] when it is over the limit; [`Rejection::Cancelled`] and [`Rejection::KeyReused`].
     pub async fn create(
         &self,
         key: &Key,
@@ -34,17 +41,15 @@ impl PaymentStore {
         amount: Money,
     ) -> Result<Payment, Rejection> {
         let request = format!("{amount} for order {order_id}");
-        let mut transaction = database::begin(&self.database).await?;
-        let answer = if let Some(answer) = answers::find(&mut transaction, key, &request).await? {
-            answer
-        } else {
-            let answer = self.decide(&mut transaction, order_id, amount).await?;
-            answers::record(&mut transaction, key, &request, &answer).await?;
-            transaction.commit().await?;
-            answer
+        let id = match self.answers.open(key, request).await? {
+            Asked::Before(id) => id,
+            Asked::Now(mut open) => {
+                let answer = self.decide(open.transaction(), order_id, amount).await?;
+                open.answer(answer).await?
+            }
         };
         Ok(Payment {
-            id: answer.created()?,
+            id,
             order_id,
             amount: amount.minor_units(),
         })
@@ -66,32 +71,5 @@ impl PaymentStore {
             .await?
             .last_insert_rowid();
         Ok(Answer::Created(id))
-    }
-
-    /// Gives back what was taken under the key, and lets nothing be taken under it any more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn cancel(&self, key: &Key) -> Result<(), Rejection> {
-        let mut transaction = database::begin(&self.database).await?;
-        if let Some(id) = answers::cancel(&mut transaction, key).await? {
-            sqlx::query("UPDATE payments SET state = 'cancelled' WHERE id = ?")
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// The key under which a payment was taken.
-    ///
-    /// # Errors
-    /// [`Rejection::NotFound`].
-    pub async fn key_of(&self, id: i64) -> Result<Key, Rejection> {
-        let mut connection = self.database.acquire().await?;
-        answers::key_of(&mut connection, id)
-            .await?
-            .ok_or_else(|| Rejection::NotFound(format!("there is no payment {id}")))
     }
 }
