@@ -274,6 +274,7 @@ saga `place_order`
     n4{{"ship (pivot)"}}
     n5["send_receipt (retriable)"]
     n6(["completed"])
+    n7(["return"])
     n0 --> n1
     n1 --> n2
     n2 -->|"order.total #gt; #quot;1#quot;"| n3
@@ -281,7 +282,7 @@ saga `place_order`
     n4 --> n5
     n2 -->|"else"| n5
     n5 --> n6
-    n2 -->|"order.is_free()"| n6
+    n2 -->|"order.is_free()"| n7
     n3 -.-> c3[/"refund"/]
 "#;
         assert_eq!(shape().to_mermaid(), expected);
@@ -294,7 +295,7 @@ saga `place_order`
             r#"digraph "place_order" {"#,
             r#"n4 [label="ship\n(pivot)", shape=hexagon];"#,
             r#"n2 -> n3 [label="order.total > \"1\""];"#,
-            r#"n2 -> n6 [label="order.is_free()"];"#,
+            r#"n2 -> n7 [label="order.is_free()"];"#,
             "n3 -> c3 [style=dashed];",
         ] {
             assert!(dot.contains(line), "{line} in\n{dot}");

@@ -30,6 +30,7 @@ impl Shape {
                 Point::Fork => ("at the same time".to_owned(), "triangle"),
                 Point::Choice => (String::new(), "diamond"),
                 Point::Completed => ("completed".to_owned(), "ellipse"),
+                Point::Returned => ("return".to_owned(), "ellipse"),
             };
             push(
                 &mut text,

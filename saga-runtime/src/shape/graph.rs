@@ -26,6 +26,8 @@ pub(super) enum Point<'a> {
     /// Another round begins, or the loop ends.
     Loop(&'a str),
     Completed,
+    /// The saga ends early: completed, or with an error of its own.
+    Returned,
 }
 
 /// What follows what, and when.
@@ -46,9 +48,11 @@ impl<'a> Graph<'a> {
         };
         let start = graph.point(Point::Start(shape.saga.name), &[]);
         let mut returned = Vec::new();
-        let mut ends = graph.body(&shape.body, vec![(start, None)], &mut returned);
-        ends.append(&mut returned);
+        let ends = graph.body(&shape.body, vec![(start, None)], &mut returned);
         graph.point(Point::Completed, &ends);
+        if !returned.is_empty() {
+            graph.point(Point::Returned, &returned);
+        }
         graph
     }
 

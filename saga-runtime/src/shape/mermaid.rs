@@ -29,6 +29,7 @@ impl Shape {
                 Point::Fork => format!("n{id}[[\"at the same time\"]]"),
                 Point::Choice => format!("n{id}{{\" \"}}"),
                 Point::Completed => format!("n{id}([\"completed\"])"),
+                Point::Returned => format!("n{id}([\"return\"])"),
             };
             push(&mut text, &line);
         }
