@@ -35,7 +35,7 @@ pub use builder::{Builder, NoJournal};
 pub use definition::Registrable;
 pub use error::{ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
-pub use inspection::{Inspection, Inspector};
+pub use inspection::{Inspection, Inspector, OpenWait};
 
 use alarm::Alarm;
 use definition::Definitions;

@@ -190,6 +190,29 @@ impl History {
         values.map(|(of, value)| (of, value.as_str()))
     }
 
+    /// The waits that are not over: the call, and until when. One that an event ends which was sent already is as good as
+    /// over, and none is left when the saga is undone or has ended.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (&StepCall, Option<SystemTime>)> {
+        let (events, taken) = self.received();
+        let mut sent: Vec<_> = (0_u64..)
+            .zip(events)
+            .filter(|(number, _)| !taken.contains(number))
+            .map(|(_, (name, _))| name)
+            .collect();
+        let is_over = self.decision.is_some() || self.end.is_some();
+        let steps = self.steps.iter().take_while(move |_| !is_over);
+        steps.filter_map(move |one| {
+            let Outcome::Waiting { until } = one.outcome else {
+                return None;
+            };
+            let ends = one.call.event().and_then(|event| {
+                let position = sent.iter().position(|name| *name == event)?;
+                Some(sent.remove(position))
+            });
+            ends.is_none().then_some((&one.call, until))
+        })
+    }
+
     /// The events that were sent to the saga, and which of them are taken.
     pub(crate) fn received(&self) -> (Vec<(Cow<'static, str>, String)>, Vec<u64>) {
         let taken = self.steps.iter().filter_map(|one| match one.outcome {

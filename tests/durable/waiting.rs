@@ -296,6 +296,50 @@ async fn each_event_ends_one_wait_the_oldest_first() {
 }
 
 #[tokio::test]
+async fn an_inspection_says_what_a_saga_waits_for() {
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new()).await;
+    let handle = coordinator
+        .submit("a", AskingTwice {})
+        .await
+        .expect("it is new");
+    for number in [1, 2] {
+        rests(&coordinator, "a").await;
+        let waiting = inspected(&coordinator, "a").await;
+        let waits: Vec<_> = waiting.waits.iter().map(|one| one.call.event()).collect();
+        assert_eq!(waits, [Some("confirmed")]);
+        assert!(waiting.awaits(CONFIRMED) && !waiting.awaits(APPROVED));
+        assert!(
+            waiting
+                .to_string()
+                .contains("\n  waits for event:confirmed"),
+            "{waiting}"
+        );
+        let sent = coordinator.send(&id("a"), CONFIRMED, &number).await;
+        sent.expect("it waits for that");
+        // It may not have gone on yet; but what it has waited for is there.
+        let sent = inspected(&coordinator, "a").await;
+        let went_on = sent.waits.is_empty() || sent.entries.len() > waiting.entries.len() + 1;
+        assert!(went_on, "{sent}");
+    }
+    handle.wait().await.expect("nothing fails");
+    assert_eq!(inspected(&coordinator, "a").await.waits, []);
+
+    let millis = 3_600_000;
+    let asking = coordinator.submit("b", AskingForAWhile { millis }).await;
+    rests(&coordinator, "b").await;
+    let waiting = inspected(&coordinator, "b").await;
+    let until = waiting.waits[0].until.expect("there is a limit");
+    let limit = until.duration_since(waiting.record.started_at);
+    assert!(limit.expect("it is later") >= Duration::from_millis(millis));
+    let cancelled = coordinator.cancel(&id("b"), "nobody wants it").await;
+    cancelled.expect("it can be undone");
+    let ended = asking.expect("it is new").wait().await;
+    ended.expect_err("it is cancelled");
+    assert_eq!(inspected(&coordinator, "b").await.waits, []);
+}
+
+#[tokio::test]
 async fn members_of_a_group_wait_at_the_same_time() {
     let shop = Shop::default();
     let journal = Memory::new();

@@ -2,6 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::CompensationOutcome;
 use crate::history::History;
@@ -9,6 +13,7 @@ use crate::id::SagaId;
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Reason, Record, Settled, StepCall,
 };
+use crate::wait::EventName;
 
 /// Reads the sagas of a journal, also beside a coordinator that runs them.
 #[derive(Clone)]
@@ -66,6 +71,18 @@ pub struct Inspection {
     pub to_compensate: Vec<StepCall>,
     /// The steps that an operator has left as they are. A saga with such a step says so for ever.
     pub skipped: Vec<StepCall>,
+    /// What it waits for now: a time, or an event that nobody has sent yet. In a group that can be more than one thing.
+    pub waits: Vec<OpenWait>,
+}
+
+/// Something that a saga waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenWait {
+    /// The call: `sleep`, or `event:approved`. [`StepCall::event`] is the name of the event.
+    pub call: StepCall,
+    /// Until when, if it does not wait for ever.
+    pub until: Option<SystemTime>,
 }
 
 impl Inspection {
@@ -90,13 +107,26 @@ impl Inspection {
             .filter(|(_, outcome)| is_skipped(outcome))
             .map(|(call, _)| call.clone())
             .collect();
+        let open = |(call, until): (&StepCall, _)| OpenWait {
+            call: call.clone(),
+            until,
+        };
+        let waits = history.waits().map(open).collect();
         Self {
             record,
             entries,
             damage,
             to_compensate,
             skipped,
+            waits,
         }
+    }
+
+    /// Whether it waits for this event, and nobody has sent it yet.
+    #[must_use]
+    pub fn awaits<T: Serialize + DeserializeOwned>(&self, event: EventName<T>) -> bool {
+        let mut waits = self.waits.iter();
+        waits.any(|wait| wait.call.event() == Some(event.name()))
     }
 }
 
@@ -129,6 +159,14 @@ impl fmt::Display for Inspection {
         }
         if let Some(damage) = &self.damage {
             writeln!(f, "  DAMAGED: {damage}")?;
+        }
+        for OpenWait { call, until } in &self.waits {
+            write!(f, "  waits for {call}")?;
+            if let Some(until) = until {
+                let after = until.duration_since(*started_at).unwrap_or_default();
+                write!(f, ", until +{:.3}s", after.as_secs_f64())?;
+            }
+            writeln!(f)?;
         }
         list(f, "to compensate", &self.to_compensate)?;
         list(f, "skipped", &self.skipped)
@@ -209,12 +247,15 @@ impl fmt::Display for Line<'_> {
                 write!(f, "{step} left as it is, by hand: {reason}")
             }
             Event::Value { of, .. } => write!(f, "{of} asked for"),
-            Event::Waiting { step, until: None } => write!(f, "{step} awaited"),
-            Event::Waiting { step, .. } => write!(f, "{step} begun"),
+            Event::Waiting { step, .. } => match step.event() {
+                Some(_) => write!(f, "{step} awaited"),
+                None => write!(f, "{step} begun"),
+            },
             Event::Received { name, .. } => write!(f, "received event {name}"),
-            Event::WaitOver { step, received } => match received {
-                Some(_) => write!(f, "{step} has come"),
-                None => write!(f, "{step} over"),
+            Event::WaitOver { step, received } => match (received, step.event()) {
+                (Some(_), _) => write!(f, "{step} has come"),
+                (None, Some(_)) => write!(f, "{step} has not come in time"),
+                (None, None) => write!(f, "{step} over"),
             },
             Event::StepCompleted { step, reason, .. } => {
                 write!(f, "{step} completed by hand: {reason}")

@@ -265,3 +265,58 @@ fn what_can_not_follow() {
         assert_eq!(damage.seq, seq, "{events:?}");
     }
 }
+
+const APPROVED: StepMeta = StepMeta::new("event:approved", Kind::NothingToUndo);
+const ELSEWHERE: StepMeta = StepMeta::new("pack/event:approved", Kind::NothingToUndo);
+const NAP: StepMeta = StepMeta::new("sleep", Kind::NothingToUndo);
+
+fn waiting(step: StepCall) -> Event {
+    Event::Waiting { step, until: None }
+}
+
+fn over(step: StepCall, received: Option<u64>) -> Event {
+    Event::WaitOver { step, received }
+}
+
+fn sent(name: &'static str) -> Event {
+    Event::Received {
+        name: name.into(),
+        payload: "17".to_owned(),
+    }
+}
+
+#[test]
+fn what_is_waited_for() {
+    let one = || waiting(call(&APPROVED));
+    let two = || [one(), waiting(call(&ELSEWHERE))];
+    let [first, second] = two();
+    for (events, expected) in [
+        (vec![], ""),
+        (vec![one()], "event:approved"),
+        (vec![waiting(call(&NAP))], "sleep"),
+        (vec![one(), sent("declined")], "event:approved"),
+        (vec![one(), sent("approved")], ""),
+        (vec![one(), over(call(&APPROVED), None)], ""),
+        (two().into(), "event:approved, pack/event:approved"),
+        // Which of the two gets it is not written down yet.
+        (
+            vec![first.clone(), second.clone(), sent("approved")],
+            "pack/event:approved",
+        ),
+        (
+            vec![
+                first,
+                second,
+                sent("approved"),
+                over(call(&ELSEWHERE), Some(0)),
+            ],
+            "event:approved",
+        ),
+        (vec![one(), compensating()], ""),
+        (vec![one(), stuck()], "event:approved"),
+    ] {
+        let history = history(&events).expect("it can be read");
+        let waits: Vec<_> = history.waits().map(|(call, _)| call.to_string()).collect();
+        assert_eq!(waits.join(", "), expected, "{events:?}");
+    }
+}

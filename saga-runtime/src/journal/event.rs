@@ -232,6 +232,13 @@ impl StepCall {
         (self.name, self.occurrence)
     }
 
+    /// The name of the event, if this is a wait for one: what stands behind `event:`.
+    #[must_use]
+    pub fn event(&self) -> Option<&str> {
+        let (_, name) = self.name.rsplit_once('/').unwrap_or(("", &self.name));
+        name.strip_prefix("event:")
+    }
+
     /// Whether it is the same call, perhaps of a step that is undone in another way by now.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.occurrence == other.occurrence && self.name == other.name
