@@ -6,7 +6,7 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## run the shop: three services, two dozen orders, an audit of their databases
+demo: ## run the shop: four services, two dozen orders, a kill, an audit of their databases
 	cargo run --release --package shop -- demo
 
 quickstart: ## run the smallest example

@@ -3,16 +3,19 @@
 use std::error::Error;
 use std::{env, path::PathBuf};
 
-const PROTOCOLS: [&str; 4] = [
+const PROTOCOLS: [&str; 5] = [
     "shop/orders.proto",
+    "shop/stock.proto",
     "shop/payments.proto",
     "shop/delivery.proto",
     "shop/checkout.proto",
 ];
 
 /// What the steps of the saga return. A journal stores it, so it is serializable.
-const STEP_OUTPUTS: [&str; 3] = [
+const STEP_OUTPUTS: [&str; 5] = [
     "shop.orders.v1.Order",
+    "shop.orders.v1.LineItem",
+    "shop.stock.v1.Reservation",
     "shop.payments.v1.Payment",
     "shop.delivery.v1.Delivery",
 ];

@@ -1,20 +1,22 @@
-//! `shop demo`: runs the three services as processes, places many orders at once, some of which must fail, and audits
-//! what is left of them.
+//! `shop demo`: runs the four services as processes, places many orders at once, some of which must fail, kills one
+//! process in the middle, and audits what is left of them.
 
 mod audit;
 mod fleet;
 mod folder;
+mod kill;
 mod plan;
+mod review;
 mod table;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use saga_runtime::SagaId;
-use saga_runtime::coordinator::Inspector;
-use saga_runtime::journal::Sqlite;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
@@ -22,7 +24,9 @@ use tonic::transport::Channel;
 use self::audit::Audit;
 use self::fleet::Fleet;
 use self::folder::Folder;
+use self::kill::{CutOff, Watch};
 use self::plan::PlannedOrder;
+use self::review::Reviewer;
 use self::table::PlacedOrder;
 use crate::order::{self, Outcome};
 use crate::proto::checkout::PlaceOrderRequest;
@@ -31,6 +35,9 @@ use crate::stop::Stop;
 
 /// How many orders are placed at the same time.
 const AT_ONCE: usize = 24;
+
+/// How often the owner of the shop looks which orders wait for an approval.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// How long a client waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -78,8 +85,7 @@ impl Demo {
             return Ok(ExitCode::FAILURE);
         };
         let audit = match placed {
-            Ok(mut placed) => {
-                note_resumed(&mut placed, &journal).await?;
+            Ok(placed) => {
                 println!("{}", table::render(&placed));
                 Audit::of(folder.path()).await
             }
@@ -107,18 +113,9 @@ async fn place_orders(
     journal: &Path,
     count: u16,
 ) -> anyhow::Result<Vec<PlacedOrder>> {
-    let payments = fleet.start("payments", &plan::payments()).await?;
-    let delivery = fleet.start("delivery", &plan::delivery()).await?;
-    let participants = [
-        ("--payments", payments.to_string()),
-        ("--delivery", delivery.to_string()),
-    ];
-    let journal = ("--journal", journal.to_string_lossy().into_owned());
-    let [payments, delivery] = participants;
-    let orders = fleet
-        .start("orders", &[payments, delivery, journal])
-        .await?;
-    let checkout = order::connect(&orders).await?;
+    let checkout = start_services(fleet, journal).await?;
+    let watch = Watch::of(journal).await?;
+    let reviewer = Reviewer::of(checkout.clone(), plan::orders(count));
 
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut under_way = JoinSet::new();
@@ -132,25 +129,92 @@ async fn place_orders(
                 planned,
                 outcome,
                 time: begin.elapsed(),
-                resumed: false,
+                cut_off: None,
             }
         });
     }
 
     eprint!("{count} orders, {AT_ONCE} at once: ");
+    let answers_before_the_kill = usize::from(count).min(AT_ONCE).div_ceil(6);
+    let mut cut_off = None;
     let mut placed = Vec::new();
-    while let Some(order) = under_way.join_next().await {
-        let order = order?;
-        eprint!("{}", order.mark());
-        placed.push(order);
-        if placed.len() == usize::from(count.div_ceil(6)) {
-            eprint!(" kill -9 orders … ");
-            fleet.kill_and_restart("orders").await?;
+    let mut glances = tokio::time::interval(GLANCE);
+    loop {
+        tokio::select! {
+            answered = under_way.join_next() => {
+                let Some(order) = answered else { break };
+                let order = order?;
+                eprint!("{}", order.mark());
+                placed.push(order);
+            }
+            _ = glances.tick() => {}
+        }
+        if cut_off.is_some() {
+            reviewer.decide(&watch.open().await?).await;
+        } else if placed.len() >= answers_before_the_kill {
+            let open = watch.open().await?;
+            let nothing_moves = !open.values().any(|now| *now == CutOff::Running);
+            if reviewer.sees_all_kinds(&open) || nothing_moves {
+                cut_off = Some(kill_orders(fleet, &watch).await?);
+            }
         }
     }
     eprintln!("\n");
+    let cut_off = cut_off.unwrap_or_default();
+    for order in &mut placed {
+        let id = SagaId::new(order.planned.request_id())?;
+        order.cut_off = cut_off.get(&id).copied();
+    }
     placed.sort_by_key(|order| order.planned.number);
     Ok(placed)
+}
+
+/// Starts the services, orders last: it calls the others.
+async fn start_services(
+    fleet: &mut Fleet<'_>,
+    journal: &Path,
+) -> anyhow::Result<CheckoutClient<Channel>> {
+    let stock = fleet.start("stock", &plan::stock()).await?;
+    let payments = fleet.start("payments", &plan::payments()).await?;
+    let delivery = fleet.start("delivery", &plan::delivery()).await?;
+    let mut options = vec![
+        ("--stock", stock.to_string()),
+        ("--payments", payments.to_string()),
+        ("--delivery", delivery.to_string()),
+        ("--journal", journal.to_string_lossy().into_owned()),
+    ];
+    options.extend(plan::orders_options());
+    let orders = fleet.start("orders", &options).await?;
+    order::connect(&orders).await
+}
+
+/// Kills the process of orders and starts it again; says what every open order was about at that moment.
+///
+/// # Errors
+/// When it does not start again, or an order that was waiting does not wait any more.
+async fn kill_orders(
+    fleet: &mut Fleet<'_>,
+    watch: &Watch,
+) -> anyhow::Result<HashMap<SagaId, CutOff>> {
+    eprint!(" kill -9 orders … ");
+    let killed = fleet.kill("orders").await?;
+    let cut_off = watch.open().await?;
+    fleet.restart(killed).await?;
+    let now = watch.open().await?;
+    let waited = cut_off.iter().filter(|(_, was)| **was == CutOff::Waiting);
+    let mut waiting: Vec<_> = waited.map(|(id, _)| id).collect();
+    for id in &waiting {
+        ensure!(
+            now.get(id) == Some(&CutOff::Waiting),
+            "{id} does not wait for its approval any more"
+        );
+    }
+    waiting.sort();
+    let waiting: Vec<_> = waiting.into_iter().map(SagaId::as_str).collect();
+    if !waiting.is_empty() {
+        eprintln!("still waiting for an approval: {}", waiting.join(", "));
+    }
+    Ok(cut_off)
 }
 
 /// Places an order; asks again under the same request id if the answer is lost, as a good client does.
@@ -159,7 +223,7 @@ async fn place_until_answered(
     planned: &PlannedOrder,
 ) -> Outcome {
     let request = PlaceOrderRequest {
-        amount: planned.amount.minor_units(),
+        items: planned.items.iter().map(Into::into).collect(),
         parcels: planned.parcels,
         request_id: planned.request_id(),
     };
@@ -172,15 +236,4 @@ async fn place_until_answered(
         }
         tokio::time::sleep(PAUSE).await;
     }
-}
-
-/// Notes which orders the second process has gone on with.
-async fn note_resumed(placed: &mut [PlacedOrder], journal: &Path) -> anyhow::Result<()> {
-    let inspector = Inspector::new(Sqlite::open_read_only(journal).await?);
-    for order in placed {
-        let id = SagaId::new(order.planned.request_id())?;
-        let saga = inspector.inspect(&id).await?;
-        order.resumed = saga.is_some_and(|saga| saga.record.epoch > 1);
-    }
-    Ok(())
 }

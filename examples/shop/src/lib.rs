@@ -1,11 +1,11 @@
-//! A shop in three services, each with a database of its own, that sells an order by one saga.
+//! A shop in four services, each with a database of its own, that sells an order by one saga.
 //!
 //! ```text
-//!                      checkout            the saga: an order, its payment, its delivery; all of it, or none
-//!          ┌──────────────┼──────────────┐
-//!       orders         payments       delivery     the participants: gRPC in front, SQLite behind
-//!          └──────────────┼──────────────┘
-//!                       answers            what each idempotency key was answered, for good
+//!                      checkout                the saga: an order, its items, its payment, its delivery; all or none
+//!       ┌─────────────┬────┴────────┬─────────────┐
+//!    orders         stock       payments      delivery     the participants: gRPC in front, SQLite behind
+//!       └─────────────┴────┬────────┴─────────────┘
+//!                       answers                what each idempotency key was answered, for good
 //! ```
 
 pub mod address;
@@ -14,6 +14,7 @@ pub mod checkout;
 pub mod database;
 pub mod delivery;
 pub mod demo;
+pub mod item;
 pub mod logs;
 pub mod money;
 pub mod order;
@@ -21,7 +22,9 @@ pub mod orders;
 pub mod payments;
 pub mod proto;
 pub mod rejection;
+pub mod review;
 pub mod sagas;
 pub mod serve;
 pub mod server;
+pub mod stock;
 pub mod stop;

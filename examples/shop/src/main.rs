@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use shop::demo::Demo;
 use shop::order::Order;
+use shop::review::{Approve, Reject};
 use shop::sagas::{Saga, Sagas};
 use shop::serve::Serve;
 use tokio::runtime::Runtime;
 
-/// A shop in three services that sells an order by a saga: order, payment, delivery; all of it, or none.
+/// A shop in four services that sells an order by a saga: order, stock, payment, delivery; all of it, or none.
 ///
 /// Every option can also be set by the environment variable that its help names.
 #[derive(Debug, Parser)]
@@ -20,6 +21,12 @@ enum Shop {
 
     /// Place one order
     Order(Order),
+
+    /// Let a large order go on that waits for an approval
+    Approve(Approve),
+
+    /// Refuse a large order that waits for an approval
+    Reject(Reject),
 
     /// List the sagas of the orders service
     Sagas(Sagas),
@@ -50,6 +57,8 @@ impl Shop {
         match self {
             Self::Serve(serve) => serve.run().await.map(|()| ExitCode::SUCCESS),
             Self::Order(order) => order.run().await,
+            Self::Approve(approve) => approve.run().await,
+            Self::Reject(reject) => reject.run().await,
             Self::Sagas(sagas) => sagas.run().await,
             Self::Saga(saga) => saga.run().await,
             Self::Demo(demo) => demo.run().await,

@@ -8,16 +8,32 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::address::Address;
+use crate::item::LineItem;
 use crate::money::Money;
 use crate::proto::checkout::checkout_client::CheckoutClient;
 use crate::proto::checkout::{Failure, PlaceOrderRequest, Receipt};
+use crate::proto::stock::Reservation;
 
 /// What to order, and where.
 #[derive(Debug, clap::Args)]
 pub struct Order {
-    /// What it costs, like `100` or `99.95`
-    #[arg(long, env = "SHOP_AMOUNT", allow_negative_numbers = true)]
-    amount: Money,
+    /// A voucher of this amount, like `100` or `99.95`
+    #[arg(
+        long,
+        env = "SHOP_AMOUNT",
+        allow_negative_numbers = true,
+        required_unless_present = "item"
+    )]
+    amount: Option<Money>,
+
+    /// So many pieces of an article, and what one costs, like `tea=2@4.50`; as often as you like
+    #[arg(
+        long,
+        env = "SHOP_ITEMS",
+        value_name = "ARTICLE=COUNT@PRICE",
+        value_delimiter = ','
+    )]
+    item: Vec<LineItem>,
 
     /// How many parcels it fills
     #[arg(long, env = "SHOP_PARCELS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..))]
@@ -27,6 +43,13 @@ pub struct Order {
     #[arg(long, env = "SHOP_REQUEST_ID", value_name = "ID")]
     request_id: Option<String>,
 
+    #[command(flatten)]
+    at: OrdersAddress,
+}
+
+/// Where to order.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OrdersAddress {
     /// Where orders listens
     #[arg(
         long,
@@ -34,7 +57,7 @@ pub struct Order {
         value_name = "URL",
         default_value = "http://127.0.0.1:50051"
     )]
-    orders: Address,
+    pub(crate) orders: Address,
 }
 
 /// What became of an order.
@@ -56,13 +79,15 @@ impl Order {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let Self {
             amount,
+            item: mut items,
             parcels,
             request_id,
-            orders,
+            at,
         } = self;
-        let checkout = connect(&orders).await?;
+        items.extend(amount.map(LineItem::voucher));
+        let checkout = connect(&at.orders).await?;
         let request = PlaceOrderRequest {
-            amount: amount.minor_units(),
+            items: items.iter().map(Into::into).collect(),
             parcels,
             request_id: request_id.unwrap_or_default(),
         };
@@ -107,21 +132,24 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Placed(receipt) => {
-                let order = receipt.order.unwrap_or_default();
+                let order = receipt.order.as_ref().map_or(0, |order| order.id);
                 let payment = receipt.payment.unwrap_or_default();
                 let delivery = receipt.delivery.unwrap_or_default();
+                let reserved: Vec<_> = receipt.reservations.iter().map(set_aside).collect();
                 write!(
                     f,
-                    "order {} is placed: payment {}, delivery {}",
-                    order.id, payment.id, delivery.id
+                    "order {order} is placed: {}, payment {}, delivery {}",
+                    reserved.join(", "),
+                    payment.id,
+                    delivery.id
                 )
             }
             Self::Failed(failure) => {
-                write!(
-                    f,
-                    "the order is not placed: {} failed: {}",
-                    failure.step, failure.cause
-                )?;
+                f.write_str("the order is not placed: ")?;
+                if !failure.step.is_empty() {
+                    write!(f, "{} failed: ", failure.step)?;
+                }
+                f.write_str(&failure.cause)?;
                 failure.compensations.iter().try_for_each(|compensation| {
                     match (&compensation.step, &compensation.error) {
                         (step, None) => write!(f, "\n  {step} is compensated"),
@@ -132,4 +160,14 @@ impl fmt::Display for Outcome {
             Self::Error(status) => write!(f, "{}: {}", status.code(), status.message()),
         }
     }
+}
+
+fn set_aside(reservation: &Reservation) -> String {
+    let Reservation {
+        id,
+        article,
+        quantity,
+        ..
+    } = reservation;
+    format!("reservation {id} of {quantity} {article}")
 }

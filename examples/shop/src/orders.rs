@@ -22,6 +22,12 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/orders/0001_create_orders.down.sql"),
         ),
         answers::migration(),
+        migration(
+            3,
+            "list items",
+            include_str!("../migrations/orders/0003_list_items.up.sql"),
+            include_str!("../migrations/orders/0003_list_items.down.sql"),
+        ),
     ];
     Migrator::with_migrations(migrations.concat())
 });

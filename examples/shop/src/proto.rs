@@ -2,7 +2,7 @@
 
 pub use generated::shop::{
     checkout::v1 as checkout, delivery::v1 as delivery, orders::v1 as orders,
-    payments::v1 as payments,
+    payments::v1 as payments, stock::v1 as stock,
 };
 
 #[expect(

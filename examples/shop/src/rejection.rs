@@ -2,6 +2,7 @@
 
 use tonic::Status;
 
+use crate::item::ItemError;
 use crate::money::MoneyError;
 
 /// A request that is not done. All but [`Database`](Self::Database) are definite: nothing happened, and a repeated
@@ -47,6 +48,12 @@ impl From<Rejection> for Status {
 
 impl From<MoneyError> for Rejection {
     fn from(error: MoneyError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
+impl From<ItemError> for Rejection {
+    fn from(error: ItemError) -> Self {
         Self::Invalid(error.to_string())
     }
 }

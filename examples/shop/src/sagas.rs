@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use saga_runtime::SagaId;
-use saga_runtime::coordinator::Inspector;
+use saga_runtime::coordinator::{Inspector, OpenWait};
 use saga_runtime::journal::{Filter, Record, Sqlite, State};
 
 /// Where the journal is.
@@ -69,9 +69,16 @@ impl Sagas {
         let mut filter = Filter::default().limit(self.limit);
         filter.state = self.state;
         filter.id_prefix = self.prefix;
-        let page = self.file.inspector().await?.list(&filter).await?;
+        let inspector = self.file.inspector().await?;
+        let page = inspector.list(&filter).await?;
         for record in &page.sagas {
-            println!("{}", line(record));
+            let waits = if record.state.is_final() {
+                None
+            } else {
+                inspector.inspect(&record.saga.id).await?
+            };
+            let waits = waits.map_or(Vec::new(), |inspected| inspected.waits);
+            println!("{}{}", line(record), waiting(&waits));
         }
         if page.next.is_some() {
             println!("… and more: raise --limit");
@@ -101,15 +108,32 @@ fn line(record: &Record) -> String {
         let seconds = time.elapsed().unwrap_or_default().as_secs();
         humantime::format_duration(Duration::from_secs(seconds)).to_string()
     };
-    let resumed = match record.epoch {
+    let taken_up = match record.epoch {
         0 | 1 => String::new(),
-        epoch => format!("  resumed {} times", epoch - 1),
+        epoch => format!("  taken up {epoch} times"),
     };
     format!(
-        "{:<13} {:<36} {:<12} {} ago{resumed}",
+        "{:<13} {:<36} {:<12} {} ago{taken_up}",
         record.state,
         record.saga.id.as_str(),
         record.saga.name,
         ago(record.changed_at)
     )
+}
+
+/// What it waits for, and how long it still does.
+fn waiting(waits: &[OpenWait]) -> String {
+    let wait = |wait: &OpenWait| {
+        let call = match wait.call.event() {
+            Some(event) => format!("  waits for {event}"),
+            None => format!("  waits in {}", wait.call),
+        };
+        let left = wait.until.map(|until| {
+            let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+            let left = Duration::from_secs(left.as_secs());
+            format!(", {} more", humantime::format_duration(left))
+        });
+        call + &left.unwrap_or_default()
+    };
+    waits.iter().map(wait).collect()
 }

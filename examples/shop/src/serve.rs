@@ -4,6 +4,7 @@ mod delivery;
 mod orders;
 mod payments;
 mod process;
+mod stock;
 
 /// Which service to run, and how.
 #[derive(Debug, clap::Args)]
@@ -15,7 +16,10 @@ pub struct Serve {
 #[derive(Debug, clap::Subcommand)]
 enum Service {
     /// Orders, and the checkout that sells them
-    Orders(orders::Orders),
+    Orders(Box<orders::Orders>),
+
+    /// Stock: refuses more pieces than there are
+    Stock(stock::Stock),
 
     /// Payments: refuses amounts over a limit
     Payments(payments::Payments),
@@ -32,6 +36,7 @@ impl Serve {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.service {
             Service::Orders(orders) => orders.run().await,
+            Service::Stock(stock) => stock.run().await,
             Service::Payments(payments) => payments.run().await,
             Service::Delivery(delivery) => delivery.run().await,
         }

@@ -44,7 +44,20 @@ fn the_demo_leaves_no_orphan_and_no_process_behind() {
     // A step that the kill has cut off may answer in time when it is asked again.
     assert!(audits[0].starts_with("audit: 24 orders, "), "{stdout}");
     assert!(audits[0].ends_with(" compensated, 0 orphans"), "{stdout}");
-    assert!(stdout.contains("resumed, "), "{stdout}\n{stderr}");
+    for seen in [
+        "resumed, ",
+        "waited on, approved",
+        "waited on, rejected",
+        "rejected: too much at once",
+        "stock refused: 3 of `lamp` are wanted, and 2 are left",
+        "\nstock: ",
+    ] {
+        assert!(stdout.contains(seen), "{seen}: {stdout}\n{stderr}");
+    }
+    assert!(
+        stderr.contains("\nstill waiting for an approval: order-"),
+        "{stderr}"
+    );
     assert_eq!(stdout.lines().last(), audits.last().copied());
     let placed = stdout.lines().filter(|line| line.contains("  placed  "));
     assert!(placed.count() >= 12, "{stdout}");
@@ -73,10 +86,13 @@ fn the_journal_can_be_read(journal: &Path) {
         "{saga}"
     );
     assert!(
-        saga.contains("payments refused: 552.00 is over the limit"),
+        saga.contains("payments refused: 540.00 is over the limit"),
         "{saga}"
     );
     assert!(saga.contains("create_order compensated"), "{saga}");
+    // It was approved.
+    let (_, saga) = shop(&["saga", "order-3"]);
+    assert!(saga.contains("event:approval has come"), "{saga}");
     let (shown, _) = shop(&["saga", "order-99"]);
     assert!(!shown);
 }
@@ -100,8 +116,8 @@ fn an_interrupted_demo_stops_its_services() {
     }
     assert_eq!(
         services(folder.path()).len(),
-        4,
-        "the demo itself, and three services"
+        5,
+        "the demo itself, and four services"
     );
 
     let pid = i32::try_from(demo.id())
@@ -127,7 +143,7 @@ fn a_demo_whose_services_cannot_start_says_why_and_leaves_none() {
 
     assert!(!output.status.success());
     assert!(
-        stderr.contains("payments did not start: error: `shop=nonsense` is no log filter"),
+        stderr.contains("stock did not start: error: `shop=nonsense` is no log filter"),
         "{stderr}"
     );
     assert_eq!(services(folder.path()), [""; 0]);

@@ -1,11 +1,12 @@
-//! What can go wrong between the checkout and one service it calls.
+//! What can go wrong in a checkout: at a service that it calls, or with whoever has to approve.
 
 use std::error::Error;
 use std::iter::successors;
+use std::time::Duration;
 
 use tonic::{Code, ConnectError, Status};
 
-/// Why a service did not do what the checkout asked.
+/// Why an order is not sold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckoutError {
@@ -30,6 +31,18 @@ pub enum CheckoutError {
         service: &'static str,
         /// What came instead.
         reason: String,
+    },
+    /// Somebody has looked at the order, and does not want it.
+    #[error("rejected: {reason}")]
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody has looked at the order in time.
+    #[error("nobody has approved it within {}", humantime::format_duration(*.within))]
+    NotApproved {
+        /// The time.
+        within: Duration,
     },
 }
 

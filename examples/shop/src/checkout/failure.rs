@@ -16,7 +16,7 @@ const TRAILER: &str = "checkout-failure-bin";
 pub(super) fn status(error: &SagaError<CheckoutError>) -> Status {
     let code = match error.cause() {
         _ if !error.is_compensated() => Code::Internal,
-        Cause::Error(CheckoutError::Refused { .. }) => Code::FailedPrecondition,
+        Cause::Error(error) if !error.is_transient() => Code::FailedPrecondition,
         Cause::Recorded { .. } => Code::Aborted,
         _ => Code::Unavailable,
     };

@@ -38,6 +38,10 @@ struct Service {
     address: Option<Address>,
 }
 
+/// A service that was killed.
+#[derive(Debug)]
+pub(super) struct Killed(Service);
+
 impl<'a> Fleet<'a> {
     /// No services yet. Their databases and logs will be in `folder`.
     pub(super) fn new(folder: &'a Path) -> Self {
@@ -59,14 +63,22 @@ impl<'a> Fleet<'a> {
         self.start_at("127.0.0.1:0", name, options).await
     }
 
-    /// Kills a service as a power cut would, and starts it again where it was.
+    /// Kills a service as a power cut would.
     ///
     /// # Errors
-    /// When it does not start again.
-    pub(super) async fn kill_and_restart(&mut self, name: &str) -> anyhow::Result<()> {
+    /// When it does not run.
+    pub(super) async fn kill(&mut self, name: &str) -> anyhow::Result<Killed> {
         let index = self.services.iter().position(|one| one.name == name);
         let mut service = self.services.remove(index.context("it was started")?);
         service.process.kill().await?;
+        Ok(Killed(service))
+    }
+
+    /// Starts a service again where it was.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub(super) async fn restart(&mut self, Killed(service): Killed) -> anyhow::Result<()> {
         let address = service.address.context("it was healthy")?.to_string();
         let listen = address.trim_start_matches("http://");
         self.start_at(listen, service.name, &service.options)

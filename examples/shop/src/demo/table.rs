@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::kill::CutOff;
 use super::plan::PlannedOrder;
+use crate::item::LineItem;
 use crate::order::Outcome;
+use crate::proto::checkout::Failure;
 
 /// An order, and what became of it.
 #[derive(Debug)]
@@ -11,12 +14,13 @@ pub(super) struct PlacedOrder {
     pub(super) planned: PlannedOrder,
     pub(super) outcome: Outcome,
     pub(super) time: Duration,
-    /// Whether a second process has gone on with it.
-    pub(super) resumed: bool,
+    /// Where the kill has cut it off, if it has.
+    pub(super) cut_off: Option<CutOff>,
 }
 
-const HEADINGS: [&str; 7] = [
+const HEADINGS: [&str; 8] = [
     "order",
+    "items",
     "amount",
     "parcels",
     "outcome",
@@ -25,9 +29,9 @@ const HEADINGS: [&str; 7] = [
     "time",
 ];
 /// Whether a column is aligned to the right, as numbers are.
-const TO_THE_RIGHT: [bool; 7] = [true, true, true, false, false, false, true];
+const TO_THE_RIGHT: [bool; 8] = [true, false, true, true, false, false, false, true];
 
-type Row = [String; 7];
+type Row = [String; 8];
 
 impl PlacedOrder {
     /// How it ended, in one character.
@@ -42,39 +46,61 @@ impl PlacedOrder {
     fn row(&self) -> Row {
         let PlannedOrder {
             number,
-            amount,
+            items,
             parcels,
-        } = self.planned;
+            ..
+        } = &self.planned;
         let (outcome, compensated) = match &self.outcome {
             Outcome::Placed(_) => ("placed".to_owned(), String::new()),
-            Outcome::Failed(failure) => {
-                let undone = failure.compensations.iter().map(|one| match &one.error {
-                    None => one.step.clone(),
-                    Some(_) => format!("NOT {}", one.step),
-                });
-                let undone: Vec<_> = undone.collect();
-                (
-                    format!("{}: {}", failure.step, failure.cause),
-                    undone.join(", "),
-                )
-            }
+            Outcome::Failed(failure) => (why(failure), undone(failure)),
             Outcome::Error(status) => (format!("error: {}", status.message()), String::new()),
         };
-        let resumed = match (&self.outcome, self.resumed) {
-            (_, false) => "",
-            (Outcome::Placed(_), true) => "resumed, forward",
-            (_, true) => "resumed, compensated",
+        let cut_off = match (self.cut_off, &self.outcome) {
+            (None, _) => "",
+            (Some(CutOff::Waiting), Outcome::Placed(_)) => "waited on, approved",
+            (Some(CutOff::Waiting), _) => "waited on, rejected",
+            (Some(CutOff::Running), Outcome::Placed(_)) => "resumed, forward",
+            (Some(CutOff::Running), _) => "resumed, compensated",
         };
+        let items: Vec<_> = items.iter().map(pieces).collect();
         [
             number.to_string(),
-            amount.to_string(),
+            items.join(", "),
+            self.planned.amount().to_string(),
             parcels.to_string(),
             outcome,
             compensated,
-            resumed.to_owned(),
+            cut_off.to_owned(),
             format!("{:.2} s", self.time.as_secs_f64()),
         ]
     }
+}
+
+fn pieces(item: &LineItem) -> String {
+    format!("{} {}", item.quantity, item.article)
+}
+
+fn why(Failure { step, cause, .. }: &Failure) -> String {
+    if step.is_empty() {
+        cause.clone()
+    } else {
+        format!("{step}: {cause}")
+    }
+}
+
+/// The steps that were undone, and those that were not; the calls of one step in a row as one.
+fn undone(failure: &Failure) -> String {
+    let steps = failure.compensations.iter().map(|one| match &one.error {
+        None => one.step.clone(),
+        Some(_) => format!("NOT {}", one.step),
+    });
+    let steps: Vec<_> = steps.collect();
+    let calls = steps.chunk_by(|one, next| one == next);
+    let calls = calls.map(|calls| match calls {
+        [step] => step.clone(),
+        calls => format!("{} ×{}", calls[0], calls.len()),
+    });
+    calls.collect::<Vec<_>>().join(", ")
 }
 
 /// The table, each column as wide as it must be.
@@ -83,7 +109,7 @@ pub(super) fn render(orders: &[PlacedOrder]) -> String {
     let rows: Vec<Row> = std::iter::once(headings)
         .chain(orders.iter().map(PlacedOrder::row))
         .collect();
-    let widths: [usize; 7] = std::array::from_fn(|column| {
+    let widths: [usize; 8] = std::array::from_fn(|column| {
         rows.iter()
             .map(|row| row[column].chars().count())
             .max()
@@ -91,7 +117,7 @@ pub(super) fn render(orders: &[PlacedOrder]) -> String {
     });
     let mut table = String::new();
     for row in &rows {
-        let cells: [String; 7] = std::array::from_fn(|column| {
+        let cells: [String; 8] = std::array::from_fn(|column| {
             let (cell, width) = (&row[column], widths[column]);
             if TO_THE_RIGHT[column] {
                 format!("{cell:>width$}")
@@ -110,6 +136,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{PlacedOrder, render};
+    use crate::demo::kill::CutOff;
     use crate::demo::plan;
     use crate::order::Outcome;
     use crate::proto::checkout::{Compensation, Failure, Receipt};
@@ -125,6 +152,8 @@ mod tests {
             cause: "no answer within 1s".to_owned(),
             compensations: vec![
                 compensation("ship", None),
+                compensation("reserve", None),
+                compensation("reserve", None),
                 compensation("charge", Some("unreachable")),
             ],
             compensated: false,
@@ -132,23 +161,32 @@ mod tests {
         let outcomes = [
             Outcome::Placed(Receipt::default()),
             Outcome::Failed(failure),
+            Outcome::Failed(Failure {
+                cause: "rejected: no".to_owned(),
+                ..Failure::default()
+            }),
         ];
-        let orders = plan::orders(2)
+        let orders = plan::orders(3)
             .zip(outcomes)
             .map(|(planned, outcome)| PlacedOrder {
+                cut_off: match planned.number {
+                    1 => Some(CutOff::Running),
+                    3 => Some(CutOff::Waiting),
+                    _ => None,
+                },
                 planned,
                 outcome,
                 time: Duration::from_millis(1_234),
-                resumed: planned.number == 1,
             });
         let table = render(&orders.collect::<Vec<_>>());
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(
             lines,
             [
-                "order  amount  parcels  outcome                    compensated       after the kill      time",
-                "    1   31.00        2  placed                                       resumed, forward  1.23 s",
-                "    2  552.00        3  ship: no answer within 1s  ship, NOT charge                    1.23 s",
+                "order  items          amount  parcels  outcome                    compensated                   after the kill         time",
+                "    1  2 tea, 1 pot    31.00        2  placed                                                   resumed, forward     1.23 s",
+                "    2  3 desk         540.00        3  ship: no answer within 1s  ship, reserve ×2, NOT charge                       1.23 s",
+                "    3  2 desk, 1 tea  365.00        1  rejected: no                                             waited on, rejected  1.23 s",
             ]
         );
     }

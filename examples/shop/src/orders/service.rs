@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::OrderStore;
 use crate::answers::Key;
-use crate::money::Money;
+use crate::item::LineItem;
 use crate::proto::orders::cancel_order_request::Order as Target;
 use crate::proto::orders::orders_server::Orders;
 use crate::proto::orders::{
@@ -34,10 +34,11 @@ impl Orders for OrdersService {
     ) -> Result<Response<Order>, Status> {
         let request = request.into_inner();
         let key = Key::new(request.idempotency_key)?;
-        let amount = Money::from_minor_units(request.amount).map_err(Rejection::from)?;
+        let items = request.items.into_iter().map(LineItem::try_from);
+        let items = items.collect::<Result<Vec<_>, _>>()?;
         let parcels = positive("parcels", request.parcels)?;
         Ok(Response::new(
-            self.store.create(&key, amount, parcels).await?,
+            self.store.create(&key, &items, parcels).await?,
         ))
     }
 

@@ -3,8 +3,9 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::answers::{Answer, Answers, Asked, Creations, Key};
+use crate::item::{self, LineItem};
 use crate::money::Money;
-use crate::proto::orders::{Order, OrderState};
+use crate::proto::orders::{self as proto, Order, OrderState};
 use crate::rejection::Rejection;
 
 const ORDERS: Creations = Creations {
@@ -30,13 +31,19 @@ impl OrderStore {
     /// Takes an order down; or repeats the answer that the key already has.
     ///
     /// # Errors
-    /// [`Rejection::Cancelled`] and [`Rejection::KeyReused`].
-    pub async fn create(&self, key: &Key, amount: Money, parcels: i32) -> Result<Order, Rejection> {
-        let request = format!("{amount} in {parcels} parcels");
+    /// [`Rejection::Invalid`] when the items have no sum; [`Rejection::Cancelled`] and [`Rejection::KeyReused`].
+    pub async fn create(
+        &self,
+        key: &Key,
+        items: &[LineItem],
+        parcels: i32,
+    ) -> Result<Order, Rejection> {
+        let amount = item::total(items)?;
+        let request = request(items, parcels);
         let id = match self.answers.open(key, request).await? {
             Asked::Before(id) => id,
             Asked::Now(mut open) => {
-                let answer = insert(open.transaction(), amount, parcels).await?;
+                let answer = insert(open.transaction(), amount, items, parcels).await?;
                 open.answer(answer).await?
             }
         };
@@ -46,6 +53,7 @@ impl OrderStore {
             parcels,
             // A cancelled one would have been rejected by its key.
             state: OrderState::Active.into(),
+            items: items.iter().map(Into::into).collect(),
         })
     }
 
@@ -65,11 +73,23 @@ impl OrderStore {
         } else {
             OrderState::Cancelled
         };
+        let items = sqlx::query_as(
+            "SELECT article, quantity, price FROM items WHERE order_id = ? ORDER BY line",
+        )
+        .bind(id)
+        .fetch_all(self.answers.database())
+        .await?;
+        let item = |(article, quantity, price)| proto::LineItem {
+            article,
+            quantity,
+            price,
+        };
         Ok(Order {
             id,
             amount,
             parcels,
             state: state.into(),
+            items: items.into_iter().map(item).collect(),
         })
     }
 }
@@ -77,13 +97,32 @@ impl OrderStore {
 async fn insert(
     transaction: &mut SqliteConnection,
     amount: Money,
+    items: &[LineItem],
     parcels: i32,
 ) -> Result<Answer, sqlx::Error> {
     let id = sqlx::query("INSERT INTO orders (amount, parcels) VALUES (?, ?)")
         .bind(amount.minor_units())
         .bind(parcels)
-        .execute(transaction)
+        .execute(&mut *transaction)
         .await?
         .last_insert_rowid();
+    for (line, item) in (1_i64..).zip(items) {
+        sqlx::query(
+            "INSERT INTO items (order_id, line, article, quantity, price) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(id)
+        .bind(line)
+        .bind(item.article.as_str())
+        .bind(item.quantity)
+        .bind(item.price.minor_units())
+        .execute(&mut *transaction)
+        .await?;
+    }
     Ok(Answer::Created(id))
+}
+
+/// What is remembered of a request, to tell it from another one.
+fn request(items: &[LineItem], parcels: i32) -> String {
+    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    format!("{} in {parcels} parcels", items.join(" "))
 }

@@ -8,7 +8,7 @@ use saga_runtime::journal::Sqlite;
 
 use super::process::Process;
 use crate::address::Address;
-use crate::checkout::{CheckoutService, Shop};
+use crate::checkout::{Addresses, ApprovalRules, CheckoutService, Shop};
 use crate::database;
 use crate::orders::{MIGRATIONS, OrderStore, OrdersService};
 use crate::proto::checkout::checkout_server::CheckoutServer;
@@ -44,6 +44,15 @@ pub(super) struct Orders {
     )]
     journal: PathBuf,
 
+    /// Where stock listens
+    #[arg(
+        long,
+        env = "SHOP_STOCK",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50054"
+    )]
+    stock: Address,
+
     /// Where payments listens
     #[arg(
         long,
@@ -63,6 +72,9 @@ pub(super) struct Orders {
     delivery: Address,
 
     #[command(flatten)]
+    approval: ApprovalRules,
+
+    #[command(flatten)]
     process: Process,
 }
 
@@ -71,7 +83,13 @@ impl Orders {
         let started = self.process.start(self.listen).await?;
         let database = database::open(&self.database, &MIGRATIONS).await?;
         let orders = OrdersService::new(OrderStore::new(database.clone()));
-        let shop = Shop::connect(&started.address()?, &self.payments, &self.delivery);
+        let addresses = Addresses {
+            orders: started.address()?,
+            stock: self.stock,
+            payments: self.payments,
+            delivery: self.delivery,
+        };
+        let shop = Shop::connect(&addresses, self.approval);
         let journal = Sqlite::open(&self.journal)
             .await
             .with_context(|| format!("cannot open the journal {}", self.journal.display()))?;

@@ -2,29 +2,21 @@
 
 use std::time::Duration;
 
-use shop::checkout::CheckoutService;
+use shop::checkout::ApprovalRules;
 use shop::delivery::{DeliveryFaults, DeliveryRules};
-use shop::money::Money;
 use shop::payments::{PaymentFaults, PaymentRules};
-use shop::proto::checkout::checkout_server::Checkout as _;
-use shop::proto::checkout::{Compensation, PlaceOrderRequest};
-use tonic::{Code, Request};
+use shop::proto::checkout::PlaceOrderRequest;
+use shop::stock::{StockFaults, StockRules};
+use tonic::Code;
 
 use crate::fixture::Databases;
-use crate::market::{GreedyPayments, Market, REQUEST, SlowPayments, Trouble};
+use crate::market::{GreedyPayments, Market, SlowPayments, Trouble, request, undone};
 
 /// Longer than anybody waits.
 const FOREVER: Option<Duration> = Some(Duration::from_hours(1));
 
-fn undone(steps: &[&str]) -> Vec<Compensation> {
-    steps
-        .iter()
-        .map(|step| Compensation {
-            step: (*step).to_owned(),
-            error: None,
-        })
-        .collect()
-}
+/// The step that sets one item aside, in the saga that sets all of them aside.
+const RESERVE: &str = "set_aside/reserve";
 
 #[tokio::test]
 async fn an_order_is_placed_with_its_payment_and_its_delivery() {
@@ -32,7 +24,7 @@ async fn an_order_is_placed_with_its_payment_and_its_delivery() {
     let receipt = market
         .client
         .clone()
-        .place_order(REQUEST)
+        .place_order(request())
         .await
         .expect("all is well")
         .into_inner();
@@ -43,6 +35,11 @@ async fn an_order_is_placed_with_its_payment_and_its_delivery() {
     assert_eq!((order.amount, order.parcels), (9_900, 2));
     assert_eq!((payment.order_id, payment.amount), (order.id, 9_900));
     assert_eq!((delivery.order_id, delivery.parcels), (order.id, 2));
+    let reserved = receipt.reservations.iter().map(|one| {
+        assert_eq!(one.order_id, order.id);
+        (one.article.as_str(), one.quantity)
+    });
+    assert!(reserved.eq([("tea", 2), ("pot", 1)]));
 }
 
 #[tokio::test]
@@ -59,16 +56,107 @@ async fn a_refused_payment_cancels_the_order_and_is_not_cancelled_itself() {
     assert_eq!(
         status.message(),
         "saga `place_order` failed at step `charge`: payments refused: 99.00 is over the limit of 50.00; \
-         compensated: `create_order`"
+         compensated: `set_aside/reserve`, `set_aside/reserve`, `create_order`"
     );
     assert_eq!(failure.step, "charge");
     assert_eq!(
         failure.cause,
         "payments refused: 99.00 is over the limit of 50.00"
     );
-    assert_eq!(failure.compensations, undone(&["create_order"]));
+    assert_eq!(
+        failure.compensations,
+        undone(&[RESERVE, RESERVE, "create_order"])
+    );
     assert!(failure.compensated);
-    assert_eq!(market.states().await, [vec!["cancelled"], vec![], vec![]]);
+    assert_eq!(
+        market.states().await,
+        [
+            vec!["cancelled"],
+            vec!["cancelled", "cancelled"],
+            vec![],
+            vec![]
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_item_that_is_out_of_stock_gives_the_others_and_the_money_back() {
+    let stock_rules = StockRules {
+        pieces: vec!["pot=0".parse().expect("pieces")],
+    };
+    let market = Market::in_trouble(Trouble {
+        stock_rules,
+        ..Trouble::default()
+    })
+    .await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert_eq!(failure.step, RESERVE);
+    assert_eq!(
+        failure.cause,
+        "stock refused: 1 of `pot` are wanted, and 0 are left"
+    );
+    assert_eq!(
+        failure.compensations,
+        undone(&["charge", RESERVE, "create_order"])
+    );
+    assert_eq!(
+        market.states().await,
+        [
+            vec!["cancelled"],
+            vec!["cancelled"],
+            vec!["cancelled"],
+            vec![]
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_item_that_was_set_aside_but_answered_too_late_is_put_back() {
+    let stock_faults = StockFaults {
+        stall_after_commit: FOREVER,
+        stall_article: vec!["pot".parse().expect("an article")],
+    };
+    let market = Market::in_trouble(Trouble {
+        stock_faults,
+        ..Trouble::default()
+    })
+    .await;
+
+    let (status, failure) = market.fail().await;
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(failure.step, RESERVE);
+    assert_eq!(failure.cause, "no answer within 2s");
+    assert!(failure.compensated);
+    assert_eq!(
+        market.states().await,
+        [
+            vec!["cancelled"],
+            vec!["cancelled", "cancelled"],
+            vec!["cancelled"],
+            vec![]
+        ]
+    );
+}
+
+#[tokio::test]
+async fn stock_and_payments_are_asked_at_the_same_time() {
+    let slow = SlowPayments::default();
+    let market = Market::with_payments(slow.clone(), None).await;
+    let mut client = market.client.clone();
+    let call = tokio::spawn(async move { client.place_order(request()).await });
+    slow.asked.notified().await;
+
+    let set_aside = async {
+        while market.databases.states("reservations").await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let set_aside = tokio::time::timeout(Duration::from_mins(1), set_aside).await;
+    set_aside.expect("stock does not wait for payments");
+    slow.answer.notify_one();
+    call.await.expect("no panic").expect("it is placed");
 }
 
 #[tokio::test]
@@ -85,16 +173,24 @@ async fn a_refused_delivery_gives_the_money_back() {
     let (status, failure) = market.fail().await;
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert_eq!(failure.step, "ship");
-    assert_eq!(failure.compensations, undone(&["charge", "create_order"]));
+    assert_eq!(
+        failure.compensations,
+        undone(&["charge", RESERVE, RESERVE, "create_order"])
+    );
     assert_eq!(
         market.states().await,
-        [vec!["cancelled"], vec!["cancelled"], vec![]]
+        [
+            vec!["cancelled"],
+            vec!["cancelled", "cancelled"],
+            vec!["cancelled"],
+            vec![]
+        ]
     );
 }
 
 #[tokio::test]
 async fn a_payment_that_was_taken_but_answered_too_late_is_given_back() {
-    let amount = Money::from_minor_units(REQUEST.amount).expect("positive");
+    let amount = "99.00".parse().expect("an amount");
     let payment_faults = PaymentFaults {
         stall_after_commit: FOREVER,
         stall_amount: vec![amount],
@@ -109,10 +205,18 @@ async fn a_payment_that_was_taken_but_answered_too_late_is_given_back() {
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(failure.step, "charge");
     assert_eq!(failure.cause, "no answer within 2s");
-    assert_eq!(failure.compensations, undone(&["charge", "create_order"]));
+    assert_eq!(
+        failure.compensations,
+        undone(&["charge", RESERVE, RESERVE, "create_order"])
+    );
     assert_eq!(
         market.states().await,
-        [vec!["cancelled"], vec!["cancelled"], vec![]]
+        [
+            vec!["cancelled"],
+            vec!["cancelled", "cancelled"],
+            vec!["cancelled"],
+            vec![]
+        ]
     );
 }
 
@@ -120,7 +224,7 @@ async fn a_payment_that_was_taken_but_answered_too_late_is_given_back() {
 async fn a_delivery_that_was_booked_but_answered_too_late_is_called_off() {
     let delivery_faults = DeliveryFaults {
         stall_after_commit: FOREVER,
-        stall_parcels: vec![REQUEST.parcels],
+        stall_parcels: vec![request().parcels],
     };
     let market = Market::in_trouble(Trouble {
         delivery_faults,
@@ -133,11 +237,16 @@ async fn a_delivery_that_was_booked_but_answered_too_late_is_called_off() {
     assert_eq!(failure.step, "ship");
     assert_eq!(
         failure.compensations,
-        undone(&["ship", "charge", "create_order"])
+        undone(&["ship", "charge", RESERVE, RESERVE, "create_order"])
     );
     assert_eq!(
         market.states().await,
-        [vec!["cancelled"], vec!["cancelled"], vec!["cancelled"]]
+        [
+            vec!["cancelled"],
+            vec!["cancelled", "cancelled"],
+            vec!["cancelled"],
+            vec!["cancelled"]
+        ]
     );
 }
 
@@ -150,31 +259,49 @@ async fn a_service_that_is_not_there_was_never_asked_and_needs_no_compensation()
     let delivery = databases
         .start_delivery(DeliveryRules::default(), DeliveryFaults::default())
         .await;
-    let market = Market::open(databases, &payments, &delivery).await;
+    let stock = databases
+        .start_stock(StockRules::default(), StockFaults::default())
+        .await;
+    let approval = ApprovalRules::default();
+    let market = Market::open(databases, &stock, &payments, &delivery, approval).await;
     payments.stop().await;
 
     let (status, failure) = market.fail().await;
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(failure.cause, "payments cannot be reached");
-    assert_eq!(failure.compensations, undone(&["create_order"]));
-    assert_eq!(market.states().await, [vec!["cancelled"], vec![], vec![]]);
+    assert_eq!(
+        failure.compensations,
+        undone(&[RESERVE, RESERVE, "create_order"])
+    );
+    let [orders, reservations, ..] = market.states().await;
+    assert_eq!(orders, ["cancelled"]);
+    assert_eq!(reservations, ["cancelled", "cancelled"]);
 }
 
 #[tokio::test]
 async fn bad_input_is_an_invalid_argument_and_starts_nothing() {
     let market = Market::in_trouble(Trouble::default()).await;
+    let mut free = request().items.remove(0);
+    free.price = 0;
     for (request, message) in [
         (
             PlaceOrderRequest {
-                amount: 0,
-                ..REQUEST
+                items: Vec::new(),
+                ..request()
+            },
+            "`items` is missing",
+        ),
+        (
+            PlaceOrderRequest {
+                items: vec![free],
+                ..request()
             },
             "an amount must be more than zero",
         ),
         (
             PlaceOrderRequest {
                 parcels: -1,
-                ..REQUEST
+                ..request()
             },
             "`parcels` must be more than zero",
         ),
@@ -202,7 +329,7 @@ async fn what_cannot_be_compensated_is_named_and_the_rest_is_compensated_all_the
     assert_eq!(
         status.message(),
         "saga `place_order` failed at step `ship`: delivery refused: 2 parcels, but a courier takes 1; \
-         compensated: `create_order`; \
+         compensated: `set_aside/reserve`, `set_aside/reserve`, `create_order`; \
          NOT compensated: `charge`: payments gave no answer: the till is stuck (5 attempts)"
     );
     assert_eq!(failure.compensations[0].step, "charge");
@@ -210,97 +337,9 @@ async fn what_cannot_be_compensated_is_named_and_the_rest_is_compensated_all_the
         failure.compensations[0].error.as_deref(),
         Some("payments gave no answer: the till is stuck (5 attempts)")
     );
-    assert_eq!(failure.compensations[1..], undone(&["create_order"]));
+    assert_eq!(
+        failure.compensations[1..],
+        undone(&[RESERVE, RESERVE, "create_order"])
+    );
     assert!(!failure.compensated);
-}
-
-/// An order that can be asked for again.
-fn named(request_id: &str) -> PlaceOrderRequest {
-    PlaceOrderRequest {
-        request_id: request_id.to_owned(),
-        ..REQUEST
-    }
-}
-
-#[tokio::test]
-async fn a_customer_who_hangs_up_can_ask_again() {
-    let slow = SlowPayments::default();
-    let market = Market::with_payments(slow.clone(), None).await;
-    let mut client = market.client.clone();
-    let call = tokio::spawn(async move { client.place_order(named("mine")).await });
-    slow.asked.notified().await;
-
-    call.abort();
-    call.await.expect_err("the customer is gone");
-    slow.answer.notify_one();
-    let again = market.client.clone().place_order(named("mine")).await;
-    let order = again.expect("it was placed").into_inner().order;
-
-    assert_eq!(order.map(|order| order.id), Some(1));
-    assert_eq!(market.databases.states("orders").await, ["active"]);
-    assert_eq!(market.databases.states("deliveries").await, ["active"]);
-}
-
-#[tokio::test]
-async fn another_order_under_the_same_request_id_is_not_placed() {
-    let market = Market::in_trouble(Trouble::default()).await;
-    let mut client = market.client.clone();
-    client.place_order(named("mine")).await.expect("it is new");
-    let other = PlaceOrderRequest {
-        amount: 1,
-        ..named("mine")
-    };
-    let error = client.place_order(other).await.expect_err("a conflict");
-    assert_eq!(error.code(), Code::AlreadyExists);
-    assert_eq!(market.databases.states("orders").await, ["active"]);
-}
-
-#[tokio::test]
-async fn a_failure_that_is_asked_for_again_is_the_same_failure() {
-    let trouble = Trouble {
-        delivery_rules: DeliveryRules {
-            max_parcels: Some(1),
-        },
-        ..Trouble::default()
-    };
-    let market = Market::in_trouble(trouble).await;
-    let mut client = market.client.clone();
-    let first = client.place_order(named("mine")).await;
-    let again = client.place_order(named("mine")).await;
-    let (first, again) = (first.expect_err("too many"), again.expect_err("too many"));
-    assert_eq!(
-        (first.code(), again.code()),
-        (Code::FailedPrecondition, Code::Aborted)
-    );
-    assert_eq!(first.message(), again.message());
-}
-
-#[tokio::test]
-async fn what_a_checkout_that_closes_has_begun_goes_on_in_the_next() {
-    let slow = SlowPayments::default();
-    let market = Market::with_payments(slow.clone(), None).await;
-    let mut client = market.client.clone();
-    let call = tokio::spawn(async move { client.place_order(named("mine")).await });
-    slow.asked.notified().await;
-
-    let drained = tokio::spawn(market.checkout.clone().drained());
-    tokio::task::yield_now().await;
-    assert!(!drained.is_finished());
-    let late = market.client.clone().place_order(REQUEST).await;
-    let late = late.expect_err("it is closing");
-    assert_eq!(
-        (late.code(), late.message()),
-        (Code::Unavailable, "the checkout is closing")
-    );
-
-    slow.answer.notify_one();
-    let cut_off = call.await.expect("no panic").expect_err("it goes on later");
-    assert_eq!(cut_off.code(), Code::Unavailable);
-    drained.await.expect("no panic");
-
-    let next = CheckoutService::open(market.shop.clone(), market.journal.clone()).await;
-    let next = next.expect("nobody else uses the journal");
-    let receipt = next.place_order(Request::new(named("mine"))).await;
-    receipt.expect("it is placed by the next");
-    assert_eq!(market.databases.states("deliveries").await, ["active"]);
 }

@@ -10,7 +10,9 @@ use shop::payments::{PaymentFaults, PaymentRules, PaymentStore, PaymentsService}
 use shop::proto::delivery::deliveries_server::DeliveriesServer;
 use shop::proto::orders::orders_server::OrdersServer;
 use shop::proto::payments::payments_server::PaymentsServer;
+use shop::proto::stock::stock_server::StockServer;
 use shop::server::Server;
+use shop::stock::{StockFaults, StockRules, StockService, StockStore};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqlitePool};
@@ -63,7 +65,7 @@ impl Databases {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    /// The states of all orders, payments or deliveries, in the order in which they were created.
+    /// The states of all orders, reservations, payments or deliveries, in the order in which they were created.
     pub(crate) async fn states(&self, table: &str) -> Vec<String> {
         let options = SqliteConnectOptions::new()
             .filename(self.file(table))
@@ -80,6 +82,13 @@ impl Databases {
     pub(crate) async fn start_orders(&self) -> Running {
         let store = OrderStore::new(self.open("orders", &shop::orders::MIGRATIONS).await);
         let service = OrdersServer::new(OrdersService::new(store));
+        Running::start(Server::new().offer(service).await).await
+    }
+
+    pub(crate) async fn start_stock(&self, rules: StockRules, faults: StockFaults) -> Running {
+        let database = self.open("reservations", &shop::stock::MIGRATIONS).await;
+        let store = StockStore::new(database, rules);
+        let service = StockServer::new(StockService::new(store, faults));
         Running::start(Server::new().offer(service).await).await
     }
 

@@ -1,6 +1,9 @@
 //! The services as their callers see them: real gRPC servers on the loopback, in this process.
 
+mod approval;
+mod asking_again;
 mod checkout;
+mod commands;
 mod delivery;
 mod fixture;
 mod market;
@@ -8,3 +11,4 @@ mod migrations;
 mod orders;
 mod payments;
 mod server;
+mod stock;

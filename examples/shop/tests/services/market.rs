@@ -1,33 +1,54 @@
-//! A checkout over three services, and payments that make trouble.
+//! A checkout over four services, and payments that make trouble.
 
 use std::sync::Arc;
 
 use saga_runtime::journal::Memory;
-use shop::checkout::{CheckoutService, Shop};
+use shop::checkout::{Addresses, ApprovalRules, CheckoutService, Shop};
 use shop::delivery::{DeliveryFaults, DeliveryRules};
+use shop::item::LineItem;
 use shop::payments::{PaymentFaults, PaymentRules};
 use shop::proto::checkout::checkout_client::CheckoutClient;
 use shop::proto::checkout::checkout_server::CheckoutServer;
-use shop::proto::checkout::{Failure, PlaceOrderRequest};
+use shop::proto::checkout::{Compensation, Failure, PlaceOrderRequest};
+use shop::proto::orders;
 use shop::proto::payments::payments_server::{Payments, PaymentsServer};
 use shop::proto::payments::{
     CancelPaymentRequest, CancelPaymentResponse, CreatePaymentRequest, Payment,
 };
 use shop::server::Server;
+use shop::stock::{StockFaults, StockRules};
 use tokio::sync::Notify;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::fixture::{Databases, Running};
 
-/// What is ordered.
-pub(crate) const REQUEST: PlaceOrderRequest = PlaceOrderRequest {
-    amount: 9_900,
-    parcels: 2,
-    request_id: String::new(),
-};
+/// What is ordered: for 99.00, in two parcels.
+pub(crate) fn request() -> PlaceOrderRequest {
+    PlaceOrderRequest {
+        items: vec![item("tea=2@12.00"), item("pot=1@75.00")],
+        parcels: 2,
+        request_id: String::new(),
+    }
+}
 
-/// A checkout over orders, payments and delivery.
+fn item(text: &str) -> orders::LineItem {
+    let item: LineItem = text.parse().expect("an item");
+    orders::LineItem::from(&item)
+}
+
+/// These steps, all of them undone.
+pub(crate) fn undone(steps: &[&str]) -> Vec<Compensation> {
+    steps
+        .iter()
+        .map(|step| Compensation {
+            step: (*step).to_owned(),
+            error: None,
+        })
+        .collect()
+}
+
+/// A checkout over orders, stock, payments and delivery.
 pub(crate) struct Market {
     pub(crate) databases: Databases,
     pub(crate) shop: Shop,
@@ -39,6 +60,9 @@ pub(crate) struct Market {
 /// What goes wrong in a market.
 #[derive(Default)]
 pub(crate) struct Trouble {
+    pub(crate) approval: ApprovalRules,
+    pub(crate) stock_rules: StockRules,
+    pub(crate) stock_faults: StockFaults,
     pub(crate) payment_rules: PaymentRules,
     pub(crate) payment_faults: PaymentFaults,
     pub(crate) delivery_rules: DeliveryRules,
@@ -48,13 +72,11 @@ pub(crate) struct Trouble {
 impl Market {
     pub(crate) async fn in_trouble(trouble: Trouble) -> Self {
         let databases = Databases::new();
-        let payments = databases
-            .start_payments(trouble.payment_rules, trouble.payment_faults)
-            .await;
-        let delivery = databases
-            .start_delivery(trouble.delivery_rules, trouble.delivery_faults)
-            .await;
-        Self::open(databases, &payments, &delivery).await
+        let stock = databases.start_stock(trouble.stock_rules, trouble.stock_faults);
+        let payments = databases.start_payments(trouble.payment_rules, trouble.payment_faults);
+        let delivery = databases.start_delivery(trouble.delivery_rules, trouble.delivery_faults);
+        let (stock, payments, delivery) = tokio::join!(stock, payments, delivery);
+        Self::open(databases, &stock, &payments, &delivery, trouble.approval).await
     }
 
     /// A market with these payments, and a delivery that takes so many parcels.
@@ -63,15 +85,28 @@ impl Market {
         let payments = Running::start(service).await;
         let databases = Databases::new();
         let rules = DeliveryRules { max_parcels };
-        let delivery = databases
-            .start_delivery(rules, DeliveryFaults::default())
-            .await;
-        Self::open(databases, &payments, &delivery).await
+        let delivery = databases.start_delivery(rules, DeliveryFaults::default());
+        let stock = databases.start_stock(StockRules::default(), StockFaults::default());
+        let (stock, delivery) = tokio::join!(stock, delivery);
+        let approval = ApprovalRules::default();
+        Self::open(databases, &stock, &payments, &delivery, approval).await
     }
 
-    pub(crate) async fn open(databases: Databases, payments: &Running, delivery: &Running) -> Self {
+    pub(crate) async fn open(
+        databases: Databases,
+        stock: &Running,
+        payments: &Running,
+        delivery: &Running,
+        approval: ApprovalRules,
+    ) -> Self {
         let orders = databases.start_orders().await;
-        let shop = Shop::connect(&orders.address, &payments.address, &delivery.address);
+        let addresses = Addresses {
+            orders: orders.address,
+            stock: stock.address.clone(),
+            payments: payments.address.clone(),
+            delivery: delivery.address.clone(),
+        };
+        let shop = Shop::connect(&addresses, approval);
         let journal = Memory::new();
         let opened = CheckoutService::open(shop.clone(), journal.clone()).await;
         let checkout = opened.expect("the journal is new");
@@ -93,18 +128,19 @@ impl Market {
         let status = self
             .client
             .clone()
-            .place_order(REQUEST)
+            .place_order(request())
             .await
             .expect_err("trouble");
         let failure = Failure::from_status(&status).expect("the checkout says why");
         (status, failure)
     }
 
-    /// The states of all orders, payments and deliveries.
-    pub(crate) async fn states(&self) -> [Vec<String>; 3] {
-        let orders = self.databases.states("orders").await;
-        let payments = self.databases.states("payments").await;
-        [orders, payments, self.databases.states("deliveries").await]
+    /// The states of all orders, reservations, payments and deliveries.
+    pub(crate) async fn states(&self) -> [Vec<String>; 4] {
+        let states = ["orders", "reservations", "payments", "deliveries"];
+        let [orders, reservations, payments, deliveries] =
+            states.map(|table| self.databases.states(table));
+        tokio::join!(orders, reservations, payments, deliveries).into()
     }
 }
 

@@ -8,9 +8,10 @@ use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqlitePoolOptions;
 
-fn services() -> [(&'static str, &'static Migrator); 3] {
+fn services() -> [(&'static str, &'static Migrator); 4] {
     [
         ("orders", &shop::orders::MIGRATIONS),
+        ("stock", &shop::stock::MIGRATIONS),
         ("payments", &shop::payments::MIGRATIONS),
         ("delivery", &shop::delivery::MIGRATIONS),
     ]

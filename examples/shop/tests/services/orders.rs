@@ -2,7 +2,9 @@
 
 use shop::proto::orders::cancel_order_request::Order as Target;
 use shop::proto::orders::orders_client::OrdersClient;
-use shop::proto::orders::{CancelOrderRequest, CreateOrderRequest, GetOrderRequest, OrderState};
+use shop::proto::orders::{
+    CancelOrderRequest, CreateOrderRequest, GetOrderRequest, LineItem, OrderState,
+};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -12,11 +14,20 @@ async fn orders(databases: &Databases) -> OrdersClient<Channel> {
     OrdersClient::new(databases.start_orders().await.channel())
 }
 
-fn create(key: &str, amount: i64) -> CreateOrderRequest {
+/// Two pieces at this price.
+fn create(key: &str, price: i64) -> CreateOrderRequest {
     CreateOrderRequest {
         idempotency_key: key.to_owned(),
-        amount,
+        items: vec![tea(2, price)],
         parcels: 2,
+    }
+}
+
+fn tea(quantity: i32, price: i64) -> LineItem {
+    LineItem {
+        article: "tea".to_owned(),
+        quantity,
+        price,
     }
 }
 
@@ -63,7 +74,8 @@ async fn an_order_can_be_read_until_and_after_it_is_cancelled() {
         .await
         .expect("it is there")
         .into_inner();
-    assert_eq!((active.amount, active.parcels), (100, 2));
+    assert_eq!((active.amount, active.parcels), (200, 2));
+    assert_eq!(active.items, [tea(2, 100)]);
     assert_eq!(active.state(), OrderState::Active);
     assert_eq!(active, created);
 
@@ -95,6 +107,22 @@ async fn a_key_that_is_cancelled_first_refuses_late_requests() {
 
     assert_eq!(late.code(), Code::FailedPrecondition);
     assert!(databases.states("orders").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_cannot_be_used_for_other_items() {
+    let databases = Databases::new();
+    let mut orders = orders(&databases).await;
+    let created = orders.create_order(create("key", 100)).await;
+    created.expect("it is taken down");
+    // As dear, but less of it.
+    let other = CreateOrderRequest {
+        items: vec![tea(1, 200)],
+        ..create("key", 100)
+    };
+    let other = orders.create_order(other).await.expect_err("other items");
+    assert_eq!(other.code(), Code::AlreadyExists);
+    assert_eq!(databases.states("orders").await, ["active"]);
 }
 
 #[tokio::test]
@@ -130,6 +158,27 @@ async fn bad_input_is_an_invalid_argument_that_says_what_is_wrong() {
             "`idempotency_key` must be 1 to 255 visible ASCII characters",
         ),
         (create("key", -5), "an amount must be more than zero"),
+        (
+            CreateOrderRequest {
+                items: vec![tea(0, 5)],
+                ..create("key", 1)
+            },
+            "`quantity` must be more than zero",
+        ),
+        (
+            CreateOrderRequest {
+                items: vec![tea(2, i64::MAX)],
+                ..create("key", 1)
+            },
+            "the amount is too large",
+        ),
+        (
+            CreateOrderRequest {
+                items: Vec::new(),
+                ..create("key", 1)
+            },
+            "`items` is missing",
+        ),
         (
             CreateOrderRequest {
                 parcels: 0,

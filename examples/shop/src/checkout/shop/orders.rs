@@ -2,8 +2,7 @@
 
 use tonic::transport::Channel;
 
-use crate::checkout::CheckoutError;
-use crate::money::Money;
+use crate::checkout::{CheckoutError, OrderRequest};
 use crate::proto::orders::cancel_order_request::Order as Target;
 use crate::proto::orders::orders_client::OrdersClient;
 use crate::proto::orders::{CancelOrderRequest, CreateOrderRequest, Order};
@@ -21,13 +20,12 @@ impl Orders {
     pub(crate) async fn create(
         &self,
         key: impl ToString,
-        amount: Money,
-        parcels: i32,
+        request: &OrderRequest,
     ) -> Result<Order, CheckoutError> {
         let request = CreateOrderRequest {
             idempotency_key: key.to_string(),
-            amount: amount.minor_units(),
-            parcels,
+            items: request.items.iter().map(Into::into).collect(),
+            parcels: request.parcels,
         };
         let order = self
             .0
