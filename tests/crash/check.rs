@@ -98,10 +98,11 @@ pub(crate) async fn check(
                         "completed with {done:?}, but there is {effects:?}"
                     )));
                 }
-                if ["line", "grouped"].contains(&case.saga) && case.plan.refused.is_some() {
+                if ["line", "grouped", "spread"].contains(&case.saga) && case.plan.refused.is_some()
+                {
                     return Err(about("completed although a step has refused".to_owned()));
                 }
-                if ["line", "grouped"].contains(&case.saga)
+                if ["line", "grouped", "spread"].contains(&case.saga)
                     && done.len() != case.plan.steps as usize
                 {
                     return Err(about(format!("completed with {done:?} only")));
@@ -118,7 +119,7 @@ pub(crate) async fn check(
             other => return Err(about(format!("{other}, with {effects:?}"))),
         }
         let asked: Vec<_> = all.iter().filter(|one| one.saga == id.as_str()).collect();
-        order(&asked, case.saga == "grouped").map_err(about)?;
+        order(&asked, case.saga).map_err(about)?;
         keys(&asked).map_err(about)?;
         for snapshot in snapshots {
             if let Some(before) = snapshot.ended.get(id.as_str())
@@ -143,11 +144,16 @@ pub(crate) async fn check(
 }
 
 /// Forward in the order of the steps, then backward, and never forward again. In a group, step 2 runs at the same time as
-/// 3 and 4.
-fn order(asked: &[&Request], is_grouped: bool) -> Result<(), String> {
+/// 3 and 4; in a fan-out, each of them as the others.
+fn order(asked: &[&Request], saga: &str) -> Result<(), String> {
     let beside = |one: u32, other: u32| {
         let together = |step| (2..=4).contains(&step);
-        is_grouped && together(one) && together(other) && (one == 2) != (other == 2)
+        let in_time = match saga {
+            "grouped" => (one == 2) != (other == 2),
+            "spread" => true,
+            _ => false,
+        };
+        in_time && together(one) && together(other)
     };
     let is_in_order = asked.windows(2).all(|pair| {
         let [before, after] = pair else { return true };
@@ -210,7 +216,7 @@ mod tests {
             key: format!("{what}/{step}"),
         };
         let requests: Vec<_> = what.iter().map(request).collect();
-        order(&requests.iter().collect::<Vec<_>>(), false)
+        order(&requests.iter().collect::<Vec<_>>(), "line")
     }
 
     #[test]

@@ -62,29 +62,36 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let builder = Coordinator::builder(participant)
         .journal(journal)
         // Random kills hit the same place more often than an operator would stand for.
-        .max_recoveries(1000);
+        .max_recoveries(1000)
+        // Whatever waits is let go of.
+        .patience(Duration::ZERO);
     let coordinator = sagas::register(builder).start().await?;
     let cases = sagas::cases();
+    let mut ids = Vec::new();
     for number in arguments.cases {
         let id = SagaId::new(format!("case-{number}"))?;
         sagas::submit(&coordinator, &id, cases[number % cases.len()]).await?;
+        ids.push(id);
     }
     while is_open(&coordinator).await? {
+        for id in &ids {
+            let inspected = coordinator.inspect(id).await?;
+            if inspected.is_some_and(|inspected| inspected.awaits(sagas::GO)) {
+                // It may have gone on, or ended, meanwhile.
+                let _ = coordinator.send(id, sagas::GO, &()).await;
+            }
+        }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     coordinator.shutdown().await;
     Ok(())
 }
 
-/// Whether some saga can still go on.
+/// Whether some saga can still go on. One look at all of them: in two, one that waits could be missed.
 async fn is_open(
     coordinator: &Coordinator<Participant>,
 ) -> Result<bool, Box<dyn std::error::Error>> {
-    for state in [State::Waiting, State::Running, State::Compensating] {
-        let filter = Filter::default().state(state).limit(1);
-        if !coordinator.list(&filter).await?.sagas.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let page = coordinator.list(&Filter::default().limit(1000)).await?;
+    let mut states = page.sagas.iter().map(|saga| saga.state);
+    Ok(states.any(|state| !state.is_final() && state != State::Stuck))
 }

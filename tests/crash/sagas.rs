@@ -1,7 +1,12 @@
-//! The sagas that are killed: from one to six steps, a branch, a pivot, steps in doubt, steps at the same time.
+//! The sagas that are killed: from one to six steps, a branch, a pivot, steps in doubt, steps at the same time, a fan-out,
+//! waits.
+
+use std::time::Duration;
 
 use saga_runtime::coordinator::{Builder, SubmitError};
-use saga_runtime::{Context, Coordinator, SagaId, saga, step};
+use saga_runtime::{
+    Context, Coordinator, EventName, SagaId, event, saga, sleep, step, try_join_all,
+};
 
 use crate::participant::{Effect, Participant, Plan, Refusal, act, resolve, undo};
 
@@ -120,6 +125,36 @@ saga!(
     }
 );
 
+/// What some sagas wait for.
+pub(crate) const GO: EventName<()> = EventName::new("go");
+
+saga!(
+    #[saga(compensatable)]
+    async fn leg(cx: Context<'_, Participant>, plan: Plan, number: u32) -> Result<(), Refusal> {
+        match number {
+            2 => two(cx, plan).await?,
+            3 => three(cx, plan).await?,
+            _ => four(cx, plan).await?,
+        };
+        Ok(())
+    }
+);
+
+saga!(
+    async fn spread(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+        one(cx, plan).await?;
+        let begun = cx.now();
+        try_join_all(2, 2..5, |number| leg(cx, plan, number)).await?;
+        sleep(cx, Duration::from_millis(2)).await;
+        event(cx, GO).await;
+        five(cx, plan).await?;
+        if cx.now() < begun + Duration::from_millis(2) {
+            return Err(Refusal::Refused);
+        }
+        Ok(plan.steps)
+    }
+);
+
 /// All of them.
 pub(crate) fn register<J>(builder: Builder<Participant, J>) -> Builder<Participant, J> {
     builder
@@ -127,6 +162,7 @@ pub(crate) fn register<J>(builder: Builder<Participant, J>) -> Builder<Participa
         .register::<Shipping>()
         .register::<Doubting>()
         .register::<Grouped>()
+        .register::<Spread>()
 }
 
 /// Which saga, and what goes wrong in it.
@@ -202,6 +238,7 @@ pub(crate) fn cases() -> Vec<Case> {
             ..plan
         };
         add("grouped", plan);
+        add("spread", plan);
     }
     cases
 }
@@ -216,6 +253,7 @@ pub(crate) async fn submit(
     match case.saga {
         "line" => coordinator.submit(id, Line { plan }).await.map(drop),
         "shipping" => coordinator.submit(id, Shipping { plan }).await.map(drop),
+        "spread" => coordinator.submit(id, Spread { plan }).await.map(drop),
         "grouped" => coordinator.submit(id, Grouped { plan }).await.map(drop),
         _ => coordinator.submit(id, Doubting { plan }).await.map(drop),
     }

@@ -4,9 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::error::CompensationOutcome;
 use crate::history::History;
 use crate::id::SagaId;
@@ -124,7 +121,7 @@ impl Inspection {
 
     /// Whether it waits for this event, and nobody has sent it yet.
     #[must_use]
-    pub fn awaits<T: Serialize + DeserializeOwned>(&self, event: EventName<T>) -> bool {
+    pub fn awaits<T>(&self, event: EventName<T>) -> bool {
         let mut waits = self.waits.iter();
         waits.any(|wait| wait.call.event() == Some(event.name()))
     }
