@@ -1,5 +1,7 @@
 //! The shape of a saga as data: its steps and branches, read without running anything.
 
+mod structure;
+
 use std::time::Duration;
 
 use saga_runtime::{

@@ -18,11 +18,20 @@ pub(super) fn text(tokens: &TokenStream) -> String {
         ("( ", "("),
         (" )", ")"),
         (" ,", ","),
-        ("& ", "&"),
         (" ?", "?"),
         ("! ", "!"),
+        (" .. ", ".."),
+        (" ..= ", "..="),
+        ("(& ", "(&"),
+        (", & ", ", &"),
+        ("= & ", "= &"),
+        ("in & ", "in &"),
     ] {
         text = text.replace(apart, together);
+    }
+    // Elsewhere it is an operator.
+    if let Some(borrowed) = text.strip_prefix("& ") {
+        text = format!("&{borrowed}");
     }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -40,6 +49,10 @@ mod tests {
             super::text(&quote!(order.total() > limit::of(&shop, 3)?)),
             "order.total() > limit::of(&shop, 3)?"
         );
+        assert_eq!(super::text(&quote!(&orders)), "&orders");
+        assert_eq!(super::text(&quote!(a && !b & c)), "a && !b & c");
+        assert_eq!(super::text(&quote!(0..count)), "0..count");
+        assert_eq!(super::text(&quote!(x in &y)), "x in &y");
     }
 
     #[test]
