@@ -153,8 +153,11 @@ async fn place_orders(
             reviewer.decide(&watch.open().await?).await;
         } else if placed.len() >= answers_before_the_kill {
             let open = watch.open().await?;
-            let nothing_moves = !open.values().any(|now| *now == CutOff::Running);
-            if reviewer.sees_all_kinds(&open) || nothing_moves {
+            // Nothing else would ever come, whatever the plan has been.
+            let at_once = AT_ONCE.min(usize::from(count) - placed.len());
+            let all_wait =
+                open.len() >= at_once && open.values().all(|now| *now == CutOff::Waiting);
+            if reviewer.sees_all_kinds(&open) || all_wait {
                 cut_off = Some(kill_orders(fleet, &watch).await?);
             }
         }

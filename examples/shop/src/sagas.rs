@@ -1,5 +1,6 @@
 //! `shop sagas` and `shop saga`: what the journal says about the orders, also while the orders service runs.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -71,6 +72,7 @@ impl Sagas {
         filter.id_prefix = self.prefix;
         let inspector = self.file.inspector().await?;
         let page = inspector.list(&filter).await?;
+        let mut lines = Vec::new();
         for record in &page.sagas {
             let waits = if record.state.is_final() {
                 None
@@ -78,11 +80,12 @@ impl Sagas {
                 inspector.inspect(&record.saga.id).await?
             };
             let waits = waits.map_or(Vec::new(), |inspected| inspected.waits);
-            println!("{}{}", line(record), waiting(&waits));
+            lines.push(line(record) + &waiting(&waits) + "\n");
         }
         if page.next.is_some() {
-            println!("… and more: raise --limit");
+            lines.push("… and more: raise --limit\n".to_owned());
         }
+        show(&lines.concat())?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -98,8 +101,16 @@ impl Saga {
             eprintln!("there is no saga `{}`", self.id);
             return Ok(ExitCode::FAILURE);
         };
-        print!("{inspection}");
+        show(&inspection.to_string())?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Prints a text. Whoever reads it may stop in the middle, as `head` does.
+fn show(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        shown => shown,
     }
 }
 

@@ -140,6 +140,17 @@ async fn a_large_order_is_listed_approved_and_shown() {
 }
 
 #[tokio::test]
+async fn a_list_may_be_read_to_any_line() {
+    let shop = OpenShop::open().await;
+    let (placed, text) = shop.run(&["order", "--amount", "100"]).await;
+    assert!(placed, "{text}");
+    let mut list = shop.command(&["sagas"]).spawn().expect("it runs");
+    drop(list.stdout.take());
+    let list = list.wait_with_output().await.expect("it ends");
+    assert_eq!(said(list), (true, String::new()));
+}
+
+#[tokio::test]
 async fn a_large_order_is_rejected_and_the_customer_hears_why() {
     let shop = OpenShop::open().await;
     let order = ["order", "--request-id", "large", "--amount", "400"];
