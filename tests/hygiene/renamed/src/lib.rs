@@ -6,7 +6,7 @@
 #![warn(missing_docs, unreachable_pub, clippy::pedantic)]
 
 use ::saga_hygiene::steps::{reserve, Refused, Shop};
-use ::sagas::{saga, step, Context};
+use ::sagas::{saga, sleep, step, try_join_all, Context};
 use ::std::result::Result::{self, Ok};
 use ::std::string::String;
 
@@ -21,7 +21,7 @@ pub async fn double(_cx: Context<'_, Shop>, value: &u64) -> Result<u64, Refused>
 
 saga!(
     /// Doubles, then reserves.
-    #[saga(crate = ::sagas)]
+    #[saga(crate = ::sagas, compensatable)]
     pub async fn reserve_double(
         cx: Context<'_, Shop>,
         name: String,
@@ -32,6 +32,25 @@ saga!(
             return ::std::result::Result::Err(::std::default::Default::default());
         }
         reserve(cx, &name, count).await
+    }
+);
+
+saga!(
+    /// Reserves many things.
+    #[saga(crate = ::sagas, compensatable)]
+    pub async fn reserve_many(
+        cx: Context<'_, Shop>,
+        names: ::std::vec::Vec<String>,
+    ) -> Result<u64, Refused> {
+        let mut total = 0;
+        for name in &names {
+            let (count, _) = try_join!(double(cx, &1), reserve(cx, name, 3))?;
+            total += count;
+        }
+        try_join_all(2, &names, |name| reserve(cx, name, total)).await?;
+        sleep(cx, ::std::time::Duration::from_millis(1)).await;
+        reserve_double(cx, ::std::clone::Clone::clone(&names[0]), total).await?;
+        Ok(total)
     }
 );
 

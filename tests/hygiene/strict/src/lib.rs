@@ -32,4 +32,5 @@ pub mod names;
 pub mod shapes;
 pub mod signatures;
 pub mod steps;
+pub mod structure;
 pub mod variables;
