@@ -11,6 +11,7 @@ pub mod instructions;
 pub mod nanoseconds;
 pub mod readings;
 pub mod recovery;
+pub mod structure;
 pub mod table;
 pub mod targets;
 pub mod work;

@@ -5,7 +5,9 @@ use saga_benches::allocations::Counter;
 use saga_benches::cell::Cell;
 use saga_benches::readings::Readings;
 use saga_benches::table::{Table, times};
-use saga_benches::{cargo, compile_time, durable, instructions, nanoseconds, recovery, targets};
+use saga_benches::{
+    cargo, compile_time, durable, instructions, nanoseconds, recovery, structure, targets,
+};
 
 /// Measures the same sagas, of 3, 10 and 50 steps, written by hand, on this library and on its peers; then how long the
 /// compiler takes for fifty steps. Prints what must be reached and whether it is.
@@ -25,6 +27,8 @@ enum Only {
     RunTime,
     /// Sagas per second on the SQLite journal.
     Durable,
+    /// The time of a fan-out per item, and what sagas cost that sleep.
+    Structure,
     /// The time to rebuild a crate after one line has changed.
     CompileTime,
     /// Runs one saga again and again and prints nothing: what the instructions are counted of.
@@ -45,6 +49,8 @@ struct Repetitions {
     changes: usize,
     /// Durable sagas per saga in flight.
     durable: usize,
+    /// Sagas that sleep.
+    sleeping: usize,
 }
 
 const THOROUGH: Repetitions = Repetitions {
@@ -53,6 +59,7 @@ const THOROUGH: Repetitions = Repetitions {
     warm_up: 2,
     changes: 9,
     durable: 100,
+    sleeping: 100_000,
 };
 
 const QUICK: Repetitions = Repetitions {
@@ -61,6 +68,7 @@ const QUICK: Repetitions = Repetitions {
     warm_up: 1,
     changes: 1,
     durable: 10,
+    sleeping: 2_000,
 };
 
 fn main() -> anyhow::Result<()> {
@@ -72,9 +80,12 @@ fn main() -> anyhow::Result<()> {
             println!();
             compile_time(&repetitions)?;
             println!();
-            durable(&repetitions)
+            durable(&repetitions)?;
+            println!();
+            structure(&repetitions)
         }
         Some(Only::Durable) => durable(&repetitions),
+        Some(Only::Structure) => structure(&repetitions),
         Some(Only::RunTime) => run_time(&repetitions),
         Some(Only::CompileTime) => compile_time(&repetitions),
         Some(Only::Repeat { cell, sagas }) => cell.repeat(sagas).map(drop),
@@ -149,6 +160,32 @@ fn durable(repetitions: &Repetitions) -> anyhow::Result<()> {
         recovery.as_secs_f64() * 1e3,
         plain.as_secs_f64() * 1e3,
         recovery.as_secs_f64() / plain.as_secs_f64()
+    );
+    Ok(())
+}
+
+fn structure(repetitions: &Repetitions) -> anyhow::Result<()> {
+    println!("A fan-out with a limit of 16: each item's share of the saga.\n");
+    println!(
+        "{:>10}{:>16}{:>26}",
+        "items", "in process", "on a journal in memory"
+    );
+    for one in structure::fan_outs(repetitions.batches.min(9))? {
+        println!(
+            "{:>10}{:>13} ns{:>23} ns",
+            one.items,
+            one.in_process.as_nanos(),
+            one.journaled.as_nanos()
+        );
+    }
+    let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
+    let sleeping = structure::sleeping(folder.path(), repetitions.sleeping)?;
+    println!(
+        "\n{} sagas sleep on the SQLite journal after {:.1} s: {} tasks, {} bytes of memory each",
+        sleeping.sagas,
+        sleeping.took.as_secs_f64(),
+        sleeping.tasks,
+        sleeping.memory / sleeping.sagas as u64
     );
     Ok(())
 }
