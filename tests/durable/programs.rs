@@ -1,4 +1,4 @@
-//! Random programs made of steps, groups, loops and sagas inside of sagas, with random refusals: in process, on a journal,
+//! Random programs made of steps, groups, fan-outs, loops, waits and sagas inside of sagas, with random refusals: in process, on a journal,
 //! and on a journal whose process dies at every single write, once or twice. What is done, what is undone, in which order,
 //! and how it ends is the same as in a model made of plain `Vec`s.
 
@@ -8,15 +8,19 @@ mod program;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
-use saga_runtime::coordinator::ExecuteError;
+use saga_runtime::coordinator::{ExecuteError, OperatorError};
 use saga_runtime::journal::Memory;
-use saga_runtime::{Coordinator, InProcess, SagaId};
+use saga_runtime::{Coordinator, Events, InProcess, SagaId};
 use tokio::runtime::{Builder, Runtime};
 
 use crashing::{Crash, Crashing};
 use model::Expected;
-use program::{Author, Go, World};
+use program::{Author, Go, HEARD, World};
+
+/// Longer than any program takes.
+const FOR_EVER: Duration = Duration::from_hours(24);
 
 /// A variable with the seed of a run that failed.
 const SEED: &str = "SAGA_TEST_SEED";
@@ -49,7 +53,29 @@ fn one_process(world: &World, program: &Go, journal: &Crashing) -> Option<Ended>
             .expect("the journal is there");
         let running = async {
             let handle = coordinator.submit("saga", program.clone()).await;
-            match handle.expect("nothing is wrong with it").wait().await {
+            let handle = handle.expect("nothing is wrong with it");
+            let id = handle.id().clone();
+            let sending = async {
+                // Those that a process has sent before it died come twice: nobody waits for the others.
+                for _ in 0..Author::events(&program.program) {
+                    // The process that died holds the saga as long as its lease says.
+                    while let Err(OperatorError::Held(_)) = coordinator.send(&id, HEARD, &1).await {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            };
+            // Time is paused: what nothing ends any more is found at once.
+            let waiting = tokio::time::timeout(FOR_EVER, handle.wait());
+            let (ended, ()) = tokio::join!(waiting, sending);
+            let Ok(ended) = ended else {
+                let inspected = coordinator
+                    .inspect(&id)
+                    .await
+                    .expect("the journal is there");
+                let inspected = inspected.expect("the saga is there");
+                panic!("it does not go on: {program:?}\n{inspected}");
+            };
+            match ended {
                 Ok(done) => Ok(done),
                 Err(ExecuteError::Failed(error)) => Err(error.step().map(str::to_owned)),
                 Err(other) => panic!("{other}"),
@@ -129,7 +155,11 @@ fn every_program_does_what_the_model_says() {
         let world = World::refusing(&refused);
         let ended = runtime.block_on(async {
             let id = SagaId::new("saga").expect("a valid id");
-            let engine = InProcess::new(&world).saga_id(id);
+            let events = Events::new();
+            for _ in 0..Author::events(&program.program) {
+                events.send(HEARD, &1).expect("a number is JSON");
+            }
+            let engine = InProcess::new(&world).saga_id(id).receives(events);
             let ended = engine.execute(program.clone()).await;
             ended.map_err(|error| error.step().map(str::to_owned))
         });

@@ -80,7 +80,7 @@ impl Expected {
 
     /// At least as many writes as the saga needs.
     pub(super) fn writes(&self) -> u64 {
-        (self.asked.len() + self.undone.len() + 2) as u64 + 2 * self.naps
+        (self.asked.len() + self.undone.len() + 2) as u64 + 3 * self.naps
     }
 }
 
@@ -117,9 +117,18 @@ impl Model<'_> {
             count += match op {
                 Op::Work => self.step(body, "work")?,
                 Op::Look => self.step(body, "look")?,
+                Op::Mark => self.step(body, "mark")?,
+                Op::Either => match self.step(body, "risk") {
+                    Ok(done) => done,
+                    Err(_) => self.step(body, "look")?,
+                },
                 Op::Nap => {
                     self.naps += 1;
                     0
+                }
+                Op::Hear => {
+                    self.naps += 1;
+                    1
                 }
                 Op::Pair => {
                     let (one, other) = (self.step(body, "work"), self.step(body, "work"));
@@ -186,7 +195,7 @@ impl Model<'_> {
         if self.refused.contains(&key) {
             return Err(Some(name_in_saga.trim_start_matches('/').to_owned()));
         }
-        if name == "work" {
+        if matches!(name, "work" | "risk") {
             self.done.push(key);
             return Ok(1);
         }

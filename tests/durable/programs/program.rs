@@ -1,11 +1,11 @@
 //! Programs, the saga that runs them, and the world that they change.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use saga_runtime::{Context, saga, sleep, step, try_join_all};
+use saga_runtime::{Context, EventName, Uuid, event, saga, sleep, step, try_join_all};
 use serde::{Deserialize, Serialize};
 
 /// One thing that a program does.
@@ -17,6 +17,12 @@ pub(crate) enum Op {
     Look,
     /// A short sleep.
     Nap,
+    /// A wait for an event.
+    Hear,
+    /// A step that is given a random id.
+    Mark,
+    /// A step, or if it refuses, another one.
+    Either,
     /// Two steps at the same time.
     Pair,
     /// Three parts at the same time: a saga, a step, a saga.
@@ -35,8 +41,11 @@ pub(crate) enum Op {
     Fail,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Refused;
+
+/// What programs wait for.
+pub(crate) const HEARD: EventName<u32> = EventName::new("heard");
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,6 +62,8 @@ struct State {
     refused: HashSet<String>,
     asked: Vec<String>,
     done: BTreeSet<String>,
+    /// The ids that steps were given, by their keys.
+    marks: HashMap<String, Uuid>,
 }
 
 impl World {
@@ -108,6 +119,26 @@ async fn undo(cx: Context<'_, World>, done: &str) -> Result<(), Refused> {
     Ok(())
 }
 
+#[step(compensate = undo)]
+async fn risk(cx: Context<'_, World>) -> Result<String, Refused> {
+    let key = String::from(cx.idempotency_key());
+    cx.ask(key.clone())?;
+    Ok(key)
+}
+
+#[step(compensate = ())]
+async fn mark(cx: Context<'_, World>, id: Uuid) -> Result<(), Refused> {
+    let key = String::from(cx.idempotency_key());
+    let mut state = cx.state();
+    state.asked.push(key.clone());
+    let before = *state.marks.entry(key.clone()).or_insert(id);
+    assert_eq!(before, id, "`{key}` is asked with another id than before");
+    if state.refused.contains(&key) {
+        return Err(Refused);
+    }
+    Ok(())
+}
+
 #[step(compensate = ())]
 async fn look(cx: Context<'_, World>) -> Result<(), Refused> {
     tokio::task::yield_now().await;
@@ -133,6 +164,15 @@ saga!(
                     done += 1;
                 }
                 Op::Look => look(cx).await?,
+                Op::Hear => done += event(cx, HEARD).await,
+                Op::Mark => {
+                    let id = cx.uuid();
+                    mark(cx, id).await?;
+                }
+                Op::Either => match risk(cx).await {
+                    Ok(_) => done += 1,
+                    Err(Refused) => look(cx).await?,
+                },
                 Op::Nap => sleep(cx, Duration::from_millis(1)).await,
                 Op::Pair => {
                     try_join!(work(cx), work(cx))?;
@@ -199,6 +239,19 @@ impl Author {
         (program, refused)
     }
 
+    /// How many events the program waits for, at the most.
+    pub(crate) fn events(ops: &[Op]) -> u32 {
+        let all = ops.iter().map(|op| match op {
+            Op::Hear => 1,
+            Op::Group(one, other) | Op::Both(one, other) => Self::events(one) + Self::events(other),
+            Op::Inner(inner) => Self::events(inner),
+            Op::Repeat(times, inner) => times * Self::events(inner),
+            Op::Each(_, programs) => programs.iter().map(|ops| Self::events(ops)).sum(),
+            _ => 0,
+        });
+        all.sum()
+    }
+
     fn ops(&mut self, depth: u32, most: u64) -> Vec<Op> {
         (0..self.below(most)).map(|_| self.op(depth)).collect()
     }
@@ -207,9 +260,14 @@ impl Author {
         let choice = self.below(if depth == 0 { 8 } else { 24 });
         let next = depth.saturating_sub(1);
         match choice {
+            3 if self.below(2) == 0 => Op::Mark,
             0..4 => Op::Work,
-            4 if self.below(2) == 0 => Op::Nap,
-            4 => Op::Look,
+            4 => match self.below(4) {
+                0 => Op::Nap,
+                1 => Op::Hear,
+                2 => Op::Either,
+                _ => Op::Look,
+            },
             5 => Op::Pair,
             6 => {
                 if self.below(4) == 0 {
