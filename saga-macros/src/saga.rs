@@ -13,9 +13,9 @@ mod order;
 mod parse;
 mod shape;
 mod site;
+mod slots;
 #[cfg(test)]
 mod tests;
-mod undo_stack;
 mod words;
 
 use proc_macro2::TokenStream;

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use tracing::Instrument;
 
-use crate::context::Context;
-use crate::place::{Attempt, Place};
-use crate::step::Step;
+use crate::place::Place;
 use crate::telemetry;
 
 /// How one attempt ended. A panic and a timeout leave open what has happened; `Err` says that nothing has.
@@ -72,11 +70,11 @@ where
 /// Polls a future to its end; a panic in it becomes an outcome.
 #[derive(Debug)]
 #[must_use]
-pub struct Caught<'f, F>(Pin<&'f mut F>);
+pub(crate) struct Caught<'f, F>(Pin<&'f mut F>);
 
 /// Polls `future` to its end; a panic in it becomes an outcome.
 #[inline]
-pub fn caught<F>(future: Pin<&mut F>) -> Caught<'_, F> {
+pub(crate) fn caught<F>(future: Pin<&mut F>) -> Caught<'_, F> {
     Caught(future)
 }
 
@@ -93,14 +91,13 @@ where
 }
 
 /// Polls `future` once; a panic in it becomes an outcome.
-#[expect(
-    clippy::inline_always,
-    reason = "a step that succeeds at once then costs next to nothing"
-)]
-#[inline(always)]
-fn poll_caught<F, T, E>(future: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<Attempted<T, E>>
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(crate) fn poll_caught<F, T, E>(
+    future: Pin<&mut F>,
+    cx: &mut task::Context<'_>,
+) -> Poll<Attempted<T, E>>
 where
-    F: Future<Output = Result<T, E>>,
+    F: Future<Output = Result<T, E>> + ?Sized,
 {
     match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
@@ -124,36 +121,17 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     }
 }
 
-/// One attempt of the step `S`.
-pub(crate) async fn attempt_step<S: Step>(
-    services: &S::Services,
+/// One attempt, at most as long as `limit`, in a span if there is a subscriber.
+pub(crate) async fn attempt<T, E: Display>(
     place: &dyn Place,
-    args: S::Args<'_>,
+    future: impl Future<Output = Result<T, E>>,
     limit: Option<Duration>,
-) -> Attempted<S::Output, S::Error> {
-    let attempt = attempted(S::run(Context::at(services, place), args), limit);
+) -> Attempted<T, E> {
+    let attempt = attempted(future, limit);
     if telemetry::is_off() {
         return attempt.await;
     }
     spanned(place, attempt).await
-}
-
-/// One attempt of a compensation or a resolver.
-pub(crate) async fn attempt_undo<F>(
-    place: &Attempt<'_>,
-    undo: F,
-    limit: Option<Duration>,
-) -> Result<(), String>
-where
-    F: Future<Output = Result<(), String>>,
-{
-    let attempt = attempted(undo, limit);
-    let ended = if telemetry::is_off() {
-        attempt.await
-    } else {
-        spanned(place, attempt).await
-    };
-    ended.into_result()
 }
 
 /// Runs `attempt` in a span that says which step of which saga it is, and how it ended.

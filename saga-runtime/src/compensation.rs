@@ -3,58 +3,50 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::attempt::{Attempted, attempt_undo};
-use crate::context::Context;
-use crate::place::{Attempt, Position, Role};
+use crate::attempt::{Attempted, attempt};
+use crate::place::{Attempt, Place, Position, Role};
 use crate::pursuit::{BoxFuture, Surroundings};
-use crate::retry::RetryPolicy;
-use crate::step::Step;
 use crate::telemetry;
 
 /// Something that is undone, one attempt at a time, without knowing its types.
-pub(crate) trait Undoing: Send {
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>>;
+pub trait Undoing: Send {
+    /// Begins an attempt.
+    fn undo<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>>;
 }
 
-/// The compensation of one step that was done.
-pub(crate) struct Compensating<'a, S: Step> {
-    pub(crate) services: &'a S::Services,
-    pub(crate) output: &'a S::Output,
-    pub(crate) limit: Option<Duration>,
+/// A step that was done, with what its compensation needs.
+pub trait Compensate: Sync {
+    /// Begins an attempt to compensate it.
+    fn compensate<'a>(&'a self, place: &'a dyn Place) -> BoxFuture<'a, Result<(), String>>;
 }
 
-impl<S: Step> Undoing for Compensating<'_, S> {
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
-        Box::pin(async move {
-            let cx = Context::new(self.services, &attempt);
-            // In a block, so that a function that panics before it returns its future is caught as well.
-            let undo = async { S::compensate(cx, self.output).await };
-            attempt_undo(&attempt, undo, self.limit).await
-        })
+/// The compensation of a step.
+pub(crate) struct Compensating<'a>(pub(crate) &'a dyn Compensate);
+
+impl Undoing for Compensating<'_> {
+    fn undo<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
+        self.0.compensate(place)
     }
 }
 
 /// How undoing ended: after how many attempts, and with what.
 pub(crate) type Undone = (u32, Result<(), CompensationFailure>);
 
-/// Attempts to undo by the policy `retry`; goes on after the `first` attempt, if that was made.
+/// Attempts to undo by the policy of the step; goes on after the `first` attempt, if that was made.
 pub(crate) async fn undo<X>(
     undoing: &mut dyn Undoing,
     position: Position<'_>,
-    retry: RetryPolicy,
     first: Option<Attempted<(), String>>,
     around: &dyn Surroundings<X>,
 ) -> Result<Undone, X> {
+    let step = position.step();
+    let limit = around.limit(step.compensation_timeout);
     let mut number = 1;
     let mut ended = match first {
         Some(first) => first.into_result(),
-        None => {
-            undoing
-                .attempt(Attempt::new(position, Role::Compensation, number))
-                .await
-        }
+        None => attempt_undo(undoing, position, number, limit).await,
     };
-    let mut waits = retry.backoffs();
+    let mut waits = step.compensation_retry.backoffs();
     loop {
         let Err(message) = ended else {
             return Ok((number, Ok(())));
@@ -65,10 +57,20 @@ pub(crate) async fn undo<X>(
         };
         around.pause(wait).await?;
         number += 1;
-        ended = undoing
-            .attempt(Attempt::new(position, Role::Compensation, number))
-            .await;
+        ended = attempt_undo(undoing, position, number, limit).await;
     }
+}
+
+async fn attempt_undo(
+    undoing: &mut dyn Undoing,
+    position: Position<'_>,
+    number: u32,
+    limit: Option<Duration>,
+) -> Result<(), String> {
+    let place = Attempt::new(position, Role::Compensation, number);
+    // In a block, so that a function that panics before it returns its future is caught as well.
+    let undo = async { undoing.undo(&place).await };
+    attempt(&place, undo, limit).await.into_result()
 }
 
 /// A compensation that failed for good: the step's effect may still be there.

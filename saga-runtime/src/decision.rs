@@ -2,38 +2,55 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::step::{Kind, Step};
+use crate::step::{Kind, StepMeta};
 
 /// How an attempt ended, as far as the decision cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
+    /// The step is done.
     Done,
-    /// Nothing has happened. `transient`: another attempt may help.
+    /// Nothing has happened.
     Refused {
+        /// Whether another attempt may help.
         transient: bool,
     },
     /// It is open what has happened.
     InDoubt {
+        /// Whether another attempt may help.
         transient: bool,
     },
 }
 
 impl Answer {
-    /// What this error of the step `S` means.
+    /// There is none: the attempt took too long, or panicked.
+    pub(crate) const NONE: Self = Self::InDoubt { transient: true };
+
+    /// What an error means, of which these predicates say if another attempt may help, and if it is open what has happened.
     #[inline]
-    pub(crate) fn of_error<S: Step>(error: &S::Error) -> Self {
-        let transient = says(S::is_transient, error, false);
-        if says(S::is_in_doubt, error, true) {
+    pub(crate) fn of_error<E>(
+        error: &E,
+        is_transient: fn(&E) -> bool,
+        is_in_doubt: fn(&E) -> bool,
+    ) -> Self {
+        let transient = says(is_transient, error, false);
+        if says(is_in_doubt, error, true) {
             Self::InDoubt { transient }
         } else {
             Self::Refused { transient }
         }
     }
+
+    /// Whether this answer to a first attempt settles a step: nothing has happened, and no retry follows.
+    #[inline]
+    pub(crate) fn is_definite(self, step: &StepMeta) -> bool {
+        let attempts_left = step.forward_retry().max_attempts() != Some(1);
+        after_attempt(step.kind, self, attempts_left) == Next::Refuse
+    }
 }
 
 /// What a predicate says of an error; `otherwise` if it panics, which takes nothing for granted.
 #[inline]
-fn says<E>(predicate: impl FnOnce(&E) -> bool, error: &E, otherwise: bool) -> bool {
+fn says<E>(predicate: fn(&E) -> bool, error: &E, otherwise: bool) -> bool {
     catch_unwind(AssertUnwindSafe(|| predicate(error))).unwrap_or(otherwise)
 }
 
@@ -86,13 +103,6 @@ pub(crate) fn settling(kind: Kind, has_resolver: bool, last: Next) -> Settling {
             Settling::Leave
         }
     }
-}
-
-/// Whether this error of a first attempt settles the step: nothing has happened, and no retry follows.
-#[inline]
-pub(crate) fn is_definite<S: Step>(error: &S::Error) -> bool {
-    let attempts_left = S::META.forward_retry().max_attempts() != Some(1);
-    after_attempt(S::META.kind, Answer::of_error::<S>(error), attempts_left) == Next::Refuse
 }
 
 #[cfg(test)]

@@ -12,20 +12,22 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::attempt::Attempted;
-use crate::compensation::CompensationFailure;
+use crate::compensation::{Compensate, CompensationFailure};
 use crate::control::Interruption;
+use crate::decision::Answer;
 use crate::error::{Cause, Compensation, CompensationOutcome};
 use crate::journal::Reason;
 use crate::lane::Group;
 use crate::place::{Calls, Instance, Position};
+use crate::request::Requested;
 use crate::saga::{Saga, SagaEnd};
-use crate::step::{Step, StepMeta};
+use crate::step::StepMeta;
 use crate::wait::{Wait, WaitEnd};
 
 /// Runs the effects of one saga: its steps and compensations.
 ///
 /// The coordinator that [`saga!`](crate::saga) generates calls [`step`](Self::step) for one step after the other, and
-/// keeps what it returns on its undo stack. If the saga fails, it calls
+/// keeps what it leaves behind. If the saga fails, it calls
 /// [`begin_compensation`](Self::begin_compensation) once, then [`compensate`](Self::compensate) for each step that
 /// was done, last first, or all of them at once if the saga says `compensations = parallel`.
 ///
@@ -63,17 +65,14 @@ pub trait Engine: Send + Sync {
         false
     }
 
-    /// Runs the step `S`, which is called after `calls`, until its outcome is settled: attempts, timeouts, retries, and
-    /// what is in doubt. Goes on after the `first` attempt, if that was made. `errors` says how a refusal is written
-    /// down.
-    fn step<'a, S: Step>(
+    /// Runs a step, which is called after `calls`, until its outcome is settled: attempts, timeouts, retries, and what is in
+    /// doubt. Goes on after the `first` attempt, if that was made.
+    fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        services: &'a S::Services,
-        args: S::Args<'_>,
-        first: Option<Attempted<S::Output, S::Error>>,
-        errors: ErrorRecord<S::Error>,
-    ) -> impl Future<Output = StepEnd<S::Output, S::Error, Self::Suspension>> + Send;
+        step: &'a mut dyn Requested,
+        first: Option<Answer>,
+    ) -> impl Future<Output = StepEnd<Self::Suspension>> + Send;
 
     /// Waits until a time has passed or an event has come, whichever is first: the call of `part` after `calls`. Nothing
     /// is under way meanwhile, unless other members of a group are.
@@ -129,12 +128,12 @@ pub trait Engine: Send + Sync {
         let _ = (step, cause);
     }
 
-    /// Compensates the step `S`, which was done with `output`, until it succeeds or has failed for good.
-    fn compensate<'a, S: Step>(
+    /// Compensates a step until that succeeds or has failed for good. Goes on after the `first` attempt, if that was made.
+    fn compensate<'a>(
         &'a self,
         position: Position<'a>,
-        services: &'a S::Services,
-        output: &'a S::Output,
+        step: &'a dyn Compensate,
+        first: Option<Attempted<(), String>>,
     ) -> impl Future<Output = Result<CompensationOutcome, Self::Suspension>> + Send;
 }
 
@@ -254,38 +253,18 @@ impl<E> fmt::Debug for ErrorRecord<E> {
     }
 }
 
-/// How a step ended for good.
+/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`Requested`].
 #[derive(Debug)]
 #[must_use]
-pub enum StepEnd<T, E, X> {
+pub enum StepEnd<X> {
     /// It is done.
-    Done(T),
+    Done,
     /// It refused, and nothing has happened.
-    Refused(E),
+    Refused,
     /// It did not get a definite answer in time, or was stopped from outside.
-    Stopped(Box<Stopped<T, E>>),
+    Stopped(Settlement),
     /// The engine lets go of the saga.
     Suspended(X),
-}
-
-impl<T, E, X> StepEnd<T, E, X> {
-    /// The saga was stopped from outside, before the step was requested or while it was under way.
-    #[cold]
-    pub fn interrupted(interruption: Interruption, settlement: Settlement<T>) -> Self {
-        Self::Stopped(Box::new(Stopped {
-            why: Why::Interrupted(interruption),
-            settlement,
-        }))
-    }
-}
-
-/// A step that was given up: why, and what has become of its effect.
-#[derive(Debug)]
-pub struct Stopped<T, E> {
-    /// Why it was given up.
-    pub why: Why<E>,
-    /// What has become of its effect.
-    pub settlement: Settlement<T>,
 }
 
 /// Why a step was given up.
@@ -340,6 +319,20 @@ impl<E: Display> Why<E> {
     }
 }
 
+impl Why<Infallible> {
+    /// The same reason of a step with errors.
+    pub(crate) fn widen<E>(self) -> Why<E> {
+        match self {
+            Self::Error(never) => match never {},
+            Self::TimedOut { after } => Why::TimedOut { after },
+            Self::Panicked { message } => Why::Panicked { message },
+            Self::Interrupted(interruption) => Why::Interrupted(interruption),
+            Self::Recorded { code, message } => Why::Recorded { code, message },
+            Self::Unrecordable { message } => Why::Unrecordable { message },
+        }
+    }
+}
+
 impl<E> Why<E> {
     /// The step's error, or the cause that ends the saga.
     pub(crate) fn into_stop(self) -> Result<E, Cause<Infallible>> {
@@ -354,35 +347,26 @@ impl<E> Why<E> {
     }
 }
 
-impl<T> Settlement<T> {
-    /// The output of a step that turned out to be done, and what to report of one that was undone on the spot.
-    pub(crate) fn into_parts(self, step: Cow<'static, str>) -> (Option<T>, Option<Compensation>) {
-        match self {
-            Self::Nothing => (None, None),
-            Self::Done(output) => (Some(output), None),
-            Self::Resolved => {
-                let outcome = CompensationOutcome::Resolved;
-                (None, Some(Compensation { step, outcome }))
-            }
-            Self::Unresolved(failure) => {
-                let outcome = CompensationOutcome::Failed(failure);
-                (None, Some(Compensation { step, outcome }))
-            }
-            Self::Skipped { reason } => {
-                let outcome = CompensationOutcome::Skipped { reason };
-                (None, Some(Compensation { step, outcome }))
-            }
-        }
+impl Settlement {
+    /// What to report of a step that was settled on the spot.
+    pub(crate) fn into_compensation(self, step: Cow<'static, str>) -> Option<Compensation> {
+        let outcome = match self {
+            Self::Nothing | Self::Done => return None,
+            Self::Resolved => CompensationOutcome::Resolved,
+            Self::Unresolved(failure) => CompensationOutcome::Failed(failure),
+            Self::Skipped { reason } => CompensationOutcome::Skipped { reason },
+        };
+        Some(Compensation { step, outcome })
     }
 }
 
 /// What has become of the effect of a step that was given up.
 #[derive(Debug)]
-pub enum Settlement<T> {
+pub enum Settlement {
     /// There is none, or none that needs undoing.
     Nothing,
-    /// It has happened: the step gave this output, perhaps when it was asked again, and is compensated like any other.
-    Done(T),
+    /// It has happened: the step gave its output, perhaps when it was asked again, and is compensated like any other.
+    Done,
     /// The step's resolver has undone whatever there was.
     Resolved,
     /// It could not be found out, or not be undone.

@@ -8,19 +8,19 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::{Attempted, attempt_step, caught};
-use crate::compensation::{Compensating, undo};
-use crate::context::Context;
+use crate::attempt::Attempted;
+use crate::compensation::{Compensate, Compensating, undo};
 use crate::control::{Control, Interruption, Limits};
-use crate::decision::is_definite;
-use crate::engine::{Engine, ErrorRecord, Settlement, StepEnd};
+use crate::decision::Answer;
+use crate::engine::{Engine, Settlement, StepEnd, Why};
 use crate::error::{CompensationOutcome, SagaError};
 use crate::id::SagaId;
 use crate::journal::Reason;
 use crate::place::{Attempt, Calls, Instance, Position, Role};
-use crate::pursuit::{Begin, BoxFuture, Pursuit, Surroundings};
+use crate::pursuit::{Begin, BoxFuture, Surroundings, pursue};
+use crate::request::Requested;
 use crate::saga::{Saga, SagaEnd};
-use crate::step::{Kind, Step, StepMeta};
+use crate::step::{Kind, StepMeta};
 use crate::telemetry;
 use crate::wait::{Events, Wait, WaitEnd};
 
@@ -134,49 +134,48 @@ impl Engine for Effects {
         self.control.is_unlimited() && telemetry::is_off()
     }
 
-    async fn step<'a, S: Step>(
+    async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        services: &'a S::Services,
-        args: S::Args<'_>,
-        first: Option<Attempted<S::Output, S::Error>>,
-        errors: ErrorRecord<S::Error>,
-    ) -> StepEnd<S::Output, S::Error, Infallible> {
-        let position = Position::new(calls, &const { S::META }, calls.count());
+        step: &'a mut dyn Requested,
+        first: Option<Answer>,
+    ) -> StepEnd<Infallible> {
+        let meta = step.meta();
+        let position = Position::new(calls, meta, calls.count());
         let first = if let Some(first) = first {
             first
         } else {
             if let Some(interruption) = self.control.interruption() {
-                return StepEnd::interrupted(interruption, Settlement::Nothing);
+                step.give_up(Why::Interrupted(interruption));
+                return StepEnd::Stopped(Settlement::Nothing);
             }
-            if S::META.kind == Kind::Retriable {
+            if meta.kind == Kind::Retriable {
                 self.control.go_forward_only();
             }
             let attempt = Attempt::new(position, Role::Action, 1);
-            attempt_step::<S>(services, &attempt, args.clone(), S::META.timeout).await
+            step.attempt(&attempt, meta.timeout).await
         };
         let end = match first {
-            Attempted::Done(output) => StepEnd::Done(output),
-            Attempted::Refused(error) if is_definite::<S>(&error) => StepEnd::Refused(error),
-            other => {
-                let pursuit = Pursuit::<S> {
-                    position,
-                    services,
-                    errors,
-                };
-                pursuit.run(self, args, Begin::After(other)).await.0
+            Answer::Done => StepEnd::Done,
+            first if first.is_definite(meta) => StepEnd::Refused,
+            first => {
+                let begin = Begin::After(first);
+                Box::pin(pursue(step, begin, position, self)).await.0
             }
         };
-        let StepEnd::Done(output) = end else {
+        let StepEnd::Done = end else {
             return end;
         };
-        if S::META.kind == Kind::Pivot {
+        if meta.kind == Kind::Pivot {
             self.control.go_forward_only();
         }
         match self.control.interruption() {
-            None => StepEnd::Done(output),
+            None => StepEnd::Done,
             // The saga was stopped during the attempt: what that has done is undone with the rest.
-            Some(interruption) => StepEnd::interrupted(interruption, Settlement::Done(output)),
+            Some(interruption) => {
+                step.give_up(Why::Interrupted(interruption));
+                StepEnd::Stopped(Settlement::Done)
+            }
         }
     }
 
@@ -195,32 +194,14 @@ impl Engine for Effects {
         }
     }
 
-    #[inline]
-    async fn compensate<'a, S: Step>(
+    async fn compensate<'a>(
         &'a self,
         position: Position<'a>,
-        services: &'a S::Services,
-        output: &'a S::Output,
+        step: &'a dyn Compensate,
+        first: Option<Attempted<(), String>>,
     ) -> Result<CompensationOutcome, Infallible> {
-        let first = if self.trusts_first_attempts() && S::META.compensation_timeout.is_none() {
-            let attempt = Attempt::new(position, Role::Compensation, 1);
-            let cx = Context::new(services, &attempt);
-            // In a block, so that a function that panics before it returns its future is caught as well.
-            let undo = async { S::compensate(cx, output).await };
-            match caught(pin!(undo)).await {
-                Attempted::Done(()) => return Ok(CompensationOutcome::Compensated),
-                failed => Some(failed),
-            }
-        } else {
-            None
-        };
-        let mut compensating = Compensating::<S> {
-            services,
-            output,
-            limit: S::META.compensation_timeout,
-        };
-        let retry = S::META.compensation_retry;
-        let (_, undone) = Box::pin(undo(&mut compensating, position, retry, first, self)).await?;
+        let mut compensating = Compensating(step);
+        let (_, undone) = undo(&mut compensating, position, first, self).await?;
         Ok(undone.into())
     }
 }

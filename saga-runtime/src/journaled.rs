@@ -21,9 +21,10 @@ use lanes::Cursors;
 pub(crate) use payload::{from_json, to_json};
 
 use crate::attempt::Attempted;
-use crate::compensation::{Compensating, undo};
+use crate::compensation::{Compensate, Compensating, undo};
 use crate::control::Control;
-use crate::engine::{Engine, ErrorRecord, Failing, Settlement, StepEnd, Stopped, Why};
+use crate::decision::Answer;
+use crate::engine::{Engine, Failing, StepEnd};
 use crate::error::CompensationOutcome;
 use crate::history::History;
 use crate::journal::{Event, Reason, StepCall};
@@ -31,8 +32,9 @@ use crate::lane::Group;
 use crate::payload::Payload;
 use crate::place::{Calls, Instance, Position};
 use crate::recorder::{LetGo, Recorder};
+use crate::request::Requested;
 use crate::saga::{Saga, SagaEnd};
-use crate::step::{Step, StepMeta};
+use crate::step::StepMeta;
 use crate::wait::{Wait, WaitEnd};
 use values::Written;
 
@@ -143,19 +145,14 @@ impl Engine for Journaled {
         }
     }
 
-    async fn step<'a, S: Step>(
+    async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        services: &'a S::Services,
-        args: S::Args<'_>,
-        _: Option<Attempted<S::Output, S::Error>>,
-        errors: ErrorRecord<S::Error>,
-    ) -> StepEnd<S::Output, S::Error, LetGo> {
-        let position = Position::new(calls, &const { S::META }, calls.count());
-        match self
-            .replay_or_request::<S>(position, services, args, errors)
-            .await
-        {
+        step: &'a mut dyn Requested,
+        _: Option<Answer>,
+    ) -> StepEnd<LetGo> {
+        let position = Position::new(calls, step.meta(), calls.count());
+        match self.replay_or_request(position, step).await {
             Ok(end) => end,
             Err(let_go) => StepEnd::Suspended(let_go),
         }
@@ -194,11 +191,11 @@ impl Engine for Journaled {
         }
     }
 
-    async fn compensate<'a, S: Step>(
+    async fn compensate<'a>(
         &'a self,
         position: Position<'a>,
-        services: &'a S::Services,
-        output: &'a S::Output,
+        step: &'a dyn Compensate,
+        _: Option<Attempted<(), String>>,
     ) -> Result<CompensationOutcome, LetGo> {
         let call = call(position);
         if let Some(outcome) = self.history.compensation(&call) {
@@ -214,13 +211,8 @@ impl Engine for Journaled {
             call,
             is_settling: AtomicBool::new(true),
         };
-        let mut compensating = Compensating::<S> {
-            services,
-            output,
-            limit: Some(self.limit(S::META.compensation_timeout)),
-        };
-        let retry = S::META.compensation_retry;
-        let (attempts, undone) = undo(&mut compensating, position, retry, None, &around).await?;
+        let mut compensating = Compensating(step);
+        let (attempts, undone) = undo(&mut compensating, position, None, &around).await?;
         let step = around.call;
         self.recorder.note(match &undone {
             Ok(()) => Event::CompensationDone { step, attempts },
@@ -241,8 +233,4 @@ fn call(position: Position<'_>) -> StepCall {
         occurrence: u32::try_from(position.occurrence()).unwrap_or(u32::MAX),
         kind: position.step().kind,
     }
-}
-
-fn stopped_for<T, E>(why: Why<E>, settlement: Settlement<T>) -> StepEnd<T, E, LetGo> {
-    StepEnd::Stopped(Box::new(Stopped { why, settlement }))
 }

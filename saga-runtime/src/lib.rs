@@ -89,6 +89,7 @@ mod payload;
 mod place;
 mod pursuit;
 mod recorder;
+mod request;
 mod retry;
 mod run;
 mod saga;
@@ -109,13 +110,14 @@ pub mod rules;
 pub mod __private;
 
 pub use attempt::Attempted;
-pub use compensation::{CompensationFailure, CompensationOrder, OnCompensationFailure};
+pub use compensation::{
+    Compensate, CompensationFailure, CompensationOrder, OnCompensationFailure, Undoing,
+};
 pub use context::Context;
 pub use control::Interruption;
 pub use coordinator::{Coordinator, ExecuteError};
-pub use engine::{
-    Engine, ErrorRecord, Failing, FanOutCall, GroupMember, Settlement, StepEnd, Stopped, Why,
-};
+pub use decision::Answer;
+pub use engine::{Engine, ErrorRecord, Failing, FanOutCall, GroupMember, Settlement, StepEnd, Why};
 pub use error::{Cause, Compensation, CompensationOutcome, SagaError};
 pub use id::{InvalidSagaId, SagaId};
 pub use in_process::InProcess;
@@ -123,7 +125,8 @@ pub use key::IdempotencyKey;
 pub use lane::{Doubt, Group, Lane, Member, Scope};
 pub use part::Part;
 pub use payload::Payload;
-pub use place::{Attempt, Calls, Instance, Position, Role};
+pub use place::{Attempt, Calls, Instance, Place, Position, Role};
+pub use request::Requested;
 pub use retry::{Backoffs, RetryPolicy};
 pub use run::{FanOut, try_join_all};
 pub use saga::{Saga, SagaEnd, SagaMeta};

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
 use crate::arena::Arena;
@@ -10,7 +9,6 @@ use crate::id::SagaId;
 use crate::key::{Effect, IdempotencyKey};
 pub(crate) use crate::lane::Lane;
 use crate::lane::{Doubt, Group, Scope};
-use crate::part::Part;
 use crate::step::StepMeta;
 use crate::values::{Fresh, Values};
 
@@ -260,45 +258,6 @@ impl Place for Instance {
 
     fn position(&self) -> Option<Position<'_>> {
         None
-    }
-
-    fn attempt(&self) -> u32 {
-        1
-    }
-
-    fn role(&self) -> Role {
-        Role::Action
-    }
-}
-
-/// The first attempt of the step `S`, after all of `calls`.
-#[derive(Debug)]
-pub struct FirstAttempt<'a, S, C> {
-    calls: &'a C,
-    step: PhantomData<fn() -> S>,
-}
-
-impl<'a, S, C> FirstAttempt<'a, S, C> {
-    #[inline]
-    pub(crate) fn new(calls: &'a C) -> Self {
-        Self {
-            calls,
-            step: PhantomData,
-        }
-    }
-}
-
-impl<S: Part, C: Calls> Place for FirstAttempt<'_, S, C> {
-    fn instance(&self) -> &Instance {
-        self.calls.instance()
-    }
-
-    fn position(&self) -> Option<Position<'_>> {
-        Some(Position::new(
-            self.calls,
-            &const { S::PART },
-            self.calls.count(),
-        ))
     }
 
     fn attempt(&self) -> u32 {

@@ -6,14 +6,13 @@ pub use std::vec::Vec;
 pub use serde;
 
 pub use crate::as_written;
-pub use crate::attempt::caught;
 pub use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::order::Site;
-pub use crate::place::FirstAttempt;
 pub use crate::run::{
-    CallEnd, Callable, Called, EndOf, Entry, First, Fixed, Forward, Growing, Inner, InnerStart,
-    Input, Member, Members, Plan, Returned, Room, Run, Stack, Start, Stop, Undo, Unstarted,
-    Unwinding, Unwound, Watch,
+    At, CallEnd, Callable, Called, Calling, End, EndOf, Entry, First, Forward, Inner, InnerStart,
+    Input, Keeps, Left, Many, Member, Members, Number, One, Parts, Plan, Refusals, Returned, Run,
+    Slot, Slots, Start, Stop, Undo, Unstarted, Unwinding, Unwound, Watch, closes, handle, parts,
+    step,
 };
 pub use crate::shape::{arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of};
 pub use crate::wait::{Awaited, Never};

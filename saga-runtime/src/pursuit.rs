@@ -1,19 +1,16 @@
 //! A step from its first attempt to a settled outcome: retries, waits, and what is in doubt.
-//!
-//! The generic part is thin; the loop works on a trait object, so that it is compiled once and not once per step.
 
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::attempt::{Attempted, attempt_step, attempt_undo};
-use crate::compensation::{CompensationFailure, Undoing, undo};
-use crate::context::Context;
+use crate::compensation::{CompensationFailure, undo};
 use crate::control::Interruption;
 use crate::decision::{Answer, Next, Settling, after_attempt, settling};
-use crate::engine::{ErrorRecord, Settlement, StepEnd, Stopped, Why};
+use crate::engine::{Settlement, StepEnd, Why};
 use crate::journal::Reason;
 use crate::place::{Attempt, Position, Role};
-use crate::step::{Kind, Step, StepMeta};
+use crate::request::Requested;
+use crate::step::Kind;
 use crate::telemetry;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -40,113 +37,56 @@ pub(crate) trait Surroundings<X>: Sync {
 }
 
 /// Where the pursuit of a step begins.
-pub(crate) enum Begin<T, E> {
-    /// Its first attempt has ended like this.
-    After(Attempted<T, E>),
+pub(crate) enum Begin {
+    /// Its first attempt was answered like this.
+    After(Answer),
     /// An earlier process may have requested it, and the answer is lost.
     InDoubt,
     /// The same, and the saga is interrupted before it can be requested again.
     Interrupted(Interruption),
-    /// It was given up for this reason, which is written down, and is only to be settled.
-    Settling(Why<E>),
-}
-
-/// What a pursuit works on.
-pub(crate) struct Pursuit<'a, S: Step> {
-    pub(crate) position: Position<'a>,
-    pub(crate) services: &'a S::Services,
-    pub(crate) errors: ErrorRecord<S::Error>,
-}
-
-impl<S: Step> Pursuit<'_, S> {
-    /// Pursues the step until its outcome is settled; says how often it was attempted as well.
-    pub(crate) async fn run<X>(
-        self,
-        around: &dyn Surroundings<X>,
-        args: S::Args<'_>,
-        begin: Begin<S::Output, S::Error>,
-    ) -> (StepEnd<S::Output, S::Error, X>, u32) {
-        let mut step = Pursued::<S> {
-            services: self.services,
-            args,
-            errors: self.errors,
-            limit: around.limit(S::META.timeout),
-            undo_limit: around.limit(S::META.compensation_timeout),
-            output: None,
-            why: None,
-        };
-        let from = match begin {
-            Begin::After(first) => From::After(step.note(first)),
-            Begin::InDoubt => From::InDoubt,
-            Begin::Interrupted(interruption) => {
-                step.why = Some(Why::Interrupted(interruption));
-                From::Interrupted(interruption)
-            }
-            Begin::Settling(why) => {
-                step.why = Some(why);
-                From::Settling
-            }
-        };
-        let mut attempts = u32::from(matches!(from, From::After(_)));
-        let end = settle(&mut step, from, &mut attempts, self.position, around).await;
-        let end = match end {
-            Ok(end) => step.end(end),
-            Err(suspension) => StepEnd::Suspended(suspension),
-        };
-        (end, attempts)
-    }
-}
-
-/// [`Begin`], without the values.
-enum From {
-    After(Answer),
-    InDoubt,
-    Interrupted(Interruption),
+    /// It was given up, for a reason that is written down, and is only to be settled.
     Settling,
 }
 
-/// How a pursuit ended; the values are in [`Pursued`].
-enum End {
-    Done,
-    Refused,
-    Stopped {
-        interruption: Option<Interruption>,
-        settled: Settled,
-    },
-}
-
-/// What has become of the effect of a step that was given up; see [`Settlement`].
-enum Settled {
-    Nothing,
-    Done,
-    Resolved,
-    Unresolved(CompensationFailure),
+/// Pursues the step until its outcome is settled; says how often it was attempted as well.
+pub(crate) async fn pursue<X>(
+    step: &mut dyn Requested,
+    begin: Begin,
+    position: Position<'_>,
+    around: &dyn Surroundings<X>,
+) -> (StepEnd<X>, u32) {
+    if let Begin::Interrupted(interruption) = begin {
+        step.give_up(Why::Interrupted(interruption));
+    }
+    let mut attempts = u32::from(matches!(begin, Begin::After(_)));
+    let end = settle(step, begin, &mut attempts, position, around).await;
+    (end.unwrap_or_else(StepEnd::Suspended), attempts)
 }
 
 async fn settle<X>(
-    step: &mut dyn Attempts,
-    from: From,
+    step: &mut dyn Requested,
+    from: Begin,
     attempts: &mut u32,
     position: Position<'_>,
     around: &dyn Surroundings<X>,
-) -> Result<End, X> {
+) -> Result<StepEnd<X>, X> {
     let meta = step.meta();
     // A step that an earlier process may have requested is not known to have refused the first time.
-    let mut may_have_acted = !matches!(from, From::After(_));
-    let is_decided = matches!(from, From::Settling);
+    let mut may_have_acted = !matches!(from, Begin::After(_));
+    let is_decided = matches!(from, Begin::Settling);
     let (next, interruption) = match from {
-        From::Settling => (Next::Settle, None),
-        From::Interrupted(interruption) => (Next::Settle, Some(interruption)),
-        From::InDoubt | From::After(_) => {
+        Begin::Settling => (Next::Settle, None),
+        Begin::Interrupted(interruption) => (Next::Settle, Some(interruption)),
+        Begin::InDoubt | Begin::After(_) => {
             let mut answer = match from {
-                From::After(answer) => answer,
-                _ => step.again(position, attempts).await,
+                Begin::After(answer) => answer,
+                _ => again(step, position, attempts, around).await,
             };
             let mut waits = meta.forward_retry().backoffs().peekable();
             loop {
                 may_have_acted |= matches!(answer, Answer::InDoubt { .. });
                 match after_attempt(meta.kind, answer, waits.peek().is_some()) {
-                    Next::Proceed => return Ok(End::Done),
+                    Next::Proceed => return Ok(StepEnd::Done),
                     Next::Again => {
                         // A retriable step is reached only when the saga goes forward for good, so nothing
                         // interrupts it.
@@ -156,7 +96,7 @@ async fn settle<X>(
                             // There is no other attempt, so the last answer stands.
                             break (after_attempt(meta.kind, answer, false), Some(interruption));
                         }
-                        answer = step.again(position, attempts).await;
+                        answer = again(step, position, attempts, around).await;
                     }
                     next => break (next, None),
                 }
@@ -168,184 +108,73 @@ async fn settle<X>(
     } else {
         Settling::Leave
     };
+    if let Some(interruption) = interruption {
+        step.give_up(Why::Interrupted(interruption));
+    }
     if settling != Settling::Leave {
         telemetry::in_doubt(position);
         // A pivot in doubt is only asked again, and goes forward if it was done: nothing is decided yet.
         if !is_decided && meta.kind != Kind::Pivot {
-            let reason = step.reason(interruption);
+            let reason = step.reason();
             around.begin_settling(position, *attempts, reason).await?;
         }
     }
-    let settled = match settling {
+    let settlement = match settling {
         Settling::Leave if next == Next::Refuse && interruption.is_none() => {
-            return Ok(End::Refused);
+            return Ok(StepEnd::Refused);
         }
-        Settling::Leave => Settled::Nothing,
-        Settling::Resolve => {
-            let retry = meta.compensation_retry;
-            match undo(step.resolver(), position, retry, None, around)
-                .await?
-                .1
-            {
-                Ok(()) => Settled::Resolved,
-                Err(failure) => Settled::Unresolved(failure),
-            }
-        }
+        Settling::Leave => Settlement::Nothing,
+        Settling::Resolve => match undo(step.resolver(), position, None, around).await?.1 {
+            Ok(()) => Settlement::Resolved,
+            Err(failure) => Settlement::Unresolved(failure),
+        },
         Settling::AskAgain => match ask_again(step, attempts, position, around).await? {
             // It can't be undone, so the saga goes on from here.
-            Settled::Done if meta.kind == Kind::Pivot => return Ok(End::Done),
-            settled => settled,
+            Settlement::Done if meta.kind == Kind::Pivot => return Ok(StepEnd::Done),
+            settlement => settlement,
         },
     };
-    Ok(End::Stopped {
-        interruption,
-        settled,
-    })
+    // Whatever the attempts since have given, this is the reason.
+    if let Some(interruption) = interruption {
+        step.give_up(Why::Interrupted(interruption));
+    }
+    Ok(StepEnd::Stopped(settlement))
+}
+
+/// The next attempt.
+async fn again<X>(
+    step: &mut dyn Requested,
+    position: Position<'_>,
+    attempts: &mut u32,
+    around: &dyn Surroundings<X>,
+) -> Answer {
+    *attempts += 1;
+    let attempt = Attempt::new(position, Role::Action, *attempts);
+    let limit = around.limit(position.step().timeout);
+    step.attempt(&attempt, limit).await
 }
 
 /// Attempts the step again, whatever the saga's cancellation or deadline, until the answer is definite.
 async fn ask_again<X>(
-    step: &mut dyn Attempts,
+    step: &mut dyn Requested,
     attempts: &mut u32,
     position: Position<'_>,
     around: &dyn Surroundings<X>,
-) -> Result<Settled, X> {
+) -> Result<Settlement, X> {
     let mut waits = step.meta().settling_retry().backoffs();
     loop {
-        match step.again(position, attempts).await {
-            Answer::Done => return Ok(Settled::Done),
-            Answer::Refused { .. } => return Ok(Settled::Nothing),
+        match again(step, position, attempts, around).await {
+            Answer::Done => return Ok(Settlement::Done),
+            Answer::Refused { .. } => return Ok(Settlement::Nothing),
             Answer::InDoubt { .. } => {
                 let Some(wait) = waits.next() else {
                     telemetry::compensation_failed(position, *attempts);
-                    let message = step.reason(None).message;
+                    let message = step.reason().message;
                     let failure = CompensationFailure::new(*attempts, message);
-                    return Ok(Settled::Unresolved(failure));
+                    return Ok(Settlement::Unresolved(failure));
                 };
                 around.pause(wait).await?;
             }
         }
-    }
-}
-
-/// A step whose attempts can be made without knowing its types.
-trait Attempts: Send {
-    fn meta(&self) -> &'static StepMeta;
-
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Answer>;
-
-    fn resolver(&mut self) -> &mut dyn Undoing;
-
-    /// Why the step is given up: because the saga was interrupted, or because its last attempt did not succeed.
-    fn reason(&self, interruption: Option<Interruption>) -> Reason;
-}
-
-impl dyn Attempts + '_ {
-    /// The next attempt.
-    async fn again(&mut self, position: Position<'_>, attempts: &mut u32) -> Answer {
-        *attempts += 1;
-        self.attempt(Attempt::new(position, Role::Action, *attempts))
-            .await
-    }
-}
-
-struct Pursued<'a, 'args, S: Step> {
-    services: &'a S::Services,
-    args: S::Args<'args>,
-    errors: ErrorRecord<S::Error>,
-    limit: Option<Duration>,
-    undo_limit: Option<Duration>,
-    output: Option<S::Output>,
-    why: Option<Why<S::Error>>,
-}
-
-impl<S: Step> Pursued<'_, '_, S> {
-    /// Keeps the value of an attempt, and says what it means. The last reason to give up is the one that counts.
-    fn note(&mut self, ended: Attempted<S::Output, S::Error>) -> Answer {
-        let (answer, why) = match ended {
-            Attempted::Done(output) => {
-                self.output = Some(output);
-                return Answer::Done;
-            }
-            Attempted::Refused(error) => (Answer::of_error::<S>(&error), Why::Error(error)),
-            Attempted::TimedOut { after } => {
-                (Answer::InDoubt { transient: true }, Why::TimedOut { after })
-            }
-            Attempted::Panicked { message } => (
-                Answer::InDoubt { transient: true },
-                Why::Panicked { message },
-            ),
-        };
-        self.why = Some(why);
-        answer
-    }
-
-    fn end<X>(self, end: End) -> StepEnd<S::Output, S::Error, X> {
-        let settlement = match end {
-            End::Done => return StepEnd::Done(self.output.expect(OUTPUT)),
-            End::Refused => match self.why.expect(WHY) {
-                Why::Error(error) => return StepEnd::Refused(error),
-                why => {
-                    return StepEnd::Stopped(Box::new(Stopped {
-                        why,
-                        settlement: Settlement::Nothing,
-                    }));
-                }
-            },
-            End::Stopped {
-                interruption,
-                settled,
-            } => {
-                let settlement = match settled {
-                    Settled::Nothing => Settlement::Nothing,
-                    Settled::Done => Settlement::Done(self.output.expect(OUTPUT)),
-                    Settled::Resolved => Settlement::Resolved,
-                    Settled::Unresolved(failure) => Settlement::Unresolved(failure),
-                };
-                let why = interruption.map_or_else(|| self.why.expect(WHY), Why::Interrupted);
-                Stopped { why, settlement }
-            }
-        };
-        StepEnd::Stopped(Box::new(settlement))
-    }
-}
-
-const OUTPUT: &str = "`note` keeps the output of an attempt that it answers with `Done`";
-const WHY: &str = "`note` keeps the reason of an attempt that it does not answer with `Done`";
-
-impl<S: Step> Attempts for Pursued<'_, '_, S> {
-    fn meta(&self) -> &'static StepMeta {
-        &const { S::META }
-    }
-
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Answer> {
-        Box::pin(async move {
-            let args = self.args.clone();
-            let ended = attempt_step::<S>(self.services, &attempt, args, self.limit).await;
-            self.note(ended)
-        })
-    }
-
-    fn resolver(&mut self) -> &mut dyn Undoing {
-        self
-    }
-
-    fn reason(&self, interruption: Option<Interruption>) -> Reason {
-        let interrupted = interruption.map(Why::Interrupted);
-        match interrupted.as_ref().or(self.why.as_ref()) {
-            Some(why) => why.reason(self.errors),
-            None => Reason::new("in_doubt", "an earlier process was cut off"),
-        }
-    }
-}
-
-impl<S: Step> Undoing for Pursued<'_, '_, S> {
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
-        Box::pin(async move {
-            let cx = Context::new(self.services, &attempt);
-            let args = self.args.clone();
-            let resolve = async { S::resolve(cx, args).await };
-            attempt_undo(&attempt, resolve, self.undo_limit).await
-        })
     }
 }

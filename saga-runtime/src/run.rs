@@ -3,37 +3,40 @@
 mod call;
 mod end;
 mod fan_out;
+mod first;
 mod group;
 mod inner;
 mod plan;
-mod room;
+mod record;
+mod slot;
 mod undo;
 mod watch;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::attempt::Attempted;
 use crate::engine::{Engine, ErrorRecord};
 use crate::error::{Cause, Compensation};
+use crate::lane::{Doubt, Scope};
 use crate::order::Site;
-use crate::part::Part;
-use crate::place::{FirstAttempt, Lane, Place, path};
-use crate::pursuit::BoxFuture;
-use crate::step::StepMeta;
+use crate::place::{Calls, Instance, Lane, Place, Position, Role, path};
 
-pub use call::{CallEnd, Callable, Called, EndOf, First, Returned};
+pub use call::{CallEnd, Callable, Called, Calling, EndOf, First, Returned};
 pub use fan_out::{FanOut, try_join_all};
+pub use first::{End, Refusals};
 pub use group::{Member, Members};
 pub use inner::{Inner, InnerStart, SubSaga};
 pub use plan::{Input, Plan, Start, Unstarted};
-pub use room::{Fixed, Growing, Room, Stack};
-pub use undo::{Entry, Undo, Unwinding, Unwound};
+pub use slot::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
+pub use undo::{Entry, Left, Undo, Unwinding, Unwound, closes};
 pub use watch::{Forward, Watch};
 
-use undo::UndoStack;
+use first::awaited;
+use record::Record;
 
 /// What has become of steps that were given up, and with them perhaps of the saga.
 struct GivenUp<X> {
@@ -63,18 +66,36 @@ pub enum Stop<X> {
     Suspended(X),
 }
 
-/// One run of a saga on the engine `E`, with an undo stack of `U` that has the room `R`.
-pub struct Run<'lane, 'run, E: Engine, U, R: Room> {
+/// One run of a saga on the engine `E`.
+///
+/// What it says of its calls, it says by their sites, which are numbered in the order in which the body comes to them:
+/// that a step is called and done is a few instructions then, and no type of a step is part of the run's type.
+pub struct Run<'lane, 'run, E: Engine> {
     watch: &'lane Watch,
     engine: &'run E,
+    lane: Lane<'lane, 'run>,
+    parts: Parts,
     /// See [`Engine::trusts_first_attempts`].
     trusted: bool,
-    stack: UndoStack<'lane, 'run, U, R>,
-    failed_at: Option<&'static StepMeta>,
-    given_up: Option<Box<GivenUp<E::Suspension>>>,
+    called: Record,
+    /// The site of the step whose first attempt is made.
+    now: AtomicUsize,
+    /// The site after which the saga has failed, or [`NOWHERE`].
+    failed_at: AtomicUsize,
+    given_up: OnceLock<Box<Mutex<GivenUp<E::Suspension>>>>,
 }
 
-impl<E: Engine, U, R: Room> fmt::Debug for Run<'_, '_, E, U, R> {
+/// What was settled, where inside of it it failed, and what the body gets.
+type Returning<T, F, X> = (
+    Vec<Compensation>,
+    Option<Cow<'static, str>>,
+    Result<Result<T, F>, Stop<X>>,
+);
+
+/// No site.
+const NOWHERE: usize = usize::MAX;
+
+impl<E: Engine> fmt::Debug for Run<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
             .field("saga", self.engine.instance())
@@ -82,178 +103,81 @@ impl<E: Engine, U, R: Room> fmt::Debug for Run<'_, '_, E, U, R> {
     }
 }
 
-// Without a bound on `U`: the types of the undo stack are inferred, and each call of these would wait for all of them.
-impl<'run, E: Engine, U, R: Room> Run<'_, 'run, E, U, R> {
-    /// Whether the first attempt of a step is made in the body itself, because the engine need not see it: then a step
-    /// costs little more than the call of its function. Whatever does not succeed at once goes to [`Self::pursue`].
-    #[inline]
-    pub fn trusts<C: Callable<'run, E>>(&self, _: &C, _: Site<C::Part>) -> bool {
-        C::IS_STEP && self.trusted && C::Part::PART.timeout.is_none()
-    }
-
-    /// Takes over the output of a step whose first attempt has succeeded.
-    #[inline]
-    pub fn done<C: Callable<'run, E>>(
-        &mut self,
-        call: &C,
-        output: C::Output,
-        entry: impl FnOnce(C::Entry) -> U,
-    ) -> C::Output {
-        self.stack.push(entry(call.done(&output)));
-        output
-    }
-
-    /// Takes over the refusal of the first attempt in `call.await?`, if that settles the step.
-    ///
-    /// # Errors
-    /// The outcome, if it does not, or was not made.
-    #[inline]
-    pub fn settled<C: Callable<'run, E>>(
-        &mut self,
-        call: &C,
-        first: First<'run, C, E>,
-        entry: impl FnOnce(C::Entry) -> U,
-    ) -> Result<Returned<'run, C, E>, First<'run, C, E>> {
-        match first {
-            Some(Attempted::Refused(error)) => match call.refused(&error) {
-                Some(called) => {
-                    self.refused(entry(called), &const { C::Part::PART });
-                    Ok(Err(error))
-                }
-                None => Err(Some(Attempted::Refused(error))),
-            },
-            other => Err(other),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refused(&mut self, entry: U, step: &'static StepMeta) {
-        self.failed_at = Some(step);
-        self.stack.push(entry);
-    }
-
-    /// Takes over the refusal of the first attempt in `call.await`, if that settles the step.
-    ///
-    /// # Errors
-    /// The outcome, if it does not, or was not made.
-    #[inline]
-    pub fn handled<C: Callable<'run, E>>(
-        &mut self,
-        call: &C,
-        first: First<'run, C, E>,
-        entry: impl FnOnce(C::Entry) -> U,
-    ) -> Result<Returned<'run, C, E>, First<'run, C, E>> {
-        let settled = self.settled(call, first, entry);
-        self.failed_at = None;
-        settled
-    }
-}
-
-impl<'lane, 'run, E: Engine, U: Entry, R: Room> Run<'lane, 'run, E, U, R>
-where
-    R::Stack<U>: Send + Sync,
-{
+impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     /// A run that has not called anything.
     #[inline]
-    pub fn new(watch: &'lane Watch, engine: &'run E, lane: Lane<'lane, 'run>) -> Self {
+    pub fn new(
+        watch: &'lane Watch,
+        engine: &'run E,
+        lane: Lane<'lane, 'run>,
+        parts: Parts,
+    ) -> Self {
         Self {
             watch,
             engine,
+            lane,
+            parts,
             trusted: engine.trusts_first_attempts(),
-            stack: UndoStack::new(engine.instance(), lane),
-            failed_at: None,
-            given_up: None,
+            called: Record::default(),
+            now: AtomicUsize::new(NOWHERE),
+            failed_at: AtomicUsize::new(NOWHERE),
+            given_up: OnceLock::new(),
         }
     }
 
-    /// Where the first attempt of a call is made.
-    #[inline]
-    pub fn place<P: Part>(&self, _: Site<P>) -> impl Place + use<'_, 'lane, 'run, P, E, U, R> {
-        FirstAttempt::<P, _>::new(&self.stack)
-    }
-
-    /// Goes on with `call.await?`: a refusal is about to end the saga.
-    #[inline(never)]
-    pub fn step<'a, C: Callable<'run, E> + 'a>(
-        &'a mut self,
-        call: C,
-        first: First<'run, C, E>,
-        entry: impl FnOnce(C::Entry) -> U + Send + 'a,
-    ) -> BoxFuture<'a, Returned<'run, C, E>> {
-        Box::pin(self.pursue::<C, true>(call, first, ErrorRecord::Text, entry))
-    }
-
-    /// Goes on with `call.await`, whose refusal the body handles itself.
-    #[inline(never)]
-    pub fn handle<'a, C: Callable<'run, E> + 'a>(
-        &'a mut self,
-        call: C,
-        first: First<'run, C, E>,
-        errors: ErrorRecord<C::Error>,
-        entry: impl FnOnce(C::Entry) -> U + Send + 'a,
-    ) -> BoxFuture<'a, Returned<'run, C, E>> {
-        Box::pin(self.pursue::<C, false>(call, first, errors, entry))
-    }
-
-    /// Lets the engine pursue a call until its outcome is settled. A refusal either `ENDS` the saga or is handled.
-    async fn pursue<C: Callable<'run, E>, const ENDS: bool>(
-        &mut self,
-        call: C,
-        first: First<'run, C, E>,
-        errors: ErrorRecord<C::Error>,
-        entry: impl FnOnce(C::Entry) -> U + Send,
-    ) -> Returned<'run, C, E> {
-        let end = call
-            .pursue(self.engine, &self.stack, first, errors, ENDS)
-            .await;
-        match self.take::<C>(end, ENDS, entry) {
-            Some(returned) => returned,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Takes over how a call ended; `None` if the body gets nothing from it.
+    /// Takes over how the call at the site `number` ended; `None` if the body gets nothing from it.
     fn take<C: Callable<'run, E>>(
-        &mut self,
+        &self,
+        number: usize,
         end: EndOf<'run, C, E>,
         ends: bool,
-        entry: impl FnOnce(C::Entry) -> U,
+        slot: &mut impl Keeps<C::Entry>,
     ) -> Option<Returned<'run, C, E>> {
-        let CallEnd {
-            called,
-            settled,
-            failed_at,
-            returned,
-        } = end;
-        if let Some(called) = called {
-            self.stack.push(entry(called));
+        if end.is_called {
+            let output = end.returned.as_ref().ok().and_then(|it| it.as_ref().ok());
+            let entry = C::entry(end.left, output);
+            slot.keep(&self.called, number, entry);
         }
+        let returned = (end.settled, end.failed_at, end.returned);
+        self.goes_on(number, returned, ends)
+    }
+
+    /// What the body gets from the call at the site `number`.
+    fn goes_on<T, F>(
+        &self,
+        number: usize,
+        (settled, failed_at, returned): Returning<T, F, E::Suspension>,
+        ends: bool,
+    ) -> Option<Result<T, F>> {
         if !settled.is_empty() {
             self.given_up().settled.extend(settled);
         }
         match returned {
             Ok(Err(error)) if ends => {
-                if self.failed_at.is_none() {
-                    self.fail::<C::Part>(failed_at);
+                if !self.has_failed() {
+                    self.fail(number, failed_at);
                 }
                 Some(Err(error))
             }
             Ok(returned) => Some(returned),
             Err(stop) => {
                 if self.stop(stop) {
-                    self.fail::<C::Part>(failed_at);
+                    self.fail(number, failed_at);
                 }
                 None
             }
         }
     }
 
+    fn has_failed(&self) -> bool {
+        self.failed_at.load(Ordering::Relaxed) != NOWHERE
+    }
+
     /// Ends the saga here: the body is not polled again. Of the members of a group the first that has failed in the order
     /// of the source counts, but nothing counts any more if the engine lets go of the saga. Whether this one counts.
     #[cold]
-    fn stop(&mut self, stop: Stop<E::Suspension>) -> bool {
-        if self.failed_at.is_some() && matches!(stop, Stop::Cause(_)) {
+    fn stop(&self, stop: Stop<E::Suspension>) -> bool {
+        if self.has_failed() && matches!(stop, Stop::Cause(_)) {
             return false;
         }
         self.watch.stopped.store(true, Ordering::Relaxed);
@@ -263,23 +187,110 @@ where
 
     /// Remembers where the saga fails: at the part that was called, or inside of it.
     #[cold]
-    fn fail<P: Part>(&mut self, inside: Option<Cow<'static, str>>) {
-        self.failed_at = Some(&const { P::PART });
+    fn fail(&self, number: usize, inside: Option<Cow<'static, str>>) {
+        self.failed_at.store(number, Ordering::Relaxed);
         if inside.is_some() {
             self.given_up().failed_at = inside;
         }
     }
 
     /// Where the saga has failed, if it was not in its own code.
-    #[cold]
-    fn take_failed_at(&mut self) -> Option<Cow<'static, str>> {
-        let inside = self.given_up.as_mut().and_then(|one| one.failed_at.take());
-        let step = self.failed_at.take();
-        inside.or_else(|| step.map(|step| path(self.stack.lane.scope, step.name)))
+    fn failed_at(&self, inside: Option<Cow<'static, str>>) -> Option<Cow<'static, str>> {
+        let site = self.failed_at.load(Ordering::Relaxed);
+        inside.or_else(|| (site != NOWHERE).then(|| path(self.lane.scope, (self.parts)(site).name)))
     }
 
     #[cold]
-    fn given_up(&mut self) -> &mut GivenUp<E::Suspension> {
-        self.given_up.get_or_insert_default()
+    fn given_up(&self) -> MutexGuard<'_, GivenUp<E::Suspension>> {
+        let given_up = self.given_up.get_or_init(Box::default);
+        given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has become of the steps that were given up so far.
+    fn take_given_up(&self) -> GivenUp<E::Suspension> {
+        match self.given_up.get() {
+            None => GivenUp::default(),
+            Some(given_up) => {
+                mem::take(&mut *given_up.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
+    }
+}
+
+/// `call.await?` at the site with this number of `run`: a refusal is about to end the saga.
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub fn step<'a, 'lane, 'run, N, C, K, E>(
+    run: &'a Run<'lane, 'run, E>,
+    number: N,
+    _: Site<C::Part>,
+    call: C,
+    slot: &'a mut K,
+) -> impl Future<Output = Returned<'run, C, E>> + Send + use<'a, 'lane, 'run, N, C, K, E>
+where
+    N: Number,
+    C: Callable<'run, E> + 'a,
+    K: Keeps<C::Entry>,
+    E: Engine,
+{
+    awaited(run, number, call, End, slot)
+}
+
+/// `call.await` at the site with this number of `run`, whose refusal the body handles itself.
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub fn handle<'a, 'lane, 'run, N, C, K, E>(
+    run: &'a Run<'lane, 'run, E>,
+    number: N,
+    _: Site<C::Part>,
+    (call, errors): (C, ErrorRecord<C::Error>),
+    slot: &'a mut K,
+) -> impl Future<Output = Returned<'run, C, E>> + Send + use<'a, 'lane, 'run, N, C, K, E>
+where
+    N: Number,
+    C: Callable<'run, E> + 'a,
+    K: Keeps<C::Entry>,
+    E: Engine,
+{
+    awaited(run, number, call, errors, slot)
+}
+
+impl<E: Engine> Calls for Run<'_, '_, E> {
+    fn instance(&self) -> &Instance {
+        self.engine.instance()
+    }
+
+    fn count(&self) -> usize {
+        self.called.count()
+    }
+
+    fn name(&self, index: usize) -> &'static str {
+        (self.parts)(self.called.site(index)).name
+    }
+
+    fn scope(&self) -> Option<&Scope> {
+        self.lane.scope
+    }
+
+    fn doubt(&self) -> Option<&Doubt> {
+        self.lane.doubt
+    }
+}
+
+/// The first attempt of a step, which the body makes itself.
+impl<E: Engine> Place for Run<'_, '_, E> {
+    fn instance(&self) -> &Instance {
+        self.engine.instance()
+    }
+
+    fn position(&self) -> Option<Position<'_>> {
+        let part = (self.parts)(self.now.load(Ordering::Relaxed));
+        Some(Position::new(self, part, self.called.count()))
+    }
+
+    fn attempt(&self) -> u32 {
+        1
+    }
+
+    fn role(&self) -> Role {
+        Role::Action
     }
 }

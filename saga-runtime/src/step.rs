@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::kind::StepKind;
 use crate::payload::Payload;
-use crate::place::Place;
 use crate::retry::RetryPolicy;
+use crate::run::Calling;
 
 /// A step of a saga: one action in one service, and the compensation that undoes it.
 ///
@@ -226,24 +226,10 @@ impl<'run, 'a, S: Step> Call<'run, 'a, S> {
         Self { cx, args }
     }
 
+    /// The same in a saga, which knows the place.
     #[inline]
-    pub(crate) fn services(&self) -> &'run S::Services {
-        self.cx.services()
-    }
-
-    #[inline]
-    pub(crate) fn into_args(self) -> S::Args<'a> {
-        self.args
-    }
-
-    /// Begins an attempt.
-    #[doc(hidden)]
-    #[inline]
-    pub fn attempt<'p, P: Place>(
-        &'p self,
-        place: &'p P,
-    ) -> impl Future<Output = Result<S::Output, S::Error>> + Send + use<'run, 'a, 'p, S, P> {
-        S::run(Context::at(self.cx.services(), place), self.args.clone())
+    pub(crate) fn in_saga(self) -> Calling<'run, 'a, S> {
+        Calling::new(self.cx.services(), self.args)
     }
 }
 

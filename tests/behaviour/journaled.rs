@@ -10,6 +10,7 @@ mod errors;
 mod handled;
 mod in_doubt;
 mod keys;
+mod long;
 mod order;
 mod participant;
 mod random;

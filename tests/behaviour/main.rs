@@ -17,6 +17,7 @@ mod go_saga;
 mod handled;
 mod in_doubt;
 mod keys;
+mod long;
 mod order;
 mod panics;
 mod participant;

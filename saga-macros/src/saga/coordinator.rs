@@ -6,8 +6,8 @@ use syn::Type;
 use syn::spanned::Spanned;
 
 use super::model::{Body, Saga};
-use super::names::{hidden, run, undo, variable};
-use super::{mirror, shape, undo_stack};
+use super::names::{hidden, run, slot, slots, slots_variable, variable};
+use super::{mirror, shape};
 use crate::spans::{at, group};
 
 // Expands to:
@@ -17,12 +17,14 @@ use crate::spans::{at, group};
 //         let Some(Start { saga, services, engine, lane }) = start.take() else { return pending().await };
 //         let instance = engine.instance();
 //         let watch = Watch::new(lane.watched(instance));
-//         let mut run = Run::<_, Undo<_>, Fixed<1>>::new(&watch, engine, lane);
+//         let mut slots = Slots { s0: One::EMPTY };
+//         let mut run = Run::new(&watch, engine, lane, parts(&slots, engine));
 //         let ended = {
-//             let (run, cx, Self { request }) = (&mut run, Context::at(services, lane.body(instance)), saga);
+//             let (run, slots, cx) = (&run, &mut slots, Context::at(services, lane.body(instance)));
+//             let Self { request } = saga;
 //             watch.forward(pin!(async move { … })).await
 //         };
-//         match ended { Returned(Ok(output)) => Input::completed(&mut run, output), … }
+//         match ended { Returned(Ok(output)) => Input::completed(&mut run, &mut slots, output), … }
 //     };
 //     let _ = || { … };                             // the order rule
 //     Plan::new(move || Shape::new::<Self>(…), future)
@@ -45,7 +47,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let statements = &block.stmts;
     // The body's own braces: there it is reported if a result is missing.
     let braces = block.brace_token.span.join();
-    let stack = undo_stack::expand(runtime, sites.len());
+    let definition = super::slots::expand(runtime, sites.len());
     let site_names: Vec<_> = sites
         .iter()
         .enumerate()
@@ -53,13 +55,14 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         .collect();
     let shape = shape::expand(saga, body);
     let mirror = mirror::expand(saga, body);
-    let (run, undo, calls) = (run(), undo(), sites.len());
-    let room = if body.repeats {
-        quote!(#private::Growing)
+    let run = run();
+    let (slots_struct, slots) = (slots(), slots_variable());
+    let names = (0..sites.len()).map(slot);
+    let kind = if body.repeats || sites.len() > MOST {
+        quote!(Many)
     } else {
-        quote!(#private::Fixed<#calls>)
+        quote!(One)
     };
-    let inferred = sites.iter().map(|_| quote!(_));
     let [future, start, input, services, engine, lane, instance] = [
         "future", "start", "saga", "services", "engine", "lane", "instance",
     ]
@@ -70,7 +73,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let block = group(Delimiter::Brace, braces, quote!(#typed #(#statements)*));
     let over = quote!(<__I as #private::Input<'__lane, '__run, Self, __E>>);
     quote! {
-        #stack
+        #definition
         #(let #site_names = #private::Site::new();)*
         let #future = async move {
             let ::core::option::Option::Some(#private::Start {
@@ -83,9 +86,10 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
             };
             let #instance = #runtime::Engine::instance(#engine);
             let #watch = #private::Watch::new(#lane.watched(#instance));
-            let mut #run = #private::Run::<__E, #undo<#(#inferred),*>, #room>::new(&#watch, #engine, #lane);
+            let mut #slots = #slots_struct { #(#names: #private::#kind::EMPTY),* };
+            let mut #run = #private::Run::new(&#watch, #engine, #lane, #private::parts(&#slots, #engine));
             let #ended = {
-                let #run = &mut #run;
+                let (#run, #slots) = (&#run, &mut #slots);
                 let #cx = #runtime::Context::at(#services, #lane.body(#instance));
                 let Self { #(#fields),* } = #input;
                 let #forward = ::core::pin::pin!(async move #block);
@@ -93,15 +97,18 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
             };
             match #ended {
                 #private::Forward::Returned(::core::result::Result::Ok(#output)) => {
-                    #over::completed(&mut #run, #output)
+                    #over::completed(&mut #run, &mut #slots, #output)
                 }
-                #ended => #over::ended(&mut #run, #ended).await,
+                #ended => #over::ended(&mut #run, &mut #slots, #ended).await,
             }
         };
         #mirror
         #private::Plan::new(#shape, #future)
     }
 }
+
+/// A run keeps a bit for each call, if there are not more.
+const MOST: usize = 64;
 
 /// The coordinator of a saga whose body can't be compiled: nothing runs it.
 fn without_body(saga: &Saga<'_>) -> TokenStream {

@@ -15,14 +15,19 @@ pub(super) fn variable(index: usize, site: &Site) -> Ident {
     format_ident!("__site{index}", span = site.span)
 }
 
-/// The variant of the undo stack's enum, and the type parameter, for a site.
-pub(super) fn variant(index: usize) -> Ident {
-    format_ident!("S{index}", span = Span::mixed_site())
+/// The field of a site's slot, and the type parameter.
+pub(super) fn slot(index: usize) -> Ident {
+    format_ident!("s{index}", span = Span::mixed_site())
 }
 
-/// The name of the undo stack's enum. It is visible in the body, so it is one that nobody uses.
-pub(super) fn undo() -> Ident {
-    Ident::new("__Undo", Span::mixed_site())
+/// The struct of the slots. It is visible in the body, so it has a name that nobody uses.
+pub(super) fn slots() -> Ident {
+    Ident::new("__Slots", Span::mixed_site())
+}
+
+/// The variable of the slots in the body.
+pub(super) fn slots_variable() -> Ident {
+    Ident::new("__slots", Span::mixed_site())
 }
 
 /// A variable that the body can't see.

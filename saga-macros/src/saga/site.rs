@@ -1,42 +1,21 @@
 //! The call of a step in the body, handed to the run.
 
-use proc_macro2::{Delimiter, TokenStream};
+use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::quote;
 use syn::{Expr, ExprAwait, Index, Token};
 
 use super::model::{Refusal, Site};
-use super::names::{hidden, run, undo, variable, variant};
+use super::names::{hidden, run, slot, slots_variable, variable};
 use crate::runtime_path::RuntimePath;
 use crate::spans::{at, group};
 
 // Expands to, for `charge(cx, &order).await?`:
 //
-//     match StepCall::of(charge(cx, &order)) {
-//         call => 'step: {
-//             let first = if run.trusts(&call, site1) {
-//                 let ended = {
-//                     let place = run.place(site1);
-//                     let attempt = pin!(call.attempt(&place));
-//                     caught(attempt).await
-//                 };
-//                 match ended {
-//                     Attempted::Done(output) => break 'step Ok(run.done(&call, output, Undo::S1)),
-//                     ended => Some(ended),
-//                 }
-//             } else {
-//                 None
-//             };
-//             match run.settled(&call, first, Undo::S1) {
-//                 Ok(output) => output,
-//                 Err(first) => run.step(call, first, Undo::S1).await,
-//             }
-//         }
-//     }?
+//     step(run, At::<1>, site1, StepCall::of(charge(cx, &order)), &mut slots.s1).await?
 //
 // Where the body handles the refusal, the call comes together with how its error is written down:
-// `match RecordedError::of(HandledCall::of(…)) { (call, errors) => …`.
 //
-// The `match` keeps what the arguments borrow alive, and evaluates them before the run is borrowed.
+//     returned(site1, handle(run, At::<1>, site1, RecordedError::of(HandledCall::of(…)), &mut slots.s1).await)
 pub(super) fn expand(
     runtime: &RuntimePath,
     index: usize,
@@ -44,13 +23,7 @@ pub(super) fn expand(
     awaited: &ExprAwait,
 ) -> Expr {
     let (private, rules) = (runtime.private(), runtime.rules());
-    let (run, site_variable) = (run(), variable(index, site));
-    let (undo, variant) = (undo(), variant(index));
-    let entry = quote!(#undo::#variant);
-    let [call, errors, first, ended, place, attempt, output] = [
-        "call", "errors", "first", "ended", "place", "attempt", "output",
-    ]
-    .map(hidden);
+    let (variable, slots, slot) = (variable(index, site), slots_variable(), slot(index));
     let ExprAwait {
         base,
         dot_token,
@@ -62,48 +35,20 @@ pub(super) fn expand(
         let value = group(Delimiter::Parenthesis, site.span, value);
         quote!(#rule #value)
     };
-    let (called, pattern, settled, pursue) = match site.refusal {
-        Refusal::Ends => (
-            of(quote!(#rules::StepCall::of), quote!(#base)),
-            quote!(#call),
-            quote!(settled),
-            quote!(step(#call, #first, #entry)),
-        ),
+    let (method, called) = match site.refusal {
+        Refusal::Ends => ("step", of(quote!(#rules::StepCall::of), quote!(#base))),
         Refusal::IsHandled => {
             let called = of(quote!(#rules::HandledCall::of), quote!(#base));
-            let recorded = of(quote!(#rules::RecordedError::of), called);
-            let handle = quote!(handle(#call, #first, #errors, #entry));
-            (recorded, quote!((#call, #errors)), quote!(handled), handle)
-        }
-    };
-    let awaiting = quote!(#dot_token #await_token);
-    let arm = quote! {
-        #pattern => '__step: {
-            let #first = if #run.trusts(&#call, #site_variable) {
-                let #ended = {
-                    let #place = #run.place(#site_variable);
-                    let #attempt = ::core::pin::pin!(#call.attempt(&#place));
-                    #private::caught(#attempt) #awaiting
-                };
-                match #ended {
-                    #runtime::Attempted::Done(#output) => {
-                        break '__step ::core::result::Result::Ok(#run.done(&#call, #output, #entry))
-                    }
-                    #ended => ::core::option::Option::Some(#ended),
-                }
-            } else {
-                ::core::option::Option::None
-            };
-            match #run.#settled(&#call, #first, #entry) {
-                ::core::result::Result::Ok(#output) => #output,
-                ::core::result::Result::Err(#first) => #run.#pursue #awaiting,
-            }
+            ("handle", of(quote!(#rules::RecordedError::of), called))
         }
     };
     // From the step's name to its `.await`: that is what a `?` behind it is said of.
-    let keyword = Token![match](site.span);
-    let arm = group(Delimiter::Brace, await_token.span, arm);
-    let returned = quote!(#keyword #called #arm);
+    let method = Ident::new(method, site.span);
+    let function = at(site.span, quote!(#private::#method));
+    let run = run();
+    let arguments = quote!(#run, #private::At::<#index>, #variable, #called, &mut #slots.#slot);
+    let arguments = group(Delimiter::Parenthesis, site.span, arguments);
+    let returned = quote!(#function #arguments #dot_token #await_token);
     if site.refusal == Refusal::Ends {
         return Expr::Verbatim(returned);
     }
@@ -111,7 +56,7 @@ pub(super) fn expand(
     let arguments = group(
         Delimiter::Parenthesis,
         site.span,
-        quote!(#site_variable, #returned),
+        quote!(#variable, #returned),
     );
     let function = at(site.span, quote!(#private::returned));
     Expr::Verbatim(quote!(#function #arguments))
@@ -121,8 +66,8 @@ pub(super) fn expand(
 //
 //     match (StepCall::of(charge(cx, &order)), StepCall::of(reserve(cx, &order))) {
 //         (call1, call2) => match run.group((
-//             run.member(call1, site1, Undo::S1),
-//             run.member(call2, site2, Undo::S2),
+//             run.member(1, site1, call1, &mut slots.s1),
+//             run.member(2, site2, call2, &mut slots.s2),
 //         )).await {
 //             ended => (match ended.0 { Some(result) => result, None => pending().await }?, …),
 //         },
@@ -133,7 +78,7 @@ pub(super) fn expand_group(
     results: &Results,
 ) -> TokenStream {
     let rules = runtime.rules();
-    let (run, undo) = (run(), undo());
+    let (run, slots) = (run(), slots_variable());
     let calls = members.iter().map(|(_, site, call)| {
         let rule = at(site.span, quote!(#rules::StepCall::of));
         let value = group(Delimiter::Parenthesis, site.span, quote!(#call));
@@ -160,8 +105,8 @@ pub(super) fn expand_group(
         })
         .collect();
     let entries = members.iter().zip(&called).map(|((index, site, _), call)| {
-        let (site, variant) = (variable(*index, site), variant(*index));
-        quote!(#run.member(#call, #site, #undo::#variant))
+        let (site, slot) = (variable(*index, site), slot(*index));
+        quote!(#run.member(#index, #site, #call, &mut #slots.#slot))
     });
     let results = results.expand(&results_of);
     quote! {
@@ -176,11 +121,11 @@ pub(super) fn expand_group(
 // Expands to, for `try_join_all(8, &articles, |article| reserve(cx, article)).await`:
 //
 //     match try_join_all(8, &articles, |article| StepCall::of(reserve(cx, article))) {
-//         call => run.fan_out(call, site0, Undo::S0).await,
+//         call => run.fan_out(0, site0, call, &mut slots.s0).await,
 //     }
 pub(super) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> Expr {
     let (run, site_variable) = (run(), variable(index, site));
-    let (undo, variant, call) = (undo(), variant(index), hidden("call"));
+    let (slots, slot, call) = (slots_variable(), slot(index), hidden("call"));
     let ExprAwait {
         base,
         dot_token,
@@ -188,7 +133,7 @@ pub(super) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> 
         ..
     } = awaited;
     let keyword = Token![match](site.span);
-    let arm = quote!(#call => #run.fan_out(#call, #site_variable, #undo::#variant) #dot_token #await_token,);
+    let arm = quote!(#call => #run.fan_out(#index, #site_variable, #call, &mut #slots.#slot) #dot_token #await_token,);
     let arm = group(Delimiter::Brace, await_token.span, arm);
     Expr::Verbatim(quote!(#keyword #base #arm))
 }

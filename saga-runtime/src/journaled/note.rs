@@ -1,11 +1,12 @@
 //! Notes what has become of a step, and of the saga.
 
-use super::{Journaled, stopped_for};
-use crate::engine::{ErrorRecord, Settlement, StepEnd, Stopped, Why};
+use super::Journaled;
+use crate::engine::{Settlement, StepEnd, Why};
 use crate::journal::{Event, Settled, StepCall};
 use crate::payload::Payload;
 use crate::recorder::LetGo;
-use crate::step::{Kind, Step};
+use crate::request::Requested;
+use crate::step::Kind;
 
 impl Journaled {
     /// Notes that the saga has completed.
@@ -26,90 +27,83 @@ impl Journaled {
     }
 
     /// Notes that a step is done.
-    pub(super) fn done<S: Step>(
+    pub(super) fn done(
         &self,
-        step: StepCall,
+        call: StepCall,
         attempts: u32,
-        output: S::Output,
-    ) -> StepEnd<S::Output, S::Error, LetGo> {
-        let only_forward = matches!(S::META.kind, Kind::Pivot | Kind::Retriable);
-        match self.payload(&output) {
-            Ok(json) => self.recorder.note(Event::StepDone {
-                step,
+        step: &mut dyn Requested,
+    ) -> StepEnd<LetGo> {
+        let kind = step.meta().kind;
+        match step.write_output(self.policies.payload_limit) {
+            Ok(output) => self.recorder.note(Event::StepDone {
+                step: call,
                 attempts,
-                output: json,
+                output,
             }),
-            Err(message) if only_forward => {
-                return StepEnd::Suspended(unrecordable(&step, &message));
+            Err(message) if matches!(kind, Kind::Pivot | Kind::Retriable) => {
+                return StepEnd::Suspended(unrecordable(&call, &message));
             }
             // What the step has done is undone while its output is still here. If the process ends before, the step is
             // asked for its output again.
             Err(message) => {
-                let why = Why::<S::Error>::Unrecordable { message };
-                let reason = why.reason(ErrorRecord::Text);
+                step.give_up(Why::Unrecordable { message });
                 self.recorder.note(Event::StepInDoubt {
-                    step,
+                    step: call,
                     attempts,
-                    reason,
+                    reason: step.reason(),
                 });
-                return stopped_for(why, Settlement::Done(output));
+                return StepEnd::Stopped(Settlement::Done);
             }
         }
-        if S::META.kind == Kind::Pivot {
+        if kind == Kind::Pivot {
             self.control.go_forward_only();
         }
         match self.control.interruption() {
-            None => StepEnd::Done(output),
+            None => StepEnd::Done,
             // The saga was stopped during the attempt: what that has done is undone with the rest.
-            Some(interruption) => StepEnd::interrupted(interruption, Settlement::Done(output)),
+            Some(interruption) => {
+                step.give_up(Why::Interrupted(interruption));
+                StepEnd::Stopped(Settlement::Done)
+            }
         }
     }
 
     /// Notes that a step has refused.
-    pub(super) fn refused<S: Step>(
+    pub(super) fn refused(
         &self,
-        step: StepCall,
+        call: StepCall,
         attempts: u32,
-        error: S::Error,
-        errors: ErrorRecord<S::Error>,
-    ) -> StepEnd<S::Output, S::Error, LetGo> {
+        step: &mut dyn Requested,
+    ) -> StepEnd<LetGo> {
         // The body handles the error, but a replay could not: it is not given to the body the first time either.
-        let why = match errors.write(&error) {
-            Some(Err(unwritten)) => {
-                let message = unwritten.to_string();
-                Why::Unrecordable { message }
-            }
-            _ => Why::Error(error),
-        };
-        self.recorder.note(Event::StepRefused {
-            step,
-            attempts,
-            reason: why.reason(errors),
-        });
-        match why {
-            Why::Error(error) => StepEnd::Refused(error),
-            why => stopped_for(why, Settlement::Nothing),
+        if let Err(unwritten) = step.check_error() {
+            let message = unwritten.to_string();
+            step.give_up(Why::Unrecordable { message });
         }
+        self.recorder.note(Event::StepRefused {
+            step: call,
+            attempts,
+            reason: step.reason(),
+        });
+        refusal(step)
     }
 
     /// Notes what has become of a step that was given up.
-    pub(super) fn note_stopped<S: Step>(
+    pub(super) fn note_stopped(
         &self,
-        step: StepCall,
+        call: StepCall,
         attempts: u32,
-        stopped: &Stopped<S::Output, S::Error>,
-        errors: ErrorRecord<S::Error>,
+        step: &dyn Requested,
+        settlement: &Settlement,
         is_settling: bool,
     ) {
-        let settled = match &stopped.settlement {
+        let settled = match settlement {
             // It was interrupted before an attempt could do anything: there is nothing to say about it.
-            Settlement::Nothing if !is_settling && matches!(stopped.why, Why::Interrupted(_)) => {
-                return;
-            }
+            Settlement::Nothing if !is_settling && step.is_interrupted() => return,
             Settlement::Nothing if !is_settling => {
-                let reason = stopped.why.reason(errors);
+                let reason = step.reason();
                 self.recorder.note(Event::StepRefused {
-                    step,
+                    step: call,
                     attempts,
                     reason,
                 });
@@ -121,7 +115,7 @@ impl Journaled {
                 attempts: failure.attempts,
                 message: failure.message.clone(),
             },
-            Settlement::Done(output) => match self.payload(output) {
+            Settlement::Done => match step.write_output(self.policies.payload_limit) {
                 Ok(output) => Settled::Done { output },
                 // It stays in doubt, and is asked for its output again if the process ends before it is undone.
                 Err(_) => return,
@@ -129,14 +123,26 @@ impl Journaled {
             Settlement::Skipped { .. } => return,
         };
         if !is_settling {
-            let reason = stopped.why.reason(errors);
+            let reason = step.reason();
             self.recorder.note(Event::StepInDoubt {
-                step: step.clone(),
+                step: call.clone(),
                 attempts,
                 reason,
             });
         }
-        self.recorder.note(Event::StepSettled { step, settled });
+        self.recorder.note(Event::StepSettled {
+            step: call,
+            settled,
+        });
+    }
+}
+
+/// How a step ends that has refused, or that was given up and has done nothing.
+pub(super) fn refusal(step: &dyn Requested) -> StepEnd<LetGo> {
+    if step.has_refused() {
+        StepEnd::Refused
+    } else {
+        StepEnd::Stopped(Settlement::Nothing)
     }
 }
 

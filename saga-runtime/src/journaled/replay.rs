@@ -1,42 +1,24 @@
 //! Gives the body what is written down about its steps.
 
-use super::payload::from_json;
-use super::{Journaled, call, stopped_for};
-use crate::engine::{ErrorRecord, Settlement, StepEnd, Why};
+use super::note::refusal;
+use super::{Journaled, call};
+use crate::engine::{Settlement, StepEnd, Why};
 use crate::history::{Next, Settling};
 use crate::journal::Reason;
 use crate::place::Position;
 use crate::pursuit::Begin;
 use crate::recorder::LetGo;
-use crate::step::{Kind, Step};
+use crate::request::Requested;
+use crate::step::Kind;
 
 impl Journaled {
-    /// A step that was given up by an earlier process, and is settled.
-    pub(super) fn settled<S: Step>(
-        reason: &Reason,
-        settled: &Settling,
-        errors: ErrorRecord<S::Error>,
-    ) -> Result<StepEnd<S::Output, S::Error, LetGo>, LetGo> {
-        let settlement = match settled {
-            Settling::Nothing => Settlement::Nothing,
-            Settling::Done { output } => Settlement::Done(read::<S>(output)?),
-            Settling::Resolved => Settlement::Resolved,
-            Settling::Unresolved(failure) => Settlement::Unresolved(failure.clone()),
-            Settling::Skipped { reason } => Settlement::Skipped {
-                reason: reason.clone(),
-            },
-        };
-        Ok(stopped_for(why::<S>(reason, errors)?, settlement))
-    }
-
     /// What is known about the call of a step, or its outcome, if it has to be requested.
-    pub(super) async fn replay_or_request<S: Step>(
+    pub(super) async fn replay_or_request(
         &self,
         position: Position<'_>,
-        services: &S::Services,
-        args: S::Args<'_>,
-        errors: ErrorRecord<S::Error>,
-    ) -> Result<StepEnd<S::Output, S::Error, LetGo>, LetGo> {
+        step: &mut dyn Requested,
+    ) -> Result<StepEnd<LetGo>, LetGo> {
+        let kind = step.meta().kind;
         let called = call(position);
         let numbers = self.numbers(position);
         let index = numbers.start;
@@ -45,36 +27,49 @@ impl Journaled {
             None => self.history.next(numbers, &called),
         };
         Ok(match next {
-            Next::Request => self.request::<S>(position, services, args, errors).await,
+            Next::Request => self.request(position, step).await,
             Next::Done(output) => {
-                let output = read::<S>(output)?;
-                if matches!(S::META.kind, Kind::Pivot | Kind::Retriable) {
+                read_output(step, output)?;
+                if matches!(kind, Kind::Pivot | Kind::Retriable) {
                     self.control.go_forward_only();
                 }
-                StepEnd::Done(output)
+                StepEnd::Done
             }
-            Next::Refused(reason) => match why::<S>(reason, errors)? {
-                Why::Error(error) => StepEnd::Refused(error),
-                why => stopped_for(why, Settlement::Nothing),
-            },
+            Next::Refused(reason) => {
+                read_reason(step, reason)?;
+                refusal(step)
+            }
             Next::Settle(reason) => {
                 self.set_in_doubt(position.calls(), false);
-                let why = why::<S>(reason, errors)?;
-                if S::META.kind == Kind::Pivot {
-                    self.ask_pivot::<S>(position, services, args, why).await
+                read_reason(step, reason)?;
+                if kind == Kind::Pivot {
+                    self.ask_pivot(position, step, reason).await?
                 } else {
-                    let begin = Begin::Settling(why);
-                    self.pursue::<S>(position, services, args, errors, begin)
-                        .await
+                    self.pursue(position, step, Begin::Settling).await
                 }
             }
-            Next::Settled(reason, settled) => Self::settled::<S>(reason, settled, errors)?,
+            Next::Settled(reason, settled) => {
+                let settlement = match settled {
+                    Settling::Nothing => Settlement::Nothing,
+                    Settling::Done { output } => {
+                        read_output(step, output)?;
+                        Settlement::Done
+                    }
+                    Settling::Resolved => Settlement::Resolved,
+                    Settling::Unresolved(failure) => Settlement::Unresolved(failure.clone()),
+                    Settling::Skipped { reason } => Settlement::Skipped {
+                        reason: reason.clone(),
+                    },
+                };
+                read_reason(step, reason)?;
+                StepEnd::Stopped(settlement)
+            }
             Next::Stop(decision) => {
-                let why = Why::Recorded {
+                step.give_up(Why::Recorded {
                     code: decision.reason.code.to_string(),
                     message: decision.reason.message.clone(),
-                };
-                stopped_for(why, Settlement::Nothing)
+                });
+                StepEnd::Stopped(Settlement::Nothing)
             }
             Next::Waiting(_) | Next::Over(_) => {
                 return Err(self.changed(format_args!(
@@ -94,25 +89,29 @@ impl Journaled {
     }
 }
 
-/// Why a step was given up, as the body is told again.
-fn why<S: Step>(reason: &Reason, errors: ErrorRecord<S::Error>) -> Result<Why<S::Error>, LetGo> {
-    let whole = reason.error.as_deref().and_then(|text| errors.read(text));
-    match whole {
-        Some(Ok(error)) => Ok(Why::Error(error)),
-        Some(Err(unread)) => Err(unreadable("error", S::META.name, &unread)),
-        None => Ok(Why::Recorded {
-            code: reason.code.to_string(),
-            message: reason.message.clone(),
-        }),
+/// Gives the step up for a reason that is written down: the body is told it again.
+pub(super) fn read_reason(step: &mut dyn Requested, reason: &Reason) -> Result<(), LetGo> {
+    if let Some(error) = &reason.error {
+        let read = step.read_error(error);
+        if read.map_err(|unread| unreadable("error", step, &unread))? {
+            return Ok(());
+        }
     }
+    step.give_up(Why::Recorded {
+        code: reason.code.to_string(),
+        message: reason.message.clone(),
+    });
+    Ok(())
 }
 
-/// The output of the step `S` that is written down.
-fn read<S: Step>(output: &str) -> Result<S::Output, LetGo> {
-    from_json(output).map_err(|unread| unreadable("output", S::META.name, &unread))
+/// Gives the step the output that is written down.
+fn read_output(step: &mut dyn Requested, output: &str) -> Result<(), LetGo> {
+    let read = step.read_output(output);
+    read.map_err(|unread| unreadable("output", step, &unread))
 }
 
-fn unreadable(what: &str, step: &str, error: &serde_json::Error) -> LetGo {
+fn unreadable(what: &str, step: &dyn Requested, error: &serde_json::Error) -> LetGo {
+    let step = step.meta().name;
     let message =
         format!("the {what} of step `{step}` that is written down can't be read: {error}");
     LetGo::stuck("unreadable", message)

@@ -4,79 +4,72 @@ use std::sync::atomic::AtomicBool;
 
 use super::around::Around;
 use super::note::unrecordable;
-use super::{Journaled, call, stopped_for};
-use crate::attempt::{Attempted, attempt_step};
-use crate::decision::is_definite;
-use crate::engine::{ErrorRecord, Settlement, StepEnd, Why};
-use crate::journal::{Event, Settled};
+use super::replay::read_reason;
+use super::{Journaled, call};
+use crate::decision::Answer;
+use crate::engine::{Settlement, StepEnd, Why};
+use crate::journal::{Event, Reason, Settled};
 use crate::place::{Attempt, Position, Role};
-use crate::pursuit::{Begin, Pursuit};
+use crate::pursuit::{self, Begin};
 use crate::recorder::LetGo;
-use crate::step::{Kind, Step};
+use crate::request::Requested;
+use crate::step::Kind;
 
 impl Journaled {
-    /// Requests the step `S`: nothing about its outcome is written down yet.
-    pub(super) async fn request<S: Step>(
+    /// Requests a step: nothing about its outcome is written down yet.
+    pub(super) async fn request(
         &self,
         position: Position<'_>,
-        services: &S::Services,
-        args: S::Args<'_>,
-        errors: ErrorRecord<S::Error>,
-    ) -> StepEnd<S::Output, S::Error, LetGo> {
+        step: &mut dyn Requested,
+    ) -> StepEnd<LetGo> {
         if let Err(let_go) = self.recorder.write().await {
             return StepEnd::Suspended(let_go);
         }
         if self.recorder.tenure().shutdown.is_cancelled() {
             return StepEnd::Suspended(LetGo::Shutdown);
         }
+        let meta = step.meta();
         let call = call(position);
         let in_doubt = self.take_in_doubt(position.calls());
         let begin = match self.control.interruption() {
             Some(interruption) if in_doubt => Begin::Interrupted(interruption),
-            Some(interruption) => return StepEnd::interrupted(interruption, Settlement::Nothing),
+            Some(interruption) => {
+                step.give_up(Why::Interrupted(interruption));
+                return StepEnd::Stopped(Settlement::Nothing);
+            }
             None => {
-                if S::META.kind == Kind::Retriable {
+                if meta.kind == Kind::Retriable {
                     self.control.go_forward_only();
                 }
                 if in_doubt {
                     Begin::InDoubt
                 } else {
                     let attempt = Attempt::new(position, Role::Action, 1);
-                    let limit = Some(self.limit(S::META.timeout));
-                    match attempt_step::<S>(services, &attempt, args.clone(), limit).await {
-                        Attempted::Done(output) => return self.done::<S>(call, 1, output),
-                        Attempted::Refused(error) if is_definite::<S>(&error) => {
-                            return self.refused::<S>(call, 1, error, errors);
-                        }
-                        other => Begin::After(other),
+                    let limit = Some(self.limit(meta.timeout));
+                    match step.attempt(&attempt, limit).await {
+                        Answer::Done => return self.done(call, 1, step),
+                        answer if answer.is_definite(meta) => return self.refused(call, 1, step),
+                        answer => Begin::After(answer),
                     }
                 }
             }
         };
-        self.pursue::<S>(position, services, args, errors, begin)
-            .await
+        self.pursue(position, step, begin).await
     }
 
-    /// Pursues the step `S` until its outcome is settled, and notes it.
-    pub(super) async fn pursue<S: Step>(
+    /// Pursues a step until its outcome is settled, and notes it.
+    pub(super) async fn pursue(
         &self,
         position: Position<'_>,
-        services: &S::Services,
-        args: S::Args<'_>,
-        errors: ErrorRecord<S::Error>,
-        begin: Begin<S::Output, S::Error>,
-    ) -> StepEnd<S::Output, S::Error, LetGo> {
+        step: &mut dyn Requested,
+        begin: Begin,
+    ) -> StepEnd<LetGo> {
         let around = Around {
             engine: self,
             call: call(position),
-            is_settling: AtomicBool::new(matches!(begin, Begin::Settling(_))),
+            is_settling: AtomicBool::new(matches!(begin, Begin::Settling)),
         };
-        let pursuit = Pursuit::<S> {
-            position,
-            services,
-            errors,
-        };
-        let (end, attempts) = pursuit.run(&around, args, begin).await;
+        let (end, attempts) = pursuit::pursue(step, begin, position, &around).await;
         let Around {
             call, is_settling, ..
         } = around;
@@ -87,58 +80,56 @@ impl Journaled {
                 self.set_in_doubt(position.calls(), !is_settling);
                 StepEnd::Suspended(let_go)
             }
-            StepEnd::Done(output) => self.done::<S>(call, attempts, output),
-            StepEnd::Refused(error) => self.refused::<S>(call, attempts, error, errors),
-            StepEnd::Stopped(stopped) => {
-                self.note_stopped::<S>(call, attempts, &stopped, errors, is_settling);
-                StepEnd::Stopped(stopped)
+            StepEnd::Done => self.done(call, attempts, step),
+            StepEnd::Refused => self.refused(call, attempts, step),
+            StepEnd::Stopped(settlement) => {
+                self.note_stopped(call, attempts, step, &settlement, is_settling);
+                StepEnd::Stopped(settlement)
             }
         }
     }
 
-    /// Asks a pivot again that an operator wants to be asked again: if it was done after all, the saga goes forward.
-    pub(super) async fn ask_pivot<S: Step>(
+    /// Asks a pivot again that an operator wants to be asked again: if it was done after all, the saga goes forward. It was
+    /// given up for the reason that is written down.
+    pub(super) async fn ask_pivot(
         &self,
         position: Position<'_>,
-        services: &S::Services,
-        args: S::Args<'_>,
-        why: Why<S::Error>,
-    ) -> StepEnd<S::Output, S::Error, LetGo> {
+        step: &mut dyn Requested,
+        reason: &Reason,
+    ) -> Result<StepEnd<LetGo>, LetGo> {
         let around = Around {
             engine: self,
             call: call(position),
             is_settling: AtomicBool::new(true),
         };
-        let pursuit = Pursuit::<S> {
-            position,
-            services,
-            errors: ErrorRecord::Text,
-        };
-        let (end, attempts) = pursuit.run(&around, args, Begin::InDoubt).await;
-        let step = around.call;
+        let (end, attempts) = pursuit::pursue(step, Begin::InDoubt, position, &around).await;
+        let call = around.call;
         let (settled, end) = match end {
-            StepEnd::Done(output) => match self.payload(&output) {
-                Ok(json) => (Settled::Done { output: json }, StepEnd::Done(output)),
-                Err(message) => return StepEnd::Suspended(unrecordable(&step, &message)),
+            StepEnd::Done => match step.write_output(self.policies.payload_limit) {
+                Ok(output) => (Settled::Done { output }, StepEnd::Done),
+                Err(message) => return Err(unrecordable(&call, &message)),
             },
-            StepEnd::Stopped(stopped) => match stopped.settlement {
-                Settlement::Unresolved(failure) => {
-                    let settled = Settled::Unresolved {
-                        attempts,
-                        message: failure.message.clone(),
-                    };
-                    let settlement = Settlement::Unresolved(failure);
-                    (settled, stopped_for(why, settlement))
-                }
-                _ => (Settled::Nothing, stopped_for(why, Settlement::Nothing)),
-            },
-            StepEnd::Refused(_) => (Settled::Nothing, stopped_for(why, Settlement::Nothing)),
-            suspended @ StepEnd::Suspended(_) => return suspended,
+            StepEnd::Stopped(Settlement::Unresolved(failure)) => {
+                let settled = Settled::Unresolved {
+                    attempts,
+                    message: failure.message.clone(),
+                };
+                (settled, StepEnd::Stopped(Settlement::Unresolved(failure)))
+            }
+            StepEnd::Stopped(_) | StepEnd::Refused => {
+                (Settled::Nothing, StepEnd::Stopped(Settlement::Nothing))
+            }
+            suspended @ StepEnd::Suspended(_) => return Ok(suspended),
         };
-        self.recorder.note(Event::StepSettled { step, settled });
-        if let StepEnd::Done(_) = end {
+        self.recorder.note(Event::StepSettled {
+            step: call,
+            settled,
+        });
+        if let StepEnd::Done = end {
             self.control.go_forward_only();
+        } else {
+            read_reason(step, reason)?;
         }
-        end
+        Ok(end)
     }
 }

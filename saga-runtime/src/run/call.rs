@@ -1,17 +1,24 @@
 //! Calls: what the body of a saga hands to the run, and how it ended.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Display};
+use std::future::ready;
 
 use super::Stop;
+use super::undo::{Entry, Left, Undo};
 use crate::attempt::Attempted;
-use crate::decision::is_definite;
-use crate::engine::{Engine, ErrorRecord, Settlement, StepEnd, Stopped};
+use crate::compensation::Compensate;
+use crate::context::Context;
+use crate::decision::Answer;
+use crate::engine::{Engine, ErrorRecord, Settlement, StepEnd};
 use crate::error::{Cause, Compensation};
 use crate::kind::StepKind;
 use crate::part::Part;
-use crate::place::{Calls, path};
-use crate::step::{Call, Step};
+use crate::payload::Payload;
+use crate::place::{Calls, Place, path};
+use crate::pursuit::BoxFuture;
+use crate::request::{Action, Request, Requested, Rules};
+use crate::step::{Kind, Step, StepMeta};
 
 /// Something that the body of a saga calls on the engine `E`: a step, or another saga.
 pub trait Callable<'run, E: Engine>: Sized + Send {
@@ -24,8 +31,11 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
     /// Why it can fail.
     type Error: Send;
 
-    /// What is left of it on the undo stack.
-    type Entry: Send;
+    /// What its end leaves behind.
+    type Left: Send;
+
+    /// What is kept of that in the run.
+    type Entry: Entry + Undo<E>;
 
     /// Whether it is a step, which has attempts.
     const IS_STEP: bool;
@@ -33,21 +43,34 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
     /// Whether it is a saga, whose calls are in a lane of their own.
     const IS_SAGA: bool;
 
-    /// What is left of a first attempt that has succeeded.
+    /// Begins the first attempt.
+    fn attempt<'p>(
+        &self,
+        place: &'p dyn Place,
+    ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send + use<'p, 'run, Self, E>
+    where
+        'run: 'p;
+
+    /// What is kept of a first attempt that has succeeded.
     fn done(&self, output: &Self::Output) -> Self::Entry;
 
-    /// What is left of a first attempt that has refused, if that settles it.
-    fn refused(&self, error: &Self::Error) -> Option<Self::Entry>;
+    /// What it leaves behind if its first attempt succeeds.
+    fn left(&self) -> Self::Left;
 
-    /// Pursues it until its outcome is settled. A refusal either `ends` the saga or is handled.
+    /// What is kept of what it has left behind, beside the output that the body gets.
+    fn entry(left: Self::Left, output: Option<&Self::Output>) -> Option<Self::Entry>;
+
+    /// Whether the refusal of a first attempt settles it.
+    fn is_settled_by(error: &Self::Error) -> bool;
+
+    /// Pursues it until its outcome is settled. If the body handles its refusal, `errors` says how that is written down.
     fn pursue<'a>(
-        self,
+        &mut self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        first: Option<Attempted<Self::Output, Self::Error>>,
+        first: First<'run, Self, E>,
         errors: ErrorRecord<Self::Error>,
-        ends: bool,
-    ) -> impl Future<Output = EndOf<'run, Self, E>> + Send
+    ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
         Self: 'a,
         'run: 'a;
@@ -57,7 +80,7 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
 pub type EndOf<'run, C, E> = CallEnd<
     <C as Callable<'run, E>>::Output,
     <C as Callable<'run, E>>::Error,
-    <C as Callable<'run, E>>::Entry,
+    <C as Callable<'run, E>>::Left,
     <E as Engine>::Suspension,
 >;
 
@@ -70,9 +93,11 @@ pub type Returned<'run, C, E> =
     Result<<C as Callable<'run, E>>::Output, <C as Callable<'run, E>>::Error>;
 
 /// How a call ended for good.
-pub struct CallEnd<T, F, N, X> {
-    /// What is left of it on the undo stack, unless the engine lets go of the saga.
-    pub(super) called: Option<N>,
+pub struct CallEnd<T, F, L, X> {
+    /// Whether it counts as called: not if the engine lets go of the saga.
+    pub(super) is_called: bool,
+    /// What it leaves behind.
+    pub(super) left: L,
     /// What was settled or undone already.
     pub(super) settled: Vec<Compensation>,
     /// Where inside of it it failed, if it is a saga.
@@ -81,15 +106,15 @@ pub struct CallEnd<T, F, N, X> {
     pub(super) returned: Result<Result<T, F>, Stop<X>>,
 }
 
-impl<T, F, N, X> CallEnd<T, F, N, X> {
-    /// It has given this output, or the saga ends here.
-    pub(crate) fn of(called: N, output: Result<T, Stop<X>>) -> Self {
-        let is_suspended = matches!(output, Err(Stop::Suspended(_)));
+impl<T, F, L, X> CallEnd<T, F, L, X> {
+    /// It has left this behind, and given this to the body; or the saga ends here.
+    pub(crate) fn of(left: L, returned: Result<Result<T, F>, Stop<X>>) -> Self {
         Self {
-            called: (!is_suspended).then_some(called),
+            is_called: !matches!(returned, Err(Stop::Suspended(_))),
+            left,
             settled: Vec::new(),
             failed_at: None,
-            returned: output.map(Ok),
+            returned,
         }
     }
 
@@ -99,7 +124,7 @@ impl<T, F, N, X> CallEnd<T, F, N, X> {
     }
 }
 
-impl<T, F, N, X> fmt::Debug for CallEnd<T, F, N, X> {
+impl<T, F, L, X> fmt::Debug for CallEnd<T, F, L, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallEnd")
             .field("failed_at", &self.failed_at)
@@ -107,10 +132,20 @@ impl<T, F, N, X> fmt::Debug for CallEnd<T, F, N, X> {
     }
 }
 
-/// A step that was called, on the undo stack: what its compensation needs, or nothing if there is nothing to undo.
+/// A step that was done: what its compensation needs.
 pub struct Called<'run, S: Step> {
-    pub(super) services: &'run S::Services,
-    pub(super) kept: Option<<S::Kind as StepKind>::Kept<S::Output>>,
+    services: &'run S::Services,
+    kept: <S::Kind as StepKind>::Kept<S::Output>,
+}
+
+impl<'run, S: Step> Called<'run, S> {
+    #[inline]
+    fn new(services: &'run S::Services, output: &S::Output) -> Self {
+        Self {
+            services,
+            kept: <S::Kind as StepKind>::keep(output),
+        }
+    }
 }
 
 impl<S: Step> fmt::Debug for Called<'_, S> {
@@ -121,89 +156,217 @@ impl<S: Step> fmt::Debug for Called<'_, S> {
     }
 }
 
-impl<'run, S: Step, E: Engine> Callable<'run, E> for Call<'run, '_, S> {
+impl<S: Step> Entry for Called<'_, S> {
+    const PART: StepMeta = S::META;
+
+    #[inline]
+    fn undo<'a>(
+        &'a self,
+        place: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send> {
+        let output = <S::Kind as StepKind>::kept::<S::Output>(&self.kept)?;
+        Some(S::compensate(Context::at(self.services, place), output))
+    }
+}
+
+impl<S: Step, E: Engine> Undo<E> for Called<'_, S> {
+    #[inline]
+    fn left(&self) -> Left<'_, E> {
+        match const { S::META.kind } {
+            Kind::Compensatable => Left::Step(self),
+            Kind::NothingToUndo => Left::Nothing,
+            Kind::Pivot | Kind::Retriable => Left::Closed,
+        }
+    }
+}
+
+impl<S: Step> Compensate for Called<'_, S> {
+    fn compensate<'a>(&'a self, place: &'a dyn Place) -> BoxFuture<'a, Result<(), String>> {
+        match self.undo(place) {
+            Some(undo) => Box::pin(undo),
+            None => nothing(),
+        }
+    }
+}
+
+/// A step that is called: its services and its inputs.
+pub struct Calling<'run, 'args, S: Step> {
+    services: &'run S::Services,
+    args: S::Args<'args>,
+}
+
+impl<'run, 'args, S: Step> Calling<'run, 'args, S> {
+    #[inline]
+    pub(crate) fn new(services: &'run S::Services, args: S::Args<'args>) -> Self {
+        Self { services, args }
+    }
+}
+
+impl<S: Step> fmt::Debug for Calling<'_, '_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calling")
+            .field("step", &S::META.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Step> Action<S::Output, S::Error> for Calling<'_, '_, S> {
+    fn run<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<S::Output, S::Error>> {
+        Box::pin(S::run(Context::at(self.services, place), self.args.clone()))
+    }
+
+    fn resolve<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
+        if const { S::META.resolver.is_none() } {
+            return nothing();
+        }
+        Box::pin(S::resolve(
+            Context::at(self.services, place),
+            self.args.clone(),
+        ))
+    }
+}
+
+/// There is nothing to undo.
+fn nothing() -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(ready(Ok(())))
+}
+
+impl<'run, 'args, S: Step, E: Engine> Callable<'run, E> for Calling<'run, 'args, S> {
     type Part = S;
     type Output = S::Output;
     type Error = S::Error;
+    type Left = (&'run S::Services, Option<S::Output>);
     type Entry = Called<'run, S>;
 
     const IS_STEP: bool = true;
     const IS_SAGA: bool = false;
 
     #[inline]
-    fn done(&self, output: &S::Output) -> Called<'run, S> {
-        Called {
-            services: self.services(),
-            kept: Some(<S::Kind as StepKind>::keep(output)),
-        }
+    fn attempt<'p>(
+        &self,
+        place: &'p dyn Place,
+    ) -> impl Future<Output = Result<S::Output, S::Error>> + Send + use<'p, 'run, 'args, S, E>
+    where
+        'run: 'p,
+    {
+        S::run(Context::at(self.services, place), self.args.clone())
     }
 
     #[inline]
-    fn refused(&self, error: &S::Error) -> Option<Called<'run, S>> {
-        is_definite::<S>(error).then(|| Called {
-            services: self.services(),
-            kept: None,
-        })
+    fn done(&self, output: &S::Output) -> Called<'run, S> {
+        Called::new(self.services, output)
     }
 
-    async fn pursue<'a>(
-        self,
+    #[inline]
+    fn is_settled_by(error: &S::Error) -> bool {
+        let answer = Answer::of_error(error, S::is_transient, S::is_in_doubt);
+        answer.is_definite(&const { S::META })
+    }
+
+    fn left(&self) -> Self::Left {
+        (self.services, None)
+    }
+
+    fn entry(
+        (services, output): Self::Left,
+        returned: Option<&S::Output>,
+    ) -> Option<Called<'run, S>> {
+        let output = output.as_ref().or(returned)?;
+        Some(Called::new(services, output))
+    }
+
+    #[cold]
+    fn pursue<'a>(
+        &mut self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        first: Option<Attempted<S::Output, S::Error>>,
+        first: First<'run, Self, E>,
         errors: ErrorRecord<S::Error>,
-        ends: bool,
-    ) -> EndOf<'run, Self, E>
+    ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
         Self: 'a,
         'run: 'a,
     {
-        let services = self.services();
-        let args = self.into_args();
-        let end = engine.step::<S>(calls, services, args, first, errors).await;
-        match end {
-            StepEnd::Done(output) => CallEnd {
-                called: Some(Called {
-                    services,
-                    kept: Some(<S::Kind as StepKind>::keep(&output)),
-                }),
-                settled: Vec::new(),
-                failed_at: None,
-                returned: Ok(Ok(output)),
-            },
-            StepEnd::Refused(error) => CallEnd {
-                called: Some(Called {
-                    services,
-                    kept: None,
-                }),
-                settled: Vec::new(),
-                failed_at: None,
-                returned: Ok(Err(error)),
-            },
-            StepEnd::Stopped(stopped) => {
-                let Stopped { why, settlement } = *stopped;
-                let nothing_left = matches!(settlement, Settlement::Nothing | Settlement::Resolved);
-                let (output, settled) = settlement.into_parts(path(calls.scope(), S::META.name));
-                let kept = output.map(|output| <S::Kind as StepKind>::keep(&output));
-                CallEnd {
-                    called: Some(Called { services, kept }),
-                    settled: settled.into_iter().collect(),
-                    failed_at: None,
-                    returned: match why.into_stop() {
-                        Ok(error) if ends || nothing_left => Ok(Err(error)),
-                        Ok(error) => Err(Stop::Cause(Cause::InDoubt {
-                            message: error.to_string(),
-                        })),
-                        Err(cause) => Err(Stop::Cause(cause)),
-                    },
-                }
-            }
-            StepEnd::Suspended(suspension) => CallEnd {
-                called: None,
-                settled: Vec::new(),
-                failed_at: None,
-                returned: Err(Stop::Suspended(suspension)),
-            },
+        let again = Self::new(self.services, self.args.clone());
+        let rules = Rules::of::<S>();
+        begin(
+            engine,
+            calls,
+            self.services,
+            Box::new(again),
+            rules,
+            errors,
+            first,
+        )
+    }
+}
+
+/// Begins to pursue a step. Only what is above this is compiled for each step.
+fn begin<'a, 'run, E, V, T, F>(
+    engine: &'run E,
+    calls: &'a dyn Calls,
+    services: &'run V,
+    action: Box<dyn Action<T, F> + 'a>,
+    rules: Rules<F>,
+    errors: ErrorRecord<F>,
+    first: Option<Attempted<T, F>>,
+) -> BoxFuture<'a, StepEnded<'run, V, T, F, E::Suspension>>
+where
+    'run: 'a,
+    E: Engine,
+    V: ?Sized + Sync,
+    T: Payload + Send + Sync + 'a,
+    F: Display + Send + 'a,
+{
+    let request = Request::new(action, rules, errors);
+    Box::pin(pursue(engine, calls, services, request, first))
+}
+
+/// How a step ended on the services `V`. It leaves an output behind that the body does not get.
+type StepEnded<'run, V, T, F, X> = CallEnd<T, F, (&'run V, Option<T>), X>;
+
+/// Pursues a step until its outcome is settled.
+async fn pursue<'run, E, V, T, F>(
+    engine: &'run E,
+    calls: &dyn Calls,
+    services: &'run V,
+    mut request: Request<'_, T, F>,
+    first: Option<Attempted<T, F>>,
+) -> StepEnded<'run, V, T, F, E::Suspension>
+where
+    E: Engine,
+    V: ?Sized + Sync,
+    T: Payload + Send + Sync,
+    F: Display + Send,
+{
+    let first = first.map(|first| request.note(first));
+    let end = engine.step(calls, &mut request, first).await;
+    let step = request.meta();
+    let (ends, output, why) = request.into_parts();
+    let settlement = match (end, output, why) {
+        (StepEnd::Suspended(suspension), ..) => {
+            return CallEnd::of((services, None), Err(Stop::Suspended(suspension)));
         }
+        (StepEnd::Done, Some(output), _) => {
+            return CallEnd::of((services, None), Ok(Ok(output)));
+        }
+        (StepEnd::Stopped(settlement), output, Some(why)) => (settlement, output, why),
+        (_, _, Some(why)) => (Settlement::Nothing, None, why),
+        (_, _, None) => unreachable!("a step that is not done is given up for a reason"),
+    };
+    let (settlement, output, why) = settlement;
+    let nothing_left = matches!(settlement, Settlement::Nothing | Settlement::Resolved);
+    let is_done = matches!(settlement, Settlement::Done);
+    let settled = settlement.into_compensation(path(calls.scope(), step.name));
+    let returned = match why.into_stop() {
+        Ok(error) if ends || nothing_left => Ok(Err(error)),
+        Ok(error) => Err(Stop::Cause(Cause::InDoubt {
+            message: error.to_string(),
+        })),
+        Err(cause) => Err(Stop::Cause(cause)),
+    };
+    CallEnd {
+        settled: settled.into_iter().collect(),
+        ..CallEnd::of((services, output.filter(|_| is_done)), returned)
     }
 }

@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::call::{Callable, EndOf};
 use super::group::run_member;
-use super::room::Room;
-use super::undo::Entry;
+use super::slot::Keeps;
 use super::{Run, Stop};
 use crate::engine::Engine;
 use crate::lane::{self, Group};
@@ -69,21 +68,19 @@ impl<C> fmt::Debug for FanOut<C> {
     }
 }
 
-impl<'run, E: Engine, U: Entry, R: Room> Run<'_, 'run, E, U, R>
-where
-    R::Stack<U>: Send + Sync,
-{
+impl<'run, E: Engine> Run<'_, 'run, E> {
     /// Runs the calls of a fan-out until all that have begun have ended.
     #[inline(never)]
-    pub fn fan_out<'a, C, N>(
-        &'a mut self,
-        fan_out: FanOut<C>,
+    pub fn fan_out<'a, C, K>(
+        &'a self,
+        number: usize,
         _: Site<C::Part>,
-        entry: N,
+        fan_out: FanOut<C>,
+        slot: &'a mut K,
     ) -> BoxFuture<'a, Result<Vec<C::Output>, C::Error>>
     where
         C: Callable<'run, E> + 'a,
-        N: Fn(C::Entry) -> U + Send + 'a,
+        K: Keeps<C::Entry>,
     {
         Box::pin(async move {
             match self.run_all(fan_out).await {
@@ -91,7 +88,7 @@ where
                     let count = ends.len();
                     let returned = ends
                         .into_iter()
-                        .map(|end| self.take::<C>(end, true, &entry));
+                        .map(|end| self.take::<C>(number, end, true, slot));
                     // All of them are taken over, also after the first that has failed.
                     let returned: Vec<_> = returned.collect();
                     if !self.watch.stopped.load(Ordering::Relaxed) {
@@ -118,7 +115,7 @@ where
         let (engine, count) = (self.engine, calls.len());
         let member = || lane::Member::new(&const { C::Part::PART }, C::IS_SAGA);
         let members: Vec<_> = std::iter::repeat_with(member).take(count).collect();
-        let group = Group::alike(&self.stack, &members);
+        let group = Group::alike(self, &members);
         engine.begin_group(&group)?;
         let mut ends: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
         let places: Vec<_> = (0..count).map(|index| group.member(index)).collect();

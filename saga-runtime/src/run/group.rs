@@ -5,31 +5,32 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use super::call::{Callable, EndOf, Returned};
-use super::room::Room;
-use super::undo::Entry;
+use super::call::{CallEnd, Callable, EndOf, Returned};
+use super::slot::Keeps;
 use super::{Run, Stop};
+use crate::attempt::{Attempted, caught};
 use crate::engine::{Engine, ErrorRecord};
 use crate::lane::{self, Group};
 use crate::order::Site;
 use crate::part::Part;
-use crate::place::Calls;
+use crate::place::{Attempt, Calls, Position, Role};
 use crate::pursuit::BoxFuture;
 
-/// One member of a group: a call, and what it becomes on the undo stack.
-pub struct Member<C, N> {
+/// One member of a group: a call, the number of its site, and the slot of what it leaves behind.
+pub struct Member<'a, C, K> {
+    number: usize,
     call: C,
-    entry: N,
+    slot: &'a mut K,
 }
 
-impl<C, N> fmt::Debug for Member<C, N> {
+impl<C, K> fmt::Debug for Member<'_, C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member").finish_non_exhaustive()
     }
 }
 
 /// The members of a group, as a tuple.
-pub trait Members<'run, E: Engine, U>: Sized + Send {
+pub trait Members<'run, E: Engine>: Sized + Send {
     /// What the body gets: a result for each of them, at least up to the first that has failed.
     type Returned: Send;
 
@@ -47,35 +48,27 @@ pub trait Members<'run, E: Engine, U>: Sized + Send {
         'run: 'a;
 
     /// Takes over how they ended, in the order of the source.
-    fn take<R: Room>(ends: Self::Ends, run: &mut Run<'_, 'run, E, U, R>) -> Self::Returned
-    where
-        U: Entry,
-        R::Stack<U>: Send + Sync;
+    fn take(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned;
 }
 
-impl<'run, E: Engine, U: Entry, R: Room> Run<'_, 'run, E, U, R>
-where
-    R::Stack<U>: Send + Sync,
-{
+impl<'run, E: Engine> Run<'_, 'run, E> {
     /// A member of a group.
     #[inline]
-    pub fn member<C: Callable<'run, E>, N: FnOnce(C::Entry) -> U>(
+    pub fn member<'a, C: Callable<'run, E>, K: Keeps<C::Entry>>(
         &self,
-        call: C,
+        number: usize,
         _: Site<C::Part>,
-        entry: N,
-    ) -> Member<C, N> {
-        Member { call, entry }
+        call: C,
+        slot: &'a mut K,
+    ) -> Member<'a, C, K> {
+        Member { number, call, slot }
     }
 
     /// Runs the members of a group until all of them have ended.
     #[inline(never)]
-    pub fn group<'a, M: Members<'run, E, U> + 'a>(
-        &'a mut self,
-        members: M,
-    ) -> BoxFuture<'a, M::Returned> {
+    pub fn group<'a, M: Members<'run, E> + 'a>(&'a self, members: M) -> BoxFuture<'a, M::Returned> {
         Box::pin(async move {
-            match members.run(self.engine, &self.stack).await {
+            match members.run(self.engine, self).await {
                 Ok(ends) => {
                     let returned = M::take(ends, self);
                     if !self.watch.stopped.load(Ordering::Relaxed) {
@@ -93,13 +86,20 @@ where
 
 /// A member that runs: its outcome is durable when it ends.
 pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engine>(
-    call: C,
+    mut call: C,
     engine: &'run E,
     calls: &'a dyn Calls,
 ) -> EndOf<'run, C, E> {
-    let mut end = call
-        .pursue(engine, calls, None, ErrorRecord::Text, true)
-        .await;
+    let mut first = None;
+    if C::IS_STEP && engine.trusts_first_attempts() && C::Part::PART.timeout.is_none() {
+        let position = Position::new(calls, &const { C::Part::PART }, calls.count());
+        let place = Attempt::new(position, Role::Action, 1);
+        first = Some(caught(pin!(call.attempt(&place))).await);
+    }
+    let mut end = match first {
+        Some(Attempted::Done(output)) => CallEnd::of(call.left(), Ok(Ok(output))),
+        first => call.pursue(engine, calls, first, ErrorRecord::Text).await,
+    };
     if !end.is_suspended()
         && let Err(suspension) = engine.member_ended().await
     {
@@ -110,13 +110,13 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
 
 macro_rules! groups {
     ($($C:ident $N:ident $index:tt $end:ident $call:ident $member:ident,)+) => {
-        impl<'run, E, U, $($C, $N),+> Members<'run, E, U> for ($(Member<$C, $N>,)+)
+        impl<'s, 'run, E, $($C, $N),+> Members<'run, E> for ($(Member<'s, $C, $N>,)+)
         where
             E: Engine,
-            $($C: Callable<'run, E>, $N: FnOnce($C::Entry) -> U + Send,)+
+            $($C: Callable<'run, E>, $N: Keeps<$C::Entry>,)+
         {
             type Returned = ($(Option<Returned<'run, $C, E>>,)+);
-            type Ends = ($((EndOf<'run, $C, E>, $N),)+);
+            type Ends = ($((EndOf<'run, $C, E>, usize, &'s mut $N),)+);
 
             async fn run<'a>(
                 self,
@@ -139,16 +139,12 @@ macro_rules! groups {
                 }
                 $(let $end = $end.expect("a member that has ended");)+
                 engine.end_group(&group, false $(|| $end.is_suspended())+);
-                Ok(($(($end, self.$index.entry),)+))
+                Ok(($(($end, self.$index.number, self.$index.slot),)+))
             }
 
-            fn take<R: Room>(ends: Self::Ends, run: &mut Run<'_, 'run, E, U, R>) -> Self::Returned
-            where
-                U: Entry,
-                R::Stack<U>: Send + Sync,
-            {
-                $(let (end, entry) = ends.$index;
-                let $end = run.take::<$C>(end, true, entry);)+
+            fn take(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned {
+                $(let (end, number, slot) = ends.$index;
+                let $end = run.take::<$C>(number, end, true, slot);)+
                 ($($end,)+)
             }
         }

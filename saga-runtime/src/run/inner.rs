@@ -1,22 +1,24 @@
 //! Sagas that are called by other sagas: their steps are steps of the outermost one.
 
 use std::fmt;
-use std::future::{Pending, pending};
+use std::future::{Ready, pending, ready};
+use std::marker::PhantomData;
 use std::mem;
 
-use super::call::{CallEnd, Callable, EndOf};
+use super::call::{CallEnd, Callable, EndOf, First};
+use super::end::reason;
 use super::plan::{Input, Start};
-use super::room::{Room, Stack};
-use super::undo::{Entries, Entry, Undo, Unwind, Unwinding, Unwound};
+use super::record::Record;
+use super::slot::Slots;
+use super::undo::{Ended, Entry, Left, Undo, Unwinding, Unwound};
 use super::watch::Forward;
 use super::{Run, Stop};
-use crate::attempt::Attempted;
 use crate::context::Context;
 use crate::engine::{Engine, ErrorRecord};
 use crate::error::Cause;
 use crate::lane::Scope;
 use crate::part::Part;
-use crate::place::{Calls, Lane, Place};
+use crate::place::{Calls, Instance, Lane, Place};
 use crate::pursuit::BoxFuture;
 use crate::saga::Saga;
 use crate::step::StepMeta;
@@ -27,7 +29,8 @@ use crate::step::StepMeta;
 #[must_use = "a saga does nothing until it is awaited"]
 pub struct SubSaga<'run, G: Saga> {
     services: &'run G::Services,
-    saga: G,
+    /// Until it is begun.
+    saga: Option<G>,
 }
 
 impl<G: Saga> fmt::Debug for SubSaga<'_, G> {
@@ -43,60 +46,100 @@ impl<'run, G: Saga> SubSaga<'run, G> {
     pub fn new(cx: Context<'run, G::Services>, saga: G) -> Self {
         Self {
             services: cx.services(),
-            saga,
+            saga: Some(saga),
         }
     }
-
-    /// There are no attempts of a saga, only of its steps.
-    #[doc(hidden)]
-    pub fn attempt<P: Place>(&self, _: &P) -> Pending<Result<G::Output, G::Error>> {
-        pending()
-    }
 }
 
-/// A saga that was called, on the undo stack of another one.
-pub struct Inner<'run, E> {
-    meta: &'static StepMeta,
-    is_done: bool,
-    scope: &'run Scope,
-    entries: Box<dyn Unwind<E> + 'run>,
+/// A saga that was called, in a run of another one on the engine `E`.
+pub struct Inner<'run, E: Engine, G> {
+    left: Box<dyn Inside<E> + 'run>,
+    saga: PhantomData<fn() -> G>,
 }
 
-impl<E> fmt::Debug for Inner<'_, E> {
+impl<E: Engine, G> fmt::Debug for Inner<'_, E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner")
-            .field("scope", &self.scope)
-            .finish_non_exhaustive()
+        f.debug_struct("Inner").finish_non_exhaustive()
     }
 }
 
-impl<E: Engine> Entry for Inner<'_, E> {
-    fn part(&self) -> &'static StepMeta {
-        self.meta
-    }
+impl<E: Engine, G: Saga + Part> Entry for Inner<'_, E, G> {
+    const PART: StepMeta = G::PART;
 
-    fn was_done(&self) -> bool {
-        self.is_done
+    /// It is undone in another way: see [`Left::Saga`].
+    fn undo<'a>(
+        &'a self,
+        _: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send> {
+        None::<Ready<_>>
+    }
+}
+
+impl<E: Engine, G: Saga + Part> Undo<E> for Inner<'_, E, G> {
+    fn left(&self) -> Left<'_, E> {
+        Left::Saga(&*self.left)
+    }
+}
+
+/// What is left of a saga that was called by another one.
+pub trait Inside<E: Engine>: Send + Sync {
+    /// Compensates what was done, if that is needed.
+    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>>;
+
+    /// Whether something of it is done and can't be undone.
+    fn closes(&self) -> bool;
+
+    /// Whether what was called last can't be undone once it is done.
+    fn may_close(&self) -> bool;
+}
+
+/// A saga that was called by another one and has ended: its calls, and what they have left behind.
+struct EndedInside<'run, E: Engine, L> {
+    engine: &'run E,
+    scope: &'run Scope,
+    called: Record,
+    slots: L,
+}
+
+impl<E: Engine, L: Slots<E>> EndedInside<'_, E, L> {
+    fn ended(&self) -> Ended<'_, E, L> {
+        Ended {
+            engine: self.engine,
+            calls: self,
+            slots: &self.slots,
+        }
+    }
+}
+
+impl<E: Engine, L: Slots<E>> Inside<E> for EndedInside<'_, E, L> {
+    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>> {
+        Box::pin(async move { unwinding.run(&self.ended(), self.called.backward()).await })
     }
 
     fn closes(&self) -> bool {
-        self.entries.closes()
+        self.ended().closes(self.called.backward())
     }
 
     fn may_close(&self) -> bool {
-        self.entries.may_close()
+        self.ended().may_close(self.called.backward())
     }
 }
 
-impl<E: Engine> Undo<E> for Inner<'_, E> {
-    async fn unwind<'a>(
-        &'a self,
-        engine: &'a E,
-        _: &'a dyn Calls,
-        _: usize,
-        unwinding: &'a mut Unwinding,
-    ) -> Unwound<E> {
-        self.entries.unwind(engine, self.scope, unwinding).await
+impl<E: Engine, L: Slots<E>> Calls for EndedInside<'_, E, L> {
+    fn instance(&self) -> &Instance {
+        self.engine.instance()
+    }
+
+    fn count(&self) -> usize {
+        self.called.count()
+    }
+
+    fn name(&self, index: usize) -> &'static str {
+        L::part(self.called.site(index)).name
+    }
+
+    fn scope(&self) -> Option<&Scope> {
+        Some(self.scope)
     }
 }
 
@@ -104,37 +147,59 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
     type Part = G;
     type Output = G::Output;
     type Error = G::Error;
-    type Entry = Inner<'run, E>;
+    type Left = Option<Inner<'run, E, G>>;
+    type Entry = Inner<'run, E, G>;
 
     const IS_STEP: bool = false;
     const IS_SAGA: bool = true;
 
-    fn done(&self, _: &G::Output) -> Inner<'run, E> {
+    fn attempt<'p>(
+        &self,
+        _: &'p dyn Place,
+    ) -> impl Future<Output = Result<G::Output, G::Error>> + Send + use<'p, 'run, G, E>
+    where
+        'run: 'p,
+    {
+        // There are no attempts of a saga, only of its steps.
+        pending()
+    }
+
+    fn done(&self, _: &G::Output) -> Inner<'run, E, G> {
         unreachable!("the body of a saga makes no attempts of sagas")
     }
 
-    fn refused(&self, _: &G::Error) -> Option<Inner<'run, E>> {
+    fn is_settled_by(_: &G::Error) -> bool {
+        false
+    }
+
+    fn left(&self) -> Self::Left {
         None
     }
 
-    async fn pursue<'a>(
-        self,
+    fn entry(left: Self::Left, _: Option<&G::Output>) -> Option<Inner<'run, E, G>> {
+        left
+    }
+
+    fn pursue<'a>(
+        &mut self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        _: Option<Attempted<G::Output, G::Error>>,
+        _: First<'run, Self, E>,
         _: ErrorRecord<G::Error>,
-        _: bool,
-    ) -> EndOf<'run, Self, E>
+    ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
         Self: 'a,
         'run: 'a,
     {
         let scope = engine.instance().scope_inside(calls, G::META.name);
         if scope.is_too_deep() {
-            return too_deep(scope);
+            return Box::pin(ready(too_deep(scope)));
         }
+        let Some(saga) = self.saga.take() else {
+            return Box::pin(pending());
+        };
         let start = InnerStart(Start {
-            saga: self.saga,
+            saga,
             services: self.services,
             engine,
             lane: Lane {
@@ -142,32 +207,16 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
                 doubt: calls.doubt(),
             },
         });
-        let end = begin(start).await;
-        CallEnd {
-            called: end.called.map(|entries| Inner {
-                meta: &const { G::PART },
-                is_done: matches!(end.returned, Ok(Ok(_))),
-                scope,
-                entries,
-            }),
-            settled: end.settled,
-            failed_at: end.failed_at,
-            returned: end.returned,
-        }
+        // A saga may call itself: the type of its coordinator ends here.
+        Box::pin(G::coordinate::<E, _>(start).future)
     }
 }
 
-/// Erases the type of the coordinator: a saga may call itself.
-fn begin<'a, 'run: 'a, G: Saga, E: Engine>(
-    start: InnerStart<'a, 'run, G, E>,
-) -> BoxFuture<'a, InnerEnd<'run, G, E>> {
-    Box::pin(G::coordinate::<E, _>(start).future)
-}
-
-fn too_deep<T, F, N, X>(scope: &Scope) -> CallEnd<T, F, N, X> {
+fn too_deep<T, F, L, X>(scope: &Scope) -> CallEnd<T, F, Option<L>, X> {
     let message = format!("sagas call one another more than {} deep", Scope::DEEPEST);
     CallEnd {
-        called: None,
+        is_called: false,
+        left: None,
         settled: Vec::new(),
         failed_at: Some(scope.path().to_owned().into()),
         returned: Err(Stop::Cause(Cause::Panicked { message })),
@@ -178,71 +227,73 @@ fn too_deep<T, F, N, X>(scope: &Scope) -> CallEnd<T, F, N, X> {
 #[derive(Debug)]
 pub struct InnerStart<'lane, 'run, G: Saga, E>(Start<'lane, 'run, G, E>);
 
-/// How a saga inside of another one ended; what is left of it is undone by the outermost one.
-type InnerEnd<'run, G, E> = CallEnd<
-    <G as Saga>::Output,
-    <G as Saga>::Error,
-    Box<dyn Unwind<E> + 'run>,
-    <E as Engine>::Suspension,
->;
-
-impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for InnerStart<'lane, 'run, G, E> {
-    type End = InnerEnd<'run, G, E>;
+impl<'lane, 'run, G: Saga + Part, E: Engine> Input<'lane, 'run, G, E>
+    for InnerStart<'lane, 'run, G, E>
+{
+    type End = EndOf<'run, SubSaga<'run, G>, E>;
 
     fn take(self) -> Option<Start<'lane, 'run, G, E>> {
         Some(self.0)
     }
 
-    fn completed<U, R>(run: &mut Run<'_, 'run, E, U, R>, output: G::Output) -> Self::End
-    where
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run,
-    {
-        left(run, Ok(Ok(output)))
+    fn completed<L: Slots<E> + 'run>(
+        run: &mut Run<'_, 'run, E>,
+        slots: &mut L,
+        output: G::Output,
+    ) -> Self::End {
+        left(run, slots, Ok(Ok(output)))
     }
 
-    fn ended<'b, U, R>(
-        run: &'b mut Run<'_, 'run, E, U, R>,
+    fn ended<'a, L: Slots<E> + 'run>(
+        run: &'a mut Run<'_, 'run, E>,
+        slots: &'a mut L,
         body: Forward<Result<G::Output, G::Error>>,
-    ) -> BoxFuture<'b, Self::End>
-    where
-        'run: 'b,
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run,
-    {
+    ) -> impl Future<Output = Self::End> + Send {
         let returned = match body {
             Forward::Returned(returned) => Ok(returned),
             Forward::Panicked(message) => Err(Stop::Cause(Cause::Panicked { message })),
-            Forward::Stopped => Err(run.take_stop()),
+            Forward::Stopped => Err(reason(run.given_up().stop.take())),
         };
-        let end = left(run, returned);
-        Box::pin(std::future::ready(end))
+        ready(left(run, slots, returned))
     }
 }
 
-/// What is left of a saga inside of another one.
-fn left<'run, T, F, E: Engine, U, R>(
-    run: &mut Run<'_, 'run, E, U, R>,
-    returned: Result<Result<T, F>, Stop<E::Suspension>>,
-) -> CallEnd<T, F, Box<dyn Unwind<E> + 'run>, E::Suspension>
+/// What the body of a saga inside of another one gives, or why it ends without its having a say.
+type Given<G, E> =
+    Result<Result<<G as Saga>::Output, <G as Saga>::Error>, Stop<<E as Engine>::Suspension>>;
+
+/// What is left of a saga inside of another one; the outermost one undoes it.
+fn left<'run, G, E, L>(
+    run: &mut Run<'_, 'run, E>,
+    slots: &mut L,
+    returned: Given<G, E>,
+) -> EndOf<'run, SubSaga<'run, G>, E>
 where
-    U: Undo<E> + 'run,
-    R: Room,
-    R::Stack<U>: Send + Sync + 'run,
+    G: Saga + Part,
+    E: Engine,
+    L: Slots<E> + 'run,
 {
-    let failed_at = match &returned {
-        Ok(Ok(_)) => None,
-        _ => run.take_failed_at().or_else(|| {
-            let scope = run.stack.lane.scope;
-            scope.map(|scope| scope.path().to_owned().into())
-        }),
+    let given_up = run.take_given_up();
+    let is_done = matches!(returned, Ok(Ok(_)));
+    let failed_at = if is_done {
+        None
+    } else {
+        let whole = || run.lane.scope.map(|scope| scope.path().to_owned().into());
+        run.failed_at(given_up.failed_at).or_else(whole)
     };
-    let entries = mem::replace(&mut run.stack.entries, <R::Stack<U> as Stack<U>>::EMPTY);
+    let inner = run.lane.scope.map(|scope| Inner {
+        left: Box::new(EndedInside {
+            engine: run.engine,
+            scope,
+            called: mem::take(&mut run.called),
+            slots: mem::replace(slots, L::new()),
+        }) as Box<dyn Inside<E> + 'run>,
+        saga: PhantomData,
+    });
     CallEnd {
-        called: Some(Box::new(Entries::<U, R>::new(entries))),
-        settled: run.given_up.take().map_or_else(Vec::new, |one| one.settled),
+        is_called: true,
+        left: inner,
+        settled: given_up.settled,
         failed_at,
         returned,
     }

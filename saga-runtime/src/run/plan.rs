@@ -3,12 +3,10 @@
 use std::fmt;
 
 use super::Run;
-use super::room::Room;
-use super::undo::Undo;
+use super::slot::Slots;
 use super::watch::Forward;
 use crate::engine::Engine;
 use crate::place::Lane;
-use crate::pursuit::BoxFuture;
 use crate::saga::Saga;
 
 /// What `saga!` generates: how to read the saga's shape, and its coordinator.
@@ -55,22 +53,18 @@ pub trait Input<'lane, 'run, G: Saga, E: Engine>: Sized {
     fn take(self) -> Option<Start<'lane, 'run, G, E>>;
 
     /// Ends the run of a saga that completed.
-    fn completed<U, R>(run: &mut Run<'_, 'run, E, U, R>, output: G::Output) -> Self::End
-    where
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run;
+    fn completed<L: Slots<E> + 'run>(
+        run: &mut Run<'_, 'run, E>,
+        slots: &mut L,
+        output: G::Output,
+    ) -> Self::End;
 
     /// Ends the run of a saga that did not complete.
-    fn ended<'a, U, R>(
-        run: &'a mut Run<'_, 'run, E, U, R>,
+    fn ended<'a, L: Slots<E> + 'run>(
+        run: &'a mut Run<'_, 'run, E>,
+        slots: &'a mut L,
         body: Forward<Result<G::Output, G::Error>>,
-    ) -> BoxFuture<'a, Self::End>
-    where
-        'run: 'a,
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run;
+    ) -> impl Future<Output = Self::End> + Send;
 }
 
 impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Start<'lane, 'run, G, E> {
@@ -82,27 +76,21 @@ impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Start<'lane, 
     }
 
     #[inline]
-    fn completed<U, R>(run: &mut Run<'_, 'run, E, U, R>, output: G::Output) -> Self::End
-    where
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run,
-    {
+    fn completed<L: Slots<E> + 'run>(
+        run: &mut Run<'_, 'run, E>,
+        _: &mut L,
+        output: G::Output,
+    ) -> Self::End {
         run.complete::<G>(output)
     }
 
     #[inline]
-    fn ended<'a, U, R>(
-        run: &'a mut Run<'_, 'run, E, U, R>,
+    fn ended<'a, L: Slots<E> + 'run>(
+        run: &'a mut Run<'_, 'run, E>,
+        slots: &'a mut L,
         body: Forward<Result<G::Output, G::Error>>,
-    ) -> BoxFuture<'a, Self::End>
-    where
-        'run: 'a,
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run,
-    {
-        run.finish::<G>(body)
+    ) -> impl Future<Output = Self::End> + Send {
+        run.finish::<G, L>(slots, body)
     }
 }
 
@@ -117,25 +105,19 @@ impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Unstarted {
         None
     }
 
-    fn completed<U, R>(run: &mut Run<'_, 'run, E, U, R>, output: G::Output) -> Self::End
-    where
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run,
-    {
+    fn completed<L: Slots<E> + 'run>(
+        run: &mut Run<'_, 'run, E>,
+        _: &mut L,
+        output: G::Output,
+    ) -> Self::End {
         run.complete::<G>(output)
     }
 
-    fn ended<'a, U, R>(
-        run: &'a mut Run<'_, 'run, E, U, R>,
+    fn ended<'a, L: Slots<E> + 'run>(
+        run: &'a mut Run<'_, 'run, E>,
+        slots: &'a mut L,
         body: Forward<Result<G::Output, G::Error>>,
-    ) -> BoxFuture<'a, Self::End>
-    where
-        'run: 'a,
-        U: Undo<E> + 'run,
-        R: Room,
-        R::Stack<U>: Send + Sync + 'run,
-    {
-        run.finish::<G>(body)
+    ) -> impl Future<Output = Self::End> + Send {
+        run.finish::<G, L>(slots, body)
     }
 }

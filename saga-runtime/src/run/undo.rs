@@ -1,91 +1,106 @@
-//! The undo stack: what a saga has called, by type, and what their compensations need.
+//! Unwinding: what a saga has called is undone, last first.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::call::Called;
-use super::room::{Room, Stack};
-use crate::compensation::{CompensationOrder, OnCompensationFailure};
-use crate::engine::Engine;
-use crate::error::{Compensation, CompensationOutcome};
-use crate::kind::StepKind;
-use crate::lane::{Doubt, Scope};
-use crate::place::{Calls, Instance, Lane, Position};
-use crate::pursuit::BoxFuture;
-use crate::saga::SagaMeta;
-use crate::step::{Kind, Step, StepMeta};
 use futures_util::future::join_all;
 
-/// One entry of a saga's undo stack: a step or a saga that was called.
+use super::inner::Inside;
+use super::record::{Backward, Past};
+use super::slot::{Parts, Slots};
+use crate::attempt::{Attempted, caught};
+use crate::compensation::{Compensate, CompensationOrder, OnCompensationFailure};
+use crate::engine::Engine;
+use crate::error::{Compensation, CompensationOutcome};
+use crate::place::{Calls, Instance, Place, Position, Role};
+use crate::pursuit::BoxFuture;
+use crate::saga::SagaMeta;
+use crate::step::{Kind, StepMeta};
+
+/// What a run keeps of a call: a step that was done, or a saga that was called.
 pub trait Entry: Send + Sync {
     /// What was called.
-    fn part(&self) -> &'static StepMeta;
+    const PART: StepMeta;
 
-    /// Whether it was done.
-    fn was_done(&self) -> bool;
-
-    /// Whether it is done and can't be undone.
-    #[inline]
-    fn closes(&self) -> bool {
-        self.was_done() && self.may_close()
-    }
-
-    /// Whether it can't be undone once it is done.
-    #[inline]
-    fn may_close(&self) -> bool {
-        matches!(self.part().kind, Kind::Pivot | Kind::Retriable)
-    }
+    /// Compensates it, once, if it is a step that has a compensation.
+    fn undo<'a>(
+        &'a self,
+        place: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send>;
 }
 
-/// An [`Entry`] that can be undone. The macro generates an enum of entries, with a variant per call.
-pub trait Undo<E: Engine>: Entry {
-    /// Compensates what was done, if that is needed; `before` calls came before it.
-    fn unwind<'a>(
-        &'a self,
-        engine: &'a E,
-        calls: &'a dyn Calls,
-        before: usize,
-        unwinding: &'a mut Unwinding,
-    ) -> impl Future<Output = Unwound<E>> + Send;
+/// An [`Entry`], on the engine `E`.
+pub trait Undo<E: Engine>: Send + Sync {
+    /// What is left of it.
+    fn left(&self) -> Left<'_, E>;
+}
+
+/// Whether what is called like this can't be undone once it is done.
+#[must_use]
+pub const fn closes(step: &StepMeta) -> bool {
+    matches!(step.kind, Kind::Pivot | Kind::Retriable)
+}
+
+/// What is left of a call.
+pub enum Left<'a, E> {
+    /// Nothing.
+    Nothing,
+    /// A step that was done and can't be undone.
+    Closed,
+    /// A step that was done and has a compensation.
+    Step(&'a dyn Compensate),
+    /// What a saga has called.
+    Saga(&'a (dyn Inside<E> + 'a)),
+}
+
+impl<E> fmt::Debug for Left<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Closed => "Closed",
+            Self::Step(_) => "Step",
+            Self::Saga(_) => "Saga",
+        })
+    }
 }
 
 /// Nothing, unless the engine lets go of the saga.
 pub type Unwound<E> = Result<(), <E as Engine>::Suspension>;
 
-impl<S: Step> Entry for Called<'_, S> {
-    #[inline]
-    fn part(&self) -> &'static StepMeta {
-        &const { S::META }
-    }
-
-    #[inline]
-    fn was_done(&self) -> bool {
-        self.kept.is_some()
-    }
+/// Calls that have ended, and what they have left behind.
+pub(super) struct Ended<'a, E: Engine, L> {
+    pub(super) engine: &'a E,
+    pub(super) calls: &'a dyn Calls,
+    pub(super) slots: &'a L,
 }
 
-impl<S: Step, E: Engine> Undo<E> for Called<'_, S> {
+impl<'a, E: Engine, L: Slots<E>> Ended<'a, E, L> {
+    /// What this call has left behind, and where it was made.
     #[inline]
-    async fn unwind<'a>(
-        &'a self,
-        engine: &'a E,
-        calls: &'a dyn Calls,
-        before: usize,
-        unwinding: &'a mut Unwinding,
-    ) -> Unwound<E> {
-        let kept = self.kept.as_ref();
-        let Some(output) = kept.and_then(<S::Kind as StepKind>::kept::<S::Output>) else {
-            return Ok(());
-        };
-        let position = Position::new(calls, self.part(), before);
-        let outcome = if unwinding.is_halted {
-            CompensationOutcome::Pending
-        } else {
-            engine
-                .compensate::<S>(position, self.services, output)
-                .await?
-        };
-        unwinding.push(position.name(), outcome);
-        Ok(())
+    fn left(&self, past: &Past) -> (Position<'a>, Left<'a, E>) {
+        let position = Position::new(self.calls, L::part(past.site), past.before);
+        (position, self.slots.left(past.site, past.time))
+    }
+
+    /// Whether something is done and can't be undone.
+    pub(super) fn closes(&self, mut past: impl Iterator<Item = Past>) -> bool {
+        L::CLOSES
+            && past.any(|past| match self.slots.left(past.site, past.time) {
+                Left::Closed => true,
+                Left::Saga(inside) => inside.closes(),
+                Left::Nothing | Left::Step(_) => false,
+            })
+    }
+
+    /// Whether what was called last can't be undone once it is done.
+    pub(super) fn may_close(&self, mut past: impl Iterator<Item = Past>) -> bool {
+        past.next()
+            .is_some_and(|last| match self.slots.left(last.site, last.time) {
+                Left::Saga(inside) => inside.may_close(),
+                _ => closes(L::part(last.site)),
+            })
     }
 }
 
@@ -125,39 +140,74 @@ impl Unwinding {
         self.compensations.push(compensation);
     }
 
-    /// Unwinds these entries, last first or all at the same time.
-    pub(super) async fn run<E: Engine, U: Undo<E>>(
+    /// Unwinds these calls, which are given last first: one after the other, or all at the same time.
+    pub(super) async fn run<E: Engine, L: Slots<E>>(
         &mut self,
-        engine: &E,
-        calls: &dyn Calls,
-        entries: &[U],
+        ended: &Ended<'_, E, L>,
+        past: Backward,
     ) -> Unwound<E> {
-        self.compensations.reserve_exact(entries.len());
+        self.compensations.reserve_exact(past.count_left());
         if self.at_once {
-            return self.run_at_once(engine, calls, entries).await;
+            return self.run_at_once(ended, past.collect()).await;
         }
-        for (index, entry) in entries.iter().enumerate().rev() {
-            entry.unwind(engine, calls, index, self).await?;
+        let trusted = ended.engine.trusts_first_attempts();
+        let place = FirstUndo::new(ended.calls, L::part);
+        for past in past {
+            let (position, step) = match ended.left(&past) {
+                (_, Left::Nothing | Left::Closed) => continue,
+                (_, Left::Saga(inside)) => {
+                    inside.unwind(self).await?;
+                    continue;
+                }
+                (position, Left::Step(step)) => (position, step),
+            };
+            if self.is_halted {
+                self.push(position.name(), CompensationOutcome::Pending);
+                continue;
+            }
+            let mut first = None;
+            if trusted && position.step().compensation_timeout.is_none() {
+                place.set(&past);
+                // In a block, so that a function that panics before it returns its future is caught as well.
+                let undo = pin!(async { ended.slots.undo(past.site, past.time, &place).await });
+                first = Some(caught(undo).await);
+            }
+            let outcome = match first {
+                Some(Attempted::Done(())) => CompensationOutcome::Compensated,
+                first => {
+                    let engine = ended.engine;
+                    Box::pin(engine.compensate(position, step, first)).await?
+                }
+            };
+            self.push(position.name(), outcome);
         }
         Ok(())
     }
 
-    async fn run_at_once<E: Engine, U: Undo<E>>(
+    async fn run_at_once<E: Engine, L: Slots<E>>(
         &mut self,
-        engine: &E,
-        calls: &dyn Calls,
-        entries: &[U],
+        ended: &Ended<'_, E, L>,
+        past: Vec<Past>,
     ) -> Unwound<E> {
         let own = &*self;
-        let running = entries
-            .iter()
-            .enumerate()
-            .rev()
-            .map(|(index, entry)| async move {
-                let mut beside = own.beside();
-                let unwound = entry.unwind(engine, calls, index, &mut beside).await;
-                unwound.map(|()| beside.compensations)
-            });
+        let running = past.iter().map(|past| {
+            let unwinding: BoxFuture<'_, Result<Vec<Compensation>, E::Suspension>> =
+                Box::pin(async move {
+                    let mut beside = own.beside();
+                    match ended.left(past) {
+                        (_, Left::Nothing | Left::Closed) => {}
+                        (_, Left::Saga(inside)) => {
+                            inside.unwind(&mut beside).await?;
+                        }
+                        (position, Left::Step(step)) => {
+                            let outcome = ended.engine.compensate(position, step, None).await?;
+                            beside.push(position.name(), outcome);
+                        }
+                    }
+                    Ok(beside.compensations)
+                });
+            unwinding
+        });
         for compensations in join_all(running).await {
             self.compensations.extend(compensations?);
         }
@@ -165,136 +215,46 @@ impl Unwinding {
     }
 }
 
-/// What a saga has called so far, last first: what has to be undone if it fails.
-pub(super) struct UndoStack<'lane, 'run, U, R: Room> {
-    instance: &'run Instance,
-    pub(super) lane: Lane<'lane, 'run>,
-    pub(super) entries: R::Stack<U>,
+/// The first attempt of a compensation, which the coordinator makes itself where the engine need not see it.
+struct FirstUndo<'a> {
+    calls: &'a dyn Calls,
+    parts: Parts,
+    site: AtomicUsize,
+    before: AtomicUsize,
 }
 
-impl<'lane, 'run, U, R: Room> UndoStack<'lane, 'run, U, R> {
-    #[inline]
-    pub(super) fn new(instance: &'run Instance, lane: Lane<'lane, 'run>) -> Self {
+impl<'a> FirstUndo<'a> {
+    fn new(calls: &'a dyn Calls, parts: Parts) -> Self {
         Self {
-            instance,
-            lane,
-            entries: <R::Stack<U> as Stack<U>>::EMPTY,
+            calls,
+            parts,
+            site: AtomicUsize::new(0),
+            before: AtomicUsize::new(0),
         }
     }
 
-    #[inline]
-    pub(super) fn push(&mut self, entry: U) {
-        self.entries.push(entry);
-    }
-
-    pub(super) fn entries(&self) -> &[U] {
-        self.entries.as_slice()
+    fn set(&self, past: &Past) {
+        self.site.store(past.site, Ordering::Relaxed);
+        self.before.store(past.before, Ordering::Relaxed);
     }
 }
 
-/// The stack knows what was called by type; contexts see only names.
-impl<U: Entry, R: Room> Calls for UndoStack<'_, '_, U, R>
-where
-    R::Stack<U>: Sync,
-{
+impl Place for FirstUndo<'_> {
     fn instance(&self) -> &Instance {
-        self.instance
+        self.calls.instance()
     }
 
-    fn count(&self) -> usize {
-        self.entries().len()
+    fn position(&self) -> Option<Position<'_>> {
+        let step = (self.parts)(self.site.load(Ordering::Relaxed));
+        let before = self.before.load(Ordering::Relaxed);
+        Some(Position::new(self.calls, step, before))
     }
 
-    fn name(&self, index: usize) -> &'static str {
-        self.entries()[index].part().name
+    fn attempt(&self) -> u32 {
+        1
     }
 
-    fn scope(&self) -> Option<&Scope> {
-        self.lane.scope
-    }
-
-    fn doubt(&self) -> Option<&Doubt> {
-        self.lane.doubt
-    }
-}
-
-/// What is left of a saga that was called by another one.
-pub trait Unwind<E: Engine>: Send + Sync {
-    fn unwind<'a>(
-        &'a self,
-        engine: &'a E,
-        scope: &'a Scope,
-        unwinding: &'a mut Unwinding,
-    ) -> BoxFuture<'a, Unwound<E>>;
-
-    /// Whether something of it is done and can't be undone.
-    fn closes(&self) -> bool;
-
-    /// Whether what was called last can't be undone once it is done.
-    fn may_close(&self) -> bool;
-}
-
-/// The entries of a saga that was called by another one.
-pub(super) struct Entries<U, R: Room>(R::Stack<U>);
-
-impl<U, R: Room> Entries<U, R> {
-    pub(super) fn new(entries: R::Stack<U>) -> Self {
-        Self(entries)
-    }
-}
-
-impl<E: Engine, U: Undo<E>, R: Room> Unwind<E> for Entries<U, R>
-where
-    R::Stack<U>: Send + Sync,
-{
-    fn unwind<'a>(
-        &'a self,
-        engine: &'a E,
-        scope: &'a Scope,
-        unwinding: &'a mut Unwinding,
-    ) -> BoxFuture<'a, Unwound<E>> {
-        let entries = self.0.as_slice();
-        let instance = engine.instance();
-        Box::pin(async move {
-            let calls = Past {
-                instance,
-                scope,
-                entries,
-            };
-            unwinding.run(engine, &calls, entries).await
-        })
-    }
-
-    fn closes(&self) -> bool {
-        self.0.as_slice().iter().any(Entry::closes)
-    }
-
-    fn may_close(&self) -> bool {
-        self.0.as_slice().last().is_some_and(Entry::may_close)
-    }
-}
-
-/// The calls of a saga that was called by another one, and has ended.
-struct Past<'a, U> {
-    instance: &'a Instance,
-    scope: &'a Scope,
-    entries: &'a [U],
-}
-
-impl<U: Entry> Calls for Past<'_, U> {
-    fn instance(&self) -> &Instance {
-        self.instance
-    }
-
-    fn count(&self) -> usize {
-        self.entries.len()
-    }
-
-    fn name(&self, index: usize) -> &'static str {
-        self.entries[index].part().name
-    }
-
-    fn scope(&self) -> Option<&Scope> {
-        Some(self.scope)
+    fn role(&self) -> Role {
+        Role::Compensation
     }
 }

@@ -1,17 +1,17 @@
 //! Waits as calls in the body of a saga.
 
 use std::fmt;
-use std::future::{Pending, pending};
+use std::future::{Ready, pending};
 use std::marker::PhantomData;
 
 use super::{Reader, Wait, WaitEnd};
-use crate::attempt::Attempted;
 use crate::engine::{Engine, ErrorRecord};
 use crate::error::Cause;
 use crate::kind;
 use crate::part::Part;
 use crate::place::{Calls, Place};
-use crate::run::{CallEnd, Callable, EndOf, Entry, Stop, Undo, Unwinding, Unwound};
+use crate::pursuit::BoxFuture;
+use crate::run::{CallEnd, Callable, EndOf, Entry, First, Left, Stop, Undo};
 use crate::shape::{Node, Waiting};
 use crate::step::{Kind, StepMeta};
 
@@ -106,12 +106,6 @@ impl<W: Awaited> Waits<W> {
     pub(super) fn new(wait: Wait, reader: W::Reader) -> Self {
         Self { wait, reader }
     }
-
-    /// There are no attempts of a wait.
-    #[doc(hidden)]
-    pub fn attempt<P: Place>(&self, _: &P) -> Pending<Result<W::Output, Never>> {
-        pending()
-    }
 }
 
 /// The error of what does not fail.
@@ -124,29 +118,29 @@ impl fmt::Display for Never {
     }
 }
 
-/// A wait on the undo stack: there is nothing to undo.
-#[derive(Debug)]
-pub struct Waited(&'static StepMeta);
+/// A wait that is over: there is nothing to undo.
+pub struct Waited<W>(PhantomData<fn() -> W>);
 
-impl Entry for Waited {
-    fn part(&self) -> &'static StepMeta {
-        self.0
-    }
-
-    fn was_done(&self) -> bool {
-        true
+impl<W> fmt::Debug for Waited<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waited")
     }
 }
 
-impl<E: Engine> Undo<E> for Waited {
-    async fn unwind<'a>(
+impl<W: Awaited> Entry for Waited<W> {
+    const PART: StepMeta = W::PART;
+
+    fn undo<'a>(
         &'a self,
-        _: &'a E,
-        _: &'a dyn Calls,
-        _: usize,
-        _: &'a mut Unwinding,
-    ) -> Unwound<E> {
-        Ok(())
+        _: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send> {
+        None::<Ready<_>>
+    }
+}
+
+impl<W: Awaited, E: Engine> Undo<E> for Waited<W> {
+    fn left(&self) -> Left<'_, E> {
+        Left::Nothing
     }
 }
 
@@ -154,45 +148,65 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     type Part = W;
     type Output = W::Output;
     type Error = Never;
-    type Entry = Waited;
+    type Left = ();
+    type Entry = Waited<W>;
 
     const IS_STEP: bool = false;
     const IS_SAGA: bool = false;
 
-    fn done(&self, _: &W::Output) -> Waited {
-        Waited(&const { W::PART })
+    fn attempt<'p>(
+        &self,
+        _: &'p dyn Place,
+    ) -> impl Future<Output = Result<W::Output, Never>> + Send + use<'p, 'run, W, E>
+    where
+        'run: 'p,
+    {
+        // There are no attempts of a wait.
+        pending()
     }
 
-    fn refused(&self, error: &Never) -> Option<Waited> {
+    fn done(&self, _: &W::Output) -> Waited<W> {
+        Waited(PhantomData)
+    }
+
+    fn is_settled_by(error: &Never) -> bool {
         match *error {}
     }
 
-    async fn pursue<'a>(
-        self,
+    fn left(&self) {}
+
+    fn entry((): (), _: Option<&W::Output>) -> Option<Waited<W>> {
+        None
+    }
+
+    fn pursue<'a>(
+        &mut self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        _: Option<Attempted<W::Output, Never>>,
+        _: First<'run, Self, E>,
         _: ErrorRecord<Never>,
-        _: bool,
-    ) -> EndOf<'run, Self, E>
+    ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
         Self: 'a,
         'run: 'a,
     {
-        let received = match engine.wait(calls, &const { W::PART }, self.wait).await {
-            WaitEnd::TimedOut => Ok(None),
-            WaitEnd::Received(json) => Ok(Some(json)),
-            WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),
-            WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
-        };
-        let output = received.and_then(|received| {
-            let output = W::output(self.reader, received.as_deref());
-            output.map_err(|error| {
-                let event = self.wait.event.unwrap_or_default();
-                let message = format!("what came with event `{event}` can't be read: {error}");
-                Stop::Cause(Cause::Unreadable { message })
-            })
-        });
-        CallEnd::of(Waited(&const { W::PART }), output)
+        let (wait, reader) = (self.wait, self.reader);
+        Box::pin(async move {
+            let received = match engine.wait(calls, &const { W::PART }, wait).await {
+                WaitEnd::TimedOut => Ok(None),
+                WaitEnd::Received(json) => Ok(Some(json)),
+                WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),
+                WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
+            };
+            let output = received.and_then(|received| {
+                let output = W::output(reader, received.as_deref());
+                output.map_err(|error| {
+                    let event = wait.event.unwrap_or_default();
+                    let message = format!("what came with event `{event}` can't be read: {error}");
+                    Stop::Cause(Cause::Unreadable { message })
+                })
+            });
+            CallEnd::of((), output.map(Ok))
+        })
     }
 }

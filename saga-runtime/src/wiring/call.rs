@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::engine::ErrorRecord;
-use crate::run::SubSaga;
+use crate::run::{Calling, SubSaga};
 use crate::saga::Saga;
 use crate::step::{Call, Step};
 use crate::wait::{Awaited, Never, Waits};
@@ -22,10 +22,10 @@ pub trait StepCall<C> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'run, 'a, S: Step> StepCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
+impl<'run, 'a, S: Step> StepCall<Calling<'run, 'a, S>> for Call<'run, 'a, S> {
     #[inline]
-    fn of(self) -> Self {
-        self
+    fn of(self) -> Calling<'run, 'a, S> {
+        self.in_saga()
     }
 }
 
@@ -51,10 +51,10 @@ pub trait HandledCall<C> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'run, 'a, S: Step> HandledCall<Call<'run, 'a, S>> for Call<'run, 'a, S> {
+impl<'run, 'a, S: Step> HandledCall<Calling<'run, 'a, S>> for Call<'run, 'a, S> {
     #[inline]
-    fn of(self) -> Self {
-        self
+    fn of(self) -> Calling<'run, 'a, S> {
+        self.in_saga()
     }
 }
 
@@ -72,7 +72,7 @@ pub trait Handled {
     type Error;
 }
 
-impl<S: Step> Handled for Call<'_, '_, S> {
+impl<S: Step> Handled for Calling<'_, '_, S> {
     type Error = S::Error;
 }
 

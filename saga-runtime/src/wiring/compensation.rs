@@ -1,9 +1,10 @@
 //! What undoes a step: compensations and resolvers.
 
 use std::fmt::Display;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{self, Poll};
+
+use pin_project_lite::pin_project;
 
 use crate::context::Context;
 
@@ -27,36 +28,51 @@ where
 {
     #[inline]
     fn poll_undone(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<(), String>> {
-        self.poll(cx)
-            .map(|undone| undone.map_err(|error| error.to_string()))
+        match self.poll(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
-/// Runs a resolver.
-///
-/// # Errors
-/// The resolver's error as text.
-#[inline]
-pub async fn resolving(resolver: impl IsCompensation + Send) -> Result<(), String> {
-    let mut resolver = pin!(resolver);
-    poll_fn(|cx| resolver.as_mut().poll_undone(cx)).await
+pin_project! {
+    /// A compensation or a resolver that runs.
+    struct Resolving<C> {
+        #[pin]
+        resolver: C,
+    }
 }
 
-/// Runs a compensation.
-///
-/// # Errors
-/// The compensation's error as text.
+impl<C: IsCompensation> Future for Resolving<C> {
+    type Output = Result<(), String>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        self.project().resolver.poll_undone(cx)
+    }
+}
+
+/// Runs a resolver; its error as text.
+#[inline]
+pub fn resolving<C: IsCompensation + Send>(
+    resolver: C,
+) -> impl Future<Output = Result<(), String>> + Send {
+    Resolving { resolver }
+}
+
+/// Runs a compensation; its error as text.
 // The compensation comes first and `T` is what it takes: then a `&String` goes where a `&str` is taken.
 #[inline]
-pub async fn undoing<'cx, 'a, S, T, C>(
+pub fn undoing<'cx, 'a, S, T, C>(
     compensation: impl FnOnce(Context<'cx, S>, &'a T) -> C,
     cx: Context<'cx, S>,
     output: &'a T,
-) -> Result<(), String>
+) -> impl Future<Output = Result<(), String>> + Send
 where
     S: ?Sized,
     T: ?Sized,
     C: IsCompensation + Send,
 {
-    resolving(compensation(cx, output)).await
+    resolving(compensation(cx, output))
 }
