@@ -125,7 +125,7 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// One attempt of the step `S`.
-pub(crate) async fn attempt_step<S: Step>(
+pub async fn attempt_step<S: Step>(
     services: &S::Services,
     place: &dyn Place,
     args: S::Args<'_>,

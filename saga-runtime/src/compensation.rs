@@ -12,15 +12,27 @@ use crate::step::Step;
 use crate::telemetry;
 
 /// Something that is undone, one attempt at a time, without knowing its types.
-pub(crate) trait Undoing: Send {
+pub trait Undoing: Send {
+    /// Attempts it once.
     fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>>;
 }
 
 /// The compensation of one step that was done.
-pub(crate) struct Compensating<'a, S: Step> {
-    pub(crate) services: &'a S::Services,
-    pub(crate) output: &'a S::Output,
-    pub(crate) limit: Option<Duration>,
+pub struct Compensating<'a, S: Step> {
+    /// What it needs.
+    pub services: &'a S::Services,
+    /// What the step was done with.
+    pub output: &'a S::Output,
+    /// The longest that one attempt may take.
+    pub limit: Option<Duration>,
+}
+
+impl<S: Step> fmt::Debug for Compensating<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compensating")
+            .field("step", &S::META.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: Step> Undoing for Compensating<'_, S> {
@@ -35,10 +47,13 @@ impl<S: Step> Undoing for Compensating<'_, S> {
 }
 
 /// How undoing ended: after how many attempts, and with what.
-pub(crate) type Undone = (u32, Result<(), CompensationFailure>);
+pub type Undone = (u32, Result<(), CompensationFailure>);
 
 /// Attempts to undo by the policy `retry`; goes on after the `first` attempt, if that was made.
-pub(crate) async fn undo<X>(
+///
+/// # Errors
+/// Why the engine lets go of the saga instead.
+pub async fn undo<X>(
     undoing: &mut dyn Undoing,
     position: Position<'_>,
     retry: RetryPolicy,

@@ -6,14 +6,17 @@ use crate::step::{Kind, Step};
 
 /// How an attempt ended, as far as the decision cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
+    /// It is done.
     Done,
-    /// Nothing has happened. `transient`: another attempt may help.
+    /// Nothing has happened.
     Refused {
+        /// Whether another attempt may help.
         transient: bool,
     },
     /// It is open what has happened.
     InDoubt {
+        /// Whether another attempt may help.
         transient: bool,
     },
 }
@@ -21,7 +24,8 @@ pub(crate) enum Answer {
 impl Answer {
     /// What this error of the step `S` means.
     #[inline]
-    pub(crate) fn of_error<S: Step>(error: &S::Error) -> Self {
+    #[must_use]
+    pub fn of_error<S: Step>(error: &S::Error) -> Self {
         let transient = says(S::is_transient, error, false);
         if says(S::is_in_doubt, error, true) {
             Self::InDoubt { transient }

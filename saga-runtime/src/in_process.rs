@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
+use crate::asking::Directly;
 use crate::attempt::{Attempted, attempt_step, caught};
 use crate::compensation::{Compensating, undo};
 use crate::context::Context;
@@ -164,7 +165,10 @@ impl Engine for Effects {
                     services,
                     errors,
                 };
-                pursuit.run(self, args, Begin::After(other)).await.0
+                pursuit
+                    .run(&Directly::NEW, self, args, Begin::After(other))
+                    .await
+                    .0
             }
         };
         let StepEnd::Done(output) = end else {

@@ -67,6 +67,7 @@
 //! * **In process, survival.** A saga on [`InProcess`] ends with its process or its future.
 
 mod arena;
+mod asking;
 mod attempt;
 mod compensation;
 mod context;
@@ -74,6 +75,7 @@ mod control;
 pub mod coordinator;
 mod decision;
 mod engine;
+pub mod engines;
 mod error;
 mod history;
 mod id;

@@ -5,7 +5,8 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::attempt::{Attempted, attempt_step, attempt_undo};
+use crate::asking::{Asked, Asking, Outcome, Phase};
+use crate::attempt::{Attempted, attempt_undo};
 use crate::compensation::{CompensationFailure, Undoing, undo};
 use crate::context::Context;
 use crate::control::Interruption;
@@ -16,11 +17,12 @@ use crate::place::{Attempt, Position, Role};
 use crate::step::{Kind, Step, StepMeta};
 use crate::telemetry;
 
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A future whose type nobody has to know.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
 /// settled. `X` is why it can let go of the saga.
-pub(crate) trait Surroundings<X>: Sync {
+pub trait Surroundings<X>: Sync {
     /// The longest that an attempt may take, of a step or a compensation that says `own`.
     fn limit(&self, own: Option<Duration>) -> Option<Duration>;
 
@@ -40,7 +42,10 @@ pub(crate) trait Surroundings<X>: Sync {
 }
 
 /// Where the pursuit of a step begins.
-pub(crate) enum Begin<T, E> {
+#[derive(Debug)]
+pub enum Begin<T, E> {
+    /// Nothing is known about it: what is asked for its attempts knows more.
+    Request,
     /// Its first attempt has ended like this.
     After(Attempted<T, E>),
     /// An earlier process may have requested it, and the answer is lost.
@@ -52,21 +57,34 @@ pub(crate) enum Begin<T, E> {
 }
 
 /// What a pursuit works on.
-pub(crate) struct Pursuit<'a, S: Step> {
-    pub(crate) position: Position<'a>,
-    pub(crate) services: &'a S::Services,
-    pub(crate) errors: ErrorRecord<S::Error>,
+pub struct Pursuit<'a, S: Step> {
+    /// The call of the step.
+    pub position: Position<'a>,
+    /// What it needs.
+    pub services: &'a S::Services,
+    /// How its refusal is written down.
+    pub errors: ErrorRecord<S::Error>,
+}
+
+impl<S: Step> std::fmt::Debug for Pursuit<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pursuit")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: Step> Pursuit<'_, S> {
-    /// Pursues the step until its outcome is settled; says how often it was attempted as well.
-    pub(crate) async fn run<X>(
+    /// Pursues the step until its outcome is settled; says how often it was attempted as well. `asking` makes its attempts.
+    pub async fn run<X: Send>(
         self,
+        asking: &impl Asking<Suspension = X>,
         around: &dyn Surroundings<X>,
         args: S::Args<'_>,
         begin: Begin<S::Output, S::Error>,
     ) -> (StepEnd<S::Output, S::Error, X>, u32) {
-        let mut step = Pursued::<S> {
+        let mut step = Pursued::<S, _> {
+            asking,
             services: self.services,
             args,
             errors: self.errors,
@@ -77,6 +95,7 @@ impl<S: Step> Pursuit<'_, S> {
         };
         let from = match begin {
             Begin::After(first) => From::After(step.note(first)),
+            Begin::Request => From::Request,
             Begin::InDoubt => From::InDoubt,
             Begin::Interrupted(interruption) => {
                 step.why = Some(Why::Interrupted(interruption));
@@ -99,6 +118,7 @@ impl<S: Step> Pursuit<'_, S> {
 
 /// [`Begin`], without the values.
 enum From {
+    Request,
     After(Answer),
     InDoubt,
     Interrupted(Interruption),
@@ -123,8 +143,8 @@ enum Settled {
     Unresolved(CompensationFailure),
 }
 
-async fn settle<X>(
-    step: &mut dyn Attempts,
+async fn settle<X: Send>(
+    step: &mut dyn Attempts<X>,
     from: From,
     attempts: &mut u32,
     position: Position<'_>,
@@ -132,18 +152,34 @@ async fn settle<X>(
 ) -> Result<End, X> {
     let meta = step.meta();
     // A step that an earlier process may have requested is not known to have refused the first time.
-    let mut may_have_acted = !matches!(from, From::After(_));
+    let mut may_have_acted = !matches!(from, From::Request | From::After(_));
     let is_decided = matches!(from, From::Settling);
     let (next, interruption) = match from {
         From::Settling => (Next::Settle, None),
         From::Interrupted(interruption) => (Next::Settle, Some(interruption)),
-        From::InDoubt | From::After(_) => {
-            let mut answer = match from {
-                From::After(answer) => answer,
-                _ => step.again(position, attempts).await,
+        From::Request | From::InDoubt | From::After(_) => {
+            let mut last = None;
+            let mut heard = match from {
+                From::After(answer) => Heard::from(answer),
+                _ => step.again(position, attempts, Phase::Forward).await?,
             };
             let mut waits = meta.forward_retry().backoffs().peekable();
             loop {
+                may_have_acted |= heard.is_repeated;
+                let answer = match heard.said {
+                    Said::Answer(answer) => answer,
+                    // Nothing is heard of an attempt that may have been made.
+                    Said::Interrupted(interruption) if heard.is_repeated => {
+                        break (Next::Settle, Some(interruption));
+                    }
+                    // It was not made, so the last answer stands.
+                    Said::Interrupted(interruption) => {
+                        let next =
+                            last.map_or(Next::Refuse, |last| after_attempt(meta.kind, last, false));
+                        break (next, Some(interruption));
+                    }
+                };
+                last = Some(answer);
                 may_have_acted |= matches!(answer, Answer::InDoubt { .. });
                 match after_attempt(meta.kind, answer, waits.peek().is_some()) {
                     Next::Proceed => return Ok(End::Done),
@@ -156,7 +192,7 @@ async fn settle<X>(
                             // There is no other attempt, so the last answer stands.
                             break (after_attempt(meta.kind, answer, false), Some(interruption));
                         }
-                        answer = step.again(position, attempts).await;
+                        heard = step.again(position, attempts, Phase::Forward).await?;
                     }
                     next => break (next, None),
                 }
@@ -204,18 +240,20 @@ async fn settle<X>(
 }
 
 /// Attempts the step again, whatever the saga's cancellation or deadline, until the answer is definite.
-async fn ask_again<X>(
-    step: &mut dyn Attempts,
+async fn ask_again<X: Send>(
+    step: &mut dyn Attempts<X>,
     attempts: &mut u32,
     position: Position<'_>,
     around: &dyn Surroundings<X>,
 ) -> Result<Settled, X> {
     let mut waits = step.meta().settling_retry().backoffs();
     loop {
-        match step.again(position, attempts).await {
-            Answer::Done => return Ok(Settled::Done),
-            Answer::Refused { .. } => return Ok(Settled::Nothing),
-            Answer::InDoubt { .. } => {
+        let heard = step.again(position, attempts, Phase::Settling).await?;
+        match heard.said {
+            Said::Answer(Answer::Done) => return Ok(Settled::Done),
+            Said::Answer(Answer::Refused { .. }) => return Ok(Settled::Nothing),
+            // Nothing interrupts this: whoever says so has no answer.
+            Said::Answer(Answer::InDoubt { .. }) | Said::Interrupted(_) => {
                 let Some(wait) = waits.next() else {
                     telemetry::compensation_failed(position, *attempts);
                     let message = step.reason(None).message;
@@ -228,11 +266,37 @@ async fn ask_again<X>(
     }
 }
 
+/// What is heard of an attempt.
+struct Heard {
+    said: Said,
+    /// Whether it may have been made before, and that answer is lost.
+    is_repeated: bool,
+}
+
+impl std::convert::From<Answer> for Heard {
+    fn from(answer: Answer) -> Self {
+        Self {
+            said: Said::Answer(answer),
+            is_repeated: false,
+        }
+    }
+}
+
+/// [`Outcome`], without the values.
+enum Said {
+    Answer(Answer),
+    Interrupted(Interruption),
+}
+
 /// A step whose attempts can be made without knowing its types.
-trait Attempts: Send {
+trait Attempts<X>: Send {
     fn meta(&self) -> &'static StepMeta;
 
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Answer>;
+    fn attempt<'b>(
+        &'b mut self,
+        attempt: Attempt<'b>,
+        phase: Phase,
+    ) -> BoxFuture<'b, Result<Heard, X>>;
 
     fn resolver(&mut self) -> &mut dyn Undoing;
 
@@ -240,16 +304,22 @@ trait Attempts: Send {
     fn reason(&self, interruption: Option<Interruption>) -> Reason;
 }
 
-impl dyn Attempts + '_ {
+impl<X> dyn Attempts<X> + '_ {
     /// The next attempt.
-    async fn again(&mut self, position: Position<'_>, attempts: &mut u32) -> Answer {
+    async fn again(
+        &mut self,
+        position: Position<'_>,
+        attempts: &mut u32,
+        phase: Phase,
+    ) -> Result<Heard, X> {
         *attempts += 1;
-        self.attempt(Attempt::new(position, Role::Action, *attempts))
+        self.attempt(Attempt::new(position, Role::Action, *attempts), phase)
             .await
     }
 }
 
-struct Pursued<'a, 'args, S: Step> {
+struct Pursued<'a, 'args, S: Step, A> {
+    asking: &'a A,
     services: &'a S::Services,
     args: S::Args<'args>,
     errors: ErrorRecord<S::Error>,
@@ -259,7 +329,23 @@ struct Pursued<'a, 'args, S: Step> {
     why: Option<Why<S::Error>>,
 }
 
-impl<S: Step> Pursued<'_, '_, S> {
+impl<S: Step, A> Pursued<'_, '_, S, A> {
+    /// Keeps the value of an attempt that somebody was asked for, and says what it means.
+    fn hear(&mut self, asked: Asked<S::Output, S::Error>) -> Heard {
+        let said = match asked.outcome {
+            Outcome::Attempted(ended) => Said::Answer(self.note(ended)),
+            Outcome::Recorded { answer, why } => {
+                self.why = Some(why);
+                Said::Answer(answer)
+            }
+            Outcome::Interrupted(interruption) => Said::Interrupted(interruption),
+        };
+        Heard {
+            said,
+            is_repeated: asked.is_repeated,
+        }
+    }
+
     /// Keeps the value of an attempt, and says what it means. The last reason to give up is the one that counts.
     fn note(&mut self, ended: Attempted<S::Output, S::Error>) -> Answer {
         let (answer, why) = match ended {
@@ -313,16 +399,24 @@ impl<S: Step> Pursued<'_, '_, S> {
 const OUTPUT: &str = "`note` keeps the output of an attempt that it answers with `Done`";
 const WHY: &str = "`note` keeps the reason of an attempt that it does not answer with `Done`";
 
-impl<S: Step> Attempts for Pursued<'_, '_, S> {
+impl<S: Step, A: Asking> Attempts<A::Suspension> for Pursued<'_, '_, S, A> {
     fn meta(&self) -> &'static StepMeta {
         &const { S::META }
     }
 
-    fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Answer> {
+    fn attempt<'b>(
+        &'b mut self,
+        attempt: Attempt<'b>,
+        phase: Phase,
+    ) -> BoxFuture<'b, Result<Heard, A::Suspension>> {
         Box::pin(async move {
             let args = self.args.clone();
-            let ended = attempt_step::<S>(self.services, &attempt, args, self.limit).await;
-            self.note(ended)
+            let (services, limit, errors) = (self.services, self.limit, self.errors);
+            let asked = self
+                .asking
+                .ask::<S>(attempt, phase, services, args, limit, errors)
+                .await?;
+            Ok(self.hear(asked))
         })
     }
 
@@ -339,13 +433,15 @@ impl<S: Step> Attempts for Pursued<'_, '_, S> {
     }
 }
 
-impl<S: Step> Undoing for Pursued<'_, '_, S> {
+impl<S: Step, A: Asking> Undoing for Pursued<'_, '_, S, A> {
     fn attempt<'b>(&'b mut self, attempt: Attempt<'b>) -> BoxFuture<'b, Result<(), String>> {
-        Box::pin(async move {
-            let cx = Context::new(self.services, &attempt);
-            let args = self.args.clone();
+        let (services, limit) = (self.services, self.undo_limit);
+        let args = self.args.clone();
+        let resolving = async move {
+            let cx = Context::new(services, &attempt);
             let resolve = async { S::resolve(cx, args).await };
-            attempt_undo(&attempt, resolve, self.undo_limit).await
-        })
+            attempt_undo(&attempt, resolve, limit).await
+        };
+        self.asking.undo(attempt, Box::pin(resolving))
     }
 }

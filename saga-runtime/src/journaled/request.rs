@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use super::around::Around;
 use super::note::unrecordable;
 use super::{Journaled, call, stopped_for};
+use crate::asking::Directly;
 use crate::attempt::{Attempted, attempt_step};
 use crate::decision::is_definite;
 use crate::engine::{ErrorRecord, Settlement, StepEnd, Why};
@@ -76,7 +77,7 @@ impl Journaled {
             services,
             errors,
         };
-        let (end, attempts) = pursuit.run(&around, args, begin).await;
+        let (end, attempts) = pursuit.run(&Directly::NEW, &around, args, begin).await;
         let Around {
             call, is_settling, ..
         } = around;
@@ -114,7 +115,9 @@ impl Journaled {
             services,
             errors: ErrorRecord::Text,
         };
-        let (end, attempts) = pursuit.run(&around, args, Begin::InDoubt).await;
+        let (end, attempts) = pursuit
+            .run(&Directly::NEW, &around, args, Begin::InDoubt)
+            .await;
         let step = around.call;
         let (settled, end) = match end {
             StepEnd::Done(output) => match self.payload(&output) {

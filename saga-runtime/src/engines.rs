@@ -1,0 +1,14 @@
+//! What engines outside of this crate are built of: the pursuit of a step, the undoing of one, and what they decide.
+//!
+//! An [`Engine`](crate::Engine) says where an attempt is made and what is written down about it ([`Asking`]), and how long
+//! is waited ([`Surroundings`]). What follows an attempt, how often it is repeated, and how a step in doubt is settled, is
+//! decided here, and is the same on every engine.
+
+pub use crate::asking::{Asked, Asking, Outcome, Phase};
+pub use crate::attempt::attempt_step;
+pub use crate::compensation::{Compensating, Undoing, Undone, undo};
+pub use crate::decision::Answer;
+pub use crate::journal::Reason;
+pub use crate::journaled::{from_json, to_json};
+pub use crate::place::Place;
+pub use crate::pursuit::{Begin, BoxFuture, Pursuit, Surroundings};
