@@ -1,0 +1,168 @@
+//! What is written down about one attempt, as JSON.
+
+use std::time::Duration;
+
+use saga_runtime::engines::{Answer, to_json};
+use saga_runtime::{Attempted, ErrorRecord, Step};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::journal::Written;
+
+/// The largest output that is written down, in bytes of JSON.
+pub(crate) const LIMIT: usize = 8 * 1024 * 1024;
+
+/// One attempt of a step.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) ended: Ended,
+    /// It may have been made before, and that answer is lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) again: bool,
+    /// When it ended, the deadline of the saga had passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) late: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ended {
+    /// With this output.
+    Done(Box<RawValue>),
+    /// With an error.
+    Refused(Refused),
+    TimedOutAfter(Duration),
+    Panicked(String),
+    /// With an output that can't be written down.
+    Unrecordable(String),
+    /// It was not made, because the deadline of the saga had passed.
+    DeadlineExceeded(()),
+    /// It was not made, because the saga was cancelled.
+    NotMade(()),
+    /// The saga was cancelled while it was under way, and nobody heard the answer.
+    Lost(()),
+}
+
+/// The error of an attempt.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) message: String,
+    /// Whether another attempt may help.
+    pub(crate) transient: bool,
+    /// Whether it is open what has happened.
+    pub(crate) in_doubt: bool,
+    /// The whole error, if the saga handles it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Box<RawValue>>,
+    /// Why it can't be written down whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unwritten: Option<String>,
+}
+
+impl Refused {
+    pub(crate) fn answer(&self) -> Answer {
+        let transient = self.transient;
+        if self.in_doubt {
+            Answer::InDoubt { transient }
+        } else {
+            Answer::Refused { transient }
+        }
+    }
+}
+
+impl Record {
+    pub(crate) fn new(ended: Ended) -> Self {
+        Self {
+            ended,
+            again: false,
+            late: false,
+        }
+    }
+
+    pub(crate) fn write(&self) -> Written {
+        serde_json::to_vec(self).expect("it has only text, numbers and JSON")
+    }
+}
+
+impl Ended {
+    /// How the attempt of the step `S` ended.
+    pub(crate) fn of<S: Step>(
+        attempted: &Attempted<S::Output, S::Error>,
+        errors: ErrorRecord<S::Error>,
+    ) -> Self {
+        match attempted {
+            Attempted::Done(output) => {
+                let json = to_json(output, LIMIT);
+                let json = json.and_then(|json| raw(json).map_err(|error| error.to_string()));
+                json.map_or_else(Self::Unrecordable, Self::Done)
+            }
+            Attempted::Refused(error) => Self::Refused(refused::<S>(error, errors)),
+            Attempted::TimedOut { after } => Self::TimedOutAfter(*after),
+            Attempted::Panicked { message } => Self::Panicked(message.clone()),
+        }
+    }
+
+    /// What went wrong, in words.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Done(_) => "done".to_owned(),
+            Self::Refused(refused) => refused.message.clone(),
+            Self::TimedOutAfter(after) => format!("no answer within {after:?}"),
+            Self::Panicked(message) => format!("panicked: {message}"),
+            Self::Unrecordable(message) => format!("the output can't be written down: {message}"),
+            Self::DeadlineExceeded(()) => "deadline exceeded".to_owned(),
+            Self::NotMade(()) | Self::Lost(()) => "cancelled".to_owned(),
+        }
+    }
+}
+
+fn refused<S: Step>(error: &S::Error, errors: ErrorRecord<S::Error>) -> Refused {
+    let (transient, in_doubt) = match Answer::of_error::<S>(error) {
+        Answer::InDoubt { transient } => (transient, true),
+        Answer::Refused { transient } => (transient, false),
+        Answer::Done => (false, false),
+    };
+    let whole = match errors {
+        ErrorRecord::Text => Ok(None),
+        ErrorRecord::Whole { write, .. } => write(error).and_then(raw).map(Some),
+    };
+    let (error_whole, unwritten) = match whole {
+        Ok(whole) => (whole, None),
+        Err(unwritten) => (None, Some(unwritten.to_string())),
+    };
+    Refused {
+        message: error.to_string(),
+        transient,
+        in_doubt,
+        error: error_whole,
+        unwritten,
+    }
+}
+
+fn raw(json: String) -> serde_json::Result<Box<RawValue>> {
+    RawValue::from_string(json)
+}
+
+/// One attempt of a compensation or a resolver: what went wrong, if something did.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Undo {
+    Done(()),
+    Failed(String),
+    /// Nobody heard the answer, because somebody cancelled the saga once more.
+    Lost(()),
+}
+
+impl Undo {
+    pub(crate) fn write(&self) -> Written {
+        serde_json::to_vec(self).expect("it has only text")
+    }
+}
+
+/// When the saga began.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Beginning {
+    /// In milliseconds since 1970.
+    pub(crate) at: u64,
+}
