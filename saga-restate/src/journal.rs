@@ -53,7 +53,15 @@ impl Journal {
     ) -> Result<Written, Cancelled> {
         let turn = self.turns.queue();
         let mut done = None;
+        let mut has_yielded = false;
         poll_fn(|cx| {
+            // Whatever runs at the same time asks for its turn before this one goes on: if it is replayed, it would not stop
+            // to let them.
+            if !has_yielded {
+                has_yielded = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if turn.has_come(cx) {
                 return Poll::Ready(());
             }

@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const UNTIL_CLOSED: &str = r#"
     data=$1; shift
     "$@" &
+    echo $! > "$data/pid"
     read -r what
     kill -9 $!
     wait
@@ -141,6 +142,13 @@ impl Server {
         }
         let message = String::from_utf8_lossy(&body).into_owned();
         Err(ServerError::Refused { status, message })
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn process_id(&self) -> Option<i32> {
+        let id = std::fs::read_to_string(self.data.path().join("pid")).ok()?;
+        id.trim().parse().ok()
     }
 
     /// Kills it (`SIGKILL`), and waits until it is gone.

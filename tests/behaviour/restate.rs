@@ -1,6 +1,6 @@
 //! The tests of `main.rs` once more on a Restate server: what sagas do does not depend on the engine. What it lacks, and which
 //! tests are left out for that, `engine/restate.rs` says. Left out are the files that are about running in process
-//! as well, and random sagas, which would take too long.
+//! as well.
 
 mod ability;
 mod body;
@@ -14,11 +14,8 @@ mod handled;
 mod in_doubt;
 mod keys;
 mod order;
-#[expect(
-    dead_code,
-    reason = "random sagas, which would take too long here, use more of it"
-)]
 mod participant;
+mod random;
 mod retries;
 mod steps;
 mod timeouts;

@@ -6,6 +6,7 @@ use std::path::Path;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{Event, Journal, Sqlite, State};
 
+use crate::asked::{keys, order};
 use crate::participant::{Participant, Request};
 use crate::sagas::Case;
 
@@ -143,6 +144,7 @@ pub(crate) async fn check(
     Ok(())
 }
 
+<<<<<<< HEAD
 /// Forward in the order of the steps, then backward, and never forward again. In a group, step 2 runs at the same time as
 /// 3 and 4; in a fan-out, each of them as the others.
 fn order(asked: &[&Request], saga: &str) -> Result<(), String> {
@@ -185,6 +187,8 @@ fn keys(asked: &[&Request]) -> Result<(), String> {
     Ok(())
 }
 
+=======
+>>>>>>> f5d654a (tests: sagas on Restate are killed with their process, with the server, and with both)
 pub(crate) fn id(saga: usize) -> SagaId {
     SagaId::new(format!("case-{saga}")).expect("a short text")
 }
@@ -203,6 +207,7 @@ fn requests(folder: &Path) -> Result<Vec<Request>, String> {
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
+<<<<<<< HEAD
 
 #[cfg(test)]
 mod tests {
@@ -232,3 +237,5 @@ mod tests {
         assert!(asked(&[("act", 1), ("act", 2), ("undo", 1), ("act", 2)]).is_err());
     }
 }
+=======
+>>>>>>> f5d654a (tests: sagas on Restate are killed with their process, with the server, and with both)

@@ -3,10 +3,14 @@
 
 use std::time::Duration;
 
+<<<<<<< HEAD
 use saga_runtime::coordinator::{Builder, SubmitError};
 use saga_runtime::{
     Context, Coordinator, EventName, SagaId, event, saga, sleep, step, try_join_all,
 };
+=======
+use saga_runtime::{Context, saga, step};
+>>>>>>> f5d654a (tests: sagas on Restate are killed with their process, with the server, and with both)
 
 use crate::participant::{Effect, Participant, Plan, Refusal, act, resolve, undo};
 
@@ -60,7 +64,7 @@ async fn thank(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refus
 }
 
 saga!(
-    async fn line(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn line(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         if plan.steps > 1 {
             two(cx, plan).await?;
@@ -82,7 +86,7 @@ saga!(
 );
 
 saga!(
-    async fn shipping(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn shipping(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         match two(cx, plan).await {
             Ok(_) => {}
@@ -97,7 +101,7 @@ saga!(
 );
 
 saga!(
-    async fn doubting(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn doubting(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         resolved(cx, plan).await?;
         three(cx, plan).await?;
@@ -115,7 +119,7 @@ saga!(
 );
 
 saga!(
-    async fn grouped(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn grouped(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         try_join!(two(cx, plan), pair(cx, plan))?;
         for _ in 4..plan.steps {
@@ -125,6 +129,7 @@ saga!(
     }
 );
 
+<<<<<<< HEAD
 /// What some sagas wait for.
 pub(crate) const GO: EventName<()> = EventName::new("go");
 
@@ -165,6 +170,8 @@ pub(crate) fn register<J>(builder: Builder<Participant, J>) -> Builder<Participa
         .register::<Spread>()
 }
 
+=======
+>>>>>>> f5d654a (tests: sagas on Restate are killed with their process, with the server, and with both)
 /// Which saga, and what goes wrong in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Case {
@@ -242,6 +249,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     cases
 }
+<<<<<<< HEAD
 
 /// Starts the saga of a case.
 pub(crate) async fn submit(
@@ -258,3 +266,5 @@ pub(crate) async fn submit(
         _ => coordinator.submit(id, Doubting { plan }).await.map(drop),
     }
 }
+=======
+>>>>>>> f5d654a (tests: sagas on Restate are killed with their process, with the server, and with both)

@@ -10,6 +10,9 @@ use crate::participant::Participant;
 /// What it lacks, and why.
 pub(crate) const LACKS: &[(Ability, &str)] = &[];
 
+/// How many random sagas are compared with the model.
+pub(crate) const RANDOM_SAGAS: u32 = 2000;
+
 /// Whether a cancellation takes its time until the engine has heard of it.
 pub(crate) const HEARS_LATER: bool = false;
 

@@ -52,6 +52,9 @@ pub(crate) const LACKS: &[(Ability, &str)] = &[
     ),
 ];
 
+/// How many random sagas are compared with the model.
+pub(crate) const RANDOM_SAGAS: u32 = 30;
+
 /// Whether a cancellation takes its time until the engine has heard of it.
 pub(crate) const HEARS_LATER: bool = true;
 
@@ -111,7 +114,9 @@ async fn run_there<G: Registrable<Participant>>(
         let registered = restate.server.register(&format!("http://{address}")).await;
         registered.expect("it is an endpoint");
         let submitted = restate.client.submit(&id, &saga).await;
-        submitted.expect("nothing is wrong with it")
+        // The second time it waits until the saga has begun, and by that belongs to its process.
+        let begun = restate.client.submit(&id, &saga).await;
+        begun.and(submitted).expect("nothing is wrong with it")
     };
     let waiting = async {
         match handle.wait().await {
