@@ -1,7 +1,7 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart test soak lint doc bench bless
+.PHONY: help demo quickstart test services soak lint doc bench bless
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,7 +12,10 @@ demo: ## run the shop: four services, two dozen orders, a kill, an audit of thei
 quickstart: ## run the smallest example
 	cargo run --package quickstart
 
-test: ## run all tests; they need nothing but Rust
+services: ## install the servers that tests and demos start, into services/node_modules
+	npm ci --prefix services --ignore-scripts --no-audit --no-fund --silent
+
+test: services ## run all tests; they need nothing but Rust and npm
 	cargo test --workspace --no-fail-fast
 
 soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=…, SEED=…)

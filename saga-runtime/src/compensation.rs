@@ -21,7 +21,13 @@ pub trait Compensate: Sync {
 }
 
 /// The compensation of a step.
-pub(crate) struct Compensating<'a>(pub(crate) &'a dyn Compensate);
+pub struct Compensating<'a>(pub &'a dyn Compensate);
+
+impl fmt::Debug for Compensating<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compensating").finish_non_exhaustive()
+    }
+}
 
 impl Undoing for Compensating<'_> {
     fn undo<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
@@ -30,10 +36,13 @@ impl Undoing for Compensating<'_> {
 }
 
 /// How undoing ended: after how many attempts, and with what.
-pub(crate) type Undone = (u32, Result<(), CompensationFailure>);
+pub type Undone = (u32, Result<(), CompensationFailure>);
 
 /// Attempts to undo by the policy of the step; goes on after the `first` attempt, if that was made.
-pub(crate) async fn undo<X>(
+///
+/// # Errors
+/// Why the engine lets go of the saga instead.
+pub async fn undo<X>(
     undoing: &mut dyn Undoing,
     position: Position<'_>,
     first: Option<Attempted<(), String>>,
@@ -44,7 +53,7 @@ pub(crate) async fn undo<X>(
     let mut number = 1;
     let mut ended = match first {
         Some(first) => first.into_result(),
-        None => attempt_undo(undoing, position, number, limit).await,
+        None => attempt_undo(undoing, position, number, limit, around).await,
     };
     let mut waits = step.compensation_retry.backoffs();
     loop {
@@ -57,20 +66,24 @@ pub(crate) async fn undo<X>(
         };
         around.pause(wait).await?;
         number += 1;
-        ended = attempt_undo(undoing, position, number, limit).await;
+        ended = attempt_undo(undoing, position, number, limit, around).await;
     }
 }
 
-async fn attempt_undo(
+async fn attempt_undo<X>(
     undoing: &mut dyn Undoing,
     position: Position<'_>,
     number: u32,
     limit: Option<Duration>,
+    around: &dyn Surroundings<X>,
 ) -> Result<(), String> {
     let place = Attempt::new(position, Role::Compensation, number);
-    // In a block, so that a function that panics before it returns its future is caught as well.
-    let undo = async { undoing.undo(&place).await };
-    attempt(&place, undo, limit).await.into_result()
+    let made = Box::pin(async {
+        // In a block, so that a function that panics before it returns its future is caught as well.
+        let undo = async { undoing.undo(&place).await };
+        attempt(&place, undo, limit).await.into_result()
+    });
+    around.undo(place, made).await
 }
 
 /// A compensation that failed for good: the step's effect may still be there.

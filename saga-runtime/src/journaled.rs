@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use around::Around;
 use lanes::Cursors;
-pub(crate) use payload::{from_json, to_json};
+pub use payload::{from_json, to_json};
 
 use crate::attempt::Attempted;
 use crate::compensation::{Compensate, Compensating, undo};

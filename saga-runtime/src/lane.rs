@@ -122,20 +122,25 @@ impl<'run> Lane<'_, 'run> {
 pub struct Doubt(AtomicBool);
 
 impl Doubt {
-    pub(crate) fn new(in_doubt: bool) -> Self {
+    /// Whether the first call may have been made before.
+    #[must_use]
+    pub fn new(in_doubt: bool) -> Self {
         Self(AtomicBool::new(in_doubt))
     }
 
     /// The call is about to be made: whether it may have been made before.
-    pub(crate) fn take(&self) -> bool {
+    pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 
-    pub(crate) fn set(&self, in_doubt: bool) {
+    /// Says whether the next call may have been made before.
+    pub fn set(&self, in_doubt: bool) {
         self.0.store(in_doubt, Ordering::Relaxed);
     }
 
-    pub(crate) fn get(&self) -> bool {
+    /// Whether the next call may have been made before.
+    #[must_use]
+    pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -171,7 +176,9 @@ impl Member {
         }
     }
 
-    pub(crate) fn doubt(&self) -> &Doubt {
+    /// Whether the first call in it may have been made before.
+    #[must_use]
+    pub fn doubt(&self) -> &Doubt {
         &self.doubt
     }
 
@@ -221,12 +228,15 @@ impl<'a> Group<'a> {
         let _ = self.begun.set(begun);
     }
 
-    pub(crate) fn members(&self) -> &'a [Member] {
+    /// Its members, in the order of the source.
+    #[must_use]
+    pub fn members(&self) -> &'a [Member] {
         self.members
     }
 
     /// The calls before the group.
-    pub(crate) fn before(&self) -> &'a dyn Calls {
+    #[must_use]
+    pub fn before(&self) -> &'a dyn Calls {
         self.calls
     }
 

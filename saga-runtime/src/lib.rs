@@ -74,6 +74,7 @@ mod control;
 pub mod coordinator;
 mod decision;
 mod engine;
+pub mod engines;
 mod error;
 mod history;
 mod id;

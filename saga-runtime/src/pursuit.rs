@@ -13,13 +13,37 @@ use crate::request::Requested;
 use crate::step::Kind;
 use crate::telemetry;
 
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A future whose type nobody has to know.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
 /// settled. `X` is why it can let go of the saga.
-pub(crate) trait Surroundings<X>: Sync {
+pub trait Surroundings<X>: Sync {
     /// The longest that an attempt may take, of a step or a compensation that says `own`.
     fn limit(&self, own: Option<Duration>) -> Option<Duration>;
+
+    /// Makes one attempt of the step, or says what is written down about it, and lets the step take that.
+    fn ask<'b>(
+        &'b self,
+        step: &'b mut dyn Requested,
+        attempt: Attempt<'b>,
+        phase: Phase,
+    ) -> BoxFuture<'b, Result<Heard, X>> {
+        let _ = phase;
+        let limit = self.limit(step.meta().timeout);
+        Box::pin(async move { Ok(Heard::from(step.attempt(&attempt, limit).await)) })
+    }
+
+    /// Makes one attempt of a compensation or a resolver, which is what polling `undoing` does, or says what is written down
+    /// about it.
+    fn undo<'b>(
+        &'b self,
+        attempt: Attempt<'b>,
+        undoing: BoxFuture<'b, Result<(), String>>,
+    ) -> BoxFuture<'b, Result<(), String>> {
+        let _ = attempt;
+        undoing
+    }
 
     /// Waits for `delay` before another attempt forward, or until the saga is interrupted.
     fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, X>>;
@@ -36,8 +60,47 @@ pub(crate) trait Surroundings<X>: Sync {
     ) -> BoxFuture<'a, Result<(), X>>;
 }
 
+/// What an attempt is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// To go forward. It can be interrupted.
+    Forward,
+    /// To find out what an earlier one has done. Nothing interrupts it.
+    Settling,
+}
+
+/// What is heard of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// How it ended.
+    pub said: Said,
+    /// Whether it may have been made before, and that answer is lost.
+    pub is_repeated: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// With this answer.
+    Answer(Answer),
+    /// The saga is interrupted: it was not made, or its answer is lost.
+    Interrupted(Interruption),
+}
+
+impl From<Answer> for Heard {
+    fn from(answer: Answer) -> Self {
+        Self {
+            said: Said::Answer(answer),
+            is_repeated: false,
+        }
+    }
+}
+
 /// Where the pursuit of a step begins.
-pub(crate) enum Begin {
+#[derive(Debug)]
+pub enum Begin {
+    /// Nothing is known about it: who is asked for its attempts knows more.
+    Request,
     /// Its first attempt was answered like this.
     After(Answer),
     /// An earlier process may have requested it, and the answer is lost.
@@ -49,7 +112,7 @@ pub(crate) enum Begin {
 }
 
 /// Pursues the step until its outcome is settled; says how often it was attempted as well.
-pub(crate) async fn pursue<X>(
+pub async fn pursue<X>(
     step: &mut dyn Requested,
     begin: Begin,
     position: Position<'_>,
@@ -72,18 +135,34 @@ async fn settle<X>(
 ) -> Result<StepEnd<X>, X> {
     let meta = step.meta();
     // A step that an earlier process may have requested is not known to have refused the first time.
-    let mut may_have_acted = !matches!(from, Begin::After(_));
+    let mut may_have_acted = !matches!(from, Begin::Request | Begin::After(_));
     let is_decided = matches!(from, Begin::Settling);
     let (next, interruption) = match from {
         Begin::Settling => (Next::Settle, None),
         Begin::Interrupted(interruption) => (Next::Settle, Some(interruption)),
-        Begin::InDoubt | Begin::After(_) => {
-            let mut answer = match from {
-                Begin::After(answer) => answer,
-                _ => again(step, position, attempts, around).await,
+        Begin::Request | Begin::InDoubt | Begin::After(_) => {
+            let mut last = None;
+            let mut heard = match from {
+                Begin::After(answer) => Heard::from(answer),
+                _ => again(step, position, attempts, Phase::Forward, around).await?,
             };
             let mut waits = meta.forward_retry().backoffs().peekable();
             loop {
+                may_have_acted |= heard.is_repeated;
+                let answer = match heard.said {
+                    Said::Answer(answer) => answer,
+                    // Nothing is heard of an attempt that may have been made.
+                    Said::Interrupted(interruption) if heard.is_repeated => {
+                        break (Next::Settle, Some(interruption));
+                    }
+                    // It was not made, so the last answer stands.
+                    Said::Interrupted(interruption) => {
+                        let next =
+                            last.map_or(Next::Refuse, |last| after_attempt(meta.kind, last, false));
+                        break (next, Some(interruption));
+                    }
+                };
+                last = Some(answer);
                 may_have_acted |= matches!(answer, Answer::InDoubt { .. });
                 match after_attempt(meta.kind, answer, waits.peek().is_some()) {
                     Next::Proceed => return Ok(StepEnd::Done),
@@ -96,7 +175,7 @@ async fn settle<X>(
                             // There is no other attempt, so the last answer stands.
                             break (after_attempt(meta.kind, answer, false), Some(interruption));
                         }
-                        answer = again(step, position, attempts, around).await;
+                        heard = again(step, position, attempts, Phase::Forward, around).await?;
                     }
                     next => break (next, None),
                 }
@@ -146,12 +225,12 @@ async fn again<X>(
     step: &mut dyn Requested,
     position: Position<'_>,
     attempts: &mut u32,
+    phase: Phase,
     around: &dyn Surroundings<X>,
-) -> Answer {
+) -> Result<Heard, X> {
     *attempts += 1;
     let attempt = Attempt::new(position, Role::Action, *attempts);
-    let limit = around.limit(position.step().timeout);
-    step.attempt(&attempt, limit).await
+    around.ask(step, attempt, phase).await
 }
 
 /// Attempts the step again, whatever the saga's cancellation or deadline, until the answer is definite.
@@ -163,10 +242,12 @@ async fn ask_again<X>(
 ) -> Result<Settlement, X> {
     let mut waits = step.meta().settling_retry().backoffs();
     loop {
-        match again(step, position, attempts, around).await {
-            Answer::Done => return Ok(Settlement::Done),
-            Answer::Refused { .. } => return Ok(Settlement::Nothing),
-            Answer::InDoubt { .. } => {
+        let heard = again(step, position, attempts, Phase::Settling, around).await?;
+        match heard.said {
+            Said::Answer(Answer::Done) => return Ok(Settlement::Done),
+            Said::Answer(Answer::Refused { .. }) => return Ok(Settlement::Nothing),
+            // Nothing interrupts this: whoever says so has no answer.
+            Said::Answer(Answer::InDoubt { .. }) | Said::Interrupted(_) => {
                 let Some(wait) = waits.next() else {
                     telemetry::compensation_failed(position, *attempts);
                     let message = step.reason().message;

@@ -57,6 +57,18 @@ impl RetryPolicy {
         self.attempts
     }
 
+    /// The first wait, before it is jittered.
+    #[must_use]
+    pub const fn first_wait(&self) -> Duration {
+        self.first
+    }
+
+    /// The longest wait.
+    #[must_use]
+    pub const fn longest_wait(&self) -> Duration {
+        self.longest
+    }
+
     /// The waits between attempts, one fewer than there are attempts, jittered anew each time this is called.
     #[must_use]
     pub fn backoffs(&self) -> Backoffs {

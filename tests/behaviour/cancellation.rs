@@ -6,6 +6,7 @@ use saga_runtime::{Cause, Context, InProcess, SagaError, saga, step};
 use tokio::time::{Instant, advance};
 use tokio_util::sync::CancellationToken;
 
+use crate::ability::{Ability, lacks};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve, ship, thank};
 
@@ -98,6 +99,9 @@ async fn cancelled_after_attempt(
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_before_its_first_step_asks_for_nothing() {
+    if lacks(Ability::CancelsAtOnce) {
+        return;
+    }
     let participant = Participant::new();
     participant.cancellation.cancel();
     let error = participant
@@ -111,6 +115,9 @@ async fn a_saga_that_is_cancelled_before_its_first_step_asks_for_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_between_two_steps_does_not_begin_the_second() {
+    if lacks(Ability::CancelsAtOnce) {
+        return;
+    }
     let participant = Participant::new();
     let error = participant
         .run_cancellable(ChangingOnesMind {})
@@ -123,6 +130,9 @@ async fn a_saga_that_is_cancelled_between_two_steps_does_not_begin_the_second() 
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_ends_before_the_saga_that_is_cancelled_is_undone() {
+    if lacks(Ability::CancelsAtOnce) {
+        return;
+    }
     let participant = Participant::new();
     let error = cancelled_during("book", &participant)
         .await
@@ -197,6 +207,9 @@ async fn a_step_in_doubt_that_waits_for_a_retry_is_settled_when_the_saga_is_canc
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_after_an_attempt_in_doubt_is_believed_when_the_saga_is_cancelled() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let answers = [Answer::Unclear, Answer::Refused];
     let participant = Participant::new().answers("book", answers);
     let error = cancelled_after_attempt(2, &participant)
@@ -327,6 +340,9 @@ saga!(
 
 #[tokio::test(start_paused = true)]
 async fn whichever_comes_first_ends_the_saga_a_cancellation_or_its_deadline() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let participant = Participant::new().answers("book", [Answer::Refused]);
     let (ended, ()) = tokio::join!(participant.run_cancellable(Hurrying {}), async {
         advance(Duration::from_secs(5)).await;

@@ -3,6 +3,7 @@
 //! Nobody watches them here. `watched.rs` is the same once more with a subscriber, and what that one sees: whether there
 //! is one concerns a whole process, and sagas go a shorter way when there is none.
 
+mod ability;
 mod body;
 mod calls;
 mod cancellation;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use saga_runtime::{Cause, Context, SagaError, saga, step};
 
+use crate::ability::{Ability, lacks};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 
 macro_rules! steps {
@@ -207,6 +208,9 @@ async fn a_step_that_timed_out_and_then_refuses_is_not_undone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_never_answers_counts_as_a_failed_compensation_and_the_others_are_undone() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     at_every_position(Manner {
         answers: &[],
         for_ever: Answer::Silent,

@@ -32,6 +32,8 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 pub(crate) struct Participant {
     /// Cancels the sagas that [`Participant::run_cancellable`] runs.
     pub(crate) cancellation: CancellationToken,
+    /// The engine has heard of that.
+    pub(crate) heard: CancellationToken,
     since: Instant,
     state: Arc<Mutex<State>>,
 }
@@ -68,6 +70,7 @@ impl Participant {
         crate::begin();
         Self {
             cancellation: CancellationToken::new(),
+            heard: CancellationToken::new(),
             since: Instant::now(),
             state: Arc::default(),
         }
@@ -169,13 +172,18 @@ impl Participant {
         request: Request,
         act: impl FnOnce(&mut State, &Request) -> T + Send,
     ) -> Result<T, Refusal> {
-        let (answer, hold) = {
+        let (answer, hold, cancels) = {
             let mut state = self.state();
-            if state.comes(&request) {
+            let cancels = state.comes(&request);
+            if cancels {
                 self.cancellation.cancel();
             }
-            (state.answer(&request), state.holds.remove(&request.what))
+            let hold = state.holds.remove(&request.what);
+            (state.answer(&request), hold, cancels)
         };
+        if cancels && engine::HEARS_LATER {
+            self.heard.cancelled().await;
+        }
         match hold {
             Some(hold) => hold.hold().await,
             None => tokio::task::yield_now().await,

@@ -16,9 +16,10 @@ use tokio::runtime::{Builder, Runtime};
 use self::case::{Case, Options, case};
 use self::errand::{Errand, ErrandHalting, ErrandParallel};
 use self::model::{Model, Report};
+use crate::engine;
 use crate::participant::Participant;
 
-const CASES: u32 = 2000;
+const CASES: u32 = engine::RANDOM_SAGAS;
 
 /// A variable with the seed of a run that failed.
 const SEED: &str = "SAGA_TEST_SEED";
@@ -126,6 +127,9 @@ impl Seen {
             cancelled,
             in_doubt,
         } = *self;
+        if CASES < 1000 {
+            return;
+        }
         let few = CASES / 100;
         let all = [completed, compensated, stuck, cancelled];
         assert!(all.iter().all(|count| *count > few), "{self:?}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use saga_runtime::{Cause, Context, saga, step};
 
+use crate::ability::{Ability, lacks};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve, thank};
 
@@ -202,6 +203,9 @@ async fn without_when_every_error_is_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn waits_double_up_to_the_longest_and_stay_within_half_of_it() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     for _ in 0..50 {
         let participant = Participant::new().always("fetch", Answer::Busy);
         participant
@@ -214,6 +218,9 @@ async fn waits_double_up_to_the_longest_and_stay_within_half_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_without_a_backoff_waits_from_100_milliseconds_on() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let participant = Participant::new().always("insist", Answer::Busy);
     participant
         .run(Insisting {})
@@ -225,6 +232,9 @@ async fn a_policy_without_a_backoff_waits_from_100_milliseconds_on() {
 
 #[tokio::test(start_paused = true)]
 async fn sagas_that_failed_together_do_not_come_back_together() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let mut waits = HashSet::new();
     for _ in 0..20 {
         let participant = Participant::new().answers("insist", [Answer::Busy; 6]);
@@ -239,6 +249,9 @@ async fn sagas_that_failed_together_do_not_come_back_together() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retriable_step_is_attempted_until_it_succeeds_whatever_happens() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let failures = [
         Answer::Refused,
         Answer::Panics,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use saga_runtime::{Cause, Context, InProcess, saga, step};
 use tokio::time::{Instant, advance};
 
+use crate::ability::{Ability, lacks};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, ends, undo};
 use crate::steps::{pay, reserve};
 
@@ -37,6 +38,9 @@ saga!(
 
 #[tokio::test(start_paused = true)]
 async fn a_step_without_a_timeout_may_take_a_day() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let participant = Participant::new();
     let hold = participant.holds("reserve");
     let (ended, ()) = tokio::join!(participant.run(Calling {}), async {
@@ -87,6 +91,9 @@ async fn a_step_that_timed_out_says_so_and_after_how_long() {
 
 #[tokio::test(start_paused = true)]
 async fn a_compensation_without_a_timeout_may_take_a_day() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let participant = Participant::new().answers("pay", [Answer::Refused]);
     let hold = participant.holds("undo reserve");
     let (ended, ()) = tokio::join!(participant.run(Calling {}), async {
@@ -116,6 +123,9 @@ async fn a_compensation_that_does_not_answer_in_time_is_attempted_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_compensation_that_never_answers_fails_and_the_others_run() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let participant = Participant::new()
         .answers("pay", [Answer::Refused])
         .always("undo call", Answer::Silent);

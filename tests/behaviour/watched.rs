@@ -1,5 +1,6 @@
 //! The tests of `main.rs` once more, all of them watched by a subscriber, and what is seen then.
 
+mod ability;
 mod body;
 mod calls;
 mod cancellation;

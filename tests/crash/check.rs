@@ -6,6 +6,7 @@ use std::path::Path;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{Event, Journal, Sqlite, State};
 
+use crate::asked::{keys, order};
 use crate::participant::{Participant, Request};
 use crate::sagas::Case;
 
@@ -143,48 +144,6 @@ pub(crate) async fn check(
     Ok(())
 }
 
-/// Forward in the order of the steps, then backward, and never forward again. In a group, step 2 runs at the same time as
-/// 3 and 4; in a fan-out, each of them as the others.
-fn order(asked: &[&Request], saga: &str) -> Result<(), String> {
-    let beside = |one: u32, other: u32| {
-        let together = |step| (2..=4).contains(&step);
-        let in_time = match saga {
-            "grouped" => (one == 2) != (other == 2),
-            "spread" => true,
-            _ => false,
-        };
-        in_time && together(one) && together(other)
-    };
-    let is_in_order = asked.windows(2).all(|pair| {
-        let [before, after] = pair else { return true };
-        match (before.what.as_str(), after.what.as_str()) {
-            ("act", "act") => before.step <= after.step || beside(before.step, after.step),
-            ("act", _) => after.step <= before.step || beside(before.step, after.step),
-            (_, "act") => false,
-            _ => after.step <= before.step,
-        }
-    });
-    if is_in_order {
-        return Ok(());
-    }
-    let asked: Vec<_> = asked.iter().map(|one| (&one.what, one.step)).collect();
-    Err(format!("out of order: {asked:?}"))
-}
-
-/// One key for each thing that is asked, however often it is asked.
-fn keys(asked: &[&Request]) -> Result<(), String> {
-    let mut keys: HashMap<(u32, &str), &str> = HashMap::new();
-    for request in asked {
-        let key = keys
-            .entry((request.step, &request.what))
-            .or_insert(&request.key);
-        if *key != request.key {
-            return Err(format!("asked under `{key}` and under `{}`", request.key));
-        }
-    }
-    Ok(())
-}
-
 pub(crate) fn id(saga: usize) -> SagaId {
     SagaId::new(format!("case-{saga}")).expect("a short text")
 }
@@ -202,33 +161,4 @@ fn requests(folder: &Path) -> Result<Vec<Request>, String> {
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asked(what: &[(&str, u32)]) -> Result<(), String> {
-        let request = |(what, step): &(&str, u32)| Request {
-            saga: "case-0".to_owned(),
-            step: *step,
-            what: (*what).to_owned(),
-            key: format!("{what}/{step}"),
-        };
-        let requests: Vec<_> = what.iter().map(request).collect();
-        order(&requests.iter().collect::<Vec<_>>(), "line")
-    }
-
-    #[test]
-    fn compensations_first_to_last_are_found() {
-        let back = [("act", 1), ("act", 2), ("act", 3), ("undo", 2), ("undo", 1)];
-        assert_eq!(asked(&back), Ok(()));
-        let forth = [("act", 1), ("act", 2), ("act", 3), ("undo", 1), ("undo", 2)];
-        assert!(asked(&forth).is_err());
-    }
-
-    #[test]
-    fn a_step_after_a_compensation_is_found() {
-        assert!(asked(&[("act", 1), ("act", 2), ("undo", 1), ("act", 2)]).is_err());
-    }
 }

@@ -12,11 +12,13 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use clap::Parser;
+use saga_runtime::coordinator::{Builder, SubmitError};
 use saga_runtime::journal::{Filter, Sqlite, State};
 use saga_runtime::{Coordinator, SagaId};
 
 use killing::{Kill, Killing};
 use participant::{Defect, Participant};
+use sagas::{Case, Doubting, Grouped, Line, Shipping, Spread};
 
 #[derive(Parser)]
 struct Arguments {
@@ -65,12 +67,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .max_recoveries(1000)
         // Whatever waits is let go of.
         .patience(Duration::ZERO);
-    let coordinator = sagas::register(builder).start().await?;
+    let coordinator = register(builder).start().await?;
     let cases = sagas::cases();
     let mut ids = Vec::new();
     for number in arguments.cases {
         let id = SagaId::new(format!("case-{number}"))?;
-        sagas::submit(&coordinator, &id, cases[number % cases.len()]).await?;
+        submit(&coordinator, &id, cases[number % cases.len()]).await?;
         ids.push(id);
     }
     while is_open(&coordinator).await? {
@@ -94,4 +96,30 @@ async fn is_open(
     let page = coordinator.list(&Filter::default().limit(1000)).await?;
     let mut states = page.sagas.iter().map(|saga| saga.state);
     Ok(states.any(|state| !state.is_final() && state != State::Stuck))
+}
+
+/// All of them.
+fn register<J>(builder: Builder<Participant, J>) -> Builder<Participant, J> {
+    builder
+        .register::<Line>()
+        .register::<Shipping>()
+        .register::<Doubting>()
+        .register::<Grouped>()
+        .register::<Spread>()
+}
+
+/// Starts the saga of a case.
+async fn submit(
+    coordinator: &Coordinator<Participant>,
+    id: &SagaId,
+    case: Case,
+) -> Result<(), SubmitError> {
+    let plan = case.plan;
+    match case.saga {
+        "line" => coordinator.submit(id, Line { plan }).await.map(drop),
+        "shipping" => coordinator.submit(id, Shipping { plan }).await.map(drop),
+        "spread" => coordinator.submit(id, Spread { plan }).await.map(drop),
+        "grouped" => coordinator.submit(id, Grouped { plan }).await.map(drop),
+        _ => coordinator.submit(id, Doubting { plan }).await.map(drop),
+    }
 }

@@ -1,9 +1,13 @@
 //! Sagas survive `kill -9` anywhere: real processes on a real file are killed at every write and at random, started again
 //! until all has ended, and what the participant was asked is compared with what may be asked.
 
+mod asked;
 mod check;
+#[expect(
+    dead_code,
+    reason = "at moments of the participant, processes are killed on Restate only"
+)]
 mod participant;
-#[expect(dead_code, reason = "the child process runs the sagas")]
 mod sagas;
 
 use std::path::Path;

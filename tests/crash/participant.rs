@@ -79,7 +79,11 @@ pub(crate) struct Request {
 pub(crate) struct Participant {
     database: Mutex<Connection>,
     defect: Option<Defect>,
+    moments: Moments,
 }
+
+/// What happens in the middle of a request: before it takes effect, and after.
+pub(crate) type Moments = Box<dyn Fn() + Send + Sync>;
 
 const TABLES: &str = "
     PRAGMA journal_mode = WAL;
@@ -96,7 +100,16 @@ impl Participant {
         database.busy_timeout(std::time::Duration::from_secs(10))?;
         database.execute_batch(TABLES)?;
         let database = Mutex::new(database);
-        Ok(Self { database, defect })
+        Ok(Self {
+            database,
+            defect,
+            moments: Box::new(|| {}),
+        })
+    }
+
+    /// The same, with something that happens at each of its moments.
+    pub(crate) fn at_each_moment(self, moments: Moments) -> Self {
+        Self { moments, ..self }
     }
 
     fn database(&self) -> MutexGuard<'_, Connection> {
@@ -173,6 +186,7 @@ pub(crate) async fn act(
     let key = cx.key(cx, cx.idempotency_key().into());
     let saga = cx.saga_id().as_str();
     let times = cx.request(saga, step, "act", &key).expect(BROKEN);
+    (cx.moments)();
     tokio::task::yield_now().await;
     let known = cx.answer(&key).expect(BROKEN);
     let answer = match known.as_deref() {
@@ -183,6 +197,7 @@ pub(crate) async fn act(
     if known.is_none() {
         cx.remember(&key, saga, step, answer).expect(BROKEN);
     }
+    (cx.moments)();
     tokio::task::yield_now().await;
     match answer {
         "done" if plan.unclear == Some(step) && times == 1 => Err(Refusal::Unclear),
@@ -201,6 +216,7 @@ pub(crate) async fn undo(cx: Context<'_, Participant>, effect: &Effect) -> Resul
     let times = cx
         .request(cx.saga_id().as_str(), effect.step, "undo", key.as_str())
         .expect(BROKEN);
+    (cx.moments)();
     tokio::task::yield_now().await;
     if effect
         .plan
@@ -212,6 +228,7 @@ pub(crate) async fn undo(cx: Context<'_, Participant>, effect: &Effect) -> Resul
     let action = cx.key(cx, cx.action_key().into());
     cx.remember(&action, cx.saga_id().as_str(), effect.step, "undone")
         .expect(BROKEN);
+    (cx.moments)();
     tokio::task::yield_now().await;
     Ok(())
 }

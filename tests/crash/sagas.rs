@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use saga_runtime::coordinator::{Builder, SubmitError};
-use saga_runtime::{
-    Context, Coordinator, EventName, SagaId, event, saga, sleep, step, try_join_all,
-};
+use saga_runtime::{Context, EventName, event, saga, sleep, step, try_join_all};
 
 use crate::participant::{Effect, Participant, Plan, Refusal, act, resolve, undo};
 
@@ -60,7 +57,7 @@ async fn thank(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refus
 }
 
 saga!(
-    async fn line(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn line(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         if plan.steps > 1 {
             two(cx, plan).await?;
@@ -82,7 +79,7 @@ saga!(
 );
 
 saga!(
-    async fn shipping(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn shipping(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         match two(cx, plan).await {
             Ok(_) => {}
@@ -97,7 +94,7 @@ saga!(
 );
 
 saga!(
-    async fn doubting(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn doubting(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         resolved(cx, plan).await?;
         three(cx, plan).await?;
@@ -115,7 +112,7 @@ saga!(
 );
 
 saga!(
-    async fn grouped(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn grouped(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         try_join!(two(cx, plan), pair(cx, plan))?;
         for _ in 4..plan.steps {
@@ -141,7 +138,7 @@ saga!(
 );
 
 saga!(
-    async fn spread(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
+    pub(crate) async fn spread(cx: Context<'_, Participant>, plan: Plan) -> Result<u32, Refusal> {
         one(cx, plan).await?;
         let begun = cx.now();
         try_join_all(2, 2..5, |number| leg(cx, plan, number)).await?;
@@ -154,16 +151,6 @@ saga!(
         Ok(plan.steps)
     }
 );
-
-/// All of them.
-pub(crate) fn register<J>(builder: Builder<Participant, J>) -> Builder<Participant, J> {
-    builder
-        .register::<Line>()
-        .register::<Shipping>()
-        .register::<Doubting>()
-        .register::<Grouped>()
-        .register::<Spread>()
-}
 
 /// Which saga, and what goes wrong in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,20 +228,4 @@ pub(crate) fn cases() -> Vec<Case> {
         add("spread", plan);
     }
     cases
-}
-
-/// Starts the saga of a case.
-pub(crate) async fn submit(
-    coordinator: &Coordinator<Participant>,
-    id: &SagaId,
-    case: Case,
-) -> Result<(), SubmitError> {
-    let plan = case.plan;
-    match case.saga {
-        "line" => coordinator.submit(id, Line { plan }).await.map(drop),
-        "shipping" => coordinator.submit(id, Shipping { plan }).await.map(drop),
-        "spread" => coordinator.submit(id, Spread { plan }).await.map(drop),
-        "grouped" => coordinator.submit(id, Grouped { plan }).await.map(drop),
-        _ => coordinator.submit(id, Doubting { plan }).await.map(drop),
-    }
 }

@@ -6,7 +6,10 @@ use crate::attempt::message;
 use crate::payload::Payload;
 
 /// A value as JSON, if it is not longer than `limit` bytes. A panic of its own code is an error like any other.
-pub(crate) fn to_json(value: &impl Payload, limit: usize) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn to_json(value: &impl Payload, limit: usize) -> Result<String, String> {
     let write = || {
         let mut json = Vec::with_capacity(64);
         let written = value.write(&mut serde_json::Serializer::new(&mut json));
@@ -21,7 +24,10 @@ pub(crate) fn to_json(value: &impl Payload, limit: usize) -> Result<String, Stri
 }
 
 /// The value that this JSON is. A panic of its own code is an error like any other.
-pub(crate) fn from_json<T: Payload>(json: &str) -> serde_json::Result<T> {
+///
+/// # Errors
+/// If it is no such value.
+pub fn from_json<T: Payload>(json: &str) -> serde_json::Result<T> {
     let read = || {
         let mut reader = serde_json::Deserializer::from_str(json);
         let value = T::read(&mut reader)?;

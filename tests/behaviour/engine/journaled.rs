@@ -5,7 +5,22 @@ use saga_runtime::journal::Memory;
 use saga_runtime::{Coordinator, EventName, SagaError};
 use tokio_util::sync::CancellationToken;
 
+use crate::ability::Ability;
 use crate::participant::Participant;
+
+/// What it lacks, and why.
+pub(crate) const LACKS: &[(Ability, &str)] = &[];
+
+/// How many random sagas are compared with the model.
+pub(crate) const RANDOM_SAGAS: u32 = 2000;
+
+/// Whether a cancellation takes its time until the engine has heard of it.
+pub(crate) const HEARS_LATER: bool = false;
+
+/// What a test knows this id or key as.
+pub(crate) fn known(text: &str) -> String {
+    text.to_owned()
+}
 
 /// Runs `saga` under the id `saga`; `cancellation` cancels it.
 pub(crate) async fn run<G: Registrable<Participant>>(

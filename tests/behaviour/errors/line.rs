@@ -5,6 +5,7 @@ use std::time::Duration;
 use saga_runtime::{CompensationFailure, CompensationOutcome, Context, saga};
 
 use super::{Buying, error_of, guess, wait};
+use crate::ability::{Ability, lacks};
 use crate::participant::{Answer, Participant, Refusal};
 use crate::steps::{pay, reserve, ship};
 
@@ -98,6 +99,9 @@ async fn an_error_of_the_body_names_no_step() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passed_says_so() {
+    if lacks(Ability::TheClockOfTheTest) {
+        return;
+    }
     let participant = Participant::new();
     let hold = participant.holds("reserve");
     let (ended, ()) = tokio::join!(participant.run(Buying { objects: false }), async {

@@ -3,6 +3,8 @@
 use saga_runtime::Context;
 
 use super::state::State;
+use crate::engine::known;
+
 use super::{Effect, Participant, Refusal, Request};
 
 /// Asks for `what`, once per key.
@@ -58,10 +60,10 @@ pub(crate) async fn read(cx: Context<'_, Participant>, what: &str) -> Result<(),
 fn request(cx: Context<'_, Participant>, what: String) -> Request {
     Request {
         what,
-        key: cx.idempotency_key().into(),
-        action_key: cx.action_key().into(),
+        key: known(cx.idempotency_key().as_str()),
+        action_key: known(cx.action_key().as_str()),
         attempt: cx.attempt(),
-        saga_id: cx.saga_id().to_string(),
+        saga_id: known(cx.saga_id().as_str()),
         at: cx.since.elapsed(),
     }
 }

@@ -1,0 +1,180 @@
+//! A client: starts sagas by their ids through Restate's ingress, waits for them, cancels them, sends them events.
+
+mod error;
+mod handle;
+mod http;
+
+use restate_sdk::ingress::{self, RequestExecutor, RequestTarget, SendStatus};
+use saga_runtime::{EventName, InvalidSagaId, Saga, SagaId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::{ClientError, ExecuteError};
+pub use handle::SagaHandle;
+pub use http::{Http, HttpError};
+
+use crate::journal::Written;
+use crate::values::millis;
+use crate::workflow::{BEGAN, Event, INPUT, RUN, SEND};
+
+/// Starts sagas on Restate, and says what has become of them.
+///
+/// It speaks plain HTTP. For TLS, tokens or a proxy give it [a client of the SDK](Self::over).
+pub struct Client<T = Http> {
+    ingress: ingress::Client<T>,
+}
+
+impl<T> Clone for Client<T> {
+    fn clone(&self) -> Self {
+        Self {
+            ingress: self.ingress.clone(),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Client<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client of the Restate server whose ingress is at this address: `http://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    /// If it is no such address.
+    pub fn connect(ingress: &str) -> Result<Self, ClientError> {
+        let address = ingress.parse().map_err(ClientError::address)?;
+        let ingress = ingress::Client::new(address, Http::default());
+        Ok(Self::over(ingress.map_err(ClientError::address)?))
+    }
+}
+
+impl<T> Client<T> {
+    /// A client over this client of the SDK, which may have another transport and a token.
+    #[must_use]
+    pub fn over(ingress: ingress::Client<T>) -> Self {
+        Self { ingress }
+    }
+}
+
+impl<T: RequestExecutor> Client<T> {
+    /// Starts a saga, or finds the one that was started with the same id and the same input. When this returns, Restate has it.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] if the id belongs to a saga with another input. Otherwise Restate could not be reached, and it
+    /// is open if it has the saga: ask again.
+    pub async fn submit<G: Saga + Serialize>(
+        &self,
+        id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
+        saga: &G,
+    ) -> Result<SagaHandle<G, T>, ClientError> {
+        let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
+        let input = serde_json::to_vec(saga).map_err(ClientError::Input)?;
+        let sent = self
+            .request(G::META.name, &id, RUN, input.clone())
+            .header(::http::HeaderName::from_static(BEGAN), millis().into());
+        let sent = sent.send().await.map_err(ClientError::of)?;
+        let handle = SagaHandle::new(self.clone(), id, sent.invocation_handle());
+        if sent.send_status() == SendStatus::PreviouslyAccepted {
+            let known = self.call(G::META.name, handle.id(), INPUT, Written::new());
+            let known = known.await?;
+            let same = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).ok();
+            if same(&known) != same(&input) {
+                return Err(ClientError::Conflict {
+                    saga: G::META.name,
+                    id: handle.id().clone(),
+                });
+            }
+        }
+        Ok(handle)
+    }
+
+    /// Starts a saga and waits for its end.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Failed`] if it failed: the report says where, why, and what has become of every step.
+    pub async fn execute<G: Saga + Serialize>(
+        &self,
+        id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
+        saga: &G,
+    ) -> Result<G::Output, ExecuteError> {
+        self.submit(id, saga).await?.wait().await
+    }
+
+    /// The saga with this id, which somebody has started.
+    ///
+    /// # Errors
+    /// [`ClientError::Unknown`] if nobody has.
+    pub async fn find<G: Saga>(
+        &self,
+        id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
+    ) -> Result<SagaHandle<G, T>, ClientError> {
+        let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
+        let found = self
+            .ingress
+            .lookup_workflow(G::META.name, id.as_str(), None)
+            .await;
+        match found {
+            Ok(invocation) => Ok(SagaHandle::new(self.clone(), id, invocation)),
+            Err(error) => Err(ClientError::of(error).unknown::<G>(&id)),
+        }
+    }
+
+    /// Sends an event to the saga `G` with this id, which ends one wait for it. The saga need not have been started yet.
+    ///
+    /// # Errors
+    /// If Restate can't be reached.
+    pub async fn send<G: Saga, V: Serialize + DeserializeOwned>(
+        &self,
+        id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
+        name: EventName<V>,
+        value: &V,
+    ) -> Result<(), ClientError> {
+        let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
+        self.send_to::<G, V>(&id, name, value).await
+    }
+
+    async fn send_to<G: Saga, V: Serialize + DeserializeOwned>(
+        &self,
+        id: &SagaId,
+        name: EventName<V>,
+        value: &V,
+    ) -> Result<(), ClientError> {
+        let event = Event {
+            name: name.name().to_owned(),
+            at: millis(),
+            value: serde_json::value::to_raw_value(value).map_err(ClientError::Input)?,
+        };
+        let event = serde_json::to_vec(&event).map_err(ClientError::Input)?;
+        self.call(G::META.name, id, SEND, event).await.map(drop)
+    }
+
+    fn request(
+        &self,
+        saga: &str,
+        id: &SagaId,
+        handler: &str,
+        input: Written,
+    ) -> ingress::Request<T, Written, Written> {
+        let target = RequestTarget::Workflow {
+            name: saga.to_owned(),
+            key: id.to_string(),
+            handler: handler.to_owned(),
+        };
+        let json = ::http::HeaderValue::from_static("application/json");
+        self.ingress.request(target, input).content_type(json)
+    }
+
+    async fn call(
+        &self,
+        saga: &str,
+        id: &SagaId,
+        handler: &str,
+        input: Written,
+    ) -> Result<Written, ClientError> {
+        let response = self.request(saga, id, handler, input).call().await;
+        let response = response.map_err(ClientError::of)?;
+        response.into_body().map_err(ClientError::of)
+    }
+}

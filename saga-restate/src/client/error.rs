@@ -1,0 +1,134 @@
+//! What can go wrong between a client and Restate.
+
+use bytes::Bytes;
+use http::StatusCode;
+use restate_sdk::ingress;
+use saga_runtime::{InvalidSagaId, Saga, SagaId};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::report::Report;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why Restate did not do what it was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The text is not the address of an ingress.
+    #[error("not the address of a Restate ingress")]
+    Address(#[source] Source),
+    /// The text is no id of a saga.
+    #[error(transparent)]
+    Id(InvalidSagaId),
+    /// The input can't be written down.
+    #[error("the input can't be written down")]
+    Input(#[source] serde_json::Error),
+    /// The id belongs to a saga with another input.
+    #[error("saga `{saga}` with the id `{id}` was started with another input")]
+    Conflict {
+        /// The durable name of the saga.
+        saga: &'static str,
+        /// The id.
+        id: SagaId,
+    },
+    /// Nobody has started such a saga.
+    #[error("there is no saga `{saga}` with the id `{id}`")]
+    Unknown {
+        /// The durable name of the saga.
+        saga: &'static str,
+        /// The id.
+        id: SagaId,
+    },
+    /// Restate could not be reached, and it is open what it has heard.
+    #[error("Restate can't be reached")]
+    Unreachable(#[source] Source),
+    /// Restate says no.
+    #[error("Restate says {status}: {message}")]
+    Refused {
+        /// The status of its answer.
+        status: u16,
+        /// The text of its answer.
+        message: String,
+    },
+}
+
+/// Why a saga has no result.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExecuteError {
+    /// It failed.
+    #[error(transparent)]
+    Failed(Box<Report>),
+    /// It was killed, or ended in another way that is not its own: nothing is known about its steps, and nothing more is
+    /// compensated.
+    #[error("the saga was ended by Restate: {message}")]
+    Ended {
+        /// What Restate says about it.
+        message: String,
+    },
+    /// The result can't be read.
+    #[error("the result of the saga can't be read")]
+    Result(#[source] serde_json::Error),
+    /// Nothing is known of it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// The body of an answer that is an error.
+#[derive(Deserialize)]
+struct Body {
+    message: String,
+}
+
+fn message(body: &Bytes) -> String {
+    serde_json::from_slice::<Body>(body).map_or_else(
+        |_| String::from_utf8_lossy(body).into_owned(),
+        |body| body.message,
+    )
+}
+
+impl ClientError {
+    pub(super) fn address(error: impl Into<Source>) -> Self {
+        Self::Address(error.into())
+    }
+
+    pub(super) fn of(error: ingress::ClientError) -> Self {
+        match error {
+            ingress::ClientError::Status { status, response } => Self::Refused {
+                status: status.as_u16(),
+                message: message(response.body()),
+            },
+            other => Self::Unreachable(Box::new(other)),
+        }
+    }
+
+    /// The same, if it says that there is no such saga.
+    pub(super) fn unknown<G: Saga>(self, id: &SagaId) -> Self {
+        match self {
+            Self::Refused { status, .. } if status == StatusCode::NOT_FOUND.as_u16() => {
+                Self::Unknown {
+                    saga: G::META.name,
+                    id: id.clone(),
+                }
+            }
+            other => other,
+        }
+    }
+}
+
+impl ExecuteError {
+    /// What an answer says that is not the saga's result.
+    pub(super) fn of(error: ingress::ClientError) -> Self {
+        match ClientError::of(error) {
+            ClientError::Refused { message, status } => match Report::read(&message) {
+                Some(report) => Self::Failed(Box::new(report)),
+                None if status == StatusCode::NOT_FOUND.as_u16() => {
+                    Self::Client(ClientError::Refused { status, message })
+                }
+                None => Self::Ended { message },
+            },
+            other => Self::Client(other),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A saga that was started.
+
+use restate_sdk::ingress::{InvocationHandle, Output, RequestExecutor};
+use saga_runtime::engines::from_json;
+use saga_runtime::{EventName, Saga, SagaId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Client, ClientError, ExecuteError, Http};
+use crate::journal::Written;
+use crate::workflow::CANCEL;
+
+/// A saga on Restate.
+pub struct SagaHandle<G, T = Http> {
+    client: Client<T>,
+    id: SagaId,
+    invocation: InvocationHandle<T, Written>,
+    saga: std::marker::PhantomData<fn() -> G>,
+}
+
+impl<G: Saga, T> std::fmt::Debug for SagaHandle<G, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SagaHandle")
+            .field("saga", &G::META.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
+    pub(super) fn new(
+        client: Client<T>,
+        id: SagaId,
+        invocation: InvocationHandle<T, Written>,
+    ) -> Self {
+        Self {
+            client,
+            id,
+            invocation,
+            saga: std::marker::PhantomData,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &SagaId {
+        &self.id
+    }
+
+    /// The id of its invocation, which Restate's command line and web UI show.
+    #[must_use]
+    pub fn invocation(&self) -> &str {
+        self.invocation.invocation_id()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Failed`] if it failed. If Restate can't be reached, the saga goes on: ask again.
+    pub async fn wait(&self) -> Result<G::Output, ExecuteError> {
+        let ended = self.invocation.attach().await;
+        let ended = ended.map_err(ExecuteError::of)?;
+        result::<G>(ended.body())
+    }
+
+    /// Its result, if it has ended.
+    ///
+    /// # Errors
+    /// As those of [`wait`](Self::wait).
+    pub async fn outcome(&self) -> Result<Option<G::Output>, ExecuteError> {
+        let output = self.invocation.output().await;
+        match output.map_err(ExecuteError::of)?.into_body() {
+            Output::NotReady => Ok(None),
+            Output::Ready(json) => result::<G>(&json).map(Some),
+        }
+    }
+
+    /// Cancels it: the current attempt ends, then what was done is compensated. After the pivot it has no effect.
+    ///
+    /// # Errors
+    /// If it has not begun yet, or Restate can't be reached.
+    pub async fn cancel(&self) -> Result<(), ClientError> {
+        let cancelled = self
+            .client
+            .call(G::META.name, &self.id, CANCEL, Written::new());
+        match cancelled.await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.unknown::<G>(&self.id)),
+        }
+    }
+
+    /// Sends it an event, which ends one wait for it, now or later.
+    ///
+    /// # Errors
+    /// If Restate can't be reached.
+    pub async fn send<V: Serialize + DeserializeOwned>(
+        &self,
+        name: EventName<V>,
+        value: &V,
+    ) -> Result<(), ClientError> {
+        self.client.send_to::<G, V>(&self.id, name, value).await
+    }
+}
+
+fn result<G: Saga>(json: &[u8]) -> Result<G::Output, ExecuteError> {
+    let json = std::str::from_utf8(json).map_err(serde::de::Error::custom);
+    json.and_then(from_json).map_err(ExecuteError::Result)
+}

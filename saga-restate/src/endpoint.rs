@@ -1,0 +1,119 @@
+//! A process that runs sagas for Restate.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use restate_sdk::endpoint as sdk;
+use restate_sdk::http_server::HttpServer;
+use saga_runtime::SagaId;
+use saga_runtime::coordinator::Registrable;
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::engine::Ended;
+use crate::workflow::workflow;
+
+/// Runs sagas for Restate, over HTTP/2.
+///
+/// Restate has to be told once where it is: `restate deployments register http://localhost:9080`. Behind the same address
+/// there may be any number of processes. `GET /health` answers 200.
+pub struct Endpoint<S: ?Sized> {
+    services: Arc<S>,
+    builder: sdk::Builder,
+}
+
+impl<S: ?Sized> std::fmt::Debug for Endpoint<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").finish_non_exhaustive()
+    }
+}
+
+/// Why an endpoint can't serve.
+#[derive(Debug, Error)]
+#[error("can't listen on {address}")]
+#[non_exhaustive]
+pub struct ServeError {
+    /// The address.
+    pub address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// Why a text is not the public key of a Restate server.
+#[derive(Debug, Error)]
+#[error("not a Restate identity key: {0}")]
+pub struct InvalidIdentityKey(String);
+
+impl<S: Send + Sync + 'static> Endpoint<S> {
+    /// An endpoint whose sagas use these services.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn builder(services: S) -> Self {
+        Self::shared(Arc::new(services))
+    }
+}
+
+impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
+    /// An endpoint whose sagas use these services.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn shared(services: Arc<S>) -> Self {
+        Self {
+            services,
+            builder: sdk::Endpoint::builder(),
+        }
+    }
+
+    /// Adds a saga that it runs.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn register<G: Registrable<S>>(mut self) -> Self {
+        let definition = workflow::<S, G>(Arc::clone(&self.services), None);
+        self.builder = self.builder.bind(definition);
+        self
+    }
+
+    /// Adds a saga that it runs, and calls `on_end` with its typed end, for logs and numbers: in the process where it ends,
+    /// once or, if that ends at the same time, more than once.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn register_watched<G: Registrable<S>>(
+        mut self,
+        on_end: impl Fn(&SagaId, Ended<G>) + Send + Sync + 'static,
+    ) -> Self {
+        let definition = workflow::<S, G>(Arc::clone(&self.services), Some(Arc::new(on_end)));
+        self.builder = self.builder.bind(definition);
+        self
+    }
+
+    /// Accepts only requests that are signed by the Restate server with this public key, `publickeyv1_…`. Several keys may be
+    /// given.
+    ///
+    /// # Errors
+    /// If it is no key.
+    pub fn identity_key(mut self, key: &str) -> Result<Self, InvalidIdentityKey> {
+        let builder = self.builder.identity_key(key);
+        self.builder = builder.map_err(|error| InvalidIdentityKey(error.to_string()))?;
+        Ok(self)
+    }
+
+    /// Serves on this address until the process is interrupted (`SIGINT`).
+    ///
+    /// # Errors
+    /// If it can't listen there.
+    pub async fn serve(self, address: SocketAddr) -> Result<(), ServeError> {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| ServeError { address, source })?;
+        let interrupted = async {
+            // Where there are no signals, it serves for ever.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        self.serve_until(listener, interrupted).await;
+        Ok(())
+    }
+
+    /// Serves until `stop` ends. Then it takes no more requests, and gives those that are under way ten seconds; Restate goes
+    /// on with the others elsewhere.
+    pub async fn serve_until(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+        HttpServer::new(self.builder.build())
+            .serve_with_cancel(listener, stop)
+            .await;
+    }
+}

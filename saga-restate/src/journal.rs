@@ -1,0 +1,144 @@
+//! What a saga does with Restate's journal, in the order in which it may: one thing at a time.
+//!
+//! The SDK freezes when two of its futures are polled together, so whatever runs at the same time takes turns here. While one
+//! attempt is made that is not written down yet, those that wait for their turn are made as well.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use restate_sdk::context::macro_support::SealedDurableFuture;
+use restate_sdk::context::{DurableFuture, RunFuture, RunRetryPolicy};
+use restate_sdk::endpoint::ContextInternal;
+use restate_sdk::errors::{HandlerResult, TerminalError};
+
+use crate::turns::{Next, Turns};
+
+/// The invocation is cancelled: what was awaited is not known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cancelled;
+
+/// What is written down: JSON.
+pub(crate) type Written = Vec<u8>;
+
+/// Work whose result is written down.
+pub(crate) type Work<'w> = Pin<&'w mut (dyn Future<Output = HandlerResult<Written>> + Send)>;
+
+/// The journal of one invocation.
+pub(crate) struct Journal {
+    context: ContextInternal,
+    turns: Turns,
+    /// Whether something is done that was not written down before: from then on nothing is.
+    is_live: AtomicBool,
+}
+
+impl Journal {
+    pub(crate) fn new(context: ContextInternal) -> Self {
+        Self {
+            context,
+            turns: Turns::default(),
+            is_live: AtomicBool::new(false),
+        }
+    }
+
+    /// Does `work` and writes down its result, unless that is written down already. An error of it is retried by Restate,
+    /// which ends this invocation and begins it again.
+    pub(crate) async fn run(
+        &self,
+        entry: &str,
+        retry: Option<RunRetryPolicy>,
+        mut work: Work<'_>,
+    ) -> Result<Written, Cancelled> {
+        let turn = self.turns.queue();
+        let mut done = None;
+        let mut has_yielded = false;
+        poll_fn(|cx| {
+            if turn.has_come(cx) {
+                // Whatever runs at the same time asks for its turn before this one goes on: if it is replayed, it would not
+                // stop to let them.
+                if has_yielded {
+                    return Poll::Ready(());
+                }
+                has_yielded = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if done.is_none()
+                && self.is_live.load(Ordering::Relaxed)
+                && let Poll::Ready(result) = work.as_mut().poll(cx)
+            {
+                done = Some(result);
+            }
+            Poll::Pending
+        })
+        .await;
+        let work = async {
+            if !self.is_live.swap(true, Ordering::Relaxed) {
+                self.turns.wake();
+            }
+            match done {
+                Some(done) => done,
+                None => work.await,
+            }
+        };
+        let mut run = self.context.run(|| work).name(entry);
+        if let Some(retry) = retry {
+            run = run.retry_policy(retry);
+        }
+        // The work never fails for good, so this is the cancellation.
+        let written = run.await.map_err(|_: TerminalError| Cancelled);
+        drop(turn);
+        written
+    }
+
+    /// A timer that Restate keeps.
+    pub(crate) fn timer(&self, delay: Duration) -> u32 {
+        self.context.sleep(delay).handle().into()
+    }
+
+    /// A promise that somebody resolves.
+    pub(crate) fn promise(
+        &self,
+        name: &str,
+    ) -> impl DurableFuture<Output = Result<Written, TerminalError>> + Send {
+        self.context.promise(name)
+    }
+
+    /// Waits for the first of these, and says which it is. Others may do something meanwhile.
+    pub(crate) async fn first(&self, handles: &[u32]) -> Result<usize, Cancelled> {
+        let wait = self.turns.wait(handles);
+        loop {
+            if let Next::Over(ended) = poll_fn(|cx| wait.next(cx)).await {
+                return ended;
+            }
+            // Nothing else is under way; but what has just been called may not have begun.
+            yield_once().await;
+            if let Poll::Ready(Next::Lead(all)) = poll_fn(|cx| Poll::Ready(wait.next(cx))).await {
+                let handles = all.iter().map(|handle| (*handle).into()).collect();
+                let first = pin!(self.context.select(handles)).await;
+                self.turns.over(first.map_err(|_: TerminalError| Cancelled));
+            }
+        }
+    }
+
+    /// Ends all waits, because the saga is cancelled.
+    pub(crate) fn cancel_waits(&self) {
+        self.turns.over(Err(Cancelled));
+    }
+}
+
+/// Lets everything else that can go on do so first.
+async fn yield_once() {
+    let mut has_yielded = false;
+    poll_fn(|cx| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,81 @@
+//! Runs sagas on [Restate](https://restate.dev), a replicated engine for durable execution: the same definitions, unchanged.
+//!
+//! A saga is a Restate *workflow*: its durable name is the service, its id the key. Each attempt of a step and of a
+//! compensation is a journaled `run`; what is recorded is not requested again, whichever process goes on with the saga.
+//!
+//! ```no_run
+//! use saga_restate::{Client, Endpoint};
+//! use saga_runtime::{Context, saga, step};
+//! # #[derive(Debug)] pub struct Shop;
+//!
+//! #[step(compensate = cancel_order)]
+//! async fn create_order(_cx: Context<'_, Shop>, item: &str) -> Result<u64, String> {
+//!     println!("an order for {item}");
+//!     Ok(17)
+//! }
+//!
+//! async fn cancel_order(_cx: Context<'_, Shop>, order: &u64) -> Result<(), String> {
+//!     println!("no order {order} any more");
+//!     Ok(())
+//! }
+//!
+//! saga!(
+//!     pub async fn place_order(cx: Context<'_, Shop>, item: String) -> Result<u64, String> {
+//!         let order = create_order(cx, &item).await?;
+//!         Ok(order)
+//!     }
+//! );
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! // in the service, which is registered with Restate once: `restate deployments register http://localhost:9080`
+//! Endpoint::builder(Shop)
+//!     .register::<PlaceOrder>()
+//!     .serve("127.0.0.1:9080".parse()?)
+//!     .await?;
+//! # Ok(()) }
+//!
+//! # async fn order() -> Result<(), Box<dyn std::error::Error>> {
+//! // in a client
+//! let client = Client::connect("http://127.0.0.1:8080")?;
+//! let order = client.execute("order-17", &PlaceOrder { item: "tea".into() }).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # What is guaranteed
+//! The same as on a journal, see [`saga_runtime`], and:
+//! * **A saga that failed ends as a failed invocation**, whose message says where, why and what has become of every step;
+//!   the same follows as JSON, which is what [`Client`] reads as a [`Report`].
+//! * **A cancel compensates**, from [`SagaHandle::cancel`], Restate's command line or its web UI. A *kill* does not: Restate ends
+//!   the invocation on the spot, and what was done stays.
+//! * **Members of a group run at the same time** and are written down one after the other. After a crash those that are not
+//!   written down yet are asked again under their keys, also if they had ended.
+//!
+//! # What is different
+//! * The first ten attempts of a `retriable` step are written down one by one; from then on Restate repeats the entry
+//!   itself, with the step's backoff, and the number of the attempt does not grow any more. In a group all are written down.
+//! * A saga whose definition has changed in a way that does not fit what is written down fails with Restate's own
+//!   *journal mismatch* (code 570), and is retried until the old definition is back. Sagas in flight stay on the deployment
+//!   on which they began: register a changed definition under another address.
+//! * There is no stuck saga that an operator compensates by hand: one that could not be undone ends as a failed invocation
+//!   with [`Report::is_compensated`] false.
+
+mod asking;
+mod client;
+mod endpoint;
+mod engine;
+mod entry;
+mod journal;
+mod record;
+mod report;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod turns;
+mod undoing;
+mod values;
+mod waiting;
+mod workflow;
+
+pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle};
+pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
+pub use engine::{Ended, LetGo};
+pub use report::{Report, Undone, UndoneStep};

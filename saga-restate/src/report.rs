@@ -1,0 +1,107 @@
+//! What is said of a saga that failed, in the message of its invocation: a line to read, then the same as JSON.
+
+use std::fmt;
+
+use saga_runtime::{CompensationOutcome, SagaError};
+use serde::{Deserialize, Serialize};
+
+/// A saga that failed: where, why, and what has become of the steps before.
+///
+/// `Display` is one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The durable name of the saga.
+    pub saga: String,
+    /// Its id.
+    pub id: String,
+    /// The step at which it failed; `None` if it was the code of its body.
+    pub step: Option<String>,
+    /// What kind of cause it was, in a word: see [`Cause::code`](saga_runtime::Cause::code).
+    pub code: String,
+    /// The cause in words.
+    pub cause: String,
+    /// What has become of the steps that had to be undone, in the order in which their compensations ended.
+    pub compensations: Vec<UndoneStep>,
+    /// Whether every step that may have had an effect is undone. If not, somebody has to look at it.
+    pub is_compensated: bool,
+    /// All of it in one line.
+    pub line: String,
+}
+
+/// A step that had to be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UndoneStep {
+    /// Its durable name.
+    pub step: String,
+    /// What has become of it.
+    pub undone: Undone,
+}
+
+/// What has become of a step that had to be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Undone {
+    /// It is compensated.
+    Compensated,
+    /// It was in doubt, and its resolver has undone whatever there was.
+    Resolved,
+    /// Its compensation failed for good: its effect may still be there.
+    Failed {
+        /// How often it was attempted.
+        attempts: u32,
+        /// The text of the last error.
+        message: String,
+    },
+    /// Its compensation did not run.
+    Pending,
+}
+
+impl Report {
+    pub(crate) fn new<E: fmt::Display>(id: &str, error: &SagaError<E>) -> Self {
+        let compensations = error.compensations().iter().map(|one| UndoneStep {
+            step: one.step.to_string(),
+            undone: match &one.outcome {
+                CompensationOutcome::Compensated => Undone::Compensated,
+                CompensationOutcome::Resolved => Undone::Resolved,
+                CompensationOutcome::Failed(failure) => Undone::Failed {
+                    attempts: failure.attempts,
+                    message: failure.message.clone(),
+                },
+                _ => Undone::Pending,
+            },
+        });
+        Self {
+            saga: error.saga().to_owned(),
+            id: id.to_owned(),
+            step: error.step().map(str::to_owned),
+            code: error.cause().code().to_owned(),
+            cause: error.cause().to_string(),
+            compensations: compensations.collect(),
+            is_compensated: error.is_compensated(),
+            line: error.to_string(),
+        }
+    }
+
+    /// The message of the invocation.
+    pub(crate) fn message(&self) -> String {
+        let json = serde_json::to_string(self).expect("it has only text and numbers");
+        format!("{}\n{json}", self.line)
+    }
+
+    /// The report in the message of an invocation.
+    pub(crate) fn read(message: &str) -> Option<Self> {
+        let (_, json) = message.rsplit_once('\n')?;
+        serde_json::from_str(json).ok()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+impl std::error::Error for Report {}

@@ -1,0 +1,270 @@
+//! A Restate server of one's own, for tests and demos: on loopback, on free ports, without telemetry, with its data in a
+//! folder that goes with it.
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use restate_sdk::ingress::RequestExecutor;
+use tempfile::TempDir;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::Http;
+
+/// How long a server may take until it answers.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Runs the server until its standard input ends or says something. Whatever becomes of this process, the server goes with
+/// it, and its data as well.
+const UNTIL_CLOSED: &str = r#"
+    data=$1; shift
+    "$@" &
+    echo $! > "$data/pid"
+    read -r what
+    kill -9 $!
+    wait
+    [ "$what" = keep ] || rm -rf "$data"
+"#;
+
+/// The path of the binary, if it is somewhere else.
+const VARIABLE: &str = "RESTATE_SERVER";
+
+/// A Restate server. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    binary: PathBuf,
+    data: TempDir,
+    ingress: SocketAddr,
+    admin: SocketAddr,
+    node: SocketAddr,
+    /// The shell that runs the server.
+    process: Option<Child>,
+    http: Http,
+}
+
+/// Why a server is not there.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// It can't be started.
+    #[error("there is no Restate server at {}: run `make services`, or say in {VARIABLE} where it is", binary.display())]
+    Missing {
+        /// Where it was looked for.
+        binary: PathBuf,
+    },
+    /// There is no folder or no port for it.
+    #[error("no folder or no port for a Restate server")]
+    Room(#[from] std::io::Error),
+    /// It does not answer.
+    #[error("the Restate server does not answer; its log:\n{log}")]
+    Silent {
+        /// The end of its log.
+        log: String,
+    },
+    /// It does not accept what it is told.
+    #[error("the Restate server says {status}: {message}")]
+    Refused {
+        /// The status of its answer.
+        status: StatusCode,
+        /// The text of its answer.
+        message: String,
+    },
+}
+
+impl Server {
+    /// Starts a server on an empty folder: the binary that the environment variable `RESTATE_SERVER` names, or the one that
+    /// `make services` has installed in a folder `services` here or above.
+    ///
+    /// # Errors
+    /// If it can't be started, or does not answer within a minute.
+    pub async fn start() -> Result<Self, ServerError> {
+        let binary = binary();
+        if !binary.exists() {
+            return Err(ServerError::Missing { binary });
+        }
+        // Kept until all are known, so that they differ.
+        let ports = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
+        let [ingress, admin, node] = ports;
+        let (ingress, admin, node) = (ingress?, admin?, node?);
+        let mut server = Self {
+            binary,
+            data: TempDir::with_prefix("restate-")?,
+            ingress: ingress.local_addr()?,
+            admin: admin.local_addr()?,
+            node: node.local_addr()?,
+            process: None,
+            http: Http::default(),
+        };
+        drop((ingress, admin, node));
+        server.begin().await?;
+        Ok(server)
+    }
+
+    /// The address of its ingress, for clients.
+    #[must_use]
+    pub fn ingress(&self) -> String {
+        format!("http://{}", self.ingress)
+    }
+
+    /// The address of its admin API and its web UI.
+    #[must_use]
+    pub fn admin(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// Tells it that sagas run at this address.
+    ///
+    /// # Errors
+    /// If it does not accept that.
+    pub async fn register(&self, endpoint: &str) -> Result<(), ServerError> {
+        let body = serde_json::json!({ "uri": endpoint, "force": true }).to_string();
+        self.ask(Method::POST, "/deployments", body).await.map(drop)
+    }
+
+    /// Asks its admin API for something.
+    ///
+    /// # Errors
+    /// If it does not do it.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<Bytes, ServerError> {
+        let (status, body) = self.answer(self.admin, method, path, body).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let message = String::from_utf8_lossy(&body).into_owned();
+        Err(ServerError::Refused { status, message })
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn process_id(&self) -> Option<i32> {
+        let id = std::fs::read_to_string(self.data.path().join("pid")).ok()?;
+        id.trim().parse().ok()
+    }
+
+    /// Kills it (`SIGKILL`), and waits until it is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            if let Some(mut input) = process.stdin.take() {
+                // It may be gone already.
+                let _ = input.write_all(b"keep\n");
+            }
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts it again on its data.
+    ///
+    /// # Errors
+    /// As those of [`start`](Self::start).
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
+        self.kill();
+        self.begin().await
+    }
+
+    async fn begin(&mut self) -> Result<(), ServerError> {
+        let log = std::fs::File::create(self.log())?;
+        let process = Command::new("sh")
+            .args(["-c", UNTIL_CLOSED, "sh"])
+            .arg(self.data.path())
+            .arg(&self.binary)
+            .args(["--no-logo", "--node-name", "saga", "--listen-mode", "tcp"])
+            .arg("--base-dir")
+            .arg(self.data.path())
+            .env("RESTATE_DISABLE_TELEMETRY", "true")
+            .env("RESTATE_BIND_ADDRESS", self.node.to_string())
+            .env(
+                "RESTATE_ADVERTISED_ADDRESS",
+                format!("http://{}", self.node),
+            )
+            .env("RESTATE_INGRESS__BIND_ADDRESS", self.ingress.to_string())
+            .env("RESTATE_ADMIN__BIND_ADDRESS", self.admin.to_string())
+            .env("RESTATE_DEFAULT_NUM_PARTITIONS", "4")
+            .env("RESTATE_LOG_FORMAT", "compact")
+            .env("RESTATE_LOG_DISABLE_ANSI_CODES", "true")
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn();
+        self.process = Some(process?);
+        self.answers().await
+    }
+
+    /// Waits until it answers, and has sagas it can be asked for.
+    async fn answers(&self) -> Result<(), ServerError> {
+        let until = Instant::now() + PATIENCE;
+        for (address, path) in [(self.admin, "/health"), (self.ingress, "/restate/health")] {
+            loop {
+                let answer = self.answer(address, Method::GET, path, String::new());
+                if matches!(answer.await, Ok((status, _)) if status.is_success()) {
+                    break;
+                }
+                if Instant::now() > until {
+                    let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+                    return Err(ServerError::Silent { log });
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer(
+        &self,
+        address: SocketAddr,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<(StatusCode, Bytes), ServerError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{address}{path}"))
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+            .body(Bytes::from(body));
+        let request = request.map_err(std::io::Error::other)?;
+        let response = self.http.execute(request).await;
+        let response = response.map_err(std::io::Error::other)?;
+        Ok((response.status(), response.into_body()))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.data.path().join("server.log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Where the server is.
+fn binary() -> PathBuf {
+    if let Some(binary) = std::env::var_os(VARIABLE) {
+        return binary.into();
+    }
+    let system = match std::env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    };
+    let machine = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "x64",
+    };
+    let installed = format!(
+        "services/node_modules/@restatedev/restate-server-{system}-{machine}/bin/restate-server"
+    );
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut above = here.ancestors().map(|folder| folder.join(&installed));
+    above.find(|path| path.exists()).unwrap_or(installed.into())
+}

@@ -1,0 +1,173 @@
+//! Who may use the journal next. The order depends on nothing but what is written down, so that a replay has the same one.
+//!
+//! First come those that have something to write down, in the order in which they asked. If all that is under way waits, for
+//! a time or an event, then one of them waits for all.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::journal::Cancelled;
+
+/// The turns in one saga.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    last: u64,
+    queue: VecDeque<u64>,
+    waits: Vec<Waiting>,
+    wakers: Vec<Waker>,
+}
+
+struct Waiting {
+    ticket: u64,
+    handles: Vec<u32>,
+    over: Option<Result<usize, Cancelled>>,
+}
+
+impl State {
+    fn ticket(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn wake(&mut self) {
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    fn sleeps(&mut self, waker: &Waker) {
+        if !self.wakers.iter().any(|known| known.will_wake(waker)) {
+            self.wakers.push(waker.clone());
+        }
+    }
+}
+
+impl Turns {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everybody looks again.
+    pub(crate) fn wake(&self) {
+        self.state().wake();
+    }
+
+    /// Asks for a turn.
+    pub(crate) fn queue(&self) -> Turn<'_> {
+        let mut state = self.state();
+        let ticket = state.ticket();
+        state.queue.push_back(ticket);
+        Turn {
+            turns: self,
+            ticket,
+        }
+    }
+
+    /// Begins to wait for one of these handles.
+    pub(crate) fn wait(&self, handles: &[u32]) -> Wait<'_> {
+        let mut state = self.state();
+        let ticket = state.ticket();
+        state.waits.push(Waiting {
+            ticket,
+            handles: handles.to_vec(),
+            over: None,
+        });
+        Wait {
+            turns: self,
+            ticket,
+        }
+    }
+
+    /// The first of all handles has come, or all waits end.
+    pub(crate) fn over(&self, first: Result<usize, Cancelled>) {
+        let mut state = self.state();
+        match first {
+            Err(cancelled) => {
+                for wait in &mut state.waits {
+                    wait.over.get_or_insert(Err(cancelled));
+                }
+            }
+            Ok(mut index) => {
+                for wait in &mut state.waits {
+                    if index < wait.handles.len() {
+                        wait.over = Some(Ok(index));
+                        break;
+                    }
+                    index -= wait.handles.len();
+                }
+            }
+        }
+        state.wake();
+    }
+}
+
+/// A turn that was asked for. It ends when this is dropped.
+pub(crate) struct Turn<'t> {
+    turns: &'t Turns,
+    ticket: u64,
+}
+
+impl Turn<'_> {
+    /// Whether it is there.
+    pub(crate) fn has_come(&self, cx: &Context<'_>) -> bool {
+        let mut state = self.turns.state();
+        let has_come = state.queue.front() == Some(&self.ticket);
+        if !has_come {
+            state.sleeps(cx.waker());
+        }
+        has_come
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        state.queue.retain(|ticket| *ticket != self.ticket);
+        state.wake();
+    }
+}
+
+/// What a wait does next.
+pub(crate) enum Next {
+    /// Its handle with this index has come, or it ends.
+    Over(Result<usize, Cancelled>),
+    /// It waits for all of these, which are its own and those of others.
+    Lead(Vec<u32>),
+}
+
+/// A wait that has begun. It ends when this is dropped.
+pub(crate) struct Wait<'t> {
+    turns: &'t Turns,
+    ticket: u64,
+}
+
+impl Wait<'_> {
+    pub(crate) fn next(&self, cx: &Context<'_>) -> Poll<Next> {
+        let mut state = self.turns.state();
+        let first = state.waits.first().map(|wait| wait.ticket);
+        let is_idle = state.queue.is_empty() && state.waits.iter().all(|wait| wait.over.is_none());
+        let own = state.waits.iter().find(|wait| wait.ticket == self.ticket);
+        let Some(own) = own else {
+            return Poll::Ready(Next::Over(Err(Cancelled)));
+        };
+        if let Some(over) = own.over {
+            return Poll::Ready(Next::Over(over));
+        }
+        if first == Some(self.ticket) && is_idle {
+            let all = state.waits.iter().flat_map(|wait| wait.handles.clone());
+            return Poll::Ready(Next::Lead(all.collect()));
+        }
+        state.sleeps(cx.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        state.waits.retain(|wait| wait.ticket != self.ticket);
+        state.wake();
+    }
+}

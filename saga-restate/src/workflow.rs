@@ -1,0 +1,316 @@
+//! A saga as a Restate workflow. Here stands all that leans on the parts of the SDK that its macros use and nobody else is
+//! meant to; that is why its version is exact.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use restate_sdk::discovery;
+use restate_sdk::endpoint::{ContextInternal, Error, HandlerOptions, ServiceOptions};
+use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
+use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
+use restate_sdk::service::{Service, ServiceDefinition};
+use saga_runtime::coordinator::Registrable;
+use saga_runtime::{Instance, SagaEnd, SagaId, Shape, Values};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::engine::{ATTEMPT_TIMEOUT, Restate};
+use crate::journal::{Journal, Written};
+use crate::record::LIMIT;
+use crate::report::Report;
+use crate::values::Clock;
+use crate::waiting::{Sent, promise};
+
+/// Runs the saga.
+pub(crate) const RUN: &str = "run";
+/// Sends it an event.
+pub(crate) const SEND: &str = "send";
+/// Cancels it.
+pub(crate) const CANCEL: &str = "cancel";
+/// Says with which input it was started.
+pub(crate) const INPUT: &str = "input";
+
+/// The promise that the saga resolves when it starts.
+const STARTED: &str = "started";
+
+/// The header in which a client says when it starts a saga, in milliseconds since 1970. Without it that is written down by the
+/// saga, which takes longer.
+pub(crate) const BEGAN: &str = "saga-began";
+
+/// The codes of failed invocations, which are the status of the answers over HTTP.
+const BAD_INPUT: u16 = 400;
+const NOT_STARTED: u16 = 404;
+const FAILED: u16 = 422;
+const NOT_COMPENSATED: u16 = 500;
+
+/// What [`STARTED`] is resolved with.
+#[derive(Debug, Serialize, Deserialize)]
+struct Started {
+    invocation: String,
+    input: Box<RawValue>,
+}
+
+/// What [`SEND`] is called with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    /// When it is sent, in milliseconds since 1970.
+    #[serde(default)]
+    pub(crate) at: u64,
+    pub(crate) value: Box<RawValue>,
+}
+
+/// Who is told how a saga has ended.
+pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, crate::engine::LetGo>) + Send + Sync>;
+
+/// The workflow of the saga `G`.
+pub(crate) struct Workflow<S: ?Sized, G: Registrable<S>> {
+    pub(crate) services: Arc<S>,
+    pub(crate) begins: bool,
+    pub(crate) on_end: Option<OnEnd<G>>,
+}
+
+/// The workflow of the saga `G`, ready to be bound.
+pub(crate) fn workflow<S, G>(services: Arc<S>, on_end: Option<OnEnd<G>>) -> ServiceDefinition
+where
+    S: ?Sized + Send + Sync + 'static,
+    G: Registrable<S>,
+{
+    let shape = G::shape();
+    // Otherwise nobody knows if a first step that refuses was requested before, and its resolver would run for nothing.
+    let begins = G::META.deadline.is_some() || shape.steps().any(|step| step.resolver.is_some());
+    let workflow = Workflow::<S, G> {
+        services,
+        begins,
+        on_end,
+    };
+    service_definition(workflow, discovered::<G>(&shape)).options(options(&shape))
+}
+
+impl<S, G> Service for Workflow<S, G>
+where
+    S: ?Sized + Send + Sync + 'static,
+    G: Registrable<S>,
+{
+    type Future = ServiceBoxFuture;
+
+    fn handle(&self, context: ContextInternal) -> ServiceBoxFuture {
+        let run = Run::<S, G> {
+            services: Arc::clone(&self.services),
+            begins: self.begins,
+            on_end: self.on_end.clone(),
+        };
+        Box::pin(async move {
+            let result = match context.handler_name() {
+                RUN => run.run(&context).await,
+                SEND => send(&context).await,
+                CANCEL => cancel(&context).await,
+                INPUT => input(&context).await,
+                unknown => return Err(Error::unknown_handler(context.service_name(), unknown)),
+            };
+            context.handle_handler_result(result);
+            context.end();
+            Ok(())
+        })
+    }
+}
+
+/// One invocation of [`RUN`].
+struct Run<S: ?Sized, G: Registrable<S>> {
+    services: Arc<S>,
+    begins: bool,
+    on_end: Option<OnEnd<G>>,
+}
+
+impl<S, G> Run<S, G>
+where
+    S: ?Sized + Send + Sync + 'static,
+    G: Registrable<S>,
+{
+    async fn run(self, context: &ContextInternal) -> HandlerResult<Written> {
+        let (input, invocation) = context.input::<Written>().await;
+        let input: Box<RawValue> = read("the input", &input)?;
+        let saga: G = read("the input", input.get().as_bytes())?;
+        let id = SagaId::new(&invocation.key)
+            .map_err(|bad| TerminalError::new_with_code(BAD_INPUT, format!("{bad}")))?;
+        let began = invocation.headers.get(BEGAN);
+        let began = began.and_then(|at| at.parse().ok());
+        let clock = Arc::new(Clock::new(invocation.invocation_id.clone()));
+        let started = Started {
+            invocation: invocation.invocation_id,
+            input,
+        };
+        context.resolve_promise(STARTED, write(&started)?);
+        let instance = Instance::new(G::META.name, Some(id.clone()))
+            .with_values(Arc::clone(&clock) as Arc<dyn Values>);
+        let journal = Journal::new(context.clone());
+        let engine = Restate::new(instance, journal, G::META.deadline, Arc::clone(&clock));
+        match began {
+            Some(began) if !self.begins => clock.is(began),
+            _ => engine.begin().await,
+        }
+        let end = saga.drive(&self.services, &engine).await;
+        let result = match &end {
+            SagaEnd::Completed(output) => saga_runtime::engines::to_json(output, LIMIT)
+                .map(String::into_bytes)
+                .map_err(|message| {
+                    HandlerError::from(format!("the result can't be written down: {message}"))
+                }),
+            SagaEnd::Failed(error) => {
+                let report = Report::new(id.as_str(), error);
+                let code = if report.is_compensated {
+                    FAILED
+                } else {
+                    tracing::error!(target: "saga", { saga.id = %id }, "saga stuck");
+                    NOT_COMPENSATED
+                };
+                Err(TerminalError::new_with_code(code, report.message()).into())
+            }
+            SagaEnd::Suspended(let_go) => Err(HandlerError::from(let_go.0.clone())),
+        };
+        if let Some(on_end) = self.on_end {
+            on_end(&id, end);
+        }
+        result
+    }
+}
+
+/// Resolves the first promise of the event that nobody has resolved.
+async fn send(context: &ContextInternal) -> HandlerResult<Written> {
+    let (event, invocation) = context.input::<Written>().await;
+    let event: Event = read("the event", &event)?;
+    let sent = Sent {
+        by: invocation.invocation_id,
+        at: event.at,
+        value: event.value,
+    };
+    let written = write(&sent)?;
+    let mut number = 0;
+    loop {
+        let name = promise(&event.name, number);
+        if context.peek_promise::<Written>(&name).await?.is_none() {
+            context.resolve_promise(&name, written.clone());
+            // Somebody else may have been faster.
+            let resolved = context.peek_promise::<Written>(&name).await?;
+            let by = resolved.and_then(|sent| serde_json::from_slice::<Sent>(&sent).ok());
+            if by.is_some_and(|by| by.by == sent.by) {
+                return Ok(Written::new());
+            }
+        }
+        number += 1;
+    }
+}
+
+/// Cancels the saga, if it has started.
+async fn cancel(context: &ContextInternal) -> HandlerResult<Written> {
+    let _ = context.input::<Written>().await;
+    let started = context.peek_promise::<Written>(STARTED).await?;
+    let Some(started) = started else {
+        return Err(TerminalError::new_with_code(NOT_STARTED, "no such saga has started").into());
+    };
+    let started: Started = read("the start", &started)?;
+    context.cancel_invocation(&started.invocation);
+    Ok(Written::new())
+}
+
+/// The input with which the saga was started; waits until it has.
+async fn input(context: &ContextInternal) -> HandlerResult<Written> {
+    let _ = context.input::<Written>().await;
+    let started: Started = read("the start", &context.promise::<Written>(STARTED).await?)?;
+    Ok(started.input.get().as_bytes().to_vec())
+}
+
+fn read<'de, T: Deserialize<'de>>(what: &str, json: &'de [u8]) -> Result<T, TerminalError> {
+    serde_json::from_slice(json).map_err(|unread| {
+        TerminalError::new_with_code(BAD_INPUT, format!("{what} can't be read: {unread}"))
+    })
+}
+
+fn write(value: &impl Serialize) -> Result<Written, TerminalError> {
+    serde_json::to_vec(value).map_err(|unwritten| TerminalError::new(unwritten.to_string()))
+}
+
+/// What Restate is told about the saga.
+fn discovered<G: saga_runtime::Saga>(shape: &Shape) -> discovery::Service {
+    let json = || Some("application/json".to_owned());
+    let handler = |name: &str, ty, documentation: &str| discovery::Handler {
+        name: discovery::HandlerName::try_from(name).expect("it is a name"),
+        input: Some(discovery::InputPayload {
+            content_type: Some("*/*".to_owned()),
+            json_schema: None,
+            required: Some(false),
+        }),
+        output: Some(discovery::OutputPayload {
+            content_type: json(),
+            json_schema: None,
+            set_content_type_if_empty: Some(true),
+        }),
+        ty: Some(ty),
+        documentation: Some(documentation.to_owned()),
+        metadata: std::collections::HashMap::default(),
+        abort_timeout: None,
+        inactivity_timeout: None,
+        journal_retention: None,
+        idempotency_retention: None,
+        workflow_completion_retention: None,
+        enable_lazy_state: None,
+        ingress_private: None,
+        retry_policy_initial_interval: None,
+        retry_policy_max_interval: None,
+        retry_policy_max_attempts: None,
+        retry_policy_exponentiation_factor: None,
+        retry_policy_on_max_attempts: None,
+    };
+    let shared = discovery::HandlerType::Shared;
+    let mut metadata = std::collections::HashMap::default();
+    metadata.insert("saga.version".to_owned(), G::META.version.to_string());
+    let fingerprint = format!("{:016x}", shape.fingerprint());
+    metadata.insert("saga.fingerprint".to_owned(), fingerprint);
+    discovery::Service {
+        ty: discovery::ServiceType::Workflow,
+        name: discovery::ServiceName::try_from(G::META.name.to_owned())
+            .expect("the name of a saga is the name of a function"),
+        handlers: vec![
+            handler(RUN, discovery::HandlerType::Workflow, "Runs the saga."),
+            handler(SEND, shared, "Sends the saga an event."),
+            handler(
+                CANCEL,
+                shared,
+                "Cancels the saga: what was done is compensated.",
+            ),
+            handler(INPUT, shared, "The input with which the saga was started."),
+        ],
+        documentation: Some(format!("```text\n{shape}\n```")),
+        metadata,
+        abort_timeout: None,
+        inactivity_timeout: None,
+        journal_retention: None,
+        idempotency_retention: None,
+        enable_lazy_state: None,
+        ingress_private: None,
+        retry_policy_initial_interval: None,
+        retry_policy_max_interval: None,
+        retry_policy_max_attempts: None,
+        retry_policy_exponentiation_factor: None,
+        retry_policy_on_max_attempts: None,
+    }
+}
+
+/// How long Restate waits for an attempt, and how it goes on when this process is gone.
+fn options(shape: &Shape) -> ServiceOptions {
+    let longest = shape
+        .steps()
+        .flat_map(|step| [step.timeout, step.compensation_timeout])
+        .map(|own| own.unwrap_or(ATTEMPT_TIMEOUT))
+        .max()
+        .unwrap_or(ATTEMPT_TIMEOUT);
+    ServiceOptions::new()
+        .abort_timeout(longest + Duration::from_secs(30))
+        .retry_policy_initial_interval(Duration::from_millis(50))
+        .retry_policy_exponentiation_factor(2.0)
+        .retry_policy_max_interval(Duration::from_secs(10))
+        // About a day: until then a deployment is back, or somebody has noticed.
+        .retry_policy_max_attempts(10_000)
+        .retry_policy_pause_on_max_attempts()
+        .handler(RUN, HandlerOptions::new().enable_lazy_state(true))
+}

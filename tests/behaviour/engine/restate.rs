@@ -1,0 +1,142 @@
+//! Runs the sagas of the tests on a Restate server, one for all of them. They run in real time, on a runtime of their own:
+//! the clock of a test stands still meanwhile.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use saga_restate::testing::Server;
+use saga_restate::{Client, Endpoint, ExecuteError, SagaHandle};
+use saga_runtime::coordinator::Registrable;
+use saga_runtime::{SagaEnd, SagaError};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::ability::Ability;
+use crate::participant::Participant;
+
+struct Restate {
+    server: Server,
+    client: Client,
+    /// Sagas of several tests have the same name: whoever registers one submits it before the next is registered. What runs
+    /// stays where it began.
+    registering: Mutex<()>,
+}
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+static RESTATE: LazyLock<Restate> = LazyLock::new(|| {
+    let server = RUNTIME.block_on(Server::start()).expect("a server");
+    let client = Client::connect(&server.ingress()).expect("an address");
+    Restate {
+        server,
+        client,
+        registering: Mutex::new(()),
+    }
+});
+
+/// Sagas of all tests are on one server, so each has an id of its own; the tests know all of them as `saga`.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// What it lacks, and why.
+pub(crate) const LACKS: &[(Ability, &str)] = &[
+    (
+        Ability::TheClockOfTheTest,
+        "Restate keeps the time, and it is the real one",
+    ),
+    (
+        Ability::CancelsAtOnce,
+        "a cancellation goes to the Restate server, and reaches the saga when that has it",
+    ),
+];
+
+/// How many random sagas are compared with the model.
+pub(crate) const RANDOM_SAGAS: u32 = 30;
+
+/// Whether a cancellation takes its time until the engine has heard of it.
+pub(crate) const HEARS_LATER: bool = true;
+
+/// What a test knows this id or key as.
+pub(crate) fn known(text: &str) -> String {
+    let is_number = |rest: &str| rest.find(|c: char| !c.is_ascii_digit());
+    match text.strip_prefix("saga-") {
+        Some(rest) => format!("saga{}", is_number(rest).map_or("", |at| &rest[at..])),
+        None => text.to_owned(),
+    }
+}
+
+/// Runs `saga`; `cancellation` cancels it.
+pub(crate) async fn run<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    cancellation: Option<CancellationToken>,
+) -> Result<G::Output, SagaError<G::Error>> {
+    let (ended, end) = mpsc::channel();
+    let participant = participant.clone();
+    let running = move || {
+        let restate = &*RESTATE;
+        RUNTIME.block_on(run_there(restate, participant, saga, cancellation, ended));
+    };
+    // Time stands still while something blocks.
+    let running = tokio::task::spawn_blocking(running).await;
+    if let Err(panicked) = running {
+        std::panic::resume_unwind(panicked.into_panic());
+    }
+    match end.recv().expect("it has ended") {
+        SagaEnd::Completed(output) => Ok(output),
+        SagaEnd::Failed(error) => Err(error),
+        SagaEnd::Suspended(let_go) => panic!("{let_go:?}"),
+    }
+}
+
+async fn run_there<G: Registrable<Participant>>(
+    restate: &Restate,
+    participant: Participant,
+    saga: G,
+    cancellation: Option<CancellationToken>,
+    ended: mpsc::Sender<saga_restate::Ended<G>>,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let heard = participant.heard.clone();
+    let endpoint = Endpoint::builder(participant).register_watched::<G>(move |_, end| {
+        // Nobody listens if it ends a second time.
+        let _ = ended.send(end);
+    });
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(endpoint.serve_until(listener, async move { stopped.cancelled().await }));
+    let id = format!("saga-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let handle: SagaHandle<G> = {
+        let _registering = restate.registering.lock().await;
+        let registered = restate.server.register(&format!("http://{address}")).await;
+        registered.expect("it is an endpoint");
+        let submitted = restate.client.submit(&id, &saga).await;
+        // The second time it waits until the saga has begun, and by that belongs to its process.
+        let begun = restate.client.submit(&id, &saga).await;
+        begun.and(submitted).expect("nothing is wrong with it")
+    };
+    let waiting = async {
+        match handle.wait().await {
+            Ok(_) | Err(ExecuteError::Failed(_) | ExecuteError::Result(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let cancelling = async {
+        match cancellation {
+            Some(cancellation) => cancellation.cancelled().await,
+            None => std::future::pending().await,
+        }
+        // It may be too late for that.
+        let _ = handle.cancel().await;
+        heard.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = waiting => {}
+        () = cancelling => {}
+    }
+    stop.cancel();
+}

@@ -1,0 +1,131 @@
+//! Sagas on Restate survive `kill -9`: the process that runs them is killed in every step and every compensation, the server
+//! is killed, both are; and of two processes behind one address one dies.
+
+#[path = "../crash/asked.rs"]
+mod asked;
+mod balancer;
+mod check;
+#[path = "../crash/participant.rs"]
+#[expect(dead_code, reason = "the child process makes the requests")]
+mod participant;
+mod process;
+#[path = "../crash/sagas.rs"]
+mod sagas;
+mod stage;
+
+use process::Process;
+use sagas::{Case, cases};
+use stage::{Stage, Victim};
+
+/// How many sagas are killed at the same time.
+const AT_ONCE: usize = 4;
+
+/// Kills the sagas of these cases at every moment; says how many kills there were.
+async fn every_moment(stage: &Stage, number: usize, case: Case, victim: Victim) -> usize {
+    let mut kills = 0;
+    for moment in 1.. {
+        let about = format!("case {number} ({case:?}), moment {moment}, {victim:?}");
+        match stage.kill_at(number, case, moment, victim).await {
+            Ok(true) => kills += 1,
+            Ok(false) => return kills,
+            Err(error) => panic!("{about}: {error}"),
+        }
+    }
+    kills
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_may_be_killed_in_every_step_and_compensation_of_every_saga() {
+    let all = long_and_short();
+    let mut running = tokio::task::JoinSet::new();
+    for part in 0..AT_ONCE {
+        let these: Vec<_> = all.iter().copied().skip(part).step_by(AT_ONCE).collect();
+        running.spawn(async move {
+            // Each has a server of its own, which knows only one process that runs these sagas.
+            let stage = Stage::new().await;
+            let mut kills = 0;
+            for (number, case) in these {
+                kills += every_moment(&stage, number, case, Victim::Process).await;
+            }
+            kills
+        });
+    }
+    let kills: usize = running.join_all().await.into_iter().sum();
+    println!("{kills} kills of the process");
+    assert!(kills > 100, "{kills}");
+}
+
+/// Every kind of saga with every kind of trouble, but not of every length.
+fn long_and_short() -> Vec<(usize, Case)> {
+    let all = cases().into_iter().enumerate();
+    let is_chosen = |case: &Case| {
+        case.saga == "spread" && case.saga != "line" || [1, 3, 6].contains(&case.plan.steps)
+    };
+    all.filter(|(_, case)| is_chosen(case)).collect()
+}
+
+/// A saga that completes, one that is undone, and a group that is undone.
+fn some_cases() -> Vec<(usize, Case)> {
+    let is_chosen = |case: &Case| match case.saga {
+        "line" => case.plan.steps == 3 && case.plan.refused.is_none_or(|step| step == 3),
+        "grouped" => case.plan.refused == Some(5) && case.plan.unclear.is_none(),
+        _ => false,
+    };
+    let all = cases().into_iter().enumerate();
+    all.filter(|(_, case)| is_chosen(case)).collect()
+}
+
+async fn server_is_killed(victim: Victim) -> usize {
+    let mut running = tokio::task::JoinSet::new();
+    for (number, case) in some_cases() {
+        running.spawn(async move {
+            let stage = Stage::new().await;
+            every_moment(&stage, number, case, victim).await
+        });
+    }
+    running.join_all().await.into_iter().sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_may_be_killed_in_every_step_and_compensation() {
+    let kills = server_is_killed(Victim::Server).await;
+    println!("{kills} kills of the server");
+    assert!(kills > 20, "{kills}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_and_the_server_may_be_killed_together() {
+    let kills = server_is_killed(Victim::Both).await;
+    println!("{kills} kills of both");
+    assert!(kills > 20, "{kills}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn if_one_of_two_processes_dies_its_sagas_finish_on_the_other() {
+    let stage = Stage::new().await;
+    let balanced = balancer::Balancer::start().await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let database = folder.path().join("participant.db");
+    // One dies in the middle of what it does, the other one goes on with it.
+    let mut dying = Process::start(&database, balanced.first, &["--kill-at", "40"]);
+    let mut other = Process::start(&database, balanced.second, &[]);
+    dying.listens().await;
+    other.listens().await;
+    stage.register(&balanced.address).await;
+    let all: Vec<_> = cases().into_iter().enumerate().collect();
+    let mut submitted = Vec::new();
+    for (number, case) in &all {
+        let id = format!("case-{number}");
+        let saga = stage.submit(&id, *case).await;
+        submitted.push(saga.expect("Restate takes it"));
+    }
+    for ((number, case), saga) in all.iter().zip(&submitted) {
+        let ended = saga.ends(&stage).await;
+        let checked = ended.and_then(|ended| {
+            check::check(&database, &format!("case-{number}"), *case, &ended, None)
+        });
+        checked.unwrap_or_else(|error| panic!("{case:?}: {error}"));
+    }
+    assert!(dying.has_ended(), "one of them was killed");
+    assert!(!other.has_ended());
+}

@@ -1,0 +1,51 @@
+//! A process that runs sagas.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// It is killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    pub(crate) fn start(database: &Path, address: SocketAddr, arguments: &[&str]) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_restate-child"))
+            .arg(database)
+            .arg(address.to_string())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the child process starts");
+        Self { child, address }
+    }
+
+    /// Waits until Restate can find it.
+    pub(crate) async fn listens(&mut self) {
+        while tokio::net::TcpStream::connect(self.address).await.is_err() {
+            assert!(!self.has_ended(), "it ended before it listened");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address where nobody listens.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("it is bound")
+}
