@@ -53,6 +53,10 @@
 //! # What is different
 //! * The first ten attempts of a `retriable` step are written down one by one; from then on Restate repeats the entry
 //!   itself, with the step's backoff, and the number of the attempt does not grow any more. In a group all are written down.
+//! * The time that a body asks for is that of what was written down last: of the start, of the attempt before, of the event.
+//!   The start is when the client says it was; it and the service had better have the same time.
+//! * After a crash, or a wait during which Restate let the process forget the saga, the next step counts as one that may have
+//!   been requested before: if it refuses, its resolver runs, for nothing at worst.
 //! * A saga whose definition has changed in a way that does not fit what is written down fails with Restate's own
 //!   *journal mismatch* (code 570), and is retried until the old definition is back. Sagas in flight stay on the deployment
 //!   on which they began: register a changed definition under another address.
