@@ -18,6 +18,7 @@ pub(super) struct Store<'c> {
     /// What is written all the time is not looked for among the other statements.
     insert_saga: Statement<'c>,
     insert_entry: Statement<'c>,
+    insert_reason: Statement<'c>,
     pub(super) held: AllHeld,
     pub(super) leases: Leases,
     /// The time of the transaction.
@@ -51,7 +52,11 @@ impl<'c> Store<'c> {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             )?,
             insert_entry: connection.prepare(
-                "INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, code, message, payload) \
+                "INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, payload) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?,
+            insert_reason: connection.prepare(
+                "INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, payload, code, message) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             held: AllHeld::new(Awake::load(connection)?),
@@ -121,19 +126,7 @@ impl<'c> Store<'c> {
         let at = millis(self.now);
         let mut next = first;
         for row in rows {
-            self.insert_entry.execute(params![
-                number,
-                next.cast_signed(),
-                at,
-                row.event,
-                row.step,
-                row.occurrence,
-                row.kind,
-                row.attempts,
-                row.code,
-                row.message,
-                row.payload,
-            ])?;
+            self.insert(number, next, at, row)?;
             next += 1;
         }
         let mut ends = rows.iter().rev().filter_map(|row| ending(&row.event));
@@ -148,6 +141,30 @@ impl<'c> Store<'c> {
             }
         }
         Ok(Done::Now(()))
+    }
+
+    /// Adds a row. Most say nothing of a reason, and are written without those columns.
+    fn insert(&mut self, saga: i64, seq: u64, at: i64, row: &Row) -> rusqlite::Result<()> {
+        let has_reason = row.code.is_some() || row.message.is_some();
+        let insert = if has_reason {
+            &mut self.insert_reason
+        } else {
+            &mut self.insert_entry
+        };
+        insert.raw_bind_parameter(1, saga)?;
+        insert.raw_bind_parameter(2, seq.cast_signed())?;
+        insert.raw_bind_parameter(3, at)?;
+        insert.raw_bind_parameter(4, &*row.event)?;
+        insert.raw_bind_parameter(5, row.step.as_deref())?;
+        insert.raw_bind_parameter(6, row.occurrence)?;
+        insert.raw_bind_parameter(7, row.kind.as_deref())?;
+        insert.raw_bind_parameter(8, row.attempts)?;
+        insert.raw_bind_parameter(9, row.payload.as_deref())?;
+        if has_reason {
+            insert.raw_bind_parameter(10, row.code.as_deref())?;
+            insert.raw_bind_parameter(11, row.message.as_deref())?;
+        }
+        insert.raw_execute().map(drop)
     }
 
     /// An append that is not simply the next one: repeated, fenced, or wrong.
