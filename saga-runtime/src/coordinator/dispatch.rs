@@ -11,7 +11,7 @@ use crate::journal::{Claimed, Rest};
 use crate::telemetry;
 
 /// The most sagas that are taken over in one go.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 
 impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     /// Takes over sagas that wait in the journal: those that earlier processes left, those that found no free slot, and those

@@ -1,11 +1,9 @@
 //! How sagas are taken over.
 
-use std::collections::HashSet;
-
 use rusqlite::{OptionalExtension, params};
 
-use super::held::{Change, Held};
-use super::rows::{COLUMNS, millis, record};
+use super::held::{Change, Held, Progress};
+use super::rows::{millis, record};
 use super::store::Store;
 use crate::id::SagaId;
 use crate::journal::{Claim, Claimed, ClaimedOne, Entry, Event, Lease, Record, State};
@@ -19,6 +17,24 @@ struct Free {
     doubt_seq: Option<u64>,
 }
 
+/// The columns of [`Free`]: those of a record whose entries are not looked at, and more.
+const FREE: &str = "SELECT s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
+     s.cancel_reason, s.cancel_at, s.number, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq \
+     FROM sagas s WHERE s.number = ?";
+
+impl Free {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let (record, number) = record(row)?;
+        Ok(Self {
+            number,
+            record,
+            claimed_seq: row.get::<_, i64>(13)?.cast_unsigned(),
+            recoveries: row.get(14)?,
+            doubt_seq: row.get::<_, Option<i64>>(15)?.map(i64::cast_unsigned),
+        })
+    }
+}
+
 impl Store<'_> {
     pub(super) fn claim(
         &mut self,
@@ -28,29 +44,56 @@ impl Store<'_> {
     ) -> rusqlite::Result<Vec<Claimed>> {
         self.leases.renew(lease);
         let woken = self.wake("wake_at <= ?", millis(self.now))?;
-        let names: HashSet<_> = names.iter().copied().collect();
-        let mut free = Vec::new();
-        {
-            let mut listed = self
-                .connection
-                .prepare_cached("SELECT number FROM awake_sagas ORDER BY number")?;
-            let listed = listed.query_map([], |row| row.get(0))?;
-            let fresh = self.held.awake.fresh().into_iter().map(Ok);
-            for number in listed.chain(fresh) {
-                if free.len() == limit {
-                    break;
-                }
-                let number = number?;
-                let is_awake = self.held.awake.is_there(number) || woken.contains(&number);
-                if is_awake && self.is_free(number) {
-                    let one = self.free(number)?;
-                    free.extend(one.filter(|one| names.contains(one.record.saga.name.as_str())));
-                }
-            }
-        }
+        let free = self.find_free(lease, names, limit, &woken)?;
         free.into_iter()
             .map(|free| self.take_over(free, lease))
             .collect()
+    }
+
+    /// The oldest that can be claimed.
+    fn find_free(
+        &mut self,
+        lease: &Lease,
+        names: &[&'static str],
+        limit: usize,
+        woken: &[i64],
+    ) -> rusqlite::Result<Vec<Free>> {
+        let mut free = Vec::new();
+        let mut through = match woken {
+            [] => self.held.claimed_through(&lease.worker, names),
+            _ => 0,
+        };
+        let mut is_all_settled = true;
+        let mut columns = self.connection.prepare_cached(FREE)?;
+        let mut listed = self
+            .connection
+            .prepare_cached("SELECT number FROM awake_sagas WHERE number > ? ORDER BY number")?;
+        let listed = listed.query_map([through], |row| Ok((row.get(0)?, true)))?;
+        let fresh = self.held.awake.fresh();
+        for number in listed.chain(fresh.into_iter().map(|number| Ok((number, false)))) {
+            if free.len() == limit {
+                break;
+            }
+            let (number, is_listed) = number?;
+            let is_awake = self.held.awake.is_there(number) || woken.contains(&number);
+            if is_awake && self.is_free(number) {
+                let one = columns.query_row([number], Free::read).optional()?;
+                free.extend(one.filter(|one| names.contains(&one.record.saga.name.as_str())));
+            } else if is_awake {
+                let held = self.held.by_number(number);
+                // The lease of another worker may run out.
+                is_all_settled &= held.is_some_and(|(_, held)| held.worker == lease.worker);
+            }
+            if is_listed && is_all_settled {
+                through = number;
+            }
+        }
+        self.held.stage(Change::Claimed(Progress {
+            worker: lease.worker.clone(),
+            names: names.to_vec(),
+            through,
+        }));
+        Ok(free)
     }
 
     pub(super) fn claim_one(&mut self, lease: &Lease, id: &SagaId) -> rusqlite::Result<ClaimedOne> {
@@ -64,9 +107,10 @@ impl Store<'_> {
         if let Some(holder) = before.worker.filter(|_| !self.is_free(number)) {
             return Ok(ClaimedOne::Held(holder));
         }
-        let Some(free) = self.free(number)? else {
-            return Ok(ClaimedOne::Unknown);
-        };
+        let free = self
+            .connection
+            .prepare_cached(FREE)?
+            .query_row([number], Free::read)?;
         self.connection
             .prepare_cached("UPDATE sagas SET closed = NULL, wake_at = NULL WHERE number = ?")?
             .execute([number])?;
@@ -81,24 +125,6 @@ impl Store<'_> {
     fn is_free(&self, number: i64) -> bool {
         let held = self.held.by_number(number);
         held.is_none_or(|(_, held)| !self.leases.is_valid(&held.worker))
-    }
-
-    fn free(&self, number: i64) -> rusqlite::Result<Option<Free>> {
-        let sql = format!(
-            "SELECT {COLUMNS}, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq FROM sagas s WHERE number = ?"
-        );
-        self.connection
-            .prepare_cached(&sql)?
-            .query_row([number], |row| {
-                Ok(Free {
-                    number,
-                    record: record(row)?.0,
-                    claimed_seq: row.get::<_, i64>(13)?.cast_unsigned(),
-                    recoveries: row.get(14)?,
-                    doubt_seq: row.get::<_, Option<i64>>(15)?.map(i64::cast_unsigned),
-                })
-            })
-            .optional()
     }
 
     fn take_over(&mut self, free: Free, lease: &Lease) -> rusqlite::Result<Claimed> {

@@ -37,14 +37,27 @@ pub(super) enum Change {
     Next(Slot, u64),
     /// Somebody wants the saga cancelled.
     Cancel(Slot),
-    /// The saga is not held any more.
+    /// The saga has ended, or is stuck, and is not held any more.
     LetGo(Slot),
+    /// The saga is not held any more, and can be claimed.
+    Release(Slot),
+    /// All that can be claimed has been, up to a number.
+    Claimed(Progress),
     /// The saga, which was asleep or stuck, is in the table of those that are awake.
     Woken(i64),
     /// The saga has ended, is stuck, or sleeps.
     Over(i64),
     /// The table of those that are awake is up to date, up to this number.
     Listed(i64),
+}
+
+/// How far a worker has claimed what it can, in the table of the sagas that are awake: it need not look at those again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub(super) worker: Worker,
+    pub(super) names: Vec<&'static str>,
+    /// Whatever has no higher number is held by the worker, or not awake, or has none of the names.
+    pub(super) through: i64,
 }
 
 /// The sagas that are held, and which are awake.
@@ -55,6 +68,7 @@ pub(super) struct AllHeld {
     by_id: HashMap<SagaId, usize>,
     by_number: HashMap<i64, usize>,
     staged: Vec<Change>,
+    progress: Option<Progress>,
     pub(super) awake: Awake,
 }
 
@@ -66,6 +80,7 @@ impl AllHeld {
             by_id: HashMap::new(),
             by_number: HashMap::new(),
             staged: Vec::new(),
+            progress: None,
             awake,
         }
     }
@@ -88,6 +103,13 @@ impl AllHeld {
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
         self.slots.iter().flatten()
+    }
+
+    /// Up to which number the worker need not look again for sagas with these names.
+    pub(super) fn claimed_through(&self, worker: &Worker, names: &[&'static str]) -> i64 {
+        let progress = self.progress.as_ref();
+        let progress = progress.filter(|one| one.worker == *worker && one.names == names);
+        progress.map_or(0, |progress| progress.through)
     }
 
     /// How many there are.
@@ -123,7 +145,10 @@ impl AllHeld {
     }
 
     fn touch(&mut self, change: &Change, is_touched: bool) {
-        if let Change::Next(slot, _) | Change::Cancel(slot) | Change::LetGo(slot) = change
+        if let Change::Next(slot, _)
+        | Change::Cancel(slot)
+        | Change::LetGo(slot)
+        | Change::Release(slot) = change
             && let Some(held) = self.get_mut(*slot)
         {
             held.is_touched = is_touched;
@@ -150,7 +175,15 @@ impl AllHeld {
                 }
             }
             Change::LetGo(slot) => self.let_go(slot),
-            Change::Woken(number) => self.awake.woken(number),
+            Change::Release(slot) => {
+                self.let_go(slot);
+                self.progress = None;
+            }
+            Change::Claimed(progress) => self.progress = Some(progress),
+            Change::Woken(number) => {
+                self.awake.woken(number);
+                self.progress = None;
+            }
             Change::Over(number) => self.awake.over(number),
             Change::Listed(through) => self.awake.listed(through),
         }

@@ -19,7 +19,7 @@ pub(super) fn millis(time: SystemTime) -> i64 {
 }
 
 /// The columns of [`record`], of a saga whose row is called `s`, but for two: when it was changed, and its state.
-pub(super) const COLUMNS: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
+const COLUMNS: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
      s.cancel_reason, s.cancel_at, s.number";
 
 const CHANGED_AT: &str =

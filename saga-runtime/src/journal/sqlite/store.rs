@@ -217,7 +217,7 @@ impl<'c> Store<'c> {
                 "UPDATE sagas SET worker = NULL, wake_at = ?, doubt_seq = coalesce(?, doubt_seq) WHERE number = ?",
             )?
             .execute(params![wake_at, doubt, number])?;
-        self.held.stage(Change::LetGo(slot));
+        self.held.stage(Change::Release(slot));
         if wake_at.is_some() {
             self.held.stage(Change::Over(number));
         }
