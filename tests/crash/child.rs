@@ -104,7 +104,6 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 async fn is_open(
     coordinator: &Coordinator<Participant>,
 ) -> Result<bool, Box<dyn std::error::Error>> {
-    // In one look: between two, a saga could get from the one state to the other.
     let page = coordinator.list(&Filter::default().limit(1000)).await?;
     let mut states = page.sagas.iter().map(|saga| saga.state);
     Ok(states.any(|state| !state.is_final() && state != State::Stuck))
