@@ -1,10 +1,14 @@
-//! Sagas of three steps on the SQLite journal, beside a bare loop that commits the same rows in the same groups.
+//! Sagas of three steps on the SQLite journal, beside a bare loop that commits the same rows in the same groups, and beside
+//! durare.
+
+mod bare;
+mod disk;
+mod durare;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
-use rusqlite::{Connection, params};
 use saga_runtime::journal::Sqlite;
 use saga_runtime::{Context, Coordinator, SagaId, saga, step};
 use tokio::task::JoinSet;
@@ -42,8 +46,8 @@ saga!(
 /// How many sagas are in flight at the same time.
 pub const IN_FLIGHT: [usize; 4] = [1, 16, 64, 256];
 
-/// What was measured with so many sagas in flight.
-#[derive(Debug, Clone)]
+/// What was measured with so many sagas in flight: medians of several rounds.
+#[derive(Debug, Clone, Copy)]
 pub struct Measured {
     /// How many at the same time.
     pub in_flight: usize,
@@ -51,46 +55,101 @@ pub struct Measured {
     pub bare: f64,
     /// Sagas per second on the journal.
     pub sagas: f64,
-    /// Half of the sagas took no longer.
-    pub median: Duration,
-    /// All but one of a hundred sagas took no longer.
-    pub p99: Duration,
-    /// Transactions per saga.
-    pub commits: f64,
+    /// Workflows per second on durare with the same setting, measured once, if asked for.
+    pub durare: Option<f64>,
+    /// Half of the sagas took no longer, in milliseconds.
+    pub median: f64,
+    /// All but one of a hundred sagas took no longer, in milliseconds.
+    pub p99: f64,
+    /// How often a saga waits for the disk, if `strace` can count it.
+    pub fsyncs: Option<f64>,
+    /// Bytes per saga that were given to the operating system to be written.
+    pub bytes: f64,
 }
 
-/// Measures both in turn, on files in this folder; `each` is how many sagas there are per saga in flight.
+/// What one round on the journal showed.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    sagas: f64,
+    median: f64,
+    p99: f64,
+    bytes: f64,
+}
+
+/// Measures all in turn, on files in this folder; `each` is how many sagas there are per saga in flight and round.
 ///
 /// # Errors
-/// When a file can't be written.
-pub fn measure(folder: &Path, each: usize) -> anyhow::Result<Vec<Measured>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+/// When a file can't be written, or durare can't be built.
+pub fn measure(
+    folder: &Path,
+    each: usize,
+    rounds: usize,
+    beside_durare: bool,
+) -> anyhow::Result<Vec<Measured>> {
+    let durare = beside_durare.then(durare::build).transpose()?;
     let mut all = Vec::new();
     for in_flight in IN_FLIGHT {
         // Few at a time are slow: each waits for the disk by itself.
         let each = if in_flight == 1 { each * 4 } else { each };
-        let bare = bare(
-            &folder.join(format!("bare-{in_flight}.db")),
+        let (mut bare, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..rounds {
+            let file = |name: &str| folder.join(format!("{name}-{in_flight}-{round}.db"));
+            bare.push(bare::sagas_per_second(&file("bare"), in_flight, each)?);
+            ours.push(run(&file("sagas"), in_flight, each)?);
+            if let (0, Some(durare)) = (round, &durare) {
+                // It is so much slower that a tenth, once, tells as much.
+                let each = each.div_ceil(10);
+                theirs.push(durare::workflows_per_second(
+                    durare,
+                    &file("durare"),
+                    in_flight,
+                    each,
+                )?);
+            }
+        }
+        let median_of = |of: fn(&Round) -> f64| median(ours.iter().map(of).collect());
+        all.push(Measured {
             in_flight,
-            each,
-        )?;
-        let journal = folder.join(format!("sagas-{in_flight}.db"));
-        let measured = runtime.block_on(on_journal(&journal, in_flight, each))?;
-        all.push(Measured { bare, ..measured });
+            bare: median(bare).context("at least one round")?,
+            sagas: median_of(|round| round.sagas).context("at least one round")?,
+            durare: median(theirs),
+            median: median_of(|round| round.median).context("at least one round")?,
+            p99: median_of(|round| round.p99).context("at least one round")?,
+            fsyncs: disk::fsyncs(in_flight, each).map(|fsyncs| fsyncs / number(in_flight * each)),
+            bytes: median_of(|round| round.bytes).context("at least one round")?,
+        });
     }
     Ok(all)
 }
 
-async fn on_journal(file: &Path, in_flight: usize, each: usize) -> anyhow::Result<Measured> {
+/// Runs so many sagas once, and nothing else.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn once(folder: &Path, in_flight: usize, each: usize) -> anyhow::Result<()> {
+    run(&folder.join("once.db"), in_flight, each).map(drop)
+}
+
+fn run(file: &Path, in_flight: usize, each: usize) -> anyhow::Result<Round> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(on_journal(file, in_flight, each))
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+async fn on_journal(file: &Path, in_flight: usize, each: usize) -> anyhow::Result<Round> {
     let journal = Sqlite::open(file).await?;
     let coordinator = Coordinator::builder(Nothing)
-        .journal(journal.clone())
+        .journal(journal)
         .register::<Three>()
         .start()
         .await?;
-    let before = journal.commits();
+    let before = disk::bytes_written();
     let began = Instant::now();
     let mut customers = JoinSet::new();
     for _ in 0..in_flight {
@@ -114,82 +173,20 @@ async fn on_journal(file: &Path, in_flight: usize, each: usize) -> anyhow::Resul
         took.extend(customer??);
     }
     let elapsed = began.elapsed();
-    let commits = journal.commits() - before;
+    let bytes = disk::bytes_written() - before;
     coordinator.shutdown().await;
     took.sort_unstable();
-    let at = |percent: usize| took.get(took.len() * percent / 100).copied();
-    Ok(Measured {
-        in_flight,
-        bare: 0.0,
+    let at = |percent: usize| {
+        let at = took.get(took.len() * percent / 100);
+        at.map(|took| took.as_secs_f64() * 1e3)
+            .context("at least one saga ran")
+    };
+    Ok(Round {
         sagas: number(took.len()) / elapsed.as_secs_f64(),
-        median: at(50).context("at least one saga ran")?,
-        p99: at(99).context("at least one saga ran")?,
-        commits: number(usize::try_from(commits)?) / number(took.len()),
+        median: at(50)?,
+        p99: at(99)?,
+        bytes: bytes / number(took.len()),
     })
-}
-
-/// The start, three outcomes, and the end with the last of them: five rows in four transactions.
-fn bare(file: &Path, in_flight: usize, each: usize) -> anyhow::Result<f64> {
-    let connection = Connection::open(file)?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
-         CREATE TABLE rows (number INTEGER PRIMARY KEY, saga TEXT, seq INTEGER, at INTEGER, event TEXT, step TEXT,
-             occurrence INTEGER, kind TEXT, attempts INTEGER, code TEXT, message TEXT, payload TEXT)",
-    )?;
-    let none = None::<String>;
-    let began = Instant::now();
-    for _ in 0..each {
-        let ids: Vec<_> = (0..in_flight).map(|_| SagaId::generate()).collect();
-        for seq in 0..4 {
-            connection.execute_batch("BEGIN IMMEDIATE")?;
-            let mut insert = connection.prepare_cached(
-                "INSERT INTO rows (saga, seq, at, event, step, occurrence, kind, attempts, code, message, payload)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?;
-            for id in &ids {
-                let id = id.as_str();
-                let at = 1_795_474_748_123_i64;
-                if seq == 0 {
-                    let input = "{\"number\":17}";
-                    insert.execute(params![
-                        id, seq, at, "started", "three", none, none, none, none, none, input
-                    ])?;
-                    continue;
-                }
-                insert.execute(params![
-                    id,
-                    seq,
-                    at,
-                    "step_done",
-                    "first",
-                    0,
-                    "compensatable",
-                    1,
-                    none,
-                    none,
-                    "17"
-                ])?;
-                if seq == 3 {
-                    insert.execute(params![
-                        id,
-                        4,
-                        at,
-                        "completed",
-                        none,
-                        none,
-                        none,
-                        none,
-                        none,
-                        none,
-                        "17"
-                    ])?;
-                }
-            }
-            drop(insert);
-            connection.execute_batch("COMMIT")?;
-        }
-    }
-    Ok(number(in_flight * each) / began.elapsed().as_secs_f64())
 }
 
 /// A count to calculate with; there are far fewer than four thousand million of anything here.

@@ -1,5 +1,7 @@
 //! Runs the benchmarks and prints what they found.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use saga_benches::allocations::Counter;
 use saga_benches::cell::Cell;
@@ -29,6 +31,15 @@ enum Only {
     Durable,
     /// The time of a fan-out per item, and what sagas cost that sleep.
     Structure,
+    /// Runs sagas on the SQLite journal once and prints nothing: what the waits for the disk are counted of.
+    #[command(hide = true)]
+    Once { in_flight: usize, each: usize },
+    /// Loads all sagas of a file with plain SQL, and prints the milliseconds and the peak memory in KiB.
+    #[command(hide = true)]
+    Load { file: PathBuf, sagas: usize },
+    /// Recovers all sagas of a file, and prints the same.
+    #[command(hide = true)]
+    Recover { file: PathBuf, sagas: usize },
     /// The time to rebuild a crate after one line has changed.
     CompileTime,
     /// Runs one saga again and again and prints nothing: what the instructions are counted of.
@@ -51,6 +62,10 @@ struct Repetitions {
     durable: usize,
     /// Sagas that sleep.
     sleeping: usize,
+    /// How often that is measured.
+    rounds: usize,
+    /// Whether durare is built and measured beside it.
+    durare: bool,
 }
 
 const THOROUGH: Repetitions = Repetitions {
@@ -60,6 +75,8 @@ const THOROUGH: Repetitions = Repetitions {
     changes: 9,
     durable: 100,
     sleeping: 100_000,
+    rounds: 7,
+    durare: true,
 };
 
 const QUICK: Repetitions = Repetitions {
@@ -69,6 +86,8 @@ const QUICK: Repetitions = Repetitions {
     changes: 1,
     durable: 10,
     sleeping: 2_000,
+    rounds: 1,
+    durare: false,
 };
 
 fn main() -> anyhow::Result<()> {
@@ -86,6 +105,12 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Only::Durable) => durable(&repetitions),
         Some(Only::Structure) => structure(&repetitions),
+        Some(Only::Once { in_flight, each }) => {
+            let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
+            durable::once(folder.path(), in_flight, each)
+        }
+        Some(Only::Load { file, .. }) => recovery::print_load(&file),
+        Some(Only::Recover { file, sagas }) => recovery::print_recovery(&file, sagas),
         Some(Only::RunTime) => run_time(&repetitions),
         Some(Only::CompileTime) => compile_time(&repetitions),
         Some(Only::Repeat { cell, sagas }) => cell.repeat(sagas).map(drop),
@@ -133,33 +158,53 @@ fn run_time(repetitions: &Repetitions) -> anyhow::Result<()> {
 fn durable(repetitions: &Repetitions) -> anyhow::Result<()> {
     // In the target directory: a temporary one may be in memory, and wait for no disk.
     let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
-    let all = durable::measure(folder.path(), repetitions.durable)?;
+    let all = durable::measure(
+        folder.path(),
+        repetitions.durable,
+        repetitions.rounds,
+        repetitions.durare,
+    )?;
     println!(
-        "Sagas of three steps on the SQLite journal (synchronous=FULL), and a bare loop that commits the same rows.\n"
+        "Sagas of three steps on the SQLite journal (synchronous=FULL); a bare loop that commits the same rows; durare with the same setting. Sagas a second.\n"
     );
     println!(
-        "{:>10}{:>16}{:>16}{:>10}{:>12}{:>12}{:>15}",
-        "in flight", "bare, sagas/s", "ours, sagas/s", "share", "median", "99 %", "commits/saga"
+        "{:>10}{:>10}{:>10}{:>10}{:>10}{:>12}{:>12}{:>15}{:>12}",
+        "in flight",
+        "bare",
+        "ours",
+        "share",
+        "durare",
+        "median",
+        "99 %",
+        "fsyncs/saga",
+        "bytes/saga"
     );
+    let some = |value: Option<f64>, digits| {
+        value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
+    };
     for one in all {
         println!(
-            "{:>10}{:>16.0}{:>16.0}{:>9.0}%{:>9.2} ms{:>9.2} ms{:>15.3}",
+            "{:>10}{:>10.0}{:>10.0}{:>9.0}%{:>10}{:>9.2} ms{:>9.2} ms{:>15}{:>12.0}",
             one.in_flight,
             one.bare,
             one.sagas,
             100.0 * one.sagas / one.bare,
-            one.median.as_secs_f64() * 1e3,
-            one.p99.as_secs_f64() * 1e3,
-            one.commits
+            some(one.durare, 0),
+            one.median,
+            one.p99,
+            some(one.fsyncs, 3),
+            one.bytes,
         );
     }
     let sagas = repetitions.durable * 100;
     let recovery::Measured { plain, recovery } = recovery::measure(folder.path(), sagas)?;
     println!(
-        "\n{sagas} sagas that a process has left open: each one's next step is requested after {:.0} ms; plain SQL loads their rows in {:.0} ms ({:.1} times)",
-        recovery.as_secs_f64() * 1e3,
-        plain.as_secs_f64() * 1e3,
-        recovery.as_secs_f64() / plain.as_secs_f64()
+        "\n{sagas} sagas that a process has left open: each one's next step is requested after {:.0} ms, with {} MiB at most; plain SQL loads their rows in {:.0} ms, with {} MiB ({:.1} times)",
+        recovery.took,
+        some(recovery.peak, 1),
+        plain.took,
+        some(plain.peak, 1),
+        recovery.took / plain.took
     );
     Ok(())
 }

@@ -2,10 +2,12 @@
 //! same rows.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use rusqlite::Connection;
 use saga_runtime::journal::{Event, Journal, Lease, NewSaga, Sqlite, Started, StepCall, Worker};
 use saga_runtime::{Context, Coordinator, Kind, Saga, SagaId, saga, step};
@@ -38,28 +40,82 @@ saga!(
     }
 );
 
-/// What was measured.
+/// What was measured, each in a process of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured {
     /// Loading all rows with plain SQL.
-    pub plain: Duration,
+    pub plain: Reading,
     /// From the start of a coordinator until each saga's next step was requested.
-    pub recovery: Duration,
+    pub recovery: Reading,
+}
+
+/// What one process says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Milliseconds.
+    pub took: f64,
+    /// The most memory that it has had, in MiB, if that can be read.
+    pub peak: Option<f64>,
 }
 
 /// Leaves so many sagas open after their first step, and measures.
 ///
 /// # Errors
-/// When a file can't be written.
+/// When a file can't be written, or a process can't be started.
 pub fn measure(folder: &Path, sagas: usize) -> anyhow::Result<Measured> {
     let file = folder.join("recovery.db");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(leave_open(&file, sagas))?;
-    let plain = load(&file)?;
-    let recovery = runtime.block_on(recover(&file, sagas))?;
+    runtime()?.block_on(leave_open(&file, sagas))?;
+    let plain = reading("load", &file, sagas)?;
+    let recovery = reading("recover", &file, sagas)?;
     Ok(Measured { plain, recovery })
+}
+
+/// Loads all rows with plain SQL, and prints how long that took.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn print_load(file: &Path) -> anyhow::Result<()> {
+    print(load(file)?);
+    Ok(())
+}
+
+/// Recovers all sagas in a file, and prints how long that took.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn print_recovery(file: &Path, sagas: usize) -> anyhow::Result<()> {
+    print(runtime()?.block_on(recover(file, sagas))?);
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+fn print(took: Duration) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.split_whitespace().next());
+    println!("{} {}", took.as_secs_f64() * 1e3, kib.unwrap_or_default());
+}
+
+/// Runs this program again, to do one thing.
+fn reading(what: &str, file: &Path, sagas: usize) -> anyhow::Result<Reading> {
+    let output = Command::new(std::env::current_exe()?)
+        .arg(what)
+        .arg(file)
+        .arg(sagas.to_string())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut words = text.split_whitespace();
+    let took = words.next().context("the process says how long it took")?;
+    let kib = words.next().and_then(|kib| kib.parse::<f64>().ok());
+    Ok(Reading {
+        took: took.parse()?,
+        peak: kib.map(|kib| kib / 1024.0),
+    })
 }
 
 async fn leave_open(file: &Path, sagas: usize) -> anyhow::Result<()> {
@@ -104,8 +160,7 @@ async fn leave_open(file: &Path, sagas: usize) -> anyhow::Result<()> {
 fn load(file: &Path) -> anyhow::Result<Duration> {
     let connection = Connection::open(file)?;
     let began = Instant::now();
-    let mut sagas =
-        connection.prepare("SELECT number, id, name, input FROM sagas WHERE closed IS NULL")?;
+    let mut sagas = connection.prepare("SELECT number, id, name, input FROM sagas")?;
     let mut entries =
         connection.prepare("SELECT seq, event, step, payload FROM entries WHERE saga = ?")?;
     let mut rows = sagas.query([])?;

@@ -8,6 +8,7 @@ mod sagas;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ struct Arguments {
     /// Ends the process after this write.
     #[arg(long)]
     kill_after: Option<u64>,
+    /// Lets another worker take the saga over before this write.
+    #[arg(long)]
+    steal_before: Option<u64>,
     /// Makes this mistake.
     #[arg(long)]
     defect: Option<Defect>,
@@ -54,15 +58,24 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let participant = Participant::open(&participant, arguments.defect)?;
     let journal = Killing {
         journal: Sqlite::open(arguments.folder.join("journal.db")).await?,
+        log: arguments.folder.join("journal.db-wal"),
         kill: Kill {
             before: arguments.kill_before,
             after: arguments.kill_after,
         },
+        steal_before: arguments.steal_before,
         defect: arguments.defect,
         writes: AtomicU64::new(0),
+        lease: Mutex::default(),
+    };
+    // Who loses a saga looks again after a third of it.
+    let lease = match arguments.steal_before {
+        Some(_) => Duration::from_millis(60),
+        None => Duration::from_secs(30),
     };
     let builder = Coordinator::builder(participant)
         .journal(journal)
+        .lease(lease)
         // Random kills hit the same place more often than an operator would stand for.
         .max_recoveries(1000)
         // Whatever waits is let go of.

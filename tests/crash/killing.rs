@@ -1,14 +1,17 @@
-//! A journal that kills its process at a given write, and makes mistakes if it is told to.
+//! A journal that kills its process at a given write, or takes the saga away from it, and makes mistakes if it is told to.
 
+use std::fs::{self, OpenOptions};
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rustix::process::{Signal, getpid, kill_process};
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Rest, Sqlite, Started,
+    NewSaga, Page, Rest, Sqlite, Started, Worker,
 };
 
 use crate::participant::Defect;
@@ -22,9 +25,15 @@ pub(crate) struct Kill {
 
 pub(crate) struct Killing {
     pub(crate) journal: Sqlite,
+    /// SQLite's log of what is committed: the end of the journal.
+    pub(crate) log: PathBuf,
     pub(crate) kill: Kill,
+    /// The write before which another worker takes the saga over, has it cancelled and lets go of it.
+    pub(crate) steal_before: Option<u64>,
     pub(crate) defect: Option<Defect>,
     pub(crate) writes: AtomicU64,
+    /// The lease of the worker.
+    pub(crate) lease: Mutex<Option<Lease>>,
 }
 
 impl Killing {
@@ -35,6 +44,54 @@ impl Killing {
             end_process();
         }
         write
+    }
+
+    /// Another worker takes the saga over, because the lease has run out.
+    async fn steal(&self, id: &SagaId) -> Result<(), JournalError> {
+        let lease = self.lease.lock().expect("nobody panics").clone();
+        let Some(lease) = lease else { return Ok(()) };
+        let over = Lease {
+            duration: Duration::ZERO,
+            ..lease.clone()
+        };
+        let thief = Lease {
+            worker: Worker::new("thief"),
+            ..lease.clone()
+        };
+        self.journal.renew(&over).await?;
+        let claimed = self.journal.claim_one(&thief, id).await?;
+        self.journal.renew(&lease).await?;
+        if let ClaimedOne::Claimed(claimed) = claimed {
+            self.journal.request_cancel(id, "stolen").await?;
+            let claim = &claimed.claim;
+            self.journal.release(claim, true, Rest::None).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what somebody has to say who may have lost the saga.
+    async fn append_unfenced(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) -> Result<(), AppendError> {
+        let loaded = self.journal.load(&claim.id).await?;
+        let epoch = loaded.map_or(claim.epoch, |history| history.record.epoch);
+        let claim = Claim {
+            id: claim.id.clone(),
+            epoch,
+        };
+        match self.journal.append(&claim, first, events).await {
+            // Nobody holds it, or somebody has written there.
+            Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => Ok(()),
+            appended => appended,
+        }
+    }
+
+    /// How long the log is.
+    fn logged(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
     /// It is done.
@@ -54,6 +111,7 @@ fn end_process() -> ! {
 impl Journal for Killing {
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
         let write = self.begin();
+        *self.lease.lock().expect("nobody panics") = worker.cloned();
         let started = self.journal.start(saga, worker).await;
         self.end(write);
         started
@@ -93,6 +151,10 @@ impl Journal for Killing {
         mut events: Vec<Event>,
     ) -> Result<(), AppendError> {
         let write = self.begin();
+        if self.steal_before == Some(write) {
+            self.steal(&claim.id).await?;
+        }
+        let logged = self.logged();
         let appended = match self.defect {
             Some(Defect::AppendsNotAwaited) => {
                 let (journal, claim) = (self.journal.clone(), claim.clone());
@@ -102,24 +164,23 @@ impl Journal for Killing {
                 });
                 Ok(())
             }
-            // What is written last before the process ends never reaches the disk.
-            Some(Defect::TailLost) if self.kill.after == Some(write) => Ok(()),
+            Some(Defect::FenceNotChecked) => self.append_unfenced(claim, first, events).await,
             Some(Defect::DecisionNotWritten) => {
                 events.retain(|event| !matches!(event, Event::Compensating { .. }));
                 self.journal.append(claim, first, events).await
             }
             _ => self.journal.append(claim, first, events).await,
         };
-        if self.defect == Some(Defect::TailLost) {
-            // The step after it is requested before the process ends.
-            let next = self.kill.after.is_some_and(|after| write == after);
-            if next {
-                tokio::spawn(async {
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                    end_process();
-                });
-                return appended;
-            }
+        if self.defect == Some(Defect::TailLost) && self.kill.after == Some(write) {
+            // The step after it is requested, and then the machine ends: what was not synced is gone from the file.
+            let log = OpenOptions::new().write(true).open(&self.log);
+            let log = log.expect("it was just written");
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                log.set_len(logged).expect("it can be cut off");
+                end_process();
+            });
+            return appended;
         }
         self.end(write);
         appended

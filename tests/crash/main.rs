@@ -84,8 +84,12 @@ impl Crashes {
     }
 
     /// Lets a process go on with what is left, which nobody kills, and checks everything.
-    fn finish(&mut self, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
-        let child = self.start(&[]);
+    fn finish(
+        &mut self,
+        arguments: &[String],
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<(), String> {
+        let child = self.start(arguments);
         // A saga that is lost is found by never ending; one that is not has all the time that a slow machine needs.
         let limit = if self.defect.is_some() { 10 } else { 120 };
         let end = Instant::now() + Duration::from_secs(limit);
@@ -132,16 +136,39 @@ fn every_write(number: usize, case: Case, defect: Option<&'static str>) -> Resul
             let about = |error| format!("{moment} {write}: {error}");
             let child = crashes.start(&at(write));
             if !crashes.ends(child, &runtime).map_err(about)? {
-                crashes.finish(&runtime).map_err(about)?;
+                crashes.finish(&[], &runtime).map_err(about)?;
                 break;
             }
             kills += 1;
             let child = crashes.start(&at(1 + write % 3));
             kills += usize::from(crashes.ends(child, &runtime).map_err(about)?);
-            crashes.finish(&runtime).map_err(about)?;
+            crashes.finish(&[], &runtime).map_err(about)?;
         }
     }
     Ok(kills)
+}
+
+/// Lets another worker take a saga over before each of its writes, which has it cancelled.
+fn stolen(number: usize, case: Case, defect: Option<&'static str>) -> Result<(), String> {
+    let runtime = runtime();
+    for write in 2..=case.plan.steps + 2 {
+        let mut crashes = Crashes::new(vec![(number, case)], defect);
+        let about = |error| format!("--steal-before {write}: {error}");
+        crashes
+            .finish(&["--steal-before".to_owned(), write.to_string()], &runtime)
+            .map_err(about)?;
+    }
+    Ok(())
+}
+
+/// Sagas in which what is asked for shows who has asked: one step at a time, and compensations that do not fail.
+fn plain_cases() -> impl Iterator<Item = (usize, Case)> {
+    let is_plain = |case: &Case| {
+        let in_a_row = ["line", "shipping", "doubting"].contains(&case.saga);
+        in_a_row && case.plan.stubborn.is_none() && case.plan.steps <= 4
+    };
+    let cases = cases().into_iter().enumerate();
+    cases.filter(move |(_, case)| is_plain(case))
 }
 
 /// Two dozen sagas at a time in processes that are killed at random.
@@ -178,7 +205,7 @@ fn random(kills: usize) {
         }
         resumed += crashes.snapshots.len();
         crashes
-            .finish(&runtime)
+            .finish(&[], &runtime)
             .unwrap_or_else(|error| panic!("SEED={seed}: {error}"));
     }
     println!(
@@ -198,6 +225,15 @@ fn a_process_may_be_killed_at_every_write_of_every_saga() {
     }
     println!("{kills} kills");
     assert!(kills > 200, "{kills}");
+}
+
+#[test]
+fn a_saga_may_be_taken_over_at_every_write() {
+    for (number, case) in plain_cases() {
+        if let Err(error) = stolen(number, case, None) {
+            panic!("{error}");
+        }
+    }
 }
 
 #[test]
@@ -246,4 +282,16 @@ fn it_is_found_if_compensations_are_skipped_after_an_error() {
 #[test]
 fn it_is_found_if_a_recovered_saga_begins_anew() {
     finds("begins-anew");
+}
+
+#[test]
+fn it_is_found_if_compensations_run_first_to_last() {
+    finds("first-to-last");
+}
+
+#[test]
+fn it_is_found_if_a_fence_is_not_checked() {
+    let found = plain_cases()
+        .find_map(|(number, case)| stolen(number, case, Some("fence-not-checked")).err());
+    println!("{}", found.expect("it is found"));
 }

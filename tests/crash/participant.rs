@@ -62,6 +62,10 @@ pub(crate) enum Defect {
     KeyWithAttempt,
     /// Once a compensation has failed, others are not requested.
     CompensationsSkipped,
+    /// What was done first is undone first.
+    FirstToLast,
+    /// Whoever lost a saga to another worker may still write to it.
+    FenceNotChecked,
     /// After a crash a saga begins anew.
     BeginsAnew,
 }
@@ -158,6 +162,16 @@ impl Participant {
             .optional()
     }
 
+    /// What was done first of what is not undone, and its key.
+    fn first_done(&self, saga: &str) -> rusqlite::Result<Option<(u32, String)>> {
+        self.database()
+            .prepare_cached(
+                "SELECT step, key FROM effects WHERE saga = ? AND answer = 'done' ORDER BY step",
+            )?
+            .query_row([saga], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+    }
+
     fn remember(&self, key: &str, saga: &str, step: u32, answer: &str) -> rusqlite::Result<()> {
         self.database()
             .prepare_cached(
@@ -212,22 +226,24 @@ pub(crate) async fn undo(cx: Context<'_, Participant>, effect: &Effect) -> Resul
     if cx.defect == Some(Defect::CompensationsSkipped) && failing {
         return Ok(());
     }
-    let key = cx.idempotency_key();
-    let times = cx
-        .request(cx.saga_id().as_str(), effect.step, "undo", key.as_str())
-        .expect(BROKEN);
+    let saga = cx.saga_id().as_str();
+    let mut step = effect.step;
+    let mut key = String::from(cx.idempotency_key());
+    let mut action = cx.key(cx, cx.action_key().into());
+    if cx.defect == Some(Defect::FirstToLast) {
+        if let Some(first) = cx.first_done(saga).expect(BROKEN) {
+            (step, action) = first;
+        }
+        key = format!("{action}/undone");
+    }
+    let times = cx.request(saga, step, "undo", &key).expect(BROKEN);
     (cx.moments)();
     tokio::task::yield_now().await;
-    if effect
-        .plan
-        .stubborn
-        .is_some_and(|(step, fails)| step == effect.step && times <= fails)
-    {
+    let stubborn = effect.plan.stubborn;
+    if stubborn.is_some_and(|(one, fails)| one == step && times <= fails) {
         return Err(Refusal::Refused);
     }
-    let action = cx.key(cx, cx.action_key().into());
-    cx.remember(&action, cx.saga_id().as_str(), effect.step, "undone")
-        .expect(BROKEN);
+    cx.remember(&action, saga, step, "undone").expect(BROKEN);
     (cx.moments)();
     tokio::task::yield_now().await;
     Ok(())

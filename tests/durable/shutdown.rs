@@ -1,10 +1,13 @@
 //! A coordinator that shuts down, or is dropped: attempts end, nothing is compensated because of it, the next goes on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use saga_runtime::coordinator::{ExecuteError, Rejected, SubmitError};
-use saga_runtime::journal::{Memory, State};
+use saga_runtime::journal::{Memory, Sqlite, State};
+use tempfile::TempDir;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::shop::{Answer, Sell, Shop, becomes, builder, events, in_memory, inspected, started};
 
@@ -120,4 +123,21 @@ async fn who_waits_for_a_saga_that_waits_is_told_at_once() {
         "{told:?}"
     );
     assert!(began.elapsed().as_secs() < 1, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_has_nothing_to_do_stops_at_once() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let path = folder.path().join("sagas.db");
+    // Somewhere on its way it is about to renew its lease, and waits for the journal.
+    for steps in 0..20 {
+        let journal = Sqlite::open(&path).await.expect("nobody uses it");
+        let coordinator = started(&Shop::default(), journal).await;
+        for _ in 0..steps {
+            tokio::task::yield_now().await;
+        }
+        let began = Instant::now();
+        coordinator.shutdown().await;
+        assert_eq!(began.elapsed(), Duration::ZERO, "after {steps}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::journal::{Claimed, Rest};
 use crate::telemetry;
 
 /// The most sagas that are taken over in one go.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 
 impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     /// Takes over sagas that wait in the journal: those that earlier processes left, those that found no free slot, and those
@@ -108,11 +108,11 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                 }
                 Err(error) => telemetry::journal_trouble(&error),
             }
-            let pause = tokio::time::sleep(self.poll_interval);
-            if shutdown.is_cancelled() {
-                let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;
-            } else {
+            if !shutdown.is_cancelled() {
+                let pause = tokio::time::sleep(self.poll_interval);
                 shutdown.run_until_cancelled(pause).await;
+            } else if !self.running().is_empty() {
+                let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;
             }
         }
     }

@@ -115,7 +115,8 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         };
         self.running().insert(claimant.claim.id.clone(), running);
         let inner = Arc::clone(self);
-        let run = inner.run(claimant, saga, control, recorder, reply);
+        // Boxed: a future of this size would be copied several times on its way into the task.
+        let run = Box::pin(inner.run(claimant, saga, control, recorder, reply));
         self.tasks.spawn(run);
     }
 

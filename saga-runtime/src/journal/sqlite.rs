@@ -4,6 +4,7 @@
 //! disk is waited for. Another thread reads, so that operators' questions hold nobody up. SQL is called directly and not
 //! through a pool: hundreds of rows go into one transaction, and each would otherwise travel between threads by itself.
 
+mod awake;
 mod claims;
 mod held;
 mod op;

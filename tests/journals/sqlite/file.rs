@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use saga_runtime::Kind;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
-    AppendError, Claim, Event, Filter, Journal, JournalError, Lease, NewSaga, Sqlite, Started,
-    State, StepCall, Worker,
+    AppendError, Claim, ClaimedOne, Event, Filter, Journal, JournalError, Lease, NewSaga, Sqlite,
+    Started, State, StepCall, Worker,
 };
 use tempfile::TempDir;
 
@@ -334,4 +334,57 @@ async fn a_journal_of_an_older_version_is_brought_up_to_date_and_nothing_is_lost
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].claim.id.as_str(), "old");
     assert_eq!(claimed[0].next, 2, "its entry is still there");
+}
+
+#[tokio::test]
+async fn of_an_older_journal_exactly_what_is_open_goes_on() {
+    const OLD: [&str; 2] = [
+        include_str!(
+            "../../../saga-runtime/src/journal/sqlite/migrations/0001_sagas_and_entries.sql"
+        ),
+        include_str!("../../../saga-runtime/src/journal/sqlite/migrations/0002_sleeping_sagas.sql"),
+    ];
+    let folder = folder();
+    let path = folder.path().join("sagas.db");
+    let connection = Connection::open(&path).expect("a new database");
+    let written = connection.execute_batch(&format!(
+        "{}
+         INSERT INTO sagas (id, name, version, fingerprint, input, started_at, epoch, worker, closed, wake_at) VALUES
+             ('open', 'order', 1, 17, '{{}}', 5, 1, 'gone', NULL, NULL),
+             ('ended', 'order', 1, 17, '{{}}', 5, 1, NULL, 'completed', NULL),
+             ('ended a moment ago', 'order', 1, 17, '{{}}', 5, 1, 'gone', NULL, NULL),
+             ('stuck', 'order', 1, 17, '{{}}', 5, 1, NULL, 'stuck', NULL),
+             ('asleep', 'order', 1, 17, '{{}}', 5, 1, NULL, NULL, {});
+         INSERT INTO entries (saga, seq, at, event, code, message, payload) VALUES
+             (2, 1, 6, 'completed', NULL, NULL, '7'),
+             (3, 1, 6, 'completed', NULL, NULL, '7'),
+             (4, 1, 6, 'stuck', 'panicked', 'panicked', NULL);
+         PRAGMA application_id = {}; PRAGMA user_version = 2;",
+        OLD.concat(),
+        i64::MAX,
+        0x7361_6761,
+    ));
+    written.expect("it is valid");
+    drop(connection);
+
+    let journal = Sqlite::open(&path).await.expect("it can be migrated");
+    let claimed = journal.claim(&lease(), &["order"], 10).await;
+    let claimed = claimed.expect("they can be claimed");
+    let ids: Vec<_> = claimed.iter().map(|one| one.claim.id.as_str()).collect();
+    assert_eq!(ids, ["open"]);
+    for (state, ids) in [
+        (State::Running, vec!["open"]),
+        (State::Waiting, vec!["asleep"]),
+        (State::Stuck, vec!["stuck"]),
+        (State::Completed, vec!["ended a moment ago", "ended"]),
+    ] {
+        let listed = journal.list(&Filter::default().state(state)).await;
+        let listed = listed.expect("the journal works").sagas;
+        let listed: Vec<_> = listed.iter().map(|one| one.saga.id.as_str()).collect();
+        assert_eq!(listed, ids, "{state}");
+    }
+    let claimed = journal
+        .claim_one(&lease(), &SagaId::new("asleep").expect("a valid id"))
+        .await;
+    assert!(matches!(claimed, Ok(ClaimedOne::Claimed(_))), "{claimed:?}");
 }

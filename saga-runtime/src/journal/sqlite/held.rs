@@ -3,66 +3,123 @@
 use std::collections::HashMap;
 use std::mem;
 
+use super::awake::Awake;
 use crate::id::SagaId;
 use crate::journal::{Claim, Worker};
 
 /// One saga that is held.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
+    pub(super) id: SagaId,
     pub(super) number: i64,
     pub(super) epoch: u64,
     pub(super) worker: Worker,
     /// The number of the next entry.
     pub(super) next: u64,
+    /// Whether somebody wants it cancelled.
+    pub(super) is_cancelled: bool,
     /// Whether a transaction that is not committed yet has written to it.
     pub(super) is_touched: bool,
 }
 
+/// Where a saga that is held is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot(usize);
+
 /// What changes in memory once a transaction is committed.
 #[derive(Debug)]
 pub(super) enum Change {
+    /// The saga is new.
+    Started(i64),
     /// The saga is held.
-    Hold(SagaId, Held),
+    Hold(Held),
     /// The next entry of the saga has another number.
-    Next(SagaId, u64),
-    /// The saga is not held any more.
-    LetGo(SagaId),
-    /// The saga has ended, or is stuck: its row is to say so some time.
-    Close(i64, &'static str),
+    Next(Slot, u64),
+    /// Somebody wants the saga cancelled.
+    Cancel(Slot),
+    /// The saga has ended, or is stuck, and is not held any more.
+    LetGo(Slot),
+    /// The saga is not held any more, and can be claimed.
+    Release(Slot),
+    /// All that can be claimed has been, up to a number.
+    Claimed(Progress),
+    /// The saga, which was asleep or stuck, is in the table of those that are awake.
+    Woken(i64),
+    /// The saga has ended, is stuck, or sleeps.
+    Over(i64),
+    /// The table of those that are awake is up to date, up to this number.
+    Listed(i64),
 }
 
-/// The sagas that are held, and those whose rows are to say that they have ended.
-#[derive(Debug, Default)]
+/// How far a worker has claimed what it can, in the table of the sagas that are awake: it need not look at those again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub(super) worker: Worker,
+    pub(super) names: Vec<&'static str>,
+    /// Whatever has no higher number is held by the worker, or not awake, or has none of the names.
+    pub(super) through: i64,
+}
+
+/// The sagas that are held, and which are awake.
+#[derive(Debug)]
 pub(super) struct AllHeld {
-    held: HashMap<SagaId, Held>,
-    closed: Vec<(i64, &'static str)>,
+    slots: Vec<Option<Held>>,
+    free: Vec<usize>,
+    by_id: HashMap<SagaId, usize>,
+    by_number: HashMap<i64, usize>,
     staged: Vec<Change>,
+    progress: Option<Progress>,
+    pub(super) awake: Awake,
 }
 
 impl AllHeld {
-    pub(super) fn get(&self, id: &SagaId) -> Option<&Held> {
-        self.held.get(id)
+    pub(super) fn new(awake: Awake) -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: HashMap::new(),
+            by_number: HashMap::new(),
+            staged: Vec::new(),
+            progress: None,
+            awake,
+        }
     }
 
     /// The saga, if the claim is worth something.
-    pub(super) fn by_claim(&self, claim: &Claim) -> Option<&Held> {
-        self.get(&claim.id).filter(|held| held.epoch == claim.epoch)
+    pub(super) fn by_claim(&self, claim: &Claim) -> Option<(Slot, &Held)> {
+        let held = self.at(*self.by_id.get(&claim.id)?);
+        held.filter(|(_, held)| held.epoch == claim.epoch)
+    }
+
+    pub(super) fn by_number(&self, number: i64) -> Option<(Slot, &Held)> {
+        self.at(*self.by_number.get(&number)?)
+    }
+
+    fn at(&self, slot: usize) -> Option<(Slot, &Held)> {
+        let held = self.slots.get(slot)?.as_ref()?;
+        Some((Slot(slot), held))
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.slots.iter().flatten()
+    }
+
+    /// Up to which number the worker need not look again for sagas with these names.
+    pub(super) fn claimed_through(&self, worker: &Worker, names: &[&'static str]) -> i64 {
+        let progress = self.progress.as_ref();
+        let progress = progress.filter(|one| one.worker == *worker && one.names == names);
+        progress.map_or(0, |progress| progress.through)
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.held.len()
-    }
-
-    pub(super) fn is_touched(&self, id: &SagaId) -> bool {
-        self.get(id).is_some_and(|held| held.is_touched)
+        self.by_id.len()
     }
 
     /// Notes what is to change when the transaction is committed.
     pub(super) fn stage(&mut self, change: Change) {
-        if let Some(held) = self.changed(&change) {
-            held.is_touched = true;
-        }
+        self.touch(&change, true);
         self.staged.push(change);
     }
 
@@ -73,52 +130,84 @@ impl AllHeld {
 
     /// The transaction is committed.
     pub(super) fn committed(&mut self) {
-        for change in mem::take(&mut self.staged) {
+        let mut staged = mem::take(&mut self.staged);
+        for change in staged.drain(..) {
             self.apply(change);
         }
+        self.staged = staged;
     }
 
     /// The transaction is rolled back: everything stays as it is.
     pub(super) fn rolled_back(&mut self) {
         for change in mem::take(&mut self.staged) {
-            if let Some(held) = self.changed(&change) {
-                held.is_touched = false;
-            }
+            self.touch(&change, false);
         }
     }
 
-    fn changed(&mut self, change: &Change) -> Option<&mut Held> {
-        match change {
-            Change::Hold(id, _) | Change::Next(id, _) | Change::LetGo(id) => self.held.get_mut(id),
-            Change::Close(..) => None,
+    fn touch(&mut self, change: &Change, is_touched: bool) {
+        if let Change::Next(slot, _)
+        | Change::Cancel(slot)
+        | Change::LetGo(slot)
+        | Change::Release(slot) = change
+            && let Some(held) = self.get_mut(*slot)
+        {
+            held.is_touched = is_touched;
         }
+    }
+
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Held> {
+        self.slots.get_mut(slot.0)?.as_mut()
     }
 
     fn apply(&mut self, change: Change) {
+        self.touch(&change, false);
         match change {
-            Change::Hold(id, held) => {
-                self.held.insert(id, held);
-            }
-            Change::Next(id, next) => {
-                if let Some(held) = self.held.get_mut(&id) {
+            Change::Started(number) => self.awake.started(number),
+            Change::Hold(held) => self.hold(held),
+            Change::Next(slot, next) => {
+                if let Some(held) = self.get_mut(slot) {
                     held.next = next;
-                    held.is_touched = false;
                 }
             }
-            Change::LetGo(id) => {
-                self.held.remove(&id);
+            Change::Cancel(slot) => {
+                if let Some(held) = self.get_mut(slot) {
+                    held.is_cancelled = true;
+                }
             }
-            Change::Close(number, state) => self.closed.push((number, state)),
+            Change::LetGo(slot) => self.let_go(slot),
+            Change::Release(slot) => {
+                self.let_go(slot);
+                self.progress = None;
+            }
+            Change::Claimed(progress) => self.progress = Some(progress),
+            Change::Woken(number) => {
+                self.awake.woken(number);
+                self.progress = None;
+            }
+            Change::Over(number) => self.awake.over(number),
+            Change::Listed(through) => self.awake.listed(through),
         }
     }
 
-    /// The rows that are to say that their sagas have ended.
-    pub(super) fn closed(&self) -> &[(i64, &'static str)] {
-        &self.closed
+    fn hold(&mut self, held: Held) {
+        // Whoever held it before has lost it.
+        if let Some(before) = self.by_id.get(&held.id) {
+            self.let_go(Slot(*before));
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.by_id.insert(held.id.clone(), slot);
+        self.by_number.insert(held.number, slot);
+        self.slots[slot] = Some(held);
     }
 
-    /// The first of them say so.
-    pub(super) fn forget_closed(&mut self, count: usize) {
-        self.closed.drain(..count);
+    fn let_go(&mut self, slot: Slot) {
+        if let Some(held) = self.slots.get_mut(slot.0).and_then(Option::take) {
+            self.by_id.remove(&held.id);
+            self.by_number.remove(&held.number);
+            self.free.push(slot.0);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 
-use super::store::{Failure, Store};
+use super::store::{Done, Failure, Store};
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, JournalError, Lease, NewSaga, Rest, Row, Started,
@@ -71,26 +71,26 @@ pub(super) enum Outcome {
 }
 
 impl Op {
-    /// Whether memory has to follow a transaction first that has written to the same saga.
-    pub(super) fn has_to_wait(&self, store: &Store) -> bool {
-        match self {
-            Self::Append { claim, .. } | Self::Release { claim, .. } => {
-                store.held.is_touched(&claim.id)
-            }
-            Self::ClaimOne { id, .. } => store.held.is_touched(id),
-            Self::Claim { .. } | Self::Renew { .. } | Self::Purge { .. } => store.held.has_staged(),
-            Self::Start { .. } | Self::RequestCancel { .. } => false,
+    /// Does it in the transaction; `None` if memory has to follow the transaction first.
+    pub(super) fn apply(&self, store: &mut Store<'_>) -> rusqlite::Result<Option<Outcome>> {
+        let reads_memory = match self {
+            Self::Start { .. } | Self::Append { .. } | Self::Release { .. } => false,
+            Self::Claim { .. }
+            | Self::ClaimOne { .. }
+            | Self::Renew { .. }
+            | Self::RequestCancel { .. }
+            | Self::Purge { .. } => true,
+        };
+        if reads_memory && store.held.has_staged() {
+            return Ok(None);
         }
-    }
-
-    /// Does it in the transaction.
-    pub(super) fn apply(&self, store: &mut Store) -> rusqlite::Result<Outcome> {
-        Ok(match self {
+        Ok(Some(match self {
             Self::Start { saga, lease, .. } => Outcome::Start(store.start(saga, lease.as_ref())?),
             Self::Append {
                 claim, first, rows, ..
             } => Outcome::Append(match store.append(claim, *first, rows) {
-                Ok(()) => Ok(()),
+                Ok(Done::Now(())) => Ok(()),
+                Ok(Done::Later) => return Ok(None),
                 Err(Failure::Refused(error)) => Err(error),
                 Err(Failure::Sql(error)) => return Err(error),
             }),
@@ -101,21 +101,21 @@ impl Op {
                 ..
             } => Outcome::Claim(store.claim(lease, names, *limit)?),
             Self::ClaimOne { lease, id, .. } => Outcome::ClaimOne(store.claim_one(lease, id)?),
-            Self::Renew { lease, .. } => Outcome::Renew(store.renew(lease)?),
+            Self::Renew { lease, .. } => Outcome::Renew(store.renew(lease)),
             Self::Release {
                 claim,
                 in_doubt,
                 rest,
                 ..
-            } => {
-                store.release(claim, *in_doubt, *rest)?;
-                Outcome::Release
-            }
+            } => match store.release(claim, *in_doubt, *rest)? {
+                Done::Now(()) => Outcome::Release,
+                Done::Later => return Ok(None),
+            },
             Self::RequestCancel { id, reason, .. } => {
                 Outcome::RequestCancel(store.request_cancel(id, reason)?)
             }
             Self::Purge { before, .. } => Outcome::Purge(store.purge(*before)?),
-        })
+        }))
     }
 
     /// Says how it went, once that is durable.

@@ -18,12 +18,12 @@ pub(super) fn millis(time: SystemTime) -> i64 {
     })
 }
 
-/// The columns of [`record`], of a saga whose row is called `s`.
-pub(super) const RECORD: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, \
-     s.epoch, s.worker, s.cancel_reason, s.cancel_at, s.closed, \
-     (SELECT e.event FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1), \
-     (SELECT e.at FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1), \
-     s.number";
+/// The columns of [`record`], of a saga whose row is called `s`, but for two: when it was changed, and its state.
+const COLUMNS: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
+     s.cancel_reason, s.cancel_at, s.number";
+
+const CHANGED_AT: &str =
+    "(SELECT e.at FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1)";
 
 /// In SQL, the state of a saga that is in the row `s`.
 const STATE: &str = "coalesce(s.closed, CASE \
@@ -33,8 +33,13 @@ const STATE: &str = "coalesce(s.closed, CASE \
      CASE WHEN EXISTS (SELECT 1 FROM entries e WHERE e.saga = s.number AND e.event = 'compensating') \
      THEN 'compensating' ELSE 'running' END END)";
 
-/// The record of a saga, but for its state, and its number.
-fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
+/// In SQL, those that may be open: listed as awake, not listed yet, or asleep.
+const MAYBE_OPEN: &str = "s.number IN (SELECT number FROM awake_sagas UNION ALL \
+     SELECT number FROM sagas WHERE number > (SELECT through FROM listed) UNION ALL \
+     SELECT number FROM sagas WHERE wake_at IS NOT NULL) AND ";
+
+/// The record of a saga, and its number.
+pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
     let id: String = row.get(0)?;
     let unsuitable = |error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
@@ -56,14 +61,14 @@ fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
         reason,
         at: time(at.unwrap_or_default()),
     });
-    record.changed_at = row.get::<_, Option<i64>>(12)?.map_or(started_at, time);
-    let state: String = row.get(14)?;
+    record.changed_at = row.get::<_, Option<i64>>(11)?.map_or(started_at, time);
+    let state: String = row.get(12)?;
     record.state = state.parse().unwrap_or(State::Stuck);
     if record.state.is_final() || record.state == State::Stuck {
         // The row may not say so yet.
         record.worker = None;
     }
-    Ok((record, row.get(13)?))
+    Ok((record, row.get(10)?))
 }
 
 fn time(millis: i64) -> SystemTime {
@@ -88,18 +93,9 @@ impl Rows<'_> {
 
     /// One saga, and its number.
     pub(super) fn record(&self, id: &SagaId) -> rusqlite::Result<Option<(Record, i64)>> {
-        let sql = format!("SELECT {RECORD}, {STATE} FROM sagas s WHERE s.id = ?");
+        let sql = format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE s.id = ?");
         let mut statement = self.0.prepare_cached(&sql)?;
         statement.query_row([id.as_str()], record).optional()
-    }
-
-    /// The record of the saga with this number.
-    pub(super) fn numbered(&self, number: i64) -> rusqlite::Result<Record> {
-        let sql = format!("SELECT {RECORD}, {STATE} FROM sagas s WHERE s.number = ?");
-        let mut statement = self.0.prepare_cached(&sql)?;
-        statement
-            .query_row([number], record)
-            .map(|(record, _)| record)
     }
 
     /// The entries of a saga, or why they can't be read.
@@ -153,7 +149,7 @@ impl Rows<'_> {
 
 /// The statement for a list: one row more than asked for shows whether there is a next page.
 fn query(filter: &Filter) -> (String, Vec<Value>) {
-    let mut sql = format!("SELECT {RECORD}, {STATE} FROM sagas s WHERE 1");
+    let mut sql = format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE 1");
     let mut values: Vec<Value> = Vec::new();
     let mut also = |condition: &str, value: Value| {
         sql.push_str(" AND ");
@@ -161,7 +157,16 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
         values.push(value);
     };
     if let Some(state) = filter.state {
-        also(&format!("{STATE} = ?"), state.name().to_owned().into());
+        // What can be found without asking each saga for its last entry.
+        let among = match state {
+            State::Stuck => "s.closed = 'stuck' AND ",
+            State::Completed | State::Compensated => "",
+            State::Waiting | State::Running | State::Compensating => MAYBE_OPEN,
+        };
+        also(
+            &format!("{among}{STATE} = ?"),
+            state.name().to_owned().into(),
+        );
     }
     if let Some(name) = &filter.name {
         also("s.name = ?", name.clone().into());

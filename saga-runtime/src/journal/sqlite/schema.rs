@@ -13,7 +13,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -21,6 +21,10 @@ const MIGRATIONS: [Migration; 2] = [
     Migration {
         name: "0002_sleeping_sagas",
         sql: include_str!("migrations/0002_sleeping_sagas.sql"),
+    },
+    Migration {
+        name: "0003_awake_sagas",
+        sql: include_str!("migrations/0003_awake_sagas.sql"),
     },
 ];
 

@@ -1,11 +1,12 @@
 //! The thread that writes: everything that waits is written in one transaction.
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
@@ -21,9 +22,8 @@ const BATCH: usize = 2048;
 /// How long the writer waits for the next one that is about to ask.
 const MOMENT: Duration = Duration::from_micros(50);
 
-/// How many sagas may have ended before their rows say so, and how long it takes if nothing else is to be written.
-const CLOSED: usize = 4096;
-const IDLE: Duration = Duration::from_millis(200);
+/// How much may have happened before the table of the sagas that are awake is brought up to date.
+const UNLISTED: usize = 4096;
 
 /// A thread that writes. Dropping this waits until everything is written and the file is closed.
 pub(super) struct Writer {
@@ -39,27 +39,7 @@ impl Writer {
         let (opened, is_open) = oneshot::channel();
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
-        let writing = move || {
-            let opening = Owner::take(&path).and_then(|owner| {
-                let store = Store::new(open::to_write(&path, pages)?);
-                store.note_all_closed().map_err(JournalError::unavailable)?;
-                Ok((owner, store))
-            });
-            match opening {
-                Ok((owner, store)) => {
-                    let _ = opened.send(Ok(()));
-                    Writing {
-                        store,
-                        commits: counter,
-                    }
-                    .run(&ops);
-                    drop(owner);
-                }
-                Err(error) => {
-                    let _ = opened.send(Err(error));
-                }
-            }
-        };
+        let writing = move || write_all(&path, pages, &ops, opened, counter);
         let thread = thread::Builder::new()
             .name("saga-journal-write".to_owned())
             .spawn(writing)
@@ -92,78 +72,76 @@ impl Drop for Writer {
     }
 }
 
-struct Writing {
-    store: Store,
+/// Opens the journal, and writes until nobody asks any more.
+fn write_all(
+    path: &Path,
+    pages: Option<u32>,
+    ops: &Receiver<Op>,
+    opened: oneshot::Sender<Result<(), JournalError>>,
+    commits: Arc<AtomicU64>,
+) {
+    let opening = Owner::take(path).and_then(|owner| Ok((owner, open::to_write(path, pages)?)));
+    // The file is closed before another process may have it.
+    let (_owner, connection) = match opening {
+        Ok(opening) => opening,
+        Err(error) => {
+            let _ = opened.send(Err(error));
+            return;
+        }
+    };
+    match Store::new(&connection) {
+        Ok(store) => {
+            let _ = opened.send(Ok(()));
+            Writing { store, commits }.run(ops);
+        }
+        Err(error) => {
+            let _ = opened.send(Err(JournalError::unavailable(error)));
+        }
+    }
+}
+
+struct Writing<'c> {
+    store: Store<'c>,
     commits: Arc<AtomicU64>,
 }
 
-impl Writing {
+impl Writing<'_> {
     fn run(mut self, ops: &Receiver<Op>) {
-        let mut batch = Vec::new();
-        loop {
-            match ops.recv_timeout(IDLE) {
-                Ok(op) => batch.push(op),
-                Err(RecvTimeoutError::Timeout) => {
-                    self.close_rows();
-                    match ops.recv() {
-                        Ok(op) => batch.push(op),
-                        Err(_) => break,
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            self.fill(&mut batch, ops);
+        while let Ok(first) = ops.recv() {
+            let mut batch = VecDeque::from([first]);
             while !batch.is_empty() {
-                batch = self.write(batch);
-            }
-            if self.store.held.closed().len() >= CLOSED {
-                self.close_rows();
+                batch = self.write(batch, Some(ops));
+                if self.store.held.awake.unlisted() >= UNLISTED {
+                    self.list_awake();
+                }
             }
         }
-        self.close_rows();
+        self.list_awake();
         // Others find one file, and all of it in there. If that fails, the next one to open the journal does it.
         let truncated = "PRAGMA wal_checkpoint(TRUNCATE)";
         let _ = self.store.connection.query_row(truncated, [], |_| Ok(()));
     }
 
-    /// Takes what else waits. The sagas that were just answered are about to ask again: as long as more of them come, it is
-    /// worth a moment, because each transaction waits for the disk.
-    fn fill(&self, batch: &mut Vec<Op>, ops: &Receiver<Op>) {
-        let expected = self.store.held.len().min(BATCH);
-        loop {
-            while batch.len() < BATCH
-                && let Ok(op) = ops.try_recv()
-            {
-                batch.push(op);
-            }
-            if batch.len() >= expected {
-                return;
-            }
-            match soon(ops) {
-                Some(op) => batch.push(op),
-                None => return,
-            }
-        }
-    }
-
-    /// Writes operations in one transaction, and answers all of them. Hands back those that have to wait for it.
-    fn write(&mut self, batch: Vec<Op>) -> Vec<Op> {
+    /// Writes these operations and those that come meanwhile in one transaction, and answers all of them. Hands back those
+    /// that have to wait for it.
+    fn write(&mut self, mut batch: VecDeque<Op>, ops: Option<&Receiver<Op>>) -> VecDeque<Op> {
         if let Err(error) = self.begin() {
             for op in batch {
                 op.fail(&error);
             }
-            return Vec::new();
+            return VecDeque::new();
         }
-        let mut done = Vec::with_capacity(batch.len());
-        let mut deferred = Vec::new();
-        let mut left = batch.into_iter();
-        while let Some(op) = left.next() {
-            if op.has_to_wait(&self.store) {
-                deferred.push(op);
-                continue;
-            }
+        let mut done = Vec::new();
+        let mut deferred = VecDeque::new();
+        loop {
+            let next = batch.pop_front();
+            let taken = done.len() + deferred.len();
+            let Some(op) = next.or_else(|| self.next(ops?, taken)) else {
+                break;
+            };
             match op.apply(&mut self.store) {
-                Ok(outcome) => done.push((op, outcome)),
+                Ok(Some(outcome)) => done.push((op, outcome)),
+                Ok(None) => deferred.push_back(op),
                 Err(error) => {
                     self.roll_back();
                     if done.is_empty() {
@@ -171,9 +149,11 @@ impl Writing {
                     } else {
                         // One that can't be written must not harm the others: each by itself.
                         let others = done.into_iter().map(|(op, _)| op);
-                        others.chain([op]).for_each(|op| drop(self.write(vec![op])));
+                        for op in others.chain([op]) {
+                            self.write(VecDeque::from([op]), None);
+                        }
                     }
-                    deferred.extend(left);
+                    deferred.extend(batch);
                     return deferred;
                 }
             }
@@ -195,6 +175,18 @@ impl Writing {
         deferred
     }
 
+    /// What else is to be written in a transaction of so many. The sagas that were just answered are about to ask again: as
+    /// long as more of them come, it is worth a moment, because each transaction waits for the disk.
+    fn next(&self, ops: &Receiver<Op>, taken: usize) -> Option<Op> {
+        if taken >= BATCH {
+            return None;
+        }
+        let is_more_expected = taken < self.store.held.len();
+        ops.try_recv()
+            .ok()
+            .or_else(|| is_more_expected.then(|| soon(ops)).flatten())
+    }
+
     /// What was written is durable: memory follows.
     fn committed(&mut self) {
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -202,6 +194,7 @@ impl Writing {
     }
 
     fn begin(&mut self) -> rusqlite::Result<()> {
+        self.store.now = SystemTime::now();
         self.execute("BEGIN IMMEDIATE")
     }
 
@@ -221,21 +214,17 @@ impl Writing {
             .map(|_| ())
     }
 
-    /// Lets the rows of sagas that have ended say so. If that fails, later.
-    fn close_rows(&mut self) {
-        let count = self.store.held.closed().len();
-        if count == 0 {
+    /// Brings the table of the sagas that are awake up to date. If that fails, later.
+    fn list_awake(&mut self) {
+        if self.store.held.awake.unlisted() == 0 {
             return;
         }
         let written = self
             .begin()
-            .and_then(|()| self.store.note_closed())
+            .and_then(|()| self.store.list_awake())
             .and_then(|()| self.execute("COMMIT"));
         match written {
-            Ok(()) => {
-                self.committed();
-                self.store.held.forget_closed(count);
-            }
+            Ok(()) => self.committed(),
             Err(_) => self.roll_back(),
         }
     }

@@ -1,0 +1,151 @@
+//! Which sagas are awake: they have not ended, are not stuck, and do not sleep.
+//!
+//! Most sagas end soon. So the table of those that are awake is brought up to date for many at a time, and a saga that ends
+//! before is never in there. In between this is known in memory; after a crash it is told by the sagas themselves.
+
+use std::collections::HashSet;
+
+use rusqlite::Connection;
+
+/// In SQL, the last entry of the saga in the row `s`, if it says how the saga has ended.
+const LAST: &str = "coalesce(s.closed, \
+     (SELECT event FROM entries WHERE saga = s.number ORDER BY seq DESC LIMIT 1), '')";
+
+/// What differs from the table.
+#[derive(Debug)]
+pub(super) struct Awake {
+    /// The highest number that was given to a saga.
+    last: i64,
+    /// The highest one when the table was brought up to date.
+    through: i64,
+    /// Those that are awake and not in the table.
+    fresh: HashSet<i64>,
+    /// Those in the table that are not awake any more.
+    gone: HashSet<i64>,
+}
+
+impl Awake {
+    /// Brings the table up to date with what the sagas have done, as it has to be after a crash.
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let transaction = connection.unchecked_transaction()?;
+        connection.execute(
+            "INSERT OR IGNORE INTO awake_sagas SELECT number FROM sagas WHERE number > (SELECT through FROM listed)",
+            [],
+        )?;
+        let mut over = connection.prepare(&format!(
+            "SELECT number, last = 'stuck' AND wake_at IS NULL \
+             FROM (SELECT s.number, s.wake_at, {LAST} AS last FROM awake_sagas JOIN sagas s USING (number)) \
+             WHERE wake_at IS NOT NULL OR last IN ('completed', 'compensated', 'stuck')"
+        ))?;
+        let over = over.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for over in over.collect::<rusqlite::Result<Vec<(i64, bool)>>>()? {
+            let (number, is_stuck) = over;
+            delete(connection, number)?;
+            if is_stuck {
+                mark_stuck(connection, number)?;
+            }
+        }
+        connection.execute(
+            "UPDATE listed SET through = max(through, (SELECT coalesce(max(number), 0) FROM sagas))",
+            [],
+        )?;
+        let last = connection.query_row("SELECT through FROM listed", [], |row| row.get(0))?;
+        transaction.commit()?;
+        Ok(Self {
+            last,
+            through: last,
+            fresh: HashSet::new(),
+            gone: HashSet::new(),
+        })
+    }
+
+    /// A number that no saga has or had.
+    pub(super) fn number(&mut self) -> i64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// A new saga.
+    pub(super) fn started(&mut self, number: i64) {
+        self.fresh.insert(number);
+    }
+
+    /// A saga that was asleep or stuck, and is in the table.
+    pub(super) fn woken(&mut self, number: i64) {
+        self.fresh.remove(&number);
+        self.gone.remove(&number);
+    }
+
+    /// A saga has ended, is stuck, or sleeps.
+    pub(super) fn over(&mut self, number: i64) {
+        if !self.fresh.remove(&number) {
+            self.gone.insert(number);
+        }
+    }
+
+    /// How many sagas have started since the table was brought up to date, or are not awake any more, whichever is more.
+    pub(super) fn unlisted(&self) -> usize {
+        let started = usize::try_from(self.last - self.through).unwrap_or(usize::MAX);
+        started.max(self.gone.len())
+    }
+
+    /// Whether a saga in the table is still awake.
+    pub(super) fn is_there(&self, number: i64) -> bool {
+        !self.gone.contains(&number)
+    }
+
+    /// Those that are not in the table, the oldest first.
+    pub(super) fn fresh(&self) -> Vec<i64> {
+        let mut numbers: Vec<_> = self.fresh.iter().copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Brings the table up to date, in a transaction, up to the number that comes back; [`listed`](Self::listed) when that
+    /// is committed.
+    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<i64> {
+        for number in self.fresh() {
+            insert(connection, number)?;
+        }
+        for number in &self.gone {
+            delete(connection, *number)?;
+        }
+        connection
+            .prepare_cached("UPDATE listed SET through = ?")?
+            .execute([self.last])
+            .map(|_| self.last)
+    }
+
+    /// The table was brought up to date.
+    pub(super) fn listed(&mut self, through: i64) {
+        self.through = through;
+        self.fresh.clear();
+        self.gone.clear();
+    }
+}
+
+/// A saga is awake again.
+pub(super) fn insert(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO awake_sagas VALUES (?)")?
+        .execute([number])
+        .map(drop)
+}
+
+fn delete(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM awake_sagas WHERE number = ?")?
+        .execute([number])
+        .map(drop)
+}
+
+/// Lets the row of a saga that is stuck say so.
+pub(super) fn mark_stuck(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE sagas SET closed = 'stuck', worker = NULL WHERE number = ?")?
+        .execute([number])
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests;
