@@ -131,7 +131,7 @@ pub use request::Requested;
 pub use retry::{Backoffs, RetryPolicy};
 pub use run::{FanOut, try_join_all};
 pub use saga::{Saga, SagaEnd, SagaMeta};
-pub use shape::{Arm, FanOut as FanOutShape, InnerSaga, Node, Repeat, Shape, Waiting};
+pub use shape::{Arm, ForEach, InnerSaga, Node, Repeat, Shape, Waiting};
 pub use step::{Call, Kind, Step, StepMeta};
 pub use uuid::Uuid;
 pub use values::Values;

@@ -36,7 +36,7 @@ pub enum Node {
     /// Parts that run at the same time.
     Group(Vec<Node>),
     /// A part for each of many items, some of them at the same time.
-    FanOut(FanOut),
+    FanOut(ForEach),
     /// Another saga is called: its steps are steps of this one.
     Saga(InnerSaga),
     /// The saga waits for a time or an event.
@@ -88,7 +88,7 @@ pub struct Repeat {
 /// A part for each of many items.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct FanOut {
+pub struct ForEach {
     /// Of what, in the words of the source.
     pub items: &'static str,
     /// How many at the same time, in the words of the source.
@@ -97,7 +97,7 @@ pub struct FanOut {
     pub body: Vec<Node>,
 }
 
-impl FanOut {
+impl ForEach {
     /// In words.
     fn words(&self) -> String {
         format!(
@@ -174,7 +174,7 @@ pub fn group(members: Vec<Node>) -> Node {
 #[doc(hidden)]
 #[must_use]
 pub fn fan_out(items: &'static str, limit: &'static str, each: Node) -> Node {
-    Node::FanOut(FanOut {
+    Node::FanOut(ForEach {
         items,
         limit,
         body: vec![each],
