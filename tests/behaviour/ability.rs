@@ -1,5 +1,7 @@
 //! What a test needs of an engine besides that it runs sagas. An engine that lacks it says why; the test is left out there.
 
+use std::time::Duration;
+
 use crate::engine;
 
 /// What not every engine has.
@@ -20,4 +22,17 @@ pub(crate) fn lacks(ability: Ability) -> bool {
         println!("left out: {reason}");
     }
     lacking.is_some()
+}
+
+/// How much later than it should something may happen: timers of tokio are exact to a millisecond, and of a clock that goes on
+/// by itself nothing is said.
+pub(crate) fn lateness() -> Duration {
+    if engine::LACKS
+        .iter()
+        .any(|(lacking, _)| *lacking == Ability::TheClockOfTheTest)
+    {
+        Duration::from_hours(1)
+    } else {
+        Duration::from_millis(1)
+    }
 }

@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use saga_runtime::{Cause, Context, saga, step};
 
-use crate::ability::{Ability, lacks};
+use crate::ability::{Ability, lacks, lateness};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve, thank};
-
-/// Timers of tokio are exact to a millisecond.
-const TICK: Duration = Duration::from_millis(1);
 
 #[step(
     compensate = undo_fetch,
@@ -82,7 +79,7 @@ fn asserts_within(waits: &[Duration], whole: &[u64]) {
     assert_eq!(waits.len(), whole.len(), "{waits:?}");
     for (wait, whole) in waits.iter().zip(whole) {
         let whole = Duration::from_millis(*whole);
-        let bounds = whole / 2..=whole + TICK;
+        let bounds = whole / 2..=whole + lateness();
         assert!(bounds.contains(wait), "{wait:?} of {whole:?} in {waits:?}");
     }
 }
