@@ -13,9 +13,9 @@ quickstart: ## run the smallest example
 	cargo run --package quickstart
 
 services: ## install the servers that tests and demos start, into services/node_modules
-	npm ci --prefix services --ignore-scripts --no-audit --no-fund --silent
+	services/install
 
-test: services ## run all tests; they need nothing but Rust and npm
+test: services ## run all tests, after installing the servers that they start
 	cargo test --workspace --no-fail-fast
 
 soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=…, SEED=…)

@@ -83,3 +83,9 @@ pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle}
 pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
 pub use engine::{Ended, LetGo};
 pub use report::{Report, Undone, UndoneStep};
+
+/// The examples of the README, those of the runtime among them: compiled and run with the others, here, where all crates are
+/// known.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -398,8 +398,3 @@ pub use saga_macros::step;
 /// | `version = 2` | the version of the definition, 1 without it |
 /// | `crate = path` | where this crate is, when it was renamed |
 pub use saga_macros::saga;
-
-/// The example of the README, compiled and run with the other examples.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
