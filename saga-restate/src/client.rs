@@ -4,7 +4,8 @@ mod error;
 mod handle;
 mod http;
 
-use restate_sdk::ingress::{self, RequestExecutor, RequestTarget, SendStatus};
+use ::http::{HeaderName, HeaderValue, StatusCode};
+use restate_sdk::ingress::{self, CallResponse, RequestExecutor, RequestTarget, SendStatus};
 use saga_runtime::{EventName, InvalidSagaId, Saga, SagaId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +14,7 @@ pub use error::{ClientError, ExecuteError};
 pub use handle::SagaHandle;
 pub use http::{Http, HttpError};
 
+use self::handle::result_of;
 use crate::journal::Written;
 use crate::values::millis;
 use crate::workflow::{BEGAN, Event, INPUT, RUN, SEND};
@@ -71,10 +73,8 @@ impl<T: RequestExecutor> Client<T> {
     ) -> Result<SagaHandle<G, T>, ClientError> {
         let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
         let input = serde_json::to_vec(saga).map_err(ClientError::Input)?;
-        let sent = self
-            .request(G::META.name, &id, RUN, input.clone())
-            .header(::http::HeaderName::from_static(BEGAN), millis().into());
-        let sent = sent.send().await.map_err(ClientError::of)?;
+        let sent = self.starting::<G>(&id, input.clone()).send().await;
+        let sent = sent.map_err(ClientError::of)?;
         let handle = SagaHandle::new(self.clone(), id, sent.invocation_handle());
         if sent.send_status() == SendStatus::PreviouslyAccepted {
             let known = self.call(G::META.name, handle.id(), INPUT, Written::new());
@@ -99,7 +99,25 @@ impl<T: RequestExecutor> Client<T> {
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
         saga: &G,
     ) -> Result<G::Output, ExecuteError> {
+        let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
+        let input = serde_json::to_vec(saga).map_err(ClientError::Input)?;
+        let called = self.starting::<G>(&id, input).call().await;
+        let ended = called.and_then(CallResponse::into_body);
+        if !ended.as_ref().is_err_and(is_conflict) {
+            return result_of::<G>(ended);
+        }
+        // Somebody has started it before, or has killed it.
         self.submit(id, saga).await?.wait().await
+    }
+
+    /// The request that starts a saga.
+    fn starting<G: Saga>(
+        &self,
+        id: &SagaId,
+        input: Written,
+    ) -> ingress::Request<T, Written, Written> {
+        self.request(G::META.name, id, RUN, input)
+            .header(HeaderName::from_static(BEGAN), millis().into())
     }
 
     /// The saga with this id, which somebody has started.
@@ -115,7 +133,15 @@ impl<T: RequestExecutor> Client<T> {
             .ingress
             .lookup_workflow(G::META.name, id.as_str(), None)
             .await;
-        match found {
+        // An id follows from the key, whether there is such an invocation or not.
+        let known = match found {
+            Ok(invocation) => match invocation.output().await {
+                Err(error) if is_unknown(&error) => Err(error),
+                _ => Ok(invocation),
+            },
+            Err(error) => Err(error),
+        };
+        match known {
             Ok(invocation) => Ok(SagaHandle::new(self.clone(), id, invocation)),
             Err(error) => Err(ClientError::of(error).unknown::<G>(&id)),
         }
@@ -162,7 +188,7 @@ impl<T: RequestExecutor> Client<T> {
             key: id.to_string(),
             handler: handler.to_owned(),
         };
-        let json = ::http::HeaderValue::from_static("application/json");
+        let json = HeaderValue::from_static("application/json");
         self.ingress.request(target, input).content_type(json)
     }
 
@@ -177,4 +203,16 @@ impl<T: RequestExecutor> Client<T> {
         let response = response.map_err(ClientError::of)?;
         response.into_body().map_err(ClientError::of)
     }
+}
+
+/// Whether Restate says that the workflow was started before; or it was killed, which has the same status.
+fn is_conflict(error: &ingress::ClientError) -> bool {
+    let response = error.response();
+    response.is_some_and(|response| response.status() == StatusCode::CONFLICT)
+}
+
+/// Whether Restate says that there is no such invocation.
+fn is_unknown(error: &ingress::ClientError) -> bool {
+    let response = error.response();
+    response.is_some_and(|response| response.status() == StatusCode::NOT_FOUND)
 }

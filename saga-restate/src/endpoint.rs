@@ -7,6 +7,7 @@ use restate_sdk::endpoint as sdk;
 use restate_sdk::http_server::HttpServer;
 use saga_runtime::SagaId;
 use saga_runtime::coordinator::Registrable;
+use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -16,7 +17,8 @@ use crate::workflow::workflow;
 /// Runs sagas for Restate, over HTTP/2.
 ///
 /// Restate has to be told once where it is: `restate deployments register http://localhost:9080`. Behind the same address
-/// there may be any number of processes. `GET /health` answers 200.
+/// there may be any number of processes. `GET /health` answers 200, over HTTP/2 as everything here; with an
+/// [identity key](Self::identity_key) only if it is signed.
 pub struct Endpoint<S: ?Sized> {
     services: Arc<S>,
     builder: sdk::Builder,
@@ -92,28 +94,56 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         Ok(self)
     }
 
-    /// Serves on this address until the process is interrupted (`SIGINT`).
+    /// Serves on this address until the process is interrupted or terminated (`SIGINT`, `SIGTERM`), and stops as
+    /// [`serve_until`](Self::serve_until) does.
     ///
     /// # Errors
     /// If it can't listen there.
     pub async fn serve(self, address: SocketAddr) -> Result<(), ServeError> {
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| ServeError { address, source })?;
-        let interrupted = async {
-            // Where there are no signals, it serves for ever.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        self.serve_until(listener, interrupted).await;
+        self.serve_until(listener, interrupted()).await;
         Ok(())
     }
 
-    /// Serves until `stop` ends. Then it takes no more requests, and gives those that are under way ten seconds; Restate goes
-    /// on with the others elsewhere.
+    /// Serves until `stop` ends. Then it takes no more requests, and gives those that are under way ten seconds. What does
+    /// not end by then is handed back when the process ends: Restate goes on with it here or elsewhere, where only the
+    /// attempt that was cut off is made again, under its key. Nothing is compensated because of it.
     pub async fn serve_until(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
+        // What follows an entry in the journal may wait for 40 ms otherwise, until that entry is acknowledged. The connections
+        // have this from the listener; where they do not, it is slower and no more.
+        let _ = SockRef::from(&listener).set_tcp_nodelay(true);
         HttpServer::new(self.builder.build())
             .serve_with_cancel(listener, stop)
             .await;
     }
+}
+
+/// Ends when somebody wants this process to end.
+async fn interrupted() {
+    let interrupted = async {
+        // Where there are no signals, it serves for ever.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => drop(terminated.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }

@@ -42,6 +42,8 @@ pub struct Server {
     ingress: SocketAddr,
     admin: SocketAddr,
     node: SocketAddr,
+    /// More of its environment.
+    settings: Vec<(String, String)>,
     /// The shell that runs the server.
     process: Option<Child>,
     http: Http,
@@ -83,6 +85,18 @@ impl Server {
     /// # Errors
     /// If it can't be started, or does not answer within a minute.
     pub async fn start() -> Result<Self, ServerError> {
+        Self::start_with([]).await
+    }
+
+    /// The same with settings of its own: environment variables, such as `RESTATE_LOG_FILTER`.
+    ///
+    /// # Errors
+    /// As those of [`start`](Self::start).
+    pub async fn start_with<'a>(
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ServerError> {
+        let settings = settings.into_iter();
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let binary = binary();
         if !binary.exists() {
             return Err(ServerError::Missing { binary });
@@ -97,6 +111,7 @@ impl Server {
             ingress: ingress.local_addr()?,
             admin: admin.local_addr()?,
             node: node.local_addr()?,
+            settings: settings.collect(),
             process: None,
             http: Http::default(),
         };
@@ -191,6 +206,7 @@ impl Server {
             .env("RESTATE_DEFAULT_NUM_PARTITIONS", "4")
             .env("RESTATE_LOG_FORMAT", "compact")
             .env("RESTATE_LOG_DISABLE_ANSI_CODES", "true")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)

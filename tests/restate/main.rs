@@ -1,17 +1,26 @@
 //! Sagas on Restate survive `kill -9`: the process that runs them is killed in every step and every compensation, the server
-//! is killed, both are; and of two processes behind one address one dies.
+//! is killed, both are; and of two processes behind one address one dies. And what else only a real server shows: operators who
+//! cancel, kill and read, services that are stopped, locked or changed, duplicates, groups under load.
 
 #[path = "../crash/asked.rs"]
 mod asked;
 mod balancer;
+mod changing;
 mod check;
+mod desk;
+mod duplicates;
+mod groups;
+mod identity;
+mod operating;
 #[path = "../crash/participant.rs"]
 #[expect(dead_code, reason = "the child process makes the requests")]
 mod participant;
 mod process;
 #[path = "../crash/sagas.rs"]
 mod sagas;
+mod service;
 mod stage;
+mod stopping;
 
 use process::Process;
 use sagas::{Case, cases};

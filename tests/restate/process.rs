@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// It is killed when this is dropped.
@@ -29,6 +29,15 @@ impl Process {
             assert!(!self.has_ended(), "it ended before it listened");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("ids are small")
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ends(&mut self) -> ExitStatus {
+        self.child.wait().expect("it can be waited for")
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

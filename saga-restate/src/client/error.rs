@@ -95,10 +95,16 @@ impl ClientError {
 
     pub(super) fn of(error: ingress::ClientError) -> Self {
         match error {
-            ingress::ClientError::Status { status, response } => Self::Refused {
-                status: status.as_u16(),
-                message: message(response.body()),
-            },
+            // Whatever else is missing in an answer, what it says is known.
+            ingress::ClientError::Status { response, .. }
+            | ingress::ClientError::Protocol { response, .. }
+                if !response.status().is_success() =>
+            {
+                Self::Refused {
+                    status: response.status().as_u16(),
+                    message: message(response.body()),
+                }
+            }
             other => Self::Unreachable(Box::new(other)),
         }
     }

@@ -1,6 +1,6 @@
 //! A saga that was started.
 
-use restate_sdk::ingress::{InvocationHandle, Output, RequestExecutor};
+use restate_sdk::ingress::{self, InvocationHandle, Output, RequestExecutor};
 use saga_runtime::engines::from_json;
 use saga_runtime::{EventName, Saga, SagaId};
 use serde::Serialize;
@@ -59,8 +59,7 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
     /// [`ExecuteError::Failed`] if it failed. If Restate can't be reached, the saga goes on: ask again.
     pub async fn wait(&self) -> Result<G::Output, ExecuteError> {
         let ended = self.invocation.attach().await;
-        let ended = ended.map_err(ExecuteError::of)?;
-        result::<G>(ended.body())
+        result_of::<G>(ended.map(http::Response::into_body))
     }
 
     /// Its result, if it has ended.
@@ -100,6 +99,13 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
     ) -> Result<(), ClientError> {
         self.client.send_to::<G, V>(&self.id, name, value).await
     }
+}
+
+/// How a saga ended, by what its invocation has given.
+pub(super) fn result_of<G: Saga>(
+    ended: Result<Written, ingress::ClientError>,
+) -> Result<G::Output, ExecuteError> {
+    result::<G>(&ended.map_err(ExecuteError::of)?)
 }
 
 fn result<G: Saga>(json: &[u8]) -> Result<G::Output, ExecuteError> {

@@ -1,0 +1,179 @@
+//! Services whose steps can be held, and a server that knows where they are.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use saga_restate::testing::Server;
+use saga_restate::{Client, Endpoint};
+use saga_runtime::{Context, saga, step};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::service::Service;
+
+/// Says what was asked of it. Clones are the same desk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Desk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    asked: Vec<String>,
+    held: HashMap<String, Arc<Hold>>,
+    refused: HashSet<String>,
+}
+
+/// What is asked for waits here until it is let go.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    came: Semaphore,
+    go: Semaphore,
+}
+
+impl Hold {
+    /// Waits until somebody waits here.
+    pub(crate) async fn came(&self) {
+        self.came.acquire().await.expect("it is open").forget();
+    }
+
+    /// Lets go whoever waits here, and whoever comes later.
+    pub(crate) fn let_go(&self) {
+        self.go.add_permits(Semaphore::MAX_PERMITS / 2);
+    }
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds whoever asks for this.
+    pub(crate) fn hold(&self, what: &str) -> Arc<Hold> {
+        let hold = Arc::new(Hold {
+            came: Semaphore::new(0),
+            go: Semaphore::new(0),
+        });
+        self.state().held.insert(what.to_owned(), hold.clone());
+        hold
+    }
+
+    /// Refuses this.
+    pub(crate) fn refuse(&self, what: &str) {
+        self.state().refused.insert(what.to_owned());
+    }
+
+    /// What was asked, in this order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.state().asked.clone()
+    }
+
+    /// How often this was asked for.
+    pub(crate) fn times(&self, what: &str) -> usize {
+        let state = self.state();
+        state.asked.iter().filter(|asked| *asked == what).count()
+    }
+
+    async fn ask(&self, what: &str) -> Result<String, String> {
+        let (hold, is_refused) = {
+            let mut state = self.state();
+            state.asked.push(what.to_owned());
+            let is_refused = state.refused.contains(what);
+            (state.held.get(what).cloned(), is_refused)
+        };
+        if let Some(hold) = hold {
+            hold.came.add_permits(1);
+            hold.go.acquire().await.expect("it is open").forget();
+        }
+        if is_refused {
+            return Err(format!("no {what} today"));
+        }
+        Ok(what.to_owned())
+    }
+}
+
+macro_rules! steps {
+    ($($step:ident undone by $undo:ident;)+) => {$(
+        #[step(compensate = $undo, compensation(retry(attempts = 2, backoff = "1ms..1ms")))]
+        pub(crate) async fn $step(cx: Context<'_, Desk>) -> Result<String, String> {
+            cx.ask(stringify!($step)).await
+        }
+
+        async fn $undo(cx: Context<'_, Desk>, step: &String) -> Result<(), String> {
+            cx.ask(&format!("undo {step}")).await.map(drop)
+        }
+    )+};
+}
+
+steps! {
+    reserve undone by release;
+    charge undone by refund;
+    pack undone by unpack;
+    label undone by unlabel;
+    book undone by unbook;
+}
+
+saga!(
+    pub(crate) async fn order(cx: Context<'_, Desk>, article: String) -> Result<String, String> {
+        reserve(cx).await?;
+        charge(cx).await?;
+        book(cx).await?;
+        Ok(article)
+    }
+);
+
+saga!(
+    pub(crate) async fn parcels(cx: Context<'_, Desk>) -> Result<usize, String> {
+        let (one, two, three, four) = try_join!(reserve(cx), charge(cx), pack(cx), label(cx))?;
+        let _ = (one, two, three, four);
+        book(cx).await?;
+        Ok(4)
+    }
+);
+
+/// A server, and one endpoint that it knows.
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) client: Client,
+    pub(crate) desk: Desk,
+    pub(crate) service: Service,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        let server = Server::start().await.expect("a server");
+        let client = Client::connect(&server.ingress()).expect("an address");
+        let desk = Desk::default();
+        let service = Service::start(endpoint(&desk)).await;
+        let registered = server.register(&service.url()).await;
+        registered.expect("it is an endpoint");
+        Self {
+            server,
+            client,
+            desk,
+            service,
+        }
+    }
+
+    /// Asks the admin API for something that the web UI has a button for.
+    pub(crate) async fn press(&self, invocation: &str, button: &str) {
+        let path = format!("/invocations/{invocation}/{button}");
+        let pressed = self.server.ask(http::Method::PATCH, &path, String::new());
+        pressed.await.expect("the server does it");
+    }
+
+    /// What the server says about an invocation, by these columns.
+    pub(crate) async fn about(&self, invocation: &str, columns: &str) -> Value {
+        let query = format!("SELECT {columns} FROM sys_invocation WHERE id = '{invocation}'");
+        let query = serde_json::json!({ "query": query }).to_string();
+        let answer = self.server.ask(http::Method::POST, "/query", query);
+        let answer = answer.await.expect("it is SQL");
+        let answer: Value = serde_json::from_slice(&answer).expect("it is JSON");
+        answer["rows"][0].clone()
+    }
+}
+
+/// The sagas of this file.
+pub(crate) fn endpoint(desk: &Desk) -> Endpoint<Desk> {
+    Endpoint::builder(desk.clone())
+        .register::<Order>()
+        .register::<Parcels>()
+}

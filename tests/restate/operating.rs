@@ -1,0 +1,113 @@
+//! What operators do and see, in the web UI or on the command line, which use the admin API: they cancel a saga, kill it, and
+//! read why it failed.
+
+use saga_restate::{ExecuteError, Report, Undone};
+
+use crate::desk::{Order, Scene};
+
+fn tea() -> Order {
+    Order {
+        article: "tea".to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_in_the_web_ui_compensates_once_and_a_second_one_stops_no_compensation() {
+    let scene = Scene::new().await;
+    let charge = scene.desk.hold("charge");
+    let refund = scene.desk.hold("undo charge");
+    let saga = scene.client.submit("order-1", &tea()).await;
+    let saga = saga.expect("Restate takes it");
+    charge.came().await;
+    scene.press(saga.invocation(), "cancel").await;
+    charge.let_go();
+    refund.came().await;
+    scene.press(saga.invocation(), "cancel").await;
+    refund.let_go();
+    let Err(ExecuteError::Failed(report)) = saga.wait().await else {
+        panic!("it is cancelled");
+    };
+    assert_eq!(report.code, "cancelled");
+    assert!(report.is_compensated, "{report}");
+    assert_eq!(
+        scene.desk.asked(),
+        ["reserve", "charge", "undo charge", "undo reserve"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_ends_a_saga_on_the_spot_and_compensates_nothing() {
+    let scene = Scene::new().await;
+    let charge = scene.desk.hold("charge");
+    let saga = scene.client.submit("order-1", &tea()).await;
+    let saga = saga.expect("Restate takes it");
+    charge.came().await;
+    scene.press(saga.invocation(), "kill").await;
+    let Err(ExecuteError::Ended { message }) = saga.wait().await else {
+        panic!("it is killed");
+    };
+    assert!(message.contains("killed"), "{message}");
+    charge.let_go();
+    let again = scene.client.find::<Order>("order-1").await;
+    let again = again.expect("it is known").wait().await;
+    assert!(matches!(again, Err(ExecuteError::Ended { .. })));
+    assert_eq!(scene.desk.asked(), ["reserve", "charge"]);
+}
+
+/// What an operator reads of a saga that has failed.
+async fn failure(scene: &Scene, id: &str) -> (String, Report) {
+    let saga = scene.client.submit(id, &tea()).await;
+    let saga = saga.expect("Restate takes it");
+    let Err(ExecuteError::Failed(told)) = saga.wait().await else {
+        panic!("it fails");
+    };
+    let about = scene
+        .about(
+            saga.invocation(),
+            "status, completion_result, completion_failure",
+        )
+        .await;
+    assert_eq!(about["status"], "completed");
+    assert_eq!(about["completion_result"], "failure");
+    let message = about["completion_failure"].as_str().expect("a text");
+    let (line, json) = message.split_once('\n').expect("two lines");
+    let report: Report = serde_json::from_str(json).expect("the second line is JSON");
+    assert_eq!(report, *told, "the client is told the same");
+    (line.to_owned(), report)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_is_compensated_is_a_failed_invocation_whose_message_says_why() {
+    let scene = Scene::new().await;
+    scene.desk.refuse("book");
+    let (line, report) = failure(&scene, "order-1").await;
+    assert_eq!(
+        line,
+        "[422] saga `order` failed at step `book`: no book today; compensated: `charge`, `reserve`"
+    );
+    assert!(report.is_compensated);
+    assert_eq!(report.step.as_deref(), Some("book"));
+    assert_eq!((&*report.code, &*report.cause), ("error", "no book today"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_can_not_be_undone_is_a_failed_invocation_whose_message_says_what_is_left() {
+    let scene = Scene::new().await;
+    scene.desk.refuse("book");
+    scene.desk.refuse("undo charge");
+    let (line, report) = failure(&scene, "order-1").await;
+    assert_eq!(
+        line,
+        "[500] saga `order` failed at step `book`: no book today; compensated: `reserve`; NOT compensated: `charge`: no undo charge today (2 attempts)"
+    );
+    assert!(!report.is_compensated);
+    let charge = &report.compensations[0];
+    assert_eq!(charge.step, "charge");
+    assert_eq!(
+        charge.undone,
+        Undone::Failed {
+            attempts: 2,
+            message: "no undo charge today".to_owned()
+        }
+    );
+}

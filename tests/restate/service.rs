@@ -1,0 +1,81 @@
+//! An endpoint on a runtime of its own, which can end as a process does: on request, or at once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use saga_restate::Endpoint;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::desk::Desk;
+use crate::process::free_address;
+
+/// Longer than anything needs to be dropped.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// It vanishes when this is dropped.
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    runtime: Option<Runtime>,
+}
+
+impl Service {
+    /// Serves somewhere.
+    pub(crate) async fn start(endpoint: Endpoint<Desk>) -> Self {
+        Self::at(free_address(), endpoint).await
+    }
+
+    /// Serves at this address.
+    pub(crate) async fn at(address: SocketAddr, endpoint: Endpoint<Desk>) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let (listens, listening) = tokio::sync::oneshot::channel();
+        let serving = runtime.spawn(async move {
+            let listener = TcpListener::bind(address).await.expect("it is free");
+            let _ = listens.send(());
+            endpoint.serve_until(listener, stopped.cancelled()).await;
+        });
+        listening.await.expect("it listens");
+        Self {
+            address,
+            stop,
+            serving,
+            runtime: Some(runtime),
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until it has stopped. Then whatever it left behind ends, as with a process whose `main` has returned.
+    pub(crate) async fn ends(mut self) {
+        (&mut self.serving).await.expect("it does not panic");
+        self.vanishes().await;
+    }
+
+    /// Ends at once, wherever its sagas are.
+    pub(crate) async fn vanishes(mut self) {
+        let runtime = self.runtime.take().expect("it is there");
+        let gone = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE));
+        gone.await.expect("it does not panic");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
