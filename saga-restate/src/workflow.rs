@@ -1,5 +1,8 @@
 //! A saga as a Restate workflow. Here stands all that leans on the parts of the SDK that its macros use and nobody else is
-//! meant to; that is why its version is exact.
+//! meant to; that is why its version is exact, and why `workflow/pinned.rs` compares this with what the macros make.
+
+#[cfg(test)]
+mod pinned;
 
 use std::sync::Arc;
 use std::time::Duration;
