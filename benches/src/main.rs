@@ -31,6 +31,8 @@ enum Only {
     Durable,
     /// The time of a fan-out per item, and what sagas cost that sleep.
     Structure,
+    /// Sagas per second on a Restate server, beside a workflow that is written by hand.
+    Restate,
     /// Runs sagas on the SQLite journal once and prints nothing: what the waits for the disk are counted of.
     #[command(hide = true)]
     Once { in_flight: usize, each: usize },
@@ -101,8 +103,11 @@ fn main() -> anyhow::Result<()> {
             println!();
             durable(&repetitions)?;
             println!();
-            structure(&repetitions)
+            structure(&repetitions)?;
+            println!();
+            restate(quick)
         }
+        Some(Only::Restate) => restate(quick),
         Some(Only::Durable) => durable(&repetitions),
         Some(Only::Structure) => structure(&repetitions),
         Some(Only::Once { in_flight, each }) => {
@@ -231,6 +236,30 @@ fn structure(repetitions: &Repetitions) -> anyhow::Result<()> {
         sleeping.took.as_secs_f64(),
         sleeping.tasks,
         sleeping.memory / sleeping.sagas as u64
+    );
+    Ok(())
+}
+
+/// In a binary of its own: the SDK of Restate is in no other measurement.
+fn restate(quick: bool) -> anyhow::Result<()> {
+    let mut command = cargo::command("run");
+    command
+        .args([
+            "--release",
+            "--quiet",
+            "--bin",
+            "restate",
+            "--manifest-path",
+        ])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(cargo::target_directory()?)
+        .arg("--")
+        .args(quick.then_some("--quick"));
+    let status = command.status()?;
+    anyhow::ensure!(
+        status.success(),
+        "the benchmark on Restate ended with {status}"
     );
     Ok(())
 }
