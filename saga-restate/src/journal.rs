@@ -12,7 +12,6 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -37,8 +36,6 @@ pub(crate) type Work<'w> = Pin<&'w mut (dyn Future<Output = HandlerResult<Writte
 pub(crate) struct Journal {
     context: ContextInternal,
     turns: Turns,
-    /// Whether something is done that was not written down before: from then on nothing is.
-    is_live: AtomicBool,
 }
 
 impl Journal {
@@ -46,7 +43,6 @@ impl Journal {
         Self {
             context,
             turns: Turns::default(),
-            is_live: AtomicBool::new(false),
         }
     }
 
@@ -60,6 +56,7 @@ impl Journal {
     ) -> Result<Written, Cancelled> {
         let turn = self.turns.queue();
         let mut done = None;
+        let mut has_begun = false;
         let mut has_yielded = false;
         poll_fn(|cx| {
             if turn.has_come(cx) {
@@ -72,8 +69,10 @@ impl Journal {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            // What has its turn is asked for first, and is not written down yet: then this is not either.
+            has_begun |= self.turns.has_begun();
             if done.is_none()
-                && self.is_live.load(Ordering::Relaxed)
+                && has_begun
                 && let Poll::Ready(result) = work.as_mut().poll(cx)
             {
                 done = Some(result);
@@ -82,12 +81,20 @@ impl Journal {
         })
         .await;
         let work = async {
-            if !self.is_live.swap(true, Ordering::Relaxed) {
-                self.turns.wake();
-            }
+            let mut work = work;
             match done {
-                Some(done) => done,
-                None => work.await,
+                Some(done) => {
+                    self.turns.begin();
+                    done
+                }
+                None => {
+                    poll_fn(|cx| {
+                        let polled = work.as_mut().poll(cx);
+                        self.turns.begin();
+                        polled
+                    })
+                    .await
+                }
             }
         };
         let mut run = self.context.run(|| work).name(entry);

@@ -17,6 +17,8 @@ pub(crate) struct Turns(Mutex<State>);
 struct State {
     last: u64,
     queue: VecDeque<u64>,
+    /// Whether the first in the queue does something that was not written down before.
+    has_begun: bool,
     waits: Vec<Waiting>,
     wakers: Vec<Waker>,
 }
@@ -49,9 +51,18 @@ impl Turns {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everybody looks again.
-    pub(crate) fn wake(&self) {
-        self.state().wake();
+    /// Whose turn it is does something that was not written down before.
+    pub(crate) fn begin(&self) {
+        let mut state = self.state();
+        if !state.has_begun {
+            state.has_begun = true;
+            state.wake();
+        }
+    }
+
+    /// Whether it does.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.state().has_begun
     }
 
     /// Asks for a turn.
@@ -124,6 +135,9 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.turns.state();
+        if state.queue.front() == Some(&self.ticket) {
+            state.has_begun = false;
+        }
         state.queue.retain(|ticket| *ticket != self.ticket);
         state.wake();
     }

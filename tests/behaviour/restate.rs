@@ -18,6 +18,7 @@ mod participant;
 mod random;
 mod retries;
 mod steps;
+mod structure;
 mod timeouts;
 
 /// Called before the first saga of a test: there is no subscriber.

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint, ExecuteError, SagaHandle};
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::{SagaEnd, SagaError};
+use saga_runtime::{EventName, SagaEnd, SagaError};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
@@ -73,11 +73,29 @@ pub(crate) async fn run<G: Registrable<Participant>>(
     saga: G,
     cancellation: Option<CancellationToken>,
 ) -> Result<G::Output, SagaError<G::Error>> {
+    run_there(participant, saga, cancellation, &[]).await
+}
+
+/// Runs `saga`, to which these events are sent.
+pub(crate) async fn run_told<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    told: &[(EventName<u32>, u32)],
+) -> Result<G::Output, SagaError<G::Error>> {
+    run_there(participant, saga, None, told).await
+}
+
+async fn run_there<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    cancellation: Option<CancellationToken>,
+    told: &[(EventName<u32>, u32)],
+) -> Result<G::Output, SagaError<G::Error>> {
     let (ended, end) = mpsc::channel();
-    let participant = participant.clone();
+    let (participant, told) = (participant.clone(), told.to_vec());
     let running = move || {
-        let restate = &*RESTATE;
-        RUNTIME.block_on(run_there(restate, participant, saga, cancellation, ended));
+        let running = run_here(&RESTATE, participant, saga, cancellation, told, ended);
+        RUNTIME.block_on(running);
     };
     // Time stands still while something blocks.
     let running = tokio::task::spawn_blocking(running).await;
@@ -91,11 +109,12 @@ pub(crate) async fn run<G: Registrable<Participant>>(
     }
 }
 
-async fn run_there<G: Registrable<Participant>>(
+async fn run_here<G: Registrable<Participant>>(
     restate: &Restate,
     participant: Participant,
     saga: G,
     cancellation: Option<CancellationToken>,
+    told: Vec<(EventName<u32>, u32)>,
     ended: mpsc::Sender<saga_restate::Ended<G>>,
 ) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -116,6 +135,10 @@ async fn run_there<G: Registrable<Participant>>(
         let submitted = restate.client.submit(&id, &saga).await;
         // The second time it waits until the saga has begun, and by that belongs to its process.
         let begun = restate.client.submit(&id, &saga).await;
+        for (name, value) in told {
+            let sent = restate.client.send::<G, _>(&id, name, &value).await;
+            sent.expect("it has not ended");
+        }
         begun.and(submitted).expect("nothing is wrong with it")
     };
     let waiting = async {
