@@ -77,6 +77,8 @@ async fn a_history_that_does_not_fit_says_so_and_waits_for_the_definition_that_i
     let trip = scene.client.submit("trip-1", &before::Trip {}).await;
     let trip = trip.expect("Restate takes it");
     charge.came().await;
+    // The server may hear later of what is asked for here.
+    scene.journaled(trip.invocation(), "charge").await;
     let address = service.address;
     service.vanishes().await;
     charge.let_go();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint};
@@ -163,11 +164,24 @@ impl Scene {
     /// What the server says about an invocation, by these columns.
     pub(crate) async fn about(&self, invocation: &str, columns: &str) -> Value {
         let query = format!("SELECT {columns} FROM sys_invocation WHERE id = '{invocation}'");
+        self.query(query).await[0].clone()
+    }
+
+    /// Waits until the server has this entry in the journal of an invocation.
+    pub(crate) async fn journaled(&self, invocation: &str, entry: &str) {
+        let query =
+            format!("SELECT index FROM sys_journal WHERE id = '{invocation}' AND name = '{entry}'");
+        while self.query(query.clone()).await[0].is_null() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn query(&self, query: String) -> Value {
         let query = serde_json::json!({ "query": query }).to_string();
         let answer = self.server.ask(http::Method::POST, "/query", query);
         let answer = answer.await.expect("it is SQL");
-        let answer: Value = serde_json::from_slice(&answer).expect("it is JSON");
-        answer["rows"][0].clone()
+        let mut answer: Value = serde_json::from_slice(&answer).expect("it is JSON");
+        answer["rows"].take()
     }
 }
 
