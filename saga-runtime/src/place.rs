@@ -17,7 +17,7 @@ use crate::values::{Fresh, Values};
 pub struct Instance {
     name: &'static str,
     id: OnceLock<SagaId>,
-    rare: OnceLock<Box<Rare>>,
+    rare: OnceLock<Arc<Rare>>,
 }
 
 /// What most sagas do without.
@@ -47,15 +47,20 @@ impl Instance {
     /// The same saga, whose body asks `values` for the time and for random ids.
     #[must_use]
     pub fn with_values(self, values: Arc<dyn Values>) -> Self {
-        let scopes = self.rare.into_inner().map(|rare| rare.scopes);
         let rare = Rare {
-            scopes: scopes.unwrap_or_default(),
+            scopes: OnceLock::new(),
             values: Some(values),
         };
         Self {
-            rare: OnceLock::from(Box::new(rare)),
+            rare: OnceLock::from(Arc::new(rare)),
             ..self
         }
+    }
+
+    /// Whether nothing was allocated for it.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.id.get().is_none() && self.rare.get().is_none()
     }
 
     pub(crate) fn values(&self) -> &dyn Values {
@@ -77,7 +82,7 @@ impl Instance {
     /// The saga `name` is called next after `calls`, inside of this one.
     pub(crate) fn scope_inside(&self, calls: &dyn Calls, name: &'static str) -> &Scope {
         let mut this = Self::new(self.name, Some(self.id().clone()));
-        let rare = self.rare.get_or_init(Box::default);
+        let rare = self.rare.get_or_init(Arc::default);
         if let Some(values) = &rare.values {
             this = this.with_values(Arc::clone(values));
         }

@@ -1,14 +1,14 @@
 //! Which calls a run has made, in order, by the numbers of their sites.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The calls of a run. In a body without loops a site is called at most once, and what comes first in the body is called
 /// first: then a bit per site says everything. Otherwise the numbers of the sites are listed.
 #[derive(Debug, Default)]
 pub struct Record {
     once: AtomicU64,
-    often: OnceLock<Box<Mutex<Vec<usize>>>>,
+    often: OnceLock<Arc<Mutex<Vec<usize>>>>,
 }
 
 impl Record {
@@ -22,7 +22,7 @@ impl Record {
 
     /// A call of the site `number` has ended.
     pub(super) fn again(&self, number: usize) {
-        Self::lock(self.often.get_or_init(Box::default)).push(number);
+        Self::lock(self.often.get_or_init(Arc::default)).push(number);
     }
 
     /// How many calls have ended.
