@@ -134,10 +134,11 @@ pub trait Calls: Sync {
 }
 
 /// The name of a step with the sagas around it that are inside of others: `place_order#1/charge`.
+#[inline]
 pub(crate) fn path(scope: Option<&Scope>, name: &'static str) -> Cow<'static, str> {
     match scope {
         None => Cow::Borrowed(name),
-        Some(scope) => Cow::Owned(format!("{}/{name}", scope.path())),
+        Some(scope) => Cow::Owned(scope.path_of_step(name)),
     }
 }
 
@@ -175,6 +176,7 @@ impl<'a> Position<'a> {
 
     /// The durable name of the step; in a saga that was called by another one with that one's name before it, as in
     /// `place_order/charge`, or `place_order#1/charge` in its second call.
+    #[inline]
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         path(self.calls.scope(), self.step.name)

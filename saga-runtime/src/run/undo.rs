@@ -134,9 +134,12 @@ impl Unwinding {
         }
     }
 
+    #[inline]
     fn push(&mut self, step: Cow<'static, str>, outcome: CompensationOutcome) {
         let compensation = Compensation { step, outcome };
-        self.is_halted |= self.halts && !self.at_once && compensation.has_failed();
+        if self.halts {
+            self.is_halted |= !self.at_once && compensation.has_failed();
+        }
         self.compensations.push(compensation);
     }
 
