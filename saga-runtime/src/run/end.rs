@@ -77,7 +77,7 @@ impl<E: Engine> Run<'_, '_, E> {
                 .begin_compensation(failed_at.as_deref(), &failing);
         }
         let mut unwinding = Unwinding::new(&G::META, settled, goes_back);
-        let end = match unwinding.run(&ended, self.called.backward()).await {
+        let end = match unwinding.run(&ended, &self.called).await {
             Ok(()) => {
                 let id = self.engine.instance().known_id().cloned();
                 let compensations = unwinding.compensations;

@@ -112,7 +112,7 @@ impl<E: Engine, L: Slots<E>> EndedInside<'_, E, L> {
 
 impl<E: Engine, L: Slots<E>> Inside<E> for EndedInside<'_, E, L> {
     fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>> {
-        Box::pin(async move { unwinding.run(&self.ended(), self.called.backward()).await })
+        Box::pin(async move { unwinding.run(&self.ended(), &self.called).await })
     }
 
     fn closes(&self) -> bool {

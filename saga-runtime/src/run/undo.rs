@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 
 use super::inner::Inside;
-use super::record::{Backward, Past};
+use super::record::{Past, Record};
 use super::slot::{Parts, Slots};
 use crate::attempt::{Attempted, caught};
 use crate::compensation::{Compensate, CompensationOrder, OnCompensationFailure};
@@ -143,13 +143,16 @@ impl Unwinding {
         self.compensations.push(compensation);
     }
 
-    /// Unwinds these calls, which are given last first: one after the other, or all at the same time.
+    /// Unwinds what was called: one after the other, last first, or all at the same time.
     pub(super) async fn run<E: Engine, L: Slots<E>>(
         &mut self,
         ended: &Ended<'_, E, L>,
-        past: Backward,
+        called: &Record,
     ) -> Unwound<E> {
-        self.compensations.reserve_exact(past.count_left());
+        let past = called.backward();
+        if self.compensations.is_empty() {
+            self.compensations = Vec::with_capacity(past.count_left());
+        }
         if self.at_once {
             return self.run_at_once(ended, past.collect()).await;
         }
