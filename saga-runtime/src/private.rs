@@ -12,7 +12,7 @@ pub use crate::run::{
     At, CallEnd, Callable, Called, Calling, End, EndOf, Entry, First, Forward, Forwarding, Inner,
     InnerStart, Input, Keeps, Left, Many, Member, Members, Number, One, Parts, Plan, Pursuit,
     Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried, Undo, Unstarted, Unwinding, Unwound,
-    closes, first, handle, parts, settle, step,
+    begin, closes, first, parts, settle,
 };
 pub use crate::shape::{arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of};
 pub use crate::wait::{Awaited, Never};

@@ -28,7 +28,7 @@ use crate::place::{Calls, Instance, Lane, Place, Position, Role, path};
 
 pub use call::{CallEnd, Callable, Called, Calling, EndOf, First, Returned};
 pub use fan_out::{FanOut, try_join_all};
-pub use first::{End, Refusals, Tried, first, handle, settle, step};
+pub use first::{End, Refusals, Tried, begin, first, settle};
 pub use group::{Member, Members};
 pub use inner::{Inner, InnerStart, SubSaga};
 pub use plan::{Input, Plan, Start, Unstarted};

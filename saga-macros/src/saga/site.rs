@@ -1,7 +1,7 @@
 //! The call of a step in the body, handed to the run.
 
 use proc_macro2::{Delimiter, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{Expr, ExprAwait, Index, Token};
 
 use super::model::{Refusal, Site};
@@ -11,7 +11,7 @@ use crate::spans::{at, group};
 
 // Expands to, for `charge(cx, &order).await?`:
 //
-//     match step(run, At::<1>, site1, StepCall::of(charge(cx, &order))) {
+//     match begin(run, At::<1>, site1, (StepCall::of(charge(cx, &order)), End)) {
 //         (call, tries, errors) => 'settled: {
 //             {
 //                 let settled = settle(
@@ -30,7 +30,7 @@ use crate::spans::{at, group};
 //
 // Where the body handles the refusal, the call comes together with how its error is written down:
 //
-//     returned(site1, match handle(run, At::<1>, site1, RecordedError::of(HandledCall::of(…))) { … })
+//     returned(site1, match begin(run, At::<1>, site1, RecordedError::of(HandledCall::of(…))) { … })
 pub(super) fn expand(
     runtime: &RuntimePath,
     index: usize,
@@ -53,18 +53,21 @@ pub(super) fn expand(
         quote!(#function #arguments)
     };
     let number = quote!(#private::At::<#index>);
-    let (begin, called) = match site.refusal {
+    let called = match site.refusal {
         Refusal::Ends => {
             let called = of(quote!(#rules::StepCall::of), quote!(#base));
-            (quote!(#private::step), called)
+            let called = quote!(#called, #private::End);
+            group(Delimiter::Parenthesis, site.span, called).into_token_stream()
         }
         Refusal::IsHandled => {
             let called = of(quote!(#rules::HandledCall::of), quote!(#base));
-            let called = of(quote!(#rules::RecordedError::of), called);
-            (quote!(#private::handle), called)
+            of(quote!(#rules::RecordedError::of), called)
         }
     };
-    let called = of(begin, quote!(#run, #number, #variable, #called));
+    let called = of(
+        quote!(#private::begin),
+        quote!(#run, #number, #variable, #called),
+    );
     let [call, tries, errors, settled, returned, pursuit] =
         ["call", "tries", "errors", "settled", "returned", "pursuit"].map(hidden);
     let arms = quote! {

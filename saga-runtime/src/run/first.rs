@@ -19,7 +19,6 @@ use crate::attempt::{Attempted, message};
 use crate::engine::{Engine, ErrorRecord};
 use crate::order::Site;
 use crate::part::Part;
-use crate::step::StepMeta;
 
 /// How the first attempt of a call has ended, in the body.
 pub enum Tried<T, F> {
@@ -58,53 +57,22 @@ impl<T, F> Tried<T, F> {
     }
 }
 
-/// The call at the site with this number of `run` begins. Whether the body makes its first attempt; if it is refused,
-/// that ends the saga.
+/// The call at the site with this number of `run` begins. Whether the body makes its first attempt.
 #[cfg_attr(not(debug_assertions), inline(always))]
-pub fn step<'run, N, C, E>(
+pub fn begin<'run, N, C, H, E>(
     run: &Run<'_, 'run, E>,
     _: N,
     _: Site<C::Part>,
-    call: C,
-) -> (C, bool, End)
+    (call, errors): (C, H),
+) -> (C, bool, H)
 where
     N: Number,
     C: Callable<'run, E>,
     E: Engine,
 {
-    (
-        call,
-        run.tries(N::NUMBER, C::IS_STEP, const { &C::Part::PART }),
-        End,
-    )
-}
-
-/// The same for a call whose refusal the body handles.
-#[cfg_attr(not(debug_assertions), inline(always))]
-pub fn handle<'run, N, C, E>(
-    run: &Run<'_, 'run, E>,
-    _: N,
-    _: Site<C::Part>,
-    (call, errors): (C, ErrorRecord<C::Error>),
-) -> (C, bool, ErrorRecord<C::Error>)
-where
-    N: Number,
-    C: Callable<'run, E>,
-    E: Engine,
-{
-    (
-        call,
-        run.tries(N::NUMBER, C::IS_STEP, const { &C::Part::PART }),
-        errors,
-    )
-}
-
-impl<E: Engine> Run<'_, '_, E> {
-    #[cfg_attr(not(debug_assertions), inline(always))]
-    fn tries(&self, number: usize, is_step: bool, part: &StepMeta) -> bool {
-        self.now.store(number, Ordering::Relaxed);
-        is_step && self.trusted && part.timeout.is_none()
-    }
+    run.now.store(N::NUMBER, Ordering::Relaxed);
+    let tries = C::IS_STEP && run.trusted && const { C::Part::PART.timeout.is_none() };
+    (call, tries, errors)
 }
 
 /// The first attempt of a call.
