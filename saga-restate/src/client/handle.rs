@@ -74,7 +74,8 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
         }
     }
 
-    /// Cancels it: the current attempt ends, then what was done is compensated. After the pivot it has no effect.
+    /// Cancels it: the current attempt ends, then what was done is compensated. After the pivot it has no effect. When this
+    /// returns, the saga has heard of it: no step is begun any more.
     ///
     /// # Errors
     /// If it has not begun yet, or Restate can't be reached.
