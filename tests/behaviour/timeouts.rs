@@ -123,9 +123,6 @@ async fn a_compensation_that_does_not_answer_in_time_is_attempted_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_compensation_that_never_answers_fails_and_the_others_run() {
-    if lacks(Ability::TheClockOfTheTest) {
-        return;
-    }
     let participant = Participant::new()
         .answers("pay", [Answer::Refused])
         .always("undo call", Answer::Silent);

@@ -7,6 +7,7 @@ mod asked;
 mod balancer;
 mod changing;
 mod check;
+mod deadlines;
 mod desk;
 mod duplicates;
 mod groups;
