@@ -62,6 +62,17 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
         result_of::<G>(ended.map(http::Response::into_body))
     }
 
+    /// Waits until it is ended in a way that is not its own.
+    pub(super) async fn is_ended_by_restate(&self) {
+        let ended = self.invocation.attach().await;
+        if !matches!(
+            ended.map_err(ExecuteError::of),
+            Err(ExecuteError::Ended { .. })
+        ) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Its result, if it has ended.
     ///
     /// # Errors
