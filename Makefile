@@ -1,13 +1,16 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quickstart test services soak lint doc bench bless
+.PHONY: help demo demo-restate quickstart test services soak lint doc bench bless
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run the shop: four services, two dozen orders, a kill, an audit of their databases
 	cargo run --release --package shop -- demo
+
+demo-restate: services ## run the same demo with its sagas on a Restate server, after installing that (SHOP_DEMO_KEEP=true to watch)
+	cargo run --release --package shop -- demo --on restate
 
 quickstart: ## run the smallest example
 	cargo run --package quickstart

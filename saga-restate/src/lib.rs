@@ -62,6 +62,12 @@
 //!   on which they began: register a changed definition under another address.
 //! * There is no stuck saga that an operator compensates by hand: one that could not be undone ends as a failed invocation
 //!   with [`Report::is_compensated`] false.
+//!
+//! # What operators see
+//! * A saga that waits for an event waits for the promise `event/NAME/N` of its workflow, where `N` counts the events of that
+//!   name from 0; Restate's table `sys_promise` lists it. This name stays.
+//! * Nothing here writes inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
+//!   Where that level is on, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
 
 mod asking;
 mod client;

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ use crate::Http;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the server until its standard input ends or says something. Whatever becomes of this process, the server goes with
-/// it, and its data as well.
+/// it, and its data as well if nobody keeps them.
 const UNTIL_CLOSED: &str = r#"
-    data=$1; shift
+    data=$1; at_end=$2; shift 2
     "$@" &
     echo $! > "$data/pid"
     read -r what
     kill -9 $!
     wait
-    [ "$what" = keep ] || rm -rf "$data"
+    [ "${what:-$at_end}" = keep ] || rm -rf "$data"
 "#;
 
 /// The path of the binary, if it is somewhere else.
@@ -38,7 +38,7 @@ const VARIABLE: &str = "RESTATE_SERVER";
 #[derive(Debug)]
 pub struct Server {
     binary: PathBuf,
-    data: TempDir,
+    data: Data,
     ingress: SocketAddr,
     admin: SocketAddr,
     node: SocketAddr,
@@ -47,6 +47,31 @@ pub struct Server {
     /// The shell that runs the server.
     process: Option<Child>,
     http: Http,
+}
+
+/// Where its data are.
+#[derive(Debug)]
+enum Data {
+    /// In a folder that goes with it.
+    Temporary(TempDir),
+    /// In a folder of somebody else.
+    Kept(PathBuf),
+}
+
+impl Data {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
+
+    fn at_end(&self) -> &'static str {
+        match self {
+            Self::Temporary(_) => "remove",
+            Self::Kept(_) => "keep",
+        }
+    }
 }
 
 /// Why a server is not there.
@@ -97,6 +122,20 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let settings = settings.into_iter();
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let folder = TempDir::with_prefix("restate-")?;
+        Self::start_on(Data::Temporary(folder), settings.collect()).await
+    }
+
+    /// The same on this folder, which is made if there is none. What it holds stays there, with the server's log.
+    ///
+    /// # Errors
+    /// As those of [`start`](Self::start).
+    pub async fn start_in(folder: &Path) -> Result<Self, ServerError> {
+        std::fs::create_dir_all(folder)?;
+        Self::start_on(Data::Kept(folder.to_owned()), Vec::new()).await
+    }
+
+    async fn start_on(data: Data, settings: Vec<(String, String)>) -> Result<Self, ServerError> {
         let binary = binary();
         if !binary.exists() {
             return Err(ServerError::Missing { binary });
@@ -107,11 +146,11 @@ impl Server {
         let (ingress, admin, node) = (ingress?, admin?, node?);
         let mut server = Self {
             binary,
-            data: TempDir::with_prefix("restate-")?,
+            data,
             ingress: ingress.local_addr()?,
             admin: admin.local_addr()?,
             node: node.local_addr()?,
-            settings: settings.collect(),
+            settings,
             process: None,
             http: Http::default(),
         };
@@ -188,9 +227,11 @@ impl Server {
 
     async fn begin(&mut self) -> Result<(), ServerError> {
         let log = std::fs::File::create(self.log())?;
-        let process = Command::new("sh")
+        let mut server = Command::new("sh");
+        server
             .args(["-c", UNTIL_CLOSED, "sh"])
             .arg(self.data.path())
+            .arg(self.data.at_end())
             .arg(&self.binary)
             .args(["--no-logo", "--node-name", "saga", "--listen-mode", "tcp"])
             .arg("--base-dir")
@@ -209,18 +250,26 @@ impl Server {
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn();
-        self.process = Some(process?);
+            .stderr(log);
+        // A group of its own: ctrl-c in a terminal is for this process, which may need the server until its own end.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut server, 0);
+        self.process = Some(server.spawn()?);
         self.answers().await
     }
 
     /// Waits until it answers, and has sagas it can be asked for.
     async fn answers(&self) -> Result<(), ServerError> {
         let until = Instant::now() + PATIENCE;
-        for (address, path) in [(self.admin, "/health"), (self.ingress, "/restate/health")] {
+        // Its tables are there a little later than the rest.
+        let count = r#"{"query": "SELECT count(*) FROM sys_invocation"}"#;
+        for (address, method, path, body) in [
+            (self.admin, Method::GET, "/health", ""),
+            (self.ingress, Method::GET, "/restate/health", ""),
+            (self.admin, Method::POST, "/query", count),
+        ] {
             loop {
-                let answer = self.answer(address, Method::GET, path, String::new());
+                let answer = self.answer(address, method.clone(), path, body.to_owned());
                 if matches!(answer.await, Ok((status, _)) if status.is_success()) {
                     break;
                 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::mem;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -100,7 +101,11 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
             control: Control::new(limits),
             events: self.events,
         };
-        async move { saga.drive(self.services, &effects).await }
+        async move {
+            let end = saga.drive(self.services, &effects).await;
+            effects.drop_idle();
+            end
+        }
     }
 }
 
@@ -110,6 +115,18 @@ pub(crate) struct Effects {
     instance: Instance,
     control: Control,
     events: Option<Events>,
+}
+
+impl Effects {
+    /// Drops it. Mostly there is nothing to drop, which is found out here with less ado.
+    #[inline]
+    fn drop_idle(self) {
+        if self.instance.is_idle() && self.control.is_unlimited() && self.events.is_none() {
+            mem::forget(self);
+        } else {
+            drop(self);
+        }
+    }
 }
 
 impl Engine for Effects {

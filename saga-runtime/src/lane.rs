@@ -49,6 +49,12 @@ impl Scope {
         &self.path
     }
 
+    /// The name of a step with this path before it.
+    #[cold]
+    pub(crate) fn path_of_step(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+
     /// Whether it is deeper than sagas may call one another.
     pub(crate) fn is_too_deep(&self) -> bool {
         self.depth > Self::DEEPEST

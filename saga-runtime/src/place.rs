@@ -17,7 +17,7 @@ use crate::values::{Fresh, Values};
 pub struct Instance {
     name: &'static str,
     id: OnceLock<SagaId>,
-    rare: OnceLock<Box<Rare>>,
+    rare: OnceLock<Arc<Rare>>,
 }
 
 /// What most sagas do without.
@@ -47,15 +47,20 @@ impl Instance {
     /// The same saga, whose body asks `values` for the time and for random ids.
     #[must_use]
     pub fn with_values(self, values: Arc<dyn Values>) -> Self {
-        let scopes = self.rare.into_inner().map(|rare| rare.scopes);
         let rare = Rare {
-            scopes: scopes.unwrap_or_default(),
+            scopes: OnceLock::new(),
             values: Some(values),
         };
         Self {
-            rare: OnceLock::from(Box::new(rare)),
+            rare: OnceLock::from(Arc::new(rare)),
             ..self
         }
+    }
+
+    /// Whether nothing was allocated for it.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.id.get().is_none() && self.rare.get().is_none()
     }
 
     pub(crate) fn values(&self) -> &dyn Values {
@@ -77,7 +82,7 @@ impl Instance {
     /// The saga `name` is called next after `calls`, inside of this one.
     pub(crate) fn scope_inside(&self, calls: &dyn Calls, name: &'static str) -> &Scope {
         let mut this = Self::new(self.name, Some(self.id().clone()));
-        let rare = self.rare.get_or_init(Box::default);
+        let rare = self.rare.get_or_init(Arc::default);
         if let Some(values) = &rare.values {
             this = this.with_values(Arc::clone(values));
         }
@@ -129,10 +134,11 @@ pub trait Calls: Sync {
 }
 
 /// The name of a step with the sagas around it that are inside of others: `place_order#1/charge`.
+#[inline]
 pub(crate) fn path(scope: Option<&Scope>, name: &'static str) -> Cow<'static, str> {
     match scope {
         None => Cow::Borrowed(name),
-        Some(scope) => Cow::Owned(format!("{}/{name}", scope.path())),
+        Some(scope) => Cow::Owned(scope.path_of_step(name)),
     }
 }
 
@@ -170,6 +176,7 @@ impl<'a> Position<'a> {
 
     /// The durable name of the step; in a saga that was called by another one with that one's name before it, as in
     /// `place_order/charge`, or `place_order#1/charge` in its second call.
+    #[inline]
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         path(self.calls.scope(), self.step.name)

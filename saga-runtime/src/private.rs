@@ -9,10 +9,10 @@ pub use crate::as_written;
 pub use crate::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::order::Site;
 pub use crate::run::{
-    At, CallEnd, Callable, Called, Calling, End, EndOf, Entry, First, Forward, Inner, InnerStart,
-    Input, Keeps, Left, Many, Member, Members, Number, One, Parts, Plan, Refusals, Returned, Run,
-    Slot, Slots, Start, Stop, Undo, Unstarted, Unwinding, Unwound, Watch, closes, handle, parts,
-    step,
+    At, CallEnd, Callable, Called, Calling, End, EndOf, Entry, First, Forward, Forwarding, Inner,
+    InnerStart, Input, Keeps, Left, Many, Member, Members, Number, One, Parts, Plan, Pursuit,
+    Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried, Undo, Unstarted, Unwinding, Unwound,
+    closes, first, handle, parts, settle, step,
 };
 pub use crate::shape::{arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of};
 pub use crate::wait::{Awaited, Never};

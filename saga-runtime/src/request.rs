@@ -80,7 +80,7 @@ pub(crate) trait Action<T, F>: Send {
 /// A step that is requested, with its values.
 pub(crate) struct Request<'a, T, F> {
     action: Box<dyn Action<T, F> + 'a>,
-    rules: Rules<F>,
+    rules: &'a Rules<F>,
     errors: ErrorRecord<F>,
     output: Option<T>,
     why: Option<Why<F>>,
@@ -94,7 +94,7 @@ pub(crate) struct Rules<F> {
 }
 
 impl<F> Rules<F> {
-    pub(crate) fn of<S: Step<Error = F>>() -> Self {
+    pub(crate) const fn of<S: Step<Error = F>>() -> Self {
         Self {
             meta: &const { S::META },
             is_transient: S::is_transient,
@@ -111,7 +111,7 @@ impl<F> Rules<F> {
 impl<'a, T, F> Request<'a, T, F> {
     pub(crate) fn new(
         action: Box<dyn Action<T, F> + 'a>,
-        rules: Rules<F>,
+        rules: &'a Rules<F>,
         errors: ErrorRecord<F>,
     ) -> Self {
         Self {

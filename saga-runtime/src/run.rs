@@ -7,6 +7,7 @@ mod first;
 mod group;
 mod inner;
 mod plan;
+mod pursue;
 mod record;
 mod slot;
 mod undo;
@@ -16,27 +17,29 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::mem;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::engine::{Engine, ErrorRecord};
+use crate::engine::Engine;
 use crate::error::{Cause, Compensation};
 use crate::lane::{Doubt, Scope};
-use crate::order::Site;
 use crate::place::{Calls, Instance, Lane, Place, Position, Role, path};
 
 pub use call::{CallEnd, Callable, Called, Calling, EndOf, First, Returned};
 pub use fan_out::{FanOut, try_join_all};
-pub use first::{End, Refusals};
+pub use first::{End, Refusals, Tried, first, handle, settle, step};
 pub use group::{Member, Members};
 pub use inner::{Inner, InnerStart, SubSaga};
 pub use plan::{Input, Plan, Start, Unstarted};
+pub use pursue::Pursuit;
 pub use slot::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
 pub use undo::{Entry, Left, Undo, Unwinding, Unwound, closes};
-pub use watch::{Forward, Watch};
+pub use watch::{Forward, Forwarding};
 
-use first::awaited;
+use call::Returning;
 use record::Record;
+use watch::Watch;
 
 /// What has become of steps that were given up, and with them perhaps of the saga.
 struct GivenUp<X> {
@@ -71,7 +74,7 @@ pub enum Stop<X> {
 /// What it says of its calls, it says by their sites, which are numbered in the order in which the body comes to them:
 /// that a step is called and done is a few instructions then, and no type of a step is part of the run's type.
 pub struct Run<'lane, 'run, E: Engine> {
-    watch: &'lane Watch,
+    watch: Watch,
     engine: &'run E,
     lane: Lane<'lane, 'run>,
     parts: Parts,
@@ -82,15 +85,8 @@ pub struct Run<'lane, 'run, E: Engine> {
     now: AtomicUsize,
     /// The site after which the saga has failed, or [`NOWHERE`].
     failed_at: AtomicUsize,
-    given_up: OnceLock<Box<Mutex<GivenUp<E::Suspension>>>>,
+    given_up: OnceLock<Arc<Mutex<GivenUp<E::Suspension>>>>,
 }
-
-/// What was settled, where inside of it it failed, and what the body gets.
-type Returning<T, F, X> = (
-    Vec<Compensation>,
-    Option<Cow<'static, str>>,
-    Result<Result<T, F>, Stop<X>>,
-);
 
 /// No site.
 const NOWHERE: usize = usize::MAX;
@@ -105,15 +101,10 @@ impl<E: Engine> fmt::Debug for Run<'_, '_, E> {
 
 impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     /// A run that has not called anything.
-    #[inline]
-    pub fn new(
-        watch: &'lane Watch,
-        engine: &'run E,
-        lane: Lane<'lane, 'run>,
-        parts: Parts,
-    ) -> Self {
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn new(engine: &'run E, lane: Lane<'lane, 'run>, parts: Parts) -> Self {
         Self {
-            watch,
+            watch: Watch::new(lane.watched(engine.instance())),
             engine,
             lane,
             parts,
@@ -133,12 +124,9 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         ends: bool,
         slot: &mut impl Keeps<C::Entry>,
     ) -> Option<Returned<'run, C, E>> {
-        if end.is_called {
-            let output = end.returned.as_ref().ok().and_then(|it| it.as_ref().ok());
-            let entry = C::entry(end.left, output);
-            slot.keep(&self.called, number, entry);
-        }
-        let returned = (end.settled, end.failed_at, end.returned);
+        let returned = end.take_over(|left, output| {
+            slot.keep(&self.called, number, C::entry(left, output));
+        });
         self.goes_on(number, returned, ends)
     }
 
@@ -167,6 +155,12 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
                 None
             }
         }
+    }
+
+    /// The body on its way forward.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
+        self.watch.forward(body)
     }
 
     fn has_failed(&self) -> bool {
@@ -202,7 +196,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
 
     #[cold]
     fn given_up(&self) -> MutexGuard<'_, GivenUp<E::Suspension>> {
-        let given_up = self.given_up.get_or_init(Box::default);
+        let given_up = self.given_up.get_or_init(Arc::default);
         given_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -215,42 +209,6 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
             }
         }
     }
-}
-
-/// `call.await?` at the site with this number of `run`: a refusal is about to end the saga.
-#[cfg_attr(not(debug_assertions), inline(always))]
-pub fn step<'a, 'lane, 'run, N, C, K, E>(
-    run: &'a Run<'lane, 'run, E>,
-    number: N,
-    _: Site<C::Part>,
-    call: C,
-    slot: &'a mut K,
-) -> impl Future<Output = Returned<'run, C, E>> + Send + use<'a, 'lane, 'run, N, C, K, E>
-where
-    N: Number,
-    C: Callable<'run, E> + 'a,
-    K: Keeps<C::Entry>,
-    E: Engine,
-{
-    awaited(run, number, call, End, slot)
-}
-
-/// `call.await` at the site with this number of `run`, whose refusal the body handles itself.
-#[cfg_attr(not(debug_assertions), inline(always))]
-pub fn handle<'a, 'lane, 'run, N, C, K, E>(
-    run: &'a Run<'lane, 'run, E>,
-    number: N,
-    _: Site<C::Part>,
-    (call, errors): (C, ErrorRecord<C::Error>),
-    slot: &'a mut K,
-) -> impl Future<Output = Returned<'run, C, E>> + Send + use<'a, 'lane, 'run, N, C, K, E>
-where
-    N: Number,
-    C: Callable<'run, E> + 'a,
-    K: Keeps<C::Entry>,
-    E: Engine,
-{
-    awaited(run, number, call, errors, slot)
 }
 
 impl<E: Engine> Calls for Run<'_, '_, E> {

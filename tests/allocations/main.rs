@@ -90,14 +90,18 @@ fn one_step_after_the_other_does_not_allocate() {
 
 #[test]
 fn what_a_failure_allocates_does_not_depend_on_the_number_of_steps() {
-    let (failed, three) = allocated(ThreeSteps { from: 98 }.execute(&Shop));
-    assert!(failed.expect_err("it is too much").is_compensated());
-    let (failed, ten) = allocated(TenSteps { from: 92 }.execute(&Shop));
-    assert!(failed.expect_err("it is too much").is_compensated());
-    assert!(
-        ten.count_total <= three.count_total + 2,
-        "{three:?} {ten:?}"
-    );
+    let [three, ten] = [
+        allocated(ThreeSteps { from: 98 }.execute(&Shop)),
+        allocated(TenSteps { from: 92 }.execute(&Shop)),
+    ]
+    .map(|(failed, info)| {
+        let error = failed.expect_err("it is too much");
+        assert!(error.is_compensated());
+        // Where nothing is optimised, a compensation is boxed: it is compiled faster.
+        let boxed = cfg!(debug_assertions).then_some(error.compensations().len());
+        info.count_total - boxed.unwrap_or(0) as u64
+    });
+    assert!(ten <= three + 2, "{three} {ten}");
 }
 
 #[test]

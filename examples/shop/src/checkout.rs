@@ -2,6 +2,7 @@
 //! large, books the courier; all of it, or none.
 
 mod approval;
+mod engine;
 mod error;
 mod failure;
 mod service;
@@ -13,6 +14,7 @@ use saga_runtime::{Context, event_within, saga, step};
 use serde::{Deserialize, Serialize};
 
 pub use self::approval::{APPROVAL, ApprovalRules, Verdict};
+pub use self::engine::Engine;
 pub use self::error::CheckoutError;
 pub use self::service::CheckoutService;
 pub use self::shop::{Addresses, Deliveries, Orders, Payments, Shop, Stock};

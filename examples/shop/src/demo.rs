@@ -2,6 +2,7 @@
 //! process in the middle, and audits what is left of them.
 
 mod audit;
+mod engine;
 mod fleet;
 mod folder;
 mod kill;
@@ -9,22 +10,21 @@ mod plan;
 mod review;
 mod table;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
 use saga_runtime::SagaId;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use self::audit::Audit;
+use self::engine::{Engine, On};
 use self::fleet::Fleet;
 use self::folder::Folder;
-use self::kill::{CutOff, Watch};
+use self::kill::{CutOff, kill_orders};
 use self::plan::PlannedOrder;
 use self::review::Reviewer;
 use self::table::PlacedOrder;
@@ -60,6 +60,20 @@ pub struct Demo {
     /// An empty folder that keeps the databases and logs [default: a temporary one, kept when something goes wrong]
     #[arg(long, env = "SHOP_DEMO_FOLDER")]
     folder: Option<PathBuf>,
+
+    /// Where the sagas are
+    #[arg(
+        long,
+        env = "SHOP_DEMO_ON",
+        value_name = "WHERE",
+        value_enum,
+        default_value_t
+    )]
+    on: On,
+
+    /// Leave everything running when all orders are answered, to look at it or to order more, until Ctrl-C
+    #[arg(long, env = "SHOP_DEMO_KEEP")]
+    keep: bool,
 }
 
 impl Demo {
@@ -68,22 +82,32 @@ impl Demo {
     /// # Errors
     /// When a service does not start, or the databases can't be read.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self {
+            orders,
+            folder,
+            on,
+            keep,
+        } = self;
         let mut stop = Stop::listen()?;
-        let folder = Folder::open(self.folder)?;
-        let journal = folder.path().join("sagas.db");
+        let folder = Folder::open(folder)?;
+        let mut engine = tokio::select! {
+            engine = Engine::start(on, folder.path()) => engine?,
+            () = stop.requested() => return Ok(ExitCode::FAILURE),
+        };
         let mut fleet = Fleet::new(folder.path());
         let placed = tokio::select! {
-            placed = place_orders(&mut fleet, &journal, self.orders) => Some(placed),
+            placed = place_orders(&mut fleet, &mut engine, orders) => Some(placed),
             () = stop.requested() => None,
         };
-        if placed.is_none() {
-            eprintln!("\ninterrupted: ending the orders under way");
-        }
-        fleet.stop().await;
-
         let Some(placed) = placed else {
+            eprintln!("\ninterrupted: ending the orders under way");
+            fleet.stop().await;
             return Ok(ExitCode::FAILURE);
         };
+        let is_left_running = keep && placed.is_ok();
+        if !is_left_running {
+            fleet.stop().await;
+        }
         let audit = match placed {
             Ok(placed) => {
                 println!("{}", table::render(&placed));
@@ -91,30 +115,34 @@ impl Demo {
             }
             Err(error) => Err(error),
         };
-        if !audit.as_ref().is_ok_and(|audit| audit.orphans.is_empty()) {
-            let folder = folder.keep();
-            eprintln!("databases and logs are kept in {}", folder.display());
+        if let Ok(audit) = &audit {
+            for orphan in &audit.orphans {
+                println!("orphan: {orphan}");
+            }
+            println!("{audit}");
         }
-        let audit = audit?;
-        for orphan in &audit.orphans {
-            println!("orphan: {orphan}");
+        if is_left_running {
+            eprintln!("everything is left running until Ctrl-C");
+            stop.requested().await;
+            fleet.stop().await;
         }
-        println!("{audit}");
-        Ok(if audit.orphans.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        // A server that has the sagas goes after the service that runs them.
+        drop(engine);
+        if audit.as_ref().is_ok_and(|audit| audit.orphans.is_empty()) {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let folder = folder.keep();
+        eprintln!("databases and logs are kept in {}", folder.display());
+        audit.map(|_| ExitCode::FAILURE)
     }
 }
 
 async fn place_orders(
     fleet: &mut Fleet<'_>,
-    journal: &Path,
+    engine: &mut Engine,
     count: u16,
 ) -> anyhow::Result<Vec<PlacedOrder>> {
-    let checkout = start_services(fleet, journal).await?;
-    let watch = Watch::of(journal).await?;
+    let checkout = start_services(fleet, engine).await?;
     let reviewer = Reviewer::of(checkout.clone(), plan::orders(count));
 
     let slots = Arc::new(Semaphore::new(AT_ONCE));
@@ -150,15 +178,15 @@ async fn place_orders(
             _ = glances.tick() => {}
         }
         if cut_off.is_some() {
-            reviewer.decide(&watch.open().await?).await;
+            reviewer.decide(&engine.open().await?).await;
         } else if placed.len() >= answers_before_the_kill {
-            let open = watch.open().await?;
+            let open = engine.open().await?;
             // Nothing else would ever come, whatever the plan has been.
             let at_once = AT_ONCE.min(usize::from(count) - placed.len());
             let all_wait =
                 open.len() >= at_once && open.values().all(|now| *now == CutOff::Waiting);
             if reviewer.sees_all_kinds(&open) || all_wait {
-                cut_off = Some(kill_orders(fleet, &watch).await?);
+                cut_off = Some(kill_orders(fleet, engine).await?);
             }
         }
     }
@@ -175,7 +203,7 @@ async fn place_orders(
 /// Starts the services, orders last: it calls the others.
 async fn start_services(
     fleet: &mut Fleet<'_>,
-    journal: &Path,
+    engine: &mut Engine,
 ) -> anyhow::Result<CheckoutClient<Channel>> {
     let stock = fleet.start("stock", &plan::stock()).await?;
     let payments = fleet.start("payments", &plan::payments()).await?;
@@ -184,40 +212,12 @@ async fn start_services(
         ("--stock", stock.to_string()),
         ("--payments", payments.to_string()),
         ("--delivery", delivery.to_string()),
-        ("--journal", journal.to_string_lossy().into_owned()),
     ];
+    options.extend(engine.options());
     options.extend(plan::orders_options());
     let orders = fleet.start("orders", &options).await?;
+    engine.orders_has_started().await?;
     order::connect(&orders).await
-}
-
-/// Kills the process of orders and starts it again; says what every open order was about at that moment.
-///
-/// # Errors
-/// When it does not start again, or an order that was waiting does not wait any more.
-async fn kill_orders(
-    fleet: &mut Fleet<'_>,
-    watch: &Watch,
-) -> anyhow::Result<HashMap<SagaId, CutOff>> {
-    eprint!(" kill -9 orders … ");
-    let killed = fleet.kill("orders").await?;
-    let cut_off = watch.open().await?;
-    fleet.restart(killed).await?;
-    let now = watch.open().await?;
-    let waited = cut_off.iter().filter(|(_, was)| **was == CutOff::Waiting);
-    let mut waiting: Vec<_> = waited.map(|(id, _)| id).collect();
-    for id in &waiting {
-        ensure!(
-            now.get(id) == Some(&CutOff::Waiting),
-            "{id} does not wait for its approval any more"
-        );
-    }
-    waiting.sort();
-    let waiting: Vec<_> = waiting.into_iter().map(SagaId::as_str).collect();
-    if !waiting.is_empty() {
-        eprintln!("still waiting for an approval: {}", waiting.join(", "));
-    }
-    Ok(cut_off)
 }
 
 /// Places an order; asks again under the same request id if the answer is lost, as a good client does.

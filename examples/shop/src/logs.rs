@@ -31,6 +31,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// Restate's library, which at some levels says what is in its messages.
+const SILENT: &str = "restate_sdk=off";
+
 impl Logs {
     /// Logs from now on, panics as well.
     ///
@@ -43,6 +46,7 @@ impl Logs {
                 self.log
             );
         };
+        let filter = filter.add_directive(SILENT.parse()?);
         let lines = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_span_events(FmtSpan::CLOSE)

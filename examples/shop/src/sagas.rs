@@ -1,29 +1,44 @@
-//! `shop sagas` and `shop saga`: what the journal says about the orders, also while the orders service runs.
+//! `shop sagas` and `shop saga`: what the journal says about the orders, also while the orders service runs; and what can be
+//! said of those on Restate, which shows them itself.
+
+mod restate;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use saga_runtime::SagaId;
 use saga_runtime::coordinator::{Inspector, OpenWait};
 use saga_runtime::journal::{Filter, Record, Sqlite, State};
 
-/// Where the journal is.
+use crate::address::Address;
+
+/// Where the sagas of the orders service are: in a file, or on a Restate server.
 #[derive(Debug, clap::Args)]
-struct JournalFile {
-    /// The journal of the orders service
+#[command(next_help_heading = "Sagas")]
+pub(crate) struct SagasAt {
+    /// The journal of the sagas; the orders service makes it if there is none
     #[arg(
         long,
         env = "SHOP_JOURNAL",
         value_name = "FILE",
         default_value = "sagas.db"
     )]
-    journal: PathBuf,
+    pub(crate) journal: PathBuf,
+
+    /// The ingress of a Restate server, like `http://127.0.0.1:8080`, which has the sagas instead of a journal
+    #[arg(
+        long,
+        env = "SHOP_RESTATE",
+        value_name = "URL",
+        conflicts_with = "journal"
+    )]
+    pub(crate) restate: Option<Address>,
 }
 
-impl JournalFile {
+impl SagasAt {
     async fn inspector(&self) -> anyhow::Result<Inspector> {
         let journal = Sqlite::open_read_only(&self.journal).await;
         let journal = journal
@@ -36,7 +51,7 @@ impl JournalFile {
 #[derive(Debug, clap::Args)]
 pub struct Sagas {
     #[command(flatten)]
-    file: JournalFile,
+    at: SagasAt,
 
     /// Only those in this state: waiting, running, compensating, stuck, completed, compensated
     #[arg(long)]
@@ -58,19 +73,22 @@ pub struct Saga {
     id: SagaId,
 
     #[command(flatten)]
-    file: JournalFile,
+    at: SagasAt,
 }
 
 impl Sagas {
     /// Prints the list.
     ///
     /// # Errors
-    /// When the journal can't be read.
+    /// When the journal can't be read, or there is none.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
+        if self.at.restate.is_some() {
+            bail!("{}", restate::LISTED_THERE);
+        }
         let mut filter = Filter::default().limit(self.limit);
         filter.state = self.state;
         filter.id_prefix = self.prefix;
-        let inspector = self.file.inspector().await?;
+        let inspector = self.at.inspector().await?;
         let page = inspector.list(&filter).await?;
         let mut lines = Vec::new();
         for record in &page.sagas {
@@ -91,17 +109,23 @@ impl Sagas {
 }
 
 impl Saga {
-    /// Prints the history of the saga.
+    /// Prints the history of the saga, or how it has ended on Restate.
     ///
     /// # Errors
-    /// When the journal can't be read.
+    /// When the journal can't be read, or Restate can't be reached.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let inspected = self.file.inspector().await?.inspect(&self.id).await?;
-        let Some(inspection) = inspected else {
+        let history = match &self.at.restate {
+            None => {
+                let inspected = self.at.inspector().await?.inspect(&self.id).await?;
+                inspected.map(|saga| saga.to_string())
+            }
+            Some(ingress) => restate::saga(ingress, &self.id).await?,
+        };
+        let Some(history) = history else {
             eprintln!("there is no saga `{}`", self.id);
             return Ok(ExitCode::FAILURE);
         };
-        show(&inspection.to_string())?;
+        show(&history)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -16,13 +16,12 @@ use crate::spans::{at, group};
 //     let future = async move {
 //         let Some(Start { saga, services, engine, lane }) = start.take() else { return pending().await };
 //         let instance = engine.instance();
-//         let watch = Watch::new(lane.watched(instance));
 //         let mut slots = Slots { s0: One::EMPTY };
-//         let mut run = Run::new(&watch, engine, lane, parts(&slots, engine));
+//         let mut run = Run::new(engine, lane, parts(&slots, engine));
 //         let ended = {
 //             let (run, slots, cx) = (&run, &mut slots, Context::at(services, lane.body(instance)));
 //             let Self { request } = saga;
-//             watch.forward(pin!(async move { … })).await
+//             run.forward(pin!(async move { … })).await
 //         };
 //         match ended { Returned(Ok(output)) => Input::completed(&mut run, &mut slots, output), … }
 //     };
@@ -67,7 +66,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         "future", "start", "saga", "services", "engine", "lane", "instance",
     ]
     .map(hidden);
-    let [watch, ended, forward, output] = ["watch", "ended", "forward", "output"].map(hidden);
+    let [ended, forward, output] = ["ended", "forward", "output"].map(hidden);
     let fields = inputs.iter().map(|input| input.pattern);
     let typed = typed(returned, &private);
     let block = group(Delimiter::Brace, braces, quote!(#typed #(#statements)*));
@@ -85,15 +84,14 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 return ::core::future::pending().await;
             };
             let #instance = #runtime::Engine::instance(#engine);
-            let #watch = #private::Watch::new(#lane.watched(#instance));
             let mut #slots = #slots_struct { #(#names: #private::#kind::EMPTY),* };
-            let mut #run = #private::Run::new(&#watch, #engine, #lane, #private::parts(&#slots, #engine));
+            let mut #run = #private::Run::new(#engine, #lane, #private::parts(&#slots, #engine));
             let #ended = {
                 let (#run, #slots) = (&#run, &mut #slots);
                 let #cx = #runtime::Context::at(#services, #lane.body(#instance));
                 let Self { #(#fields),* } = #input;
                 let #forward = ::core::pin::pin!(async move #block);
-                #watch.forward(#forward).await
+                #run.forward(#forward).await
             };
             match #ended {
                 #private::Forward::Returned(::core::result::Result::Ok(#output)) => {

@@ -1,6 +1,6 @@
 //! The call of a step in the body, handed to the run.
 
-use proc_macro2::{Delimiter, Ident, TokenStream};
+use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
 use syn::{Expr, ExprAwait, Index, Token};
 
@@ -11,11 +11,26 @@ use crate::spans::{at, group};
 
 // Expands to, for `charge(cx, &order).await?`:
 //
-//     step(run, At::<1>, site1, StepCall::of(charge(cx, &order)), &mut slots.s1).await?
+//     match step(run, At::<1>, site1, StepCall::of(charge(cx, &order))) {
+//         (call, tries, errors) => 'settled: {
+//             {
+//                 let settled = settle(
+//                     if tries { first(run, &call).await } else { Tried::Not },
+//                     run, At::<1>, call, errors, &mut slots.s1,
+//                 );
+//                 match settled {
+//                     Break(returned) => break 'settled returned,
+//                     Continue(pursuit) => pursuit,
+//                 }
+//             }.await
+//         }
+//     }?
+//
+// The attempt is the first argument: what stands before it would have to be kept while it is awaited.
 //
 // Where the body handles the refusal, the call comes together with how its error is written down:
 //
-//     returned(site1, handle(run, At::<1>, site1, RecordedError::of(HandledCall::of(…)), &mut slots.s1).await)
+//     returned(site1, match handle(run, At::<1>, site1, RecordedError::of(HandledCall::of(…))) { … })
 pub(super) fn expand(
     runtime: &RuntimePath,
     index: usize,
@@ -23,43 +38,58 @@ pub(super) fn expand(
     awaited: &ExprAwait,
 ) -> Expr {
     let (private, rules) = (runtime.private(), runtime.rules());
-    let (variable, slots, slot) = (variable(index, site), slots_variable(), slot(index));
+    let (run, variable) = (run(), variable(index, site));
+    let (slots, slot) = (slots_variable(), slot(index));
     let ExprAwait {
         base,
         dot_token,
         await_token,
         ..
     } = awaited;
-    let of = |rule: TokenStream, value: TokenStream| {
-        let rule = at(site.span, rule);
-        let value = group(Delimiter::Parenthesis, site.span, value);
-        quote!(#rule #value)
+    let wait = quote!(#dot_token #await_token);
+    let of = |function: TokenStream, arguments: TokenStream| {
+        let function = at(site.span, function);
+        let arguments = group(Delimiter::Parenthesis, site.span, arguments);
+        quote!(#function #arguments)
     };
-    let (method, called) = match site.refusal {
-        Refusal::Ends => ("step", of(quote!(#rules::StepCall::of), quote!(#base))),
+    let number = quote!(#private::At::<#index>);
+    let (begin, called) = match site.refusal {
+        Refusal::Ends => {
+            let called = of(quote!(#rules::StepCall::of), quote!(#base));
+            (quote!(#private::step), called)
+        }
         Refusal::IsHandled => {
             let called = of(quote!(#rules::HandledCall::of), quote!(#base));
-            ("handle", of(quote!(#rules::RecordedError::of), called))
+            let called = of(quote!(#rules::RecordedError::of), called);
+            (quote!(#private::handle), called)
+        }
+    };
+    let called = of(begin, quote!(#run, #number, #variable, #called));
+    let [call, tries, errors, settled, returned, pursuit] =
+        ["call", "tries", "errors", "settled", "returned", "pursuit"].map(hidden);
+    let arms = quote! {
+        (#call, #tries, #errors) => '__settled: {
+            {
+                let #settled = #private::settle(
+                    if #tries { #private::first(#run, &#call) #wait } else { #private::Tried::Not },
+                    #run, #number, #call, #errors, &mut #slots.#slot,
+                );
+                match #settled {
+                    ::core::ops::ControlFlow::Break(#returned) => break '__settled #returned,
+                    ::core::ops::ControlFlow::Continue(#pursuit) => #pursuit,
+                }
+            } #wait
         }
     };
     // From the step's name to its `.await`: that is what a `?` behind it is said of.
-    let method = Ident::new(method, site.span);
-    let function = at(site.span, quote!(#private::#method));
-    let run = run();
-    let arguments = quote!(#run, #private::At::<#index>, #variable, #called, &mut #slots.#slot);
-    let arguments = group(Delimiter::Parenthesis, site.span, arguments);
-    let returned = quote!(#function #arguments #dot_token #await_token);
+    let keyword = Token![match](site.span);
+    let arms = group(Delimiter::Brace, await_token.span, arms);
+    let returned = quote!(#keyword #called #arms);
     if site.refusal == Refusal::Ends {
         return Expr::Verbatim(returned);
     }
     // What never fails gives its output itself.
-    let arguments = group(
-        Delimiter::Parenthesis,
-        site.span,
-        quote!(#variable, #returned),
-    );
-    let function = at(site.span, quote!(#private::returned));
-    Expr::Verbatim(quote!(#function #arguments))
+    Expr::Verbatim(of(quote!(#private::returned), quote!(#variable, #returned)))
 }
 
 // Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:

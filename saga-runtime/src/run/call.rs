@@ -63,12 +63,13 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
     /// Whether the refusal of a first attempt settles it.
     fn is_settled_by(error: &Self::Error) -> bool;
 
-    /// Pursues it until its outcome is settled. If the body handles its refusal, `errors` says how that is written down.
+    /// Pursues it until its outcome is settled, after the `first` attempt, which it takes, if that was made. If the body
+    /// handles its refusal, `errors` says how that is written down.
     fn pursue<'a>(
-        &mut self,
+        self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        first: First<'run, Self, E>,
+        first: &mut First<'run, Self, E>,
         errors: ErrorRecord<Self::Error>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
@@ -98,6 +99,8 @@ pub struct CallEnd<T, F, L, X> {
     pub(super) is_called: bool,
     /// What it leaves behind.
     pub(super) left: L,
+    /// The output of a step that is done, although the body does not get it.
+    pub(super) kept: Option<T>,
     /// What was settled or undone already.
     pub(super) settled: Vec<Compensation>,
     /// Where inside of it it failed, if it is a saga.
@@ -106,16 +109,36 @@ pub struct CallEnd<T, F, L, X> {
     pub(super) returned: Result<Result<T, F>, Stop<X>>,
 }
 
+/// What was settled, where inside of it it failed, and what the body gets.
+pub(super) type Returning<T, F, X> = (
+    Vec<Compensation>,
+    Option<Cow<'static, str>>,
+    Result<Result<T, F>, Stop<X>>,
+);
+
 impl<T, F, L, X> CallEnd<T, F, L, X> {
     /// It has left this behind, and given this to the body; or the saga ends here.
     pub(crate) fn of(left: L, returned: Result<Result<T, F>, Stop<X>>) -> Self {
         Self {
             is_called: !matches!(returned, Err(Stop::Suspended(_))),
             left,
+            kept: None,
             settled: Vec::new(),
             failed_at: None,
             returned,
         }
+    }
+
+    /// What it leaves behind, and the output, if it is a step that is done; then the rest of it.
+    pub(super) fn take_over(self, keep: impl FnOnce(L, Option<&T>)) -> Returning<T, F, X> {
+        if self.is_called {
+            let output = match &self.returned {
+                Ok(Ok(output)) => Some(output),
+                _ => self.kept.as_ref(),
+            };
+            keep(self.left, output);
+        }
+        (self.settled, self.failed_at, self.returned)
     }
 
     /// Whether the engine lets go of the saga.
@@ -235,7 +258,7 @@ impl<'run, 'args, S: Step, E: Engine> Callable<'run, E> for Calling<'run, 'args,
     type Part = S;
     type Output = S::Output;
     type Error = S::Error;
-    type Left = (&'run S::Services, Option<S::Output>);
+    type Left = &'run S::Services;
     type Entry = Called<'run, S>;
 
     const IS_STEP: bool = true;
@@ -264,36 +287,31 @@ impl<'run, 'args, S: Step, E: Engine> Callable<'run, E> for Calling<'run, 'args,
     }
 
     fn left(&self) -> Self::Left {
-        (self.services, None)
+        self.services
     }
 
-    fn entry(
-        (services, output): Self::Left,
-        returned: Option<&S::Output>,
-    ) -> Option<Called<'run, S>> {
-        let output = output.as_ref().or(returned)?;
-        Some(Called::new(services, output))
+    fn entry(services: &'run S::Services, output: Option<&S::Output>) -> Option<Called<'run, S>> {
+        Some(Called::new(services, output?))
     }
 
     #[cold]
     fn pursue<'a>(
-        &mut self,
+        self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        first: First<'run, Self, E>,
+        first: &mut First<'run, Self, E>,
         errors: ErrorRecord<S::Error>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
         Self: 'a,
         'run: 'a,
     {
-        let again = Self::new(self.services, self.args.clone());
-        let rules = Rules::of::<S>();
+        let rules = &const { Rules::of::<S>() };
         begin(
             engine,
             calls,
             self.services,
-            Box::new(again),
+            Box::new(self),
             rules,
             errors,
             first,
@@ -307,9 +325,9 @@ fn begin<'a, 'run, E, V, T, F>(
     calls: &'a dyn Calls,
     services: &'run V,
     action: Box<dyn Action<T, F> + 'a>,
-    rules: Rules<F>,
+    rules: &'a Rules<F>,
     errors: ErrorRecord<F>,
-    first: Option<Attempted<T, F>>,
+    first: &mut Option<Attempted<T, F>>,
 ) -> BoxFuture<'a, StepEnded<'run, V, T, F, E::Suspension>>
 where
     'run: 'a,
@@ -319,11 +337,11 @@ where
     F: Display + Send + 'a,
 {
     let request = Request::new(action, rules, errors);
-    Box::pin(pursue(engine, calls, services, request, first))
+    Box::pin(pursue(engine, calls, services, request, first.take()))
 }
 
-/// How a step ended on the services `V`. It leaves an output behind that the body does not get.
-type StepEnded<'run, V, T, F, X> = CallEnd<T, F, (&'run V, Option<T>), X>;
+/// How a step ended on the services `V`.
+type StepEnded<'run, V, T, F, X> = CallEnd<T, F, &'run V, X>;
 
 /// Pursues a step until its outcome is settled.
 async fn pursue<'run, E, V, T, F>(
@@ -345,10 +363,10 @@ where
     let (ends, output, why) = request.into_parts();
     let settlement = match (end, output, why) {
         (StepEnd::Suspended(suspension), ..) => {
-            return CallEnd::of((services, None), Err(Stop::Suspended(suspension)));
+            return CallEnd::of(services, Err(Stop::Suspended(suspension)));
         }
         (StepEnd::Done, Some(output), _) => {
-            return CallEnd::of((services, None), Ok(Ok(output)));
+            return CallEnd::of(services, Ok(Ok(output)));
         }
         (StepEnd::Stopped(settlement), output, Some(why)) => (settlement, output, why),
         (_, _, Some(why)) => (Settlement::Nothing, None, why),
@@ -366,7 +384,8 @@ where
         Err(cause) => Err(Stop::Cause(cause)),
     };
     CallEnd {
+        kept: output.filter(|_| is_done),
         settled: settled.into_iter().collect(),
-        ..CallEnd::of((services, output.filter(|_| is_done)), returned)
+        ..CallEnd::of(services, returned)
     }
 }

@@ -15,7 +15,7 @@ use crate::telemetry;
 impl<E: Engine> Run<'_, '_, E> {
     /// Ends the run of a saga that completed.
     #[inline]
-    pub fn complete<G: Saga>(&self, output: G::Output) -> E::End<G> {
+    pub(super) fn complete<G: Saga>(&self, output: G::Output) -> E::End<G> {
         if let Some(span) = &self.watch.span {
             telemetry::record_outcome(span, "completed");
         }

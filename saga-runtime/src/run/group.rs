@@ -86,7 +86,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
 
 /// A member that runs: its outcome is durable when it ends.
 pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engine>(
-    mut call: C,
+    call: C,
     engine: &'run E,
     calls: &'a dyn Calls,
 ) -> EndOf<'run, C, E> {
@@ -98,7 +98,10 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
     }
     let mut end = match first {
         Some(Attempted::Done(output)) => CallEnd::of(call.left(), Ok(Ok(output))),
-        first => call.pursue(engine, calls, first, ErrorRecord::Text).await,
+        mut first => {
+            let errors = ErrorRecord::Text;
+            call.pursue(engine, calls, &mut first, errors).await
+        }
     };
     if !end.is_suspended()
         && let Err(suspension) = engine.member_ended().await

@@ -29,8 +29,7 @@ use crate::step::StepMeta;
 #[must_use = "a saga does nothing until it is awaited"]
 pub struct SubSaga<'run, G: Saga> {
     services: &'run G::Services,
-    /// Until it is begun.
-    saga: Option<G>,
+    saga: G,
 }
 
 impl<G: Saga> fmt::Debug for SubSaga<'_, G> {
@@ -46,7 +45,7 @@ impl<'run, G: Saga> SubSaga<'run, G> {
     pub fn new(cx: Context<'run, G::Services>, saga: G) -> Self {
         Self {
             services: cx.services(),
-            saga: Some(saga),
+            saga,
         }
     }
 }
@@ -181,10 +180,10 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
     }
 
     fn pursue<'a>(
-        &mut self,
+        self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        _: First<'run, Self, E>,
+        _: &mut First<'run, Self, E>,
         _: ErrorRecord<G::Error>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
@@ -195,11 +194,8 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
         if scope.is_too_deep() {
             return Box::pin(ready(too_deep(scope)));
         }
-        let Some(saga) = self.saga.take() else {
-            return Box::pin(pending());
-        };
         let start = InnerStart(Start {
-            saga,
+            saga: self.saga,
             services: self.services,
             engine,
             lane: Lane {
@@ -217,6 +213,7 @@ fn too_deep<T, F, L, X>(scope: &Scope) -> CallEnd<T, F, Option<L>, X> {
     CallEnd {
         is_called: false,
         left: None,
+        kept: None,
         settled: Vec::new(),
         failed_at: Some(scope.path().to_owned().into()),
         returned: Err(Stop::Cause(Cause::Panicked { message })),
@@ -293,6 +290,7 @@ where
     CallEnd {
         is_called: true,
         left: inner,
+        kept: None,
         settled: given_up.settled,
         failed_at,
         returned,

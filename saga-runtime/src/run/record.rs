@@ -1,14 +1,14 @@
 //! Which calls a run has made, in order, by the numbers of their sites.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The calls of a run. In a body without loops a site is called at most once, and what comes first in the body is called
 /// first: then a bit per site says everything. Otherwise the numbers of the sites are listed.
 #[derive(Debug, Default)]
 pub struct Record {
     once: AtomicU64,
-    often: OnceLock<Box<Mutex<Vec<usize>>>>,
+    often: OnceLock<Arc<Mutex<Vec<usize>>>>,
 }
 
 impl Record {
@@ -22,7 +22,7 @@ impl Record {
 
     /// A call of the site `number` has ended.
     pub(super) fn again(&self, number: usize) {
-        Self::lock(self.often.get_or_init(Box::default)).push(number);
+        Self::lock(self.often.get_or_init(Arc::default)).push(number);
     }
 
     /// How many calls have ended.
@@ -47,8 +47,10 @@ impl Record {
     #[inline]
     pub(super) fn backward(&self) -> Backward {
         let Some(often) = self.often.get() else {
+            let once = self.once.load(Ordering::Relaxed);
             return Backward {
-                once: self.once.load(Ordering::Relaxed),
+                left: once.count_ones() as usize,
+                once,
                 often: Vec::new(),
                 times: Vec::new(),
             };
@@ -59,6 +61,7 @@ impl Record {
             times[*site] += 1;
         }
         Backward {
+            left: often.len(),
             once: 0,
             often,
             times,
@@ -72,6 +75,8 @@ impl Record {
 
 /// The calls of a run, the last one first.
 pub(super) struct Backward {
+    /// How many there are still.
+    left: usize,
     once: u64,
     often: Vec<usize>,
     /// How often each site was called, up to where this is.
@@ -81,7 +86,7 @@ pub(super) struct Backward {
 impl Backward {
     /// How many calls there are still.
     pub(super) fn count_left(&self) -> usize {
-        self.once.count_ones() as usize + self.often.len()
+        self.left
     }
 }
 
@@ -100,20 +105,19 @@ impl Iterator for Backward {
 
     #[inline]
     fn next(&mut self) -> Option<Past> {
-        if let Some(site) = self.often.pop() {
+        self.left = self.left.checked_sub(1)?;
+        let (site, time) = if let Some(site) = self.often.pop() {
             self.times[site] -= 1;
-            return Some(Past {
-                site,
-                time: self.times[site],
-                before: self.often.len(),
-            });
-        }
-        let site = self.once.checked_ilog2()? as usize;
-        self.once &= !(1 << site);
+            (site, self.times[site])
+        } else {
+            let site = self.once.checked_ilog2()? as usize;
+            self.once &= !(1 << site);
+            (site, 0)
+        };
         Some(Past {
             site,
-            time: 0,
-            before: self.once.count_ones() as usize,
+            time,
+            before: self.left,
         })
     }
 }

@@ -185,7 +185,7 @@ impl<F> Undone<F> {
 impl<F: Future<Output = Result<(), String>>> Future for Undone<F> {
     type Output = Result<(), String>;
 
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         match self.project().undo.as_pin_mut() {
             Some(undo) => undo.poll(cx),

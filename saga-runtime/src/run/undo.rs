@@ -134,9 +134,12 @@ impl Unwinding {
         }
     }
 
+    #[inline]
     fn push(&mut self, step: Cow<'static, str>, outcome: CompensationOutcome) {
         let compensation = Compensation { step, outcome };
-        self.is_halted |= self.halts && !self.at_once && compensation.has_failed();
+        if self.halts {
+            self.is_halted |= !self.at_once && compensation.has_failed();
+        }
         self.compensations.push(compensation);
     }
 
@@ -169,7 +172,7 @@ impl Unwinding {
             if trusted && position.step().compensation_timeout.is_none() {
                 place.set(&past);
                 // In a block, so that a function that panics before it returns its future is caught as well.
-                let undo = pin!(async { ended.slots.undo(past.site, past.time, &place).await });
+                let undo = pin!(async { undo_once(ended, &past, step, &place).await });
                 first = Some(caught(undo).await);
             }
             let outcome = match first {
@@ -213,6 +216,29 @@ impl Unwinding {
         }
         Ok(())
     }
+}
+
+/// Compensates a step, once. Where nothing is inlined, that is compiled once for all sagas.
+#[cfg(debug_assertions)]
+fn undo_once<'a, E: Engine, L: Slots<E>>(
+    _: &'a Ended<'_, E, L>,
+    _: &Past,
+    step: &'a dyn Compensate,
+    place: &'a FirstUndo<'_>,
+) -> impl Future<Output = Result<(), String>> + Send {
+    step.compensate(place)
+}
+
+/// Compensates a step, once, without a box.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+fn undo_once<'a, E: Engine, L: Slots<E>>(
+    ended: &'a Ended<'_, E, L>,
+    past: &Past,
+    _: &'a dyn Compensate,
+    place: &'a FirstUndo<'_>,
+) -> impl Future<Output = Result<(), String>> + Send {
+    ended.slots.undo(past.site, past.time, place)
 }
 
 /// The first attempt of a compensation, which the coordinator makes itself where the engine need not see it.

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
 
@@ -13,19 +14,18 @@ use crate::telemetry;
 
 /// What is outside of a saga's body and watches it: whether a step has ended the saga, and its span.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     pub(super) stopped: AtomicBool,
-    pub(super) span: Option<Box<Span>>,
+    pub(super) span: Option<Arc<Span>>,
 }
 
 impl Watch {
     /// Begins to watch a saga, in a span of its own if it is given.
     #[inline]
-    #[must_use]
-    pub fn new(saga: Option<&Instance>) -> Self {
+    pub(super) fn new(saga: Option<&Instance>) -> Self {
         let span = match saga {
             Some(instance) if !telemetry::is_off() => {
-                Some(Box::new(telemetry::saga_span(instance)))
+                Some(Arc::new(telemetry::saga_span(instance)))
             }
             _ => None,
         };
@@ -37,12 +37,12 @@ impl Watch {
 
     /// Polls the body until it returns, panics, or a step ends the saga.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
+    pub(super) fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
         Forwarding { watch: self, body }
     }
 }
 
-/// The body of a saga on its way forward: see [`Watch::forward`].
+/// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
 #[derive(Debug)]
 pub struct Forwarding<'a, F> {
     watch: &'a Watch,

@@ -180,10 +180,10 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     }
 
     fn pursue<'a>(
-        &mut self,
+        self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        _: First<'run, Self, E>,
+        _: &mut First<'run, Self, E>,
         _: ErrorRecord<Never>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where

@@ -2,7 +2,8 @@
 //! programs, as a [`Failure`] in its trailer.
 
 use prost::Message as _;
-use saga_runtime::{Cause, CompensationOutcome, SagaError};
+use saga_restate::{Report, Undone};
+use saga_runtime::{Cause, CompensationFailure, CompensationOutcome, SagaError};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
@@ -20,10 +21,24 @@ pub(super) fn status(error: &SagaError<CheckoutError>) -> Status {
         Cause::Recorded { .. } => Code::Aborted,
         _ => Code::Unavailable,
     };
+    told(code, error.to_string(), &Failure::from(error))
+}
+
+/// The status of a checkout that failed, of which Restate has only the words.
+pub(super) fn reported(report: &Report) -> Status {
+    let code = match report.code.as_str() {
+        _ if !report.is_compensated => Code::Internal,
+        "error" | "recorded" => Code::Aborted,
+        _ => Code::Unavailable,
+    };
+    told(code, report.to_string(), &Failure::from(report))
+}
+
+fn told(code: Code, message: String, failure: &Failure) -> Status {
     let mut trailers = MetadataMap::new();
-    let failure = Failure::from(error).encode_to_vec();
+    let failure = failure.encode_to_vec();
     trailers.insert_bin(TRAILER, MetadataValue::from_bytes(&failure));
-    Status::with_metadata(code, error.to_string(), trailers)
+    Status::with_metadata(code, message, trailers)
 }
 
 impl From<&SagaError<CheckoutError>> for Failure {
@@ -47,6 +62,27 @@ impl From<&SagaError<CheckoutError>> for Failure {
             cause: error.cause().to_string(),
             compensations: compensations.collect(),
             compensated: error.is_compensated(),
+        }
+    }
+}
+
+impl From<&Report> for Failure {
+    fn from(report: &Report) -> Self {
+        let compensations = report.compensations.iter().map(|one| Compensation {
+            step: one.step.clone(),
+            error: match &one.undone {
+                Undone::Compensated | Undone::Resolved => None,
+                Undone::Failed { attempts, message } => {
+                    Some(CompensationFailure::new(*attempts, message.clone()).to_string())
+                }
+                _ => Some("pending".to_owned()),
+            },
+        });
+        Self {
+            step: report.step.clone().unwrap_or_default(),
+            cause: report.cause.clone(),
+            compensations: compensations.collect(),
+            compensated: report.is_compensated,
         }
     }
 }

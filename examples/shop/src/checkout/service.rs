@@ -1,11 +1,10 @@
 //! The checkout over gRPC: one saga per order, which goes on if the caller hangs up or the process ends.
 
-use saga_runtime::coordinator::{ExecuteError, OperatorError, Rejected, StartError, SubmitError};
-use saga_runtime::journal::{Journal, JournalError};
-use saga_runtime::{Coordinator, SagaId};
+use saga_runtime::SagaId;
 use tonic::{Request, Response, Status};
 
-use super::{APPROVAL, CheckoutError, OrderRequest, PlaceOrder, Shop, Verdict, failure};
+use super::engine::Engine;
+use super::{OrderRequest, PlaceOrder, Verdict};
 use crate::item::{self, LineItem};
 use crate::proto::checkout::checkout_server::Checkout;
 use crate::proto::checkout::{
@@ -16,28 +15,24 @@ use crate::rejection::{Rejection, positive};
 /// Answers the calls of `shop.checkout.v1.Checkout`.
 #[derive(Debug, Clone)]
 pub struct CheckoutService {
-    coordinator: Coordinator<Shop>,
+    engine: Engine,
 }
 
 impl CheckoutService {
-    /// A checkout that sells through these services, and first goes on with what is open in the journal.
-    ///
-    /// # Errors
-    /// When the journal can't be used.
-    pub async fn open(shop: Shop, journal: impl Journal) -> Result<Self, StartError> {
-        let coordinator = Coordinator::builder(shop)
-            .journal(journal)
-            .register::<PlaceOrder>()
-            .worker("orders")
-            .start()
-            .await?;
-        Ok(Self { coordinator })
+    /// A checkout whose sagas are run by this engine.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        Self { engine }
     }
 
     /// Begins no saga from now on, and waits until the requests under way are answered. What is open then goes on in the
     /// next process.
     pub async fn drained(self) {
-        self.coordinator.shutdown().await;
+        self.engine.drain().await;
+    }
+
+    async fn decide(&self, request_id: &str, verdict: &Verdict) -> Result<(), Status> {
+        self.engine.decide(&saga_id(request_id)?, verdict).await
     }
 }
 
@@ -53,10 +48,8 @@ impl Checkout for CheckoutService {
             id => saga_id(id)?,
         };
         let request = OrderRequest::try_from(request)?;
-        match self.coordinator.execute(id, PlaceOrder { request }).await {
-            Ok(receipt) => Ok(Response::new(receipt.into())),
-            Err(error) => Err(status(&error)),
-        }
+        let receipt = self.engine.place(id, PlaceOrder { request }).await?;
+        Ok(Response::new(receipt.into()))
     }
 
     async fn approve(
@@ -79,53 +72,8 @@ impl Checkout for CheckoutService {
     }
 }
 
-impl CheckoutService {
-    /// Tells an order that waits for it what somebody has decided.
-    ///
-    /// A verdict that came too early would be kept for later, and one that came twice would be left over. So only an order
-    /// that waits gets one; of two at the same moment the first counts.
-    async fn decide(&self, request_id: &str, verdict: &Verdict) -> Result<(), Status> {
-        let id = saga_id(request_id)?;
-        let unavailable = |error: JournalError| Status::unavailable(error.to_string());
-        let inspected = self.coordinator.inspect(&id).await.map_err(unavailable)?;
-        let order =
-            inspected.ok_or_else(|| Status::not_found(format!("there is no order `{id}`")))?;
-        if !order.awaits(APPROVAL) {
-            let state = order.record.state;
-            return Err(Status::failed_precondition(format!(
-                "order `{id}` does not wait for an approval: it is {state}"
-            )));
-        }
-        let sent = self.coordinator.send(&id, APPROVAL, verdict).await;
-        sent.map_err(|error| match error {
-            OperatorError::Unknown => Status::not_found(error.to_string()),
-            OperatorError::Final(_) | OperatorError::Stuck => {
-                Status::failed_precondition(error.to_string())
-            }
-            _ => Status::unavailable(error.to_string()),
-        })
-    }
-}
-
 fn saga_id(request_id: &str) -> Result<SagaId, Status> {
     SagaId::new(request_id).map_err(|error| Status::invalid_argument(error.to_string()))
-}
-
-/// What a caller is told who gets no receipt.
-fn status(error: &ExecuteError<CheckoutError>) -> Status {
-    if let Some(error) = error.saga_error() {
-        return failure::status(error);
-    }
-    let message = error.to_string();
-    match error {
-        ExecuteError::Stuck(_) => Status::internal(message),
-        ExecuteError::NotStarted(SubmitError::Conflict { .. }) => Status::already_exists(message),
-        ExecuteError::NotStarted(SubmitError::Rejected(rejected)) => match rejected {
-            Rejected::ShuttingDown => Status::unavailable("the checkout is closing"),
-            _ => Status::invalid_argument(message),
-        },
-        _ => Status::unavailable(message),
-    }
 }
 
 impl TryFrom<PlaceOrderRequest> for OrderRequest {

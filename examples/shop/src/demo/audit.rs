@@ -62,7 +62,7 @@ pub(super) struct Audit {
 }
 
 impl Audit {
-    /// Reads the databases in this folder. Nobody should be using them.
+    /// Reads the databases in this folder. Nothing should be under way in them.
     ///
     /// # Errors
     /// When one can't be read.

@@ -129,6 +129,9 @@ impl Service {
                     .iter()
                     .flat_map(|(option, value)| [option, value.as_str()]),
             )
+            // Whoever uses the shop otherwise may have set one of them; here the options say where the sagas are.
+            .env_remove("SHOP_JOURNAL")
+            .env_remove("SHOP_RESTATE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(OpenOptions::new().create(true).append(true).open(&log)?)

@@ -1,13 +1,12 @@
-//! What the journal says of the orders when their process is killed, and when the next one has taken over.
+//! The kill in the middle of the demo, and what becomes of the orders that it cuts off.
 
 use std::collections::HashMap;
-use std::path::Path;
 
+use anyhow::ensure;
 use saga_runtime::SagaId;
-use saga_runtime::coordinator::Inspector;
-use saga_runtime::journal::{Filter, JournalError, Sqlite};
 
-use crate::checkout::APPROVAL;
+use super::engine::Engine;
+use super::fleet::Fleet;
 
 /// What an order was about when its process was killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,42 +17,31 @@ pub(super) enum CutOff {
     Waiting,
 }
 
-/// Reads the journal, beside the process that writes it.
-#[derive(Debug)]
-pub(super) struct Watch(Inspector);
-
-impl Watch {
-    /// Reads this journal, which is there already.
-    pub(super) async fn of(journal: &Path) -> Result<Self, JournalError> {
-        let journal = Sqlite::open_read_only(journal).await?;
-        Ok(Self(Inspector::new(journal)))
+/// Kills the process of orders and starts it again; says what every open order was about at that moment.
+///
+/// # Errors
+/// When it does not start again, or an order that was waiting does not wait any more.
+pub(super) async fn kill_orders(
+    fleet: &mut Fleet<'_>,
+    engine: &Engine,
+) -> anyhow::Result<HashMap<SagaId, CutOff>> {
+    eprint!(" kill -9 orders … ");
+    let killed = fleet.kill("orders").await?;
+    let cut_off = engine.open().await?;
+    fleet.restart(killed).await?;
+    let now = engine.open().await?;
+    let waited = cut_off.iter().filter(|(_, was)| **was == CutOff::Waiting);
+    let mut waiting: Vec<_> = waited.map(|(id, _)| id).collect();
+    for id in &waiting {
+        ensure!(
+            now.get(id) == Some(&CutOff::Waiting),
+            "{id} does not wait for its approval any more"
+        );
     }
-
-    /// The orders that have begun and not ended, by their request ids.
-    pub(super) async fn open(&self) -> Result<HashMap<SagaId, CutOff>, JournalError> {
-        let mut open = HashMap::new();
-        let mut filter = Filter::default();
-        loop {
-            let page = self.0.list(&filter).await?;
-            for saga in page.sagas {
-                if saga.state.is_final() {
-                    continue;
-                }
-                let inspected = self.0.inspect(&saga.saga.id).await?;
-                let inspected = inspected.filter(|saga| !saga.record.state.is_final());
-                if let Some(inspected) = inspected {
-                    let cut_off = if inspected.awaits(APPROVAL) {
-                        CutOff::Waiting
-                    } else {
-                        CutOff::Running
-                    };
-                    open.insert(saga.saga.id, cut_off);
-                }
-            }
-            match page.next {
-                Some(next) => filter = filter.after(next),
-                None => return Ok(open),
-            }
-        }
+    waiting.sort();
+    let waiting: Vec<_> = waiting.into_iter().map(SagaId::as_str).collect();
+    if !waiting.is_empty() {
+        eprintln!("still waiting for an approval: {}", waiting.join(", "));
     }
+    Ok(cut_off)
 }

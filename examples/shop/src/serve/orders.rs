@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use saga_runtime::journal::Sqlite;
+use tokio::net::TcpListener;
+use tracing::info;
 
 use super::process::Process;
 use crate::address::Address;
-use crate::checkout::{Addresses, ApprovalRules, CheckoutService, Shop};
+use crate::checkout::{Addresses, ApprovalRules, CheckoutService, Engine, Shop};
 use crate::database;
 use crate::orders::{MIGRATIONS, OrderStore, OrdersService};
 use crate::proto::checkout::checkout_server::CheckoutServer;
 use crate::proto::orders::orders_server::OrdersServer;
+use crate::sagas::SagasAt;
 use crate::server::Server;
 
 #[derive(Debug, clap::Args)]
@@ -35,14 +38,18 @@ pub(super) struct Orders {
     )]
     database: PathBuf,
 
-    /// The journal of the sagas; made if there is none
+    #[command(flatten)]
+    sagas: SagasAt,
+
+    /// Where the Restate server finds the sagas; register this address there
     #[arg(
         long,
-        env = "SHOP_JOURNAL",
-        value_name = "FILE",
-        default_value = "sagas.db"
+        env = "SHOP_SAGAS_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9080",
+        help_heading = "Sagas"
     )]
-    journal: PathBuf,
+    sagas_listen: SocketAddr,
 
     /// Where stock listens
     #[arg(
@@ -90,15 +97,26 @@ impl Orders {
             delivery: self.delivery,
         };
         let shop = Shop::connect(&addresses, self.approval);
-        let journal = Sqlite::open(&self.journal)
-            .await
-            .with_context(|| format!("cannot open the journal {}", self.journal.display()))?;
-        let checkout = CheckoutService::open(shop, journal).await?;
+        let engine = Self::engine(&self.sagas, self.sagas_listen, shop).await?;
+        let checkout = CheckoutService::new(engine);
         let server = Server::new().offer(OrdersServer::new(orders)).await;
         let server = server.offer(CheckoutServer::new(checkout.clone())).await;
         // The last requests are answered before the server stops: sagas call it too.
         started.serve(server, checkout.drained()).await?;
         database.close().await;
         Ok(())
+    }
+    /// What runs the sagas: here it is chosen, and nowhere else.
+    async fn engine(sagas: &SagasAt, listen: SocketAddr, shop: Shop) -> anyhow::Result<Engine> {
+        let Some(ingress) = &sagas.restate else {
+            let journal = Sqlite::open(&sagas.journal).await;
+            let journal = journal
+                .with_context(|| format!("cannot open the journal {}", sagas.journal.display()))?;
+            return Ok(Engine::on_journal(shop, journal).await?);
+        };
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
+        info!(address = %listener.local_addr()?, %ingress, "Restate finds the sagas here");
+        Ok(Engine::on_restate(shop, ingress, listener)?)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use saga_runtime::coordinator::Inspector;
 use saga_runtime::{Events, InProcess, SagaId};
 use shop::checkout::{
-    APPROVAL, ApprovalRules, CheckoutService, OrderRequest, PlaceOrder, Shop, Verdict,
+    APPROVAL, ApprovalRules, CheckoutService, Engine, OrderRequest, PlaceOrder, Shop, Verdict,
 };
 use shop::proto::checkout::checkout_server::Checkout as _;
 use shop::proto::checkout::{
@@ -183,8 +183,8 @@ async fn an_order_that_waits_goes_on_in_the_next_checkout_under_the_rule_it_was_
         approval: ApprovalRules::default(),
         ..market.shop.clone()
     };
-    let next = CheckoutService::open(shop, market.journal.clone()).await;
-    let next = next.expect("nobody else uses the journal");
+    let next = Engine::on_journal(shop, market.journal.clone()).await;
+    let next = CheckoutService::new(next.expect("nobody else uses the journal"));
     let again = next.clone();
     let again = tokio::spawn(async move { again.place_order(Request::new(large())).await });
     let request_id = "large".to_owned();

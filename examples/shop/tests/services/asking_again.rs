@@ -1,6 +1,6 @@
 //! Orders that are asked for again: under one request id nothing is ordered twice, whatever has happened meanwhile.
 
-use shop::checkout::CheckoutService;
+use shop::checkout::{CheckoutService, Engine};
 use shop::delivery::DeliveryRules;
 use shop::proto::checkout::PlaceOrderRequest;
 use shop::proto::checkout::checkout_server::Checkout as _;
@@ -92,8 +92,8 @@ async fn what_a_checkout_that_closes_has_begun_goes_on_in_the_next() {
     assert_eq!(cut_off.code(), Code::Unavailable);
     drained.await.expect("no panic");
 
-    let next = CheckoutService::open(market.shop.clone(), market.journal.clone()).await;
-    let next = next.expect("nobody else uses the journal");
+    let next = Engine::on_journal(market.shop.clone(), market.journal.clone()).await;
+    let next = CheckoutService::new(next.expect("nobody else uses the journal"));
     let receipt = next.place_order(Request::new(named("mine"))).await;
     receipt.expect("it is placed by the next");
     assert_eq!(market.databases.states("deliveries").await, ["active"]);

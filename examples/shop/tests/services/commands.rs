@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use saga_runtime::journal::Sqlite;
-use shop::checkout::{ApprovalRules, CheckoutService};
+use shop::checkout::{ApprovalRules, CheckoutService, Engine};
 use shop::proto::checkout::checkout_server::CheckoutServer;
 use shop::server::Server;
 use tempfile::TempDir;
@@ -35,8 +35,9 @@ impl OpenShop {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let journal = Sqlite::open(&Self::journal(folder.path())).await;
         let journal = journal.expect("it is new");
-        let checkout = CheckoutService::open(market.shop.clone(), journal).await;
-        let checkout = CheckoutServer::new(checkout.expect("the journal is new"));
+        let engine = Engine::on_journal(market.shop.clone(), journal).await;
+        let checkout = CheckoutService::new(engine.expect("the journal is new"));
+        let checkout = CheckoutServer::new(checkout);
         Self {
             _market: market,
             folder,

@@ -8,6 +8,7 @@ mod delivery;
 mod fixture;
 mod market;
 mod migrations;
+mod on_restate;
 mod orders;
 mod payments;
 mod server;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use saga_runtime::journal::Memory;
-use shop::checkout::{Addresses, ApprovalRules, CheckoutService, Shop};
+use shop::checkout::{Addresses, ApprovalRules, CheckoutService, Engine, Shop};
 use shop::delivery::{DeliveryFaults, DeliveryRules};
 use shop::item::LineItem;
 use shop::payments::{PaymentFaults, PaymentRules};
@@ -108,8 +108,8 @@ impl Market {
         };
         let shop = Shop::connect(&addresses, approval);
         let journal = Memory::new();
-        let opened = CheckoutService::open(shop.clone(), journal.clone()).await;
-        let checkout = opened.expect("the journal is new");
+        let engine = Engine::on_journal(shop.clone(), journal.clone()).await;
+        let checkout = CheckoutService::new(engine.expect("the journal is new"));
         let server = Server::new()
             .offer(CheckoutServer::new(checkout.clone()))
             .await;

@@ -1,0 +1,72 @@
+//! Sagas on a journal of this process.
+
+use saga_runtime::coordinator::{ExecuteError, OperatorError, Rejected, StartError, SubmitError};
+use saga_runtime::journal::{Journal, JournalError};
+use saga_runtime::{Coordinator, SagaId};
+use tonic::Status;
+
+use super::super::{APPROVAL, CheckoutError, PlaceOrder, Receipt, Shop, Verdict, failure};
+use super::{does_not_wait, no_such_order};
+
+/// A coordinator on a journal.
+#[derive(Debug, Clone)]
+pub(super) struct OnJournal {
+    coordinator: Coordinator<Shop>,
+}
+
+impl OnJournal {
+    pub(super) async fn start(shop: Shop, journal: impl Journal) -> Result<Self, StartError> {
+        let coordinator = Coordinator::builder(shop)
+            .journal(journal)
+            .register::<PlaceOrder>()
+            .worker("orders")
+            .start()
+            .await?;
+        Ok(Self { coordinator })
+    }
+
+    pub(super) async fn place(&self, id: SagaId, saga: PlaceOrder) -> Result<Receipt, Status> {
+        let placed = self.coordinator.execute(id, saga).await;
+        placed.map_err(|error| status(&error))
+    }
+
+    /// A verdict that came too early would be kept for later, and one that came twice would be left over. So only an order
+    /// that waits gets one; of two at the same moment the first counts.
+    pub(super) async fn decide(&self, id: &SagaId, verdict: &Verdict) -> Result<(), Status> {
+        let unavailable = |error: JournalError| Status::unavailable(error.to_string());
+        let inspected = self.coordinator.inspect(id).await.map_err(unavailable)?;
+        let order = inspected.ok_or_else(|| no_such_order(id))?;
+        if !order.awaits(APPROVAL) {
+            return Err(does_not_wait(id, order.record.state));
+        }
+        let sent = self.coordinator.send(id, APPROVAL, verdict).await;
+        sent.map_err(|error| match error {
+            OperatorError::Unknown => Status::not_found(error.to_string()),
+            OperatorError::Final(_) | OperatorError::Stuck => {
+                Status::failed_precondition(error.to_string())
+            }
+            _ => Status::unavailable(error.to_string()),
+        })
+    }
+
+    pub(super) async fn drain(&self) {
+        self.coordinator.shutdown().await;
+    }
+}
+
+/// What a caller is told who gets no receipt.
+fn status(error: &ExecuteError<CheckoutError>) -> Status {
+    if let Some(error) = error.saga_error() {
+        return failure::status(error);
+    }
+    let message = error.to_string();
+    match error {
+        ExecuteError::Stuck(_) => Status::internal(message),
+        ExecuteError::NotStarted(SubmitError::Conflict { .. }) => Status::already_exists(message),
+        ExecuteError::NotStarted(SubmitError::Rejected(rejected)) => match rejected {
+            Rejected::ShuttingDown => Status::unavailable("the checkout is closing"),
+            _ => Status::invalid_argument(message),
+        },
+        _ => Status::unavailable(message),
+    }
+}
