@@ -16,6 +16,7 @@ mod operating;
 #[path = "../crash/participant.rs"]
 #[expect(dead_code, reason = "the child process makes the requests")]
 mod participant;
+mod patience;
 mod process;
 #[path = "../crash/sagas.rs"]
 mod sagas;
