@@ -78,7 +78,11 @@ impl<T: RequestExecutor> Client<T> {
         let handle = SagaHandle::new(self.clone(), id, sent.invocation_handle());
         if sent.send_status() == SendStatus::PreviouslyAccepted {
             let known = self.call(G::META.name, handle.id(), INPUT, Written::new());
-            let known = known.await?;
+            let known = tokio::select! {
+                known = known => known?,
+                // Perhaps it was killed before it began: then nobody can say with which input.
+                () = handle.is_ended_by_restate() => return Ok(handle),
+            };
             let same = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).ok();
             if same(&known) != same(&input) {
                 return Err(ClientError::Conflict {

@@ -100,9 +100,11 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     /// # Errors
     /// If it can't listen there.
     pub async fn serve(self, address: SocketAddr) -> Result<(), ServeError> {
+        // Whoever finds that it listens may tell it to stop.
+        let interrupted = interrupted();
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| ServeError { address, source })?;
-        self.serve_until(listener, interrupted()).await;
+        self.serve_until(listener, interrupted).await;
         Ok(())
     }
 
@@ -119,31 +121,32 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     }
 }
 
-/// Ends when somebody wants this process to end.
-async fn interrupted() {
-    let interrupted = async {
-        // Where there are no signals, it serves for ever.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated() => {}
-    }
-}
-
+/// Ends when somebody wants this process to end, from now on.
 #[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
+fn interrupted() -> impl Future<Output = ()> + Send {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminated) => drop(terminated.recv().await),
-        Err(_) => std::future::pending().await,
+    async fn comes(signal: std::io::Result<Signal>) {
+        match signal {
+            Ok(mut signal) => drop(signal.recv().await),
+            // Where there are no signals, it serves for ever.
+            Err(_) => std::future::pending().await,
+        }
+    }
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()];
+    let [interrupt, terminate] = signals.map(signal);
+    async move {
+        tokio::select! {
+            () = comes(interrupt) => {}
+            () = comes(terminate) => {}
+        }
     }
 }
 
+/// Ends when somebody wants this process to end.
 #[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }

@@ -7,6 +7,7 @@ mod pinned;
 use std::sync::Arc;
 use std::time::Duration;
 
+use restate_sdk::context::RequestTarget;
 use restate_sdk::discovery;
 use restate_sdk::endpoint::{ContextInternal, Error, HandlerOptions, ServiceOptions};
 use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
@@ -204,15 +205,23 @@ async fn send(context: &ContextInternal) -> HandlerResult<Written> {
     }
 }
 
-/// Cancels the saga, if it has started.
+/// Cancels the saga, if it has started; then that has heard of it.
 async fn cancel(context: &ContextInternal) -> HandlerResult<Written> {
-    let _ = context.input::<Written>().await;
+    let (_, own) = context.input::<Written>().await;
     let started = context.peek_promise::<Written>(STARTED).await?;
     let Some(started) = started else {
         return Err(TerminalError::new_with_code(NOT_STARTED, "no such saga has started").into());
     };
     let started: Started = read("the start", &started)?;
     context.cancel_invocation(&started.invocation);
+    // What follows on the same way arrives later: when it is answered, the saga has heard of the cancellation.
+    let after = RequestTarget::Workflow {
+        name: context.service_name().to_owned(),
+        key: own.key,
+        handler: INPUT.to_owned(),
+    };
+    let after = context.call::<_, Written>(after, None, None, None, Vec::new(), Written::new());
+    after.await?;
     Ok(Written::new())
 }
 

@@ -24,15 +24,22 @@ pub(crate) fn lacks(ability: Ability) -> bool {
     lacking.is_some()
 }
 
+/// How often a test does what depends on chance: `most` times, or once where that takes real time.
+pub(crate) fn rounds(most: u32) -> u32 {
+    if has_the_clock() { most } else { 1 }
+}
+
 /// How much later than it should something may happen: timers of tokio are exact to a millisecond, and of a clock that goes on
 /// by itself nothing is said.
 pub(crate) fn lateness() -> Duration {
-    if engine::LACKS
-        .iter()
-        .any(|(lacking, _)| *lacking == Ability::TheClockOfTheTest)
-    {
-        Duration::from_hours(1)
-    } else {
+    if has_the_clock() {
         Duration::from_millis(1)
+    } else {
+        Duration::from_hours(1)
     }
+}
+
+fn has_the_clock() -> bool {
+    let mut lacking = engine::LACKS.iter();
+    !lacking.any(|(lacking, _)| *lacking == Ability::TheClockOfTheTest)
 }

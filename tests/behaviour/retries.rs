@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_runtime::{Cause, Context, saga, step};
 
-use crate::ability::{Ability, lacks, lateness};
+use crate::ability::{Ability, lacks, lateness, rounds};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve, thank};
 
@@ -200,10 +200,7 @@ async fn without_when_every_error_is_retried() {
 
 #[tokio::test(start_paused = true)]
 async fn waits_double_up_to_the_longest_and_stay_within_half_of_it() {
-    if lacks(Ability::TheClockOfTheTest) {
-        return;
-    }
-    for _ in 0..50 {
+    for _ in 0..rounds(50) {
         let participant = Participant::new().always("fetch", Answer::Busy);
         participant
             .run(bread_and_wine())
@@ -215,9 +212,6 @@ async fn waits_double_up_to_the_longest_and_stay_within_half_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_without_a_backoff_waits_from_100_milliseconds_on() {
-    if lacks(Ability::TheClockOfTheTest) {
-        return;
-    }
     let participant = Participant::new().always("insist", Answer::Busy);
     participant
         .run(Insisting {})

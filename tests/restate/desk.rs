@@ -73,7 +73,7 @@ impl Desk {
         state.asked.iter().filter(|asked| *asked == what).count()
     }
 
-    async fn ask(&self, what: &str) -> Result<String, String> {
+    pub(crate) async fn ask(&self, what: &str) -> Result<String, String> {
         let (hold, is_refused) = {
             let mut state = self.state();
             state.asked.push(what.to_owned());

@@ -7,6 +7,7 @@ mod asked;
 mod balancer;
 mod changing;
 mod check;
+mod deadlines;
 mod desk;
 mod duplicates;
 mod groups;
@@ -15,6 +16,7 @@ mod operating;
 #[path = "../crash/participant.rs"]
 #[expect(dead_code, reason = "the child process makes the requests")]
 mod participant;
+mod patience;
 mod process;
 #[path = "../crash/sagas.rs"]
 mod sagas;

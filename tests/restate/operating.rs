@@ -54,6 +54,31 @@ async fn a_kill_ends_a_saga_on_the_spot_and_compensates_nothing() {
     assert_eq!(scene.desk.asked(), ["reserve", "charge"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_is_killed_before_it_begins_is_known_to_whoever_starts_it_again() {
+    let scene = Scene::new().await;
+    let Scene {
+        server,
+        client,
+        desk,
+        service,
+    } = scene;
+    service.vanishes().await;
+    let saga = client.submit("order-1", &tea()).await;
+    let saga = saga.expect("Restate takes it, though nobody is there");
+    let path = format!("/invocations/{}/kill", saga.invocation());
+    let pressed = server.ask(http::Method::PATCH, &path, String::new());
+    pressed.await.expect("the server does it");
+    for _ in 0..2 {
+        let again = client.execute("order-1", &tea()).await;
+        assert!(
+            matches!(again, Err(ExecuteError::Ended { .. })),
+            "{again:?}"
+        );
+    }
+    assert_eq!(desk.asked(), Vec::<String>::new());
+}
+
 /// What an operator reads of a saga that has failed.
 async fn failure(scene: &Scene, id: &str) -> (String, Report) {
     let saga = scene.client.submit(id, &tea()).await;

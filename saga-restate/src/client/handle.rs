@@ -62,6 +62,17 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
         result_of::<G>(ended.map(http::Response::into_body))
     }
 
+    /// Waits until it is ended in a way that is not its own.
+    pub(super) async fn is_ended_by_restate(&self) {
+        let ended = self.invocation.attach().await;
+        if !matches!(
+            ended.map_err(ExecuteError::of),
+            Err(ExecuteError::Ended { .. })
+        ) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Its result, if it has ended.
     ///
     /// # Errors
@@ -74,7 +85,8 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
         }
     }
 
-    /// Cancels it: the current attempt ends, then what was done is compensated. After the pivot it has no effect.
+    /// Cancels it: the current attempt ends, then what was done is compensated. After the pivot it has no effect. When this
+    /// returns, the saga has heard of it: no step is begun any more.
     ///
     /// # Errors
     /// If it has not begun yet, or Restate can't be reached.

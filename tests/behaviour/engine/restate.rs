@@ -44,11 +44,11 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 pub(crate) const LACKS: &[(Ability, &str)] = &[
     (
         Ability::TheClockOfTheTest,
-        "Restate keeps the time, and it is the real one",
+        "Restate keeps the time, and it is the real one; `restate/deadlines.rs` has short ones",
     ),
     (
         Ability::CancelsAtOnce,
-        "a cancellation goes to the Restate server, and reaches the saga when that has it",
+        "a saga is cancelled through the Restate server: once it has begun, and not in its own code",
     ),
 ];
 

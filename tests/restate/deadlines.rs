@@ -1,0 +1,121 @@
+//! Deadlines, by the clock of the server and of the service: short ones, since that time is real.
+
+use std::time::Duration;
+
+use saga_restate::{Endpoint, ExecuteError, Report, Undone};
+use saga_runtime::{Context, saga, step};
+
+use crate::desk::{Desk, Scene, reserve};
+use crate::service::Service;
+
+/// Longer than any deadline here.
+const LONG: Duration = Duration::from_secs(2);
+
+#[step(compensate = unload)]
+async fn load(cx: Context<'_, Desk>) -> Result<String, String> {
+    let loaded = cx.ask("load").await;
+    tokio::time::sleep(LONG).await;
+    loaded
+}
+
+async fn unload(cx: Context<'_, Desk>, _loaded: &String) -> Result<(), String> {
+    cx.ask("undo load").await.map(drop)
+}
+
+#[step(compensate = (), retry(attempts = 2, backoff = "1h..1h"))]
+async fn look(cx: Context<'_, Desk>) -> Result<String, String> {
+    cx.ask("look").await
+}
+
+#[step(pivot)]
+async fn depart(cx: Context<'_, Desk>) -> Result<String, String> {
+    let departed = cx.ask("depart").await;
+    tokio::time::sleep(LONG).await;
+    departed
+}
+
+#[step(retriable)]
+async fn arrive(cx: Context<'_, Desk>) -> Result<String, String> {
+    cx.ask("arrive").await
+}
+
+saga!(
+    #[saga(deadline = "1500ms")]
+    async fn loading(cx: Context<'_, Desk>) -> Result<(), String> {
+        reserve(cx).await?;
+        load(cx).await?;
+        depart(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    #[saga(deadline = "1500ms")]
+    async fn looking(cx: Context<'_, Desk>) -> Result<(), String> {
+        reserve(cx).await?;
+        look(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    #[saga(deadline = "1500ms")]
+    async fn departing(cx: Context<'_, Desk>) -> Result<String, String> {
+        depart(cx).await?;
+        arrive(cx).await
+    }
+);
+
+/// A server that knows a service with these sagas.
+async fn scene() -> (Scene, Service) {
+    let scene = Scene::new().await;
+    let endpoint = Endpoint::builder(scene.desk.clone())
+        .register::<Loading>()
+        .register::<Looking>()
+        .register::<Departing>();
+    let service = Service::start(endpoint).await;
+    let registered = scene.server.register(&service.url()).await;
+    registered.expect("it is an endpoint");
+    (scene, service)
+}
+
+fn late<T: std::fmt::Debug>(ended: Result<T, ExecuteError>) -> Report {
+    let Err(ExecuteError::Failed(report)) = ended else {
+        panic!("its deadline has passed: {ended:?}");
+    };
+    assert_eq!(report.code, "deadline_exceeded");
+    assert!(report.is_compensated, "{report}");
+    *report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_outlasts_the_deadline_ends_and_is_undone_with_the_rest() {
+    let (scene, _service) = scene().await;
+    let report = late(scene.client.execute("1", &Loading {}).await);
+    assert_eq!(report.step.as_deref(), Some("load"));
+    let undone = report.compensations.iter();
+    let undone: Vec<_> = undone.map(|one| (&*one.step, &one.undone)).collect();
+    let compensated = Undone::Compensated;
+    assert_eq!(undone, [("load", &compensated), ("reserve", &compensated)]);
+    assert_eq!(
+        scene.desk.asked(),
+        ["reserve", "load", "undo load", "undo reserve"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_another_attempt_ends_when_the_deadline_passes() {
+    let (scene, _service) = scene().await;
+    scene.desk.refuse("look");
+    let report = late(scene.client.execute("1", &Looking {}).await);
+    assert_eq!(report.step.as_deref(), Some("look"));
+    assert_eq!(scene.desk.asked(), ["reserve", "look", "undo reserve"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passes_during_the_pivot_has_no_effect() {
+    let (scene, _service) = scene().await;
+    let departed = scene.client.execute("1", &Departing {}).await;
+    assert_eq!(departed.expect("it only goes forward"), "arrive");
+    assert_eq!(scene.desk.asked(), ["depart", "arrive"]);
+}
