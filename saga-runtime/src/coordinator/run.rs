@@ -170,7 +170,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         end: SagaEnd<G, LetGo>,
     ) -> Answer<G> {
         let written = recorder.write().await;
-        self.running().remove(id);
+        self.no_longer_running(recorder.claim());
         if self.is_shutting_down() {
             self.work.notify_one();
         }
@@ -209,6 +209,16 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             id: id.clone(),
             why: let_go.to_string(),
         })
+    }
+
+    /// The saga does not run here any more under this claim. If it was lost to another worker, it may have been taken over
+    /// again since.
+    fn no_longer_running(&self, claim: &Claim) {
+        let mut running = self.running();
+        let run = running.get(&claim.id);
+        if run.is_some_and(|run| run.recorder.claim() == claim) {
+            running.remove(&claim.id);
+        }
     }
 
     async fn let_go_of(&self, recorder: &Recorder, rest: Rest) {
