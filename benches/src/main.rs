@@ -34,6 +34,12 @@ enum Only {
     /// Runs sagas on the SQLite journal once and prints nothing: what the waits for the disk are counted of.
     #[command(hide = true)]
     Once { in_flight: usize, each: usize },
+    /// Runs the bare loop once and prints nothing: what its instructions are counted of.
+    #[command(hide = true)]
+    Bare { in_flight: usize, each: usize },
+    /// Leaves sagas open in a file: what the next two look at.
+    #[command(hide = true)]
+    Leave { file: PathBuf, sagas: usize },
     /// Loads all sagas of a file with plain SQL, and prints the milliseconds and the peak memory in KiB.
     #[command(hide = true)]
     Load { file: PathBuf, sagas: usize },
@@ -109,6 +115,11 @@ fn main() -> anyhow::Result<()> {
             let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
             durable::once(folder.path(), in_flight, each)
         }
+        Some(Only::Bare { in_flight, each }) => {
+            let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
+            durable::bare_once(folder.path(), in_flight, each)
+        }
+        Some(Only::Leave { file, sagas }) => recovery::leave_behind(&file, sagas),
         Some(Only::Load { file, .. }) => recovery::print_load(&file),
         Some(Only::Recover { file, sagas }) => recovery::print_recovery(&file, sagas),
         Some(Only::RunTime) => run_time(&repetitions),

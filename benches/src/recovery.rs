@@ -64,10 +64,18 @@ pub struct Reading {
 /// When a file can't be written, or a process can't be started.
 pub fn measure(folder: &Path, sagas: usize) -> anyhow::Result<Measured> {
     let file = folder.join("recovery.db");
-    runtime()?.block_on(leave_open(&file, sagas))?;
+    leave_behind(&file, sagas)?;
     let plain = reading("load", &file, sagas)?;
     let recovery = reading("recover", &file, sagas)?;
     Ok(Measured { plain, recovery })
+}
+
+/// Leaves so many sagas open after their first step.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn leave_behind(file: &Path, sagas: usize) -> anyhow::Result<()> {
+    runtime()?.block_on(leave_open(file, sagas))
 }
 
 /// Loads all rows with plain SQL, and prints how long that took.
@@ -121,7 +129,7 @@ fn reading(what: &str, file: &Path, sagas: usize) -> anyhow::Result<Reading> {
 async fn leave_open(file: &Path, sagas: usize) -> anyhow::Result<()> {
     let journal = Sqlite::open(file).await?;
     let lease = Lease {
-        worker: Worker::new("gone"),
+        worker: Worker::generate("1234"),
         duration: Duration::from_hours(1),
     };
     let mut under_way = tokio::task::JoinSet::new();
@@ -193,6 +201,8 @@ async fn recover(file: &Path, sagas: usize) -> anyhow::Result<Duration> {
     let coordinator = Coordinator::builder(Arc::clone(&arrivals))
         .journal(journal)
         .register::<Travel>()
+        // All at the same time: none has to wait until another one has come to its end.
+        .in_flight(sagas)
         .start()
         .await?;
     arrivals.all.notified().await;
