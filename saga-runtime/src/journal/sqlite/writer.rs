@@ -141,7 +141,8 @@ struct Writing<'c> {
 
 impl Writing<'_> {
     fn run(mut self, ops: &Receiver<Op>) {
-        while let Ok(first) = ops.recv() {
+        // Whoever was just answered is about to ask again: to be woken up for that would take longer than a moment.
+        while let Some(first) = soon(ops).or_else(|| ops.recv().ok()) {
             let mut batch = VecDeque::from([first]);
             while !batch.is_empty() {
                 batch = self.write(batch, Some(ops));
