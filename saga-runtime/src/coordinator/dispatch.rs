@@ -13,7 +13,7 @@ use crate::journal::{Claimed, Rest};
 use crate::telemetry;
 
 /// The most sagas that are taken over with one claim.
-const BATCH: usize = 2048;
+const BATCH: usize = 1024;
 
 /// Whether as many sagas were taken over as there were slots, so that there may be more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +102,8 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
 
     /// Goes on with a saga that was taken over.
     pub(super) fn resume(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
-        let (name, input) = (
-            claimed.record.saga.name.clone(),
-            claimed.record.saga.input.clone(),
-        );
         let recoveries = claimed.recoveries;
-        let (claimant, damage) = Claimant::resuming(claimed, slot);
+        let (claimant, saga, damage) = Claimant::resuming(claimed, slot);
         if let Some(damage) = damage {
             return self.park(claimant, "damaged", damage.to_string());
         }
@@ -117,8 +113,8 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             );
             return self.park(claimant, "too_many_recoveries", message);
         }
-        match self.definitions.get(&name) {
-            Some(definition) => definition.resume(self, claimant, &input),
+        match self.definitions.get(&saga.name) {
+            Some(definition) => definition.resume(self, claimant, &saga.input),
             None => self.put_back(claimant),
         }
     }
