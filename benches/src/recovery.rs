@@ -40,13 +40,18 @@ saga!(
     }
 );
 
+/// How many sagas a coordinator runs at the same time if it is told nothing.
+const IN_FLIGHT: usize = 1000;
+
 /// What was measured, each in a process of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured {
     /// Loading all rows with plain SQL.
     pub plain: Reading,
-    /// From the start of a coordinator until each saga's next step was requested.
+    /// From the start of a coordinator until each saga's next step was requested, with a thousand sagas in flight.
     pub recovery: Reading,
+    /// The same with all of them in flight.
+    pub at_once: Reading,
 }
 
 /// What one process says of itself.
@@ -65,9 +70,16 @@ pub struct Reading {
 pub fn measure(folder: &Path, sagas: usize) -> anyhow::Result<Measured> {
     let file = folder.join("recovery.db");
     leave_behind(&file, sagas)?;
-    let plain = reading("load", &file, sagas)?;
-    let recovery = reading("recover", &file, sagas)?;
-    Ok(Measured { plain, recovery })
+    let copy = folder.join("recovery-at-once.db");
+    std::fs::copy(&file, &copy)?;
+    let plain = reading("load", &file, &[])?;
+    let recovery = reading("recover", &file, &[sagas, IN_FLIGHT.min(sagas)])?;
+    let at_once = reading("recover", &copy, &[sagas, sagas])?;
+    Ok(Measured {
+        plain,
+        recovery,
+        at_once,
+    })
 }
 
 /// Leaves so many sagas open after their first step.
@@ -91,8 +103,8 @@ pub fn print_load(file: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the file can't be written.
-pub fn print_recovery(file: &Path, sagas: usize) -> anyhow::Result<()> {
-    print(runtime()?.block_on(recover(file, sagas))?);
+pub fn print_recovery(file: &Path, sagas: usize, in_flight: usize) -> anyhow::Result<()> {
+    print(runtime()?.block_on(recover(file, sagas, in_flight))?);
     Ok(())
 }
 
@@ -110,11 +122,11 @@ fn print(took: Duration) {
 }
 
 /// Runs this program again, to do one thing.
-fn reading(what: &str, file: &Path, sagas: usize) -> anyhow::Result<Reading> {
+fn reading(what: &str, file: &Path, numbers: &[usize]) -> anyhow::Result<Reading> {
     let output = Command::new(std::env::current_exe()?)
         .arg(what)
         .arg(file)
-        .arg(sagas.to_string())
+        .args(numbers.iter().map(ToString::to_string))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut words = text.split_whitespace();
@@ -190,7 +202,7 @@ fn load(file: &Path) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-async fn recover(file: &Path, sagas: usize) -> anyhow::Result<Duration> {
+async fn recover(file: &Path, sagas: usize, in_flight: usize) -> anyhow::Result<Duration> {
     let journal = Sqlite::open(file).await?;
     let arrivals = Arc::new(Arrivals {
         expected: sagas,
@@ -201,8 +213,7 @@ async fn recover(file: &Path, sagas: usize) -> anyhow::Result<Duration> {
     let coordinator = Coordinator::builder(Arc::clone(&arrivals))
         .journal(journal)
         .register::<Travel>()
-        // All at the same time: none has to wait until another one has come to its end.
-        .in_flight(sagas)
+        .in_flight(in_flight)
         .start()
         .await?;
     arrivals.all.notified().await;
