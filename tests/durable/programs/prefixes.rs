@@ -2,15 +2,16 @@
 //! has interrupted, and what is written down is not asked for again.
 
 use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
 
 use saga_runtime::Saga;
-use saga_runtime::journal::{Event, Journal, Lease, Memory, NewSaga, Rest, Started, Worker};
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga};
 
 use super::crashing::Crashing;
 use super::histories::{Made, history, key};
 use super::model::Expected;
 use super::program::{Author, Go, World};
+use crate::left::{Ended, left};
+
 use super::{SEED, holds, one_process, runtime, seed};
 
 /// What a saga leaves behind when it runs to its end.
@@ -43,35 +44,14 @@ fn outcomes(events: &[Event]) -> Vec<String> {
     outcomes
 }
 
-/// A journal in which this much is written down, as a process leaves it that has let go of the saga, or that was killed.
-fn left(program: &Go, events: &[Event], is_killed: bool) -> Memory {
-    let memory = Memory::new();
-    let new = NewSaga {
+fn new_saga(program: &Go) -> NewSaga {
+    NewSaga {
         id: "saga".try_into().expect("a valid id"),
         name: Go::META.name.to_owned(),
         version: Go::META.version,
         fingerprint: Go::shape().fingerprint(),
         input: serde_json::to_string(program).expect("a program is JSON"),
-    };
-    let lease = Lease {
-        worker: Worker::new("gone"),
-        duration: Duration::ZERO,
-    };
-    runtime().block_on(async {
-        let started = memory.start(new, Some(&lease)).await;
-        let Ok(Started::New(Some(claim))) = started else {
-            panic!("{started:?}");
-        };
-        for (event, seq) in events.iter().zip(1..) {
-            let appended = memory.append(&claim, seq, vec![event.clone()]).await;
-            appended.expect("it is the next one");
-        }
-        if !is_killed {
-            let released = memory.release(&claim, false, Rest::None).await;
-            released.expect("it is in memory");
-        }
-    });
-    memory
+    }
 }
 
 /// The world after these entries, and after some of what was under way if the process was killed.
@@ -147,7 +127,13 @@ fn every_prefix_of_every_history_is_recoverable() {
                 let world = world_after(&mut author, &made, count, &refused, is_killed);
                 let before = world.asked();
                 let settled = before.len();
-                let memory = left(&program, &made.events[..count], is_killed);
+                let how = if is_killed {
+                    Ended::Killed
+                } else {
+                    Ended::Orderly
+                };
+                let left = left(new_saga(&program), &made.events[..count], how);
+                let memory = runtime().block_on(left);
                 let journal = Crashing::new(memory, None);
                 let ended = one_process(&world, &program, &journal).expect("nobody kills it");
                 holds(&expected, &world, &ended, 1, &what);
