@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
 
 use super::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
@@ -31,7 +30,7 @@ use super::{
 };
 use crate::id::SagaId;
 use claims::{TakenOne, TakenOver};
-use op::{Answer, Op, Reply};
+use op::{Op, Reply};
 use reader::Reader;
 use writer::Writer;
 
@@ -129,13 +128,11 @@ impl Sqlite {
         &self,
         op: impl FnOnce(Reply<T, E>) -> Op,
     ) -> Result<T, E> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = Reply::channel();
         self.writer()?.send(op(reply))?;
-        let Ok(Answer { answer, others }) = answer.await else {
-            return Err(JournalError::Closed.into());
-        };
-        drop(others);
         answer
+            .await
+            .unwrap_or_else(|_| Err(JournalError::Closed.into()))
     }
 }
 

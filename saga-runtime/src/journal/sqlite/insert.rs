@@ -97,7 +97,7 @@ impl<'c> Inserts<'c> {
         self.reason.raw_execute().map(drop)
     }
 
-    /// Adds sagas whose ids are not taken, and says how many were not.
+    /// Adds those whose ids are not taken, and says how many that were.
     pub(super) fn sagas(
         &mut self,
         started_at: i64,

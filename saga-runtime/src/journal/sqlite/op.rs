@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use super::claims::{TakenOne, TakenOver};
@@ -10,37 +11,65 @@ use crate::id::SagaId;
 use crate::journal::{AppendError, Claim, JournalError, Lease, NewSaga, Rest, Row, Started};
 
 /// Where somebody waits for an answer.
-pub(super) type Reply<T, E = JournalError> = oneshot::Sender<Answer<T, E>>;
-
-/// What somebody has waited for, and others who wait as well.
-pub(super) struct Answer<T, E> {
-    pub(super) answer: Result<T, E>,
-    pub(super) others: Others,
+pub(super) struct Reply<T, E = JournalError> {
+    sender: oneshot::Sender<Result<T, E>>,
+    /// The runtime of the one who waits, if that has threads of its own.
+    runtime: Option<Handle>,
 }
 
-/// Operations that are done, and were not answered yet: whoever gets hold of these answers them, by dropping this.
-///
-/// Each answer from the thread that writes would have to wake a thread that has nothing to do, which goes back to sleep
-/// before the next answer comes. A task that runs already wakes the others for next to nothing.
-#[derive(Default)]
-pub(super) struct Others(Vec<(Op, Outcome)>);
+impl<T, E> Reply<T, E> {
+    /// A reply to whoever calls this.
+    pub(super) fn channel() -> (Self, oneshot::Receiver<Result<T, E>>) {
+        let (sender, answer) = oneshot::channel();
+        let runtime = Handle::try_current().ok();
+        // A runtime of one thread runs nothing while nobody waits for it.
+        let has_threads = |one: &Handle| one.runtime_flavor() == RuntimeFlavor::MultiThread;
+        let runtime = runtime.filter(has_threads);
+        (Self { sender, runtime }, answer)
+    }
 
-/// How many operations are answered by one of them. So a task that is long in coming keeps few waiting.
-const TOGETHER: usize = 32;
-
-/// Says of each operation how it went, now that it is durable.
-pub(super) fn answer_all(done: Vec<(Op, Outcome)>) {
-    let mut done = done.into_iter();
-    while let Some((op, outcome)) = done.next() {
-        let others = done.by_ref().take(TOGETHER - 1).collect();
-        op.answer(outcome, Others(others));
+    /// Whoever asked may have stopped waiting.
+    fn tell(self, answer: Result<T, E>) {
+        let _ = self.sender.send(answer);
     }
 }
 
-impl Drop for Others {
+/// Operations that are done, and are answered when this is dropped.
+struct ToAnswer(Vec<(Op, Outcome)>);
+
+impl Drop for ToAnswer {
     fn drop(&mut self) {
         for (op, outcome) in self.0.drain(..) {
-            op.answer(outcome, Others::default());
+            op.answer(outcome);
+        }
+    }
+}
+
+/// How many operations are answered by one task.
+const TOGETHER: usize = 32;
+
+/// Says of each operation how it went, now that it is durable.
+///
+/// Each answer from the thread that writes may have to wake a thread that has nothing to do, which goes back to sleep before
+/// the next answer comes. A task of the runtime wakes many others for next to nothing. If the runtime has ended, it drops
+/// the task, and they are answered here.
+pub(super) fn answer_all(done: Vec<(Op, Outcome)>) {
+    let mut done = done.into_iter().peekable();
+    while let Some((op, outcome)) = done.next() {
+        let Some(runtime) = op.runtime().cloned() else {
+            op.answer(outcome);
+            continue;
+        };
+        let mut these = vec![(op, outcome)];
+        while these.len() < TOGETHER
+            && let Some(next) =
+                done.next_if(|(op, _)| op.runtime().is_some_and(|one| one.id() == runtime.id()))
+        {
+            these.push(next);
+        }
+        let these = ToAnswer(these);
+        if these.0.len() > 1 {
+            runtime.spawn(async move { drop(these) });
         }
     }
 }
@@ -160,29 +189,35 @@ impl Op {
         }))
     }
 
-    /// Says how it went, once that is durable, and leaves the others to whoever hears it.
-    fn answer(self, outcome: Outcome, others: Others) {
+    /// Where the one who waits for the answer runs.
+    fn runtime(&self) -> Option<&Handle> {
+        match self {
+            Self::Start { reply, .. } => reply.runtime.as_ref(),
+            Self::Append { reply, .. } => reply.runtime.as_ref(),
+            Self::Claim { reply, .. } => reply.runtime.as_ref(),
+            Self::ClaimOne { reply, .. } => reply.runtime.as_ref(),
+            Self::Renew { reply, .. } => reply.runtime.as_ref(),
+            Self::Release { reply, .. } => reply.runtime.as_ref(),
+            Self::RequestCancel { reply, .. } => reply.runtime.as_ref(),
+            Self::Purge { reply, .. } => reply.runtime.as_ref(),
+        }
+    }
+
+    /// Says how it went, once that is durable.
+    fn answer(self, outcome: Outcome) {
         match (self, outcome) {
-            (Self::Start { reply, .. }, Outcome::Start(started)) => {
-                tell(reply, Ok(started), others);
-            }
+            (Self::Start { reply, .. }, Outcome::Start(started)) => reply.tell(Ok(started)),
             (Self::Append { reply, rows, .. }, Outcome::Append(appended)) => {
-                tell(reply, appended.map(|()| rows), others);
+                reply.tell(appended.map(|()| rows));
             }
-            (Self::Claim { reply, .. }, Outcome::Claim(claimed)) => {
-                tell(reply, Ok(claimed), others);
-            }
-            (Self::ClaimOne { reply, .. }, Outcome::ClaimOne(claimed)) => {
-                tell(reply, Ok(claimed), others);
-            }
-            (Self::Renew { reply, .. }, Outcome::Renew(cancelled)) => {
-                tell(reply, Ok(cancelled), others);
-            }
-            (Self::Release { reply, .. }, Outcome::Release) => tell(reply, Ok(()), others),
+            (Self::Claim { reply, .. }, Outcome::Claim(claimed)) => reply.tell(Ok(claimed)),
+            (Self::ClaimOne { reply, .. }, Outcome::ClaimOne(claimed)) => reply.tell(Ok(claimed)),
+            (Self::Renew { reply, .. }, Outcome::Renew(cancelled)) => reply.tell(Ok(cancelled)),
+            (Self::Release { reply, .. }, Outcome::Release) => reply.tell(Ok(())),
             (Self::RequestCancel { reply, .. }, Outcome::RequestCancel(is_noted)) => {
-                tell(reply, Ok(is_noted), others);
+                reply.tell(Ok(is_noted));
             }
-            (Self::Purge { reply, .. }, Outcome::Purge(count)) => tell(reply, Ok(count), others),
+            (Self::Purge { reply, .. }, Outcome::Purge(count)) => reply.tell(Ok(count)),
             // An operation is answered with its own outcome; another one would be none.
             (op, _) => op.refuse(|| JournalError::Closed),
         }
@@ -197,21 +232,15 @@ impl Op {
     }
 
     fn refuse(self, error: impl FnOnce() -> JournalError) {
-        let none = Others::default();
         match self {
-            Self::Start { reply, .. } => tell(reply, Err(error()), none),
-            Self::Append { reply, .. } => tell(reply, Err(error().into()), none),
-            Self::Claim { reply, .. } => tell(reply, Err(error()), none),
-            Self::ClaimOne { reply, .. } => tell(reply, Err(error()), none),
-            Self::Renew { reply, .. } => tell(reply, Err(error()), none),
-            Self::Release { reply, .. } => tell(reply, Err(error()), none),
-            Self::RequestCancel { reply, .. } => tell(reply, Err(error()), none),
-            Self::Purge { reply, .. } => tell(reply, Err(error()), none),
+            Self::Start { reply, .. } => reply.tell(Err(error())),
+            Self::Append { reply, .. } => reply.tell(Err(error().into())),
+            Self::Claim { reply, .. } => reply.tell(Err(error())),
+            Self::ClaimOne { reply, .. } => reply.tell(Err(error())),
+            Self::Renew { reply, .. } => reply.tell(Err(error())),
+            Self::Release { reply, .. } => reply.tell(Err(error())),
+            Self::RequestCancel { reply, .. } => reply.tell(Err(error())),
+            Self::Purge { reply, .. } => reply.tell(Err(error())),
         }
     }
-}
-
-/// Whoever asked may have stopped waiting: then the others are answered here.
-fn tell<T, E>(reply: Reply<T, E>, answer: Result<T, E>, others: Others) {
-    let _ = reply.send(Answer { answer, others });
 }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use crate::id::SagaId;
 use crate::journal::sqlite::claims::TakenOver;
-use crate::journal::sqlite::op::{Op, Outcome};
+use crate::journal::sqlite::op::{Op, Outcome, Reply};
 use crate::journal::sqlite::schema;
 use crate::journal::sqlite::store::Store;
 use crate::journal::{
@@ -79,7 +78,7 @@ impl<'c> Model<'c> {
             if is_listed {
                 store.list_awake().expect("it is listed");
             }
-            let reply = oneshot::channel().0;
+            let reply = Reply::channel().0;
             done(store, Op::Start { saga, lease, reply })
         });
         let doing = match started {
@@ -98,7 +97,7 @@ impl<'c> Model<'c> {
             claim,
             first: next,
             rows: vec![Row::from(event)],
-            reply: oneshot::channel().0,
+            reply: Reply::channel().0,
         };
         let appended = self.transaction(|store| done(store, append));
         assert!(
