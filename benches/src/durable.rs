@@ -130,6 +130,14 @@ pub fn once(folder: &Path, in_flight: usize, each: usize) -> anyhow::Result<()> 
     run(&folder.join("once.db"), in_flight, each).map(drop)
 }
 
+/// Runs the bare loop once, and nothing else.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn bare_once(folder: &Path, in_flight: usize, each: usize) -> anyhow::Result<()> {
+    bare::sagas_per_second(&folder.join("bare.db"), in_flight, each).map(drop)
+}
+
 fn run(file: &Path, in_flight: usize, each: usize) -> anyhow::Result<Round> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -36,12 +36,22 @@ enum Only {
     /// Runs sagas on the SQLite journal once and prints nothing: what the waits for the disk are counted of.
     #[command(hide = true)]
     Once { in_flight: usize, each: usize },
+    /// Runs the bare loop once and prints nothing: what its instructions are counted of.
+    #[command(hide = true)]
+    Bare { in_flight: usize, each: usize },
+    /// Leaves sagas open in a file: what the next two look at.
+    #[command(hide = true)]
+    Leave { file: PathBuf, sagas: usize },
     /// Loads all sagas of a file with plain SQL, and prints the milliseconds and the peak memory in KiB.
     #[command(hide = true)]
-    Load { file: PathBuf, sagas: usize },
+    Load { file: PathBuf },
     /// Recovers all sagas of a file, and prints the same.
     #[command(hide = true)]
-    Recover { file: PathBuf, sagas: usize },
+    Recover {
+        file: PathBuf,
+        sagas: usize,
+        in_flight: usize,
+    },
     /// The time to rebuild a crate after one line has changed.
     CompileTime,
     /// Runs one saga again and again and prints nothing: what the instructions are counted of.
@@ -114,8 +124,17 @@ fn main() -> anyhow::Result<()> {
             let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
             durable::once(folder.path(), in_flight, each)
         }
-        Some(Only::Load { file, .. }) => recovery::print_load(&file),
-        Some(Only::Recover { file, sagas }) => recovery::print_recovery(&file, sagas),
+        Some(Only::Bare { in_flight, each }) => {
+            let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
+            durable::bare_once(folder.path(), in_flight, each)
+        }
+        Some(Only::Leave { file, sagas }) => recovery::leave_behind(&file, sagas),
+        Some(Only::Load { file }) => recovery::print_load(&file),
+        Some(Only::Recover {
+            file,
+            sagas,
+            in_flight,
+        }) => recovery::print_recovery(&file, sagas, in_flight),
         Some(Only::RunTime) => run_time(&repetitions),
         Some(Only::CompileTime) => compile_time(&repetitions),
         Some(Only::Repeat { cell, sagas }) => cell.repeat(sagas).map(drop),
@@ -202,15 +221,24 @@ fn durable(repetitions: &Repetitions) -> anyhow::Result<()> {
         );
     }
     let sagas = repetitions.durable * 100;
-    let recovery::Measured { plain, recovery } = recovery::measure(folder.path(), sagas)?;
+    let recovery::Measured {
+        plain,
+        recovery,
+        at_once,
+    } = recovery::measure(folder.path(), sagas)?;
     println!(
-        "\n{sagas} sagas that a process has left open: each one's next step is requested after {:.0} ms, with {} MiB at most; plain SQL loads their rows in {:.0} ms, with {} MiB ({:.1} times)",
-        recovery.took,
-        some(recovery.peak, 1),
+        "\n{sagas} sagas that a process has left open; plain SQL loads their rows in {:.0} ms, with {} MiB at most. Each one's next step is requested after",
         plain.took,
         some(plain.peak, 1),
-        recovery.took / plain.took
     );
+    for (what, reading) in [("1000", recovery), ("all", at_once)] {
+        println!(
+            "  {:.0} ms ({:.1} times) with {what} in flight, and {} MiB",
+            reading.took,
+            reading.took / plain.took,
+            some(reading.peak, 1),
+        );
+    }
     Ok(())
 }
 

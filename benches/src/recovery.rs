@@ -40,13 +40,18 @@ saga!(
     }
 );
 
+/// How many sagas a coordinator runs at the same time if it is told nothing.
+const IN_FLIGHT: usize = 1000;
+
 /// What was measured, each in a process of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured {
     /// Loading all rows with plain SQL.
     pub plain: Reading,
-    /// From the start of a coordinator until each saga's next step was requested.
+    /// From the start of a coordinator until each saga's next step was requested, with a thousand sagas in flight.
     pub recovery: Reading,
+    /// The same with all of them in flight.
+    pub at_once: Reading,
 }
 
 /// What one process says of itself.
@@ -64,10 +69,25 @@ pub struct Reading {
 /// When a file can't be written, or a process can't be started.
 pub fn measure(folder: &Path, sagas: usize) -> anyhow::Result<Measured> {
     let file = folder.join("recovery.db");
-    runtime()?.block_on(leave_open(&file, sagas))?;
-    let plain = reading("load", &file, sagas)?;
-    let recovery = reading("recover", &file, sagas)?;
-    Ok(Measured { plain, recovery })
+    leave_behind(&file, sagas)?;
+    let copy = folder.join("recovery-at-once.db");
+    std::fs::copy(&file, &copy)?;
+    let plain = reading("load", &file, &[])?;
+    let recovery = reading("recover", &file, &[sagas, IN_FLIGHT.min(sagas)])?;
+    let at_once = reading("recover", &copy, &[sagas, sagas])?;
+    Ok(Measured {
+        plain,
+        recovery,
+        at_once,
+    })
+}
+
+/// Leaves so many sagas open after their first step.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn leave_behind(file: &Path, sagas: usize) -> anyhow::Result<()> {
+    runtime()?.block_on(leave_open(file, sagas))
 }
 
 /// Loads all rows with plain SQL, and prints how long that took.
@@ -83,8 +103,8 @@ pub fn print_load(file: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the file can't be written.
-pub fn print_recovery(file: &Path, sagas: usize) -> anyhow::Result<()> {
-    print(runtime()?.block_on(recover(file, sagas))?);
+pub fn print_recovery(file: &Path, sagas: usize, in_flight: usize) -> anyhow::Result<()> {
+    print(runtime()?.block_on(recover(file, sagas, in_flight))?);
     Ok(())
 }
 
@@ -102,11 +122,11 @@ fn print(took: Duration) {
 }
 
 /// Runs this program again, to do one thing.
-fn reading(what: &str, file: &Path, sagas: usize) -> anyhow::Result<Reading> {
+fn reading(what: &str, file: &Path, numbers: &[usize]) -> anyhow::Result<Reading> {
     let output = Command::new(std::env::current_exe()?)
         .arg(what)
         .arg(file)
-        .arg(sagas.to_string())
+        .args(numbers.iter().map(ToString::to_string))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut words = text.split_whitespace();
@@ -121,7 +141,7 @@ fn reading(what: &str, file: &Path, sagas: usize) -> anyhow::Result<Reading> {
 async fn leave_open(file: &Path, sagas: usize) -> anyhow::Result<()> {
     let journal = Sqlite::open(file).await?;
     let lease = Lease {
-        worker: Worker::new("gone"),
+        worker: Worker::generate("1234"),
         duration: Duration::from_hours(1),
     };
     let mut under_way = tokio::task::JoinSet::new();
@@ -182,7 +202,7 @@ fn load(file: &Path) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-async fn recover(file: &Path, sagas: usize) -> anyhow::Result<Duration> {
+async fn recover(file: &Path, sagas: usize, in_flight: usize) -> anyhow::Result<Duration> {
     let journal = Sqlite::open(file).await?;
     let arrivals = Arc::new(Arrivals {
         expected: sagas,
@@ -193,6 +213,7 @@ async fn recover(file: &Path, sagas: usize) -> anyhow::Result<Duration> {
     let coordinator = Coordinator::builder(Arc::clone(&arrivals))
         .journal(journal)
         .register::<Travel>()
+        .in_flight(in_flight)
         .start()
         .await?;
     arrivals.all.notified().await;

@@ -90,6 +90,8 @@ macro_rules! journal_suite {
             what_is_final_is_not_claimed
             what_is_stuck_is_claimed_by_its_id_only
             what_was_stuck_can_go_on
+            what_an_operator_has_decided_is_gone_on_with
+            what_is_stuck_stays_stuck_if_it_is_let_go_of
             a_wish_to_cancel_reaches_the_holder
             a_wish_to_cancel_reaches_the_next_holder
             the_first_reason_to_cancel_stays

@@ -9,6 +9,7 @@ use saga_runtime::journal::{Event, Journal, Sqlite, State};
 use crate::asked::{keys, order};
 use crate::participant::{Participant, Request};
 use crate::sagas::Case;
+use crate::written::is_written_before;
 
 /// What was known when a process had ended.
 #[derive(Debug, Default)]
@@ -34,37 +35,62 @@ fn number(step: &str) -> u32 {
     }
 }
 
-/// Looks at the journal and the participant while no process uses them.
-pub(crate) async fn look(folder: &Path, sagas: &[usize]) -> Result<Snapshot, String> {
-    let journal = open(folder).await?;
+/// Looks at the journal and the participant while no process uses them. `None` if the journal is not there yet.
+///
+/// # Errors
+/// If something was asked for too early.
+pub(crate) async fn look(
+    folder: &Path,
+    sagas: &[(usize, Case)],
+) -> Result<Option<Snapshot>, String> {
+    // A process that was killed while it made the tables has left nothing to look at.
+    let Ok(journal) = open(folder).await else {
+        return Ok(None);
+    };
+    let requests = requests(folder)?;
     let mut snapshot = Snapshot {
-        requests: requests(folder)?.len(),
+        requests: requests.len(),
         ..Snapshot::default()
     };
-    for saga in sagas {
+    for (saga, case) in sagas {
         let id = id(*saga);
         let loaded = journal.load(&id).await.map_err(text)?;
         // A process may have ended before it was started.
         let Some(history) = loaded else { continue };
         let state = history.record.state;
+        let (mut outcomes, mut in_doubt) = (HashSet::new(), HashSet::new());
+        let mut is_decided = false;
         for entry in history.entries.map_err(text)? {
+            let step = entry.event.step().map(|step| number(&step.name));
             let what = match &entry.event {
                 Event::StepDone { .. } | Event::StepRefused { .. } | Event::StepSettled { .. } => {
+                    outcomes.extend(step);
                     "act"
                 }
                 Event::CompensationDone { .. } => "undo",
+                Event::StepInDoubt { .. } => {
+                    in_doubt.extend(step);
+                    continue;
+                }
+                Event::Compensating { .. } => {
+                    is_decided = true;
+                    continue;
+                }
                 _ => continue,
             };
-            if let Some(step) = entry.event.step() {
-                let settled = (id.to_string(), number(&step.name), what);
-                snapshot.settled.insert(settled);
+            if let Some(step) = step {
+                snapshot.settled.insert((id.to_string(), step, what));
             }
         }
+        let asked = requests.iter().filter(|one| one.saga == id.as_str());
+        let asked: Vec<_> = asked.collect();
+        is_written_before(&asked, case.saga, &outcomes, is_decided, &in_doubt)
+            .map_err(|what| format!("{id} ({case:?}): {what}"))?;
         if state.is_final() {
             snapshot.ended.insert(id.to_string(), state);
         }
     }
-    Ok(snapshot)
+    Ok(Some(snapshot))
 }
 
 /// Checks everything after the last process has ended by itself.

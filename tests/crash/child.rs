@@ -8,8 +8,8 @@ mod sagas;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use clap::Parser;
@@ -66,6 +66,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         steal_before: arguments.steal_before,
         defect: arguments.defect,
         writes: AtomicU64::new(0),
+        late: OnceLock::new(),
+        left_out: Mutex::default(),
         lease: Mutex::default(),
     };
     // Who loses a saga looks again after a third of it.

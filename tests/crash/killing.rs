@@ -1,9 +1,10 @@
 //! A journal that kills its process at a given write, or takes the saga away from it, and makes mistakes if it is told to.
 
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     NewSaga, Page, Rest, Sqlite, Started, Worker,
 };
+use tokio::sync::mpsc;
 
 use crate::participant::Defect;
 
@@ -32,6 +34,10 @@ pub(crate) struct Killing {
     pub(crate) steal_before: Option<u64>,
     pub(crate) defect: Option<Defect>,
     pub(crate) writes: AtomicU64,
+    /// What was answered and is still to be written, by mistake.
+    pub(crate) late: OnceLock<mpsc::UnboundedSender<(Claim, u64, Vec<Event>)>>,
+    /// How many entries of each saga were not written by mistake.
+    pub(crate) left_out: Mutex<HashMap<SagaId, u64>>,
     /// The lease of the worker.
     pub(crate) lease: Mutex<Option<Lease>>,
 }
@@ -87,6 +93,46 @@ impl Killing {
             Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => Ok(()),
             appended => appended,
         }
+    }
+
+    /// Writes a moment later, one after the other.
+    fn append_late(&self, claim: Claim, first: u64, events: Vec<Event>) {
+        let late = self.late.get_or_init(|| {
+            let journal = self.journal.clone();
+            let (late, mut queue) = mpsc::unbounded_channel::<(Claim, u64, Vec<Event>)>();
+            tokio::spawn(async move {
+                while let Some((claim, first, events)) = queue.recv().await {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    // Nobody hears of it if it fails: that is the mistake.
+                    let _ = journal.append(&claim, first, events).await;
+                }
+            });
+            late
+        });
+        late.send((claim, first, events))
+            .expect("it is written as long as the process lives");
+    }
+
+    /// Writes everything but the decision to undo a saga, without a gap where it would stand.
+    async fn append_undecided(
+        &self,
+        claim: &Claim,
+        first: u64,
+        mut events: Vec<Event>,
+    ) -> Result<(), AppendError> {
+        let count = events.len();
+        events.retain(|event| !matches!(event, Event::Compensating { .. }));
+        let first = {
+            let mut left_out = self.left_out.lock().expect("nobody panics");
+            let before = left_out.entry(claim.id.clone()).or_insert(0);
+            let first = first - *before;
+            *before += (count - events.len()) as u64;
+            first
+        };
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.journal.append(claim, first, events).await
     }
 
     /// How long the log is.
@@ -148,7 +194,7 @@ impl Journal for Killing {
         &self,
         claim: &Claim,
         first: u64,
-        mut events: Vec<Event>,
+        events: Vec<Event>,
     ) -> Result<(), AppendError> {
         let write = self.begin();
         if self.steal_before == Some(write) {
@@ -157,18 +203,11 @@ impl Journal for Killing {
         let logged = self.logged();
         let appended = match self.defect {
             Some(Defect::AppendsNotAwaited) => {
-                let (journal, claim) = (self.journal.clone(), claim.clone());
-                tokio::spawn(async move {
-                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-                    journal.append(&claim, first, events).await
-                });
+                self.append_late(claim.clone(), first, events);
                 Ok(())
             }
             Some(Defect::FenceNotChecked) => self.append_unfenced(claim, first, events).await,
-            Some(Defect::DecisionNotWritten) => {
-                events.retain(|event| !matches!(event, Event::Compensating { .. }));
-                self.journal.append(claim, first, events).await
-            }
+            Some(Defect::DecisionNotWritten) => self.append_undecided(claim, first, events).await,
             _ => self.journal.append(claim, first, events).await,
         };
         if self.defect == Some(Defect::TailLost) && self.kill.after == Some(write) {

@@ -2,6 +2,8 @@
 
 mod cancelling;
 mod duplicates;
+mod left;
+mod mended;
 mod operators;
 mod parked;
 mod programs;

@@ -1,10 +1,13 @@
 //! A stuck saga is mended by hand.
 
 use saga_runtime::coordinator::{ExecuteError, OperatorError};
-use saga_runtime::journal::{Filter, State};
+use saga_runtime::journal::{Filter, Sqlite, State};
 use saga_runtime::{CompensationOutcome, Coordinator};
+use tempfile::TempDir;
 
-use crate::shop::{Answer, Sell, SellAndHalt, Shop, becomes, id, in_memory, inspected, reasons};
+use crate::shop::{
+    Answer, Sell, SellAndHalt, Shop, becomes, id, in_memory, inspected, reasons, started,
+};
 
 /// A saga whose refund has failed for good.
 async fn stuck(shop: &Shop) -> Coordinator<Shop> {
@@ -231,4 +234,41 @@ async fn a_pivot_in_doubt_is_asked_again() {
         becomes(&coordinator, "order-1", end).await;
         assert!(shop.asked().len() > 4);
     }
+}
+
+#[tokio::test]
+async fn a_wrong_question_changes_nothing() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let journal = Sqlite::open(folder.path().join("sagas.db")).await;
+    let shop = refund_fails();
+    let coordinator = started(&shop, journal.expect("it is new")).await;
+    let executed = coordinator.execute("order-1", Sell { amount: 3 }).await;
+    assert!(
+        matches!(executed, Err(ExecuteError::Stuck(_))),
+        "{executed:?}"
+    );
+    let before = inspected(&coordinator, "order-1").await.entries;
+    let asked = shop.asked();
+    let refused = coordinator
+        .resolve_compensation(&id("order-1"), "order", "it was not this one")
+        .await;
+    assert!(
+        matches!(refused, Err(OperatorError::NothingToDecide { .. })),
+        "{refused:?}"
+    );
+    // Another saga comes to its end: whatever could go on has gone on.
+    shop.behaves();
+    let executed = coordinator.execute("order-2", Sell { amount: 3 }).await;
+    executed.expect("nothing fails");
+    let inspected = inspected(&coordinator, "order-1").await;
+    assert_eq!(
+        (inspected.record.state, inspected.entries),
+        (State::Stuck, before)
+    );
+    assert!(!shop.asked()[asked.len()..].contains(&"refund".to_owned()));
+    let resolved = coordinator
+        .resolve_compensation(&id("order-1"), "charge", "paid back in cash")
+        .await;
+    resolved.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Compensated).await;
 }

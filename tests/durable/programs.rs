@@ -3,7 +3,9 @@
 //! and how it ends is the same as in a model made of plain `Vec`s.
 
 mod crashing;
+mod histories;
 mod model;
+mod prefixes;
 mod program;
 
 use std::collections::HashMap;

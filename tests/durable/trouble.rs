@@ -13,7 +13,7 @@ use saga_runtime::journal::{
 };
 use tokio::sync::Notify;
 
-use crate::shop::{Answer, Sell, Shop, becomes, builder};
+use crate::shop::{Answer, Sell, Shop, becomes, builder, id};
 
 /// A journal behind a line that can be cut. Clones are the same journal behind the same line.
 #[derive(Clone, Default)]
@@ -192,4 +192,45 @@ async fn nothing_new_is_started() {
         Err(StartError::Journal(error)) => assert!(error.is_transient(), "{error}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_lost_ends_without_harm_to_the_one_after_it() {
+    let journal = Troubled::default();
+    let answers: [Arc<Notify>; 3] = Default::default();
+    let [first, second, third] = answers.each_ref().map(Arc::clone).map(Answer::Waits);
+    let shop = Shop::default()
+        .answers("order", [first, second])
+        .answers("charge", [third]);
+    let coordinator = builder(&shop).journal(journal.clone()).start().await;
+    let coordinator = coordinator.expect("the line is up");
+    let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
+    let handle = handle.expect("it is new");
+    shop.is_asked("order").await;
+    journal.cut();
+    // Another worker takes it over when the lease is over, and lets go of it after a step.
+    let other = builder(&shop).journal(journal.journal.clone()).start();
+    let other = other.await.expect("this line is up");
+    while shop.asked().len() < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    answers[1].notify_one();
+    other.shutdown().await;
+    journal.mend();
+    // Now it runs twice here, and only the second run is worth something.
+    shop.is_asked("charge").await;
+    answers[0].notify_one();
+    let told = handle.wait().await;
+    assert!(
+        matches!(told, Err(ExecuteError::InProgress { .. })),
+        "{told:?}"
+    );
+    let cancelled = coordinator.cancel(&id("order-1"), "changed my mind").await;
+    cancelled.expect("it is not past its pivot");
+    answers[2].notify_one();
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    assert_eq!(
+        shop.asked(),
+        ["order", "order", "charge", "refund", "cancel"]
+    );
 }

@@ -126,14 +126,15 @@ async fn waits(coordinator: &Coordinator<Shop>, saga: &str) -> Vec<String> {
     waits.collect()
 }
 
-/// Waits until a saga is let go of because it waits.
+/// Waits until a saga is let go of because it waits, and nothing else runs.
 async fn rests(coordinator: &Coordinator<Shop>, saga: &str) {
     let resting = async {
         loop {
             let last = inspected(coordinator, saga).await;
             let is_waiting = last.record.state == State::Waiting;
             let last = last.entries.last().map(|entry| entry.event.clone());
-            if is_waiting && matches!(last, Some(Event::Waiting { .. })) {
+            let nothing_runs = format!("{coordinator:?}").contains("running: 0");
+            if nothing_runs && is_waiting && matches!(last, Some(Event::Waiting { .. })) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -141,7 +142,6 @@ async fn rests(coordinator: &Coordinator<Shop>, saga: &str) {
     };
     let rested = tokio::time::timeout(Duration::from_mins(1), resting).await;
     assert!(rested.is_ok(), "{}", inspected(coordinator, saga).await);
-    assert!(format!("{coordinator:?}").contains("running: 0"));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -10,8 +12,15 @@ use super::run::Claimant;
 use crate::journal::{Claimed, Rest};
 use crate::telemetry;
 
-/// The most sagas that are taken over in one go.
-const BATCH: usize = 512;
+/// The most sagas that are taken over with one claim.
+const BATCH: usize = 1024;
+
+/// Whether as many sagas were taken over as there were slots, so that there may be more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claims {
+    Full,
+    NotFull,
+}
 
 impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     /// Takes over sagas that wait in the journal: those that earlier processes left, those that found no free slot, and those
@@ -24,57 +33,77 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     async fn dispatch_for_ever(self: &Arc<Self>) {
         let names = self.definitions.names();
         loop {
-            // One slot is enough to see whether somebody waits; the others are left to those who come.
-            let mut at_once = 1;
-            while let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await {
-                let mut slots = vec![slot];
-                while slots.len() < at_once
-                    && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
-                {
-                    slots.push(slot);
-                }
-                // In a task of its own: a claim that is dropped half-way would hold sagas that nobody runs.
-                let claim = Arc::clone(self).take_over(names.clone(), slots);
-                match self.tasks.spawn(claim).await {
-                    Ok(0) | Err(_) => break,
-                    Ok(_) => at_once = BATCH,
-                }
-            }
+            // In a task of its own: a claim that is dropped half-way would hold sagas that nobody runs.
+            let claiming = Arc::clone(self).take_over_all(names.clone());
+            let _ = self.tasks.spawn(claiming).await;
             let next = self.journal.next_rest().await.unwrap_or_default();
             let pause = self.alarm.set(next, self.poll_interval);
             let _ = tokio::time::timeout(pause, self.work.notified()).await;
         }
     }
 
-    /// Takes over as many sagas as there are slots, and says how many there were.
+    /// Takes over all that wait, as far as there are slots.
+    async fn take_over_all(self: Arc<Self>, names: Vec<&'static str>) {
+        let mut claims = FuturesOrdered::new();
+        let mut is_more = true;
+        while is_more && !self.is_shutting_down() {
+            // One slot is enough to see whether somebody waits; the others are left to those who come.
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+                return;
+            };
+            is_more = self.take_over(&names, vec![slot]).await == Claims::Full;
+            // All are asked for before the first saga goes on: what that writes would hold up the claims.
+            while is_more
+                && let slots = self.free_slots()
+                && !slots.is_empty()
+            {
+                claims.push_back(self.take_over(&names, slots));
+            }
+            while let Some(claimed) = claims.next().await {
+                is_more &= claimed == Claims::Full;
+            }
+        }
+    }
+
+    /// Slots for one claim.
+    fn free_slots(&self) -> Vec<OwnedSemaphorePermit> {
+        let slots = (0..BATCH).map_while(|_| Arc::clone(&self.slots).try_acquire_owned().ok());
+        slots.collect()
+    }
+
+    /// Takes over as many sagas as there are slots.
     async fn take_over(
-        self: Arc<Self>,
-        names: Vec<&'static str>,
+        self: &Arc<Self>,
+        names: &[&'static str],
         slots: Vec<OwnedSemaphorePermit>,
-    ) -> usize {
-        match self.journal.claim(&self.lease, &names, slots.len()).await {
+    ) -> Claims {
+        match self.journal.claim(&self.lease, names, slots.len()).await {
             Ok(claimed) => {
-                let count = claimed.len();
-                for (claimed, slot) in claimed.into_iter().zip(slots) {
-                    self.resume(claimed, slot);
+                let is_full = claimed.len() == slots.len();
+                let inner = Arc::clone(self);
+                // Beside the claims that come next.
+                self.tasks.spawn(async move {
+                    for (claimed, slot) in claimed.into_iter().zip(slots) {
+                        inner.resume(claimed, slot);
+                    }
+                });
+                if is_full {
+                    Claims::Full
+                } else {
+                    Claims::NotFull
                 }
-                count
             }
             Err(error) => {
                 telemetry::journal_trouble(&error);
-                0
+                Claims::NotFull
             }
         }
     }
 
     /// Goes on with a saga that was taken over.
     pub(super) fn resume(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
-        let (name, input) = (
-            claimed.record.saga.name.clone(),
-            claimed.record.saga.input.clone(),
-        );
         let recoveries = claimed.recoveries;
-        let (claimant, damage) = Claimant::resuming(claimed, slot);
+        let (claimant, saga, damage) = Claimant::resuming(claimed, slot);
         if let Some(damage) = damage {
             return self.park(claimant, "damaged", damage.to_string());
         }
@@ -84,8 +113,8 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             );
             return self.park(claimant, "too_many_recoveries", message);
         }
-        match self.definitions.get(&name) {
-            Some(definition) => definition.resume(self, claimant, &input),
+        match self.definitions.get(&saga.name) {
+            Some(definition) => definition.resume(self, claimant, &saga.input),
             None => self.put_back(claimant),
         }
     }

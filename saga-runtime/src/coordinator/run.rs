@@ -15,7 +15,7 @@ use crate::attempt::message;
 use crate::control::{Control, Limits};
 use crate::history::History;
 use crate::id::SagaId;
-use crate::journal::{Claim, Claimed, Damage, Event, Reason, Rest};
+use crate::journal::{Claim, Claimed, Damage, Event, NewSaga, Reason, Rest};
 use crate::journaled::Journaled;
 use crate::place::Instance;
 use crate::recorder::{Inbox, LetGo, Recorder};
@@ -52,8 +52,11 @@ impl Claimant {
         &self.claim.id
     }
 
-    /// A saga that was taken over, and what of it can't be read: then it can only be parked.
-    pub(super) fn resuming(claimed: Claimed, slot: OwnedSemaphorePermit) -> (Self, Option<Damage>) {
+    /// A saga that was taken over, how it was started, and what of it can't be read: then it can only be parked.
+    pub(super) fn resuming(
+        claimed: Claimed,
+        slot: OwnedSemaphorePermit,
+    ) -> (Self, NewSaga, Option<Damage>) {
         let history = claimed.entries.and_then(|entries| History::new(&entries));
         let (history, damage) = match history {
             Ok(history) => (history, None),
@@ -68,7 +71,7 @@ impl Claimant {
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
         };
-        (claimant, damage)
+        (claimant, claimed.record.saga, damage)
     }
 }
 
@@ -114,52 +117,58 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             recorder: Arc::clone(&recorder),
         };
         self.running().insert(claimant.claim.id.clone(), running);
-        let inner = Arc::clone(self);
-        // Boxed: a future of this size would be copied several times on its way into the task.
-        let run = Box::pin(inner.run(claimant, saga, control, recorder, reply));
-        self.tasks.spawn(run);
-    }
-
-    async fn run<G>(
-        self: Arc<Self>,
-        claimant: Claimant,
-        saga: G,
-        control: Arc<Control>,
-        recorder: Arc<Recorder>,
-        mut reply: Option<Reply<G>>,
-    ) where
-        G: Saga<Services = S>,
-    {
-        let id = claimant.claim.id.clone();
         let engine = Journaled::new(
-            Instance::new(G::META.name, Some(id.clone())),
+            Instance::new(G::META.name, Some(claimant.claim.id)),
             control,
             claimant.history,
-            Arc::clone(&recorder),
+            recorder,
             self.policies,
         );
-        let driven = caught(saga.drive(&*self.services, &engine)).await;
-        let end = driven.unwrap_or_else(|panic| {
-            // Code of a payload or an error has panicked, outside of any step.
-            let reason = Reason::new("panicked", format!("panicked: {panic}"));
-            recorder.note(Event::Stuck {
-                reason: reason.clone(),
+        let run = Arc::clone(self).run(engine, claimant.slot, saga, reply);
+        // Boxed: a future of this size would be copied several times on its way into the task.
+        self.tasks.spawn(Box::pin(run));
+    }
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "what an `async fn` is given is kept twice, as an argument and as a variable"
+    )]
+    fn run<G>(
+        self: Arc<Self>,
+        engine: Journaled,
+        slot: OwnedSemaphorePermit,
+        saga: G,
+        mut reply: Option<Reply<G>>,
+    ) -> impl Future<Output = ()> + Send
+    where
+        G: Saga<Services = S>,
+    {
+        async move {
+            let driven = caught(saga.drive(&*self.services, &engine)).await;
+            let recorder = &engine.recorder;
+            let id = &recorder.claim().id;
+            let end = driven.unwrap_or_else(|panic| {
+                // Code of a payload or an error has panicked, outside of any step.
+                let reason = Reason::new("panicked", format!("panicked: {panic}"));
+                recorder.note(Event::Stuck {
+                    reason: reason.clone(),
+                });
+                SagaEnd::Suspended(LetGo::Stuck(reason))
             });
-            SagaEnd::Suspended(LetGo::Stuck(reason))
-        });
-        if let SagaEnd::Suspended(LetGo::Asleep(_)) = end
-            && let Some(reply) = reply.take()
-        {
-            // Whoever started it hears of its end when it has gone on.
-            self.replies.keep(&id, reply);
+            if let SagaEnd::Suspended(LetGo::Asleep(_)) = end
+                && let Some(reply) = reply.take()
+            {
+                // Whoever started it hears of its end when it has gone on.
+                self.replies.keep(id, reply);
+            }
+            let answer = self.finish(id, recorder, end).await;
+            drop(slot);
+            if let Some(Reply(reply)) = reply {
+                // Whoever started it may have stopped waiting.
+                let _ = reply.send(answer);
+            }
+            self.waiters.wake(id);
         }
-        let answer = self.finish(&id, &recorder, end).await;
-        drop(claimant.slot);
-        if let Some(Reply(reply)) = reply {
-            // Whoever started it may have stopped waiting.
-            let _ = reply.send(answer);
-        }
-        self.waiters.wake(&id);
     }
 
     /// Writes down how the run ended, and lets go of the saga.
@@ -170,7 +179,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         end: SagaEnd<G, LetGo>,
     ) -> Answer<G> {
         let written = recorder.write().await;
-        self.running().remove(id);
+        self.no_longer_running(recorder.claim());
         if self.is_shutting_down() {
             self.work.notify_one();
         }
@@ -209,6 +218,16 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             id: id.clone(),
             why: let_go.to_string(),
         })
+    }
+
+    /// The saga does not run here any more under this claim. If it was lost to another worker, it may have been taken over
+    /// again since.
+    fn no_longer_running(&self, claim: &Claim) {
+        let mut running = self.running();
+        let run = running.get(&claim.id);
+        if run.is_some_and(|run| run.recorder.claim() == claim) {
+            running.remove(&claim.id);
+        }
     }
 
     async fn let_go_of(&self, recorder: &Recorder, rest: Rest) {

@@ -144,6 +144,32 @@ pub enum Event {
 }
 
 impl Event {
+    /// All names of events in journals.
+    #[cfg(feature = "sqlite")]
+    pub(super) const NAMES: [&'static str; 21] = [
+        "step_done",
+        "completed",
+        "waiting",
+        "wait_over",
+        "received",
+        "value",
+        "step_refused",
+        "step_in_doubt",
+        "step_settled_nothing",
+        "step_settled_done",
+        "step_settled_resolved",
+        "step_settled_unresolved",
+        "compensating",
+        "compensation_done",
+        "compensation_failed",
+        "compensated",
+        "stuck",
+        "retried",
+        "compensation_resolved",
+        "compensation_skipped",
+        "step_completed",
+    ];
+
     /// The name of the event in journals.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -99,19 +99,27 @@ impl Saga {
         let seq = self.entries.len() as u64 + 1;
         self.record.changed_at = at;
         self.record.state = self.record.state.after(&event);
-        if event.ends_claim() {
-            self.record.worker = None;
-        }
+        let ends_claim = event.ends_claim();
         self.entries.push(Entry { seq, at, event });
+        if ends_claim {
+            self.record.worker = None;
+        } else if self.record.state == State::Stuck {
+            // An operator has decided something: it goes on.
+            self.record.state = state(&self.entries);
+        }
         self.in_doubt = false;
         self.recoveries = 0;
     }
 }
 
-/// The state of a saga that is held, after these entries.
+/// The state of a saga that is held, has not ended and is not stuck.
 fn state(entries: &[Entry]) -> State {
-    let events = entries.iter().map(|entry| &entry.event);
-    events.fold(State::Running, State::after)
+    let is_undone = |entry: &Entry| matches!(entry.event, Event::Compensating { .. });
+    if entries.iter().any(is_undone) {
+        State::Compensating
+    } else {
+        State::Running
+    }
 }
 
 #[async_trait]

@@ -47,7 +47,7 @@ pub fn kind_of(kind: Kind) -> &'static str {
     }
 }
 
-const KINDS: [Kind; 4] = [
+pub(super) const KINDS: [Kind; 4] = [
     Kind::Compensatable,
     Kind::NothingToUndo,
     Kind::Pivot,
@@ -122,6 +122,12 @@ impl From<Event> for Row {
 }
 
 impl Row {
+    /// Whether it says why something is so.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn has_reason(&self) -> bool {
+        self.code.is_some() || self.message.is_some()
+    }
+
     fn step(self, step: StepCall) -> Self {
         Self {
             step: Some(step.name),

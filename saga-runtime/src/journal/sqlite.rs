@@ -7,6 +7,7 @@
 mod awake;
 mod claims;
 mod held;
+mod insert;
 mod op;
 mod open;
 mod owner;
@@ -22,14 +23,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
 
 use super::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     NewSaga, Page, Rest, Row, Started,
 };
 use crate::id::SagaId;
-use op::Op;
+use claims::{TakenOne, TakenOver};
+use op::{Op, Reply};
 use reader::Reader;
 use writer::Writer;
 
@@ -125,9 +126,9 @@ impl Sqlite {
     /// Lets the writer do something, and waits for its answer.
     async fn write<T, E: From<JournalError>>(
         &self,
-        op: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Op,
+        op: impl FnOnce(Reply<T, E>) -> Op,
     ) -> Result<T, E> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = Reply::channel();
         self.writer()?.send(op(reply))?;
         answer
             .await
@@ -149,13 +150,14 @@ impl Journal for Sqlite {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
         let (lease, names) = (worker.clone(), names.to_vec());
-        self.write(|reply| Op::Claim {
+        let taken = self.write(|reply| Op::Claim {
             lease,
             names,
             limit,
             reply,
-        })
-        .await
+        });
+        // Read here and not by the one thread that writes.
+        Ok(taken.await?.into_iter().map(TakenOver::read).collect())
     }
 
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
@@ -164,7 +166,8 @@ impl Journal for Sqlite {
 
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         let (lease, id) = (worker.clone(), id.clone());
-        self.write(|reply| Op::ClaimOne { lease, id, reply }).await
+        let taken = self.write(|reply| Op::ClaimOne { lease, id, reply });
+        taken.await.map(TakenOne::read)
     }
 
     async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {

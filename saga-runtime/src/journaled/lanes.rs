@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Journaled, call};
@@ -11,15 +12,26 @@ use crate::recorder::LetGo;
 
 /// How many steps were called in each lane.
 #[derive(Debug, Default)]
-pub(super) struct Cursors(Mutex<HashMap<String, usize>>);
+pub(super) struct Cursors {
+    /// In the saga itself: most call no other.
+    outermost: AtomicUsize,
+    inside: Mutex<HashMap<String, usize>>,
+}
 
 impl Cursors {
     pub(super) fn get(&self, lane: &str) -> usize {
+        if lane.is_empty() {
+            return self.outermost.load(Ordering::Relaxed);
+        }
         self.lock().get(lane).copied().unwrap_or(0)
     }
 
     /// The numbers of the next `count` calls in a lane.
     fn advance(&self, lane: &str, count: usize) -> Range<usize> {
+        if lane.is_empty() {
+            let from = self.outermost.fetch_add(count, Ordering::Relaxed);
+            return from..from + count;
+        }
         let mut cursors = self.lock();
         let cursor = match cursors.get_mut(lane) {
             Some(cursor) => cursor,
@@ -31,7 +43,7 @@ impl Cursors {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

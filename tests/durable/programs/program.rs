@@ -74,6 +74,22 @@ impl World {
         world
     }
 
+    /// The world after it was asked under these keys: what is done and not undone, and which ids steps were given.
+    pub(crate) fn after(
+        refused: &HashSet<String>,
+        asked: Vec<String>,
+        done: BTreeSet<String>,
+        marks: HashMap<String, Uuid>,
+    ) -> Self {
+        let refused = refused.clone();
+        Self(Arc::new(Mutex::new(State {
+            refused,
+            asked,
+            done,
+            marks,
+        })))
+    }
+
     /// The keys that it was asked under, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.state().asked.clone()

@@ -213,6 +213,35 @@ async fn what_waits_together_is_committed_together() {
     assert!(commits < 100, "{commits} commits for 500 sagas");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_who_does_not_look_for_the_answer_holds_up_nobody() {
+    let folder = folder();
+    let journal = Sqlite::open(folder.path().join("sagas.db")).await;
+    let journal = journal.expect("it is new");
+    for round in 0..10 {
+        let mut starts = Vec::new();
+        for number in 0..40 {
+            let saga = saga(&format!("order-{round}-{number}"), "{}");
+            let mut start = journal.start(saga, None);
+            // It has asked, and nobody polls it any more.
+            if futures_util::poll!(&mut start).is_pending() {
+                starts.push(start);
+            }
+        }
+        let mut is_deaf = false;
+        let (deaf, listening): (Vec<_>, Vec<_>) = starts.into_iter().partition(|_| {
+            is_deaf = !is_deaf;
+            is_deaf
+        });
+        for start in listening {
+            let started = tokio::time::timeout(Duration::from_mins(1), start).await;
+            let started = started.expect("it is answered").expect("it is written");
+            assert!(matches!(started, Started::New(None)));
+        }
+        drop(deaf);
+    }
+}
+
 #[tokio::test]
 async fn a_saga_of_three_steps_is_committed_four_times() {
     let folder = folder();

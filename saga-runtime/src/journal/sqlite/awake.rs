@@ -7,6 +7,8 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
+use super::held::ByNumber;
+
 /// In SQL, the last entry of the saga in the row `s`, if it says how the saga has ended.
 const LAST: &str = "coalesce(s.closed, \
      (SELECT event FROM entries WHERE saga = s.number ORDER BY seq DESC LIMIT 1), '')";
@@ -19,9 +21,9 @@ pub(super) struct Awake {
     /// The highest one when the table was brought up to date.
     through: i64,
     /// Those that are awake and not in the table.
-    fresh: HashSet<i64>,
+    fresh: HashSet<i64, ByNumber>,
     /// Those in the table that are not awake any more.
-    gone: HashSet<i64>,
+    gone: HashSet<i64, ByNumber>,
 }
 
 impl Awake {
@@ -54,8 +56,8 @@ impl Awake {
         Ok(Self {
             last,
             through: last,
-            fresh: HashSet::new(),
-            gone: HashSet::new(),
+            fresh: HashSet::default(),
+            gone: HashSet::default(),
         })
     }
 

@@ -1,12 +1,55 @@
-//! How sagas are taken over.
+//! How sagas are taken over: many at a time, because after a crash there may be many.
 
-use rusqlite::{OptionalExtension, params};
+use std::collections::BTreeMap;
+use std::slice;
+
+use rusqlite::Statement;
 
 use super::held::{Change, Held, Progress};
-use super::rows::{millis, record};
+use super::rows::{Stored, entries, millis, record};
 use super::store::Store;
 use crate::id::SagaId;
 use crate::journal::{Claim, Claimed, ClaimedOne, Entry, Event, Lease, Record, State};
+
+/// A saga that was taken over, with its entries as they are stored: what they are is found out by whoever has asked.
+pub(super) struct TakenOver {
+    number: i64,
+    claimed: Claimed,
+    entries: Vec<Stored>,
+}
+
+/// What has become of the claim of one saga.
+pub(super) enum TakenOne {
+    TakenOver(Box<TakenOver>),
+    Not(ClaimedOne),
+}
+
+impl TakenOver {
+    /// The saga with its entries.
+    pub(super) fn read(self) -> Claimed {
+        let mut claimed = self.claimed;
+        claimed.entries = entries(self.entries);
+        if let Ok(entries) = &claimed.entries {
+            let record = &mut claimed.record;
+            record.changed_at = entries.last().map_or(record.started_at, |last| last.at);
+            // What an operator decides on is the state before, which is known.
+            if record.state == State::Running {
+                record.state = state(entries);
+            }
+        }
+        claimed
+    }
+}
+
+impl TakenOne {
+    /// The saga with its entries, if it was taken over.
+    pub(super) fn read(self) -> ClaimedOne {
+        match self {
+            Self::TakenOver(taken) => ClaimedOne::Claimed(Box::new(taken.read())),
+            Self::Not(claimed) => claimed,
+        }
+    }
+}
 
 /// A saga that can be taken over.
 struct Free {
@@ -15,12 +58,33 @@ struct Free {
     claimed_seq: u64,
     recoveries: u32,
     doubt_seq: Option<u64>,
+    entries: Vec<Stored>,
 }
 
-/// The columns of [`Free`]: those of a record whose entries are not looked at, and more.
-const FREE: &str = "SELECT s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
-     s.cancel_reason, s.cancel_at, s.number, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq \
-     FROM sagas s WHERE s.number = ?";
+/// How many sagas are read with one statement.
+const TOGETHER: usize = 32;
+
+/// The number of the first column of an entry in what is read of sagas that can be taken over.
+const ENTRY: usize = 16;
+
+/// What is read of sagas that can be taken over: the columns of a record whose entries are not looked at, and more.
+fn free_sagas() -> String {
+    let numbers = vec!["?"; TOGETHER].join(", ");
+    format!(
+        "SELECT s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, s.cancel_reason, \
+         s.cancel_at, s.number, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq, e.seq, e.at, e.event, \
+         e.step, e.occurrence, e.kind, e.attempts, e.code, e.message, e.payload \
+         FROM sagas s LEFT JOIN entries e ON e.saga = s.number WHERE s.number IN ({numbers}) ORDER BY s.number, e.seq"
+    )
+}
+
+/// What is written down of sagas that are taken over at the same place.
+fn claim_sagas() -> String {
+    let numbers = vec!["?"; TOGETHER].join(", ");
+    format!(
+        "UPDATE sagas SET epoch = epoch + 1, worker = ?, claimed_seq = ?, recoveries = ? WHERE number IN ({numbers})"
+    )
+}
 
 impl Free {
     fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
@@ -31,94 +95,117 @@ impl Free {
             claimed_seq: row.get::<_, i64>(13)?.cast_unsigned(),
             recoveries: row.get(14)?,
             doubt_seq: row.get::<_, Option<i64>>(15)?.map(i64::cast_unsigned),
+            entries: Vec::new(),
         })
+    }
+
+    /// At most [`TOGETHER`] sagas, the oldest first.
+    fn read_all(select: &mut Statement<'_>, numbers: &[i64]) -> rusqlite::Result<Vec<Self>> {
+        for index in 0..TOGETHER {
+            // Nothing is equal to nothing.
+            select.raw_bind_parameter(index + 1, numbers.get(index))?;
+        }
+        let mut rows = select.raw_query();
+        let mut all: Vec<Self> = Vec::with_capacity(numbers.len());
+        while let Some(row) = rows.next()? {
+            let number: i64 = row.get(10)?;
+            if all.last().is_none_or(|last| last.number != number) {
+                all.push(Self::read(row)?);
+            }
+            if let Some(saga) = all.last_mut() {
+                saga.entries.extend(Stored::read(row, ENTRY)?);
+            }
+        }
+        Ok(all)
     }
 }
 
 impl Store<'_> {
+    /// Takes over the oldest that can be claimed.
     pub(super) fn claim(
         &mut self,
         lease: &Lease,
         names: &[&'static str],
         limit: usize,
-    ) -> rusqlite::Result<Vec<Claimed>> {
+    ) -> rusqlite::Result<Vec<TakenOver>> {
         self.leases.renew(lease);
         let woken = self.wake("wake_at <= ?", millis(self.now))?;
-        let free = self.find_free(lease, names, limit, &woken)?;
-        free.into_iter()
-            .map(|free| self.take_over(free, lease))
-            .collect()
-    }
-
-    /// The oldest that can be claimed.
-    fn find_free(
-        &mut self,
-        lease: &Lease,
-        names: &[&'static str],
-        limit: usize,
-        woken: &[i64],
-    ) -> rusqlite::Result<Vec<Free>> {
-        let mut free = Vec::new();
-        let mut through = match woken {
+        let mut through = match &*woken {
             [] => self.held.claimed_through(&lease.worker, names),
             _ => 0,
         };
-        let mut is_all_settled = true;
-        let mut columns = self.connection.prepare_cached(FREE)?;
-        let mut listed = self
-            .connection
+        let connection = self.connection;
+        let mut select = connection.prepare_cached(&free_sagas())?;
+        let mut listed = connection
             .prepare_cached("SELECT number FROM awake_sagas WHERE number > ? ORDER BY number")?;
         let listed = listed.query_map([through], |row| Ok((row.get(0)?, true)))?;
-        let fresh = self.held.awake.fresh();
-        for number in listed.chain(fresh.into_iter().map(|number| Ok((number, false)))) {
-            if free.len() == limit {
+        let fresh = self.held.awake.fresh().into_iter();
+        let mut awake = listed.chain(fresh.map(|number| Ok((number, false))));
+        let mut is_all_settled = true;
+        let mut taken = Vec::new();
+        while taken.len() < limit {
+            let mut numbers = Vec::with_capacity(TOGETHER);
+            while numbers.len() < TOGETHER.min(limit - taken.len())
+                && let Some(next) = awake.next()
+            {
+                let (number, is_listed) = next?;
+                let is_awake = self.held.awake.is_there(number) || woken.contains(&number);
+                if is_awake && self.is_free(number) {
+                    numbers.push(number);
+                } else if is_awake {
+                    let held = self.held.by_number(number);
+                    // The lease of another worker may run out.
+                    is_all_settled &= held.is_some_and(|(_, held)| held.worker == lease.worker);
+                }
+                if is_listed && is_all_settled {
+                    through = number;
+                }
+            }
+            if numbers.is_empty() {
                 break;
             }
-            let (number, is_listed) = number?;
-            let is_awake = self.held.awake.is_there(number) || woken.contains(&number);
-            if is_awake && self.is_free(number) {
-                let one = columns.query_row([number], Free::read).optional()?;
-                free.extend(one.filter(|one| names.contains(&one.record.saga.name.as_str())));
-            } else if is_awake {
-                let held = self.held.by_number(number);
-                // The lease of another worker may run out.
-                is_all_settled &= held.is_some_and(|(_, held)| held.worker == lease.worker);
-            }
-            if is_listed && is_all_settled {
-                through = number;
+            for free in Free::read_all(&mut select, &numbers)? {
+                if names.contains(&free.record.saga.name.as_str()) {
+                    taken.push(self.take_over(free, lease));
+                }
             }
         }
+        self.write_claims(&taken, lease)?;
         self.held.stage(Change::Claimed(Progress {
             worker: lease.worker.clone(),
             names: names.to_vec(),
             through,
         }));
-        Ok(free)
+        Ok(taken)
     }
 
-    pub(super) fn claim_one(&mut self, lease: &Lease, id: &SagaId) -> rusqlite::Result<ClaimedOne> {
+    pub(super) fn claim_one(&mut self, lease: &Lease, id: &SagaId) -> rusqlite::Result<TakenOne> {
         self.leases.renew(lease);
         let Some((before, number)) = self.rows().record(id)? else {
-            return Ok(ClaimedOne::Unknown);
+            return Ok(TakenOne::Not(ClaimedOne::Unknown));
         };
         if before.state.is_final() {
-            return Ok(ClaimedOne::Final(before.state));
+            return Ok(TakenOne::Not(ClaimedOne::Final(before.state)));
         }
-        if let Some(holder) = before.worker.filter(|_| !self.is_free(number)) {
-            return Ok(ClaimedOne::Held(holder));
+        let held = self.held.by_number(number);
+        if let Some((_, held)) = held.filter(|_| !self.is_free(number)) {
+            return Ok(TakenOne::Not(ClaimedOne::Held(held.worker.clone())));
         }
-        let free = self
-            .connection
-            .prepare_cached(FREE)?
-            .query_row([number], Free::read)?;
-        self.connection
-            .prepare_cached("UPDATE sagas SET closed = NULL, wake_at = NULL WHERE number = ?")?
-            .execute([number])?;
-        self.woken(number)?;
-        let mut claimed = self.take_over(free, lease)?;
-        // What an operator decides on is the state before.
-        claimed.record.state = before.state;
-        Ok(ClaimedOne::Claimed(Box::new(claimed)))
+        let mut select = self.connection.prepare_cached(&free_sagas())?;
+        let Some(mut free) = Free::read_all(&mut select, &[number])?.pop() else {
+            return Ok(TakenOne::Not(ClaimedOne::Unknown));
+        };
+        free.record.state = before.state;
+        // One that is stuck goes on when something is written down.
+        if before.state != State::Stuck {
+            self.connection
+                .prepare_cached("UPDATE sagas SET wake_at = NULL WHERE number = ?")?
+                .execute([number])?;
+            self.woken(number)?;
+        }
+        let taken = self.take_over(free, lease);
+        self.write_claims(slice::from_ref(&taken), lease)?;
+        Ok(TakenOne::TakenOver(Box::new(taken)))
     }
 
     /// Whether nobody holds the saga, or somebody whose lease has run out.
@@ -127,16 +214,17 @@ impl Store<'_> {
         held.is_none_or(|(_, held)| !self.leases.is_valid(&held.worker))
     }
 
-    fn take_over(&mut self, free: Free, lease: &Lease) -> rusqlite::Result<Claimed> {
+    fn take_over(&mut self, free: Free, lease: &Lease) -> TakenOver {
         let Free {
-            number, mut record, ..
+            number,
+            mut record,
+            entries,
+            ..
         } = free;
-        let entries = self.rows().entries(number)?;
-        let last = match &entries {
-            Ok(entries) => entries.len() as u64,
-            Err(_) => self.rows().last_seq(number)?,
-        };
-        let is_cut_off = record.worker.is_some();
+        let last = entries.last().map_or(0, |last| last.seq);
+        let is_stuck = record.state == State::Stuck;
+        // Of one that is stuck nothing is under way.
+        let is_cut_off = record.worker.is_some() && !is_stuck;
         let before = if free.claimed_seq == last {
             free.recoveries
         } else {
@@ -145,21 +233,6 @@ impl Store<'_> {
         let recoveries = before + u32::from(is_cut_off);
         record.epoch += 1;
         record.worker = Some(lease.worker.clone());
-        self.connection
-            .prepare_cached(
-                "UPDATE sagas SET epoch = ?, worker = ?, claimed_seq = ?, recoveries = ? WHERE number = ?",
-            )?
-            .execute(params![
-                record.epoch.cast_signed(),
-                lease.worker.as_str(),
-                last.cast_signed(),
-                recoveries,
-                number
-            ])?;
-        if let Ok(entries) = &entries {
-            record.state = state(entries);
-            record.changed_at = entries.last().map_or(record.started_at, |last| last.at);
-        }
         self.held.stage(Change::Hold(Held {
             id: record.saga.id.clone(),
             number,
@@ -167,17 +240,44 @@ impl Store<'_> {
             worker: lease.worker.clone(),
             next: last + 1,
             is_cancelled: record.cancellation.is_some(),
+            is_stuck,
             is_touched: false,
         }));
         let claim = Claim {
             id: record.saga.id.clone(),
             epoch: record.epoch,
         };
-        let mut claimed = Claimed::new(claim, record, entries);
+        let mut claimed = Claimed::new(claim, record, Ok(Vec::new()));
         claimed.next = last + 1;
         claimed.orderly = !(is_cut_off || free.doubt_seq == Some(last));
         claimed.recoveries = recoveries;
-        Ok(claimed)
+        TakenOver {
+            number,
+            claimed,
+            entries,
+        }
+    }
+
+    /// Writes down who holds these sagas now. Those that were interrupted at the same place share a statement.
+    fn write_claims(&self, taken: &[TakenOver], lease: &Lease) -> rusqlite::Result<()> {
+        let mut alike: BTreeMap<(u64, u32), Vec<i64>> = BTreeMap::new();
+        for one in taken {
+            let place = (one.claimed.next - 1, one.claimed.recoveries);
+            alike.entry(place).or_default().push(one.number);
+        }
+        let mut update = self.connection.prepare_cached(&claim_sagas())?;
+        for ((last, recoveries), numbers) in alike {
+            for numbers in numbers.chunks(TOGETHER) {
+                update.raw_bind_parameter(1, lease.worker.as_str())?;
+                update.raw_bind_parameter(2, last.cast_signed())?;
+                update.raw_bind_parameter(3, recoveries)?;
+                for index in 0..TOGETHER {
+                    update.raw_bind_parameter(index + 4, numbers.get(index))?;
+                }
+                update.raw_execute()?;
+            }
+        }
+        Ok(())
     }
 }
 

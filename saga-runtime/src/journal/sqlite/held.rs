@@ -1,11 +1,41 @@
 //! The sagas that are held, in memory: since one process uses the file, what it knows of its own claims is right.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
 use super::awake::Awake;
 use crate::id::SagaId;
 use crate::journal::{Claim, Worker};
+
+/// Numbers of sagas are the journal's own, one after the other: nobody can choose them so that they collide.
+pub(super) type ByNumber = BuildHasherDefault<NumberHasher>;
+
+/// A hash of one number.
+#[derive(Debug, Default)]
+pub(super) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Spreads neighbours over all bits: by the golden ratio.
+        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number.cast_unsigned());
+    }
+}
 
 /// One saga that is held.
 #[derive(Debug, Clone)]
@@ -18,6 +48,8 @@ pub(super) struct Held {
     pub(super) next: u64,
     /// Whether somebody wants it cancelled.
     pub(super) is_cancelled: bool,
+    /// Whether it is stuck, and its holder has written nothing yet.
+    pub(super) is_stuck: bool,
     /// Whether a transaction that is not committed yet has written to it.
     pub(super) is_touched: bool,
 }
@@ -66,7 +98,7 @@ pub(super) struct AllHeld {
     slots: Vec<Option<Held>>,
     free: Vec<usize>,
     by_id: HashMap<SagaId, usize>,
-    by_number: HashMap<i64, usize>,
+    by_number: HashMap<i64, usize, ByNumber>,
     staged: Vec<Change>,
     progress: Option<Progress>,
     pub(super) awake: Awake,
@@ -78,7 +110,7 @@ impl AllHeld {
             slots: Vec::new(),
             free: Vec::new(),
             by_id: HashMap::new(),
-            by_number: HashMap::new(),
+            by_number: HashMap::default(),
             staged: Vec::new(),
             progress: None,
             awake,
@@ -167,6 +199,7 @@ impl AllHeld {
             Change::Next(slot, next) => {
                 if let Some(held) = self.get_mut(slot) {
                     held.next = next;
+                    held.is_stuck = false;
                 }
             }
             Change::Cancel(slot) => {

@@ -1,13 +1,16 @@
 //! Rows as records and entries.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 
 use crate::id::SagaId;
+use crate::journal::row::KINDS;
 use crate::journal::{
-    Cancellation, Damage, Entry, Filter, History, NewSaga, Page, Record, Row, State, Worker,
+    Cancellation, Damage, Entry, Event, Filter, History, NewSaga, Page, Record, Row, State, Worker,
+    kind_of,
 };
 
 /// Milliseconds since 1970.
@@ -40,7 +43,7 @@ const MAYBE_OPEN: &str = "s.number IN (SELECT number FROM awake_sagas UNION ALL 
 
 /// The record of a saga, and its number.
 pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
-    let id: String = row.get(0)?;
+    let id = row.get_ref(0)?.as_str()?;
     let unsuitable = |error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
     };
@@ -54,7 +57,7 @@ pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
     let started_at = time(row.get(5)?);
     let mut record = Record::new(saga, started_at);
     record.epoch = row.get::<_, i64>(6)?.cast_unsigned();
-    record.worker = row.get::<_, Option<String>>(7)?.map(Worker::new);
+    record.worker = row.get_ref(7)?.as_str_or_null()?.map(Worker::new);
     let reason: Option<String> = row.get(8)?;
     let at: Option<i64> = row.get(9)?;
     record.cancellation = reason.map(|reason| Cancellation {
@@ -62,7 +65,7 @@ pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
         at: time(at.unwrap_or_default()),
     });
     record.changed_at = row.get::<_, Option<i64>>(11)?.map_or(started_at, time);
-    let state: String = row.get(12)?;
+    let state = row.get_ref(12)?.as_str()?;
     record.state = state.parse().unwrap_or(State::Stuck);
     if record.state.is_final() || record.state == State::Stuck {
         // The row may not say so yet.
@@ -105,14 +108,11 @@ impl Rows<'_> {
              FROM entries WHERE saga = ? ORDER BY seq",
         )?;
         let mut rows = statement.query(params![number])?;
-        let mut entries = Vec::new();
+        let mut stored = Vec::new();
         while let Some(row) = rows.next()? {
-            match entry(row, entries.len() as u64 + 1) {
-                Ok(entry) => entries.push(entry),
-                Err(damage) => return Ok(Err(damage)),
-            }
+            stored.extend(Stored::read(row, 0)?);
         }
-        Ok(Ok(entries))
+        Ok(entries(stored))
     }
 
     /// The number of the last entry, or 0.
@@ -196,30 +196,70 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-fn entry(row: &SqlRow<'_>, expected: u64) -> Result<Entry, Damage> {
-    let damaged = |error: rusqlite::Error| Damage::new(expected, error.to_string());
-    let seq = row.get::<_, i64>(0).map_err(damaged)?.cast_unsigned();
-    if seq != expected {
-        return Err(Damage::new(
-            expected,
-            format!("it is missing; the next one is {seq}"),
-        ));
+/// An entry as it is stored.
+pub(super) struct Stored {
+    pub(super) seq: u64,
+    at: i64,
+    columns: Result<Row, String>,
+}
+
+impl Stored {
+    /// Reads the columns from the one with this number on; nothing if there are none.
+    pub(super) fn read(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
+        let seq: Option<i64> = row.get(first)?;
+        let Some(seq) = seq else { return Ok(None) };
+        let columns = columns(row, first + 2).map_err(|error| error.to_string());
+        Ok(Some(Self {
+            seq: seq.cast_unsigned(),
+            at: row.get(first + 1).unwrap_or_default(),
+            columns,
+        }))
     }
-    let text = |index| row.get::<_, Option<String>>(index).map_err(damaged);
-    let number = |index| row.get::<_, Option<u32>>(index).map_err(damaged);
-    let columns = Row {
-        event: row.get::<_, String>(2).map_err(damaged)?.into(),
-        step: text(3)?.map(Into::into),
-        occurrence: number(4)?,
-        kind: text(5)?.map(Into::into),
-        attempts: number(6)?,
-        code: text(7)?.map(Into::into),
-        message: text(8)?,
-        payload: text(9)?,
-    };
-    Ok(Entry {
-        seq,
-        at: time(row.get(1).map_err(damaged)?),
-        event: columns.into_event(seq)?,
+}
+
+fn columns(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Row> {
+    let text = |index| row.get::<_, Option<String>>(first + index);
+    Ok(Row {
+        event: known(row, first, &Event::NAMES)?.unwrap_or_default(),
+        step: text(1)?.map(Into::into),
+        occurrence: row.get(first + 2)?,
+        kind: known(row, first + 3, &KINDS.map(kind_of))?,
+        attempts: row.get(first + 4)?,
+        code: text(5)?.map(Into::into),
+        message: text(6)?,
+        payload: text(7)?,
     })
+}
+
+/// A text that is one of these, most probably.
+fn known(
+    row: &SqlRow<'_>,
+    index: usize,
+    texts: &[&'static str],
+) -> rusqlite::Result<Option<Cow<'static, str>>> {
+    let text = row.get_ref(index)?.as_str_or_null()?;
+    Ok(text.map(|text| {
+        let known = texts.iter().find(|known| **known == text);
+        known.map_or_else(|| text.to_owned().into(), |known| (*known).into())
+    }))
+}
+
+/// What is stored, as entries, or why they can't be read.
+pub(super) fn entries(stored: Vec<Stored>) -> Result<Vec<Entry>, Damage> {
+    let entry = |(stored, expected): (Stored, u64)| {
+        let seq = stored.seq;
+        if seq != expected {
+            let message = format!("it is missing; the next one is {seq}");
+            return Err(Damage::new(expected, message));
+        }
+        let columns = stored
+            .columns
+            .map_err(|message| Damage::new(seq, message))?;
+        Ok(Entry {
+            seq,
+            at: time(stored.at),
+            event: columns.into_event(seq)?,
+        })
+    };
+    stored.into_iter().zip(1..).map(entry).collect()
 }

@@ -3,10 +3,12 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, Statement, params};
+use rusqlite::{Connection, params};
 
 use super::awake::{self, Awake, mark_stuck};
 use super::held::{AllHeld, Change, Held};
+use super::insert::{Inserts, NewEntry, NewRow};
+use super::op::{Op, Outcome};
 use super::rows::{Rows, millis};
 use crate::id::SagaId;
 use crate::journal::lease::Leases;
@@ -15,10 +17,7 @@ use crate::journal::{AppendError, Claim, Lease, NewSaga, Rest, Row, Started, Sta
 /// The tables, and what is known of them in memory.
 pub(super) struct Store<'c> {
     pub(super) connection: &'c Connection,
-    /// What is written all the time is not looked for among the other statements.
-    insert_saga: Statement<'c>,
-    insert_entry: Statement<'c>,
-    insert_reason: Statement<'c>,
+    inserts: Inserts<'c>,
     pub(super) held: AllHeld,
     pub(super) leases: Leases,
     /// The time of the transaction.
@@ -37,6 +36,14 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
+/// What has become of entries that can be added.
+pub(super) enum Appended {
+    /// They are to be added to this saga.
+    To(i64),
+    /// They are there.
+    Already,
+}
+
 /// How an operation went that may have to wait until a transaction is committed that has written to the same saga.
 pub(super) enum Done<T> {
     Now(T),
@@ -47,18 +54,7 @@ impl<'c> Store<'c> {
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             connection,
-            insert_saga: connection.prepare(
-                "INSERT INTO sagas (number, id, name, version, fingerprint, input, started_at, epoch, worker) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            )?,
-            insert_entry: connection.prepare(
-                "INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, payload) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?,
-            insert_reason: connection.prepare(
-                "INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, payload, code, message) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?,
+            inserts: Inserts::new(connection)?,
             held: AllHeld::new(Awake::load(connection)?),
             leases: Leases::default(),
             now: SystemTime::now(),
@@ -69,33 +65,57 @@ impl<'c> Store<'c> {
         Rows(self.connection)
     }
 
-    pub(super) fn start(
-        &mut self,
-        saga: &NewSaga,
-        lease: Option<&Lease>,
-    ) -> rusqlite::Result<Started> {
-        let number = self.held.awake.number();
-        let epoch = u64::from(lease.is_some());
-        let inserted = self.insert_saga.execute(params![
-            number,
-            saga.id.as_str(),
-            saga.name,
-            saga.version,
-            saga.fingerprint.cast_signed(),
-            saga.input,
-            millis(self.now),
-            epoch.cast_signed(),
-            lease.map(|lease| lease.worker.as_str()),
-        ])?;
-        if inserted == 0 {
-            let existing = self.rows().record(&saga.id)?;
-            let (record, _) = existing.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            return Ok(Started::Existing(Box::new(record)));
+    /// Adds the rows of these operations, and says which starts were new.
+    pub(super) fn add_rows(&mut self, done: &mut [(Op, Outcome)]) -> rusqlite::Result<()> {
+        let at = millis(self.now);
+        let (mut entries, mut sagas) = (Vec::new(), Vec::new());
+        for one in &*done {
+            match one {
+                (Op::Append { first, rows, .. }, Outcome::Appending(saga)) => {
+                    let rows = rows.iter().zip(*first..);
+                    let saga = *saga;
+                    entries.extend(rows.map(|(row, seq)| NewEntry { saga, seq, row }));
+                }
+                (Op::Start { saga, lease, .. }, Outcome::Starting(number)) => {
+                    sagas.push(NewRow {
+                        number: *number,
+                        saga,
+                        worker: lease.as_ref().map(|lease| &lease.worker),
+                    });
+                }
+                _ => {}
+            }
         }
+        self.inserts.entries(at, entries)?;
+        let count = sagas.len();
+        let are_all_new = self.inserts.sagas(at, sagas)? == count;
+        for (op, outcome) in done {
+            match (&*op, &*outcome) {
+                (_, Outcome::Appending(_)) => *outcome = Outcome::Append(Ok(())),
+                (Op::Start { saga, lease, .. }, Outcome::Starting(number)) => {
+                    let there = if are_all_new {
+                        None
+                    } else {
+                        self.rows().record(&saga.id)?
+                    };
+                    *outcome = Outcome::Start(match there.filter(|(_, there)| there != number) {
+                        Some((record, _)) => Started::Existing(Box::new(record)),
+                        None => self.started(*number, saga, lease.as_ref()),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A new saga is there.
+    fn started(&mut self, number: i64, saga: &NewSaga, lease: Option<&Lease>) -> Started {
         self.held.stage(Change::Started(number));
         let Some(lease) = lease else {
-            return Ok(Started::New(None));
+            return Started::New(None);
         };
+        let epoch = 1;
         self.leases.renew(lease);
         self.held.stage(Change::Hold(Held {
             id: saga.id.clone(),
@@ -104,34 +124,42 @@ impl<'c> Store<'c> {
             worker: lease.worker.clone(),
             next: 1,
             is_cancelled: false,
+            is_stuck: false,
             is_touched: false,
         }));
-        Ok(Started::New(Some(Claim {
+        Started::New(Some(Claim {
             id: saga.id.clone(),
             epoch,
-        })))
+        }))
     }
 
+    /// Sees whether entries can be added, which is done later: [`add_rows`](Self::add_rows).
     pub(super) fn append(
         &mut self,
         claim: &Claim,
         first: u64,
         rows: &[Row],
-    ) -> Result<Done<()>, Failure> {
-        let (slot, number) = match self.held.by_claim(claim) {
+    ) -> Result<Done<Appended>, Failure> {
+        let (slot, number, was_stuck) = match self.held.by_claim(claim) {
             Some((_, held)) if held.is_touched => return Ok(Done::Later),
-            Some((slot, held)) if held.next == first => (slot, held.number),
-            _ => return self.append_again(claim, first, rows).map(Done::Now),
+            Some((slot, held)) if held.next == first => (slot, held.number, held.is_stuck),
+            _ => {
+                let again = self.append_again(claim, first, rows);
+                return again.map(|()| Done::Now(Appended::Already));
+            }
         };
-        let at = millis(self.now);
-        let mut next = first;
-        for row in rows {
-            self.insert(number, next, at, row)?;
-            next += 1;
+        if was_stuck {
+            self.connection
+                .prepare_cached("UPDATE sagas SET closed = NULL WHERE number = ?")?
+                .execute([number])?;
+            self.woken(number)?;
         }
         let mut ends = rows.iter().rev().filter_map(|row| ending(&row.event));
         match ends.next() {
-            None => self.held.stage(Change::Next(slot, next)),
+            None => {
+                let next = first + rows.len() as u64;
+                self.held.stage(Change::Next(slot, next));
+            }
             Some(state) => {
                 if state == State::Stuck {
                     mark_stuck(self.connection, number)?;
@@ -140,31 +168,7 @@ impl<'c> Store<'c> {
                 self.held.stage(Change::Over(number));
             }
         }
-        Ok(Done::Now(()))
-    }
-
-    /// Adds a row. Most say nothing of a reason, and are written without those columns.
-    fn insert(&mut self, saga: i64, seq: u64, at: i64, row: &Row) -> rusqlite::Result<()> {
-        let has_reason = row.code.is_some() || row.message.is_some();
-        let insert = if has_reason {
-            &mut self.insert_reason
-        } else {
-            &mut self.insert_entry
-        };
-        insert.raw_bind_parameter(1, saga)?;
-        insert.raw_bind_parameter(2, seq.cast_signed())?;
-        insert.raw_bind_parameter(3, at)?;
-        insert.raw_bind_parameter(4, &*row.event)?;
-        insert.raw_bind_parameter(5, row.step.as_deref())?;
-        insert.raw_bind_parameter(6, row.occurrence)?;
-        insert.raw_bind_parameter(7, row.kind.as_deref())?;
-        insert.raw_bind_parameter(8, row.attempts)?;
-        insert.raw_bind_parameter(9, row.payload.as_deref())?;
-        if has_reason {
-            insert.raw_bind_parameter(10, row.code.as_deref())?;
-            insert.raw_bind_parameter(11, row.message.as_deref())?;
-        }
-        insert.raw_execute().map(drop)
+        Ok(Done::Now(Appended::To(number)))
     }
 
     /// An append that is not simply the next one: repeated, fenced, or wrong.

@@ -1,6 +1,7 @@
 //! The thread that writes: everything that waits is written in one transaction.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::op::Op;
+use super::op::{Op, Outcome, answer_all};
 use super::open;
 use super::owner::Owner;
 use super::store::Store;
@@ -18,6 +19,9 @@ use crate::journal::JournalError;
 
 /// The most operations in one transaction: nobody waits long, however many there are.
 const BATCH: usize = 2048;
+
+/// How many operations are done before their rows are added: enough for the widest statement.
+const ROWS: usize = 32;
 
 /// How long the writer waits for the next one that is about to ask.
 const MOMENT: Duration = Duration::from_micros(50);
@@ -100,6 +104,36 @@ fn write_all(
     }
 }
 
+/// The operations of one transaction.
+struct Taken {
+    /// Those that were taken before.
+    batch: VecDeque<Op>,
+    done: Vec<(Op, Outcome)>,
+    /// How many of them have added their rows.
+    added: usize,
+    /// Those that have to wait for the transaction.
+    deferred: VecDeque<Op>,
+    /// The one that can't be written.
+    failed: Option<Op>,
+}
+
+impl Taken {
+    fn count(&self) -> usize {
+        self.done.len() + self.deferred.len()
+    }
+
+    /// Where there may be more to write in the transaction.
+    fn more<'a>(&self, ops: Option<&'a Receiver<Op>>) -> Option<&'a Receiver<Op>> {
+        ops.filter(|_| self.count() < BATCH)
+    }
+
+    /// What is left for the next transaction.
+    fn left(mut self) -> VecDeque<Op> {
+        self.deferred.extend(self.batch);
+        self.deferred
+    }
+}
+
 struct Writing<'c> {
     store: Store<'c>,
     commits: Arc<AtomicU64>,
@@ -107,7 +141,8 @@ struct Writing<'c> {
 
 impl Writing<'_> {
     fn run(mut self, ops: &Receiver<Op>) {
-        while let Ok(first) = ops.recv() {
+        // Whoever was just answered is about to ask again: to be woken up for that would take longer than a moment.
+        while let Some(first) = soon(ops).or_else(|| ops.recv().ok()) {
             let mut batch = VecDeque::from([first]);
             while !batch.is_empty() {
                 batch = self.write(batch, Some(ops));
@@ -124,67 +159,101 @@ impl Writing<'_> {
 
     /// Writes these operations and those that come meanwhile in one transaction, and answers all of them. Hands back those
     /// that have to wait for it.
-    fn write(&mut self, mut batch: VecDeque<Op>, ops: Option<&Receiver<Op>>) -> VecDeque<Op> {
+    fn write(&mut self, batch: VecDeque<Op>, ops: Option<&Receiver<Op>>) -> VecDeque<Op> {
         if let Err(error) = self.begin() {
             for op in batch {
                 op.fail(&error);
             }
             return VecDeque::new();
         }
-        let mut done = Vec::new();
-        let mut deferred = VecDeque::new();
-        loop {
-            let next = batch.pop_front();
-            let taken = done.len() + deferred.len();
-            let Some(op) = next.or_else(|| self.next(ops?, taken)) else {
-                break;
-            };
-            match op.apply(&mut self.store) {
-                Ok(Some(outcome)) => done.push((op, outcome)),
-                Ok(None) => deferred.push_back(op),
-                Err(error) => {
-                    self.roll_back();
-                    if done.is_empty() {
-                        op.fail(&error);
-                    } else {
-                        // One that can't be written must not harm the others: each by itself.
-                        let others = done.into_iter().map(|(op, _)| op);
-                        for op in others.chain([op]) {
-                            self.write(VecDeque::from([op]), None);
-                        }
-                    }
-                    deferred.extend(batch);
-                    return deferred;
-                }
+        let mut taken = Taken {
+            batch,
+            done: Vec::new(),
+            added: 0,
+            deferred: VecDeque::new(),
+            failed: None,
+        };
+        if let Err(error) = self.fill(&mut taken, ops) {
+            self.roll_back();
+            let these = mem::take(&mut taken.done).into_iter().map(|(op, _)| op);
+            let mut these: Vec<_> = these.chain(taken.failed.take()).collect();
+            if these.len() == 1
+                && let Some(op) = these.pop()
+            {
+                op.fail(&error);
             }
+            // One that can't be written must not harm the others: each by itself.
+            for op in these {
+                self.write(VecDeque::from([op]), None);
+            }
+            return taken.left();
         }
         match self.execute("COMMIT") {
             Ok(()) => {
                 self.committed();
-                for (op, outcome) in done {
-                    op.answer(outcome);
-                }
+                answer_all(mem::take(&mut taken.done));
             }
             Err(error) => {
                 self.roll_back();
-                for (op, _) in done {
+                for (op, _) in taken.done.drain(..) {
                     op.fail(&error);
                 }
             }
         }
-        deferred
+        taken.left()
     }
 
-    /// What else is to be written in a transaction of so many. The sagas that were just answered are about to ask again: as
-    /// long as more of them come, it is worth a moment, because each transaction waits for the disk.
-    fn next(&self, ops: &Receiver<Op>, taken: usize) -> Option<Op> {
-        if taken >= BATCH {
-            return None;
+    /// Does everything that is to be written in one transaction.
+    fn fill(&mut self, taken: &mut Taken, ops: Option<&Receiver<Op>>) -> rusqlite::Result<()> {
+        loop {
+            let next = taken.batch.pop_front();
+            let next = next.or_else(|| taken.more(ops)?.try_recv().ok());
+            let op = if let Some(op) = next {
+                op
+            } else {
+                // Rows are added while nobody asks.
+                self.add_rows(taken)?;
+                match taken.more(ops).and_then(|ops| self.soon(taken, ops)) {
+                    Some(op) => op,
+                    None => return Ok(()),
+                }
+            };
+            if op.reads_memory() {
+                self.add_rows(taken)?;
+            }
+            match op.apply(&mut self.store) {
+                Ok(Some(outcome)) => taken.done.push((op, outcome)),
+                // Nothing overtakes a claim: after a crash there may be many sagas to go on with, and the first of them would
+                // hold up the others.
+                Ok(None) if matches!(op, Op::Claim { .. }) => {
+                    taken.deferred.push_back(op);
+                    return Ok(());
+                }
+                Ok(None) => taken.deferred.push_back(op),
+                Err(error) => {
+                    taken.failed = Some(op);
+                    return Err(error);
+                }
+            }
+            if taken.done.len() - taken.added >= ROWS {
+                self.add_rows(taken)?;
+            }
         }
-        let is_more_expected = taken < self.store.held.len();
-        ops.try_recv()
-            .ok()
-            .or_else(|| is_more_expected.then(|| soon(ops)).flatten())
+    }
+
+    /// What is asked in a moment. The sagas that were just answered are about to ask again: as long as more of them come,
+    /// it is worth waiting for, because each transaction waits for the disk.
+    fn soon(&self, taken: &Taken, ops: &Receiver<Op>) -> Option<Op> {
+        let is_more_expected = taken.count() < self.store.held.len();
+        is_more_expected.then(|| soon(ops)).flatten()
+    }
+
+    /// Adds the rows of what was done since the last time.
+    fn add_rows(&mut self, taken: &mut Taken) -> rusqlite::Result<()> {
+        let these = taken.done.get_mut(taken.added..).unwrap_or_default();
+        self.store.add_rows(these)?;
+        taken.added = taken.done.len();
+        Ok(())
     }
 
     /// What was written is durable: memory follows.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{ClaimedOne, Event, Journal, State};
+use crate::journal::{ClaimedOne, Event, Filter, Journal, State};
 use crate::testing::fixture::{
-    Factory, Fixture, compensating, completed, done, id, lease, new, silent, stuck,
+    Factory, Fixture, call, compensating, completed, done, id, lease, new, silent, stuck,
 };
 
 pub async fn what_has_completed_is_final<F: Factory>(test: Fixture<F>) {
@@ -57,6 +57,45 @@ pub async fn what_was_stuck_can_go_on<F: Factory>(test: Fixture<F>) {
     let claimed = test.claim_only(&lease("c")).await;
     test.append(&claimed.claim, 4, &[Event::Compensated]).await;
     assert_eq!(test.record("order-1").await.state, State::Compensated);
+}
+
+pub async fn what_an_operator_has_decided_is_gone_on_with<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), compensating(), stuck()])
+        .await;
+    let claimed = match test.claim_one(&silent("b"), "order-1").await {
+        ClaimedOne::Claimed(claimed) => claimed,
+        other => panic!("{other:?}"),
+    };
+    let resolved = Event::CompensationResolved {
+        step: call("a"),
+        reason: "by hand".to_owned(),
+    };
+    test.append(&claimed.claim, 4, &[resolved]).await;
+    // The operator's process has ended.
+    let state = test.record("order-1").await.state;
+    assert_eq!(state, State::Compensating);
+    let claimed = test.claim_only(&lease("c")).await;
+    assert_eq!(claimed.next, 5);
+}
+
+pub async fn what_is_stuck_stays_stuck_if_it_is_let_go_of<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), compensating(), stuck()])
+        .await;
+    for worker in ["b", "c"] {
+        let claimed = match test.claim_one(&lease(worker), "order-1").await {
+            ClaimedOne::Claimed(claimed) => claimed,
+            other => panic!("{other:?}"),
+        };
+        // The operator has decided nothing.
+        test.release(&claimed.claim, false).await;
+        assert_eq!(test.record("order-1").await.state, State::Stuck);
+        assert_eq!(test.claim(&lease("d"), 9).await.len(), 0);
+        let filter = Filter::default().state(State::Stuck);
+        let listed = test.journal.list(&filter).await;
+        assert_eq!(listed.expect("the journal works").sagas.len(), 1);
+    }
 }
 
 pub async fn a_wish_to_cancel_reaches_the_holder<F: Factory>(test: Fixture<F>) {

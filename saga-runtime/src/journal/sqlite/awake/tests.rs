@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Connection;
 
 use crate::id::SagaId;
+use crate::journal::sqlite::claims::TakenOver;
+use crate::journal::sqlite::op::{Op, Outcome, Reply};
 use crate::journal::sqlite::schema;
 use crate::journal::sqlite::store::Store;
 use crate::journal::{
@@ -34,6 +36,15 @@ struct Model<'c> {
 
 fn id(saga: u64) -> SagaId {
     SagaId::new(saga.to_string()).expect("a short text")
+}
+
+/// Does it in a transaction.
+fn done(store: &mut Store<'_>, op: Op) -> Outcome {
+    let outcome = op.apply(store).expect("it can be written");
+    let mut done = [(op, outcome.expect("nothing else was done"))];
+    store.add_rows(&mut done).expect("it can be written");
+    let [(_, outcome)] = done;
+    outcome
 }
 
 impl<'c> Model<'c> {
@@ -67,12 +78,13 @@ impl<'c> Model<'c> {
             if is_listed {
                 store.list_awake().expect("it is listed");
             }
-            store.start(&saga, lease.as_ref()).expect("it is new")
+            let reply = Reply::channel().0;
+            done(store, Op::Start { saga, lease, reply })
         });
         let doing = match started {
-            Started::New(Some(claim)) => Doing::Runs(claim, 1),
-            Started::New(None) => Doing::Waits,
-            Started::Existing(_) => panic!("it is new"),
+            Outcome::Start(Started::New(Some(claim))) => Doing::Runs(claim, 1),
+            Outcome::Start(Started::New(None)) => Doing::Waits,
+            _ => panic!("it is new"),
         };
         self.sagas.insert(self.started, doing);
     }
@@ -81,9 +93,17 @@ impl<'c> Model<'c> {
         let Doing::Runs(claim, next) = self.sagas[&saga].clone() else {
             return;
         };
-        let row = Row::from(event);
-        let appended = self.transaction(|store| store.append(&claim, next, &[row]));
-        assert!(appended.is_ok(), "{saga} is held");
+        let append = Op::Append {
+            claim,
+            first: next,
+            rows: vec![Row::from(event)],
+            reply: Reply::channel().0,
+        };
+        let appended = self.transaction(|store| done(store, append));
+        assert!(
+            matches!(appended, Outcome::Append(Ok(()))),
+            "{saga} is held"
+        );
         self.sagas.insert(saga, then);
     }
 
@@ -99,7 +119,7 @@ impl<'c> Model<'c> {
     fn claim_one(&mut self, saga: u64) {
         let lease = self.lease();
         let claimed = self.transaction(|store| store.claim_one(&lease, &id(saga)));
-        match (claimed.expect("it can be read"), &self.sagas[&saga]) {
+        match (claimed.expect("it can be read").read(), &self.sagas[&saga]) {
             (ClaimedOne::Claimed(claimed), Doing::Waits | Doing::Sleeps | Doing::IsStuck) => {
                 let (claim, next) = (claimed.claim, claimed.next);
                 self.sagas.insert(saga, Doing::Runs(claim, next));
@@ -131,7 +151,8 @@ impl<'c> Model<'c> {
     fn claim(&mut self, limit: usize) {
         let lease = self.lease();
         let claimed = self.transaction(|store| store.claim(&lease, &["order"], limit));
-        let claimed = claimed.expect("they can be claimed");
+        let claimed = claimed.expect("they can be claimed").into_iter();
+        let claimed: Vec<_> = claimed.map(TakenOver::read).collect();
         let mut expected = BTreeSet::new();
         for (saga, doing) in &self.sagas {
             if *doing == Doing::Waits {

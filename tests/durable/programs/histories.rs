@@ -1,0 +1,446 @@
+//! Histories that a program may leave behind, made without running it: what happens beside something else is written down
+//! in any order that is allowed.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem;
+use std::time::{Duration, SystemTime};
+
+use saga_runtime::journal::{Event, Reason, StepCall};
+use saga_runtime::{Kind, Uuid};
+
+use super::model::Expected;
+use super::program::{Author, Go, HEARD, Op};
+
+/// What a lane does next.
+#[derive(Debug, Clone)]
+enum Item {
+    /// The body is given a random id for the step with this key.
+    Given(StepCall, String),
+    /// A step ends.
+    Ends {
+        key: String,
+        event: Event,
+    },
+    /// A short sleep begins, or is over.
+    Sleeps(StepCall),
+    Wakes(StepCall),
+    /// The body waits for an event, and has got it.
+    Listens(StepCall),
+    Hears(StepCall),
+}
+
+/// What a saga does, as far as it is written down.
+#[derive(Debug)]
+enum Part {
+    Items(VecDeque<Item>),
+    Row(VecDeque<Part>),
+    Beside {
+        limit: usize,
+        active: Vec<Part>,
+        waiting: VecDeque<Part>,
+        /// No other one begins.
+        has_failed: bool,
+    },
+    /// Nothing, and the saga that it is in fails.
+    Fails,
+}
+
+/// A history, and what was under way when each of its entries was written.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) events: Vec<Event>,
+    /// For each number of entries the keys of what may have been requested, and is not written down.
+    pub(super) under_way: Vec<Vec<String>>,
+    /// The ids that steps were given.
+    pub(super) given: HashMap<String, Uuid>,
+}
+
+/// The key under which the step of a call is asked for.
+pub(super) fn key(call: &StepCall) -> String {
+    format!("saga/{}/{}", call.name, call.occurrence)
+}
+
+/// One of the histories of a program. `decision` is the entry with which it turns back, if it does.
+pub(super) fn history(
+    author: &mut Author,
+    program: &Go,
+    refused: &HashSet<String>,
+    expected: &Expected,
+    decision: Option<&Event>,
+) -> Made {
+    let mut body = Body::default();
+    let mut part = body.part(refused, &program.program);
+    let mut made = Made::default();
+    let mut heard = Heard {
+        most: u64::from(Author::events(&program.program)),
+        ..Heard::default()
+    };
+    let mut done = HashMap::new();
+    part.begin();
+    loop {
+        let mut heads = Vec::new();
+        part.heads(&mut heads);
+        made.under_way(requested(&heads));
+        if heads.is_empty() {
+            break;
+        }
+        let chosen = author.below(heads.len() as u64);
+        let mut before = usize::try_from(chosen).unwrap_or(0);
+        let item = part.take(&mut before).expect("there is one");
+        part.begin();
+        if let Item::Ends { key, event } = &item
+            && let Event::StepDone { step, .. } = event
+            && step.kind == Kind::Compensatable
+        {
+            done.insert(key.clone(), step.clone());
+        }
+        let events = heard.events(author, item, &mut made.given);
+        made.events.extend(events);
+    }
+    if let Some(decision) = decision {
+        made.events.push(decision.clone());
+        for key in &expected.undone {
+            let action = key.strip_suffix("/compensation").unwrap_or(key);
+            if let Some(step) = done.remove(action) {
+                made.under_way(vec![key.clone()]);
+                made.events
+                    .push(Event::CompensationDone { step, attempts: 1 });
+            }
+        }
+        assert!(done.is_empty(), "{done:?} is not undone");
+        made.events.push(Event::Compensated);
+    } else {
+        let count = expected.ended.as_ref().expect("it does not turn back");
+        let output = count.to_string();
+        made.events.push(Event::Completed { output });
+    }
+    made.under_way(Vec::new());
+    made
+}
+
+impl Made {
+    /// What may have been requested when this much was written down. Between entries that come together nothing else is.
+    fn under_way(&mut self, keys: Vec<String>) {
+        self.under_way.resize(self.events.len(), Vec::new());
+        self.under_way.push(keys);
+    }
+}
+
+/// What these lanes do next.
+fn requested(heads: &[&Item]) -> Vec<String> {
+    let requested = heads.iter().filter_map(|item| match item {
+        Item::Ends { key, .. } => Some(key.clone()),
+        _ => None,
+    });
+    requested.collect()
+}
+
+/// The events that were sent, and how many of them have ended a wait.
+#[derive(Debug, Default)]
+struct Heard {
+    most: u64,
+    sent: u64,
+    taken: u64,
+    /// The waits that were over when they began.
+    over: HashSet<String>,
+}
+
+impl Heard {
+    fn events(
+        &mut self,
+        author: &mut Author,
+        item: Item,
+        given: &mut HashMap<String, Uuid>,
+    ) -> Vec<Event> {
+        match item {
+            Item::Ends { event, .. } => vec![event],
+            Item::Given(of, key) => {
+                let id = Uuid::from_u128(u128::from(author.below(u64::MAX)));
+                given.insert(key, id);
+                let value = format!("\"{id}\"");
+                vec![Event::Value { of, value }]
+            }
+            Item::Sleeps(step) => {
+                let until = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+                vec![Event::Waiting { step, until }]
+            }
+            Item::Wakes(step) => vec![over(step, None)],
+            Item::Listens(step) => {
+                let mut events = Vec::new();
+                if self.sent == self.taken && self.sent < self.most && author.below(2) == 0 {
+                    events.push(self.send());
+                }
+                if self.sent > self.taken {
+                    self.over.insert(key(&step));
+                    events.push(self.take(step));
+                } else {
+                    let until = None;
+                    events.push(Event::Waiting { step, until });
+                }
+                events
+            }
+            Item::Hears(step) if self.over.contains(&key(&step)) => Vec::new(),
+            Item::Hears(step) => vec![self.send(), self.take(step)],
+        }
+    }
+
+    fn send(&mut self) -> Event {
+        self.sent += 1;
+        Event::Received {
+            name: HEARD.name().into(),
+            payload: "1".to_owned(),
+        }
+    }
+
+    fn take(&mut self, step: StepCall) -> Event {
+        self.taken += 1;
+        over(step, Some(self.taken - 1))
+    }
+}
+
+fn over(step: StepCall, received: Option<u64>) -> Event {
+    Event::WaitOver { step, received }
+}
+
+/// The body of one saga.
+#[derive(Debug, Default)]
+struct Body {
+    /// What stands before the names of its steps.
+    path: String,
+    called: HashMap<&'static str, u32>,
+}
+
+impl Body {
+    fn occurrence(&mut self, name: &'static str) -> u32 {
+        let called = self.called.entry(name).or_insert(0);
+        *called += 1;
+        *called - 1
+    }
+
+    fn call(&mut self, name: &'static str, kind: Kind) -> StepCall {
+        StepCall {
+            occurrence: self.occurrence(name),
+            name: format!("{}{name}", self.path).into(),
+            kind,
+        }
+    }
+
+    fn inner(&mut self, refused: &HashSet<String>, ops: &[Op]) -> Part {
+        let path = match self.occurrence("go") {
+            0 => format!("{}go/", self.path),
+            occurrence => format!("{}go#{occurrence}/", self.path),
+        };
+        let called = HashMap::new();
+        Self { path, called }.part(refused, ops)
+    }
+
+    /// A step; whether it is done.
+    fn step(&mut self, refused: &HashSet<String>, name: &'static str) -> (Item, bool) {
+        let kind = match name {
+            "work" | "risk" => Kind::Compensatable,
+            _ => Kind::NothingToUndo,
+        };
+        let step = self.call(name, kind);
+        let key = key(&step);
+        let is_done = !refused.contains(&key);
+        let event = if is_done {
+            let output = match kind {
+                Kind::Compensatable => format!("\"{key}\""),
+                _ => "null".to_owned(),
+            };
+            Event::StepDone {
+                step,
+                attempts: 1,
+                output,
+            }
+        } else {
+            let mut reason = Reason::new("error", "refused");
+            // The body handles it.
+            reason.error = (name == "risk").then(|| "null".to_owned());
+            Event::StepRefused {
+                step,
+                attempts: 1,
+                reason,
+            }
+        };
+        (Item::Ends { key, event }, is_done)
+    }
+
+    fn one(&mut self, refused: &HashSet<String>, name: &'static str) -> Part {
+        let (item, is_done) = self.step(refused, name);
+        row_of([item], is_done)
+    }
+
+    fn part(&mut self, refused: &HashSet<String>, ops: &[Op]) -> Part {
+        let parts = ops.iter().map(|op| match op {
+            Op::Work => self.one(refused, "work"),
+            Op::Look => self.one(refused, "look"),
+            Op::Mark => {
+                let of = self.call("uuid", Kind::NothingToUndo);
+                let (item, is_done) = self.step(refused, "mark");
+                let key = match &item {
+                    Item::Ends { key, .. } => key.clone(),
+                    _ => String::new(),
+                };
+                row_of([Item::Given(of, key), item], is_done)
+            }
+            Op::Either => {
+                let (risk, is_done) = self.step(refused, "risk");
+                if is_done {
+                    row_of([risk], true)
+                } else {
+                    let (look, is_done) = self.step(refused, "look");
+                    row_of([risk, look], is_done)
+                }
+            }
+            Op::Nap => {
+                let sleep = self.call("sleep", Kind::NothingToUndo);
+                row_of([Item::Sleeps(sleep.clone()), Item::Wakes(sleep)], true)
+            }
+            Op::Hear => {
+                let mut wait = self.call("event", Kind::NothingToUndo);
+                wait.name = format!("{}:{}", wait.name, HEARD.name()).into();
+                row_of([Item::Listens(wait.clone()), Item::Hears(wait)], true)
+            }
+            Op::Pair => {
+                let both = [self.one(refused, "work"), self.one(refused, "work")];
+                beside(usize::MAX, both)
+            }
+            Op::Group(one, other) => {
+                let one = self.inner(refused, one);
+                let step = self.one(refused, "work");
+                let other = self.inner(refused, other);
+                beside(usize::MAX, [one, step, other])
+            }
+            Op::Both(one, other) => {
+                let both = [self.inner(refused, one), self.inner(refused, other)];
+                beside(usize::MAX, both)
+            }
+            Op::Inner(inner) => self.inner(refused, inner),
+            Op::Repeat(times, inner) => {
+                let rounds = (0..*times)
+                    .flat_map(|_| [self.one(refused, "work"), self.inner(refused, inner)]);
+                Part::Row(rounds.collect())
+            }
+            Op::Each(limit, programs) => {
+                let each = programs.iter().map(|ops| self.inner(refused, ops));
+                beside(*limit, each.collect::<Vec<_>>())
+            }
+            Op::Many(limit, times) => {
+                let each = (0..*times).map(|_| self.one(refused, "work"));
+                beside(*limit, each.collect::<Vec<_>>())
+            }
+            Op::Fail => Part::Fails,
+        });
+        Part::Row(parts.collect())
+    }
+}
+
+fn row_of<const N: usize>(items: [Item; N], is_done: bool) -> Part {
+    let mut parts = VecDeque::from([Part::Items(items.into())]);
+    if !is_done {
+        parts.push_back(Part::Fails);
+    }
+    Part::Row(parts)
+}
+
+fn beside(limit: usize, parts: impl IntoIterator<Item = Part>) -> Part {
+    Part::Beside {
+        limit: if limit == 0 { usize::MAX } else { limit },
+        active: Vec::new(),
+        waiting: parts.into_iter().collect(),
+        has_failed: false,
+    }
+}
+
+/// Where a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    GoesOn,
+    IsDone,
+    HasFailed,
+}
+
+impl Part {
+    /// Begins whatever can begin.
+    fn begin(&mut self) -> Course {
+        match self {
+            Self::Items(items) if items.is_empty() => Course::IsDone,
+            Self::Items(_) => Course::GoesOn,
+            Self::Fails => Course::HasFailed,
+            Self::Row(parts) => {
+                while let Some(first) = parts.front_mut() {
+                    match first.begin() {
+                        Course::GoesOn => return Course::GoesOn,
+                        Course::IsDone => drop(parts.pop_front()),
+                        Course::HasFailed => {
+                            *parts = VecDeque::from([Self::Fails]);
+                            return Course::HasFailed;
+                        }
+                    }
+                }
+                Course::IsDone
+            }
+            Self::Beside {
+                limit,
+                active,
+                waiting,
+                has_failed,
+            } => loop {
+                for mut part in mem::take(active) {
+                    match part.begin() {
+                        Course::GoesOn => active.push(part),
+                        Course::IsDone => {}
+                        Course::HasFailed => *has_failed = true,
+                    }
+                }
+                // All members of a group begin together; of a fan-out, others follow until one has failed.
+                if active.len() >= *limit || (*has_failed && *limit != usize::MAX) {
+                    waiting.retain(|_| !*has_failed);
+                    break Self::course(active, *has_failed);
+                }
+                match waiting.pop_front() {
+                    Some(part) => active.push(part),
+                    None => break Self::course(active, *has_failed),
+                }
+            },
+        }
+    }
+
+    fn course(active: &[Self], has_failed: bool) -> Course {
+        match (active, has_failed) {
+            ([], true) => Course::HasFailed,
+            ([], false) => Course::IsDone,
+            _ => Course::GoesOn,
+        }
+    }
+
+    /// What can happen next.
+    fn heads<'a>(&'a self, heads: &mut Vec<&'a Item>) {
+        match self {
+            Self::Items(items) => heads.extend(items.front()),
+            Self::Row(parts) => {
+                if let Some(first) = parts.front() {
+                    first.heads(heads);
+                }
+            }
+            Self::Beside { active, .. } => active.iter().for_each(|part| part.heads(heads)),
+            Self::Fails => {}
+        }
+    }
+
+    /// Lets one of them happen: the one before which `skip` others are.
+    fn take(&mut self, skip: &mut usize) -> Option<Item> {
+        match self {
+            Self::Items(items) if items.is_empty() => None,
+            Self::Items(_) if *skip > 0 => {
+                *skip -= 1;
+                None
+            }
+            Self::Items(items) => items.pop_front(),
+            Self::Row(parts) => parts.front_mut()?.take(skip),
+            Self::Beside { active, .. } => active.iter_mut().find_map(|part| part.take(skip)),
+            Self::Fails => None,
+        }
+    }
+}
