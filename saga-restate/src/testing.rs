@@ -236,6 +236,8 @@ impl Server {
             .args(["--no-logo", "--node-name", "saga", "--listen-mode", "tcp"])
             .arg("--base-dir")
             .arg(self.data.path())
+            // What it spills there it does not remove when it is killed.
+            .env("TMPDIR", self.data.path())
             .env("RESTATE_DISABLE_TELEMETRY", "true")
             .env("RESTATE_BIND_ADDRESS", self.node.to_string())
             .env(

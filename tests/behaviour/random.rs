@@ -32,7 +32,7 @@ fn every_saga_does_what_the_model_says() {
     let config = ProptestConfig {
         cases: CASES,
         failure_persistence: None,
-        max_shrink_iters: 20_000,
+        max_shrink_iters: engine::SMALLER_SAGAS,
         ..ProptestConfig::default()
     };
     let bytes: Vec<_> = seed.to_le_bytes().repeat(4);

@@ -115,6 +115,8 @@ async fn if_one_of_two_processes_dies_its_sagas_finish_on_the_other() {
     let balanced = balancer::Balancer::start().await;
     let folder = tempfile::TempDir::new().expect("a folder");
     let database = folder.path().join("participant.db");
+    // SQLite does not let two processes make the same file at once.
+    let _made = participant::Participant::open(&database, None).expect("a database");
     // One dies in the middle of what it does, the other one goes on with it.
     let mut dying = Process::start(&database, balanced.first, &["--kill-at", "40"]);
     let mut other = Process::start(&database, balanced.second, &[]);

@@ -55,6 +55,12 @@ pub(crate) const LACKS: &[(Ability, &str)] = &[
 /// How many random sagas are compared with the model.
 pub(crate) const RANDOM_SAGAS: u32 = 30;
 
+/// How many are tried until one that fails is small: they run in real time.
+pub(crate) const SMALLER_SAGAS: u32 = 100;
+
+/// From which attempt of a step on they have the same number: from then on Restate repeats its entry.
+pub(crate) const COUNTED_ATTEMPTS: u32 = 11;
+
 /// Whether a cancellation takes its time until the engine has heard of it.
 pub(crate) const HEARS_LATER: bool = true;
 

@@ -7,6 +7,7 @@ use saga_runtime::Cause;
 
 use super::report::{Asked, Failure, Report};
 use super::steps::{Kind, Spec};
+use crate::engine;
 use crate::participant::{Answer, Refusal};
 use crate::random::case::{Case, Options};
 
@@ -155,7 +156,7 @@ impl World {
             what: what.to_owned(),
             key: key.to_owned(),
             action_key: action_key.to_owned(),
-            attempt,
+            attempt: attempt.min(engine::COUNTED_ATTEMPTS),
         });
         let count = self.asked.iter().filter(|asked| asked.what == what).count();
         self.is_cancelled |= self.cancels_at == Some((what.to_owned(), count));
