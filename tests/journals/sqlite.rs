@@ -1,6 +1,7 @@
 //! The journal in a file.
 
 mod file;
+mod many;
 
 use saga_runtime::journal::Sqlite;
 use saga_runtime::journal_suite;

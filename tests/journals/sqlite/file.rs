@@ -12,7 +12,7 @@ use saga_runtime::journal::{
 };
 use tempfile::TempDir;
 
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     TempDir::new().expect("a folder for the test")
 }
 
@@ -50,7 +50,7 @@ fn done(output: String) -> Vec<Event> {
     }]
 }
 
-async fn started(journal: &Sqlite, id: &str) -> Claim {
+pub(super) async fn started(journal: &Sqlite, id: &str) -> Claim {
     match journal.start(saga(id, "{}"), Some(&lease())).await {
         Ok(Started::New(Some(claim))) => claim,
         other => panic!("{other:?}"),
@@ -383,11 +383,15 @@ async fn of_an_older_journal_exactly_what_is_open_goes_on() {
              ('ended', 'order', 1, 17, '{{}}', 5, 1, NULL, 'completed', NULL),
              ('ended a moment ago', 'order', 1, 17, '{{}}', 5, 1, 'gone', NULL, NULL),
              ('stuck', 'order', 1, 17, '{{}}', 5, 1, NULL, 'stuck', NULL),
-             ('asleep', 'order', 1, 17, '{{}}', 5, 1, NULL, NULL, {});
+             ('asleep', 'order', 1, 17, '{{}}', 5, 1, NULL, NULL, {}),
+             ('back', 'order', 1, 17, '{{}}', 5, 1, 'gone', NULL, NULL),
+             ('back a while ago', 'order', 1, 17, '{{}}', 5, 1, NULL, 'compensated', NULL);
          INSERT INTO entries (saga, seq, at, event, code, message, payload) VALUES
              (2, 1, 6, 'completed', NULL, NULL, '7'),
              (3, 1, 6, 'completed', NULL, NULL, '7'),
-             (4, 1, 6, 'stuck', 'panicked', 'panicked', NULL);
+             (4, 1, 6, 'stuck', 'panicked', 'panicked', NULL),
+             (6, 1, 6, 'compensated', NULL, NULL, NULL),
+             (7, 1, 6, 'compensated', NULL, NULL, NULL);
          PRAGMA application_id = {}; PRAGMA user_version = 2;",
         OLD.concat(),
         i64::MAX,
@@ -406,6 +410,7 @@ async fn of_an_older_journal_exactly_what_is_open_goes_on() {
         (State::Waiting, vec!["asleep"]),
         (State::Stuck, vec!["stuck"]),
         (State::Completed, vec!["ended a moment ago", "ended"]),
+        (State::Compensated, vec!["back a while ago", "back"]),
     ] {
         let listed = journal.list(&Filter::default().state(state)).await;
         let listed = listed.expect("the journal works").sagas;
