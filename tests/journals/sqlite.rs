@@ -2,6 +2,8 @@
 
 mod file;
 mod many;
+mod older;
+mod people;
 
 use saga_runtime::journal::Sqlite;
 use saga_runtime::journal_suite;

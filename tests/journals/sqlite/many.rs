@@ -82,39 +82,3 @@ async fn those_that_are_compensated_are_found_among_many_that_are_not() {
         .expect("it is a journal");
     assert_eq!(count, 3);
 }
-
-#[tokio::test]
-async fn those_that_are_compensated_are_found_in_an_older_journal() {
-    const OLD: [&str; 3] = [
-        include_str!(
-            "../../../saga-runtime/src/journal/sqlite/migrations/0001_sagas_and_entries.sql"
-        ),
-        include_str!("../../../saga-runtime/src/journal/sqlite/migrations/0002_sleeping_sagas.sql"),
-        include_str!("../../../saga-runtime/src/journal/sqlite/migrations/0003_awake_sagas.sql"),
-    ];
-    let folder = folder();
-    let path = folder.path().join("sagas.db");
-    let connection = Connection::open(&path).expect("a new database");
-    let written = connection.execute_batch(&format!(
-        "{}
-         INSERT INTO sagas (id, name, version, fingerprint, input, started_at, epoch, worker) VALUES
-             ('back', 'order', 1, 17, '{{}}', 5, 1, 'gone'), ('done', 'order', 1, 17, '{{}}', 5, 1, 'gone');
-         INSERT INTO entries (saga, seq, at, event) VALUES (1, 1, 6, 'compensated'), (2, 1, 6, 'completed');
-         UPDATE listed SET through = 2;
-         PRAGMA application_id = {}; PRAGMA user_version = 3;",
-        OLD.concat(),
-        0x7361_6761,
-    ));
-    written.expect("it is valid");
-    drop(connection);
-
-    let journal = Sqlite::open(&path).await.expect("it can be migrated");
-    let filter = Filter::default().state(State::Compensated);
-    let listed = journal.list(&filter).await.expect("the journal works");
-    let listed: Vec<_> = listed
-        .sagas
-        .iter()
-        .map(|one| one.saga.id.as_str())
-        .collect();
-    assert_eq!(listed, ["back"]);
-}
