@@ -1,6 +1,6 @@
 //! The call of a step in the body, handed to the run.
 
-use proc_macro2::{Delimiter, TokenStream};
+use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Expr, ExprAwait, Index, Token};
 
@@ -68,20 +68,25 @@ pub(super) fn expand(
         quote!(#private::begin),
         quote!(#run, #number, #variable, #called),
     );
-    let [call, tries, errors, settled, returned, pursuit] =
-        ["call", "tries", "errors", "settled", "returned", "pursuit"].map(hidden);
+    let [call, tries, errors, settled, pursuit] =
+        ["call", "tries", "errors", "settled", "pursuit"].map(hidden);
+    // Both ends have the same type. At the same place, a wrong one is said once.
+    let returned = Ident::new("__returned", site.span);
+    let last_wait = at(site.span, wait.clone());
+    let pursued = quote! {
+        let #settled = #private::settle(
+            if #tries { #private::first(#run, &#call) #wait } else { #private::Tried::Not },
+            #run, #number, #call, #errors, &mut #slots.#slot,
+        );
+        match #settled {
+            ::core::ops::ControlFlow::Break(#returned) => break '__settled #returned,
+            ::core::ops::ControlFlow::Continue(#pursuit) => #pursuit,
+        }
+    };
+    let pursued = group(Delimiter::Brace, site.span, pursued);
     let arms = quote! {
         (#call, #tries, #errors) => '__settled: {
-            {
-                let #settled = #private::settle(
-                    if #tries { #private::first(#run, &#call) #wait } else { #private::Tried::Not },
-                    #run, #number, #call, #errors, &mut #slots.#slot,
-                );
-                match #settled {
-                    ::core::ops::ControlFlow::Break(#returned) => break '__settled #returned,
-                    ::core::ops::ControlFlow::Continue(#pursuit) => #pursuit,
-                }
-            } #wait
+            #pursued #last_wait
         }
     };
     // From the step's name to its `.await`: that is what a `?` behind it is said of.
@@ -93,6 +98,17 @@ pub(super) fn expand(
     }
     // What never fails gives its output itself.
     Expr::Verbatim(of(quote!(#private::returned), quote!(#variable, #returned)))
+}
+
+// Expands to, for a call whose result is that of the saga:
+//
+//     { let returned = match begin(…) { … }; returned }
+//
+// The call has two ends, and without this a result of another type would be said of each of them.
+pub(super) fn alone(site: &Site, call: &Expr) -> Expr {
+    let returned = Ident::new("__returned", site.span);
+    let returned = quote!(let #returned = #call; #returned);
+    Expr::Verbatim(group(Delimiter::Brace, site.span, returned).into_token_stream())
 }
 
 // Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:

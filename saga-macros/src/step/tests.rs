@@ -43,6 +43,8 @@ fn every_kind_is_accepted() {
     options(&[
         ("compensate = refund", &[]),
         ("compensate = shop::payments::refund", &[]),
+        ("compensate = undo::<Payment>", &[]),
+        ("compensate = Undo::<Payment>::run", &[]),
         ("compensate = ()", &[]),
         ("pivot", &[]),
         ("retriable", &[]),
@@ -113,6 +115,14 @@ fn a_compensation_is_the_path_of_another_function() {
             "compensate = charge",
             &["step `charge` is its own compensation"],
         ),
+        (
+            "compensate = None",
+            &["step `charge` is undone by no function"],
+        ),
+        (
+            "compensate = <Bank as Undo>::undo",
+            &["option `compensate` has an unexpected value"],
+        ),
     ]);
 }
 
@@ -128,6 +138,11 @@ fn options_have_their_own_form() {
             "compensate = (), timeout(\"3s\")",
             &["option `timeout` takes its value after `=`"],
         ),
+        (
+            "compensate: (), pivot",
+            &["option `compensate` takes its value after `=`"],
+        ),
+        ("compensate = (); timeout = \"3s\"", &["expected `,`"]),
         (
             "compensate = (), timeout = 3",
             &["option `timeout` has an unexpected value"],

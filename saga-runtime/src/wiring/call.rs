@@ -1,5 +1,8 @@
 //! Calls in the body of a saga: what is awaited, and what stands before a `?`.
 
+use std::pin::Pin;
+use std::task::{self, Poll};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +37,24 @@ impl<'run, G: Saga> StepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
     #[inline]
     fn of(self) -> Self {
         self
+    }
+}
+
+/// What runs when it is awaited anywhere: nothing that is called like a step of another saga.
+#[diagnostic::on_unimplemented(
+    message = "only another saga calls a saga by its function",
+    label = "outside of a saga nothing runs it",
+    note = "here it is started by its struct, in process with `{Self} {{ … }}.execute(&services).await`",
+    note = "or on a journal with `coordinator.execute(\"an-id\", {Self} {{ … }}).await`"
+)]
+pub trait RunsByItself {}
+
+// It says in these words what `.await` would otherwise say of a type that is no future.
+impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
+    type Output = Result<G::Output, G::Error>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
     }
 }
 

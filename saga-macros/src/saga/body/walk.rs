@@ -6,10 +6,12 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Block, Expr, Ident, Item, Local, Macro, Pat, Stmt};
 
 use super::jump::Target;
+use super::refusal::is_awaited;
 use super::{first_token, text};
 use crate::errors::Errors;
 use crate::runtime_path::RuntimePath;
 use crate::saga::model::{Flow, Place, Refusal, Site, Way};
+use crate::saga::site;
 
 /// Rewrites a body, and collects what it calls and in which order.
 pub(super) struct Walk<'e> {
@@ -125,7 +127,11 @@ impl<'e> Walk<'e> {
 
     /// An expression that is the result of the saga, and that no other expression gives on.
     fn result(&mut self, node: &mut Expr) {
+        let is_call = is_awaited(node);
         if self.ends(node) {
+            if let Some(site) = self.sites.last().filter(|_| is_call) {
+                *node = site::alone(site, node);
+            }
             return;
         }
         match node {
