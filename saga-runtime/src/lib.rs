@@ -328,7 +328,7 @@ pub use saga_macros::step;
 /// `try_join!(reserve(cx, &order), charge(cx, &order))?` runs its members at the same time: 2 to 16 steps, sagas, or
 /// other `try_join!`s. None of them is awaited by itself. If one of them fails, the others run to their end; then what was
 /// done is compensated, in reverse order of the source. The error is that of the first member that has failed, in the
-/// order of the source, whoever failed first. All members can fail, or none: a `retriable` step does not stand beside
+/// order of the source, whoever failed first; `map_err` before the `?` makes another one of it. All members can fail, or none: a `retriable` step does not stand beside
 /// others, and a pivot stands alone.
 ///
 /// ```

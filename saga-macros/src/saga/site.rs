@@ -121,10 +121,15 @@ pub(super) fn alone(site: &Site, call: &Expr) -> Expr {
 //             ended => (match ended.0 { Some(result) => result, None => pending().await }?, …),
 //         },
 //     }
+//
+// Without the `?`, it is the first refusal or all outputs:
+//
+//             ended => 'group: { Ok((match … { Ok(output) => output, Err(error) => break 'group Err(error) }, …)) },
 pub(super) fn expand_group(
     runtime: &RuntimePath,
     members: &[(usize, &Site, Expr)],
     results: &Results,
+    first: First,
 ) -> TokenStream {
     let rules = runtime.rules();
     let (run, slots) = (run(), slots_variable());
@@ -136,7 +141,7 @@ pub(super) fn expand_group(
     let called: Vec<_> = (0..members.len())
         .map(|index| hidden(&format!("call{index}")))
         .collect();
-    let [ended, result] = ["ended", "result"].map(hidden);
+    let [ended, result, output, error] = ["ended", "result", "output", "error"].map(hidden);
     // An error that can't be converted is reported at the call that gives it.
     let results_of: Vec<_> = members
         .iter()
@@ -149,8 +154,21 @@ pub(super) fn expand_group(
                 ::core::option::Option::None => ::core::future::pending().await,
             };
             let arm = group(Delimiter::Brace, site.span, arms);
-            let question = Token![?](site.span);
-            quote!(#keyword #ended.#index #arm #question)
+            let result = quote!(#keyword #ended.#index #arm);
+            match first {
+                First::EndsTheSaga => {
+                    let question = Token![?](site.span);
+                    quote!(#result #question)
+                }
+                First::IsTheResult => quote! {
+                    match #result {
+                        ::core::result::Result::Ok(#output) => #output,
+                        ::core::result::Result::Err(#error) => {
+                            break '__group ::core::result::Result::Err(#error)
+                        }
+                    }
+                },
+            }
         })
         .collect();
     let entries = members.iter().zip(&called).map(|((index, site, _), call)| {
@@ -158,6 +176,10 @@ pub(super) fn expand_group(
         quote!(#run.member(#index, #site, #call, &mut #slots.#slot))
     });
     let results = results.expand(&results_of);
+    let results = match first {
+        First::EndsTheSaga => results,
+        First::IsTheResult => quote!('__group: { ::core::result::Result::Ok(#results) }),
+    };
     quote! {
         match (#(#calls),*) {
             (#(#called),*) => match #run.group((#(#entries),*)).await {
@@ -185,6 +207,15 @@ pub(super) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> 
     let arm = quote!(#call => #run.fan_out(#index, #site_variable, #call, &mut #slots.#slot) #dot_token #await_token,);
     let arm = group(Delimiter::Brace, await_token.span, arm);
     Expr::Verbatim(quote!(#keyword #base #arm))
+}
+
+/// What the first refusal in a group does, in the order of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// It ends the saga, by a `?` behind the group.
+    EndsTheSaga,
+    /// It is what the group gives.
+    IsTheResult,
 }
 
 /// How the results of a group are nested: `try_join!(a, try_join!(b, c))` gives `(a, (b, c))`.
