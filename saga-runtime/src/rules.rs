@@ -6,5 +6,5 @@ pub use crate::order::{
 pub use crate::run::SubSaga;
 pub use crate::wiring::{
     HandledCall, IsCompensation, IsContext, IsResult, Outcome, RecordedError, RunsByItself,
-    SagaInput, StepCall, resolving, undoing,
+    SagaInput, StepCall, WaitsAnywhere, resolving, undoing,
 };

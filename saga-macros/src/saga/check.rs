@@ -7,7 +7,7 @@ use super::body;
 use super::model::{CountsAs, Flow, Input, Options, Saga};
 use super::parse::SagaSyntax;
 use crate::errors::Errors;
-use crate::inspect::{anonymous, borrowed};
+use crate::inspect::{anonymous, borrowed, reference};
 use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
 use crate::{context, duration, output};
@@ -335,7 +335,7 @@ fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input
             (_, ty) if let Some(span) = anonymous(ty) => {
                 (span, "has no concrete type", "write its type")
             }
-            (_, ty) if let Some(span) = borrowed(ty) => (
+            (_, ty) if let Some(span) = borrowed(ty).or_else(|| reference(ty)) => (
                 span,
                 "is borrowed",
                 "take it by value: the input is stored, so that the saga can go on after a crash",
@@ -353,5 +353,5 @@ fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input
 }
 
 fn is_owned(ty: &Type) -> bool {
-    anonymous(ty).is_none() && borrowed(ty).is_none()
+    anonymous(ty).is_none() && borrowed(ty).is_none() && reference(ty).is_none()
 }

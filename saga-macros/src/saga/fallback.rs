@@ -8,7 +8,7 @@ use super::check::{runtime_of, struct_name};
 use super::parse::SagaSyntax;
 use crate::context::context_type;
 use crate::errors::Errors;
-use crate::inspect::borrowed;
+use crate::inspect::{borrowed, reference};
 
 /// Editors get a body that is no Rust yet as it is, so that completion keeps working. The compiler does not, or it
 /// would report the same mistake a second time.
@@ -72,7 +72,9 @@ fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
         return None;
     };
     let ty = match &*typed.ty {
-        ty @ Type::Path(_) if borrowed(ty).is_none() => Some(quote!(#ty)),
+        ty @ Type::Path(_) if borrowed(ty).is_none() && reference(ty).is_none() => {
+            Some(quote!(#ty))
+        }
         _ => None,
     };
     Some((pattern.ident.clone(), ty))

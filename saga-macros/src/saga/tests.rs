@@ -159,6 +159,14 @@ fn inputs_can_be_stored() {
             &["an input of saga `f` is borrowed"],
         ),
         (
+            "async fn f(cx: Context<'_, S>, x: Option<&'static str>) -> Result<(), E>",
+            &["an input of saga `f` is borrowed"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, x: Cow<'static, str>, y: PhantomData<&'static u8>) -> Result<(), E>",
+            &[],
+        ),
+        (
             "async fn f(cx: Context<'_, S>, x: impl A) -> Result<(), E>",
             &["an input of saga `f` has no concrete type"],
         ),

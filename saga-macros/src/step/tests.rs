@@ -384,8 +384,16 @@ fn a_step_returns_a_result_that_borrows_nothing() {
             &[],
         ),
         (
-            "async fn f(cx: Context<'_, S>) -> Result<&'static str, E> {}",
+            "async fn f(cx: Context<'_, S>) -> Result<Cow<'static, str>, &'static str> {}",
             &[],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>) -> Result<Vec<&'static str>, E> {}",
+            &["step `f` returns a reference, but its output is written down and read again"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>) -> ShopResult<&'static str> {}",
+            &["step `f` returns a reference, but its output is written down and read again"],
         ),
         (
             "async fn f(cx: Context<'_, S>) {}",

@@ -49,11 +49,29 @@ impl<'run, G: Saga> StepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
 )]
 pub trait RunsByItself {}
 
-// It says in these words what `.await` would otherwise say of a type that is no future.
+// Nothing implements it: this only says in these words what `.await` would say of a type that is no future.
 impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
     type Output = Result<G::Output, G::Error>;
 
     fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+/// What can be awaited outside of the body of a saga, too: nothing that waits as a saga does.
+#[diagnostic::on_unimplemented(
+    message = "only the body of a saga can wait like this",
+    label = "outside of it nobody writes down that it waits",
+    note = "call it in the saga, between two steps: there it costs no task, and goes on after a restart",
+    note = "what a step waits for by itself is other code, such as `tokio::time::sleep`"
+)]
+pub trait WaitsAnywhere {}
+
+// Nothing implements this, either.
+impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<()> {
         Poll::Pending
     }
 }
