@@ -50,6 +50,7 @@ impl<'run, G: Saga> StepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
 pub trait RunsByItself {}
 
 // Nothing implements it: this only says in these words what `.await` would say of a type that is no future.
+#[doc(hidden)]
 impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
     type Output = Result<G::Output, G::Error>;
 
@@ -68,6 +69,7 @@ impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
 pub trait WaitsAnywhere {}
 
 // Nothing implements this, either.
+#[doc(hidden)]
 impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
     type Output = ();
 
