@@ -2,7 +2,10 @@
 
 use proc_macro2::Span;
 use syn::visit::{self, Visit};
-use syn::{Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeImplTrait, TypeReference};
+use syn::{
+    Lifetime, ParenthesizedGenericArguments, PathSegment, Type, TypeFnPtr, TypeImplTrait,
+    TypeReference,
+};
 
 /// Where a type says that it borrows something that is not `'static`.
 pub(crate) fn borrowed(ty: &Type) -> Option<Span> {
@@ -31,6 +34,31 @@ impl<'ast> Visit<'ast> for Borrowed {
     fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
 
     fn visit_parenthesized_generic_arguments(&mut self, _: &'ast ParenthesizedGenericArguments) {}
+}
+
+/// Where a type says that it is a reference, or has one in it: even a `'static` one can be written down and not be read
+/// again.
+pub(crate) fn reference(ty: &Type) -> Option<Span> {
+    let mut reference = Reference(None);
+    reference.visit_type(ty);
+    reference.0
+}
+
+struct Reference(Option<Span>);
+
+impl<'ast> Visit<'ast> for Reference {
+    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+        self.0.get_or_insert(reference.and_token.span);
+    }
+
+    // These are no values.
+    fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
+
+    fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
+        if segment.ident != "PhantomData" {
+            visit::visit_path_segment(self, segment);
+        }
+    }
 }
 
 /// Where a type is only described, by `impl Trait`.

@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitInt, LitStr, Path, Token, parenthesized};
+use syn::{ExprPath, Ident, LitInt, LitStr, Path, Token, parenthesized};
 
 use crate::errors::Errors;
 
@@ -26,12 +26,21 @@ pub(crate) enum Value {
 impl Parse for Opt {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let key = input.call(Ident::parse_any)?;
+        if input.peek(Token![:]) {
+            let message = format!(
+                "option `{key}` takes its value after `=`\n\nhelp: write `{key} = …` instead of `{key}: …`"
+            );
+            return Err(input.error(message));
+        }
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             let mut tokens = TokenStream::new();
             // The comma between the parameters of a closure, which is no value of any option, ends none.
             let is_closure = input.peek(Token![|]) || input.peek(Token![move]);
-            while !input.is_empty() && (is_closure || !input.peek(Token![,])) {
+            while !input.is_empty()
+                && !input.peek(Token![;])
+                && (is_closure || !input.peek(Token![,]))
+            {
                 tokens.extend([input.parse::<TokenTree>()?]);
             }
             if tokens.is_empty() {
@@ -138,7 +147,7 @@ impl Opt {
             );
             return Err(syn::Error::new(text.span(), message));
         }
-        let Plain(path) = self.assigned(example)?;
+        let Function(path) = self.assigned(example)?;
         Ok(path)
     }
 
@@ -179,12 +188,16 @@ impl Parse for Word {
     }
 }
 
-/// A path without arguments.
-struct Plain(Path);
+/// The path of a function, perhaps with arguments: `refund`, `Bank::refund`, `undo::<Order>`.
+struct Function(Path);
 
-impl Parse for Plain {
+impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        input.call(Path::parse_mod_style).map(Self)
+        let function: ExprPath = input.parse()?;
+        match function.qself {
+            None => Ok(Self(function.path)),
+            Some(qself) => Err(syn::Error::new(qself.lt_token.span, "no plain path")),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The return type of a step or a saga: a `Result` that borrows nothing.
 
 use syn::spanned::Spanned;
-use syn::{ReturnType, Signature, Type};
+use syn::{GenericArgument, PathArguments, ReturnType, Signature, Type};
 
 use crate::errors::Errors;
-use crate::inspect::{anonymous, borrowed};
+use crate::inspect::{anonymous, borrowed, reference};
 
 /// The return type of the function; reports one that is missing, no `Result`, or that nobody can keep.
 pub(crate) fn check<'a>(
@@ -39,6 +39,16 @@ pub(crate) fn check<'a>(
         );
         return None;
     }
+    if let Some(span) = output(returned).and_then(reference) {
+        errors.report(
+            span,
+            format!(
+                "{owner} `{name}` returns a reference, but its output is written down and read again"
+            ),
+            "return an owned value, such as `String` or `Cow<'static, str>` instead of `&'static str`",
+        );
+        return None;
+    }
     if let Some(span) = anonymous(returned) {
         errors.report(
             span,
@@ -48,6 +58,23 @@ pub(crate) fn check<'a>(
         return None;
     }
     Some(returned)
+}
+
+/// `Output` of `Result<Output, Error>`.
+fn output(returned: &Type) -> Option<&Type> {
+    let path = match returned {
+        Type::Path(path) => path,
+        Type::Group(group) => return output(&group.elem),
+        Type::Paren(paren) => return output(&paren.elem),
+        _ => return None,
+    };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 /// Whether a type is called a `Result`; that it is one, the compiler checks.

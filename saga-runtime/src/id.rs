@@ -96,6 +96,13 @@ impl From<&SagaId> for SagaId {
     }
 }
 
+/// Written with hyphens, in lower case.
+impl From<Uuid> for SagaId {
+    fn from(id: Uuid) -> Self {
+        Self(id.to_string().into())
+    }
+}
+
 impl From<Infallible> for InvalidSagaId {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -147,6 +154,12 @@ mod tests {
             SagaId::new("ö".repeat(128)).map(|id| id.as_str().len()),
             Ok(256)
         );
+    }
+
+    #[test]
+    fn a_uuid_is_an_id() {
+        let id = SagaId::from(Uuid::from_u128(0xAB));
+        assert_eq!(id.as_str(), "00000000-0000-0000-0000-0000000000ab");
     }
 
     #[test]

@@ -29,6 +29,36 @@ use crate::wait::{Events, Wait, WaitEnd};
 ///
 /// `PlaceOrder { … }.execute(&shop)` is short for `InProcess::new(&shop).execute(PlaceOrder { … })`.
 ///
+/// ```
+/// use saga_runtime::{CancellationToken, Cause, Context, InProcess, SagaId, saga, step};
+/// # use std::time::Duration;
+/// # struct Shop;
+/// # #[step(compensate = cancel)]
+/// # async fn create_order(_: Context<'_, Shop>, amount: u64) -> Result<u64, String> { Ok(amount) }
+/// # async fn cancel(_: Context<'_, Shop>, _: &u64) -> Result<(), String> { Ok(()) }
+/// # saga!(
+/// #     async fn place_order(cx: Context<'_, Shop>, amount: u64) -> Result<u64, String> {
+/// #         let order = create_order(cx, amount).await?;
+/// #         saga_runtime::sleep(cx, Duration::from_hours(1)).await;
+/// #         Ok(order)
+/// #     }
+/// # );
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), saga_runtime::InvalidSagaId> {
+/// let token = CancellationToken::new();
+/// let saga = InProcess::new(&Shop)
+///     .saga_id(SagaId::new("order-17")?) // what its idempotency keys begin with
+///     .cancelled_by(token.clone())
+///     .execute(PlaceOrder { amount: 3 });
+/// token.cancel(); // as a handler of Ctrl-C would
+/// let error = saga.await.unwrap_err();
+/// assert_eq!(error.cause(), &Cause::Cancelled);
+/// assert!(error.is_compensated());
+/// # Ok(()) }
+/// ```
+///
+/// A deadline is an option of the saga: `#[saga(deadline = "30s")]`.
+///
 /// # Cancel safety
 /// The saga lives in the future of [`execute`](Self::execute). If that is dropped in the middle, the saga ends where it
 /// is: nothing more runs, and **nothing is compensated**. Where the future may be dropped (a `select!`, a timeout, a

@@ -47,7 +47,8 @@
 //! * [`Context`] is what steps are given: the services, ids, the idempotency key.
 //! * [`SagaError`] says at which step a saga failed, why, and what has become of every step before.
 //! * [`Shape`] is a saga as data: an outline, a Mermaid flowchart, a DOT graph.
-//! * [`Engine`] is the seam for other ways to run the same sagas.
+//! * [`Engine`] is the seam for other ways to run the same sagas. Whatever is not named here or by one of these is for those
+//!   who write an engine, see [`engines`], or a [`journal`].
 //!
 //! # What is guaranteed
 //! * **All or compensated.** If a saga fails, every step that may have had an effect is compensated, last first, or the
@@ -133,6 +134,7 @@ pub use run::{FanOut, try_join_all};
 pub use saga::{Saga, SagaEnd, SagaMeta};
 pub use shape::{Arm, ForEach, InnerSaga, Node, Repeat, Shape, Waiting};
 pub use step::{Call, Kind, Step, StepMeta};
+pub use tokio_util::sync::CancellationToken;
 pub use uuid::Uuid;
 pub use values::Values;
 pub use wait::{
@@ -328,8 +330,8 @@ pub use saga_macros::step;
 /// `try_join!(reserve(cx, &order), charge(cx, &order))?` runs its members at the same time: 2 to 16 steps, sagas, or
 /// other `try_join!`s. None of them is awaited by itself. If one of them fails, the others run to their end; then what was
 /// done is compensated, in reverse order of the source. The error is that of the first member that has failed, in the
-/// order of the source, whoever failed first. All members can fail, or none: a `retriable` step does not stand beside
-/// others, and a pivot stands alone.
+/// order of the source, whoever failed first; `try_join!(…).map_err(f)?` makes another one of it. All members can fail, or
+/// none: a `retriable` step does not stand beside others, and a pivot stands alone.
 ///
 /// ```
 /// # use saga_runtime::{Context, saga, step};

@@ -5,6 +5,6 @@ pub use crate::order::{
 };
 pub use crate::run::SubSaga;
 pub use crate::wiring::{
-    HandledCall, IsCompensation, IsContext, IsResult, Outcome, RecordedError, SagaInput, StepCall,
-    resolving, undoing,
+    HandledCall, IsCompensation, IsContext, IsResult, Outcome, RecordedError, RunsByItself,
+    SagaInput, StepCall, WaitsAnywhere, resolving, undoing,
 };

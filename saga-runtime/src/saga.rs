@@ -13,6 +13,11 @@ use crate::run::{Input, Plan, Start, Unstarted};
 use crate::shape::{self, Shape};
 
 /// A saga with its input: what [`saga!`](crate::saga) makes of an `async fn`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a saga",
+    label = "not a saga with its input",
+    note = "a saga is the struct that `saga!` makes of a function, by value: `PlaceOrder {{ request }}`"
+)]
 pub trait Saga: Sized + Send + 'static {
     /// Its durable name and its options.
     const META: SagaMeta;

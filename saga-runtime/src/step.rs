@@ -213,7 +213,8 @@ impl StepMeta {
 /// What calling a step's function returns. Nothing has run yet.
 ///
 /// In the body of a [`saga!`](crate::saga), `.await` hands it to the engine. Anywhere else `.await` simply runs the
-/// function, once and without policies, as a unit test wants it.
+/// function, once and without policies, as a unit test wants it. That holds in another step, too: what is called there is
+/// part of that step, has its idempotency key, and is neither written down nor compensated by itself.
 #[must_use = "a step does nothing until it is awaited"]
 pub struct Call<'run, 'a, S: Step> {
     cx: Context<'run, S::Services>,

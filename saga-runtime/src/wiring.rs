@@ -6,7 +6,7 @@ mod compensation;
 mod input;
 mod signature;
 
-pub use call::{HandledCall, Outcome, RecordedError, StepCall};
+pub use call::{HandledCall, Outcome, RecordedError, RunsByItself, StepCall, WaitsAnywhere};
 pub use compensation::{IsCompensation, resolving, undoing};
 pub use input::SagaInput;
 pub use signature::{IsContext, IsResult};

@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const TOPICS: [&str; 7] = [
+const TOPICS: [&str; 8] = [
     "compensation",
+    "coordinator",
     "order",
     "step",
     "structure",

@@ -1,13 +1,13 @@
 //! The rules of a saga's signature and options, one function each; those of its body are in `body`.
 
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, Ident, Meta, Pat, Signature, Type};
+use syn::{Attribute, FnArg, Ident, Meta, Pat, Safety, Signature, Type};
 
 use super::body;
 use super::model::{CountsAs, Flow, Input, Options, Saga};
 use super::parse::SagaSyntax;
 use crate::errors::Errors;
-use crate::inspect::{anonymous, borrowed};
+use crate::inspect::{anonymous, borrowed, reference};
 use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
 use crate::{context, duration, output};
@@ -32,8 +32,19 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
     let options = options(&written, signature, errors);
     let runtime = RuntimePath::said(&written, errors);
     is_async(signature, errors);
+    is_plain(signature, errors);
+    of_a_struct(&syntax.attributes, signature, errors);
     if !is_free(signature, errors) {
         return None;
+    }
+    let name = struct_name(&signature.ident);
+    if name.is_none() {
+        let message = format!(
+            "`{}` can't be the name of a saga: a struct is named like it, in camel case",
+            signature.ident
+        );
+        let help = "begin it with a letter, as in `place_order`, which gives `PlaceOrder`";
+        errors.report(signature.ident.span(), message, help);
     }
     let is_concrete = is_concrete(signature, errors);
     let context = context::check("saga", signature, errors);
@@ -57,14 +68,19 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
         errors.report(place.0, what, help);
     }
     let (cx, context) = context?;
-    let (attributes, conditions) = sort(&syntax.attributes);
+    let Sorted {
+        definition,
+        lints,
+        conditions,
+    } = sort(&syntax.attributes);
     let saga = Saga {
         runtime,
-        attributes,
+        attributes: definition,
+        lints,
         conditions,
         visibility: &syntax.visibility,
         signature,
-        name: struct_name(&signature.ident),
+        name: name?,
         options,
         cx,
         context,
@@ -75,23 +91,92 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
     is_concrete.then_some(saga)
 }
 
-/// `place_order` → `PlaceOrder`, at the same place.
-pub(super) fn struct_name(function: &Ident) -> Ident {
+/// `place_order` → `PlaceOrder`, at the same place; `None` if that is no name of a struct.
+pub(super) fn struct_name(function: &Ident) -> Option<Ident> {
     let mut name = String::new();
     for word in function.to_string().trim_start_matches("r#").split('_') {
         let mut letters = word.chars();
         name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         name.push_str(letters.as_str());
     }
-    Ident::new(&name, function.span())
+    let mut name: Ident = syn::parse_str(&name).ok()?;
+    name.set_span(function.span());
+    Some(name)
 }
 
-/// The attributes of the struct: those of everything that is generated apart from the others.
-fn sort(attributes: &[Attribute]) -> (Vec<&Attribute>, Vec<&Attribute>) {
-    attributes
-        .iter()
-        .filter(|attribute| !attribute.path().is_ident("saga"))
-        .partition(|attribute| !attribute.path().is_ident("cfg"))
+/// Attributes of a saga go to its struct, and some make sense on a function only.
+fn of_a_struct(attributes: &[Attribute], signature: &Signature, errors: &mut Errors) {
+    for (attribute, help) in attributes.iter().filter_map(of_functions) {
+        let message = format!(
+            "saga `{}` becomes a struct, where `#[{attribute}]` can't stand",
+            signature.ident
+        );
+        errors.report(attribute.span(), message, help);
+    }
+}
+
+/// The name of an attribute that makes sense on a function only, and what to do instead.
+fn of_functions(attribute: &Attribute) -> Option<(&Ident, &'static str)> {
+    let name = &attribute.path().segments.last()?.ident;
+    let help = if name == "instrument" {
+        "leave it out: each saga has a span of its own, and so has each attempt of a step"
+    } else if name == "step" {
+        "leave it out: other sagas can call this one, and `#[saga(compensatable)]` says what it counts as there"
+    } else {
+        return None;
+    };
+    Some((name, help))
+}
+
+/// A saga is not `const`, `unsafe` or `extern`.
+fn is_plain(signature: &Signature, errors: &mut Errors) {
+    let safety = match &signature.safety {
+        Safety::Unsafe(token) => Some(token.span),
+        _ => None,
+    };
+    for (token, what) in [
+        (signature.constness.map(|token| token.span), "const"),
+        (safety, "unsafe"),
+        (
+            signature.abi.as_ref().map(|abi| abi.extern_token.span),
+            "extern",
+        ),
+    ] {
+        if let Some(span) = token {
+            let message = format!("saga `{}` is `{what}`", signature.ident);
+            errors.report(span, message, format!("leave `{what}` out"));
+        }
+    }
+}
+
+/// Which attribute stands where.
+#[derive(Default)]
+struct Sorted<'a> {
+    /// On the struct.
+    definition: Vec<&'a Attribute>,
+    /// On the body: what is said of lints.
+    lints: Vec<&'a Attribute>,
+    /// On everything that is generated.
+    conditions: Vec<&'a Attribute>,
+}
+
+fn sort(attributes: &[Attribute]) -> Sorted<'_> {
+    let mut sorted = Sorted::default();
+    for attribute in attributes {
+        let is = |name: &&str| attribute.path().is_ident(name);
+        if is(&"cfg") {
+            sorted.conditions.push(attribute);
+        } else if is(&"expect") {
+            // It would not be fulfilled on the struct.
+            sorted.lints.push(attribute);
+        } else if ["allow", "warn", "deny", "forbid"].iter().any(is) {
+            sorted.lints.push(attribute);
+            sorted.definition.push(attribute);
+        } else if !is(&"saga") && of_functions(attribute).is_none() {
+            sorted.definition.push(attribute);
+        }
+    }
+    sorted
 }
 
 /// The options in `#[saga(…)]`.
@@ -228,6 +313,15 @@ fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input
         let FnArg::Typed(typed) = input else {
             continue;
         };
+        if let Some(attribute) = typed.attrs.iter().find(|one| one.path().is_ident("cfg")) {
+            let message = format!(
+                "an input of saga `{}` stands under `#[cfg(…)]`",
+                signature.ident
+            );
+            let help = "put the `cfg` on the whole saga, and write the saga twice";
+            errors.report(attribute.pound_token.span, message, help);
+            continue;
+        }
         let (span, what, help) = match (&*typed.pat, &*typed.ty) {
             (Pat::Ident(pattern), ty) if is_owned(ty) => {
                 inputs.push(Input {
@@ -241,7 +335,7 @@ fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input
             (_, ty) if let Some(span) = anonymous(ty) => {
                 (span, "has no concrete type", "write its type")
             }
-            (_, ty) if let Some(span) = borrowed(ty) => (
+            (_, ty) if let Some(span) = borrowed(ty).or_else(|| reference(ty)) => (
                 span,
                 "is borrowed",
                 "take it by value: the input is stored, so that the saga can go on after a crash",
@@ -259,5 +353,5 @@ fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input
 }
 
 fn is_owned(ty: &Type) -> bool {
-    anonymous(ty).is_none() && borrowed(ty).is_none()
+    anonymous(ty).is_none() && borrowed(ty).is_none() && reference(ty).is_none()
 }

@@ -1,6 +1,6 @@
 //! From a checked saga to code: its struct, its coordinator, and the ways to run it.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
@@ -8,9 +8,9 @@ use syn::{GenericArgument, PathArguments, Type};
 use super::model::{CountsAs, Saga};
 use super::names::hidden;
 use super::{coordinator, input};
-use crate::duration;
 use crate::lifetimes::with_lifetime;
-use crate::spans::at;
+use crate::spans::{at, group};
+use crate::{context, duration};
 
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let definition = input::expand(saga);
@@ -103,22 +103,27 @@ fn function(saga: &Saga<'_>) -> TokenStream {
     let context = with_lifetime(context, "'__run");
     let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
     let types = inputs.iter().map(|input| input.ty);
+    // The compiler shows where it is defined, and there is nothing to see but its name.
+    let span = function.span();
+    let keyword = syn::Token![fn](span);
+    let returned = at(span, quote!(-> #rules::SubSaga<'__run, #name>));
+    let body = quote!(#rules::SubSaga::new(#cx, #name { #(#names),* }));
+    let body = group(Delimiter::Brace, span, body);
+    let attributes = at(
+        span,
+        quote!(#[doc(hidden)] #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]),
+    );
     quote! {
         #(#conditions)*
-        #[doc(hidden)]
-        #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
-        #visibility fn #function<'__run>(
-            #cx: #context,
-            #(#names: #types),*
-        ) -> #rules::SubSaga<'__run, #name> {
-            #rules::SubSaga::new(#cx, #name { #(#names),* })
-        }
+        #attributes
+        #visibility #keyword #function<'__run>(#cx: #context, #(#names: #types),*) #returned #body
     }
 }
 
 fn implementation(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime,
+        lints,
         conditions,
         signature,
         name,
@@ -128,7 +133,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     } = saga;
     let (private, rules) = (runtime.private(), runtime.rules());
     let meta = meta(saga);
-    let context = with_lifetime(context, "'static");
+    let services = context::services(&rules, &with_lifetime(context, "'static"));
     let span = returned.span();
     let open = at(span, quote!(<));
     let [output, error] = ["Output", "Error"].map(|name| {
@@ -148,9 +153,10 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         #(#conditions)*
         #[automatically_derived]
         #[allow(deprecated, clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
+        #(#lints)*
         impl #runtime::Saga for #name {
             const META: #runtime::SagaMeta = #meta;
-            type Services = <#context as #rules::IsContext>::Services;
+            type Services = #services;
             type Output = #open #returned #output;
             type Error = #open #returned #error;
 

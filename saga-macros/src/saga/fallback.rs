@@ -8,7 +8,7 @@ use super::check::{runtime_of, struct_name};
 use super::parse::SagaSyntax;
 use crate::context::context_type;
 use crate::errors::Errors;
-use crate::inspect::borrowed;
+use crate::inspect::{borrowed, reference};
 
 /// Editors get a body that is no Rust yet as it is, so that completion keeps working. The compiler does not, or it
 /// would report the same mistake a second time.
@@ -30,7 +30,9 @@ pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStre
 pub(super) fn stand_in(syntax: &SagaSyntax, errors: &Errors) -> TokenStream {
     let fields = syntax.signature.inputs.iter().skip(1).filter_map(field);
     let visibility = &syntax.visibility;
-    let name = struct_name(&syntax.signature.ident);
+    let Some(name) = struct_name(&syntax.signature.ident) else {
+        return plain_function(syntax, errors).unwrap_or_default();
+    };
     let definition = define(&quote!(#visibility), &name, fields, errors);
     let function = plain_function(syntax, errors);
     quote!(#definition #function)
@@ -70,7 +72,9 @@ fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
         return None;
     };
     let ty = match &*typed.ty {
-        ty @ Type::Path(_) if borrowed(ty).is_none() => Some(quote!(#ty)),
+        ty @ Type::Path(_) if borrowed(ty).is_none() && reference(ty).is_none() => {
+            Some(quote!(#ty))
+        }
         _ => None,
     };
     Some((pattern.ident.clone(), ty))
@@ -81,8 +85,12 @@ pub(super) fn unread(tokens: &TokenStream, errors: Errors) -> TokenStream {
     let mut tokens = tokens.clone().into_iter();
     let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "fn");
     let name = tokens.by_ref().skip_while(|token| !is_fn(token)).nth(1);
+    let name = match name {
+        Some(TokenTree::Ident(name)) => struct_name(&name),
+        _ => None,
+    };
     let stand_in = match name {
-        Some(TokenTree::Ident(name)) => {
+        Some(name) => {
             let inputs = tokens.find_map(|token| match token {
                 TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
                     Some(group.stream())
@@ -91,9 +99,9 @@ pub(super) fn unread(tokens: &TokenStream, errors: Errors) -> TokenStream {
             });
             let fields = inputs.map(names).unwrap_or_default();
             let fields = fields.into_iter().skip(1).map(|name| (name, None));
-            define(&quote!(pub), &struct_name(&name), fields, &errors)
+            define(&quote!(pub), &name, fields, &errors)
         }
-        _ => TokenStream::new(),
+        None => TokenStream::new(),
     };
     [errors.into_tokens(), stand_in].into_iter().collect()
 }

@@ -12,6 +12,8 @@ pub(super) struct Saga<'a> {
     pub(super) runtime: RuntimePath,
     /// Attributes of the struct.
     pub(super) attributes: Vec<&'a Attribute>,
+    /// `#[allow(…)]` and its like, for the body.
+    pub(super) lints: Vec<&'a Attribute>,
     /// `#[cfg(…)]`, which stands on everything that is generated.
     pub(super) conditions: Vec<&'a Attribute>,
     pub(super) visibility: &'a Visibility,

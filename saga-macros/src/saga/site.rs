@@ -1,6 +1,6 @@
 //! The call of a step in the body, handed to the run.
 
-use proc_macro2::{Delimiter, TokenStream};
+use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Expr, ExprAwait, Index, Token};
 
@@ -68,20 +68,25 @@ pub(super) fn expand(
         quote!(#private::begin),
         quote!(#run, #number, #variable, #called),
     );
-    let [call, tries, errors, settled, returned, pursuit] =
-        ["call", "tries", "errors", "settled", "returned", "pursuit"].map(hidden);
+    let [call, tries, errors, settled, pursuit] =
+        ["call", "tries", "errors", "settled", "pursuit"].map(hidden);
+    // Both ends have the same type. At the same place, a wrong one is said once.
+    let returned = Ident::new("__returned", site.span);
+    let last_wait = at(site.span, wait.clone());
+    let pursued = quote! {
+        let #settled = #private::settle(
+            if #tries { #private::first(#run, &#call) #wait } else { #private::Tried::Not },
+            #run, #number, #call, #errors, &mut #slots.#slot,
+        );
+        match #settled {
+            ::core::ops::ControlFlow::Break(#returned) => break '__settled #returned,
+            ::core::ops::ControlFlow::Continue(#pursuit) => #pursuit,
+        }
+    };
+    let pursued = group(Delimiter::Brace, site.span, pursued);
     let arms = quote! {
         (#call, #tries, #errors) => '__settled: {
-            {
-                let #settled = #private::settle(
-                    if #tries { #private::first(#run, &#call) #wait } else { #private::Tried::Not },
-                    #run, #number, #call, #errors, &mut #slots.#slot,
-                );
-                match #settled {
-                    ::core::ops::ControlFlow::Break(#returned) => break '__settled #returned,
-                    ::core::ops::ControlFlow::Continue(#pursuit) => #pursuit,
-                }
-            } #wait
+            #pursued #last_wait
         }
     };
     // From the step's name to its `.await`: that is what a `?` behind it is said of.
@@ -95,6 +100,17 @@ pub(super) fn expand(
     Expr::Verbatim(of(quote!(#private::returned), quote!(#variable, #returned)))
 }
 
+// Expands to, for a call whose result is that of the saga:
+//
+//     { let returned = match begin(…) { … }; returned }
+//
+// The call has two ends, and without this a result of another type would be said of each of them.
+pub(super) fn alone(site: &Site, call: &Expr) -> Expr {
+    let returned = Ident::new("__returned", site.span);
+    let returned = quote!(let #returned = #call; #returned);
+    Expr::Verbatim(group(Delimiter::Brace, site.span, returned).into_token_stream())
+}
+
 // Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:
 //
 //     match (StepCall::of(charge(cx, &order)), StepCall::of(reserve(cx, &order))) {
@@ -105,10 +121,15 @@ pub(super) fn expand(
 //             ended => (match ended.0 { Some(result) => result, None => pending().await }?, …),
 //         },
 //     }
+//
+// Without the `?`, it is the first refusal or all outputs:
+//
+//             ended => 'group: { Ok((match … { Ok(output) => output, Err(error) => break 'group Err(error) }, …)) },
 pub(super) fn expand_group(
     runtime: &RuntimePath,
     members: &[(usize, &Site, Expr)],
     results: &Results,
+    first: First,
 ) -> TokenStream {
     let rules = runtime.rules();
     let (run, slots) = (run(), slots_variable());
@@ -120,7 +141,7 @@ pub(super) fn expand_group(
     let called: Vec<_> = (0..members.len())
         .map(|index| hidden(&format!("call{index}")))
         .collect();
-    let [ended, result] = ["ended", "result"].map(hidden);
+    let [ended, result, output, error] = ["ended", "result", "output", "error"].map(hidden);
     // An error that can't be converted is reported at the call that gives it.
     let results_of: Vec<_> = members
         .iter()
@@ -133,8 +154,21 @@ pub(super) fn expand_group(
                 ::core::option::Option::None => ::core::future::pending().await,
             };
             let arm = group(Delimiter::Brace, site.span, arms);
-            let question = Token![?](site.span);
-            quote!(#keyword #ended.#index #arm #question)
+            let result = quote!(#keyword #ended.#index #arm);
+            match first {
+                First::EndsTheSaga => {
+                    let question = Token![?](site.span);
+                    quote!(#result #question)
+                }
+                First::IsTheResult => quote! {
+                    match #result {
+                        ::core::result::Result::Ok(#output) => #output,
+                        ::core::result::Result::Err(#error) => {
+                            break '__group ::core::result::Result::Err(#error)
+                        }
+                    }
+                },
+            }
         })
         .collect();
     let entries = members.iter().zip(&called).map(|((index, site, _), call)| {
@@ -142,6 +176,10 @@ pub(super) fn expand_group(
         quote!(#run.member(#index, #site, #call, &mut #slots.#slot))
     });
     let results = results.expand(&results_of);
+    let results = match first {
+        First::EndsTheSaga => results,
+        First::IsTheResult => quote!('__group: { ::core::result::Result::Ok(#results) }),
+    };
     quote! {
         match (#(#calls),*) {
             (#(#called),*) => match #run.group((#(#entries),*)).await {
@@ -169,6 +207,15 @@ pub(super) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> 
     let arm = quote!(#call => #run.fan_out(#index, #site_variable, #call, &mut #slots.#slot) #dot_token #await_token,);
     let arm = group(Delimiter::Brace, await_token.span, arm);
     Expr::Verbatim(quote!(#keyword #base #arm))
+}
+
+/// What the first refusal in a group does, in the order of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// It ends the saga, by a `?` behind the group.
+    EndsTheSaga,
+    /// It is what the group gives.
+    IsTheResult,
 }
 
 /// How the results of a group are nested: `try_join!(a, try_join!(b, c))` gives `(a, (b, c))`.

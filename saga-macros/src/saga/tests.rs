@@ -132,6 +132,14 @@ fn a_saga_is_a_free_concrete_async_function() {
             "async fn f(cx: Context<'_, S>) -> u8",
             &["saga `f` does not return a `Result`"],
         ),
+        (
+            "async unsafe fn f(cx: Context<'_, S>) -> Result<(), E>",
+            &["saga `f` is `unsafe`"],
+        ),
+        (
+            "async extern \"C\" fn f(cx: Context<'_, S>) -> Result<(), E>",
+            &["saga `f` is `extern`"],
+        ),
     ]);
 }
 
@@ -151,12 +159,24 @@ fn inputs_can_be_stored() {
             &["an input of saga `f` is borrowed"],
         ),
         (
+            "async fn f(cx: Context<'_, S>, x: Option<&'static str>) -> Result<(), E>",
+            &["an input of saga `f` is borrowed"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, x: Cow<'static, str>, y: PhantomData<&'static u8>) -> Result<(), E>",
+            &[],
+        ),
+        (
             "async fn f(cx: Context<'_, S>, x: impl A) -> Result<(), E>",
             &["an input of saga `f` has no concrete type"],
         ),
         (
             "async fn f(cx: Context<'_, S>, (x, y): (u8, u8)) -> Result<(), E>",
             &["an input of saga `f` has no name"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>, #[cfg(unix)] x: u8) -> Result<(), E>",
+            &["an input of saga `f` stands under `#[cfg(…)]`"],
         ),
         (
             "async fn f(cx: Context<'_, S>, x: &u8, (y, z): (u8, u8)) -> Result<(), E>",
@@ -197,6 +217,36 @@ fn the_struct_is_called_like_the_function() {
         ("step2_of_3", "Step2Of3"),
     ] {
         let function = parse_str(function).expect(function);
-        assert_eq!(struct_name(&function).to_string(), name);
+        let struct_name = struct_name(&function).map(|name| name.to_string());
+        assert_eq!(struct_name.as_deref(), Some(name));
     }
+}
+
+#[test]
+fn the_struct_has_a_name() {
+    for function in ["_2_fast", "__", "self_"] {
+        let saga = PLACE_ORDER.replace("place_order", function);
+        let message = format!(
+            "`{function}` can't be the name of a saga: a struct is named like it, in camel case"
+        );
+        assert_eq!(messages(&saga), [message]);
+    }
+}
+
+#[test]
+fn attributes_of_functions_do_not_stand_on_sagas() {
+    options(&[
+        (
+            "#[tracing::instrument(skip_all)]",
+            &["saga `place_order` becomes a struct, where `#[instrument]` can't stand"],
+        ),
+        (
+            "#[step(pivot)]",
+            &["saga `place_order` becomes a struct, where `#[step]` can't stand"],
+        ),
+        (
+            "#[allow(clippy::cast_possible_wrap)] #[expect(unused)]",
+            &[],
+        ),
+    ]);
 }

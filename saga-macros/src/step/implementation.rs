@@ -8,6 +8,7 @@ use syn::{Path, Token, Type};
 use super::expand::{marker, span};
 use super::meta;
 use super::model::{Kind, Step};
+use crate::context;
 use crate::lifetimes::with_lifetime;
 use crate::spans::{at, group};
 
@@ -38,7 +39,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         Kind::Pivot => quote!(Pivot),
         Kind::Retriable => quote!(Retriable),
     };
-    let context = with_lifetime(&step.context, "'static");
+    let services = context::services(&rules, &with_lifetime(&step.context, "'static"));
     let inputs: Vec<_> = step
         .inputs
         .iter()
@@ -66,7 +67,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         quote! {
             const META: #runtime::StepMeta = #meta;
             type Kind = #private::#kind;
-            type Services = <#context as #rules::IsContext>::Services;
+            type Services = #services;
             type Args<'step> = #arguments;
             type Output = #output;
             type Error = #error;

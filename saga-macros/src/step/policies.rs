@@ -54,6 +54,12 @@ pub(super) fn kind(options: &[Opt], signature: &Signature, errors: &mut Errors) 
                 errors.report(path.span(), message, "name the function that undoes it");
                 Kind::NothingToUndo
             }
+            Some(path) if path.is_ident("None") => {
+                let message = format!("step `{name}` is undone by no function");
+                let help = "write `compensate = ()` if there is nothing to undo";
+                errors.report(path.span(), message, help);
+                Kind::NothingToUndo
+            }
             Some(path) => Kind::Compensatable(path),
             None => Kind::NothingToUndo,
         };

@@ -43,6 +43,8 @@ fn every_kind_is_accepted() {
     options(&[
         ("compensate = refund", &[]),
         ("compensate = shop::payments::refund", &[]),
+        ("compensate = undo::<Payment>", &[]),
+        ("compensate = Undo::<Payment>::run", &[]),
         ("compensate = ()", &[]),
         ("pivot", &[]),
         ("retriable", &[]),
@@ -113,6 +115,14 @@ fn a_compensation_is_the_path_of_another_function() {
             "compensate = charge",
             &["step `charge` is its own compensation"],
         ),
+        (
+            "compensate = None",
+            &["step `charge` is undone by no function"],
+        ),
+        (
+            "compensate = <Bank as Undo>::undo",
+            &["option `compensate` has an unexpected value"],
+        ),
     ]);
 }
 
@@ -128,6 +138,11 @@ fn options_have_their_own_form() {
             "compensate = (), timeout(\"3s\")",
             &["option `timeout` takes its value after `=`"],
         ),
+        (
+            "compensate: (), pivot",
+            &["option `compensate` takes its value after `=`"],
+        ),
+        ("compensate = (); timeout = \"3s\"", &["expected `,`"]),
         (
             "compensate = (), timeout = 3",
             &["option `timeout` has an unexpected value"],
@@ -369,8 +384,16 @@ fn a_step_returns_a_result_that_borrows_nothing() {
             &[],
         ),
         (
-            "async fn f(cx: Context<'_, S>) -> Result<&'static str, E> {}",
+            "async fn f(cx: Context<'_, S>) -> Result<Cow<'static, str>, &'static str> {}",
             &[],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>) -> Result<Vec<&'static str>, E> {}",
+            &["step `f` returns a reference, but its output is written down and read again"],
+        ),
+        (
+            "async fn f(cx: Context<'_, S>) -> ShopResult<&'static str> {}",
+            &["step `f` returns a reference, but its output is written down and read again"],
         ),
         (
             "async fn f(cx: Context<'_, S>) {}",

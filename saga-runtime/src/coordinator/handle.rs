@@ -46,7 +46,7 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
         &self.id
     }
 
-    /// In which state the saga is.
+    /// In which state the saga is. One that was [removed](crate::Coordinator::purge) meanwhile counts as completed.
     ///
     /// # Errors
     /// If the journal can't be read.

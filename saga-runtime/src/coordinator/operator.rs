@@ -60,8 +60,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             .await
     }
 
-    /// Says that a step of a stuck saga is undone, by hand. `step` is its durable name, with `#1` behind it for the second
-    /// call, and so on. The saga goes on with what is left to compensate.
+    /// Says that a step of a stuck saga is undone, by hand. `step` is its durable name as [`inspect`](Self::inspect) shows it:
+    /// with `#1` behind it for the second call, and so on, and with the saga before it that has called it, as in
+    /// `pack/reserve#1`. The saga goes on with what is left to compensate.
     ///
     /// # Errors
     /// If the step is neither in doubt nor has its compensation failed, or the saga is not stuck, or the journal can't be

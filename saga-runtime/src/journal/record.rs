@@ -223,7 +223,7 @@ pub struct History {
     pub entries: Result<Vec<Entry>, Damage>,
 }
 
-/// Which sagas to list.
+/// Which sagas to list: `Filter::default().state(State::Stuck).limit(20)`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Filter {

@@ -1,5 +1,8 @@
 //! Calls in the body of a saga: what is awaited, and what stands before a `?`.
 
+use std::pin::Pin;
+use std::task::{self, Poll};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +37,44 @@ impl<'run, G: Saga> StepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
     #[inline]
     fn of(self) -> Self {
         self
+    }
+}
+
+/// What runs when it is awaited anywhere: nothing that is called like a step of another saga.
+#[diagnostic::on_unimplemented(
+    message = "only another saga calls a saga by its function",
+    label = "outside of a saga nothing runs it",
+    note = "here it is started by its struct, in process with `{Self} {{ … }}.execute(&services).await`",
+    note = "or on a journal with `coordinator.execute(\"an-id\", {Self} {{ … }}).await`"
+)]
+pub trait RunsByItself {}
+
+// Nothing implements it: this only says in these words what `.await` would say of a type that is no future.
+#[doc(hidden)]
+impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
+    type Output = Result<G::Output, G::Error>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+/// What can be awaited outside of the body of a saga, too: nothing that waits as a saga does.
+#[diagnostic::on_unimplemented(
+    message = "only the body of a saga can wait like this",
+    label = "outside of it nobody writes down that it waits",
+    note = "call it in the saga, between two steps: there it costs no task, and goes on after a restart",
+    note = "what a step waits for by itself is other code, such as `tokio::time::sleep`"
+)]
+pub trait WaitsAnywhere {}
+
+// Nothing implements this, either.
+#[doc(hidden)]
+impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<()> {
+        Poll::Pending
     }
 }
 

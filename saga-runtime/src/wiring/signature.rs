@@ -4,9 +4,10 @@ use crate::context::Context;
 
 /// The services of a [`Context`], whatever name it goes by.
 #[diagnostic::on_unimplemented(
-    message = "the first parameter is the `Context` with the saga's services, not `{Self}`",
-    label = "not a `Context`",
-    note = "write `cx: Context<'_, Services>` first, then the inputs"
+    message = "`{Self}` is not the context of a saga",
+    label = "not a `Context` with services that can be shared",
+    note = "the first parameter is `cx: Context<'_, Services>`, then come the inputs",
+    note = "the services are shared by everything that runs at the same time, so they are `Sync + 'static`: a field that changes is a `Mutex` or an atomic, not a `Cell` or a `RefCell`, and what is shared is an `Arc`, not an `Rc`"
 )]
 pub trait IsContext {
     /// The services.

@@ -1,6 +1,6 @@
 //! `try_join!`: members run at the same time, all of them to their end.
 
-use saga_runtime::{Context, saga, step};
+use saga_runtime::{Cause, Context, saga, step};
 
 use super::{keys, undone};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
@@ -30,6 +30,22 @@ saga!(
             try_join!(reserve(cx), try_join!(pay(cx), look(cx)), pack(cx))?;
         ship(cx).await?;
         Ok(format!("{} {} {}", one.what, two.what, three.what))
+    }
+);
+
+saga!(
+    async fn translated(cx: Context<'_, Participant>) -> Result<u32, String> {
+        reserve(cx).await.map_err(|refusal| refusal.to_string())?;
+        let (paid, _) =
+            try_join!(pay(cx), pack(cx)).map_err(|refusal| format!("both: {refusal}"))?;
+        Ok(paid.number)
+    }
+);
+
+saga!(
+    async fn at_the_end(cx: Context<'_, Participant>) -> Result<(Effect, (Effect, ())), Refusal> {
+        reserve(cx).await?;
+        try_join!(pay(cx), try_join!(pack(cx), look(cx)))
     }
 );
 
@@ -104,6 +120,35 @@ async fn the_first_refusal_in_the_order_of_the_source_counts() {
     let error = participant.run(AtOnce {}).await.expect_err("both refuse");
     assert_eq!(error.step(), Some("pay"));
     assert_eq!(undone(&participant), ["saga/reserve/0"]);
+}
+
+#[tokio::test]
+async fn the_refusal_of_a_group_can_be_translated() {
+    let participant = Participant::new();
+    assert!(participant.run(Translated {}).await.is_ok());
+    let participant = Participant::new().answers("pack", [Answer::Refused]);
+    let error = participant.run(Translated {}).await.expect_err("pack");
+    assert_eq!(error.step(), Some("pack"));
+    let Cause::Error(text) = error.cause() else {
+        panic!("{error}");
+    };
+    assert!(text.starts_with("both: "), "{text}");
+    assert!(error.is_compensated());
+    assert_eq!(undone(&participant), ["saga/pay/0", "saga/reserve/0"]);
+}
+
+#[tokio::test]
+async fn the_result_of_a_group_can_be_that_of_the_saga() {
+    let participant = Participant::new();
+    let (paid, (packed, ())) = participant.run(AtTheEnd {}).await.expect("nothing fails");
+    assert_eq!([&*paid.what, &*packed.what], ["pay", "pack"]);
+    let refused = [Answer::Refused];
+    let participant = Participant::new()
+        .answers("look", refused)
+        .answers("pack", refused);
+    let error = participant.run(AtTheEnd {}).await.expect_err("two refuse");
+    assert_eq!(error.step(), Some("pack"));
+    assert_eq!(undone(&participant), ["saga/pay/0", "saga/reserve/0"]);
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprAwait, ExprCall};
 
+use super::group::try_join;
 use super::walk::Walk;
 use super::{first_token, text};
 use crate::saga::model::{Flow, Place, Refusal, Site};
-use crate::saga::site;
+use crate::saga::site::{self, First};
 use crate::spans::at;
 
 impl Walk<'_> {
@@ -45,6 +46,7 @@ impl Walk<'_> {
         }
         match node {
             Expr::Await(awaited) => *node = self.step(awaited, Refusal::Ends),
+            Expr::Macro(invocation) => *node = self.group_that(&invocation.mac, First::IsTheResult),
             Expr::Paren(paren) => return self.ends(&mut paren.expr),
             Expr::Group(group) => return self.ends(&mut group.expr),
             Expr::MethodCall(call) => {
@@ -86,10 +88,11 @@ impl Walk<'_> {
     }
 }
 
-/// Whether this is `….await`, followed by nothing but `map` and `map_err`, which leave a refusal what it is.
+/// Whether this is `….await` or `try_join!(…)`, followed by nothing but `map` and `map_err`, which leave a refusal what it is.
 fn is_outcome(node: &Expr) -> bool {
     match node {
         Expr::Await(_) => true,
+        Expr::Macro(_) => try_join(node).is_some(),
         Expr::Paren(paren) => is_outcome(&paren.expr),
         Expr::Group(group) => is_outcome(&group.expr),
         Expr::MethodCall(call) => {

@@ -4,13 +4,13 @@ use proc_macro2::TokenStream;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut;
-use syn::{Expr, ExprMacro, ExprTry, Token};
+use syn::{Expr, ExprTry, Macro, Token};
 
 use super::call::{callee, name};
 use super::walk::Walk;
 use super::{first_token, text};
 use crate::saga::model::{Flow, Refusal, Site};
-use crate::saga::site::{self, Results};
+use crate::saga::site::{self, First, Results};
 
 /// The most members that a group can have, those of the groups in it included.
 const MOST: usize = 16;
@@ -19,31 +19,40 @@ impl Walk<'_> {
     /// `try_join!(…)?`
     pub(super) fn group(&mut self, attempt: &ExprTry) -> Option<Expr> {
         let invocation = try_join(&attempt.expr)?;
+        Some(self.group_that(invocation, First::EndsTheSaga))
+    }
+
+    /// `try_join!(…)`, whose result is that of the saga or translated before a `?`.
+    pub(super) fn group_that(&mut self, invocation: &Macro, first: First) -> Expr {
         let (sites, flow) = (self.sites.len(), self.flow.len());
-        let group = self.whole_group(invocation);
-        Some(Expr::Verbatim(group.unwrap_or_else(|replacement| {
+        let group = self.whole_group(invocation, first);
+        Expr::Verbatim(group.unwrap_or_else(|replacement| {
             // None of it is compiled.
             self.sites.truncate(sites);
             self.flow.truncate(flow);
             replacement
-        })))
+        }))
     }
 
-    fn whole_group(&mut self, invocation: &ExprMacro) -> Result<TokenStream, TokenStream> {
+    fn whole_group(
+        &mut self,
+        invocation: &Macro,
+        first: First,
+    ) -> Result<TokenStream, TokenStream> {
         let mut calls = Vec::new();
         let results = self.members(invocation, &mut calls)?;
         let count = calls.len();
         if count > MOST {
             let what = format!("a group of {count} steps, where at most {MOST} are possible");
             let help = "call some of them after the others";
-            let span = first_token(&invocation.mac.path);
+            let span = first_token(&invocation.path);
             return Err(self.errors.replace(span, what, help));
         }
         let members: Vec<_> = calls
             .into_iter()
             .map(|(index, call)| (index, &self.sites[index], call))
             .collect();
-        let expanded = site::expand_group(self.runtime, &members, &results);
+        let expanded = site::expand_group(self.runtime, &members, &results, first);
         let sites = members.iter().map(|(index, ..)| *index).collect();
         self.flow.push(Flow::Group(sites));
         Ok(expanded)
@@ -52,12 +61,12 @@ impl Walk<'_> {
     /// Collects the calls of a group, and of those in it.
     fn members(
         &mut self,
-        invocation: &ExprMacro,
+        invocation: &Macro,
         calls: &mut Vec<(usize, Expr)>,
     ) -> Result<Results, TokenStream> {
-        let span = first_token(&invocation.mac.path);
+        let span = first_token(&invocation.path);
         let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
-        let members = match parser.parse2(invocation.mac.tokens.clone()) {
+        let members = match parser.parse2(invocation.tokens.clone()) {
             Ok(members) => members,
             Err(error) => {
                 let replacement = error.to_compile_error();
@@ -110,13 +119,16 @@ impl Walk<'_> {
     }
 }
 
-/// A `try_join!`, by whatever path.
-fn try_join(node: &Expr) -> Option<&ExprMacro> {
+/// Whether it is a `try_join!`, by whatever path.
+pub(super) fn is_try_join(invocation: &Macro) -> bool {
+    let last = invocation.path.segments.last();
+    last.is_some_and(|last| last.ident == "try_join")
+}
+
+/// A `try_join!`, perhaps in parentheses.
+pub(super) fn try_join(node: &Expr) -> Option<&Macro> {
     match node {
-        Expr::Macro(invocation) => {
-            let last = invocation.mac.path.segments.last()?;
-            (last.ident == "try_join").then_some(invocation)
-        }
+        Expr::Macro(invocation) => is_try_join(&invocation.mac).then_some(&invocation.mac),
         Expr::Paren(paren) => try_join(&paren.expr),
         Expr::Group(group) => try_join(&group.expr),
         _ => None,

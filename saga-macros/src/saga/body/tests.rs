@@ -351,6 +351,20 @@ fn members_of_a_group_run_at_the_same_time() {
             "for x in y { (try_join!(a(cx), b(cx)))?; } Ok(())",
             "loop({a b})",
         ),
+        ("try_join!(a(cx), b(cx))", "{a b}"),
+        ("return try_join!(a(cx), b(cx));", "{a b} return"),
+        (
+            "if x { try_join!(a(cx), b(cx)).map(f) } else { Ok(()) }",
+            "[{a b} | ]",
+        ),
+        (
+            "try_join!(a(cx), b(cx)).map_err(Failed::Both)?; Ok(())",
+            "{a b}",
+        ),
+        (
+            "try_join!(a(cx), b(cx)).map_err(f(check()?))?; Ok(())",
+            "{a b} ?",
+        ),
     ]);
 }
 

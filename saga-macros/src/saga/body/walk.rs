@@ -5,11 +5,14 @@ use std::mem;
 use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Block, Expr, Ident, Item, Local, Macro, Pat, Stmt};
 
+use super::group::is_try_join;
 use super::jump::Target;
+use super::refusal::is_awaited;
 use super::{first_token, text};
 use crate::errors::Errors;
 use crate::runtime_path::RuntimePath;
 use crate::saga::model::{Flow, Place, Refusal, Site, Way};
+use crate::saga::site::{self, First};
 
 /// Rewrites a body, and collects what it calls and in which order.
 pub(super) struct Walk<'e> {
@@ -73,6 +76,13 @@ impl<'e> Walk<'e> {
         }
         match last {
             Stmt::Expr(value, None) => self.expr(value, gives),
+            Stmt::Macro(invocation)
+                if invocation.semi_token.is_none()
+                    && gives == Gives::Result
+                    && is_try_join(&invocation.mac) =>
+            {
+                *last = Stmt::Expr(self.group_that(&invocation.mac, First::IsTheResult), None);
+            }
             Stmt::Macro(invocation) if invocation.semi_token.is_none() => {
                 self.invocation(&mut invocation.mac, gives);
             }
@@ -92,6 +102,9 @@ impl<'e> Walk<'e> {
             Expr::Loop(_) | Expr::While(_) | Expr::ForLoop(_) => self.looping(node, gives),
             Expr::Paren(paren) => self.expr(&mut paren.expr, gives),
             Expr::Group(group) => self.expr(&mut group.expr, gives),
+            Expr::Macro(invocation) if gives == Gives::Result && is_try_join(&invocation.mac) => {
+                *node = self.group_that(&invocation.mac, First::IsTheResult);
+            }
             Expr::Macro(invocation) => self.invocation(&mut invocation.mac, gives),
             Expr::Return(returned) => {
                 if let Some(value) = &mut returned.expr {
@@ -125,7 +138,11 @@ impl<'e> Walk<'e> {
 
     /// An expression that is the result of the saga, and that no other expression gives on.
     fn result(&mut self, node: &mut Expr) {
+        let is_call = is_awaited(node);
         if self.ends(node) {
+            if let Some(site) = self.sites.last().filter(|_| is_call) {
+                *node = site::alone(site, node);
+            }
             return;
         }
         match node {

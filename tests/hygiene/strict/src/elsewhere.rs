@@ -49,6 +49,20 @@ saga!(
 );
 
 saga!(
+    /// Says which lints do not hold in its body.
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "what is left out does not matter"
+    )]
+    pub async fn cut(cx: Context<'_, Shop>, count: u64) -> Result<String, Refused> {
+        let few = count as u8;
+        steps::reserve(cx, "chairs", few.into()).await
+    }
+);
+
+saga!(
     /// Is written down as it says itself.
     #[derive(Debug)]
     #[serde(rename_all = "SCREAMING-KEBAB-CASE")]

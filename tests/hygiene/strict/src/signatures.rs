@@ -42,6 +42,19 @@ pub async fn owns(_cx: Context<'_, Shop>, name: String, _shared: Arc<u64>) -> Sh
     Ok(name)
 }
 
+/// Is undone by a function for many types.
+///
+/// # Errors
+/// Never.
+#[step(compensate = forget::<String>)]
+pub async fn remembers(_cx: Context<'_, Shop>, name: &str) -> ShopResult<String> {
+    Ok(name.to_owned())
+}
+
+async fn forget<T: Sync>(_cx: Context<'_, Shop>, _done: &T) -> ShopResult<()> {
+    Ok(())
+}
+
 /// Is left out.
 #[cfg(any())]
 #[step(pivot)]

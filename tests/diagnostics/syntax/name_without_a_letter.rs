@@ -1,0 +1,16 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+saga!(
+    async fn _2_orders(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, ShopError> {
+        create_order(cx, &request).await?;
+        create_order(cx, &request).await
+    }
+);
+
+fn main() {}
