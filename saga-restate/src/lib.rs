@@ -90,13 +90,7 @@ pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
 pub use engine::{Ended, LetGo};
 pub use report::{Report, Undone, UndoneStep};
 
-/// The examples of the README, those of the runtime among them: compiled and run with the others, here, where all crates are
-/// known.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
-/// The examples of the guide for operators.
+/// The examples of the guide for operators: compiled here, where all crates are known.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/operating.md")]
 struct Operating;
