@@ -101,7 +101,8 @@ pub trait Journal: Send + Sync + 'static {
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;
 
     /// Removes sagas that became final before `before`, and says how many. Sagas that are open or stuck stay, whatever
-    /// their age.
+    /// their age. A journal may do this piece by piece, so that running sagas do not have to wait for all of it; if it fails
+    /// or is dropped in the middle, what was removed is removed.
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError>;
 
     /// The longest time that a worker's lease may run; `None` if any.

@@ -1,6 +1,9 @@
 //! The journal in a file.
 
 mod file;
+mod many;
+mod older;
+mod people;
 
 use saga_runtime::journal::Sqlite;
 use saga_runtime::journal_suite;

@@ -129,7 +129,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 
     /// Removes sagas that ended before this time, and says how many. Sagas that are open or stuck stay.
     ///
-    /// The ids of removed sagas are forgotten: starting one again runs it again.
+    /// The ids of removed sagas are forgotten: starting one again runs it again. Running sagas do not wait for the removal
+    /// of many others. If this is dropped or fails, what was removed by then is removed.
     ///
     /// # Errors
     /// If the journal can't be reached.

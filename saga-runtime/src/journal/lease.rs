@@ -1,6 +1,5 @@
 //! The leases of a journal that lives in one process: who may hold sagas, and until when.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,9 +7,10 @@ use tokio::time::Instant;
 use super::Lease;
 use super::record::Worker;
 
-/// Until when each worker's claims are valid, by the clock of this process.
+/// Until when each worker's claims are valid, by the clock of this process. There are few workers in a process, and each
+/// start of a saga renews a lease.
 #[derive(Debug, Default)]
-pub(super) struct Leases(HashMap<Worker, Instant>);
+pub(super) struct Leases(Vec<(Worker, Instant)>);
 
 impl Leases {
     /// Extends the claims of a worker.
@@ -20,11 +20,22 @@ impl Leases {
         let end = now
             .checked_add(lease.duration)
             .unwrap_or_else(|| now + Duration::from_hours(24 * 365));
-        self.0.insert(lease.worker.clone(), end);
+        let known = self
+            .0
+            .iter_mut()
+            .find(|(worker, _)| *worker == lease.worker);
+        if let Some((_, valid_until)) = known {
+            *valid_until = end;
+        } else {
+            // Those whose lease has run out may come back, but need not.
+            self.0.retain(|(_, valid_until)| *valid_until > now);
+            self.0.push((lease.worker.clone(), end));
+        }
     }
 
     /// Whether what `worker` holds is still its own.
     pub(super) fn is_valid(&self, worker: &Worker) -> bool {
-        self.0.get(worker).is_some_and(|end| *end > Instant::now())
+        let known = self.0.iter().find(|(known, _)| known == worker);
+        known.is_some_and(|(_, valid_until)| *valid_until > Instant::now())
     }
 }

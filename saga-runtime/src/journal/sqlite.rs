@@ -1,7 +1,7 @@
 //! A journal in one file, for one process at a time.
 //!
 //! One thread writes, and commits everything that waits for it together: the more sagas there are, the fewer times the
-//! disk is waited for. Another thread reads, so that operators' questions hold nobody up. SQL is called directly and not
+//! disk is waited for. Another thread reads, and one more makes lists, so that operators' questions hold nobody up. SQL is called directly and not
 //! through a pool: hundreds of rows go into one transaction, and each would otherwise travel between threads by itself.
 
 mod awake;
@@ -18,11 +18,12 @@ mod store;
 mod writer;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 
 use super::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
@@ -50,7 +51,9 @@ struct Shared {
     /// Dropped first: the lock is let go of when everything is written.
     writer: Option<Writer>,
     reader: Reader,
-    path: String,
+    /// Reads lists, which may take a while, once somebody wants one.
+    lister: OnceCell<Reader>,
+    path: PathBuf,
 }
 
 impl fmt::Debug for Sqlite {
@@ -81,15 +84,8 @@ impl Sqlite {
     }
 
     async fn open_limited(path: &Path, pages: Option<u32>) -> Result<Self, JournalError> {
-        let path = path.to_owned();
-        let name = path.display().to_string();
-        let writer = Writer::open(path.clone(), pages).await?;
-        let reader = Reader::open(path).await?;
-        Ok(Self(Arc::new(Shared {
-            writer: Some(writer),
-            reader,
-            path: name,
-        })))
+        let writer = Writer::open(path.to_owned(), pages).await?;
+        Self::with(Some(writer), path).await
     }
 
     /// Opens the journal in this file to be looked at, also while another process uses it. Whatever would write is
@@ -98,13 +94,17 @@ impl Sqlite {
     /// # Errors
     /// Like [`open`](Self::open), but never [`JournalError::InUse`].
     pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        let path = path.as_ref().to_owned();
-        let name = path.display().to_string();
-        let reader = Reader::open(path).await?;
+        Self::with(None, path.as_ref()).await
+    }
+
+    async fn with(writer: Option<Writer>, path: &Path) -> Result<Self, JournalError> {
+        let path = path.to_owned();
+        let reader = Reader::open(path.clone()).await?;
         Ok(Self(Arc::new(Shared {
-            writer: None,
+            writer,
             reader,
-            path: name,
+            lister: OnceCell::new(),
+            path,
         })))
     }
 
@@ -119,7 +119,10 @@ impl Sqlite {
             .writer
             .as_ref()
             .ok_or_else(|| JournalError::Unsuitable {
-                message: format!("the journal {} was opened to be read only", self.0.path),
+                message: format!(
+                    "the journal {} was opened to be read only",
+                    self.0.path.display()
+                ),
             })
     }
 
@@ -218,10 +221,25 @@ impl Journal for Sqlite {
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         let filter = filter.clone();
-        self.0.reader.read(move |rows| rows.list(&filter)).await
+        let open = || Reader::open(self.0.path.clone());
+        let lister = self.0.lister.get_or_try_init(open).await?;
+        lister.read(move |rows| rows.list(&filter)).await
     }
 
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
-        self.write(|reply| Op::Purge { before, reply }).await
+        let (mut after, mut count) = (0, 0);
+        loop {
+            let purge = |reply| Op::Purge {
+                before,
+                after,
+                reply,
+            };
+            let purged = self.write(purge).await?;
+            count += purged.count;
+            match purged.through {
+                Some(through) => after = through,
+                None => return Ok(count),
+            }
+        }
     }
 }

@@ -17,8 +17,8 @@ pub(crate) const RANDOM_SAGAS: u32 = 2000;
 /// How many are tried until one that fails is small.
 pub(crate) const SMALLER_SAGAS: u32 = 20_000;
 
-/// From which attempt of a step on they have the same number.
-pub(crate) const COUNTED_ATTEMPTS: u32 = u32::MAX;
+/// From which attempt of a step on they have the same number, if they have.
+pub(crate) const COUNTED_ATTEMPTS: Option<u32> = None;
 
 /// Whether a cancellation takes its time until the engine has heard of it.
 pub(crate) const HEARS_LATER: bool = false;

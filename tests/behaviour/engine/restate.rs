@@ -59,7 +59,7 @@ pub(crate) const RANDOM_SAGAS: u32 = 30;
 pub(crate) const SMALLER_SAGAS: u32 = 100;
 
 /// From which attempt of a step on they have the same number: from then on Restate repeats its entry.
-pub(crate) const COUNTED_ATTEMPTS: u32 = 11;
+pub(crate) const COUNTED_ATTEMPTS: Option<u32> = Some(11);
 
 /// Whether a cancellation takes its time until the engine has heard of it.
 pub(crate) const HEARS_LATER: bool = true;

@@ -7,16 +7,16 @@ use rusqlite::Connection;
 use saga_runtime::Kind;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
-    AppendError, Claim, ClaimedOne, Event, Filter, Journal, JournalError, Lease, NewSaga, Sqlite,
-    Started, State, StepCall, Worker,
+    AppendError, Claim, Event, Journal, JournalError, Lease, NewSaga, Sqlite, Started, StepCall,
+    Worker,
 };
 use tempfile::TempDir;
 
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     TempDir::new().expect("a folder for the test")
 }
 
-fn lease() -> Lease {
+pub(super) fn lease() -> Lease {
     lease_of("a")
 }
 
@@ -37,7 +37,7 @@ fn saga(id: &str, input: &str) -> NewSaga {
     }
 }
 
-fn done(output: String) -> Vec<Event> {
+pub(super) fn done(output: String) -> Vec<Event> {
     let step = StepCall {
         name: "charge".into(),
         occurrence: 0,
@@ -50,7 +50,7 @@ fn done(output: String) -> Vec<Event> {
     }]
 }
 
-async fn started(journal: &Sqlite, id: &str) -> Claim {
+pub(super) async fn started(journal: &Sqlite, id: &str) -> Claim {
     match journal.start(saga(id, "{}"), Some(&lease())).await {
         Ok(Started::New(Some(claim))) => claim,
         other => panic!("{other:?}"),
@@ -309,111 +309,4 @@ async fn one_that_can_not_be_written_harms_no_other() {
     let appended = futures_util::future::join_all(appends).await;
     let failed: Vec<_> = (0..8).filter(|index| appended[*index].is_err()).collect();
     assert_eq!(failed, [3]);
-}
-
-#[tokio::test]
-async fn people_can_read_it() {
-    let folder = folder();
-    let path = folder.path().join("sagas.db");
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
-    let claim = started(&journal, "order-1").await;
-    let appended = journal
-        .append(&claim, 1, done("{\"id\":3}".to_owned()))
-        .await;
-    appended.expect("the claim holds");
-    let connection = Connection::open(&path).expect("it is a database");
-    let seen: (String, String) = connection
-        .query_row(
-            "SELECT id, last FROM saga_states WHERE id = 'order-1'",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .expect("the view is there");
-    assert_eq!(seen, ("order-1".to_owned(), "step_done".to_owned()));
-    let id: i64 = connection
-        .query_row("SELECT payload ->> 'id' FROM entries", [], |row| row.get(0))
-        .expect("payloads are JSON");
-    assert_eq!(id, 3);
-    let listed = journal.list(&Filter::default().state(State::Running)).await;
-    assert_eq!(listed.expect("the journal works").sagas.len(), 1);
-}
-
-#[tokio::test]
-async fn a_journal_of_an_older_version_is_brought_up_to_date_and_nothing_is_lost() {
-    const FIRST: &str = include_str!(
-        "../../../saga-runtime/src/journal/sqlite/migrations/0001_sagas_and_entries.sql"
-    );
-    let folder = folder();
-    let path = folder.path().join("sagas.db");
-    let connection = Connection::open(&path).expect("a new database");
-    let written = connection.execute_batch(&format!(
-        "{FIRST}
-         INSERT INTO sagas (id, name, version, fingerprint, input, started_at, epoch) VALUES ('old', 'order', 1, 17, '{{}}', 5, 1);
-         INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, payload)
-         VALUES (1, 1, 6, 'step_done', 'charge', 0, 'compensatable', 1, '7');
-         PRAGMA application_id = {}; PRAGMA user_version = 1;",
-        0x7361_6761,
-    ));
-    written.expect("it is valid");
-    drop(connection);
-
-    let journal = Sqlite::open(&path).await.expect("it can be migrated");
-    let claimed = journal.claim(&lease(), &["order"], 10).await;
-    let claimed = claimed.expect("it can be claimed");
-    assert_eq!(claimed.len(), 1);
-    assert_eq!(claimed[0].claim.id.as_str(), "old");
-    assert_eq!(claimed[0].next, 2, "its entry is still there");
-}
-
-#[tokio::test]
-async fn of_an_older_journal_exactly_what_is_open_goes_on() {
-    const OLD: [&str; 2] = [
-        include_str!(
-            "../../../saga-runtime/src/journal/sqlite/migrations/0001_sagas_and_entries.sql"
-        ),
-        include_str!("../../../saga-runtime/src/journal/sqlite/migrations/0002_sleeping_sagas.sql"),
-    ];
-    let folder = folder();
-    let path = folder.path().join("sagas.db");
-    let connection = Connection::open(&path).expect("a new database");
-    let written = connection.execute_batch(&format!(
-        "{}
-         INSERT INTO sagas (id, name, version, fingerprint, input, started_at, epoch, worker, closed, wake_at) VALUES
-             ('open', 'order', 1, 17, '{{}}', 5, 1, 'gone', NULL, NULL),
-             ('ended', 'order', 1, 17, '{{}}', 5, 1, NULL, 'completed', NULL),
-             ('ended a moment ago', 'order', 1, 17, '{{}}', 5, 1, 'gone', NULL, NULL),
-             ('stuck', 'order', 1, 17, '{{}}', 5, 1, NULL, 'stuck', NULL),
-             ('asleep', 'order', 1, 17, '{{}}', 5, 1, NULL, NULL, {});
-         INSERT INTO entries (saga, seq, at, event, code, message, payload) VALUES
-             (2, 1, 6, 'completed', NULL, NULL, '7'),
-             (3, 1, 6, 'completed', NULL, NULL, '7'),
-             (4, 1, 6, 'stuck', 'panicked', 'panicked', NULL);
-         PRAGMA application_id = {}; PRAGMA user_version = 2;",
-        OLD.concat(),
-        i64::MAX,
-        0x7361_6761,
-    ));
-    written.expect("it is valid");
-    drop(connection);
-
-    let journal = Sqlite::open(&path).await.expect("it can be migrated");
-    let claimed = journal.claim(&lease(), &["order"], 10).await;
-    let claimed = claimed.expect("they can be claimed");
-    let ids: Vec<_> = claimed.iter().map(|one| one.claim.id.as_str()).collect();
-    assert_eq!(ids, ["open"]);
-    for (state, ids) in [
-        (State::Running, vec!["open"]),
-        (State::Waiting, vec!["asleep"]),
-        (State::Stuck, vec!["stuck"]),
-        (State::Completed, vec!["ended a moment ago", "ended"]),
-    ] {
-        let listed = journal.list(&Filter::default().state(state)).await;
-        let listed = listed.expect("the journal works").sagas;
-        let listed: Vec<_> = listed.iter().map(|one| one.saga.id.as_str()).collect();
-        assert_eq!(listed, ids, "{state}");
-    }
-    let claimed = journal
-        .claim_one(&lease(), &SagaId::new("asleep").expect("a valid id"))
-        .await;
-    assert!(matches!(claimed, Ok(ClaimedOne::Claimed(_))), "{claimed:?}");
 }

@@ -1,7 +1,8 @@
 //! Which sagas are awake: they have not ended, are not stuck, and do not sleep.
 //!
 //! Most sagas end soon. So the table of those that are awake is brought up to date for many at a time, and a saga that ends
-//! before is never in there. In between this is known in memory; after a crash it is told by the sagas themselves.
+//! before is never in there. In between this is known in memory; after a crash it is told by the sagas themselves. With it
+//! goes which sagas are compensated.
 
 use std::collections::HashSet;
 
@@ -24,6 +25,8 @@ pub(super) struct Awake {
     fresh: HashSet<i64, ByNumber>,
     /// Those in the table that are not awake any more.
     gone: HashSet<i64, ByNumber>,
+    /// Those that are compensated, which their rows do not say yet.
+    compensated: Vec<i64>,
 }
 
 impl Awake {
@@ -35,16 +38,18 @@ impl Awake {
             [],
         )?;
         let mut over = connection.prepare(&format!(
-            "SELECT number, last = 'stuck' AND wake_at IS NULL \
+            "SELECT number, iif(wake_at IS NULL, last, '') \
              FROM (SELECT s.number, s.wake_at, {LAST} AS last FROM awake_sagas JOIN sagas s USING (number)) \
              WHERE wake_at IS NOT NULL OR last IN ('completed', 'compensated', 'stuck')"
         ))?;
         let over = over.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for over in over.collect::<rusqlite::Result<Vec<(i64, bool)>>>()? {
-            let (number, is_stuck) = over;
+        for over in over.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
+            let (number, last) = over;
             delete(connection, number)?;
-            if is_stuck {
-                mark_stuck(connection, number)?;
+            match last.as_str() {
+                "stuck" => mark_stuck(connection, number)?,
+                "compensated" => mark_compensated(connection, number)?,
+                _ => {}
             }
         }
         connection.execute(
@@ -58,6 +63,7 @@ impl Awake {
             through: last,
             fresh: HashSet::default(),
             gone: HashSet::default(),
+            compensated: Vec::new(),
         })
     }
 
@@ -83,6 +89,11 @@ impl Awake {
         if !self.fresh.remove(&number) {
             self.gone.insert(number);
         }
+    }
+
+    /// A saga is compensated.
+    pub(super) fn compensated(&mut self, number: i64) {
+        self.compensated.push(number);
     }
 
     /// How many sagas have started since the table was brought up to date, or are not awake any more, whichever is more.
@@ -112,6 +123,9 @@ impl Awake {
         for number in &self.gone {
             delete(connection, *number)?;
         }
+        for number in &self.compensated {
+            mark_compensated(connection, *number)?;
+        }
         connection
             .prepare_cached("UPDATE listed SET through = ?")?
             .execute([self.last])
@@ -123,6 +137,7 @@ impl Awake {
         self.through = through;
         self.fresh.clear();
         self.gone.clear();
+        self.compensated.clear();
     }
 }
 
@@ -145,6 +160,14 @@ fn delete(connection: &Connection, number: i64) -> rusqlite::Result<()> {
 pub(super) fn mark_stuck(connection: &Connection, number: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE sagas SET closed = 'stuck', worker = NULL WHERE number = ?")?
+        .execute([number])
+        .map(drop)
+}
+
+/// Lets the row of a saga that is compensated say so.
+fn mark_compensated(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE sagas SET closed = 'compensated' WHERE number = ?")?
         .execute([number])
         .map(drop)
 }

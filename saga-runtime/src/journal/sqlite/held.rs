@@ -89,6 +89,8 @@ pub(super) enum Change {
     Woken(i64),
     /// The saga has ended, is stuck, or sleeps.
     Over(i64),
+    /// The saga is compensated.
+    Compensated(i64),
     /// The table of those that are awake is up to date, up to this number.
     Listed(i64),
 }
@@ -228,6 +230,7 @@ impl AllHeld {
                 self.progress = None;
             }
             Change::Over(number) => self.awake.over(number),
+            Change::Compensated(number) => self.awake.compensated(number),
             Change::Listed(through) => self.awake.listed(through),
         }
     }

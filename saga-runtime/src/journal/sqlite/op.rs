@@ -6,7 +6,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use super::claims::{TakenOne, TakenOver};
-use super::store::{Appended, Done, Failure, Store};
+use super::store::{Appended, Done, Failure, Purged, Store};
 use crate::id::SagaId;
 use crate::journal::{AppendError, Claim, JournalError, Lease, NewSaga, Rest, Row, Started};
 
@@ -116,7 +116,9 @@ pub(super) enum Op {
     },
     Purge {
         before: SystemTime,
-        reply: Reply<u64>,
+        /// The last saga that was looked at.
+        after: i64,
+        reply: Reply<Purged>,
     },
 }
 
@@ -133,7 +135,7 @@ pub(super) enum Outcome {
     Renew(Vec<SagaId>),
     Release,
     RequestCancel(bool),
-    Purge(u64),
+    Purge(Purged),
 }
 
 impl Op {
@@ -185,7 +187,7 @@ impl Op {
             Self::RequestCancel { id, reason, .. } => {
                 Outcome::RequestCancel(store.request_cancel(id, reason)?)
             }
-            Self::Purge { before, .. } => Outcome::Purge(store.purge(*before)?),
+            Self::Purge { before, after, .. } => Outcome::Purge(store.purge(*before, *after)?),
         }))
     }
 
@@ -217,7 +219,7 @@ impl Op {
             (Self::RequestCancel { reply, .. }, Outcome::RequestCancel(is_noted)) => {
                 reply.tell(Ok(is_noted));
             }
-            (Self::Purge { reply, .. }, Outcome::Purge(count)) => reply.tell(Ok(count)),
+            (Self::Purge { reply, .. }, Outcome::Purge(purged)) => reply.tell(Ok(purged)),
             // An operation is answered with its own outcome; another one would be none.
             (op, _) => op.refuse(|| JournalError::Closed),
         }

@@ -1,6 +1,7 @@
 //! Rows as records and entries.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::types::Value;
@@ -20,6 +21,9 @@ pub(super) fn millis(time: SystemTime) -> i64 {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     })
 }
+
+/// The place of the saga's number among the columns of [`record`].
+const NUMBER: usize = 11;
 
 /// The columns of [`record`], of a saga whose row is called `s`, but for two: when it was changed, and its state.
 const COLUMNS: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
@@ -147,53 +151,84 @@ impl Rows<'_> {
     }
 }
 
+/// The conditions of a list, with the values of their numbered parameters.
+#[derive(Default)]
+struct Conditions {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn also(&mut self, condition: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        let number = self.values.len();
+        // Writing to a text does not fail.
+        let _ = write!(self.sql, " AND {condition} ?{number}");
+    }
+}
+
 /// The statement for a list: one row more than asked for shows whether there is a next page.
 fn query(filter: &Filter) -> (String, Vec<Value>) {
-    let mut sql = format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE 1");
-    let mut values: Vec<Value> = Vec::new();
-    let mut also = |condition: &str, value: Value| {
-        sql.push_str(" AND ");
-        sql.push_str(condition);
-        values.push(value);
-    };
-    if let Some(state) = filter.state {
-        // What can be found without asking each saga for its last entry.
-        let among = match state {
-            State::Stuck => "s.closed = 'stuck' AND ",
-            State::Completed | State::Compensated => "",
-            State::Waiting | State::Running | State::Compensating => MAYBE_OPEN,
-        };
-        also(
-            &format!("{among}{STATE} = ?"),
-            state.name().to_owned().into(),
-        );
-    }
+    let mut conditions = Conditions::default();
     if let Some(name) = &filter.name {
-        also("s.name = ?", name.clone().into());
+        conditions.also("s.name =", name.clone());
     }
     if let Some(prefix) = &filter.id_prefix {
-        also("substr(s.id, 1, length(?)) = ?", prefix.clone().into());
-        values.push(prefix.clone().into());
+        // As a range, which can be looked up.
+        conditions.also("s.id >=", prefix.clone());
+        if let Some(end) = behind_all_with(prefix) {
+            conditions.also("s.id <", end);
+        }
     }
-    let mut also = |condition: &str, value: Value| {
-        sql.push_str(" AND ");
-        sql.push_str(condition);
-        values.push(value);
-    };
     if let Some(from) = filter.started_from {
-        also("s.started_at >= ?", millis(from).into());
+        conditions.also("s.started_at >=", millis(from));
     }
     if let Some(before) = filter.started_before {
-        also("s.started_at < ?", millis(before).into());
+        conditions.also("s.started_at <", millis(before));
     }
     if let Some(after) = filter.after {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        also("s.number < ?", after.into());
+        conditions.also("s.number <", after);
     }
     let limit = filter.limit.saturating_add(1);
-    sql.push_str(" ORDER BY s.number DESC LIMIT ?");
+    let Conditions { sql, mut values } = conditions;
     values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    let limit = values.len();
+    let among = |which: &str| {
+        format!(
+            "SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE {which}{sql} ORDER BY s.number DESC LIMIT ?{limit}"
+        )
+    };
+    // What can be found without asking each saga for its last entry.
+    let sql = match filter.state {
+        None => among("1"),
+        Some(State::Completed) => among(&format!("{STATE} = 'completed'")),
+        Some(State::Stuck) => among("s.closed = 'stuck'"),
+        // Most of their rows say so, and the last ones do not yet.
+        Some(State::Compensated) => format!(
+            "SELECT * FROM ({}) UNION ALL SELECT * FROM ({}) ORDER BY {NUMBER} DESC LIMIT ?{limit}",
+            among("s.closed = 'compensated'"),
+            among(&format!(
+                "s.closed IS NULL AND {MAYBE_OPEN}{STATE} = 'compensated'"
+            )),
+        ),
+        Some(state @ (State::Waiting | State::Running | State::Compensating)) => {
+            among(&format!("{MAYBE_OPEN}{STATE} = '{state}'"))
+        }
+    };
     (sql, values)
+}
+
+/// The first text that comes after all those that begin with this one, if there is any.
+fn behind_all_with(prefix: &str) -> Option<String> {
+    let mut begin = prefix.to_owned();
+    loop {
+        let last = begin.pop()?;
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            begin.push(next);
+            return Some(begin);
+        }
+    }
 }
 
 /// An entry as it is stored.

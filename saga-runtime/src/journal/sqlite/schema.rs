@@ -13,7 +13,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -25,6 +25,10 @@ const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "0003_awake_sagas",
         sql: include_str!("migrations/0003_awake_sagas.sql"),
+    },
+    Migration {
+        name: "0004_compensated_sagas",
+        sql: include_str!("migrations/0004_compensated_sagas.sql"),
     },
 ];
 

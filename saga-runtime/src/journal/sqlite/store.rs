@@ -44,6 +44,17 @@ pub(super) enum Appended {
     Already,
 }
 
+/// How many sagas are looked at before others have their turn.
+const PIECE: i64 = 512;
+
+/// What a piece of a purge has done.
+#[derive(Debug, Default)]
+pub(super) struct Purged {
+    pub(super) count: u64,
+    /// The last saga that was looked at; empty if there was none.
+    pub(super) through: Option<i64>,
+}
+
 /// How an operation went that may have to wait until a transaction is committed that has written to the same saga.
 pub(super) enum Done<T> {
     Now(T),
@@ -163,6 +174,9 @@ impl<'c> Store<'c> {
             Some(state) => {
                 if state == State::Stuck {
                     mark_stuck(self.connection, number)?;
+                }
+                if state == State::Compensated {
+                    self.held.stage(Change::Compensated(number));
                 }
                 self.held.stage(Change::LetGo(slot));
                 self.held.stage(Change::Over(number));
@@ -290,23 +304,38 @@ impl<'c> Store<'c> {
         Ok(())
     }
 
-    pub(super) fn purge(&mut self, before: SystemTime) -> rusqlite::Result<u64> {
-        // So that none of those that are removed is in there.
-        self.list_awake()?;
-        let mut purged = self.connection.prepare(
-            "DELETE FROM sagas WHERE number IN (SELECT s.number FROM sagas s \
-             JOIN entries e ON e.saga = s.number AND e.seq = (SELECT max(seq) FROM entries WHERE saga = s.number) \
-             WHERE s.started_at < ?1 AND e.at < ?1 AND e.event IN ('completed', 'compensated')) RETURNING number",
+    /// Removes what has ended among the next sagas after this number: some at a time, so that others are not held up.
+    pub(super) fn purge(&mut self, before: SystemTime, after: i64) -> rusqlite::Result<Purged> {
+        let mut piece = self.connection.prepare_cached(
+            "SELECT max(number) FROM (SELECT number FROM sagas WHERE number > ? ORDER BY number LIMIT ?)",
         )?;
-        let purged = purged.query_map([millis(before)], |row| row.get(0))?;
-        let purged = purged.collect::<rusqlite::Result<Vec<i64>>>()?;
-        let mut entries = self
-            .connection
-            .prepare("DELETE FROM entries WHERE saga = ?")?;
-        for number in &purged {
+        let through: Option<i64> = piece.query_row([after, PIECE], |row| row.get(0))?;
+        let Some(through) = through else {
+            return Ok(Purged::default());
+        };
+        let mut ended = self.connection.prepare_cached(
+            "SELECT s.number FROM sagas s \
+             JOIN entries e ON e.saga = s.number AND e.seq = (SELECT max(seq) FROM entries WHERE saga = s.number) \
+             WHERE s.number > ?1 AND s.number <= ?2 AND s.started_at < ?3 AND e.at < ?3 \
+             AND e.event IN ('completed', 'compensated')",
+        )?;
+        let ended = ended.query_map([after, through, millis(before)], |row| row.get(0))?;
+        let ended = ended.collect::<rusqlite::Result<Vec<i64>>>()?;
+        if !ended.is_empty() {
+            // So that none of those that are removed is in there.
+            self.list_awake()?;
+        }
+        let of_saga = |sql: &str| self.connection.prepare_cached(sql);
+        let mut saga = of_saga("DELETE FROM sagas WHERE number = ?")?;
+        let mut entries = of_saga("DELETE FROM entries WHERE saga = ?")?;
+        for number in &ended {
+            saga.execute([number])?;
             entries.execute([number])?;
         }
-        Ok(purged.len() as u64)
+        Ok(Purged {
+            count: ended.len() as u64,
+            through: Some(through),
+        })
     }
 }
 

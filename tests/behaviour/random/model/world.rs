@@ -156,7 +156,7 @@ impl World {
             what: what.to_owned(),
             key: key.to_owned(),
             action_key: action_key.to_owned(),
-            attempt: attempt.min(engine::COUNTED_ATTEMPTS),
+            attempt: engine::COUNTED_ATTEMPTS.map_or(attempt, |most| attempt.min(most)),
         });
         let count = self.asked.iter().filter(|asked| asked.what == what).count();
         self.is_cancelled |= self.cancels_at == Some((what.to_owned(), count));

@@ -11,7 +11,7 @@ use crate::journal::sqlite::op::{Op, Outcome, Reply};
 use crate::journal::sqlite::schema;
 use crate::journal::sqlite::store::Store;
 use crate::journal::{
-    Claim, ClaimedOne, Event, Lease, NewSaga, Reason, Rest, Row, Started, Worker,
+    Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Reason, Rest, Row, Started, State, Worker,
 };
 
 /// What a saga does, as far as claims go.
@@ -21,7 +21,14 @@ enum Doing {
     Runs(Claim, u64),
     Sleeps,
     IsStuck,
+    IsCompensated,
     HasEnded,
+}
+
+impl Doing {
+    fn is_final(&self) -> bool {
+        matches!(self, Self::IsCompensated | Self::HasEnded)
+    }
 }
 
 /// Processes on one file, one after the other, and what their sagas are thought to do.
@@ -133,7 +140,9 @@ impl<'c> Model<'c> {
                 };
                 *doing = Doing::Runs(claim, next + 1);
             }
-            (ClaimedOne::Held(_), Doing::Runs(..)) | (ClaimedOne::Final(_), Doing::HasEnded) => {}
+            (ClaimedOne::Held(_), Doing::Runs(..))
+            | (ClaimedOne::Final(State::Compensated), Doing::IsCompensated)
+            | (ClaimedOne::Final(State::Completed), Doing::HasEnded) => {}
             (claimed, doing) => panic!("{saga} {doing:?}: {claimed:?}"),
         }
     }
@@ -141,7 +150,7 @@ impl<'c> Model<'c> {
     fn cancel(&mut self, saga: u64) {
         let noted = self.transaction(|store| store.request_cancel(&id(saga), "changed my mind"));
         let doing = self.sagas.get_mut(&saga).expect("it is there");
-        assert_eq!(noted.expect("it can be noted"), *doing != Doing::HasEnded);
+        assert_eq!(noted.expect("it can be noted"), !doing.is_final());
         if *doing == Doing::Sleeps {
             *doing = Doing::Waits;
         }
@@ -170,11 +179,38 @@ impl<'c> Model<'c> {
 
     fn purge(&mut self) {
         let later = SystemTime::now() + Duration::from_hours(1);
-        let purged = self.transaction(|store| store.purge(later));
+        let (mut after, mut count) = (0, 0);
+        loop {
+            let purged = self.transaction(|store| store.purge(later, after));
+            let purged = purged.expect("they are removed");
+            count += purged.count;
+            match purged.through {
+                Some(through) => after = through,
+                None => break,
+            }
+        }
         let before = self.sagas.len();
-        self.sagas.retain(|_, doing| *doing != Doing::HasEnded);
+        self.sagas.retain(|_, doing| !doing.is_final());
         let gone = before - self.sagas.len();
-        assert_eq!(purged.expect("they are removed"), gone as u64);
+        assert_eq!(count, gone as u64);
+    }
+
+    /// Looks for those that are compensated, two at a time.
+    fn find_compensated(&self) {
+        let mut filter = Filter::default().state(State::Compensated).limit(2);
+        let mut found = Vec::new();
+        loop {
+            let page = self.store.rows().list(&filter).expect("it can be read");
+            found.extend(page.sagas.into_iter().map(|one| one.saga.id));
+            match page.next {
+                Some(next) => filter = filter.after(next),
+                None => break,
+            }
+        }
+        let compensated = self.sagas.iter().rev();
+        let compensated = compensated.filter(|(_, doing)| **doing == Doing::IsCompensated);
+        let compensated: Vec<_> = compensated.map(|(saga, _)| id(*saga)).collect();
+        assert_eq!(found, compensated);
     }
 
     /// A transaction that is not committed.
@@ -207,7 +243,7 @@ impl<'c> Model<'c> {
     fn step(&mut self) {
         let sagas: Vec<_> = self.sagas.keys().copied().collect();
         let saga = self.random.choice(&sagas).copied();
-        match (self.random.u8(..24), saga) {
+        match (self.random.u8(..26), saga) {
             (0..8, _) | (_, None) => self.start(),
             (8..12, Some(saga)) => {
                 let output = "1".to_owned();
@@ -236,6 +272,8 @@ impl<'c> Model<'c> {
                 .expect("they are listed"),
             (21, _) => self.purge(),
             (22, _) => self.roll_back(saga),
+            (23, Some(saga)) => self.append(saga, Event::Compensated, Doing::IsCompensated),
+            (24, _) => self.find_compensated(),
             _ => self.crash(),
         }
     }
