@@ -2,9 +2,10 @@
 //! folder that goes with it.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -63,6 +64,23 @@ impl Data {
         match self {
             Self::Temporary(folder) => folder.path(),
             Self::Kept(folder) => folder,
+        }
+    }
+
+    /// A port that is free, and is free again when this is dropped.
+    ///
+    /// Somebody else could take it before the server does. So a server for a test has an address of this process, where the
+    /// system has more than one loopback address; one that is kept has the address that browsers find.
+    fn port(&self) -> std::io::Result<TcpListener> {
+        static LAST: AtomicU8 = AtomicU8::new(0);
+        let everybodys = || TcpListener::bind("127.0.0.1:0");
+        match self {
+            Self::Temporary(_) => {
+                let [.., high, low] = std::process::id().to_be_bytes();
+                let own = Ipv4Addr::new(127, high, low, LAST.fetch_add(1, Ordering::Relaxed) | 1);
+                TcpListener::bind((own, 0)).or_else(|_| everybodys())
+            }
+            Self::Kept(_) => everybodys(),
         }
     }
 
@@ -141,7 +159,7 @@ impl Server {
             return Err(ServerError::Missing { binary });
         }
         // Kept until all are known, so that they differ.
-        let ports = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
+        let ports = [(); 3].map(|()| data.port());
         let [ingress, admin, node] = ports;
         let (ingress, admin, node) = (ingress?, admin?, node?);
         let mut server = Self {

@@ -132,6 +132,15 @@ impl Control {
         self.limits()?.interruption()
     }
 
+    /// Whether somebody has cancelled the saga, in time or not.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let cancellation = self
+            .limits
+            .as_deref()
+            .and_then(|limits| limits.cancellation.as_ref());
+        cancellation.is_some_and(CancellationToken::is_cancelled)
+    }
+
     /// How long it is until the deadline, as long as it holds.
     pub(crate) fn left(&self) -> Option<Duration> {
         let deadline = self.limits()?.deadline()?;
@@ -148,7 +157,8 @@ impl Control {
 
     /// Waits for `delay`, or until the saga is interrupted.
     pub(crate) async fn wait(&self, delay: Duration) -> Option<Interruption> {
-        let wake = Instant::now() + delay;
+        let now = Instant::now();
+        let wake = now.checked_add(delay).unwrap_or(now + FOR_EVER);
         let Some(limits) = self.limits() else {
             tokio::time::sleep_until(wake).await;
             return None;

@@ -1,6 +1,7 @@
 //! Runs sagas durably: each in a task of its own, on a journal that survives the process.
 
 mod alarm;
+mod begun;
 mod builder;
 mod definition;
 mod dispatch;
@@ -16,17 +17,21 @@ mod waiters;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::runtime;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::attempt::message;
 use crate::control::Control;
 use crate::id::{InvalidSagaId, SagaId};
-use crate::journal::{Claim, Journal, Lease, NewSaga, Started};
+use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
 use crate::journaled::Policies;
 use crate::recorder::{Recorder, Tenure};
 use crate::saga::Saga;
@@ -130,11 +135,14 @@ struct Inner<S: ?Sized + Send + Sync + 'static> {
     running: Mutex<HashMap<SagaId, Running>>,
     /// Sagas that were let go of while the journal could not be told.
     abandoned: Mutex<Vec<Claim>>,
+    /// Whether the journal may have handed out sagas without this worker having heard of it.
+    has_lost_claims: AtomicBool,
     waiters: Waiters,
     replies: Replies,
     /// When the next saga that sleeps is to go on.
     alarm: Alarm,
     tasks: TaskTracker,
+    runtime: runtime::Handle,
 }
 
 /// A saga that runs in this process.
@@ -168,6 +176,64 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     fn is_shutting_down(&self) -> bool {
         self.tenure.shutdown.is_cancelled()
     }
+
+    /// Notes that the journal may have handed out sagas, if it has not answered.
+    fn heard<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
+        if answer.is_err() {
+            self.has_lost_claims.store(true, Ordering::Release);
+        }
+        answer
+    }
+
+    /// Writes down a new saga, and runs it if there is a free slot.
+    async fn start<G>(self: Arc<Self>, new: NewSaga, saga: G) -> Result<Handle<S, G>, SubmitError>
+    where
+        G: Saga<Services = S>,
+    {
+        let (id, input) = (new.id.clone(), new.input.clone());
+        // Without a free slot the saga waits in the journal, not in memory.
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+        let lease = slot.as_ref().map(|_| &self.lease);
+        let waiting = match &slot {
+            Some(_) => None,
+            None => self.replies.enter::<G>(&id),
+        };
+        let started = self.heard(self.journal.start(new, lease).await);
+        if waiting.is_some() && !matches!(started, Ok(Started::New(_))) {
+            self.replies.remove(&id);
+        }
+        match started? {
+            Started::New(claim) => {
+                let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
+                    let (reply, answer) = Reply::channel();
+                    self.spawn(Claimant::new(claim, slot), saga, Some(reply));
+                    Some(answer)
+                } else {
+                    self.work.notify_one();
+                    waiting
+                };
+                Ok(Handle::new(self, id, answer))
+            }
+            Started::Existing(record) => {
+                if record.saga.name == G::META.name && is_same(&record.saga.input, &input) {
+                    Ok(Handle::new(self, id, None))
+                } else {
+                    Err(SubmitError::Conflict {
+                        id,
+                        name: record.saga.name,
+                    })
+                }
+            }
+        }
+    }
+}
+
+/// What was handed over, as JSON. A panic of its own code is an error like any other.
+fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
+    catch_unwind(AssertUnwindSafe(|| serde_json::to_string(value))).unwrap_or_else(|panic| {
+        let message = format!("panicked: {}", message(&*panic));
+        Err(serde::ser::Error::custom(message))
+    })
 }
 
 impl<S: Send + Sync + 'static> Coordinator<S> {
@@ -221,7 +287,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             .definitions
             .get(G::META.name)
             .ok_or(Rejected::NotRegistered { name: G::META.name })?;
-        let input = serde_json::to_string(&saga).map_err(Rejected::Input)?;
+        let input = to_json(&saga).map_err(Rejected::Input)?;
         let limit = inner.policies.payload_limit;
         if input.len() > limit {
             let bytes = input.len();
@@ -237,41 +303,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             fingerprint: definition.fingerprint(),
             input,
         };
-        let input = new.input.clone();
-        // Without a free slot the saga waits in the journal, not in memory.
-        let slot = Arc::clone(&inner.slots).try_acquire_owned().ok();
-        let lease = slot.as_ref().map(|_| &inner.lease);
-        let waiting = match &slot {
-            Some(_) => None,
-            None => inner.replies.enter::<G>(&id),
-        };
-        let started = inner.journal.start(new, lease).await;
-        if waiting.is_some() && !matches!(started, Ok(Started::New(_))) {
-            inner.replies.remove(&id);
-        }
-        match started? {
-            Started::New(claim) => {
-                let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
-                    let (reply, answer) = Reply::channel();
-                    inner.spawn(Claimant::new(claim, slot), saga, Some(reply));
-                    Some(answer)
-                } else {
-                    inner.work.notify_one();
-                    waiting
-                };
-                Ok(Handle::new(Arc::clone(inner), id, answer))
-            }
-            Started::Existing(record) => {
-                if record.saga.name == G::META.name && is_same(&record.saga.input, &input) {
-                    Ok(Handle::new(Arc::clone(inner), id, None))
-                } else {
-                    Err(SubmitError::Conflict {
-                        id,
-                        name: record.saga.name,
-                    })
-                }
-            }
-        }
+        inner.begin(Arc::clone(inner).start(new, saga)).await
     }
 
     /// The handle of a saga that was started before, in this process or another.

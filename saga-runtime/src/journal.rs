@@ -86,7 +86,8 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Lets go of a saga: it can be claimed when its `rest` is over, and this claim is not counted against it. `in_doubt`
     /// says that the step after the last entry may have been requested: [`Claimed::orderly`] is `false` the next time. A
-    /// claim that is fenced is let go of already.
+    /// claim that is fenced is let go of already. A saga that somebody wants cancelled since this claim does not rest: its
+    /// holder may not have heard of that.
     async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError>;
 
     /// Notes that somebody wants the saga cancelled, which ends its [rest](Rest). Its holder learns of it by [`renew`](Self::renew), or when it is

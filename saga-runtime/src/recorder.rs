@@ -114,6 +114,16 @@ impl Inbox {
     }
 }
 
+/// What is being written.
+struct Writing {
+    /// The number of the next entry.
+    next: u64,
+    /// What was taken to be written, and is not known to be: whoever waited for that may have stopped waiting.
+    unanswered: Vec<Event>,
+    /// Why nothing can be written any more. Whoever comes later is told so as well: what was noted before is lost.
+    failed: Option<LetGo>,
+}
+
 /// The entries of one saga that is held.
 pub(crate) struct Recorder {
     journal: Arc<dyn Journal>,
@@ -122,8 +132,8 @@ pub(crate) struct Recorder {
     noted: Mutex<Noted>,
     /// An event was sent to the saga.
     delivered: Notify,
-    /// The number of the next entry. Held while entries are written, so that they stay in order.
-    next: tokio::sync::Mutex<u64>,
+    /// Held while entries are written, so that they stay in order.
+    writing: tokio::sync::Mutex<Writing>,
     in_doubt: Doubt,
 }
 
@@ -158,7 +168,11 @@ impl Recorder {
                 is_closed: false,
             }),
             delivered: Notify::new(),
-            next: tokio::sync::Mutex::new(next),
+            writing: tokio::sync::Mutex::new(Writing {
+                next,
+                unanswered: Vec::new(),
+                failed: None,
+            }),
             in_doubt: Doubt::new(in_doubt),
         }
     }
@@ -176,6 +190,11 @@ impl Recorder {
         let mut noted = self.lock();
         noted.is_closed |= event.ends_claim();
         noted.events.push(event);
+    }
+
+    /// Whether the end of the saga is noted: then nothing can follow.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().events.iter().any(Event::ends_claim)
     }
 
     /// Notes that an event was sent to the saga; `false` if the saga does not take anything here any more.
@@ -216,36 +235,54 @@ impl Recorder {
     /// Writes what was noted. Tries again while the journal can't be reached and the lease holds.
     ///
     /// # Errors
-    /// Why the saga has to be let go of. What was noted may be written or not.
+    /// Why the saga has to be let go of. What was noted may be written or not, and nothing is written any more.
+    ///
+    /// # Cancel safety
+    /// What a future that is dropped was about to write is written by the next one.
     pub(crate) async fn write(&self) -> Result<(), LetGo> {
-        let mut next = self.next.lock().await;
-        let events = mem::take(&mut self.lock().events);
-        if events.is_empty() {
+        let mut writing = self.writing.lock().await;
+        if let Some(let_go) = &writing.failed {
+            return Err(let_go.clone());
+        }
+        if !writing.unanswered.is_empty() {
+            // The same entries under the same numbers: if they are there, that is fine.
+            self.append(&mut writing).await?;
+        }
+        writing.unanswered = mem::take(&mut self.lock().events);
+        if writing.unanswered.is_empty() {
             return Ok(());
         }
-        let count = events.len() as u64;
+        self.append(&mut writing).await
+    }
+
+    /// Appends what is not known to be written.
+    async fn append(&self, writing: &mut Writing) -> Result<(), LetGo> {
         let mut waits = RETRY.backoffs();
-        loop {
-            let appended = self.journal.append(&self.claim, *next, events.clone());
-            match appended.await {
+        let let_go = loop {
+            let events = writing.unanswered.clone();
+            match self.journal.append(&self.claim, writing.next, events).await {
                 Ok(()) => {
-                    *next += count;
+                    writing.next += writing.unanswered.len() as u64;
+                    writing.unanswered.clear();
                     return Ok(());
                 }
                 Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {
-                    return Err(LetGo::Fenced);
+                    break LetGo::Fenced;
                 }
                 Err(AppendError::Journal(error)) => {
                     let is_over = self.tenure.is_over() || self.tenure.shutdown.is_cancelled();
                     if is_over || matches!(error, JournalError::Closed) {
-                        return Err(LetGo::Unreachable(error.to_string()));
+                        break LetGo::Unreachable(error.to_string());
                     }
                 }
             }
             if let Some(wait) = waits.next() {
                 tokio::time::sleep(wait).await;
             }
-        }
+        };
+        self.lock().is_closed = true;
+        writing.failed = Some(let_go.clone());
+        Err(let_go)
     }
 
     /// Whether the step after the last entry may have been requested, and its answer is not known.

@@ -79,6 +79,7 @@ macro_rules! journal_suite {
             what_has_rested_is_claimed
             what_rests_is_claimed_by_its_id
             a_wish_to_cancel_ends_a_rest
+            a_wish_to_cancel_that_nobody_has_heard_keeps_from_resting
             doubt_ends_with_the_next_entry
             a_claim_after_silence_is_not_orderly_and_counts
             an_entry_ends_the_count

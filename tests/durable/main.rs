@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod duplicates;
+mod faults;
 mod left;
 mod mended;
 mod operators;

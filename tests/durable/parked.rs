@@ -277,3 +277,38 @@ async fn two_sagas_of_one_name_are_not_started() {
         other => panic!("{other:?}"),
     }
 }
+
+/// A payload whose code panics.
+#[derive(Debug, Clone, Serialize)]
+struct Poisoned(u8);
+
+impl<'de> Deserialize<'de> for Poisoned {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u8::deserialize(deserializer)? {
+            13 => std::panic::resume_unwind(Box::new("thirteen")),
+            number => Ok(Self(number)),
+        }
+    }
+}
+
+saga!(
+    async fn swallow(cx: Context<'_, Shop>, poison: Poisoned) -> Result<u8, Refused> {
+        crate::shop::order(cx).await?;
+        Ok(poison.0)
+    }
+);
+
+#[tokio::test]
+async fn an_input_whose_code_panics() {
+    let journal = Memory::new();
+    for (saga, poison) in [("first", "1"), ("poisoned", "13"), ("last", "3")] {
+        let input = format!("{{\"poison\":{poison}}}");
+        cut_off(&journal, saga, "swallow", &input, vec![]).await;
+    }
+    let shop = Shop::default();
+    let coordinator = builder(&shop).register::<Swallow>().journal(journal);
+    let coordinator = coordinator.start().await.expect("the journal works");
+    becomes(&coordinator, "first", State::Completed).await;
+    becomes(&coordinator, "last", State::Completed).await;
+    becomes(&coordinator, "poisoned", State::Stuck).await;
+}

@@ -2,10 +2,14 @@
 
 use saga_runtime::coordinator::ExecuteError;
 use saga_runtime::journal::{
-    Entry, Event, Journal, Lease, Memory, NewSaga, Started, State, Worker,
+    Entry, Event, Journal, Lease, Memory, NewSaga, Started, State, StepCall, Worker,
 };
+use saga_runtime::{Context, Kind, saga};
 
-use crate::shop::{Answer, Sell, Shop, becomes, id, in_memory, inspected, started};
+use crate::left::{Ended, left};
+use crate::shop::{
+    Answer, Refused, Sell, Shop, becomes, builder, id, in_memory, inspected, order, started, thank,
+};
 
 /// A journal in which a saga has been cut off after these entries.
 async fn cut_off(entries: &[Entry]) -> Memory {
@@ -147,4 +151,67 @@ async fn an_attempt_that_never_answers_ends_after_the_coordinator_s_limit() {
         shop.asked(),
         ["order", "charge", "charge", "refund", "cancel"]
     );
+}
+
+saga!(
+    #[saga(deadline = "1h")]
+    async fn thank_at_once(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        order(cx).await?;
+        thank(cx).await?;
+        Ok(())
+    }
+);
+
+/// What is written down of a saga that was cut off after `order`.
+async fn after_order(name: &str, input: &str) -> Memory {
+    let saga = NewSaga {
+        id: id("order-1"),
+        name: name.to_owned(),
+        version: 1,
+        fingerprint: 0,
+        input: input.to_owned(),
+    };
+    let step = StepCall {
+        name: "order".into(),
+        occurrence: 0,
+        kind: Kind::Compensatable,
+    };
+    let done = Event::StepDone {
+        step,
+        attempts: 1,
+        output: "\"order\"".to_owned(),
+    };
+    left(saga, &[done], Ended::Killed).await
+}
+
+#[tokio::test]
+async fn a_cancel_comes_too_late_for_a_step_that_may_be_done_and_can_not_be_undone() {
+    let journal = after_order("thank_at_once", "{}").await;
+    // Whoever asked for `thank` was killed. Nobody knows if that was done.
+    let noted = journal
+        .request_cancel(&id("order-1"), "changed my mind")
+        .await;
+    assert!(noted.expect("it is in memory"));
+    let shop = Shop::default();
+    let coordinator = builder(&shop).register::<ThankAtOnce>().journal(journal);
+    let coordinator = coordinator.start().await.expect("the journal works");
+    becomes(&coordinator, "order-1", State::Completed).await;
+    assert_eq!(shop.asked(), ["thank"]);
+}
+
+#[tokio::test]
+async fn a_step_that_may_be_done_is_settled_also_after_an_operator_had_to_decide() {
+    let journal = after_order("sell", "{\"amount\":3}").await;
+    let shop = Shop::default();
+    let coordinator = builder(&shop).max_recoveries(0).journal(journal);
+    let coordinator = coordinator.start().await.expect("the journal works");
+    // It may be `charge` that kills the process, after it has charged.
+    becomes(&coordinator, "order-1", State::Stuck).await;
+    assert_eq!(shop.asked(), [""; 0]);
+    let cancelled = coordinator.cancel(&id("order-1"), "it kills us").await;
+    cancelled.expect("it is not past its pivot");
+    let retried = coordinator.retry(&id("order-1"), "undo it").await;
+    retried.expect("it is stuck");
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    assert_eq!(shop.asked(), ["charge", "refund", "cancel"]);
 }

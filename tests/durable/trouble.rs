@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use saga_runtime::SagaId;
 use saga_runtime::coordinator::{ExecuteError, StartError, SubmitError};
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     Memory, NewSaga, Page, Rest, Started, State,
 };
+use saga_runtime::{EventName, SagaId};
 use tokio::sync::Notify;
 
 use crate::shop::{Answer, Sell, Shop, becomes, builder, id};
+
+/// Nobody waits for it.
+const NEWS: EventName<String> = EventName::new("news");
 
 /// A journal behind a line that can be cut. Clones are the same journal behind the same line.
 #[derive(Clone, Default)]
@@ -233,4 +236,38 @@ async fn a_run_that_was_lost_ends_without_harm_to_the_one_after_it() {
         shop.asked(),
         ["order", "order", "charge", "refund", "cancel"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_requested_because_somebody_else_could_not_write() {
+    let journal = Troubled::default();
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&until))]);
+    let coordinator = builder(&shop).journal(journal.clone()).start().await;
+    let coordinator = coordinator.expect("the line is up");
+    let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
+    let handle = handle.expect("the line is up");
+    shop.is_asked("charge").await;
+    journal.cut();
+    // The first one tries to write for as long as the lease holds, the second one waits for that. Then `charge` is answered,
+    // and it is the second one that takes the answer to be written.
+    let senders = ["first", "second"].map(|name| {
+        let coordinator = coordinator.clone();
+        tokio::spawn(async move {
+            coordinator
+                .send(&id("order-1"), NEWS, &name.to_owned())
+                .await
+        })
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    until.notify_one();
+    for sender in senders {
+        let sent = sender.await.expect("no panic");
+        assert!(sent.is_err(), "{sent:?}");
+    }
+    match handle.wait().await {
+        Err(ExecuteError::InProgress { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.asked(), ["order", "charge"]);
 }

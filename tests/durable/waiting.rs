@@ -1,5 +1,6 @@
 //! Sagas that sleep or wait for an event: they survive restarts, cost no task meanwhile, and can be cancelled at any time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_runtime::coordinator::{Builder, ExecuteError, OperatorError};
@@ -9,8 +10,10 @@ use saga_runtime::{
 };
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use crate::shop::{Refused, Shop, becomes, charge, id, inspected, order, thank};
+use crate::shop::{Answer, Refused, Shop, becomes, charge, id, inspected, order, thank};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Approval {
@@ -480,5 +483,87 @@ async fn thousands_sleep_without_a_task() {
 async fn rests_quietly(coordinator: &Coordinator<Shop>, saga: &str) {
     while inspected(coordinator, saga).await.record.state != State::Waiting {
         tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saga_that_another_worker_has_cancelled_does_not_begin_to_wait() {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default().answers("order", [Answer::Waits(Arc::clone(&until))]);
+    let journal = Memory::new();
+    let first = started(&shop, journal.clone()).await;
+    drop(first.submit("a", Asking {}).await.expect("it is new"));
+    shop.is_asked("order").await;
+    // The one who runs it hears of that when it renews its lease: long after `order` is answered.
+    let second = started(&shop, journal).await;
+    let cancelled = second.cancel(&id("a"), "changed my mind").await;
+    cancelled.expect("it is not past a pivot");
+    until.notify_one();
+    becomes(&first, "a", State::Compensated).await;
+    assert_eq!(shop.asked(), ["order", "cancel"]);
+}
+
+saga!(
+    #[derive(Clone)]
+    async fn napping_for_ever(cx: Context<'_, Shop>, patient: bool) -> Result<(), Refused> {
+        order(cx).await?;
+        if patient {
+            sleep(cx, Duration::MAX).await;
+        } else {
+            event_within(cx, CONFIRMED, Duration::MAX).await;
+        }
+        Ok(())
+    }
+);
+
+#[tokio::test]
+async fn a_wait_may_be_longer_than_any_clock_runs() {
+    for patience in [Duration::ZERO, Duration::MAX] {
+        for patient in [false, true] {
+            let shop = Shop::default();
+            let coordinator = builder(&shop)
+                .patience(patience)
+                .lease(Duration::MAX)
+                .attempt_timeout(Duration::MAX)
+                .register::<NappingForEver>()
+                .journal(Memory::new())
+                .start()
+                .await
+                .expect("the journal works");
+            let submitted = coordinator.submit("a", NappingForEver { patient }).await;
+            let handle = submitted.expect("it is new");
+            let waits = async {
+                while !waits(&coordinator, "a")
+                    .await
+                    .iter()
+                    .any(|one| one.ends_with("begun"))
+                {
+                    tokio::task::yield_now().await;
+                }
+            };
+            waits.await;
+            let cancelled = handle.cancel("nobody lives so long").await;
+            cancelled.expect("it waits");
+            match handle.wait().await {
+                Err(ExecuteError::Failed(error)) => assert!(error.is_compensated(), "{error}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_in_process_may_be_longer_than_any_clock_runs() {
+    for patient in [false, true] {
+        let shop = Shop::default();
+        let cancellation = CancellationToken::new();
+        let napping = InProcess::new(&shop).cancelled_by(cancellation.clone());
+        let cancelling = async {
+            tokio::time::sleep(Duration::from_hours(24 * 365)).await;
+            cancellation.cancel();
+        };
+        let (napped, ()) = tokio::join!(napping.execute(NappingForEver { patient }), cancelling);
+        let error = napped.expect_err("it is cancelled");
+        assert!(matches!(error.cause(), Cause::Cancelled), "{error}");
     }
 }

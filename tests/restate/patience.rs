@@ -9,7 +9,7 @@ use saga_runtime::{Context, saga, step};
 use crate::desk::{Desk, reserve};
 use crate::service::Service;
 
-#[step(compensate = (), timeout = "20s")]
+#[step(compensate = (), timeout = "1m")]
 async fn ponder(cx: Context<'_, Desk>) -> Result<String, String> {
     let pondered = cx.ask("ponder").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -36,7 +36,7 @@ async fn an_attempt_that_takes_longer_than_the_server_waits_is_not_cut_off() {
     registered.expect("it is an endpoint");
     let client = Client::connect(&server.ingress()).expect("an address");
     let pondering = client.execute("1", &Pondering {});
-    let pondered = tokio::time::timeout(Duration::from_secs(20), pondering).await;
+    let pondered = tokio::time::timeout(Duration::from_mins(2), pondering).await;
     let pondered = pondered.unwrap_or_else(|_| panic!("it is cut off: {:?}", desk.asked()));
     assert_eq!(pondered.expect("it is well"), "ponder");
     assert_eq!(desk.asked(), ["reserve", "ponder"]);

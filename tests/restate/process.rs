@@ -1,8 +1,9 @@
 //! A process that runs sagas.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// It is killed when this is dropped.
@@ -53,8 +54,14 @@ impl Drop for Process {
     }
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens, and nobody else will: this process has loopback addresses of its own, where the system
+/// has more than one.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("it is bound")
+    static LAST: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, high, low, LAST.fetch_add(1, Ordering::Relaxed) | 1);
+    let listener = TcpListener::bind((own, 0));
+    let listener = listener.or_else(|_| TcpListener::bind("127.0.0.1:0"));
+    let address = listener.expect("a port").local_addr();
+    address.expect("it is bound")
 }

@@ -1,9 +1,11 @@
 //! The settings of a coordinator.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -17,6 +19,12 @@ use super::{Coordinator, Inner, Owner, Registrable};
 use crate::journal::{Journal, Lease, Worker};
 use crate::journaled::Policies;
 use crate::recorder::Tenure;
+
+/// Leases are renewed three times as often, and not all the time.
+const SHORTEST_LEASE: Duration = Duration::from_millis(3);
+
+/// Longer than any process lives.
+const LONGEST_LEASE: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// A coordinator without a journal can't be started.
 #[derive(Debug)]
@@ -127,6 +135,7 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     /// How long other workers wait before they take over what this one holds, if it falls silent. 30 seconds if nothing is
     /// said.
     pub fn lease(self, lease: Duration) -> Self {
+        let lease = lease.clamp(SHORTEST_LEASE, LONGEST_LEASE);
         Self { lease, ..self }
     }
 
@@ -174,10 +183,12 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             work: Notify::new(),
             running: Mutex::default(),
             abandoned: Mutex::default(),
+            has_lost_claims: AtomicBool::default(),
             waiters: Waiters::default(),
             replies: Replies::default(),
             alarm: Alarm::default(),
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
         });
         inner.tasks.spawn(Arc::clone(&inner).renew_leases());
         inner.tasks.spawn(Arc::clone(&inner).dispatch());

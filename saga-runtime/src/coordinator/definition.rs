@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::Inner;
 use super::run::Claimant;
+use crate::attempt::message;
 use crate::saga::Saga;
 
 /// A saga that a coordinator for the services `S` can run: any that [`saga!`](crate::saga) makes.
@@ -45,7 +47,10 @@ where
     }
 
     fn resume(&self, inner: &Arc<Inner<S>>, claimant: Claimant, input: &str) {
-        match serde_json::from_str::<G>(input) {
+        // Its code may panic: that must not harm the others that were taken over with it.
+        let read =
+            catch_unwind(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
+        match read.unwrap_or_else(|panic| Err(format!("panicked: {}", message(&*panic)))) {
             Ok(saga) => {
                 let reply = inner.replies.take::<G>(claimant.id());
                 inner.spawn(claimant, saga, reply);

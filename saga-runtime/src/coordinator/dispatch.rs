@@ -1,6 +1,7 @@
 //! The two loops of a coordinator: one takes over sagas that wait in the journal, one keeps the leases.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Inner;
 use super::run::Claimant;
-use crate::journal::{Claimed, Rest};
+use crate::journal::{Claim, Claimed, Filter, JournalError, Rest, State};
 use crate::telemetry;
 
 /// The most sagas that are taken over with one claim.
@@ -77,7 +78,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         names: &[&'static str],
         slots: Vec<OwnedSemaphorePermit>,
     ) -> Claims {
-        match self.journal.claim(&self.lease, names, slots.len()).await {
+        match self.heard(self.journal.claim(&self.lease, names, slots.len()).await) {
             Ok(claimed) => {
                 let is_full = claimed.len() == slots.len();
                 let inner = Arc::clone(self);
@@ -122,6 +123,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     /// Renews the leases, and cancels what others want cancelled. Ends when the coordinator has shut down.
     pub(super) async fn renew_leases(self: Arc<Self>) {
         let shutdown = self.tenure.shutdown.clone();
+        let mut unheard = Vec::new();
         // While sagas end after the shutdown, their leases still have to hold.
         while !(shutdown.is_cancelled() && self.running().is_empty()) {
             let asked = Instant::now();
@@ -134,6 +136,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                         }
                     }
                     self.release_abandoned().await;
+                    self.release_unheard(&mut unheard).await;
                 }
                 Err(error) => telemetry::journal_trouble(&error),
             }
@@ -161,5 +164,48 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                 self.work.notify_one();
             }
         }
+    }
+    /// Lets go of what this worker holds in the journal without having heard of it, because the answer to a claim was lost.
+    ///
+    /// A claim may be on its way to the one who runs the saga, so it is only let go of if it was there the time `before`.
+    async fn release_unheard(&self, before: &mut Vec<Claim>) {
+        if !self.has_lost_claims.swap(false, Ordering::Acquire) && before.is_empty() {
+            return;
+        }
+        let Ok(unheard) = self.unheard().await else {
+            self.has_lost_claims.store(true, Ordering::Release);
+            return;
+        };
+        let (again, new): (Vec<_>, Vec<_>) = unheard
+            .into_iter()
+            .partition(|claim| before.contains(claim));
+        self.abandoned().extend(again);
+        self.release_abandoned().await;
+        *before = new;
+    }
+
+    /// What this worker holds in the journal, and does not run.
+    async fn unheard(&self) -> Result<Vec<Claim>, JournalError> {
+        let mut unheard = Vec::new();
+        for state in [State::Running, State::Compensating, State::Stuck] {
+            let mut filter = Filter::default().state(state).limit(BATCH);
+            loop {
+                let page = self.journal.list(&filter).await?;
+                let running = self.running();
+                let mine = page.sagas.into_iter().filter_map(|record| {
+                    let is_held = record.worker.as_ref() == Some(&self.lease.worker);
+                    let (id, epoch) = (record.saga.id, record.epoch);
+                    let run = running.get(&id).map(|run| run.recorder.claim());
+                    let is_run = run.is_some_and(|claim| claim.epoch == epoch);
+                    (is_held && !is_run).then_some(Claim { id, epoch })
+                });
+                unheard.extend(mine);
+                match page.next {
+                    Some(next) => filter.after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(unheard)
     }
 }

@@ -38,19 +38,20 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             let error = <serde_json::Error as serde::ser::Error>::custom(message);
             return Err(OperatorError::Output(error));
         }
-        self.inner.send(id, event.name(), payload).await
+        let sending = Arc::clone(&self.inner).send(id.clone(), event.name(), payload);
+        self.inner.begin(sending).await
     }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     async fn send(
-        self: &Arc<Self>,
-        id: &SagaId,
+        self: Arc<Self>,
+        id: SagaId,
         name: &'static str,
         payload: String,
     ) -> Result<(), OperatorError> {
         for pause in 0..PAUSES {
-            let running = self.running().get(id).cloned();
+            let running = self.running().get(&id).cloned();
             if let Some(running) = running
                 && running.recorder.deliver(name.into(), payload.clone())
             {
@@ -60,7 +61,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                     Err(let_go) => Err(unreachable_journal(&let_go)),
                 };
             }
-            match self.send_to_row(id, name, &payload).await? {
+            match self.send_to_row(&id, name, &payload).await? {
                 Sent::Done => return Ok(()),
                 // It is just being let go of, or taken over.
                 Sent::Held => tokio::time::sleep(Duration::from_millis(pause)).await,
@@ -82,7 +83,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             state if state.is_final() => return Err(OperatorError::Final(state)),
             _ => {}
         }
-        let claimed = match self.journal.claim_one(&self.lease, id).await? {
+        let claimed = match self.heard(self.journal.claim_one(&self.lease, id).await)? {
             ClaimedOne::Claimed(claimed) => *claimed,
             ClaimedOne::Held(worker) if worker == self.lease.worker => return Ok(Sent::Held),
             ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
@@ -93,10 +94,15 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             name: name.into(),
             payload: payload.to_owned(),
         };
-        let appended = self
-            .journal
-            .append(&claimed.claim, claimed.next, vec![received]);
-        let appended = appended.await;
+        // It may have got stuck since: then nothing but an operator's decision can follow.
+        let is_stuck = claimed.record.state == State::Stuck;
+        let appended = if is_stuck {
+            Ok(())
+        } else {
+            self.journal
+                .append(&claimed.claim, claimed.next, vec![received])
+                .await
+        };
         let released = self
             .journal
             .release(&claimed.claim, !claimed.orderly, Rest::None);
@@ -105,6 +111,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         }
         self.work.notify_one();
         match appended {
+            Ok(()) if is_stuck => Err(OperatorError::Stuck),
             Ok(()) => Ok(Sent::Done),
             Err(AppendError::Journal(error)) => Err(error.into()),
             Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {

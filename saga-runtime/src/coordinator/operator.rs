@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::OperatorError;
 use super::inspection::{Inspection, Inspector};
@@ -11,8 +12,8 @@ use super::{Coordinator, Inner};
 use crate::history::History;
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, State,
-    StepCall,
+    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, Settled,
+    State, StepCall,
 };
 use crate::step::Kind;
 
@@ -56,7 +57,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     pub async fn retry(&self, id: &SagaId, reason: &str) -> Result<(), OperatorError> {
         let reason = reason.to_owned();
         self.inner
-            .by_hand(id, |_| Ok(Event::Retried { reason }))
+            .by_hand(id, move |_| Ok(Event::Retried { reason }))
             .await
     }
 
@@ -73,9 +74,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         step: &str,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        let resolved = |history: &History| {
-            let reason = reason.to_owned();
-            open(history, step).map(|step| Event::CompensationResolved { step, reason })
+        let (step, reason) = (step.to_owned(), reason.to_owned());
+        let resolved = move |history: &History| {
+            open(history, &step).map(|step| Event::CompensationResolved { step, reason })
         };
         self.inner.by_hand(id, resolved).await
     }
@@ -91,9 +92,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         step: &str,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        let skipped = |history: &History| {
-            let reason = reason.to_owned();
-            open(history, step).map(|step| Event::CompensationSkipped { step, reason })
+        let (step, reason) = (step.to_owned(), reason.to_owned());
+        let skipped = move |history: &History| {
+            open(history, &step).map(|step| Event::CompensationSkipped { step, reason })
         };
         self.inner.by_hand(id, skipped).await
     }
@@ -111,13 +112,13 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         reason: &str,
     ) -> Result<(), OperatorError> {
         let output = serde_json::to_string(output).map_err(OperatorError::Output)?;
-        let completed = |history: &History| {
-            let (name, occurrence) = parsed(step);
+        let (step, reason) = (step.to_owned(), reason.to_owned());
+        let completed = move |history: &History| {
+            let (name, occurrence) = parsed(&step);
             let call = history.in_doubt(name, occurrence);
             let step = call
                 .cloned()
-                .ok_or_else(|| nothing_to_decide(history, step))?;
-            let reason = reason.to_owned();
+                .ok_or_else(|| nothing_to_decide(history, &step))?;
             Ok(Event::StepCompleted {
                 step,
                 output,
@@ -151,7 +152,12 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             return Err(OperatorError::Final(state));
         }
         let goes_forward = |entry: &Entry| match &entry.event {
-            Event::StepDone { step, .. } => matches!(step.kind, Kind::Pivot | Kind::Retriable),
+            Event::StepDone { step, .. }
+            | Event::StepCompleted { step, .. }
+            | Event::StepSettled {
+                step,
+                settled: Settled::Done { .. },
+            } => matches!(step.kind, Kind::Pivot | Kind::Retriable),
             _ => false,
         };
         let running = self.running().get(id).cloned();
@@ -165,11 +171,11 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         if !self.journal.request_cancel(id, reason).await? {
             return Err(OperatorError::Unknown);
         }
-        match running {
-            Some(running) => running.cancellation.cancel(),
-            // It may have been at rest.
-            None => self.work.notify_one(),
+        if let Some(running) = running {
+            running.cancellation.cancel();
         }
+        // It may have been at rest, or about to be.
+        self.work.notify_one();
         Ok(())
     }
 
@@ -177,14 +183,24 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     async fn by_hand(
         self: &Arc<Self>,
         id: &SagaId,
-        decide: impl FnOnce(&History) -> Result<Event, OperatorError> + Send,
+        decide: impl FnOnce(&History) -> Result<Event, OperatorError> + Send + 'static,
     ) -> Result<(), OperatorError> {
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let slot = slot.map_err(|_| OperatorError::ShuttingDown)?;
         if self.is_shutting_down() {
             return Err(OperatorError::ShuttingDown);
         }
-        let mut claimed = match self.journal.claim_one(&self.lease, id).await? {
+        let deciding = Arc::clone(self).decide(id.clone(), slot, decide);
+        self.begin(deciding).await
+    }
+
+    async fn decide(
+        self: Arc<Self>,
+        id: SagaId,
+        slot: OwnedSemaphorePermit,
+        decide: impl FnOnce(&History) -> Result<Event, OperatorError> + Send,
+    ) -> Result<(), OperatorError> {
+        let mut claimed = match self.heard(self.journal.claim_one(&self.lease, &id).await)? {
             ClaimedOne::Claimed(claimed) => *claimed,
             ClaimedOne::Held(worker) => {
                 if worker == self.lease.worker {
@@ -238,6 +254,8 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         });
         claimed.next += 1;
         claimed.recoveries = 0;
+        // What got it stuck may have been a step whose answer was lost: that is not written down.
+        claimed.orderly = false;
         Ok(())
     }
 }

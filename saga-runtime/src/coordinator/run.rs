@@ -148,6 +148,11 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
+                if recorder.has_ended() {
+                    // A value has panicked when it was dropped. The end stands, and whoever waits for it reads it.
+                    reply = None;
+                    return SagaEnd::Suspended(LetGo::Fenced);
+                }
                 // Code of a payload or an error has panicked, outside of any step.
                 let reason = Reason::new("panicked", format!("panicked: {panic}"));
                 recorder.note(Event::Stuck {
@@ -163,11 +168,15 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             }
             let answer = self.finish(id, recorder, end).await;
             drop(slot);
+            if engine.control.is_cancelled() {
+                // If it sleeps it may not have heard of that.
+                self.work.notify_one();
+            }
+            self.waiters.wake(id);
             if let Some(Reply(reply)) = reply {
                 // Whoever started it may have stopped waiting.
                 let _ = reply.send(answer);
             }
-            self.waiters.wake(id);
         }
     }
 
@@ -211,8 +220,10 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                     self.work.notify_one();
                 }
             }
-            LetGo::Unreachable(_) => self.abandoned().push(recorder.claim().clone()),
-            LetGo::Fenced => {}
+            // If it is not held any more, that does no harm.
+            LetGo::Unreachable(_) | LetGo::Fenced => {
+                self.abandoned().push(recorder.claim().clone());
+            }
         }
         Err(ExecuteError::InProgress {
             id: id.clone(),

@@ -35,6 +35,8 @@ struct Saga {
     in_doubt: bool,
     /// How long it has nothing to do.
     rest: Rest,
+    /// Whether it was cancelled since it was claimed: its holder may not have heard of that.
+    is_cancel_unheard: bool,
     /// See [`Claimed::recoveries`].
     recoveries: u32,
 }
@@ -77,6 +79,7 @@ impl Saga {
         // Whoever held it before did not let go of it.
         let is_cut_off = self.record.worker.is_some();
         self.rest = Rest::None;
+        self.is_cancel_unheard = false;
         let record = &mut self.record;
         record.epoch += 1;
         record.worker = Some(lease.worker.clone());
@@ -135,6 +138,7 @@ impl Journal for Memory {
             entries: Vec::new(),
             in_doubt: false,
             rest: Rest::None,
+            is_cancel_unheard: false,
             recoveries: 0,
         };
         let claim = worker.map(|lease| {
@@ -247,7 +251,11 @@ impl Journal for Memory {
     async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
         if let Some(saga) = self.lock().held(claim) {
             saga.record.worker = None;
-            saga.rest = rest;
+            saga.rest = if saga.is_cancel_unheard {
+                Rest::None
+            } else {
+                rest
+            };
             saga.in_doubt |= in_doubt;
             if saga.record.state != State::Stuck {
                 saga.record.state = State::Waiting;
@@ -261,6 +269,7 @@ impl Journal for Memory {
         let open = sagas.find(id).filter(|saga| !saga.record.state.is_final());
         let Some(saga) = open else { return Ok(false) };
         saga.rest = Rest::None;
+        saga.is_cancel_unheard = true;
         saga.record
             .cancellation
             .get_or_insert_with(|| Cancellation {

@@ -32,6 +32,11 @@ impl Journaled {
         let call = call(position);
         let in_doubt = self.take_in_doubt(position.calls());
         let begin = match self.control.interruption() {
+            // One that only goes forward may be done, and can't be undone: it is too late.
+            Some(_) if in_doubt && meta.kind == Kind::Retriable => {
+                self.control.go_forward_only();
+                Begin::InDoubt
+            }
             Some(interruption) if in_doubt => Begin::Interrupted(interruption),
             Some(interruption) => {
                 step.give_up(Why::Interrupted(interruption));

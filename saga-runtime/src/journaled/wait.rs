@@ -134,7 +134,9 @@ impl Journaled {
 /// The time after this delay, in whole milliseconds, as journals have it: never before the delay is over.
 fn in_millis(delay: Duration) -> SystemTime {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let millis = (now.unwrap_or_default() + delay)
+    let millis = now
+        .unwrap_or_default()
+        .saturating_add(delay)
         .as_nanos()
         .div_ceil(1_000_000);
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))

@@ -5,7 +5,7 @@ use std::slice;
 
 use rusqlite::Statement;
 
-use super::held::{Change, Held, Progress};
+use super::held::{Cancel, Change, Held, Progress};
 use super::rows::{Stored, entries, millis, record};
 use super::store::Store;
 use crate::id::SagaId;
@@ -239,7 +239,10 @@ impl Store<'_> {
             epoch: record.epoch,
             worker: lease.worker.clone(),
             next: last + 1,
-            is_cancelled: record.cancellation.is_some(),
+            cancel: match record.cancellation {
+                Some(_) => Cancel::Known,
+                None => Cancel::No,
+            },
             is_stuck,
             is_touched: false,
         }));

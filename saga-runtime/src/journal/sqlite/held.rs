@@ -37,6 +37,16 @@ impl Hasher for NumberHasher {
     }
 }
 
+/// Whether somebody wants a saga cancelled that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cancel {
+    No,
+    /// Its holder was told when it claimed the saga.
+    Known,
+    /// Its holder may not have heard of it yet.
+    SinceClaimed,
+}
+
 /// One saga that is held.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
@@ -47,7 +57,7 @@ pub(super) struct Held {
     /// The number of the next entry.
     pub(super) next: u64,
     /// Whether somebody wants it cancelled.
-    pub(super) is_cancelled: bool,
+    pub(super) cancel: Cancel,
     /// Whether it is stuck, and its holder has written nothing yet.
     pub(super) is_stuck: bool,
     /// Whether a transaction that is not committed yet has written to it.
@@ -206,7 +216,7 @@ impl AllHeld {
             }
             Change::Cancel(slot) => {
                 if let Some(held) = self.get_mut(slot) {
-                    held.is_cancelled = true;
+                    held.cancel = Cancel::SinceClaimed;
                 }
             }
             Change::LetGo(slot) => self.let_go(slot),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, params};
 
 use super::awake::{self, Awake, mark_stuck};
-use super::held::{AllHeld, Change, Held};
+use super::held::{AllHeld, Cancel, Change, Held};
 use super::insert::{Inserts, NewEntry, NewRow};
 use super::op::{Op, Outcome};
 use super::rows::{Rows, millis};
@@ -134,7 +134,7 @@ impl<'c> Store<'c> {
             epoch,
             worker: lease.worker.clone(),
             next: 1,
-            is_cancelled: false,
+            cancel: Cancel::No,
             is_stuck: false,
             is_touched: false,
         }));
@@ -229,6 +229,11 @@ impl<'c> Store<'c> {
             Some(held) => held,
         };
         let (number, doubt) = (held.number, in_doubt.then(|| (held.next - 1).cast_signed()));
+        let rest = if held.cancel == Cancel::SinceClaimed {
+            Rest::None
+        } else {
+            rest
+        };
         let wake_at = wake_at(rest);
         self.connection
             .prepare_cached(
@@ -247,7 +252,7 @@ impl<'c> Store<'c> {
         self.leases.renew(lease);
         let of_worker = self.held.iter().filter(|held| held.worker == lease.worker);
         of_worker
-            .filter(|held| held.is_cancelled)
+            .filter(|held| held.cancel != Cancel::No)
             .map(|held| held.id.clone())
             .collect()
     }

@@ -160,6 +160,20 @@ pub async fn a_wish_to_cancel_ends_a_rest<F: Factory>(test: Fixture<F>) {
     assert!(claimed.record.cancellation.is_some());
 }
 
+pub async fn a_wish_to_cancel_that_nobody_has_heard_keeps_from_resting<F: Factory>(
+    test: Fixture<F>,
+) {
+    let claim = test.started("order-1").await;
+    let noted = test.journal.request_cancel(&id("order-1"), "no").await;
+    assert!(noted.expect("the journal works"));
+    test.rest(&claim, false, Rest::UntilCalled).await;
+    let claimed = test.claim_only(&lease("a")).await;
+    assert!(claimed.record.cancellation.is_some());
+    // Whoever was told of it may let it rest.
+    test.rest(&claimed.claim, false, Rest::UntilCalled).await;
+    assert!(test.claim(&lease("a"), 10).await.is_empty());
+}
+
 pub async fn a_claim_after_a_release_in_doubt_is_not<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a")]).await;

@@ -1,0 +1,400 @@
+//! Each call of the journal fails once, before it has had its effect or after it; and whoever has asked for something goes
+//! away at each point. The saga comes to the same end, in the same order, whatever it was.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use saga_runtime::coordinator::{Builder, OperatorError, SubmitError};
+use saga_runtime::journal::{
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
+    Memory, NewSaga, Page, Rest, Sqlite, Started, State,
+};
+use saga_runtime::{Context, Coordinator, EventName, SagaId, event, saga};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+use crate::shop::{Answer, Refused, Sell, Shop, charge, id, order, ship, thank};
+
+const PAID: EventName<u32> = EventName::new("paid");
+
+saga!(
+    #[derive(Clone)]
+    async fn sell_when_paid(cx: Context<'_, Shop>) -> Result<u32, Refused> {
+        order(cx).await?;
+        let paid = event(cx, PAID).await;
+        charge(cx).await?;
+        ship(cx).await?;
+        thank(cx).await?;
+        Ok(paid)
+    }
+);
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing happens.
+    Fails,
+    /// It has its effect, and nobody is told.
+    AnswerIsLost,
+}
+
+/// A journal of which one call fails, and which lets others run before and after each. Clones are the same journal.
+#[derive(Clone)]
+struct Faulty<J> {
+    journal: J,
+    calls: Arc<AtomicUsize>,
+    fault: Option<(usize, Fault)>,
+}
+
+impl<J> Faulty<J> {
+    fn new(journal: J, fault: Option<(usize, Fault)>) -> Self {
+        let calls = Arc::default();
+        Self {
+            journal,
+            calls,
+            fault,
+        }
+    }
+
+    async fn call<T, E: From<JournalError>>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let fault = self.fault.filter(|(at, _)| *at == number);
+        let fault = fault.map(|(_, fault)| fault);
+        let lost = || {
+            let message = "the line is cut".to_owned();
+            Err(E::from(JournalError::Unavailable {
+                message,
+                source: None,
+            }))
+        };
+        yield_now().await;
+        if fault == Some(Fault::Fails) {
+            return lost();
+        }
+        let answer = call.await;
+        yield_now().await;
+        if fault == Some(Fault::AnswerIsLost) {
+            return lost();
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl<J: Journal> Journal for Faulty<J> {
+    async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
+        self.call(self.journal.start(saga, worker)).await
+    }
+
+    async fn claim(
+        &self,
+        worker: &Lease,
+        names: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Claimed>, JournalError> {
+        self.call(self.journal.claim(worker, names, limit)).await
+    }
+
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
+        self.call(self.journal.next_rest()).await
+    }
+
+    async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
+        self.call(self.journal.claim_one(worker, id)).await
+    }
+
+    async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {
+        self.call(self.journal.renew(worker)).await
+    }
+
+    async fn append(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) -> Result<(), AppendError> {
+        self.call(self.journal.append(claim, first, events)).await
+    }
+
+    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+        self.call(self.journal.release(claim, in_doubt, rest)).await
+    }
+
+    async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
+        self.call(self.journal.request_cancel(id, reason)).await
+    }
+
+    async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
+        self.call(self.journal.load(id)).await
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
+        self.call(self.journal.list(filter)).await
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
+        self.call(self.journal.purge(before)).await
+    }
+}
+
+/// What happens to the saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Story {
+    IsSold,
+    /// The pivot refuses.
+    IsUndone,
+    /// It is cancelled while it waits.
+    IsCancelled,
+    /// A compensation fails until an operator says that it is tried again.
+    IsStuck,
+}
+
+const STORIES: [Story; 4] = [
+    Story::IsSold,
+    Story::IsUndone,
+    Story::IsCancelled,
+    Story::IsStuck,
+];
+
+impl Story {
+    fn shop(self) -> Shop {
+        let shop = Shop::default();
+        match self {
+            Self::IsSold | Self::IsCancelled => shop,
+            Self::IsUndone => shop.always("ship", Answer::Refuses),
+            Self::IsStuck => shop
+                .always("ship", Answer::Refuses)
+                .always("refund", Answer::Refuses),
+        }
+    }
+
+    fn end(self) -> State {
+        match self {
+            Self::IsSold => State::Completed,
+            Self::IsUndone | Self::IsCancelled | Self::IsStuck => State::Compensated,
+        }
+    }
+
+    /// What the shop is asked, each as often as it takes.
+    fn asked(self) -> &'static [&'static str] {
+        match self {
+            Self::IsSold => &["order", "charge", "ship", "thank"],
+            Self::IsUndone => &["order", "charge", "ship", "refund", "cancel"],
+            Self::IsCancelled => &["order", "cancel"],
+            Self::IsStuck => &["order", "charge", "ship", "refund", "cancel", "refund"],
+        }
+    }
+}
+
+/// Somebody who stops waiting for an answer after so many times, once: then what was asked is asked again.
+struct Caller {
+    polls: Option<usize>,
+}
+
+impl Caller {
+    fn patient() -> Self {
+        Self { polls: None }
+    }
+
+    /// The answer, or `None` if nobody has waited for it.
+    async fn hears<T>(&mut self, asking: impl Future<Output = T>) -> Option<T> {
+        let mut asking = pin!(asking);
+        loop {
+            if let Some(polls) = &mut self.polls {
+                let Some(left) = polls.checked_sub(1) else {
+                    self.polls = None;
+                    return None;
+                };
+                *polls = left;
+                let polled = std::future::poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx)));
+                if let Poll::Ready(answer) = polled.await {
+                    return Some(answer);
+                }
+                yield_now().await;
+            } else {
+                return Some(asking.await);
+            }
+        }
+    }
+}
+
+fn builder(shop: &Shop) -> Builder<Shop> {
+    Coordinator::builder(shop.clone())
+        .patience(Duration::ZERO)
+        .register::<SellWhenPaid>()
+}
+
+/// Plays the story on this journal.
+async fn play(story: Story, journal: impl Journal + Clone, mut caller: Caller) {
+    let shop = story.shop();
+    let coordinator = loop {
+        let started = builder(&shop).journal(journal.clone()).start().await;
+        if let Ok(coordinator) = started {
+            break coordinator;
+        }
+    };
+    let saga = id("order-1");
+    loop {
+        let submitted = caller.hears(coordinator.submit("order-1", SellWhenPaid {}));
+        match submitted.await {
+            Some(Ok(_)) => break,
+            Some(Err(SubmitError::Journal(_))) | None => {}
+            Some(Err(error)) => panic!("{error}"),
+        }
+    }
+    loop {
+        let asked = async {
+            if story == Story::IsCancelled {
+                coordinator.cancel(&saga, "changed my mind").await
+            } else {
+                coordinator.send(&saga, PAID, &3).await
+            }
+        };
+        match caller.hears(asked).await {
+            // It was sent, and nobody has heard of that.
+            Some(Ok(()) | Err(OperatorError::Final(_) | OperatorError::Stuck)) => break,
+            Some(Err(OperatorError::Journal(_) | OperatorError::TakenOver)) | None => {}
+            Some(Err(error)) => panic!("{error}"),
+        }
+    }
+    if story == Story::IsStuck {
+        settles(&coordinator, State::Stuck).await;
+        shop.behaves();
+        loop {
+            match caller.hears(coordinator.retry(&saga, "mended")).await {
+                // It was done, and nobody has heard of that.
+                Some(Ok(()) | Err(OperatorError::Final(_))) => break,
+                // It goes on, or is held by somebody who has not heard of that.
+                Some(Err(OperatorError::NotStuck(_))) => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Some(Err(OperatorError::Journal(_) | OperatorError::TakenOver)) | None => {}
+                Some(Err(error)) => panic!("{error}"),
+            }
+        }
+    }
+    settles(&coordinator, story.end()).await;
+    let mut asked = shop.asked();
+    asked.dedup();
+    assert_eq!(asked, story.asked());
+    coordinator.shutdown().await;
+}
+
+/// Waits until the saga is in this state, whatever fails meanwhile.
+async fn settles(coordinator: &Coordinator<Shop>, state: State) {
+    for pause in 0.. {
+        let inspected = coordinator.inspect(&id("order-1")).await;
+        if let Ok(Some(inspected)) = inspected
+            && inspected.record.state == state
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+/// Waits long, by the clock of the runtime, which may be paused.
+async fn comes_to_an_end(what: String, playing: impl Future<Output = ()>) {
+    println!("{what}");
+    let played = tokio::time::timeout(Duration::from_mins(10), playing).await;
+    assert!(played.is_ok(), "{what}: the saga has not come to its end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_call_fails_nothing_is_lost() {
+    for story in STORIES {
+        for fault in [Fault::Fails, Fault::AnswerIsLost] {
+            for number in 0.. {
+                let journal = Faulty::new(Memory::new(), Some((number, fault)));
+                let playing = play(story, journal.clone(), Caller::patient());
+                comes_to_an_end(format!("{story:?}, {fault:?} at {number}"), playing).await;
+                if journal.calls.load(Ordering::SeqCst) <= number {
+                    assert!(number > 10, "{story:?} asks for more than {number} things");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_goes_away_nothing_is_lost() {
+    for story in STORIES {
+        for polls in 0..60 {
+            let journal = Faulty::new(Memory::new(), None);
+            let caller = Caller { polls: Some(polls) };
+            let playing = play(story, journal, caller);
+            comes_to_an_end(format!("{story:?}, {polls} polls"), playing).await;
+        }
+    }
+}
+
+/// A worker sends an event just when another one sets the saga aside: nothing but a decision of an operator may follow that.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_when_the_saga_gets_stuck_leaves_it_as_it_is() {
+    let mut stuck_meanwhile = 0;
+    for polls in 0..20 {
+        let until = Arc::new(Notify::new());
+        let shop = Shop::default()
+            .answers("order", [Answer::Waits(Arc::clone(&until))])
+            .always("ship", Answer::Refuses)
+            .always("refund", Answer::Refuses);
+        let memory = Memory::new();
+        let holder = builder(&shop).register::<Sell>().journal(memory.clone());
+        let holder = holder.start().await.expect("the journal works");
+        let other = builder(&shop).journal(Faulty::new(memory, None));
+        let other = other.start().await.expect("the journal works");
+        let submitted = holder.submit("order-1", Sell { amount: 3 }).await;
+        drop(submitted.expect("it is new"));
+        shop.is_asked("order").await;
+        let saga = id("order-1");
+        let mut sending = pin!(other.send(&saga, PAID, &3));
+        let mut sent = None;
+        for _ in 0..polls {
+            let polled = std::future::poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx)));
+            if let Poll::Ready(answer) = polled.await {
+                sent = Some(answer);
+                break;
+            }
+            yield_now().await;
+        }
+        until.notify_one();
+        settles(&holder, State::Stuck).await;
+        let sent = match sent {
+            Some(sent) => sent,
+            None => sending.await,
+        };
+        match sent {
+            Err(OperatorError::Stuck) => stuck_meanwhile += 1,
+            Err(OperatorError::Held(_)) => {}
+            other => panic!("{other:?}"),
+        }
+        shop.behaves();
+        let retried = holder.retry(&saga, "mended").await;
+        retried.expect("it is stuck, and can be read");
+        settles(&holder, State::Compensated).await;
+    }
+    assert!(stuck_meanwhile > 0, "it is held whenever it is asked for");
+}
+
+#[tokio::test]
+async fn whoever_goes_away_nothing_is_lost_on_disk() {
+    let folder = TempDir::new().expect("a folder for the test");
+    for story in STORIES {
+        for polls in 0..8 {
+            let file = folder.path().join(format!("{story:?}-{polls}.db"));
+            let journal = Sqlite::open(file).await.expect("it is new");
+            let caller = Caller { polls: Some(polls) };
+            let playing = play(story, journal, caller);
+            comes_to_an_end(format!("{story:?}, {polls} polls"), playing).await;
+        }
+    }
+}
