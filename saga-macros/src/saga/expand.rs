@@ -136,10 +136,16 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     let services = context::services(&rules, &with_lifetime(context, "'static"));
     let span = returned.span();
     let open = at(span, quote!(<));
+    // They stand where their types do: there it is said if one of them is more private than the saga.
+    let end = syn::Token![;](span);
     let [output, error] = ["Output", "Error"].map(|name| {
         let name = Ident::new(name, span);
-        at(span, quote!(as #rules::IsResult>::#name))
+        let declared = at(span, quote!(type #name =));
+        let projected = at(span, quote!(as #rules::IsResult>::#name));
+        quote!(#declared #open #returned #projected #end)
     });
+    let declared = at(context.span(), quote!(type Services =));
+    let services = quote!(#declared #services #end);
     let coordinate = coordinator::expand(saga);
     let future_span = signature.ident.span();
     let start = hidden("start");
@@ -156,9 +162,9 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         #(#lints)*
         impl #runtime::Saga for #name {
             const META: #runtime::SagaMeta = #meta;
-            type Services = #services;
-            type Output = #open #returned #output;
-            type Error = #open #returned #error;
+            #services
+            #output
+            #error
 
             #[inline]
             fn coordinate<'__lane, '__run: '__lane, __E, __I>(

@@ -250,3 +250,32 @@ fn attributes_of_functions_do_not_stand_on_sagas() {
         ),
     ]);
 }
+
+#[test]
+fn a_macro_does_not_get_the_context() {
+    let body = |code: &str| {
+        messages(&format!(
+            "async fn f(cx: Context<'_, S>) -> Result<(), E> {{ a(cx).await?; {code} Ok(()) }}"
+        ))
+    };
+    let handed =
+        "a macro gets the context, but a step that it awaits is neither recorded nor compensated";
+    for code in [
+        "attempt!(b(cx));",
+        "let x = attempt! { b(cx) };",
+        "attempt!(b with cx);",
+        "println!(\"{}\", attempt!(b(cx)));",
+        "if x { attempt!(b(cx, cx.id)) }",
+    ] {
+        assert_eq!(body(code), [handed], "{code}");
+    }
+    for code in [
+        "println!(\"{cx:?} {}\", name(cx));",
+        "tracing::info!(saga = %cx.saga_id(), \"begun\");",
+        "let x = hash_map! { cx.saga_id() => 1 };",
+        "assert!(is_open(cx));",
+        "attempt!(inner.cx);",
+    ] {
+        assert_eq!(body(code), [""; 0], "{code}");
+    }
+}

@@ -40,17 +40,21 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         Kind::Retriable => quote!(Retriable),
     };
     let services = context::services(&rules, &with_lifetime(&step.context, "'static"));
+    let services = associated(step.context.span(), quote!(type Services), &services);
     let inputs: Vec<_> = step
         .inputs
         .iter()
         .map(|input| with_lifetime(&input.ty, "'step"))
         .collect();
-    let arguments = quote_spanned!(signature.paren_token.span.join()=> (#(#inputs,)*));
+    let span = signature.paren_token.span.join();
+    let arguments = quote_spanned!(span=> (#(#inputs,)*));
+    let arguments = associated(span, quote!(type Args<'step>), &arguments);
     let returned = step.returned;
-    let (output, error) = (
-        projection(&rules, returned, "Output"),
-        projection(&rules, returned, "Error"),
-    );
+    let span = returned.span();
+    let output = projection(&rules, returned, "Output");
+    let output = associated(span, quote!(type Output), &output);
+    let error = projection(&rules, returned, "Error");
+    let error = associated(span, quote!(type Error), &error);
     let run = run(step);
     let compensate = compensate(step);
     let resolve = resolve(step);
@@ -67,10 +71,10 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         quote! {
             const META: #runtime::StepMeta = #meta;
             type Kind = #private::#kind;
-            type Services = #services;
-            type Args<'step> = #arguments;
-            type Output = #output;
-            type Error = #error;
+            #services
+            #arguments
+            #output
+            #error
             #run
             #compensate
             #resolve
@@ -82,6 +86,12 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         #attributes
         #keyword #runtime::Step for #marker #items
     }
+}
+
+/// `type Output = …;`, which stands where the type does: there it is said if it is more private than the step.
+fn associated(span: Span, declaration: TokenStream, ty: &TokenStream) -> TokenStream {
+    let (declaration, is, end) = (at(span, declaration), Token![=](span), Token![;](span));
+    quote!(#declaration #is #ty #end)
 }
 
 /// `<Result<…> as IsResult>::Output`, all of it at the place of the return type.

@@ -5,7 +5,9 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Expr, ExprAsync, ExprAwait, ExprClosure, ExprReturn, ExprTry, Item, Macro, Token};
+use syn::{
+    Expr, ExprAsync, ExprAwait, ExprClosure, ExprReturn, ExprTry, Ident, Item, Macro, Token,
+};
 
 use super::first_token;
 use super::walk::{Gives, Walk};
@@ -19,6 +21,44 @@ const RETURN_ERRORS: [&str; 4] = ["bail", "ensure", "ensure_whatever", "whatever
 
 /// Macros that would run steps at the same time.
 const AT_ONCE: [&str; 3] = ["join", "join_all", "select"];
+
+/// Well-known macros that only look at what they are given: they await nothing.
+const ONLY_LOOK: [&str; 34] = [
+    "anyhow",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "bail",
+    "dbg",
+    "debug",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "ensure",
+    "eprint",
+    "eprintln",
+    "error",
+    "event",
+    "format",
+    "format_args",
+    "info",
+    "json",
+    "log",
+    "matches",
+    "panic",
+    "print",
+    "println",
+    "span",
+    "todo",
+    "trace",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "warn",
+    "whatever",
+    "write",
+    "writeln",
+];
 
 impl Walk<'_> {
     /// A call of a macro.
@@ -50,12 +90,31 @@ impl Walk<'_> {
             }
             return;
         }
+        if let Some(span) = self.context_handed_to(invocation) {
+            let [what, help] = CONTEXT_IN_A_MACRO;
+            let replacement = self.errors.replace(span, what, help);
+            if let Ok(replacement) = syn::parse2(replacement) {
+                *invocation = replacement;
+            }
+            return;
+        }
         let fails = is_one_of(&RETURN_ERRORS) || gives == Gives::Result && !is_one_of(&DIVERGE);
         self.tokens(invocation.tokens.clone());
         if fails {
             let place = Place(first_token(&invocation.path));
             self.flow.push(Flow::MayFail(place));
         }
+    }
+
+    /// Where a macro gets the context itself, with which it could await a step that would be neither recorded nor
+    /// compensated.
+    fn context_handed_to(&self, invocation: &Macro) -> Option<Span> {
+        let name = &invocation.path.segments.last()?.ident;
+        if ONLY_LOOK.iter().any(|one| name == one) {
+            return None;
+        }
+        self.cx
+            .and_then(|cx| handed_on(cx, invocation.tokens.clone()))
     }
 
     /// Tokens that most likely are expressions with commas between them.
@@ -102,6 +161,32 @@ impl Walk<'_> {
         let help = "await the step before, and hand its output to the macro";
         self.errors.report(span, what, help);
     }
+}
+
+const CONTEXT_IN_A_MACRO: [&str; 2] = [
+    "a macro gets the context, but a step that it awaits is neither recorded nor compensated",
+    "await the step outside of the macro, and hand its output in",
+];
+
+/// Where the context stands as a value of its own, and not before a `.`.
+fn handed_on(cx: &Ident, tokens: TokenStream) -> Option<Span> {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut previous = None;
+    while let Some(token) = tokens.next() {
+        let found = match &token {
+            TokenTree::Group(group) => handed_on(cx, group.stream()),
+            TokenTree::Ident(ident) => {
+                let is_part = is_punct(previous.as_ref(), '.') || is_punct(tokens.peek(), '.');
+                (ident == cx && !is_part).then(|| ident.span())
+            }
+            TokenTree::Punct(_) | TokenTree::Literal(_) => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+        previous = Some(token);
+    }
+    None
 }
 
 fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
@@ -154,6 +239,11 @@ impl<'ast> Visit<'ast> for Inside<'_, '_> {
     fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
 
     fn visit_macro(&mut self, invocation: &'ast Macro) {
+        if let Some(span) = self.walk.context_handed_to(invocation) {
+            let [what, help] = CONTEXT_IN_A_MACRO;
+            self.walk.errors.report(span, what, help);
+            return;
+        }
         self.walk.tokens(invocation.tokens.clone());
     }
 
