@@ -1,6 +1,6 @@
 //! Adds rows, as many as possible with one statement: what a statement costs by itself is then shared by all of them.
 
-use rusqlite::{Connection, Statement, ToSql};
+use rusqlite::{Connection, PrepFlags, Statement, ToSql};
 
 use crate::journal::{NewSaga, Row, Worker};
 
@@ -47,7 +47,8 @@ impl<'c> Inserts<'c> {
                 3,
                 6,
             )?,
-            reason: connection.prepare(
+            reason: prepare(
+                connection,
                 "INSERT INTO entries (at, event, kind, saga, seq, step, occurrence, attempts, payload, code, message) \
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
@@ -160,7 +161,7 @@ impl<'c> Wide<'c> {
     ) -> rusqlite::Result<Self> {
         let by_width = WIDTHS.into_iter().map(|width| {
             let sql = wide(insert, end, width, shared, own);
-            Ok((width, connection.prepare(&sql)?))
+            Ok((width, prepare(connection, &sql)?))
         });
         let by_width = by_width.collect::<rusqlite::Result<_>>()?;
         Ok(Self { by_width })
@@ -187,6 +188,12 @@ impl<'c> Wide<'c> {
         }
         Ok(count)
     }
+}
+
+/// A statement that is kept. SQLite is told so: it then leaves the memory that it has ready for short-lived texts to those, and
+/// each text that is bound would otherwise be allocated, under a lock for all connections of the process.
+fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<Statement<'c>> {
+    connection.prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT)
 }
 
 /// A statement that adds so many rows.
