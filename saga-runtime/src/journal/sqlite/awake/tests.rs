@@ -36,6 +36,8 @@ struct Model<'c> {
     connection: &'c Connection,
     store: Store<'c>,
     sagas: BTreeMap<u64, Doing>,
+    /// Those that were cancelled since they were claimed: they do not go to sleep.
+    unheard: BTreeSet<u64>,
     started: u64,
     processes: u64,
     random: fastrand::Rng,
@@ -120,7 +122,9 @@ impl<'c> Model<'c> {
         };
         self.transaction(|store| store.release(&claim, false, rest).map(drop))
             .expect("it is let go of");
-        self.sagas.insert(saga, then);
+        let is_awake = self.unheard.remove(&saga);
+        self.sagas
+            .insert(saga, if is_awake { Doing::Waits } else { then });
     }
 
     fn claim_one(&mut self, saga: u64) {
@@ -129,6 +133,7 @@ impl<'c> Model<'c> {
         match (claimed.expect("it can be read").read(), &self.sagas[&saga]) {
             (ClaimedOne::Claimed(claimed), Doing::Waits | Doing::Sleeps | Doing::IsStuck) => {
                 let (claim, next) = (claimed.claim, claimed.next);
+                self.unheard.remove(&saga);
                 self.sagas.insert(saga, Doing::Runs(claim, next));
                 // What an operator does with a saga is written down.
                 let reason = "look again".to_owned();
@@ -154,6 +159,9 @@ impl<'c> Model<'c> {
         if *doing == Doing::Sleeps {
             *doing = Doing::Waits;
         }
+        if matches!(doing, Doing::Runs(..)) {
+            self.unheard.insert(saga);
+        }
     }
 
     /// Takes over all that can be, or some.
@@ -173,6 +181,7 @@ impl<'c> Model<'c> {
         assert_eq!(found.len(), limit.min(expected.len()), "{expected:?}");
         for one in claimed {
             let saga = one.claim.id.as_str().parse().expect("a number");
+            self.unheard.remove(&saga);
             self.sagas.insert(saga, Doing::Runs(one.claim, one.next));
         }
     }
@@ -289,6 +298,7 @@ fn what_is_awake_can_be_claimed_after_any_crash_and_nothing_else() {
             connection: &connection,
             store: Store::new(&connection).expect("it is empty"),
             sagas: BTreeMap::new(),
+            unheard: BTreeSet::new(),
             started: 0,
             processes: 0,
             random: fastrand::Rng::with_seed(seed),
