@@ -38,6 +38,9 @@ pub(crate) struct Journal {
     turns: Turns,
 }
 
+/// Longer than any server lives, and no time that clocks don't have.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
+
 impl Journal {
     pub(crate) fn new(context: ContextInternal) -> Self {
         Self {
@@ -109,7 +112,7 @@ impl Journal {
 
     /// A timer that Restate keeps.
     pub(crate) fn timer(&self, delay: Duration) -> u32 {
-        self.context.sleep(delay).handle().into()
+        self.context.sleep(delay.min(LONGEST)).handle().into()
     }
 
     /// A promise that somebody resolves.

@@ -38,7 +38,8 @@ impl Clock {
 
     /// So long has passed.
     pub(crate) fn passes(&self, time: Duration) {
-        *lock(&self.now) += u64::try_from(time.as_millis()).unwrap_or(0);
+        let mut now = lock(&self.now);
+        *now = now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
     }
 }
 

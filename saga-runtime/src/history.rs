@@ -150,6 +150,15 @@ impl History {
         self.decision.as_ref()
     }
 
+    /// Whether a step is done after which the saga only goes forward.
+    pub(crate) fn only_goes_forward(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|one| {
+            matches!(one.call.kind, Kind::Pivot | Kind::Retriable)
+                && matches!(one.outcome, Outcome::Done { .. })
+        })
+    }
+
     /// How it has ended, if it has.
     pub(crate) fn end(&self) -> Option<&End> {
         self.end.as_ref()

@@ -13,7 +13,8 @@ use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     Memory, NewSaga, Page, Rest, Sqlite, Started, State,
 };
-use saga_runtime::{Context, Coordinator, EventName, SagaId, event, saga};
+use saga_runtime::{Context, Coordinator, EventName, Saga, SagaId, event, saga, sleep};
+use serde::Serialize;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -28,6 +29,27 @@ saga!(
         order(cx).await?;
         let paid = event(cx, PAID).await;
         charge(cx).await?;
+        ship(cx).await?;
+        thank(cx).await?;
+        Ok(paid)
+    }
+);
+
+saga!(
+    #[saga(compensatable)]
+    async fn sell_one(cx: Context<'_, Shop>) -> Result<u32, Refused> {
+        order(cx).await?;
+        let paid = event(cx, PAID).await;
+        charge(cx).await?;
+        Ok(paid)
+    }
+);
+
+saga!(
+    #[derive(Clone)]
+    async fn sell_at_once(cx: Context<'_, Shop>) -> Result<u32, Refused> {
+        let (paid, _) = try_join!(sell_one(cx), order(cx))?;
+        sleep(cx, Duration::from_millis(1)).await;
         ship(cx).await?;
         thank(cx).await?;
         Ok(paid)
@@ -155,21 +177,27 @@ enum Story {
     IsCancelled,
     /// A compensation fails until an operator says that it is tried again.
     IsStuck,
+    /// Two of them at the same time.
+    AreSold,
+    /// And both are undone.
+    AreUndone,
 }
 
-const STORIES: [Story; 4] = [
+const STORIES: [Story; 6] = [
     Story::IsSold,
     Story::IsUndone,
     Story::IsCancelled,
     Story::IsStuck,
+    Story::AreSold,
+    Story::AreUndone,
 ];
 
 impl Story {
     fn shop(self) -> Shop {
         let shop = Shop::default();
         match self {
-            Self::IsSold | Self::IsCancelled => shop,
-            Self::IsUndone => shop.always("ship", Answer::Refuses),
+            Self::IsSold | Self::IsCancelled | Self::AreSold => shop,
+            Self::IsUndone | Self::AreUndone => shop.always("ship", Answer::Refuses),
             Self::IsStuck => shop
                 .always("ship", Answer::Refuses)
                 .always("refund", Answer::Refuses),
@@ -178,18 +206,27 @@ impl Story {
 
     fn end(self) -> State {
         match self {
-            Self::IsSold => State::Completed,
-            Self::IsUndone | Self::IsCancelled | Self::IsStuck => State::Compensated,
+            Self::IsSold | Self::AreSold => State::Completed,
+            Self::IsUndone | Self::IsCancelled | Self::IsStuck | Self::AreUndone => {
+                State::Compensated
+            }
         }
     }
 
-    /// What the shop is asked, each as often as it takes.
+    /// Whether two things happen at the same time.
+    fn is_beside_itself(self) -> bool {
+        matches!(self, Self::AreSold | Self::AreUndone)
+    }
+
+    /// What the shop is asked, each as often as it takes; sorted, where it may be asked in another order.
     fn asked(self) -> &'static [&'static str] {
         match self {
             Self::IsSold => &["order", "charge", "ship", "thank"],
             Self::IsUndone => &["order", "charge", "ship", "refund", "cancel"],
             Self::IsCancelled => &["order", "cancel"],
             Self::IsStuck => &["order", "charge", "ship", "refund", "cancel", "refund"],
+            Self::AreSold => &["charge", "order", "ship", "thank"],
+            Self::AreUndone => &["cancel", "charge", "order", "refund", "ship"],
         }
     }
 }
@@ -230,10 +267,22 @@ fn builder(shop: &Shop) -> Builder<Shop> {
     Coordinator::builder(shop.clone())
         .patience(Duration::ZERO)
         .register::<SellWhenPaid>()
+        .register::<SellAtOnce>()
 }
 
 /// Plays the story on this journal.
-async fn play(story: Story, journal: impl Journal + Clone, mut caller: Caller) {
+async fn play(story: Story, journal: impl Journal + Clone, caller: Caller) {
+    if story.is_beside_itself() {
+        play_with(story, journal, caller, SellAtOnce {}).await;
+    } else {
+        play_with(story, journal, caller, SellWhenPaid {}).await;
+    }
+}
+
+async fn play_with<G>(story: Story, journal: impl Journal + Clone, mut caller: Caller, selling: G)
+where
+    G: Saga<Services = Shop> + Serialize + Clone,
+{
     let shop = story.shop();
     let coordinator = loop {
         let started = builder(&shop).journal(journal.clone()).start().await;
@@ -243,7 +292,7 @@ async fn play(story: Story, journal: impl Journal + Clone, mut caller: Caller) {
     };
     let saga = id("order-1");
     loop {
-        let submitted = caller.hears(coordinator.submit("order-1", SellWhenPaid {}));
+        let submitted = caller.hears(coordinator.submit("order-1", selling.clone()));
         match submitted.await {
             Some(Ok(_)) => break,
             Some(Err(SubmitError::Journal(_))) | None => {}
@@ -283,6 +332,9 @@ async fn play(story: Story, journal: impl Journal + Clone, mut caller: Caller) {
     }
     settles(&coordinator, story.end()).await;
     let mut asked = shop.asked();
+    if story.is_beside_itself() {
+        asked.sort();
+    }
     asked.dedup();
     assert_eq!(asked, story.asked());
     coordinator.shutdown().await;

@@ -4,7 +4,8 @@ use saga_runtime::coordinator::{Coordinator, ExecuteError, StartError};
 use saga_runtime::journal::{
     Event, Journal, Lease, Memory, NewSaga, Started, State, StepCall, Worker,
 };
-use saga_runtime::{Context, Kind, saga, step};
+use saga_runtime::{Context, Kind, Saga, saga, step};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::shop::{Refused, Sell, Shop, becomes, builder, id, inspected, started};
@@ -311,4 +312,85 @@ async fn an_input_whose_code_panics() {
     becomes(&coordinator, "first", State::Completed).await;
     becomes(&coordinator, "last", State::Completed).await;
     becomes(&coordinator, "poisoned", State::Stuck).await;
+}
+
+/// A payload that panics when it is dropped, unless something panics already.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Slippery {
+    is_slippery: bool,
+}
+
+impl Drop for Slippery {
+    fn drop(&mut self) {
+        if self.is_slippery && !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new("it has slipped"));
+        }
+    }
+}
+
+#[step(compensate = leave)]
+async fn hand_over(_: Context<'_, Shop>, is_slippery: bool) -> Result<Slippery, Refused> {
+    Ok(Slippery { is_slippery })
+}
+
+async fn leave(_: Context<'_, Shop>, _: &Slippery) -> Result<(), Refused> {
+    Ok(())
+}
+
+saga!(
+    async fn slip(cx: Context<'_, Shop>, in_the_middle: bool) -> Result<Slippery, Refused> {
+        let first = hand_over(cx, in_the_middle).await?;
+        crate::shop::order(cx).await?;
+        drop(first);
+        let last = hand_over(cx, !in_the_middle).await?;
+        Ok(last)
+    }
+);
+
+saga!(
+    async fn slide(cx: Context<'_, Shop>, input: Slippery) -> Result<bool, Refused> {
+        crate::shop::order(cx).await?;
+        Ok(input.is_slippery)
+    }
+);
+
+/// Runs a saga whose values panic when they are dropped, and says how it ended.
+async fn ends<G>(saga: G) -> State
+where
+    G: Saga<Services = Shop> + Serialize + DeserializeOwned,
+{
+    let shop = Shop::default();
+    let coordinator = builder(&shop).register::<G>().journal(Memory::new());
+    let coordinator = coordinator.start().await.expect("the journal works");
+    // What a caller gets would panic in the hands of the caller.
+    drop(
+        coordinator
+            .submit("order-1", saga)
+            .await
+            .expect("it is new"),
+    );
+    let state = loop {
+        let inspected = inspected(&coordinator, "order-1").await;
+        if inspected.record.state.is_final() || inspected.record.state == State::Stuck {
+            println!("{inspected}");
+            break inspected.record.state;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    };
+    // Others are not harmed.
+    let executed = coordinator.execute("sound", Sell { amount: 3 }).await;
+    assert_eq!(executed.expect("nothing fails"), 3);
+    coordinator.shutdown().await;
+    state
+}
+
+#[tokio::test]
+async fn a_value_that_panics_when_it_is_dropped() {
+    let (in_the_middle, is_slippery) = (true, true);
+    assert_eq!(ends(Slip { in_the_middle }).await, State::Compensated);
+    let in_the_middle = false;
+    assert_eq!(ends(Slip { in_the_middle }).await, State::Completed);
+    let input = Slippery { is_slippery };
+    // It panics outside of the body: what had to be undone is not known any more.
+    assert_eq!(ends(Slide { input }).await, State::Stuck);
 }

@@ -1,10 +1,10 @@
 //! A saga that was cut off goes on where it was: from every beginning of its history.
 
-use saga_runtime::coordinator::ExecuteError;
+use saga_runtime::coordinator::{ExecuteError, OperatorError};
 use saga_runtime::journal::{
     Entry, Event, Journal, Lease, Memory, NewSaga, Started, State, StepCall, Worker,
 };
-use saga_runtime::{Context, Kind, saga};
+use saga_runtime::{Context, Kind, saga, step};
 
 use crate::left::{Ended, left};
 use crate::shop::{
@@ -162,8 +162,40 @@ saga!(
     }
 );
 
+#[step(retriable)]
+async fn report(cx: Context<'_, Shop>) -> Result<String, Refused> {
+    cx.note("report");
+    Ok("report".to_owned())
+}
+
+saga!(
+    async fn thank_and_report(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        order(cx).await?;
+        try_join!(thank(cx), report(cx))?;
+        Ok(())
+    }
+);
+
+fn done(step: &'static str, kind: Kind) -> Event {
+    let call = StepCall {
+        name: step.into(),
+        occurrence: 0,
+        kind,
+    };
+    Event::StepDone {
+        step: call,
+        attempts: 1,
+        output: format!("\"{step}\""),
+    }
+}
+
 /// What is written down of a saga that was cut off after `order`.
 async fn after_order(name: &str, input: &str) -> Memory {
+    after(name, input, &[], Ended::Killed).await
+}
+
+/// What is written down of a saga that has ordered, and then this.
+async fn after(name: &str, input: &str, then: &[Event], ended: Ended) -> Memory {
     let saga = NewSaga {
         id: id("order-1"),
         name: name.to_owned(),
@@ -171,17 +203,9 @@ async fn after_order(name: &str, input: &str) -> Memory {
         fingerprint: 0,
         input: input.to_owned(),
     };
-    let step = StepCall {
-        name: "order".into(),
-        occurrence: 0,
-        kind: Kind::Compensatable,
-    };
-    let done = Event::StepDone {
-        step,
-        attempts: 1,
-        output: "\"order\"".to_owned(),
-    };
-    left(saga, &[done], Ended::Killed).await
+    let mut events = vec![done("order", Kind::Compensatable)];
+    events.extend_from_slice(then);
+    left(saga, &events, ended).await
 }
 
 #[tokio::test]
@@ -214,4 +238,28 @@ async fn a_step_that_may_be_done_is_settled_also_after_an_operator_had_to_decide
     retried.expect("it is stuck");
     becomes(&coordinator, "order-1", State::Compensated).await;
     assert_eq!(shop.asked(), ["charge", "refund", "cancel"]);
+}
+
+#[tokio::test]
+async fn a_cancel_comes_too_late_for_the_rest_of_a_group() {
+    // The second member is done, the first one was not requested yet.
+    let then = [done("report", Kind::Retriable)];
+    let journal = after("thank_and_report", "{}", &then, Ended::Orderly).await;
+    let shop = Shop::default();
+    let coordinator = builder(&shop).journal(journal.clone());
+    let coordinator = coordinator.start().await.expect("the journal works");
+    let refused = coordinator.cancel(&id("order-1"), "changed my mind").await;
+    assert!(
+        matches!(refused, Err(OperatorError::PastPivot)),
+        "{refused:?}"
+    );
+    // One that came just before it was done.
+    let noted = journal
+        .request_cancel(&id("order-1"), "changed my mind")
+        .await;
+    assert!(noted.expect("it is in memory"));
+    let other = builder(&shop).register::<ThankAndReport>().journal(journal);
+    let other = other.start().await.expect("the journal works");
+    becomes(&other, "order-1", State::Completed).await;
+    assert_eq!(shop.asked(), ["thank"]);
 }

@@ -176,6 +176,16 @@ impl Scene {
         }
     }
 
+    /// Waits until the server has a timer of an invocation.
+    pub(crate) async fn sleeps(&self, invocation: &str) {
+        let query = format!(
+            "SELECT index FROM sys_journal WHERE id = '{invocation}' AND entry_type LIKE '%Sleep%'"
+        );
+        while self.query(query.clone()).await[0].is_null() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn query(&self, query: String) -> Value {
         let query = serde_json::json!({ "query": query }).to_string();
         let answer = self.server.ask(http::Method::POST, "/query", query);

@@ -13,7 +13,7 @@ use crate::desk::Desk;
 use crate::process::free_address;
 
 /// Longer than anything needs to be dropped.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// It vanishes when this is dropped.
 pub(crate) struct Service {

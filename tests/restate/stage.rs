@@ -36,7 +36,7 @@ pub(crate) enum Submitted {
 }
 
 /// A saga that has not ended by then is lost.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Stage {
     pub(crate) async fn new() -> Self {

@@ -12,10 +12,9 @@ use super::{Coordinator, Inner};
 use crate::history::History;
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, Settled,
-    State, StepCall,
+    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, State,
+    StepCall,
 };
-use crate::step::Kind;
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Lists sagas, the newest first.
@@ -151,17 +150,8 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         if state.is_final() {
             return Err(OperatorError::Final(state));
         }
-        let goes_forward = |entry: &Entry| match &entry.event {
-            Event::StepDone { step, .. }
-            | Event::StepCompleted { step, .. }
-            | Event::StepSettled {
-                step,
-                settled: Settled::Done { .. },
-            } => matches!(step.kind, Kind::Pivot | Kind::Retriable),
-            _ => false,
-        };
         let running = self.running().get(id).cloned();
-        if history.entries?.iter().any(goes_forward)
+        if History::new(&history.entries?)?.only_goes_forward()
             || running
                 .as_ref()
                 .is_some_and(|running| running.control.only_goes_forward())

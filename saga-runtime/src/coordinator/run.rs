@@ -109,7 +109,12 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
         let limits = Limits::new(Some(cancellation.clone()), deadline);
-        let control = Arc::new(Control::new(limits));
+        let control = Control::new(limits);
+        if claimant.history.only_goes_forward() {
+            // Also for a step that is replayed before the one that is done: members of a group may end in any order.
+            control.go_forward_only();
+        }
+        let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
         let running = Running {
             cancellation,

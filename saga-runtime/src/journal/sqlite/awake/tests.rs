@@ -36,8 +36,8 @@ struct Model<'c> {
     connection: &'c Connection,
     store: Store<'c>,
     sagas: BTreeMap<u64, Doing>,
-    /// Those that were cancelled since they were claimed.
-    cancelled: BTreeSet<u64>,
+    /// Those that were cancelled since they were claimed: they do not go to sleep.
+    unheard: BTreeSet<u64>,
     started: u64,
     processes: u64,
     random: fastrand::Rng,
@@ -122,10 +122,9 @@ impl<'c> Model<'c> {
         };
         self.transaction(|store| store.release(&claim, false, rest).map(drop))
             .expect("it is let go of");
-        // One that is to be cancelled does not rest.
-        let is_cancelled = self.cancelled.remove(&saga);
+        let is_awake = self.unheard.remove(&saga);
         self.sagas
-            .insert(saga, if is_cancelled { Doing::Waits } else { then });
+            .insert(saga, if is_awake { Doing::Waits } else { then });
     }
 
     fn claim_one(&mut self, saga: u64) {
@@ -134,8 +133,8 @@ impl<'c> Model<'c> {
         match (claimed.expect("it can be read").read(), &self.sagas[&saga]) {
             (ClaimedOne::Claimed(claimed), Doing::Waits | Doing::Sleeps | Doing::IsStuck) => {
                 let (claim, next) = (claimed.claim, claimed.next);
+                self.unheard.remove(&saga);
                 self.sagas.insert(saga, Doing::Runs(claim, next));
-                self.cancelled.remove(&saga);
                 // What an operator does with a saga is written down.
                 let reason = "look again".to_owned();
                 self.append(saga, Event::Retried { reason }, Doing::Waits);
@@ -157,12 +156,11 @@ impl<'c> Model<'c> {
         let noted = self.transaction(|store| store.request_cancel(&id(saga), "changed my mind"));
         let doing = self.sagas.get_mut(&saga).expect("it is there");
         assert_eq!(noted.expect("it can be noted"), !doing.is_final());
-        match doing {
-            Doing::Sleeps => *doing = Doing::Waits,
-            Doing::Runs(..) => {
-                self.cancelled.insert(saga);
-            }
-            _ => {}
+        if *doing == Doing::Sleeps {
+            *doing = Doing::Waits;
+        }
+        if matches!(doing, Doing::Runs(..)) {
+            self.unheard.insert(saga);
         }
     }
 
@@ -183,8 +181,8 @@ impl<'c> Model<'c> {
         assert_eq!(found.len(), limit.min(expected.len()), "{expected:?}");
         for one in claimed {
             let saga = one.claim.id.as_str().parse().expect("a number");
+            self.unheard.remove(&saga);
             self.sagas.insert(saga, Doing::Runs(one.claim, one.next));
-            self.cancelled.remove(&saga);
         }
     }
 
@@ -300,7 +298,7 @@ fn what_is_awake_can_be_claimed_after_any_crash_and_nothing_else() {
             connection: &connection,
             store: Store::new(&connection).expect("it is empty"),
             sagas: BTreeMap::new(),
-            cancelled: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             started: 0,
             processes: 0,
             random: fastrand::Rng::with_seed(seed),
