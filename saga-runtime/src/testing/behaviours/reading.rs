@@ -81,19 +81,21 @@ pub async fn a_list_is_filtered_by_name_prefix_and_time<F: Factory>(test: Fixtur
     test.waiting(refund).await;
     test.waiting(new("x%-2")).await;
     test.waiting(new("xy-3")).await;
+    test.waiting(new("x\0-4")).await;
     let after = SystemTime::now() + Duration::from_secs(1);
     let all = Filter::default;
     assert_eq!(test.list(&all().name("refund")).await, ["x%-1"]);
     assert_eq!(test.list(&all().id_prefix("x%")).await, ["x%-2", "x%-1"]);
     assert_eq!(test.list(&all().id_prefix("X")).await, [""; 0]);
-    assert_eq!(test.list(&all().started_from(before)).await.len(), 3);
+    assert_eq!(test.list(&all().id_prefix("x\0")).await, ["x\0-4"]);
+    assert_eq!(test.list(&all().started_from(before)).await.len(), 4);
     assert_eq!(test.list(&all().started_from(after)).await.len(), 0);
     assert_eq!(test.list(&all().started_before(before)).await.len(), 0);
     assert_eq!(
         test.list(&all().started_before(after).name("order"))
             .await
             .len(),
-        2
+        3
     );
 }
 
