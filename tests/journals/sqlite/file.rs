@@ -74,6 +74,7 @@ async fn the_second_who_opens_it_is_told_who_uses_it() {
             assert_eq!(journal, path.display().to_string());
             let process = format!("process {} on ", std::process::id());
             assert!(owner.as_str().starts_with(&process), "{owner}");
+            assert!(owner.as_str().contains(", for "), "{owner}");
         }
         other => panic!("{other:?}"),
     }

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
-use std::time::SystemTime;
 
 use crate::journal::{JournalError, Worker};
 
@@ -36,9 +35,12 @@ impl Owner {
                     "" => "another process",
                     owner => owner,
                 };
+                let began = file.metadata().and_then(|file| file.modified());
+                let since = began.ok().and_then(|began| began.elapsed().ok());
+                let since = since.map_or(0, |since| since.as_secs());
                 return Err(JournalError::InUse {
                     journal: path.display().to_string(),
-                    owner: Worker::new(owner),
+                    owner: Worker::new(format!("{owner}, for {since} s")),
                 });
             }
             Err(TryLockError::Error(error)) => return Err(JournalError::unavailable(error)),
@@ -50,10 +52,6 @@ impl Owner {
 
 /// Who this process is, for the one who finds the journal in use.
 fn write_name(file: &mut File) -> std::io::Result<()> {
-    let seconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .or_else(|| std::env::var("HOSTNAME").ok())
@@ -65,8 +63,5 @@ fn write_name(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     let process = std::process::id();
-    writeln!(
-        file,
-        "process {process} on {host}, since {seconds} seconds after 1970"
-    )
+    writeln!(file, "process {process} on {host}")
 }
