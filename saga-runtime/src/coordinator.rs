@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempt::message;
 use crate::control::Control;
-use crate::id::{InvalidSagaId, SagaId};
+use crate::id::{InvalidSagaId, SagaId, asked};
 use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
 use crate::journaled::Policies;
 use crate::recorder::{Recorder, Tenure};
@@ -310,18 +310,19 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Errors
     /// If there is none with this id, or it is not a `G`, or the journal can't be reached.
-    pub async fn attach<G>(&self, id: &SagaId) -> Result<Handle<S, G>, OperatorError>
+    pub async fn attach<G>(&self, id: impl TryInto<SagaId>) -> Result<Handle<S, G>, OperatorError>
     where
         G: Saga<Services = S>,
     {
-        let history = self.inner.journal.load(id).await?;
+        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let history = self.inner.journal.load(&id).await?;
         let record = history.ok_or(OperatorError::Unknown)?.record;
         if record.saga.name != G::META.name {
             return Err(OperatorError::OtherSaga {
                 name: record.saga.name,
             });
         }
-        Ok(Handle::new(Arc::clone(&self.inner), id.clone(), None))
+        Ok(Handle::new(Arc::clone(&self.inner), id, None))
     }
 
     /// Stops in an orderly way: no saga is started or taken over any more, attempts that are under way end or time out,

@@ -256,6 +256,18 @@ async fn a_wrong_question_changes_nothing() {
         matches!(refused, Err(OperatorError::NothingToDecide { .. })),
         "{refused:?}"
     );
+    // No saga has such an id.
+    let asking = coordinator.clone();
+    let asked_for = tokio::spawn(async move { asking.retry("", "which one?").await });
+    let refused = asked_for.await.expect("nothing panics");
+    assert!(
+        matches!(refused, Err(OperatorError::Unknown)),
+        "{refused:?}"
+    );
+    let nothing = coordinator.inspect("").await.expect("the journal works");
+    assert!(nothing.is_none());
+    let there = coordinator.inspect("order-1").await;
+    assert!(there.expect("the journal works").is_some());
     // Another saga comes to its end: whatever could go on has gone on.
     shop.behaves();
     let executed = coordinator.execute("order-2", Sell { amount: 3 }).await;

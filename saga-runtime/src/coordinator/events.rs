@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::error::OperatorError;
 use super::{Coordinator, Inner};
-use crate::id::SagaId;
+use crate::id::{SagaId, asked};
 use crate::journal::{AppendError, ClaimedOne, Event, Rest, State};
 use crate::recorder::LetGo;
 use crate::wait::EventName;
@@ -27,10 +27,11 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// A future that is dropped may or may not have sent the event.
     pub async fn send<T: Sync>(
         &self,
-        id: &SagaId,
+        id: impl TryInto<SagaId>,
         event: EventName<T>,
         value: &T,
     ) -> Result<(), OperatorError> {
+        let id = asked(id).ok_or(OperatorError::Unknown)?;
         let payload = event.write(value).map_err(OperatorError::Output)?;
         let limit = self.inner.policies.payload_limit;
         if payload.len() > limit {
@@ -38,7 +39,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             let error = <serde_json::Error as serde::ser::Error>::custom(message);
             return Err(OperatorError::Output(error));
         }
-        let sending = Arc::clone(&self.inner).send(id.clone(), event.name(), payload);
+        let sending = Arc::clone(&self.inner).send(id, event.name(), payload);
         self.inner.begin(sending).await
     }
 }

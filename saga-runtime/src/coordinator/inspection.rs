@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::error::CompensationOutcome;
 use crate::history::History;
-use crate::id::SagaId;
+use crate::id::{SagaId, asked};
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Reason, Record, Settled, StepCall,
 };
@@ -48,8 +48,14 @@ impl Inspector {
     ///
     /// # Errors
     /// If the journal can't be read.
-    pub async fn inspect(&self, id: &SagaId) -> Result<Option<Inspection>, JournalError> {
-        let history = self.journal.load(id).await?;
+    pub async fn inspect(
+        &self,
+        id: impl TryInto<SagaId>,
+    ) -> Result<Option<Inspection>, JournalError> {
+        let Some(id) = asked(id) else {
+            return Ok(None);
+        };
+        let history = self.journal.load(&id).await?;
         Ok(history.map(|history| Inspection::new(history.record, history.entries)))
     }
 }

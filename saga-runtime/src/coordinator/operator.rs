@@ -10,7 +10,7 @@ use super::error::OperatorError;
 use super::inspection::{Inspection, Inspector};
 use super::{Coordinator, Inner};
 use crate::history::History;
-use crate::id::SagaId;
+use crate::id::{SagaId, asked};
 use crate::journal::{
     AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, State,
     StepCall,
@@ -25,11 +25,15 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inspector().list(filter).await
     }
 
-    /// Everything that is written down about one saga; `None` if there is none with this id.
+    /// Everything that is written down about one saga; `None` if there is none with this id, which may be a text here and
+    /// elsewhere.
     ///
     /// # Errors
     /// If the journal can't be read.
-    pub async fn inspect(&self, id: &SagaId) -> Result<Option<Inspection>, JournalError> {
+    pub async fn inspect(
+        &self,
+        id: impl TryInto<SagaId>,
+    ) -> Result<Option<Inspection>, JournalError> {
         self.inspector().inspect(id).await
     }
 
@@ -43,9 +47,14 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// compensated when its turn comes.
     ///
     /// # Errors
-    /// If it has ended, or is past its pivot, or the journal can't be reached.
-    pub async fn cancel(&self, id: &SagaId, reason: &str) -> Result<(), OperatorError> {
-        self.inner.cancel(id, reason).await
+    /// If there is none with this id, it has ended, or is past its pivot, or the journal can't be reached.
+    pub async fn cancel(
+        &self,
+        id: impl TryInto<SagaId>,
+        reason: &str,
+    ) -> Result<(), OperatorError> {
+        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        self.inner.cancel(&id, reason).await
     }
 
     /// Lets a stuck saga go on: the compensations that failed are tried again, a step in doubt is settled again, and a
@@ -53,7 +62,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Errors
     /// If it is not stuck, or the journal can't be reached.
-    pub async fn retry(&self, id: &SagaId, reason: &str) -> Result<(), OperatorError> {
+    pub async fn retry(&self, id: impl TryInto<SagaId>, reason: &str) -> Result<(), OperatorError> {
+        let id = asked(id).ok_or(OperatorError::Unknown)?;
         let reason = reason.to_owned();
         self.inner
             .by_hand(id, move |_| Ok(Event::Retried { reason }))
@@ -69,10 +79,11 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// reached.
     pub async fn resolve_compensation(
         &self,
-        id: &SagaId,
+        id: impl TryInto<SagaId>,
         step: &str,
         reason: &str,
     ) -> Result<(), OperatorError> {
+        let id = asked(id).ok_or(OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let resolved = move |history: &History| {
             open(history, &step).map(|step| Event::CompensationResolved { step, reason })
@@ -87,10 +98,11 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Like [`resolve_compensation`](Self::resolve_compensation).
     pub async fn skip_compensation(
         &self,
-        id: &SagaId,
+        id: impl TryInto<SagaId>,
         step: &str,
         reason: &str,
     ) -> Result<(), OperatorError> {
+        let id = asked(id).ok_or(OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let skipped = move |history: &History| {
             open(history, &step).map(|step| Event::CompensationSkipped { step, reason })
@@ -105,11 +117,12 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// If the step is not in doubt, or the saga is not stuck, or the journal can't be reached.
     pub async fn complete_step(
         &self,
-        id: &SagaId,
+        id: impl TryInto<SagaId>,
         step: &str,
         output: &(impl Serialize + Sync),
         reason: &str,
     ) -> Result<(), OperatorError> {
+        let id = asked(id).ok_or(OperatorError::Unknown)?;
         let output = serde_json::to_string(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let completed = move |history: &History| {
@@ -172,7 +185,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     /// Takes over a stuck saga, writes down what an operator has decided, and goes on with it.
     async fn by_hand(
         self: &Arc<Self>,
-        id: &SagaId,
+        id: SagaId,
         decide: impl FnOnce(&History) -> Result<Event, OperatorError> + Send + 'static,
     ) -> Result<(), OperatorError> {
         let slot = Arc::clone(&self.slots).acquire_owned().await;
@@ -180,7 +193,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         if self.is_shutting_down() {
             return Err(OperatorError::ShuttingDown);
         }
-        let deciding = Arc::clone(self).decide(id.clone(), slot, decide);
+        let deciding = Arc::clone(self).decide(id, slot, decide);
         self.begin(deciding).await
     }
 
