@@ -54,6 +54,14 @@ impl Stage {
     }
 
     pub(crate) async fn submit(&self, id: &str, case: Case) -> Result<Submitted, ClientError> {
+        if case.saga == "spread" {
+            self.client.send::<Spread, ()>(id, GO, &()).await?;
+        }
+        self.start(id, case).await
+    }
+
+    /// Starts it, or finds it if it was started.
+    async fn start(&self, id: &str, case: Case) -> Result<Submitted, ClientError> {
         let plan = case.plan;
         let client = &self.client;
         match case.saga {
@@ -66,13 +74,10 @@ impl Stage {
                 .submit(id, &Grouped { plan })
                 .await
                 .map(Submitted::Grouped),
-            "spread" => {
-                client.send::<Spread, ()>(id, GO, &()).await?;
-                client
-                    .submit(id, &Spread { plan })
-                    .await
-                    .map(Submitted::Spread)
-            }
+            "spread" => client
+                .submit(id, &Spread { plan })
+                .await
+                .map(Submitted::Spread),
             _ => client
                 .submit(id, &Doubting { plan })
                 .await
@@ -107,7 +112,12 @@ impl Stage {
             let locked = self.server.lock().await;
             let registered = locked.register(&format!("http://{address}")).await;
             registered.expect("it is an endpoint");
-            self.submit(&id, case).await.expect("Restate takes it")
+            match (self.submit(&id, case).await, victim) {
+                (Ok(submitted), _) => Some(submitted),
+                // It was killed before it could say that it has taken it.
+                (Err(ClientError::Unreachable(_)), Victim::Server | Victim::Both) => None,
+                (Err(error), _) => return Err(error.to_string()),
+            }
         };
         let killed = async {
             loop {
@@ -125,7 +135,7 @@ impl Stage {
         tokio::select! {
             biased;
             () = killed => {}
-            ended = submitted.ends_or_breaks() => {
+            ended = ends_or_breaks(submitted.as_ref()) => {
                 if let Some(ended) = ended {
                     check(&database, &id, case, &ended, None)?;
                     return Ok(false);
@@ -143,9 +153,29 @@ impl Stage {
             process = Process::start(&database, address, &[]);
             process.listens().await;
         }
+        let submitted = match submitted {
+            Some(submitted) => submitted,
+            None => self.find(&id, case).await?,
+        };
         let ended = submitted.ends(self).await?;
         check(&database, &id, case, &ended, Some(&before))?;
         Ok(true)
+    }
+
+    /// Finds a saga on a server that has just come back.
+    async fn find(&self, id: &str, case: Case) -> Result<Submitted, String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.start(id, case).await {
+                Ok(submitted) => return Ok(submitted),
+                Err(ClientError::Unreachable(_) | ClientError::Refused { .. })
+                    if Instant::now() < until =>
+                {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
     }
 
     /// What Restate says about the sagas that have not ended.
@@ -178,15 +208,6 @@ impl Submitted {
         }
     }
 
-    /// How it ended; `None` if the server did first.
-    async fn ends_or_breaks(&self) -> Option<Ended> {
-        match self.wait().await {
-            Ok(()) => Some(Ended::Completed),
-            Err(ExecuteError::Failed(report)) => Some(Ended::Failed(report)),
-            Err(_) => None,
-        }
-    }
-
     /// How it ended.
     pub(crate) async fn ends(&self, stage: &Stage) -> Result<Ended, String> {
         let until = Instant::now() + PATIENCE;
@@ -204,5 +225,14 @@ impl Submitted {
                 Ok(Err(other)) => return Err(other.to_string()),
             }
         }
+    }
+}
+
+/// How a saga ended; `None` if the server did first.
+async fn ends_or_breaks(submitted: Option<&Submitted>) -> Option<Ended> {
+    match submitted?.wait().await {
+        Ok(()) => Some(Ended::Completed),
+        Err(ExecuteError::Failed(report)) => Some(Ended::Failed(report)),
+        Err(_) => None,
     }
 }
