@@ -165,6 +165,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             }
         }
     }
+
     /// Lets go of what this worker holds in the journal without having heard of it, because the answer to a claim was lost.
     ///
     /// A claim may be on its way to the one who runs the saga, so it is only let go of if it was there the time `before`.
