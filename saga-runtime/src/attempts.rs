@@ -2,6 +2,7 @@
 
 mod attempt;
 mod compensate;
+mod control;
 mod decision;
 mod outcome;
 mod pending;
@@ -10,11 +11,14 @@ mod surroundings;
 
 pub use attempt::AttemptResult;
 pub use compensate::{Compensate, CompensationResult, Compensator, StepCompensator, compensate};
+pub use control::{Control, WayBack};
 pub use decision::Verdict;
 pub use outcome::{ErrorRecord, FailureCause, GiveUp, Settlement, StepEnd};
 pub use pending::PendingStep;
 pub use pursuit::{Origin, pursue};
-pub use surroundings::{AttemptOutcome, AttemptReport, BoxFuture, Purpose, Surroundings};
+pub use surroundings::{
+    ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, BoxFuture, Purpose, Surroundings,
+};
 
 pub(crate) use attempt::{attempt, caught};
 pub(crate) use pending::{Action, Rules, StepRequest};

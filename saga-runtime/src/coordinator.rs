@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -28,11 +28,12 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engines::control::Control;
+use crate::engines::control::LocalControl;
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::{Recorder, Tenure};
 use crate::id::{InvalidSagaId, SagaId, asked};
 use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
+use crate::lock::lock;
 use crate::panic::message;
 use crate::run::Saga;
 
@@ -149,7 +150,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
 #[derive(Debug, Clone)]
 struct Running {
     cancellation: CancellationToken,
-    control: Arc<Control>,
+    control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }
 
@@ -164,13 +165,11 @@ impl Drop for LastHandle {
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     fn running(&self) -> MutexGuard<'_, HashMap<SagaId, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 
     fn abandoned(&self) -> MutexGuard<'_, Vec<Claim>> {
-        self.abandoned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.abandoned)
     }
 
     fn is_shutting_down(&self) -> bool {

@@ -42,13 +42,6 @@ pub enum Interruption {
     DeadlineExceeded,
 }
 
-impl Interruption {
-    /// What is written down of it, in a word.
-    pub(crate) fn code(self) -> &'static str {
-        Cause::<Infallible>::from(self).code()
-    }
-}
-
 impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

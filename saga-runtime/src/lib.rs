@@ -75,6 +75,7 @@ mod generated;
 mod id;
 pub mod journal;
 mod language;
+mod lock;
 pub mod meta;
 mod panic;
 mod place;
@@ -119,9 +120,10 @@ pub mod engine {
     //! decisions are the same on every engine.
 
     pub use crate::attempts::{
-        AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate, CompensationResult,
-        Compensator, ErrorRecord, FailureCause, GiveUp, Origin, PendingStep, Purpose, Settlement,
-        StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
+        ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate,
+        CompensationResult, Compensator, Control, ErrorRecord, FailureCause, GiveUp, Origin,
+        PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings, Verdict, WayBack,
+        compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::language::{

@@ -27,7 +27,7 @@ impl Verdict {
 
     /// What an error means, of which these predicates say if another attempt may help, and if it is open what has happened.
     #[inline]
-    pub(crate) fn of_error<E>(
+    pub(crate) fn from_error<E>(
         error: &E,
         is_transient: fn(&E) -> bool,
         is_in_doubt: fn(&E) -> bool,

@@ -10,6 +10,9 @@ use crate::place::{Attempt, Position};
 /// A future whose type nobody has to know.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// The longest that an attempt may take where the step says nothing, on an engine that limits every attempt.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
 /// settled. `X` is why it can let go of the saga.
 pub trait Surroundings<X>: Sync {

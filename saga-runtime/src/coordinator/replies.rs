@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::oneshot;
 
 use crate::coordinator::task::{Answer, AnswerSender};
 use crate::id::SagaId;
+use crate::lock::lock;
 use crate::run::Saga;
 
 /// The replies to those who wait, by the saga.
@@ -57,6 +58,6 @@ impl Replies {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SagaId, Box<dyn Any + Send>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

@@ -9,9 +9,10 @@ use std::time::SystemTime;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::attempts::Control;
 use crate::coordinator::error::{ExecuteError, Stuck};
 use crate::coordinator::{Running, Shared};
-use crate::engines::control::{Control, Limits};
+use crate::engines::control::{Limits, LocalControl};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::{EventInbox, Recorder, Suspension};
 use crate::error::Reason;
@@ -116,10 +117,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
         let limits = Limits::new(Some(cancellation.clone()), deadline);
-        let control = Control::new(limits);
+        let control = LocalControl::new(limits);
         if claimant.history.only_goes_forward() {
             // Also for a step that is replayed before the one that is done: members of a group may end in any order.
-            control.go_forward_only();
+            control.way_back().close();
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);

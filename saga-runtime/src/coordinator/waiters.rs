@@ -1,11 +1,12 @@
 //! Who waits for which saga to end.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::id::SagaId;
+use crate::lock::lock;
 
 /// Those who wait for sagas that they did not start, or that wait in the journal.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Waiters {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SagaId, Arc<Notify>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

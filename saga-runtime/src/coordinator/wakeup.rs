@@ -1,11 +1,12 @@
 //! When the next saga that sleeps is to go on: then the journal is asked for it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::journal::Wakeup;
+use crate::lock::lock;
 
 /// The time to wake up at.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ impl Alarm {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,6 +1,9 @@
 //! A reason as text with a code: how causes are recorded and shown.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+
+use crate::error::Cause;
 
 /// Why something did not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,12 @@ pub struct Reason {
     pub message: String,
     /// The error itself, if the saga's body handles it.
     pub error: Option<String>,
+}
+
+impl From<&Cause<Infallible>> for Reason {
+    fn from(cause: &Cause<Infallible>) -> Self {
+        Self::new(cause.code(), cause.to_string())
+    }
 }
 
 impl Reason {
