@@ -1,22 +1,12 @@
 //! `saga!( async fn … );`: from an ordinary function to a saga.
 
-mod body;
 mod check;
-mod coordinator;
 mod expand;
 mod fallback;
-mod input;
-mod mirror;
 mod model;
-mod names;
-mod order;
 mod parse;
-mod shape;
-mod site;
-mod slots;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use proc_macro2::TokenStream;
 

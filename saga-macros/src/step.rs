@@ -3,11 +3,8 @@
 mod check;
 mod expand;
 mod fallback;
-mod implementation;
-mod meta;
 mod model;
 mod parse;
-mod policies;
 #[cfg(test)]
 mod tests;
 

@@ -1,16 +1,20 @@
 //! The rules of a saga's signature and options, one function each; those of its body are in `body`.
 
+mod body;
+pub(super) mod paths;
+mod source_text;
+
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, Meta, Pat, Safety, Signature, Type};
 
-use super::body;
 use super::model::{CountsAs, Flow, Input, Options, Saga};
 use super::parse::SagaSyntax;
+use crate::duration;
 use crate::errors::Errors;
-use crate::inspect::{anonymous, borrowed, reference};
 use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
-use crate::{context, duration, output};
+use crate::signature::types::{anonymous, borrowed, reference};
+use crate::signature::{context, returned};
 
 const OPTIONS: [&str; 9] = [
     "name",
@@ -49,7 +53,7 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
     let is_concrete = is_concrete(signature, errors);
     let context = context::check("saga", signature, errors);
     let inputs = inputs(signature, errors);
-    let returned = output::check("saga", signature, errors);
+    let returned = returned::check("saga", signature, errors);
     let body = match &syntax.body {
         Ok(block) => {
             let cx = context.as_ref().map(|(cx, _)| *cx);

@@ -1,19 +1,27 @@
 //! From a checked saga to code: its struct, its coordinator, and the ways to run it.
 
+pub(super) mod call;
+mod definition;
+mod driver;
+mod names;
+mod order_rule;
+mod shape;
+mod slots;
+
 use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
 
 use super::model::{CountsAs, Saga};
-use super::names::hidden;
-use super::{coordinator, input};
-use crate::lifetimes::with_lifetime;
+use crate::duration;
+use crate::signature::context;
+use crate::signature::lifetimes::with_lifetime;
 use crate::spans::{at, group};
-use crate::{context, duration};
+use names::hidden;
 
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
-    let definition = input::expand(saga);
+    let definition = definition::expand(saga);
     let execute = execute(saga);
     let function = function(saga);
     let implementation = implementation(saga);
@@ -146,7 +154,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     });
     let declared = at(context.span(), quote!(type Services =));
     let services = quote!(#declared #services #end);
-    let coordinate = coordinator::expand(saga);
+    let coordinate = driver::expand(saga);
     let future_span = signature.ident.span();
     let start = hidden("start");
     let kind = match saga.options.counts_as {

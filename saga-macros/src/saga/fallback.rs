@@ -6,9 +6,9 @@ use syn::{FnArg, Pat, ReturnType, Token, Type};
 
 use super::check::{runtime_of, struct_name};
 use super::parse::SagaSyntax;
-use crate::context::context_type;
 use crate::errors::Errors;
-use crate::inspect::{borrowed, reference};
+use crate::signature::context::context_type;
+use crate::signature::types::{borrowed, reference};
 
 /// Editors get a body that is no Rust yet as it is, so that completion keeps working. The compiler does not, or it
 /// would report the same mistake a second time.

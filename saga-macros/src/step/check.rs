@@ -1,5 +1,7 @@
 //! The rules of a step, one function each. What the compiler says better by itself is not said here.
 
+mod options;
+
 use proc_macro2::{Group, Span, TokenStream};
 use quote::format_ident;
 use syn::spanned::Spanned;
@@ -7,11 +9,11 @@ use syn::{Attribute, FnArg, Pat, Safety, Signature, Type};
 
 use super::model::{Input, Step};
 use super::parse::StepSyntax;
-use super::policies::{kind, policies};
 use crate::errors::Errors;
-use crate::inspect::anonymous;
 use crate::runtime_path::RuntimePath;
-use crate::{context, options, output};
+use crate::signature::types::anonymous;
+use crate::signature::{context, returned};
+use options::{kind, policies};
 
 const OPTIONS: [&str; 9] = [
     "compensate",
@@ -35,10 +37,10 @@ pub(super) fn check<'a>(
     errors: &mut Errors,
 ) -> Option<Step<'a>> {
     let signature = &syntax.signature;
-    let options = options::parse(tokens, "`#[step]`", &OPTIONS, errors);
+    let options = crate::options::parse(tokens, "`#[step]`", &OPTIONS, errors);
     let kind = kind(&options, signature, errors);
     let policies = policies(&options, &kind, errors);
-    let name = options::durable_name("step", &options, &signature.ident, errors);
+    let name = crate::options::durable_name("step", &options, &signature.ident, errors);
     let runtime = RuntimePath::said(&options, errors);
 
     is_async(signature, errors);
@@ -49,7 +51,7 @@ pub(super) fn check<'a>(
     }
     let context = context::check("step", signature, errors);
     let inputs = inputs(signature, errors);
-    let returned = output::check("step", signature, errors);
+    let returned = returned::check("step", signature, errors);
     let (outer, inner, conditions) = sort(&syntax.attributes);
     Some(Step {
         runtime,

@@ -1,12 +1,14 @@
 //! From a checked step to code: the function that is called, and the step's type.
 
+mod implementation;
+mod meta;
+
 use proc_macro2::{Delimiter, Ident, Span, TokenStream};
 use quote::quote;
 use syn::{Path, Token};
 
-use super::implementation;
 use super::model::{Kind, Step};
-use crate::lifetimes::with_lifetime;
+use crate::signature::lifetimes::with_lifetime;
 use crate::spans::{at, group};
 
 // Expands to:

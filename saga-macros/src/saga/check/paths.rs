@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::model::{Flow, Loop, Place, Way};
+use crate::saga::model::{Flow, Loop, Place, Way};
 
 /// One line of the mirror. A point is the number of the line that gives it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Line {
+pub(in crate::saga) enum Line {
     /// Before the first step.
     Begin,
     /// After the step of a site.
@@ -20,7 +20,7 @@ pub(super) enum Line {
 }
 
 /// Writes down all ways through a body.
-pub(super) fn lines(flow: &[Flow]) -> Vec<Line> {
+pub(in crate::saga) fn lines(flow: &[Flow]) -> Vec<Line> {
     let mut order = Order {
         lines: Vec::new(),
         before: HashMap::new(),

@@ -16,10 +16,10 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{Block, Expr, Pat, Signature, Stmt};
 
-use super::model::Body;
-use super::words;
+use super::source_text;
 use crate::errors::Errors;
 use crate::runtime_path::RuntimePath;
+use crate::saga::model::Body;
 use walk::{Gives, Walk};
 
 /// Checks and rewrites the body of a saga. What breaks a rule is reported and replaced by something that the compiler
@@ -86,7 +86,7 @@ pub(super) fn walk_for_test(
     block: &Block,
     runtime: &RuntimePath,
     errors: &mut Errors,
-) -> (Vec<super::model::Flow>, Vec<super::model::Site>) {
+) -> (Vec<crate::saga::model::Flow>, Vec<crate::saga::model::Site>) {
     let mut walk = Walk::new(runtime, None, errors);
     walk.block(&mut block.clone(), Gives::Result);
     (walk.flow, walk.sites)
@@ -102,5 +102,5 @@ fn first_token(node: &impl ToTokens) -> Span {
 
 /// The words of the source, with the spaces where people put them.
 fn text(node: &impl ToTokens) -> String {
-    words::text(&node.to_token_stream())
+    source_text::text(&node.to_token_stream())
 }

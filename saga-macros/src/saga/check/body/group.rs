@@ -9,8 +9,8 @@ use syn::{Expr, ExprTry, Macro, Token};
 use super::call::{callee, name};
 use super::walk::Walk;
 use super::{first_token, text};
+use crate::saga::expand::call::{self as site, First, Results};
 use crate::saga::model::{Flow, Refusal, Site};
-use crate::saga::site::{self, First, Results};
 
 /// The most members that a group can have, those of the groups in it included.
 const MOST: usize = 16;

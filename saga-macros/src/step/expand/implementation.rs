@@ -5,12 +5,12 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Path, Token, Type};
 
-use super::expand::{marker, span};
 use super::meta;
-use super::model::{Kind, Step};
-use crate::context;
-use crate::lifetimes::with_lifetime;
+use super::{marker, span};
+use crate::signature::context;
+use crate::signature::lifetimes::with_lifetime;
 use crate::spans::{at, group};
+use crate::step::model::{Kind, Step};
 
 // Expands to:
 //

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 
-use super::model::Site;
+use crate::saga::model::Site;
 
 /// The variable of the run in the body.
 pub(super) fn run() -> Ident {

@@ -3,9 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
-use super::model::{Body, CountsAs, Saga};
 use super::names::variable;
-use super::order::{self, Line};
+use crate::saga::check::paths::{self, Line};
+use crate::saga::model::{Body, CountsAs, Saga};
 use crate::spans::call;
 
 // Expands to:
@@ -24,7 +24,7 @@ pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
         body,
         counts_as: saga.options.counts_as,
     };
-    let lines = order::lines(&body.flow).into_iter().enumerate();
+    let lines = paths::lines(&body.flow).into_iter().enumerate();
     let lines = lines.map(|(number, line)| mirror.line(number, line));
     let promises = mirror.promises();
     quote!(let _ = || { #(#lines)* #promises };)

@@ -7,8 +7,8 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, LitStr, Path, Token, Type};
 
-use super::model::{Input, Saga, Site};
 use super::names::hidden;
+use crate::saga::model::{Input, Saga, Site};
 use crate::spans::{at, group};
 
 // Expands to:

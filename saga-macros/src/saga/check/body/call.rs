@@ -8,8 +8,8 @@ use syn::{Expr, ExprAwait, ExprCall};
 use super::group::try_join;
 use super::walk::Walk;
 use super::{first_token, text};
+use crate::saga::expand::call::{self as site, First};
 use crate::saga::model::{Flow, Place, Refusal, Site};
-use crate::saga::site::{self, First};
 use crate::spans::at;
 
 impl Walk<'_> {

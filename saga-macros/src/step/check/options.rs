@@ -4,10 +4,10 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Path, Signature};
 
-use super::model::{Kind, Policies, Retry};
 use crate::duration;
 use crate::errors::Errors;
 use crate::options::{self, Opt};
+use crate::step::model::{Kind, Policies, Retry};
 
 /// What `retry(…)` says; the last one only of a step.
 const RETRY: [&str; 3] = ["attempts", "backoff", "when"];

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::expand::text;
-use super::model::{Kind, Retry, Step};
+use super::text;
 use crate::duration;
+use crate::step::model::{Kind, Retry, Step};
 
 // Expands to:
 //

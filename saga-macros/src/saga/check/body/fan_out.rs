@@ -9,8 +9,8 @@ use super::call::{callee, name};
 use super::group::awaited as awaited_by_itself;
 use super::walk::Walk;
 use super::{first_token, text};
+use crate::saga::expand::call as site;
 use crate::saga::model::{FanOut, Flow, Refusal, Site};
-use crate::saga::site;
 use crate::spans::{at, group};
 
 /// How it is written.

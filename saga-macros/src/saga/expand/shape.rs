@@ -3,8 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::model::{Body, Flow, Saga};
 use super::names::variable;
+use crate::saga::model::{Body, Flow, Saga};
 
 // Expands to:
 //

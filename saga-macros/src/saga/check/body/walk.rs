@@ -11,8 +11,8 @@ use super::refusal::is_awaited;
 use super::{first_token, text};
 use crate::errors::Errors;
 use crate::runtime_path::RuntimePath;
+use crate::saga::expand::call::{self as site, First};
 use crate::saga::model::{Flow, Place, Refusal, Site, Way};
-use crate::saga::site::{self, First};
 
 /// Rewrites a body, and collects what it calls and in which order.
 pub(super) struct Walk<'e> {

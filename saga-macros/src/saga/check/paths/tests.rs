@@ -9,7 +9,7 @@ use syn::Block;
 use super::{Line, lines};
 use crate::errors::Errors;
 use crate::runtime_path::RuntimePath;
-use crate::saga::body::walk_for_test;
+use crate::saga::check::body::walk_for_test;
 use crate::saga::model::{Flow, Site};
 use author::Author;
 use runner::breaks_the_rule;

@@ -4,9 +4,9 @@ use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Expr, ExprAwait, Index, Token};
 
-use super::model::{Refusal, Site};
 use super::names::{hidden, run, slot, slots_variable, variable};
 use crate::runtime_path::RuntimePath;
+use crate::saga::model::{Refusal, Site};
 use crate::spans::{at, group};
 
 // Expands to, for `charge(cx, &order).await?`:
@@ -31,7 +31,7 @@ use crate::spans::{at, group};
 // Where the body handles the refusal, the call comes together with how its error is written down:
 //
 //     returned(site1, match begin(run, At::<1>, site1, RecordedError::of(HandledCall::of(…))) { … })
-pub(super) fn expand(
+pub(in crate::saga) fn expand(
     runtime: &RuntimePath,
     index: usize,
     site: &Site,
@@ -105,7 +105,7 @@ pub(super) fn expand(
 //     { let returned = match begin(…) { … }; returned }
 //
 // The call has two ends, and without this a result of another type would be said of each of them.
-pub(super) fn alone(site: &Site, call: &Expr) -> Expr {
+pub(in crate::saga) fn alone(site: &Site, call: &Expr) -> Expr {
     let returned = Ident::new("__returned", site.span);
     let returned = quote!(let #returned = #call; #returned);
     Expr::Verbatim(group(Delimiter::Brace, site.span, returned).into_token_stream())
@@ -125,7 +125,7 @@ pub(super) fn alone(site: &Site, call: &Expr) -> Expr {
 // Without the `?`, it is the first refusal or all outputs:
 //
 //             ended => 'group: { Ok((match … { Ok(output) => output, Err(error) => break 'group Err(error) }, …)) },
-pub(super) fn expand_group(
+pub(in crate::saga) fn expand_group(
     runtime: &RuntimePath,
     members: &[(usize, &Site, Expr)],
     results: &Results,
@@ -194,7 +194,7 @@ pub(super) fn expand_group(
 //     match try_join_all(8, &articles, |article| StepCall::of(reserve(cx, article))) {
 //         call => run.fan_out(0, site0, call, &mut slots.s0).await,
 //     }
-pub(super) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> Expr {
+pub(in crate::saga) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> Expr {
     let (run, site_variable) = (run(), variable(index, site));
     let (slots, slot, call) = (slots_variable(), slot(index), hidden("call"));
     let ExprAwait {
@@ -211,7 +211,7 @@ pub(super) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> 
 
 /// What the first refusal in a group does, in the order of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum First {
+pub(in crate::saga) enum First {
     /// It ends the saga, by a `?` behind the group.
     EndsTheSaga,
     /// It is what the group gives.
@@ -219,7 +219,7 @@ pub(super) enum First {
 }
 
 /// How the results of a group are nested: `try_join!(a, try_join!(b, c))` gives `(a, (b, c))`.
-pub(super) enum Results {
+pub(in crate::saga) enum Results {
     /// That of the member with this index in the group.
     Of(usize),
     All(Vec<Results>),

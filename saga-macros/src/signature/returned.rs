@@ -3,8 +3,8 @@
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, ReturnType, Signature, Type};
 
+use super::types::{anonymous, borrowed, reference};
 use crate::errors::Errors;
-use crate::inspect::{anonymous, borrowed, reference};
 
 /// The return type of the function; reports one that is missing, no `Result`, or that nobody can keep.
 pub(crate) fn check<'a>(

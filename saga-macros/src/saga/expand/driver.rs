@@ -5,9 +5,9 @@ use quote::quote;
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::model::{Body, Saga};
 use super::names::{hidden, run, slot, slots, slots_variable, variable};
-use super::{mirror, shape};
+use super::{order_rule, shape};
+use crate::saga::model::{Body, Saga};
 use crate::spans::{at, group};
 
 // Expands to:
@@ -53,7 +53,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         .map(|(index, site)| variable(index, site))
         .collect();
     let shape = shape::expand(saga, body);
-    let mirror = mirror::expand(saga, body);
+    let mirror = order_rule::expand(saga, body);
     let run = run();
     let (slots_struct, slots) = (slots(), slots_variable());
     let names = (0..sites.len()).map(slot);
