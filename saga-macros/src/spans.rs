@@ -1,7 +1,7 @@
 //! Where generated code is reported if something is wrong with it.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 
 /// The same tokens, all of them at `span`: rustc underlines that place and not the whole macro call.
 pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
@@ -19,6 +19,14 @@ pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
             }
         })
         .collect()
+}
+
+/// The place of the first token: a place that is one token long is underlined exactly.
+pub(crate) fn first_token(node: &impl ToTokens) -> Span {
+    node.to_token_stream()
+        .into_iter()
+        .next()
+        .map_or_else(Span::call_site, |token| token.span())
 }
 
 /// `tokens` in delimiters that stand at `span`.

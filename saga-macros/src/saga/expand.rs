@@ -1,8 +1,11 @@
 //! From a checked saga to code: its struct, its coordinator, and the ways to run it.
 
-pub(super) mod call;
+mod body;
+mod call;
 mod definition;
 mod driver;
+mod fan_out;
+mod group;
 mod names;
 mod order_rule;
 mod shape;
@@ -10,13 +13,11 @@ mod slots;
 
 use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{GenericArgument, PathArguments, Type};
 
 use super::model::{CountsAs, Saga};
 use crate::duration;
-use crate::signature::context;
 use crate::signature::lifetimes::with_lifetime;
+use crate::signature::{associated, returned};
 use crate::spans::{at, group};
 use names::hidden;
 
@@ -41,7 +42,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
     // The compiler shows where they are defined.
     let [execute, shape, services] =
         ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
-    let (output, error) = match result(returned) {
+    let (output, error) = match returned::both(returned) {
         Some((output, error)) => (quote!(#output), quote!(#error)),
         None => (
             quote!(<Self as #runtime::Saga>::Output),
@@ -76,22 +77,6 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             }
         }
     }
-}
-
-/// `Output` and `Error` of a return type that is written as `Result<Output, Error>`.
-pub(super) fn result(returned: &Type) -> Option<(&Type, &Type)> {
-    let Type::Path(path) = returned else {
-        return None;
-    };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
-        return None;
-    };
-    let mut types = arguments.args.iter().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    let both = (types.next()?, types.next()?);
-    types.next().is_none().then_some(both)
 }
 
 /// The function by its own name: what another saga calls.
@@ -141,19 +126,9 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     } = saga;
     let (private, rules) = (runtime.private(), runtime.rules());
     let meta = meta(saga);
-    let services = context::services(&rules, &with_lifetime(context, "'static"));
-    let span = returned.span();
-    let open = at(span, quote!(<));
-    // They stand where their types do: there it is said if one of them is more private than the saga.
-    let end = syn::Token![;](span);
-    let [output, error] = ["Output", "Error"].map(|name| {
-        let name = Ident::new(name, span);
-        let declared = at(span, quote!(type #name =));
-        let projected = at(span, quote!(as #rules::IsResult>::#name));
-        quote!(#declared #open #returned #projected #end)
-    });
-    let declared = at(context.span(), quote!(type Services =));
-    let services = quote!(#declared #services #end);
+    let services = associated::services(&rules, context);
+    let [output, error] =
+        ["Output", "Error"].map(|name| associated::of_result(&rules, returned, name));
     let coordinate = driver::expand(saga);
     let future_span = signature.ident.span();
     let start = hidden("start");

@@ -1,16 +1,14 @@
 //! The first parameter of a step or a saga: its context.
 
-use proc_macro2::TokenStream;
-use quote::quote;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, Lifetime, Pat, PathArguments, Signature, Type};
 
+use super::Owner;
 use crate::errors::Errors;
-use crate::spans::at;
 
 /// The pattern and the type of the first parameter; reports one that is missing or no context.
 pub(crate) fn check<'a>(
-    owner: &str,
+    owner: Owner,
     signature: &'a Signature,
     errors: &mut Errors,
 ) -> Option<(&'a Pat, Type)> {
@@ -31,16 +29,6 @@ pub(crate) fn check<'a>(
         errors.report(first.ty.span(), message, help);
     }
     Some((&first.pat, context?))
-}
-
-/// `<Context<'static, Shop> as IsContext>::Services`, all of it at the place of the context.
-pub(crate) fn services(rules: &TokenStream, context: &Type) -> TokenStream {
-    let span = context.span();
-    let (open, close) = (
-        at(span, quote!(<)),
-        at(span, quote!(as #rules::IsContext>::Services)),
-    );
-    quote!(#open #context #close)
 }
 
 /// `Context<'_, Services>`, with the lifetime written out, or an alias; `None` if the type is called otherwise.

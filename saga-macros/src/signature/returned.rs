@@ -3,12 +3,13 @@
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, ReturnType, Signature, Type};
 
+use super::Owner;
 use super::types::{anonymous, borrowed, reference};
 use crate::errors::Errors;
 
 /// The return type of the function; reports one that is missing, no `Result`, or that nobody can keep.
 pub(crate) fn check<'a>(
-    owner: &str,
+    owner: Owner,
     signature: &'a Signature,
     errors: &mut Errors,
 ) -> Option<&'a Type> {
@@ -62,19 +63,31 @@ pub(crate) fn check<'a>(
 
 /// `Output` of `Result<Output, Error>`.
 fn output(returned: &Type) -> Option<&Type> {
-    let path = match returned {
+    arguments(returned)?.next()
+}
+
+/// `Output` and `Error` of a return type that is written as `Result<Output, Error>`.
+pub(crate) fn both(returned: &Type) -> Option<(&Type, &Type)> {
+    let mut types = arguments(returned)?;
+    let both = (types.next()?, types.next()?);
+    types.next().is_none().then_some(both)
+}
+
+/// The types in the angle brackets of a type.
+fn arguments(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
+    let path = match ty {
         Type::Path(path) => path,
-        Type::Group(group) => return output(&group.elem),
-        Type::Paren(paren) => return output(&paren.elem),
+        Type::Group(group) => return arguments(&group.elem),
+        Type::Paren(paren) => return arguments(&paren.elem),
         _ => return None,
     };
     let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
         return None;
     };
-    arguments.args.iter().find_map(|argument| match argument {
+    Some(arguments.args.iter().filter_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
-    })
+    }))
 }
 
 /// Whether a type is called a `Result`; that it is one, the compiler checks.

@@ -12,7 +12,10 @@ use super::parse::StepSyntax;
 use crate::errors::Errors;
 use crate::runtime_path::RuntimePath;
 use crate::signature::types::anonymous;
-use crate::signature::{context, returned};
+use crate::signature::{
+    Owner, context, one_for_each_type, reject_conditional_input, reject_generics,
+    reject_qualifiers, reject_receiver, reject_sync, returned,
+};
 use options::{kind, policies};
 
 const OPTIONS: [&str; 9] = [
@@ -43,15 +46,18 @@ pub(super) fn check<'a>(
     let name = crate::options::durable_name("step", &options, &signature.ident, errors);
     let runtime = RuntimePath::said(&options, errors);
 
-    is_async(signature, errors);
-    is_plain(signature, errors);
+    reject_sync(Owner::Step, signature, errors);
+    reject_qualifiers(Owner::Step, signature, errors);
     let body = body(syntax, errors);
-    if !(is_free(signature, errors) && is_concrete(signature, errors)) {
+    if reject_receiver(Owner::Step, signature, errors)
+        || reject_generics(Owner::Step, signature, errors)
+        || reject_anonymous_inputs(signature, errors)
+    {
         return None;
     }
-    let context = context::check("step", signature, errors);
+    let context = context::check(Owner::Step, signature, errors);
     let inputs = inputs(signature, errors);
-    let returned = returned::check("step", signature, errors);
+    let returned = returned::check(Owner::Step, signature, errors);
     let (outer, inner, conditions) = sort(&syntax.attributes);
     Some(Step {
         runtime,
@@ -68,42 +74,6 @@ pub(super) fn check<'a>(
         returned: returned?,
         policies,
     })
-}
-
-fn is_free(signature: &Signature, errors: &mut Errors) -> bool {
-    let Some(receiver) = signature.receiver() else {
-        return true;
-    };
-    let message = format!("step `{}` is a method", signature.ident);
-    let help =
-        "make it a free `async fn`; what `self` gives it belongs to the services in its `Context`";
-    errors.report(receiver.self_token.span, message, help);
-    false
-}
-
-fn is_async(signature: &Signature, errors: &mut Errors) {
-    if signature.asyncness.is_none() {
-        let message = format!("step `{}` is not `async`", signature.ident);
-        errors.report(signature.fn_token.span, message, "write `async fn`");
-    }
-}
-
-/// A step is not `const`, `unsafe` or `extern`.
-fn is_plain(signature: &Signature, errors: &mut Errors) {
-    let safety = match &signature.safety {
-        Safety::Unsafe(token) => Some(token.span),
-        _ => None,
-    };
-    for (token, what) in [
-        (signature.constness.map(|token| token.span), "const"),
-        (safety, "unsafe"),
-        (signature.abi.as_ref().map(Spanned::span), "extern"),
-    ] {
-        if let Some(span) = token {
-            let message = format!("step `{}` is `{what}`", signature.ident);
-            errors.report(span, message, format!("leave `{what}` out"));
-        }
-    }
 }
 
 /// The signature as it has to be in these respects.
@@ -125,46 +95,25 @@ fn body<'a>(syntax: &'a StepSyntax, errors: &mut Errors) -> Option<&'a Group> {
     syntax.body.as_ref()
 }
 
-/// A step's name is its identity in the journal, so one function is one step.
-fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
-    let name = &signature.ident;
-    let help =
-        "write one step for each type; what they share can be a generic function that they call";
-    if let Some(lifetime) = signature.generics.lifetimes().next() {
-        let message = format!("step `{name}` names a lifetime");
-        errors.report(
-            lifetime.span(),
-            message,
-            "leave lifetimes out, as in `&str` and `Context<'_, Services>`",
-        );
-        return false;
-    }
-    if let Some(parameter) = signature.generics.params.first() {
-        errors.report(parameter.span(), format!("step `{name}` is generic"), help);
-        return false;
-    }
+/// Reports an input of type `impl Trait`, which makes the function generic. Returns whether there is one.
+fn reject_anonymous_inputs(signature: &Signature, errors: &mut Errors) -> bool {
     for input in &signature.inputs {
         if let FnArg::Typed(typed) = input
             && let Some(span) = anonymous(&typed.ty)
         {
-            errors.report(span, format!("step `{name}` is generic"), help);
-            return false;
+            let message = format!("step `{}` is generic", signature.ident);
+            errors.report(span, message, one_for_each_type(Owner::Step));
+            return true;
         }
     }
-    true
+    false
 }
 
 fn inputs(signature: &Signature, errors: &mut Errors) -> Option<Vec<Input>> {
     let mut inputs = Vec::new();
     for (index, input) in signature.inputs.iter().enumerate().skip(1) {
         let FnArg::Typed(typed) = input else { continue };
-        if let Some(attribute) = typed.attrs.iter().find(|one| one.path().is_ident("cfg")) {
-            let message = format!(
-                "an input of step `{}` stands under `#[cfg(…)]`",
-                signature.ident
-            );
-            let help = "put the `cfg` on the whole step, and write the step twice";
-            errors.report(attribute.pound_token.span, message, help);
+        if reject_conditional_input(Owner::Step, signature, typed, errors) {
             return None;
         }
         if let Type::Reference(reference) = &*typed.ty

@@ -12,13 +12,11 @@ mod refusal;
 mod tests;
 mod walk;
 
-use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{Block, Expr, Pat, Signature, Stmt};
 
-use super::source_text;
+use super::{paths, source_text};
 use crate::errors::Errors;
-use crate::runtime_path::RuntimePath;
 use crate::saga::model::Body;
 use walk::{Gives, Walk};
 
@@ -28,14 +26,14 @@ pub(super) fn check(
     signature: &Signature,
     cx: Option<&Pat>,
     block: &Block,
-    runtime: &RuntimePath,
     errors: &mut Errors,
 ) -> Option<Body> {
     let so_far = errors.len();
     let mut block = block.clone();
-    let mut walk = Walk::new(runtime, cx, errors);
+    let mut walk = Walk::new(cx, errors);
     walk.block(&mut block, Gives::Result);
     let Walk {
+        placeholders,
         sites,
         flow,
         repeats,
@@ -55,7 +53,9 @@ pub(super) fn check(
     result(signature, &mut block, errors);
     Some(Body {
         block,
+        placeholders,
         sites,
+        lines: paths::lines(&flow),
         flow,
         repeats,
     })
@@ -84,20 +84,11 @@ fn result(signature: &Signature, block: &mut Block, errors: &mut Errors) {
 #[cfg(test)]
 pub(super) fn walk_for_test(
     block: &Block,
-    runtime: &RuntimePath,
     errors: &mut Errors,
 ) -> (Vec<crate::saga::model::Flow>, Vec<crate::saga::model::Site>) {
-    let mut walk = Walk::new(runtime, None, errors);
+    let mut walk = Walk::new(None, errors);
     walk.block(&mut block.clone(), Gives::Result);
     (walk.flow, walk.sites)
-}
-
-/// The place of the first token: a place that is one token long is underlined exactly.
-fn first_token(node: &impl ToTokens) -> Span {
-    node.to_token_stream()
-        .into_iter()
-        .next()
-        .map_or_else(Span::call_site, |token| token.span())
 }
 
 /// The words of the source, with the spaces where people put them.

@@ -2,39 +2,24 @@
 
 use std::collections::HashMap;
 
-use crate::saga::model::{Flow, Loop, Place, Way};
-
-/// One line of the mirror. A point is the number of the line that gives it.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::saga) enum Line {
-    /// Before the first step.
-    Begin,
-    /// After the step of a site.
-    Then { from: usize, site: usize },
-    /// Where the step of a site is called at the same time as that of another. It gives no point.
-    Beside { first: usize, site: usize },
-    /// Where the body may fail by itself. It gives no point.
-    MayFail { from: usize, place: Place },
-    /// After two ways that meet.
-    Join { one: usize, other: usize },
-}
+use crate::saga::model::{Flow, Line, Loop, Way};
 
 /// Writes down all ways through a body.
-pub(in crate::saga) fn lines(flow: &[Flow]) -> Vec<Line> {
-    let mut order = Order {
+pub(super) fn lines(flow: &[Flow]) -> Vec<Line> {
+    let mut paths = Paths {
         lines: Vec::new(),
         before: HashMap::new(),
         left: HashMap::new(),
     };
-    let begin = order.line(Line::Begin);
-    order.sequence(flow, Some(begin));
-    order.lines
+    let begin = paths.line(Line::Begin);
+    paths.sequence(flow, Some(begin));
+    paths.lines
 }
 
 /// A point in the body, or `None` where no way leads.
 type Point = Option<usize>;
 
-struct Order {
+struct Paths {
     lines: Vec<Line>,
     /// The point before the step of each site.
     before: HashMap<usize, Point>,
@@ -42,7 +27,7 @@ struct Order {
     left: HashMap<usize, Vec<Point>>,
 }
 
-impl Order {
+impl Paths {
     fn line(&mut self, line: Line) -> usize {
         self.lines.push(line);
         self.lines.len() - 1

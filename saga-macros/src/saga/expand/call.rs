@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Expr, ExprAwait, Index, Token};
+use syn::{Expr, ExprAwait, Token};
 
 use super::names::{hidden, run, slot, slots_variable, variable};
 use crate::runtime_path::RuntimePath;
@@ -31,7 +31,7 @@ use crate::spans::{at, group};
 // Where the body handles the refusal, the call comes together with how its error is written down:
 //
 //     returned(site1, match begin(run, At::<1>, site1, RecordedError::of(HandledCall::of(…))) { … })
-pub(in crate::saga) fn expand(
+pub(super) fn expand(
     runtime: &RuntimePath,
     index: usize,
     site: &Site,
@@ -105,137 +105,8 @@ pub(in crate::saga) fn expand(
 //     { let returned = match begin(…) { … }; returned }
 //
 // The call has two ends, and without this a result of another type would be said of each of them.
-pub(in crate::saga) fn alone(site: &Site, call: &Expr) -> Expr {
+pub(super) fn alone(site: &Site, call: &Expr) -> Expr {
     let returned = Ident::new("__returned", site.span);
     let returned = quote!(let #returned = #call; #returned);
     Expr::Verbatim(group(Delimiter::Brace, site.span, returned).into_token_stream())
-}
-
-// Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:
-//
-//     match (StepCall::of(charge(cx, &order)), StepCall::of(reserve(cx, &order))) {
-//         (call1, call2) => match run.group((
-//             run.member(1, site1, call1, &mut slots.s1),
-//             run.member(2, site2, call2, &mut slots.s2),
-//         )).await {
-//             ended => (match ended.0 { Some(result) => result, None => pending().await }?, …),
-//         },
-//     }
-//
-// Without the `?`, it is the first refusal or all outputs:
-//
-//             ended => 'group: { Ok((match … { Ok(output) => output, Err(error) => break 'group Err(error) }, …)) },
-pub(in crate::saga) fn expand_group(
-    runtime: &RuntimePath,
-    members: &[(usize, &Site, Expr)],
-    results: &Results,
-    first: First,
-) -> TokenStream {
-    let rules = runtime.rules();
-    let (run, slots) = (run(), slots_variable());
-    let calls = members.iter().map(|(_, site, call)| {
-        let rule = at(site.span, quote!(#rules::StepCall::of));
-        let value = group(Delimiter::Parenthesis, site.span, quote!(#call));
-        quote!(#rule #value)
-    });
-    let called: Vec<_> = (0..members.len())
-        .map(|index| hidden(&format!("call{index}")))
-        .collect();
-    let [ended, result, output, error] = ["ended", "result", "output", "error"].map(hidden);
-    // An error that can't be converted is reported at the call that gives it.
-    let results_of: Vec<_> = members
-        .iter()
-        .enumerate()
-        .map(|(index, (_, site, _))| {
-            let index = Index::from(index);
-            let keyword = Token![match](site.span);
-            let arms = quote! {
-                ::core::option::Option::Some(#result) => #result,
-                ::core::option::Option::None => ::core::future::pending().await,
-            };
-            let arm = group(Delimiter::Brace, site.span, arms);
-            let result = quote!(#keyword #ended.#index #arm);
-            match first {
-                First::EndsTheSaga => {
-                    let question = Token![?](site.span);
-                    quote!(#result #question)
-                }
-                First::IsTheResult => quote! {
-                    match #result {
-                        ::core::result::Result::Ok(#output) => #output,
-                        ::core::result::Result::Err(#error) => {
-                            break '__group ::core::result::Result::Err(#error)
-                        }
-                    }
-                },
-            }
-        })
-        .collect();
-    let entries = members.iter().zip(&called).map(|((index, site, _), call)| {
-        let (site, slot) = (variable(*index, site), slot(*index));
-        quote!(#run.member(#index, #site, #call, &mut #slots.#slot))
-    });
-    let results = results.expand(&results_of);
-    let results = match first {
-        First::EndsTheSaga => results,
-        First::IsTheResult => quote!('__group: { ::core::result::Result::Ok(#results) }),
-    };
-    quote! {
-        match (#(#calls),*) {
-            (#(#called),*) => match #run.group((#(#entries),*)).await {
-                #ended => #results,
-            },
-        }
-    }
-}
-
-// Expands to, for `try_join_all(8, &articles, |article| reserve(cx, article)).await`:
-//
-//     match try_join_all(8, &articles, |article| StepCall::of(reserve(cx, article))) {
-//         call => run.fan_out(0, site0, call, &mut slots.s0).await,
-//     }
-pub(in crate::saga) fn expand_fan_out(index: usize, site: &Site, awaited: &ExprAwait) -> Expr {
-    let (run, site_variable) = (run(), variable(index, site));
-    let (slots, slot, call) = (slots_variable(), slot(index), hidden("call"));
-    let ExprAwait {
-        base,
-        dot_token,
-        await_token,
-        ..
-    } = awaited;
-    let keyword = Token![match](site.span);
-    let arm = quote!(#call => #run.fan_out(#index, #site_variable, #call, &mut #slots.#slot) #dot_token #await_token,);
-    let arm = group(Delimiter::Brace, await_token.span, arm);
-    Expr::Verbatim(quote!(#keyword #base #arm))
-}
-
-/// What the first refusal in a group does, in the order of the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::saga) enum First {
-    /// It ends the saga, by a `?` behind the group.
-    EndsTheSaga,
-    /// It is what the group gives.
-    IsTheResult,
-}
-
-/// How the results of a group are nested: `try_join!(a, try_join!(b, c))` gives `(a, (b, c))`.
-pub(in crate::saga) enum Results {
-    /// That of the member with this index in the group.
-    Of(usize),
-    All(Vec<Results>),
-}
-
-impl Results {
-    fn expand(&self, ended: &[TokenStream]) -> TokenStream {
-        match self {
-            Self::Of(index) => {
-                let ended = &ended[*index];
-                quote!(#ended)
-            }
-            Self::All(members) => {
-                let members = members.iter().map(|member| member.expand(ended));
-                quote!((#(#members),*))
-            }
-        }
-    }
 }

@@ -6,8 +6,8 @@ use syn::Type;
 use syn::spanned::Spanned;
 
 use super::names::{hidden, run, slot, slots, slots_variable, variable};
-use super::{order_rule, shape};
-use crate::saga::model::{Body, Saga};
+use super::{body, order_rule, shape};
+use crate::saga::model::Saga;
 use crate::spans::{at, group};
 
 // Expands to:
@@ -42,7 +42,8 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         ..
     } = saga;
     let private = runtime.private();
-    let Body { block, sites, .. } = body;
+    let sites = &body.sites;
+    let block = body::expand(runtime, body);
     let statements = &block.stmts;
     // The body's own braces: there it is reported if a result is missing.
     let braces = block.brace_token.span.join();

@@ -4,8 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use super::names::variable;
-use crate::saga::check::paths::{self, Line};
-use crate::saga::model::{Body, CountsAs, Saga};
+use crate::saga::model::{Body, CountsAs, Line, Saga};
 use crate::spans::call;
 
 // Expands to:
@@ -24,8 +23,8 @@ pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
         body,
         counts_as: saga.options.counts_as,
     };
-    let lines = paths::lines(&body.flow).into_iter().enumerate();
-    let lines = lines.map(|(number, line)| mirror.line(number, line));
+    let lines = body.lines.iter().enumerate();
+    let lines = lines.map(|(number, line)| mirror.line(number, *line));
     let promises = mirror.promises();
     quote!(let _ = || { #(#lines)* #promises };)
 }

@@ -3,11 +3,11 @@
 use proc_macro2::{Delimiter, Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Path, Token, Type};
+use syn::{Path, Token};
 
 use super::meta;
 use super::{marker, span};
-use crate::signature::context;
+use crate::signature::associated;
 use crate::signature::lifetimes::with_lifetime;
 use crate::spans::{at, group};
 use crate::step::model::{Kind, Step};
@@ -39,8 +39,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         Kind::Pivot => quote!(Pivot),
         Kind::Retriable => quote!(Retriable),
     };
-    let services = context::services(&rules, &with_lifetime(&step.context, "'static"));
-    let services = associated(step.context.span(), quote!(type Services), &services);
+    let services = associated::services(&rules, &step.context);
     let inputs: Vec<_> = step
         .inputs
         .iter()
@@ -48,13 +47,9 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         .collect();
     let span = signature.paren_token.span.join();
     let arguments = quote_spanned!(span=> (#(#inputs,)*));
-    let arguments = associated(span, quote!(type Args<'step>), &arguments);
-    let returned = step.returned;
-    let span = returned.span();
-    let output = projection(&rules, returned, "Output");
-    let output = associated(span, quote!(type Output), &output);
-    let error = projection(&rules, returned, "Error");
-    let error = associated(span, quote!(type Error), &error);
+    let arguments = associated::associated(span, quote!(type Args<'step>), &arguments);
+    let [output, error] =
+        ["Output", "Error"].map(|name| associated::of_result(&rules, step.returned, name));
     let run = run(step);
     let compensate = compensate(step);
     let resolve = resolve(step);
@@ -86,23 +81,6 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         #attributes
         #keyword #runtime::Step for #marker #items
     }
-}
-
-/// `type Output = …;`, which stands where the type does: there it is said if it is more private than the step.
-fn associated(span: Span, declaration: TokenStream, ty: &TokenStream) -> TokenStream {
-    let (declaration, is, end) = (at(span, declaration), Token![=](span), Token![;](span));
-    quote!(#declaration #is #ty #end)
-}
-
-/// `<Result<…> as IsResult>::Output`, all of it at the place of the return type.
-fn projection(rules: &TokenStream, returned: &Type, name: &str) -> TokenStream {
-    let span = returned.span();
-    let name = Ident::new(name, span);
-    let (open, close) = (
-        at(span, quote!(<)),
-        at(span, quote!(as #rules::IsResult>::#name)),
-    );
-    quote!(#open #returned #close)
 }
 
 // Expands to:

@@ -138,7 +138,7 @@ impl Walk<'_> {
         }]);
     }
 
-    fn last_site(&self) -> Option<usize> {
+    pub(super) fn last_site(&self) -> Option<usize> {
         self.sites.len().checked_sub(1)
     }
 }

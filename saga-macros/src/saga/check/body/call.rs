@@ -1,16 +1,14 @@
 //! Calls of steps: what is awaited is handed to the run.
 
 use proc_macro2::Span;
-use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprAwait, ExprCall};
 
 use super::group::try_join;
+use super::text;
 use super::walk::Walk;
-use super::{first_token, text};
-use crate::saga::expand::call::{self as site, First};
-use crate::saga::model::{Flow, Place, Refusal, Site};
-use crate::spans::at;
+use crate::saga::model::{First, Flow, Place, Placeholder, Refusal, Site};
+use crate::spans::first_token;
 
 impl Walk<'_> {
     pub(super) fn step(&mut self, awaited: &mut ExprAwait, refusal: Refusal) -> Expr {
@@ -26,17 +24,16 @@ impl Walk<'_> {
         };
         let (path, span, wait) = (text(&call.func), name(&call.func), wait(call));
         visit_mut::visit_expr_call_mut(self, call);
-        let index = self.sites.len();
-        let site = Site {
+        let site = self.sites.len();
+        self.sites.push(Site {
             path,
             span,
             refusal,
             wait,
-        };
-        let expanded = site::expand(self.runtime, index, &site, awaited);
-        self.flow.push(Flow::Step(index));
-        self.sites.push(site);
-        expanded
+        });
+        self.flow.push(Flow::Step(site));
+        let awaited = awaited.clone();
+        self.placeholder(span, Placeholder::Step { site, awaited })
     }
 
     /// If this is the outcome of a step, perhaps with another output or error, then its refusal ends the saga.
@@ -74,9 +71,8 @@ impl Walk<'_> {
         if let Expr::Call(call) = &*attempt.expr
             && self.takes_context(call)
         {
-            let rules = self.runtime.rules();
-            let outcome = at(first_token(call), quote!(#rules::Outcome::of));
-            *attempt.expr = Expr::Verbatim(quote!(#outcome(#call)));
+            let (span, call) = (first_token(call), call.clone());
+            *attempt.expr = self.placeholder(span, Placeholder::NotAwaited(call));
         }
         self.flow
             .push(Flow::MayFail(Place(attempt.question_token.span)));

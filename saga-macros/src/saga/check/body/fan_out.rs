@@ -1,17 +1,16 @@
 //! Fan-outs: a step for each of many items, `try_join_all(limit, items, |item| …)`.
 
-use proc_macro2::{Delimiter, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, ExprAwait, ExprCall, ExprClosure, Stmt};
 
 use super::call::{callee, name};
 use super::group::awaited as awaited_by_itself;
+use super::text;
 use super::walk::Walk;
-use super::{first_token, text};
-use crate::saga::expand::call as site;
-use crate::saga::model::{FanOut, Flow, Refusal, Site};
-use crate::spans::{at, group};
+use crate::saga::model::{FanOut, Flow, Placeholder, Refusal, Site};
+use crate::spans::first_token;
 
 /// How it is written.
 const EXAMPLE: &str = "write `try_join_all(8, &articles, |article| reserve(cx, article)).await?`, where 8 of them run at the same time";
@@ -25,7 +24,10 @@ impl Walk<'_> {
         }
         let span = name(&call.func);
         Some(match self.whole_fan_out(call, span, refusal) {
-            Ok(index) => site::expand_fan_out(index, &self.sites[index], node),
+            Ok(site) => {
+                let awaited = node.clone();
+                self.placeholder(span, Placeholder::FanOut { site, awaited })
+            }
             // The function is not called, but an import of it is no mistake as well.
             Err(replacement) => {
                 let function = &call.func;
@@ -55,23 +57,21 @@ impl Walk<'_> {
             let what = "`try_join_all` takes a limit, the items, and a closure that calls a step";
             return Err(self.errors.replace(span, what, EXAMPLE));
         };
-        let words = (text(items), text(limit));
+        let (items_text, limit_text) = (text(items), text(limit));
         self.visit_expr_mut(limit);
         self.visit_expr_mut(items);
         let site = self.each(each)?;
-        let index = self.sites.len();
-        self.sites.push(site);
         self.repeats = true;
         self.flow.push(Flow::FanOut(FanOut {
-            site: index,
-            items: words.0,
-            limit: words.1,
+            site,
+            items: items_text,
+            limit: limit_text,
         }));
-        Ok(index)
+        Ok(site)
     }
 
     /// The closure, which calls a step for one item.
-    fn each(&mut self, closure: &mut ExprClosure) -> Result<Site, TokenStream> {
+    fn each(&mut self, closure: &mut ExprClosure) -> Result<usize, TokenStream> {
         if let Some(token) = &closure.asyncness {
             let what = "the closure of `try_join_all` is `async`";
             let help = "leave `async` out: it gives the call of a step, which the saga awaits";
@@ -101,22 +101,22 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Marks the call as one of a step.
-    fn call_for_each(&self, last: &mut Expr) -> Site {
+    /// Takes the call of the step out of the closure; returns its site.
+    fn call_for_each(&mut self, last: &mut Expr) -> usize {
         let (path, span) = match callee(last) {
             Ok(call) => (text(&call.func), name(&call.func)),
             Err(_) => (String::new(), first_token(last)),
         };
-        let rules = self.runtime.rules();
-        let of = at(span, quote!(#rules::StepCall::of));
-        let value = group(Delimiter::Parenthesis, span, quote!(#last));
-        *last = Expr::Verbatim(quote!(#of #value));
-        Site {
+        let site = self.sites.len();
+        self.sites.push(Site {
             path,
             span,
             refusal: Refusal::Ends,
             wait: None,
-        }
+        });
+        let call = last.clone();
+        *last = self.placeholder(span, Placeholder::ForEach { site, call });
+        site
     }
 }
 

@@ -1,16 +1,16 @@
 //! Groups: steps that run at the same time, as members of a `try_join!`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut;
 use syn::{Expr, ExprTry, Macro, Token};
 
 use super::call::{callee, name};
+use super::text;
 use super::walk::Walk;
-use super::{first_token, text};
-use crate::saga::expand::call::{self as site, First, Results};
-use crate::saga::model::{Flow, Refusal, Site};
+use crate::saga::model::{First, Flow, Placeholder, Refusal, Results, Site};
+use crate::spans::first_token;
 
 /// The most members that a group can have, those of the groups in it included.
 const MOST: usize = 16;
@@ -26,36 +26,34 @@ impl Walk<'_> {
     pub(super) fn group_that(&mut self, invocation: &Macro, first: First) -> Expr {
         let (sites, flow) = (self.sites.len(), self.flow.len());
         let group = self.whole_group(invocation, first);
-        Expr::Verbatim(group.unwrap_or_else(|replacement| {
+        group.unwrap_or_else(|replacement| {
             // None of it is compiled.
             self.sites.truncate(sites);
             self.flow.truncate(flow);
-            replacement
-        }))
+            Expr::Verbatim(replacement)
+        })
     }
 
-    fn whole_group(
-        &mut self,
-        invocation: &Macro,
-        first: First,
-    ) -> Result<TokenStream, TokenStream> {
-        let mut calls = Vec::new();
-        let results = self.members(invocation, &mut calls)?;
-        let count = calls.len();
+    fn whole_group(&mut self, invocation: &Macro, first: First) -> Result<Expr, TokenStream> {
+        let mut members = Vec::new();
+        let results = self.members(invocation, &mut members)?;
+        let count = members.len();
         if count > MOST {
             let what = format!("a group of {count} steps, where at most {MOST} are possible");
             let help = "call some of them after the others";
             let span = first_token(&invocation.path);
             return Err(self.errors.replace(span, what, help));
         }
-        let members: Vec<_> = calls
-            .into_iter()
-            .map(|(index, call)| (index, &self.sites[index], call))
-            .collect();
-        let expanded = site::expand_group(self.runtime, &members, &results, first);
-        let sites = members.iter().map(|(index, ..)| *index).collect();
+        let sites = members.iter().map(|(site, _)| *site).collect();
         self.flow.push(Flow::Group(sites));
-        Ok(expanded)
+        Ok(self.placeholder(
+            Span::call_site(),
+            Placeholder::Group {
+                members,
+                results,
+                first,
+            },
+        ))
     }
 
     /// Collects the calls of a group, and of those in it.
@@ -136,7 +134,7 @@ pub(super) fn try_join(node: &Expr) -> Option<&Macro> {
 }
 
 /// Where a member is awaited, or its result looked at, as if it stood alone.
-pub(super) fn awaited(node: &Expr) -> Option<proc_macro2::Span> {
+pub(super) fn awaited(node: &Expr) -> Option<Span> {
     match node {
         Expr::Await(awaited) => Some(awaited.await_token.span),
         Expr::Try(attempt) => awaited(&attempt.expr).or_else(|| Some(attempt.question_token.span)),

@@ -9,9 +9,9 @@ use syn::{
     Expr, ExprAsync, ExprAwait, ExprClosure, ExprReturn, ExprTry, Ident, Item, Macro, Token,
 };
 
-use super::first_token;
 use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Place};
+use crate::spans::first_token;
 
 /// Macros that never give a value.
 const DIVERGE: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];

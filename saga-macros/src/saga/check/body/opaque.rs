@@ -4,8 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, Item};
 
-use super::first_token;
 use super::walk::Walk;
+use crate::spans::first_token;
 
 impl Walk<'_> {
     /// Replaces every `.await` that `each` visits, and reports the first one.

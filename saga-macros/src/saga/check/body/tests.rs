@@ -13,13 +13,12 @@ use syn::{Block, parse_str};
 
 use super::{Gives, Walk};
 use crate::errors::Errors;
-use crate::runtime_path::RuntimePath;
 use crate::saga::model::{Flow, Refusal, Site, Way};
 
 fn walk(body: &str) -> (String, Vec<String>) {
     let mut block: Block = parse_str(&format!("{{ {body} }}")).expect(body);
-    let (runtime, mut errors) = (RuntimePath::default(), Errors::default());
-    let mut walk = Walk::new(&runtime, None, &mut errors);
+    let mut errors = Errors::default();
+    let mut walk = Walk::new(None, &mut errors);
     walk.block(&mut block, Gives::Result);
     let text = sequence(&walk.flow, &walk.sites);
     (text, errors.messages())

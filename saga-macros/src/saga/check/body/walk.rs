@@ -2,24 +2,24 @@
 
 use std::mem;
 
+use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
 use syn::{BinOp, Block, Expr, Ident, Item, Local, Macro, Pat, Stmt};
 
 use super::group::is_try_join;
 use super::jump::Target;
 use super::refusal::is_awaited;
-use super::{first_token, text};
+use super::text;
 use crate::errors::Errors;
-use crate::runtime_path::RuntimePath;
-use crate::saga::expand::call::{self as site, First};
-use crate::saga::model::{Flow, Place, Refusal, Site, Way};
+use crate::saga::model::{First, Flow, Place, Placeholder, Refusal, Site, Way};
+use crate::spans::first_token;
 
 /// Rewrites a body, and collects what it calls and in which order.
 pub(super) struct Walk<'e> {
-    pub(super) runtime: &'e RuntimePath,
     pub(super) errors: &'e mut Errors,
     /// The name of the context in the body.
     pub(super) cx: Option<&'e Ident>,
+    pub(super) placeholders: Vec<Placeholder>,
     pub(super) sites: Vec<Site>,
     pub(super) flow: Vec<Flow>,
     /// The blocks and loops around the place where the walk is.
@@ -39,25 +39,27 @@ pub(super) enum Gives {
 }
 
 impl<'e> Walk<'e> {
-    pub(super) fn new(
-        runtime: &'e RuntimePath,
-        cx: Option<&'e Pat>,
-        errors: &'e mut Errors,
-    ) -> Self {
+    pub(super) fn new(cx: Option<&'e Pat>, errors: &'e mut Errors) -> Self {
         let cx = match cx {
             Some(Pat::Ident(cx)) => Some(&cx.ident),
             _ => None,
         };
         Self {
-            runtime,
             errors,
             cx,
+            placeholders: Vec::new(),
             sites: Vec::new(),
             flow: Vec::new(),
             targets: Vec::new(),
             ids: 0,
             repeats: false,
         }
+    }
+
+    /// Takes `source` out of the body; returns the placeholder for it.
+    pub(super) fn placeholder(&mut self, span: Span, source: Placeholder) -> Expr {
+        self.placeholders.push(source);
+        Placeholder::expr(self.placeholders.len() - 1, span)
     }
 
     /// Walks through something and returns its flow apart from the rest.
@@ -140,8 +142,9 @@ impl<'e> Walk<'e> {
     fn result(&mut self, node: &mut Expr) {
         let is_call = is_awaited(node);
         if self.ends(node) {
-            if let Some(site) = self.sites.last().filter(|_| is_call) {
-                *node = site::alone(site, node);
+            if let Some(site) = self.last_site().filter(|_| is_call) {
+                let step = node.clone();
+                *node = self.placeholder(self.sites[site].span, Placeholder::Result { site, step });
             }
             return;
         }

@@ -6,11 +6,10 @@ mod runner;
 
 use syn::Block;
 
-use super::{Line, lines};
+use super::lines;
 use crate::errors::Errors;
-use crate::runtime_path::RuntimePath;
 use crate::saga::check::body::walk_for_test;
-use crate::saga::model::{Flow, Site};
+use crate::saga::model::{Flow, Line, Site};
 use author::Author;
 use runner::breaks_the_rule;
 
@@ -57,8 +56,8 @@ fn the_rule_agrees_with_what_happens() {
     for seed in 0..BODIES {
         let body = Author::new(seed).body();
         let block: Block = syn::parse_str(&body).expect(&body);
-        let (runtime, mut errors) = (RuntimePath::default(), Errors::default());
-        let (flow, sites) = walk_for_test(&block, &runtime, &mut errors);
+        let mut errors = Errors::default();
+        let (flow, sites) = walk_for_test(&block, &mut errors);
         assert!(
             errors.is_empty(),
             "seed {seed}: {:?}\n{body}",
