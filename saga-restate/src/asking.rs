@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::HandlerError;
-use saga_runtime::engines::{BoxFuture, Heard, Phase, Reason, Said, Surroundings};
-use saga_runtime::{
-    Answer, Attempt, Doubt, Interruption, Kind, Place, Position, Requested, Role, StepMeta, Why,
+use saga_runtime::Kind;
+use saga_runtime::engine::{
+    Answer, Attempt, Doubt, Interruption, Place, Position, Requested, Role, Why,
 };
+use saga_runtime::engine::{BoxFuture, Heard, Phase, Reason, Said, Surroundings};
+use saga_runtime::meta::StepMeta;
 
 use crate::engine::{ATTEMPT_TIMEOUT, LetGo, Restate, lock};
 use crate::entry;

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use saga_runtime::engines::{Begin, Compensating, pursue, undo};
-use saga_runtime::{
-    Answer, Attempted, Calls, Compensate, CompensationOutcome, Doubt, Engine, Group, Instance,
-    Interruption, Kind, Position, Requested, Saga, SagaEnd, Settlement, StepEnd, StepMeta, Wait,
-    WaitEnd, Why,
+use saga_runtime::engine::{
+    Answer, Attempted, Calls, Compensate, Doubt, Engine, Group, Instance, Interruption, Position,
+    Requested, SagaEnd, Settlement, StepEnd, Wait, WaitEnd, Why,
 };
+use saga_runtime::engine::{Begin, Compensating, pursue, undo};
+use saga_runtime::meta::StepMeta;
+use saga_runtime::{CompensationOutcome, Kind, Saga};
 
 use crate::asking::Asker;
 use crate::entry;

@@ -1,6 +1,6 @@
 //! The names of the entries in Restate's journal. They are compared when a saga is replayed: they never change.
 
-use saga_runtime::{Position, Role};
+use saga_runtime::engine::{Position, Role};
 
 /// One attempt: `charge`, `charge#1` in the second call, `place_order/charge` in a saga that was called by another one,
 /// `charge: attempt 2`, `charge: compensation`, `charge: compensation, attempt 2`.

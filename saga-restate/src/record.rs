@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use saga_runtime::engines::Reason;
-use saga_runtime::{Answer, Requested};
+use saga_runtime::engine::Reason;
+use saga_runtime::engine::{Answer, Requested};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

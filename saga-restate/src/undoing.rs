@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use saga_runtime::engines::BoxFuture;
-use saga_runtime::{Attempt, Place, Role};
+use saga_runtime::engine::BoxFuture;
+use saga_runtime::engine::{Attempt, Place, Role};
 
 use crate::engine::{Restate, lock};
 use crate::entry;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use saga_runtime::Values;
+use saga_runtime::engine::Values;
 use uuid::{Builder, Uuid};
 
 use crate::engine::lock;

@@ -14,7 +14,8 @@ use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
 use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{Service, ServiceDefinition};
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::{Instance, SagaEnd, SagaId, Shape, Values};
+use saga_runtime::engine::{Instance, SagaEnd, Values};
+use saga_runtime::{SagaId, Shape};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -155,7 +156,7 @@ where
         }
         let end = saga.drive(&self.services, &engine).await;
         let result = match &end {
-            SagaEnd::Completed(output) => saga_runtime::engines::to_json(output, LIMIT)
+            SagaEnd::Completed(output) => saga_runtime::engine::to_json(output, LIMIT)
                 .map(String::into_bytes)
                 .map_err(|message| {
                     HandlerError::from(format!("the result can't be written down: {message}"))

@@ -1,19 +1,19 @@
 //! Runs sagas durably: each in a task of its own, on a journal that survives the process.
 
-mod alarm;
-mod begun;
+mod answer;
 mod builder;
-mod definition;
-mod dispatch;
+mod detach;
+mod dispatcher;
 mod error;
-mod events;
 mod handle;
 mod inspection;
 mod operator;
-mod outcome;
+mod registry;
 mod replies;
-mod run;
+mod send;
+mod task;
 mod waiters;
+mod wakeup;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,25 +28,25 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::attempt::message;
-use crate::control::Control;
+use crate::engines::control::Control;
+use crate::engines::journaled::Policies;
+use crate::engines::journaled::recorder::{Recorder, Tenure};
 use crate::id::{InvalidSagaId, SagaId, asked};
 use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
-use crate::journaled::Policies;
-use crate::recorder::{Recorder, Tenure};
-use crate::saga::Saga;
+use crate::panic::message;
+use crate::run::Saga;
 
 pub use builder::{Builder, NoJournal};
-pub use definition::Registrable;
 pub use error::{ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
 pub use inspection::{Inspection, Inspector, OpenWait};
+pub use registry::Registrable;
 
-use alarm::Alarm;
-use definition::Definitions;
+use registry::Definitions;
 use replies::Replies;
-use run::{Claimant, Reply};
+use task::{Claimant, Reply};
 use waiters::Waiters;
+use wakeup::Alarm;
 
 /// Runs sagas on a [`Journal`], so that they survive the process: a saga that was cut off goes on where it was, in the
 /// next process that has its definition.

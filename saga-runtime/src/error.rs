@@ -6,10 +6,13 @@ use std::error::Error;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::compensation::CompensationFailure;
-use crate::control::Interruption;
+mod compensation;
+mod reason;
+
 use crate::id::SagaId;
-use crate::journal::Reason;
+
+pub use compensation::{Compensation, CompensationFailure, CompensationOutcome};
+pub use reason::Reason;
 
 /// A saga that failed: where, why, and what has become of the steps that were done before.
 ///
@@ -27,6 +30,32 @@ struct Failure<E> {
     cause: Cause<E>,
     compensations: Vec<Compensation>,
     past_pivot: bool,
+}
+
+/// Why a saga was stopped from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Interruption {
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Its deadline passed before its pivot.
+    DeadlineExceeded,
+}
+
+impl Interruption {
+    /// What is written down of it, in a word.
+    pub(crate) fn code(self) -> &'static str {
+        Cause::<Infallible>::from(self).code()
+    }
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "cancelled",
+            Self::DeadlineExceeded => "deadline exceeded",
+        })
+    }
 }
 
 /// Why a saga failed.
@@ -140,75 +169,6 @@ impl<E> From<Interruption> for Cause<E> {
         match interruption {
             Interruption::Cancelled => Self::Cancelled,
             Interruption::DeadlineExceeded => Self::DeadlineExceeded,
-        }
-    }
-}
-
-/// What has become of one step that had to be undone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Compensation {
-    /// The durable name of the step, as in [`SagaError::step`].
-    pub step: Cow<'static, str>,
-    /// How its compensation ended.
-    pub outcome: CompensationOutcome,
-}
-
-impl Compensation {
-    /// Whether nothing of the step is left: its compensation, its resolver or an operator has undone it.
-    #[must_use]
-    pub fn is_undone(&self) -> bool {
-        matches!(
-            self.outcome,
-            CompensationOutcome::Compensated
-                | CompensationOutcome::Resolved
-                | CompensationOutcome::ResolvedByHand { .. }
-        )
-    }
-
-    /// Whether somebody still has to look at the step.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(
-            self.outcome,
-            CompensationOutcome::Failed(_) | CompensationOutcome::Pending
-        )
-    }
-
-    pub(crate) fn has_failed(&self) -> bool {
-        matches!(self.outcome, CompensationOutcome::Failed(_))
-    }
-}
-
-/// How the compensation of a step ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CompensationOutcome {
-    /// The step is undone.
-    Compensated,
-    /// The step was in doubt, and its resolver has undone whatever there was.
-    Resolved,
-    /// It failed for good: the step's effect may still be there.
-    Failed(CompensationFailure),
-    /// It failed, and an operator has undone the step by hand.
-    ResolvedByHand {
-        /// Why.
-        reason: String,
-    },
-    /// It failed, and an operator has decided that the step stays as it is.
-    Skipped {
-        /// Why.
-        reason: String,
-    },
-    /// It did not run, because another one failed and the saga says `on_compensation_failure = halt`, or because a
-    /// later step can't be undone.
-    Pending,
-}
-
-impl From<Result<(), CompensationFailure>> for CompensationOutcome {
-    fn from(undone: Result<(), CompensationFailure>) -> Self {
-        match undone {
-            Ok(()) => Self::Compensated,
-            Err(failure) => Self::Failed(failure),
         }
     }
 }

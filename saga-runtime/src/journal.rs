@@ -3,6 +3,7 @@
 
 mod error;
 mod event;
+pub(crate) mod history;
 mod lease;
 mod memory;
 mod record;
@@ -16,8 +17,9 @@ use async_trait::async_trait;
 
 use crate::id::SagaId;
 
+pub use crate::error::Reason;
 pub use error::{AppendError, Damage, JournalError};
-pub use event::{Event, Reason, Settled, StepCall};
+pub use event::{Event, Settled, StepCall};
 pub use memory::Memory;
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,

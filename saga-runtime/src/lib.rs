@@ -67,79 +67,71 @@
 //!   (H. Garcia-Molina and K. Salem, *Sagas*, 1987; C. Richardson, *Microservices Patterns*, 2018, chapter 4).
 //! * **In process, survival.** A saga on [`InProcess`] ends with its process or its future.
 
-mod arena;
-mod attempt;
-mod compensation;
-mod context;
-mod control;
+mod attempts;
 pub mod coordinator;
-mod decision;
-mod engine;
-pub mod engines;
+mod engines;
 mod error;
-mod history;
+mod generated;
 mod id;
-mod in_process;
 pub mod journal;
-mod journaled;
-mod key;
-pub mod kind;
-mod lane;
-mod order;
-mod part;
-mod payload;
+mod language;
+pub mod meta;
+mod panic;
 mod place;
-mod pursuit;
-mod recorder;
-mod request;
-mod retry;
 mod run;
-mod saga;
-mod shape;
-mod step;
+pub mod shape;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod values;
-mod wait;
-mod wiring;
 
 #[doc(hidden)]
-pub mod rules;
-
+pub use generated::private as __private;
 #[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
-
-pub use attempt::Attempted;
-pub use compensation::{
-    Compensate, CompensationFailure, CompensationOrder, OnCompensationFailure, Undoing,
+pub use generated::rules;
+// Generated code names these at the root.
+#[doc(hidden)]
+pub use {
+    language::{Call, Part, Step},
+    meta::{CompensationOrder, OnCompensationFailure, RetryPolicy, SagaMeta, StepMeta},
+    place::Place,
+    run::Engine,
+    shape::Node,
 };
-pub use context::Context;
-pub use control::Interruption;
+
 pub use coordinator::{Coordinator, ExecuteError};
-pub use decision::Answer;
-pub use engine::{Engine, ErrorRecord, Failing, FanOutCall, GroupMember, Settlement, StepEnd, Why};
-pub use error::{Cause, Compensation, CompensationOutcome, SagaError};
+pub use engines::in_process::{Events, InProcess};
+pub use error::{Cause, Compensation, CompensationFailure, CompensationOutcome, SagaError};
 pub use id::{InvalidSagaId, SagaId};
-pub use in_process::InProcess;
-pub use key::IdempotencyKey;
-pub use lane::{Doubt, Group, Lane, Member, Scope};
-pub use part::Part;
-pub use payload::Payload;
-pub use place::{Attempt, Calls, Instance, Place, Position, Role};
-pub use request::Requested;
-pub use retry::{Backoffs, RetryPolicy};
-pub use run::{FanOut, try_join_all};
-pub use saga::{Saga, SagaEnd, SagaMeta};
-pub use shape::{Arm, ForEach, InnerSaga, Node, Repeat, Shape, Waiting};
-pub use step::{Call, Kind, Step, StepMeta};
+pub use language::kind;
+pub use language::{EventName, event, event_within, sleep};
+pub use meta::Kind;
+pub use place::{Context, IdempotencyKey};
+pub use run::{Saga, try_join_all};
+pub use shape::Shape;
 pub use tokio_util::sync::CancellationToken;
 pub use uuid::Uuid;
-pub use values::Values;
-pub use wait::{
-    Came, CameWithin, EventName, Events, Slept, Wait, WaitEnd, Waits, event, event_within, sleep,
-};
+
+pub mod engine {
+    //! Everything that an engine outside of this crate is built of.
+    //!
+    //! An [`Engine`] says where an attempt is made, what is recorded about it, and how long it waits ([`Surroundings`]).
+    //! This module decides what follows an attempt, how often it is repeated, and how a step in doubt is settled. The
+    //! decisions are the same on every engine.
+
+    pub use crate::attempts::{
+        Answer, Attempted, Begin, BoxFuture, Compensate, Compensating, ErrorRecord, Failing, Heard,
+        Phase, Requested, Said, Settlement, StepEnd, Surroundings, Undoing, Undone, Why, pursue,
+        undo,
+    };
+    pub use crate::error::{Interruption, Reason};
+    pub use crate::language::{
+        Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, to_json,
+    };
+    pub use crate::place::{
+        Attempt, Calls, Doubt, Group, Instance, Lane, Member, Place, Position, Role, Scope, Values,
+    };
+    pub use crate::run::{Engine, FanOut, FanOutCall, GroupMember, SagaEnd, WaitEnd};
+}
 
 /// Makes a step of a free `async fn`.
 ///

@@ -1,17 +1,20 @@
 //! One run of a saga: each call in its body goes through here. Used by generated code.
 
-mod call;
+mod body;
+mod call_log;
+mod callable;
 mod end;
+mod engine;
 mod fan_out;
-mod first;
+mod first_attempt;
 mod group;
-mod inner;
-mod plan;
-mod pursue;
-mod record;
-mod slot;
-mod undo;
-mod watch;
+mod hand_over;
+mod saga;
+mod slots;
+mod start;
+mod sub_saga;
+mod unwind;
+mod wait;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -21,25 +24,25 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::engine::Engine;
 use crate::error::{Cause, Compensation};
-use crate::lane::{Doubt, Scope};
-use crate::place::{Calls, Instance, Lane, Place, Position, Role, path};
+use crate::place::{Calls, Doubt, Instance, Lane, Place, Position, Role, Scope, path};
 
-pub use call::{CallEnd, Callable, Called, Calling, EndOf, First, Returned};
+pub use body::{Forward, Forwarding};
+pub use callable::{CallEnd, Callable, Called, Calling, EndOf, First, Returned};
+pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
-pub use first::{End, Refusals, Tried, begin, first, settle};
+pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
 pub use group::{Member, Members};
-pub use inner::{Inner, InnerStart, SubSaga};
-pub use plan::{Input, Plan, Start, Unstarted};
-pub use pursue::Pursuit;
-pub use slot::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
-pub use undo::{Entry, Left, Undo, Unwinding, Unwound, closes};
-pub use watch::{Forward, Forwarding};
+pub use hand_over::Pursuit;
+pub use saga::{Saga, SagaEnd};
+pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
+pub use start::{Input, Plan, Start, Unstarted};
+pub use sub_saga::{Inner, InnerStart, SubSaga};
+pub use unwind::{Entry, Left, Undo, Unwinding, Unwound, closes};
 
-use call::Returning;
-use record::Record;
-use watch::Watch;
+use body::Watch;
+use call_log::Record;
+use callable::Returning;
 
 /// What has become of steps that were given up, and with them perhaps of the saga.
 struct GivenUp<X> {

@@ -6,12 +6,7 @@ mod graph;
 mod mermaid;
 mod outline;
 
-use crate::order::Site;
-use std::cell::RefCell;
-
-use crate::part::Part;
-use crate::saga::{Saga, SagaMeta};
-use crate::step::StepMeta;
+use crate::meta::{SagaMeta, StepMeta};
 
 /// The steps and branches of a saga. `Display` prints it as an outline.
 #[derive(Debug, Clone)]
@@ -108,15 +103,6 @@ impl ForEach {
 }
 
 impl Shape {
-    /// The shape of the saga `G` with this body.
-    #[must_use]
-    pub fn new<G: Saga>(body: Vec<Node>) -> Self {
-        Self {
-            saga: G::META,
-            body,
-        }
-    }
-
     /// Its steps in the order of the source, those of all branches.
     pub fn steps(&self) -> impl Iterator<Item = &StepMeta> {
         let mut steps = Vec::new();
@@ -139,86 +125,14 @@ fn collect<'a>(body: &'a [Node], steps: &mut Vec<&'a StepMeta>) {
     }
 }
 
-/// What the shape shows of a call.
-#[doc(hidden)]
-#[must_use]
-pub fn part<P: Part>(_: Site<P>) -> Node {
-    P::node()
-}
-
-/// A wait, if it is one, in the words of the source.
-#[doc(hidden)]
-#[must_use]
-pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
-    match P::node() {
-        Node::Wait(wait) => Node::Wait(Waiting { what, ..wait }),
-        other => other,
-    }
-}
-
-/// One way through a branch.
-#[doc(hidden)]
-#[must_use]
-pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
-    Arm { when, body }
-}
-
-/// Parts that run at the same time.
-#[doc(hidden)]
-#[must_use]
-pub fn group(members: Vec<Node>) -> Node {
-    Node::Group(members)
-}
-
-/// A part for each of many items.
-#[doc(hidden)]
-#[must_use]
-pub fn fan_out(items: &'static str, limit: &'static str, each: Node) -> Node {
-    Node::FanOut(ForEach {
-        items,
-        limit,
-        body: vec![each],
-    })
-}
-
-/// A saga that another one calls.
-#[doc(hidden)]
-#[must_use]
-pub fn inner<G: Saga>() -> Node {
-    let name = G::META.name;
-    let is_around = AROUND.with_borrow(|around| around.contains(&name));
-    let body = if is_around {
-        Vec::new()
-    } else {
-        G::shape().body
-    };
-    Node::Saga(InnerSaga { name, body })
-}
-
-thread_local! {
-    /// The sagas whose shapes are being made: one of them may call itself.
-    static AROUND: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The shape of the saga `G`; of a saga that calls itself the body is shown once.
-pub(crate) fn of<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
-    AROUND.with_borrow_mut(|around| around.push(G::META.name));
-    let shape = shape();
-    AROUND.with_borrow_mut(Vec::pop);
-    shape
-}
-
-/// What is done any number of times.
-#[doc(hidden)]
-#[must_use]
-pub fn repeat(of: &'static str, body: Vec<Node>) -> Node {
-    Node::Loop(Repeat { of, body })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::step::Kind;
+    use crate::meta::Kind;
+
+    fn arm(when: &'static str, body: Vec<Node>) -> Arm {
+        Arm { when, body }
+    }
 
     fn shape() -> Shape {
         let step = |name, kind| Node::Step(StepMeta::new(name, kind));

@@ -1,7 +1,7 @@
 //! A saga that was started.
 
 use restate_sdk::ingress::{self, InvocationHandle, Output, RequestExecutor};
-use saga_runtime::engines::from_json;
+use saga_runtime::engine::from_json;
 use saga_runtime::{EventName, Saga, SagaId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -10,15 +10,15 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::alarm::Alarm;
-use super::definition::Definitions;
-use super::error::StartError;
-use super::replies::Replies;
-use super::waiters::Waiters;
-use super::{Coordinator, Inner, Owner, Registrable};
+use crate::coordinator::error::StartError;
+use crate::coordinator::registry::Definitions;
+use crate::coordinator::replies::Replies;
+use crate::coordinator::waiters::Waiters;
+use crate::coordinator::wakeup::Alarm;
+use crate::coordinator::{Coordinator, Inner, Owner, Registrable};
+use crate::engines::journaled::Policies;
+use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
-use crate::journaled::Policies;
-use crate::recorder::Tenure;
 
 /// Leases are renewed three times as often, and not all the time.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);

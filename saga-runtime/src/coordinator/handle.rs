@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::Inner;
-use super::error::{ExecuteError, OperatorError};
-use super::outcome::outcome;
-use super::run::Answer;
+use crate::coordinator::Inner;
+use crate::coordinator::answer::outcome;
+use crate::coordinator::error::{ExecuteError, OperatorError};
+use crate::coordinator::task::Answer;
 use crate::id::SagaId;
 use crate::journal::{JournalError, State};
-use crate::saga::Saga;
+use crate::run::Saga;
 
 /// A saga on a [`Coordinator`](crate::Coordinator). Dropping it changes nothing about the saga.
 #[must_use = "`wait` for the saga, or drop the handle if nobody asks for its end"]

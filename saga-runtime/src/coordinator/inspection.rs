@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::error::CompensationOutcome;
-use crate::history::History;
+use crate::error::{CompensationOutcome, Reason};
 use crate::id::{SagaId, asked};
+use crate::journal::history::History;
 use crate::journal::{
-    Damage, Entry, Event, Filter, Journal, JournalError, Page, Reason, Record, Settled, StepCall,
+    Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
 };
-use crate::wait::EventName;
+use crate::language::EventName;
 
 /// Reads the sagas of a journal, also beside a coordinator that runs them.
 #[derive(Clone)]

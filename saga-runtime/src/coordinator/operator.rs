@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::error::OperatorError;
-use super::inspection::{Inspection, Inspector};
-use super::{Coordinator, Inner};
-use crate::history::History;
+use crate::coordinator::error::OperatorError;
+use crate::coordinator::inspection::{Inspection, Inspector};
+use crate::coordinator::{Coordinator, Inner};
 use crate::id::{SagaId, asked};
+use crate::journal::history::History;
 use crate::journal::{
     AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, State,
     StepCall,

@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::run::{Answer, Reply};
+use crate::coordinator::task::{Answer, Reply};
 use crate::id::SagaId;
-use crate::saga::Saga;
+use crate::run::Saga;
 
 /// The replies to those who wait, by the saga.
 #[derive(Default)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Lease;
-use super::record::Worker;
+use crate::journal::Lease;
+use crate::journal::record::Worker;
 
 /// Until when each worker's claims are valid, by the clock of this process. There are few workers in a process, and each
 /// start of a saga renews a lease.

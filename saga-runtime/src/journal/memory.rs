@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::lease::Leases;
-use super::{
+use crate::id::SagaId;
+use crate::journal::lease::Leases;
+use crate::journal::{
     AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
     JournalError, Lease, NewSaga, Page, Record, Rest, Started, State,
 };
-use crate::id::SagaId;
 
 /// A [`Journal`] in memory. Clones are the same journal, so that a test can stop one coordinator and start another on it.
 #[derive(Debug, Clone, Default)]

@@ -6,15 +6,15 @@
 
 mod awake;
 mod claims;
+mod connection;
+mod file_lock;
 mod held;
 mod insert;
-mod op;
-mod open;
-mod owner;
+mod operation;
+mod read;
 mod reader;
-mod rows;
 mod schema;
-mod store;
+mod transaction;
 mod writer;
 
 use std::fmt;
@@ -25,13 +25,13 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use super::{
+use crate::id::SagaId;
+use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     NewSaga, Page, Rest, Row, Started,
 };
-use crate::id::SagaId;
 use claims::{TakenOne, TakenOver};
-use op::{Op, Reply};
+use operation::{Op, Reply};
 use reader::Reader;
 use writer::Writer;
 

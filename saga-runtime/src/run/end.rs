@@ -2,14 +2,13 @@
 
 use tracing::{Instrument, Span};
 
-use super::slot::Slots;
-use super::undo::{Ended, Unwinding};
-use super::watch::Forward;
-use super::{GivenUp, Run, Stop};
-use crate::compensation::OnCompensationFailure;
-use crate::engine::{Engine, Failing};
+use crate::attempts::Failing;
 use crate::error::{Cause, Compensation, SagaError};
-use crate::saga::{Saga, SagaEnd, SagaMeta};
+use crate::meta::{OnCompensationFailure, SagaMeta};
+use crate::run::body::Forward;
+use crate::run::slots::Slots;
+use crate::run::unwind::{Ended, Unwinding};
+use crate::run::{Engine, GivenUp, Run, Saga, SagaEnd, Stop};
 use crate::telemetry;
 
 impl<E: Engine> Run<'_, '_, E> {

@@ -5,16 +5,13 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use super::call::{CallEnd, Callable, EndOf, Returned};
-use super::slot::Keeps;
-use super::{Run, Stop};
-use crate::attempt::{Attempted, caught};
-use crate::engine::{Engine, ErrorRecord};
-use crate::lane::{self, Group};
-use crate::order::Site;
-use crate::part::Part;
-use crate::place::{Attempt, Calls, Position, Role};
-use crate::pursuit::BoxFuture;
+use crate::attempts::{Attempted, BoxFuture, ErrorRecord, caught};
+use crate::language::Part;
+use crate::language::order::Site;
+use crate::place::{Attempt, Calls, Group, Position, Role};
+use crate::run::callable::{CallEnd, Callable, EndOf, Returned};
+use crate::run::slots::Keeps;
+use crate::run::{Engine, Run, Stop};
 
 /// One member of a group: a call, the number of its site, and the slot of what it leaves behind.
 pub struct Member<'a, C, K> {
@@ -130,7 +127,7 @@ macro_rules! groups {
                 Self: 'a,
                 'run: 'a,
             {
-                let members = [$(lane::Member::new(&const { $C::Part::PART }, $C::IS_SAGA)),+];
+                let members = [$(crate::place::Member::new(&const { $C::Part::PART }, $C::IS_SAGA)),+];
                 let group = Group::new(calls, &members);
                 engine.begin_group(&group)?;
                 $(let mut $end = None;)+

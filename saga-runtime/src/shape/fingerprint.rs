@@ -1,7 +1,7 @@
 //! A number that tells whether two definitions of a saga do the same steps in the same order.
 
-use super::{Node, Shape};
 use crate::journal::kind_of;
+use crate::shape::{Node, Shape};
 
 /// FNV-1a, which never changes: fingerprints are written to journals. (G. Fowler, L. C. Noll, K.-P. Vo, 1991.)
 struct Hash(u64);
@@ -72,10 +72,10 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retry::RetryPolicy;
-    use crate::saga::SagaMeta;
-    use crate::shape::arm;
-    use crate::step::{Kind, StepMeta};
+    use crate::generated::shape::arm;
+    use crate::meta::RetryPolicy;
+    use crate::meta::SagaMeta;
+    use crate::meta::{Kind, StepMeta};
 
     const CHARGE: StepMeta = StepMeta::new("charge", Kind::Compensatable);
     const SHIP: StepMeta = StepMeta::new("ship", Kind::Pivot);

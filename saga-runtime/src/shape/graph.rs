@@ -1,7 +1,7 @@
 //! A shape as a graph: what both pictures, Mermaid and DOT, are drawn from.
 
-use super::{Node, Shape};
-use crate::step::StepMeta;
+use crate::meta::StepMeta;
+use crate::shape::{Node, Shape};
 
 /// What can happen in a saga, and what follows it.
 pub(super) struct Graph<'a> {

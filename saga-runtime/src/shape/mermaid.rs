@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::Shape;
-use super::graph::{Graph, Point};
-use crate::step::Kind;
+use crate::meta::Kind;
+use crate::shape::Shape;
+use crate::shape::graph::{Graph, Point};
 
 impl Shape {
     /// The saga as a [Mermaid](https://mermaid.js.org) flowchart: steps, branches, and a dashed line from each step to

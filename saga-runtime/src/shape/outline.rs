@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Node, Shape};
-use crate::step::{Kind, StepMeta};
+use crate::meta::{Kind, StepMeta};
+use crate::shape::{Node, Shape};
 
 /// ```text
 /// saga `place_order`

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, Entry, Event, Journal, Lease, NewSaga, Reason, Record,
-    Rest, Started, StepCall, Worker,
+    AppendError, Claim, Claimed, ClaimedOne, Entry, Event, Journal, Lease, NewSaga, Record, Rest,
+    Started, StepCall, Worker,
 };
-use crate::step::Kind;
+use crate::meta::Kind;
 
 /// Makes journals for the suite.
 pub trait Factory {

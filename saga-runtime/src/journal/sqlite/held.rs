@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
-use super::awake::Awake;
 use crate::id::SagaId;
+use crate::journal::sqlite::awake::Awake;
 use crate::journal::{Claim, Worker};
 
 /// Numbers of sagas are the journal's own, one after the other: nobody can choose them so that they collide.

@@ -7,9 +7,9 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::open;
-use super::rows::Rows;
 use crate::journal::JournalError;
+use crate::journal::sqlite::connection;
+use crate::journal::sqlite::read::Rows;
 
 type Question = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -20,7 +20,7 @@ impl Reader {
     pub(super) async fn open(path: PathBuf) -> Result<Self, JournalError> {
         let (questions, queue) = mpsc::channel::<Question>();
         let (opened, is_open) = oneshot::channel();
-        let reading = move || match open::to_read(&path) {
+        let reading = move || match connection::to_read(&path) {
             Ok(connection) => {
                 let _ = opened.send(Ok(()));
                 for question in queue {

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::op::{Op, Outcome, answer_all};
-use super::open;
-use super::owner::Owner;
-use super::store::Store;
 use crate::journal::JournalError;
+use crate::journal::sqlite::connection;
+use crate::journal::sqlite::file_lock::Owner;
+use crate::journal::sqlite::operation::{Op, Outcome, answer_all};
+use crate::journal::sqlite::transaction::Store;
 
 /// The most operations in one transaction: nobody waits long, however many there are.
 const BATCH: usize = 2048;
@@ -84,7 +84,8 @@ fn write_all(
     opened: oneshot::Sender<Result<(), JournalError>>,
     commits: Arc<AtomicU64>,
 ) {
-    let opening = Owner::take(path).and_then(|owner| Ok((owner, open::to_write(path, pages)?)));
+    let opening =
+        Owner::take(path).and_then(|owner| Ok((owner, connection::to_write(path, pages)?)));
     // The file is closed before another process may have it.
     let (_owner, connection) = match opening {
         Ok(opening) => opening,

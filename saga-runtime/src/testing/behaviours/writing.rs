@@ -4,7 +4,8 @@ use futures_util::future::join_all;
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{Claim, Event, Reason, Settled};
+use crate::error::Reason;
+use crate::journal::{Claim, Event, Settled};
 use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, lease, silent, stuck,
 };

@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 
+use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::sqlite::claims::TakenOver;
-use crate::journal::sqlite::op::{Op, Outcome, Reply};
+use crate::journal::sqlite::operation::{Op, Outcome, Reply};
 use crate::journal::sqlite::schema;
-use crate::journal::sqlite::store::Store;
+use crate::journal::sqlite::transaction::Store;
 use crate::journal::{
-    Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Reason, Rest, Row, Started, State, Worker,
+    Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Rest, Row, Started, State, Worker,
 };
 
 /// What a saga does, as far as claims go.

@@ -1,0 +1,91 @@
+//! The border between the pursuit of a step and the engine that makes its attempts.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::attempts::{Answer, Requested};
+use crate::error::{Interruption, Reason};
+use crate::place::{Attempt, Position};
+
+/// A future whose type nobody has to know.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
+/// settled. `X` is why it can let go of the saga.
+pub trait Surroundings<X>: Sync {
+    /// The longest that an attempt may take, of a step or a compensation that says `own`.
+    fn limit(&self, own: Option<Duration>) -> Option<Duration>;
+
+    /// Makes one attempt of the step, or says what is written down about it, and lets the step take that.
+    fn ask<'b>(
+        &'b self,
+        step: &'b mut dyn Requested,
+        attempt: Attempt<'b>,
+        phase: Phase,
+    ) -> BoxFuture<'b, Result<Heard, X>> {
+        let _ = phase;
+        let limit = self.limit(step.meta().timeout);
+        Box::pin(async move { Ok(Heard::from(step.attempt(&attempt, limit).await)) })
+    }
+
+    /// Makes one attempt of a compensation or a resolver, which is what polling `undoing` does, or says what is written down
+    /// about it.
+    fn undo<'b>(
+        &'b self,
+        attempt: Attempt<'b>,
+        undoing: BoxFuture<'b, Result<(), String>>,
+    ) -> BoxFuture<'b, Result<(), String>> {
+        let _ = attempt;
+        undoing
+    }
+
+    /// Waits for `delay` before another attempt forward, or until the saga is interrupted.
+    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, X>>;
+
+    /// Waits for `delay` before another attempt to settle or to undo, which nothing interrupts.
+    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), X>>;
+
+    /// Makes final that the step does not go forward any more: it is settled next.
+    fn begin_settling<'a>(
+        &'a self,
+        position: Position<'a>,
+        attempts: u32,
+        reason: Reason,
+    ) -> BoxFuture<'a, Result<(), X>>;
+}
+
+/// What an attempt is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// To go forward. It can be interrupted.
+    Forward,
+    /// To find out what an earlier one has done. Nothing interrupts it.
+    Settling,
+}
+
+/// What is heard of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// How it ended.
+    pub said: Said,
+    /// Whether it may have been made before, and that answer is lost.
+    pub is_repeated: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// With this answer.
+    Answer(Answer),
+    /// The saga is interrupted: it was not made, or its answer is lost.
+    Interrupted(Interruption),
+}
+
+impl From<Answer> for Heard {
+    fn from(answer: Answer) -> Self {
+        Self {
+            said: Said::Answer(answer),
+            is_repeated: false,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How a saga ended, as it is written down: for those who did not start it.
+
+use crate::coordinator::error::{ExecuteError, Stuck};
+use crate::coordinator::task::Answer;
+use crate::error::{Cause, Compensation, SagaError};
+use crate::journal;
+use crate::journal::history::{End, History};
+use crate::journal::{Event, State};
+use crate::language::from_json;
+use crate::run::Saga;
+
+/// How the saga has ended, if it has.
+pub(super) fn outcome<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
+    let id = &recorded.record.saga.id;
+    let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
+    let entries = match &recorded.entries {
+        Ok(entries) => entries,
+        Err(damage) => return stuck(damage.to_string()),
+    };
+    let history = match History::new(entries) {
+        Ok(history) => history,
+        Err(damage) => return stuck(damage.to_string()),
+    };
+    match history.end() {
+        Some(End::Completed { output }) => Some(from_json(output).map_err(|error| {
+            let reason = format!("the output that is written down can't be read: {error}");
+            ExecuteError::Stuck(Stuck::new(id, reason, None))
+        })),
+        Some(End::Compensated) => Some(Err(ExecuteError::Failed(failure::<G>(recorded, &history)))),
+        None if recorded.record.state == State::Stuck => {
+            match entries.last().map(|last| &last.event) {
+                Some(Event::Stuck { reason }) => stuck(reason.message.clone()),
+                _ => None,
+            }
+        }
+        None => None,
+    }
+}
+
+/// The failure of a saga that was compensated.
+fn failure<G: Saga>(recorded: &journal::History, history: &History) -> SagaError<G::Error> {
+    let compensations = history
+        .undone()
+        .map(|(call, outcome)| Compensation {
+            step: call.name.clone(),
+            outcome,
+        })
+        .collect();
+    let (step, cause) = match history.decision() {
+        Some(decision) => {
+            let reason = &decision.reason;
+            let cause = Cause::recorded(&reason.code, reason.message.clone());
+            (decision.step.clone().map(Into::into), cause)
+        }
+        None => (None, Cause::Cancelled),
+    };
+    let id = Some(recorded.record.saga.id.clone());
+    SagaError::new(G::META.name, id, step, cause, compensations, false)
+}

@@ -1,0 +1,9 @@
+//! Everything that only generated code names, and the rules that the compiler checks with their messages.
+
+pub(crate) mod call;
+pub(crate) mod compensation;
+pub(crate) mod input;
+pub mod private;
+pub mod rules;
+pub(crate) mod shape;
+pub(crate) mod signature;

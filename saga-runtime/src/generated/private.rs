@@ -1,0 +1,54 @@
+//! What generated code calls. Nothing here is for people.
+
+pub use std::string::String;
+pub use std::vec::Vec;
+
+pub use serde;
+
+pub use crate::as_written;
+pub use crate::generated::shape::{
+    arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of,
+};
+pub use crate::language::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
+pub use crate::language::order::Site;
+pub use crate::language::{Awaited, Never};
+pub use crate::run::{
+    At, CallEnd, Callable, Called, Calling, End, EndOf, Entry, First, Forward, Forwarding, Inner,
+    InnerStart, Input, Keeps, Left, Many, Member, Members, Number, One, Parts, Plan, Pursuit,
+    Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried, Undo, Unstarted, Unwinding, Unwound,
+    begin, closes, first, parts, settle,
+};
+
+use crate::language::{Call, Part, Step, StepKind};
+use crate::place::Context;
+
+/// The call of a step.
+#[inline]
+pub fn call<'run, 'a, S: Step>(
+    cx: Context<'run, S::Services>,
+    args: S::Args<'a>,
+) -> Call<'run, 'a, S> {
+    Call::new(cx, args)
+}
+
+/// What the body gets from `call.await`.
+#[inline]
+pub fn returned<P: Part, T, F>(
+    _: Site<P>,
+    returned: Result<T, F>,
+) -> <P::Kind as StepKind>::Returned<T, F> {
+    P::Kind::returned(returned)
+}
+
+/// Gives a block its return type; never called.
+#[must_use]
+pub fn never<R>() -> R {
+    unreachable!("generated code never calls this")
+}
+
+/// The tokens as they are: for editors only.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! as_written {
+    ($($tokens:tt)*) => { $($tokens)* };
+}

@@ -1,0 +1,12 @@
+//! The rules that the compiler checks, by the names under which its messages show them.
+
+pub use crate::generated::call::{
+    HandledCall, Outcome, RecordedError, RunsByItself, StepCall, WaitsAnywhere,
+};
+pub use crate::generated::compensation::{IsCompensation, resolving, undoing};
+pub use crate::generated::input::SagaInput;
+pub use crate::generated::signature::{IsContext, IsResult};
+pub use crate::language::order::{
+    Beside, CanBeUndone, InGroup, Join, MayFailAfter, MayFollow, NeverFails, OnlyPivot, begin,
+};
+pub use crate::run::SubSaga;

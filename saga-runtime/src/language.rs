@@ -1,0 +1,16 @@
+//! The language of sagas: steps and their kinds, waits, what travels between them, and the order rule.
+
+mod callee;
+pub mod kind;
+pub(crate) mod order;
+mod payload;
+mod step;
+mod wait;
+
+pub use callee::Part;
+pub(crate) use kind::{Compensatable, NothingToUndo, Pivot, Retriable, StepKind};
+pub use payload::{Payload, from_json, to_json};
+pub use step::{Call, Step};
+pub use wait::{
+    Awaited, Came, CameWithin, EventName, Never, Slept, Wait, Waits, event, event_within, sleep,
+};

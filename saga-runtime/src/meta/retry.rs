@@ -1,0 +1,158 @@
+//! How often something is tried, and how long to wait in between. Waiting itself happens elsewhere.
+
+use std::time::Duration;
+
+/// How often an attempt is repeated, and the waits between: exponential from `first` to `longest`, jittered.
+///
+/// ```
+/// use std::time::Duration;
+/// use saga_runtime::meta::RetryPolicy;
+///
+/// let policy = RetryPolicy::attempts(5).backoff(Duration::from_millis(100), Duration::from_secs(10));
+/// assert_eq!(policy.backoffs().count(), 4);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    attempts: Option<u32>,
+    first: Duration,
+    longest: Duration,
+}
+
+impl RetryPolicy {
+    /// One attempt and no more: what a step has that says nothing about retries.
+    pub const ONCE: Self = Self::attempts(1);
+
+    /// Five attempts: what a compensation has that says nothing about retries.
+    pub const COMPENSATION: Self = Self::attempts(5);
+
+    /// Until it succeeds: what a retriable step has.
+    pub const UNTIL_SUCCESS: Self = Self {
+        attempts: None,
+        ..Self::ONCE
+    };
+
+    /// At most `attempts` attempts (at least one is made), with waits from 100 milliseconds to 10 seconds.
+    #[must_use]
+    pub const fn attempts(attempts: u32) -> Self {
+        Self {
+            attempts: Some(attempts),
+            first: Duration::from_millis(100),
+            longest: Duration::from_secs(10),
+        }
+    }
+
+    /// The same number of attempts with other waits: `first`, doubled each time, never longer than `longest`.
+    #[must_use]
+    pub const fn backoff(self, first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            ..self
+        }
+    }
+
+    /// The most attempts that are made; `None` where there is no limit.
+    #[must_use]
+    pub const fn max_attempts(&self) -> Option<u32> {
+        self.attempts
+    }
+
+    /// The first wait, before it is jittered.
+    #[must_use]
+    pub const fn first_wait(&self) -> Duration {
+        self.first
+    }
+
+    /// The longest wait.
+    #[must_use]
+    pub const fn longest_wait(&self) -> Duration {
+        self.longest
+    }
+
+    /// The waits between attempts, one fewer than there are attempts, jittered anew each time this is called.
+    #[must_use]
+    pub fn backoffs(&self) -> Backoffs {
+        Backoffs::new(*self, fastrand::u64(..))
+    }
+}
+
+/// The waits of a [`RetryPolicy`], in order: an iterator that ends when no attempt is left.
+///
+/// Each wait is drawn between half the exponential delay and the whole ("equal jitter": M. Brooker, *Exponential
+/// Backoff And Jitter*, 2015), so that many sagas that failed at once don't come back at once, and none comes back
+/// at once.
+#[derive(Debug, Clone)]
+pub struct Backoffs {
+    left: Option<u32>,
+    delay: Duration,
+    longest: Duration,
+    random: fastrand::Rng,
+}
+
+impl Backoffs {
+    fn new(policy: RetryPolicy, seed: u64) -> Self {
+        Self {
+            left: policy.attempts.map(|attempts| attempts.saturating_sub(1)),
+            delay: policy.first.min(policy.longest),
+            longest: policy.longest,
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+}
+
+impl Iterator for Backoffs {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(1)?;
+        }
+        let delay = self.delay;
+        self.delay = delay.saturating_mul(2).min(self.longest);
+        Some(delay / 2 + (delay / 2).mul_f64(self.random.f64()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_stay_within_half_of_it() {
+        let policy = RetryPolicy::attempts(7).backoff(MS(100), MS(1000));
+        for seed in 0..100 {
+            let waits: Vec<_> = Backoffs::new(policy, seed).collect();
+            assert_eq!(waits.len(), 6, "seed {seed}");
+            for (wait, whole) in waits.iter().zip([100, 200, 400, 800, 1000, 1000].map(MS)) {
+                assert!(
+                    *wait >= whole / 2 && *wait <= whole,
+                    "seed {seed}: {wait:?} of {whole:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn waits_are_jittered() {
+        let first = |seed| Backoffs::new(RetryPolicy::COMPENSATION, seed).next();
+        assert!((1..20).any(|seed| first(seed) != first(0)));
+    }
+
+    #[test]
+    fn one_attempt_has_no_wait_and_no_limit_has_no_end() {
+        assert_eq!(RetryPolicy::ONCE.backoffs().count(), 0);
+        assert_eq!(RetryPolicy::attempts(0).backoffs().count(), 0);
+        assert_eq!(
+            RetryPolicy::UNTIL_SUCCESS.backoffs().take(10_000).count(),
+            10_000
+        );
+    }
+
+    #[test]
+    fn a_first_wait_over_the_longest_is_cut() {
+        let policy = RetryPolicy::attempts(2).backoff(MS(100), MS(10));
+        assert!(policy.backoffs().all(|wait| wait <= MS(10)));
+    }
+}
