@@ -12,7 +12,7 @@ use proc_macro2::TokenStream;
 
 use crate::errors::Errors;
 
-/// parse → check → expand. A saga with mistakes still defines its struct, so that what uses it has none of its own.
+/// parse → check → expand. A saga with mistakes still defines its struct, so that the code that uses it gets no errors.
 pub(crate) fn expand(function: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let Some(syntax) = errors.ok(syn::parse2(function.clone())) else {

@@ -68,7 +68,7 @@ pub(crate) fn reject_receiver(owner: Owner, signature: &Signature, errors: &mut 
     true
 }
 
-/// Reports the first generic parameter, also a lifetime. Returns whether there is one.
+/// Reports the first generic parameter, a lifetime or another. Returns whether there is one.
 pub(crate) fn reject_generics(owner: Owner, signature: &Signature, errors: &mut Errors) -> bool {
     let name = &signature.ident;
     match signature.generics.params.first() {
@@ -102,7 +102,7 @@ pub(crate) fn one_for_each_type(owner: Owner) -> &'static str {
     }
 }
 
-/// Reports an input under `#[cfg(…)]`. Returns whether it is.
+/// Reports an input under `#[cfg(…)]`. Returns whether it is one.
 pub(crate) fn reject_conditional_input(
     owner: Owner,
     signature: &Signature,

@@ -1,4 +1,4 @@
-//! The rules of a saga, one function each; those of its attributes, options, inputs and body stand in files of their
+//! The rules of a saga, one function each. The rules of its attributes, options, inputs and body have files of their
 //! own.
 
 mod attributes;
@@ -20,13 +20,13 @@ use crate::signature::{
 use attributes::{Sorted, reject_attributes_of_functions, sort};
 pub(super) use options::runtime_of;
 
-/// Checks everything; `None` if the signature is none of a saga. A saga with another mistake is still a saga, perhaps
+/// Checks everything. `None` if the signature can't be that of a saga. With any other mistake it stays a saga, perhaps
 /// without its body.
 pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<Saga<'a>> {
     let signature = &syntax.signature;
     let written = options::written(&syntax.attributes, errors);
     let options = options::options(&written, signature, errors);
-    let runtime = RuntimePath::said(&written, errors);
+    let runtime = RuntimePath::from_options(&written, errors);
     reject_sync(Owner::Saga, signature, errors);
     reject_qualifiers(Owner::Saga, signature, errors);
     reject_attributes_of_functions(&syntax.attributes, signature, errors);
@@ -73,7 +73,7 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
     (!is_generic).then_some(saga)
 }
 
-/// `place_order` → `PlaceOrder`, at the same place; `None` if that is no name of a struct.
+/// `place_order` → `PlaceOrder`, at the same place. `None` if that can't name a struct.
 pub(super) fn struct_name(function: &Ident) -> Option<Ident> {
     let mut name = String::new();
     for word in function.to_string().trim_start_matches("r#").split('_') {
@@ -86,7 +86,7 @@ pub(super) fn struct_name(function: &Ident) -> Option<Ident> {
     Some(name)
 }
 
-/// The name of the struct; reports a function whose name gives none.
+/// The name of the struct. Reports a function whose name gives none.
 fn name(signature: &Signature, errors: &mut Errors) -> Option<Ident> {
     let name = struct_name(&signature.ident);
     if name.is_none() {

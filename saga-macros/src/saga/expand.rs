@@ -1,4 +1,4 @@
-//! From a checked saga to code: its struct, its coordinator, and the ways to run it.
+//! The code of a checked saga: its struct, its driver, and the ways to run it.
 
 mod body;
 mod call;
@@ -39,7 +39,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
         returned,
         ..
     } = saga;
-    // The compiler shows where they are defined.
+    // Rustc shows this place as their definition.
     let [execute, shape, services] =
         ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
     let (output, error) = match returned::both(returned) {
@@ -56,10 +56,10 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             /// Runs the saga in process, in the future that this returns.
             ///
             /// # Errors
-            /// If the saga failed: at which step, why, and what has become of the steps before it.
+            /// If the saga failed. The error names the step and the cause, and compensations that failed too.
             ///
             /// # Cancel safety
-            /// Not cancel safe: if the future is dropped, the saga ends where it is and nothing is compensated.
+            /// Not cancel safe: if the future is dropped, the saga stops where it is and nothing is compensated.
             #[inline]
             #visibility fn #execute<'run>(
                 self,
@@ -79,7 +79,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
     }
 }
 
-/// The function by its own name: what another saga calls.
+/// The function by its own name, which other sagas call.
 fn function(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime,
@@ -96,7 +96,7 @@ fn function(saga: &Saga<'_>) -> TokenStream {
     let context = with_lifetime(context, "'__run");
     let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
     let types = inputs.iter().map(|input| input.ty);
-    // The compiler shows where it is defined, and there is nothing to see but its name.
+    // Rustc shows this place as the definition, and the name alone is of use there.
     let span = function.span();
     let keyword = syn::Token![fn](span);
     let returned = at(span, quote!(-> #rules::SubSaga<'__run, #name>));
@@ -129,7 +129,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     let services = associated::services(&rules, context);
     let [output, error] =
         ["Output", "Error"].map(|name| associated::of_result(&rules, returned, name));
-    let coordinate = driver::expand(saga);
+    let driver = driver::expand(saga);
     let future_span = signature.ident.span();
     let start = hidden("start");
     let kind = match saga.options.counts_as {
@@ -157,7 +157,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
                 __E: #runtime::Engine + '__run,
                 __I: #private::Input<'__lane, '__run, Self, __E> + ::core::marker::Send,
             {
-                #coordinate
+                #driver
             }
         }
 

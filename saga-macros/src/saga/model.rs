@@ -1,4 +1,4 @@
-//! A saga that makes sense: made only by `check`.
+//! A saga without mistakes. Only `check` makes one.
 
 mod call;
 mod flow;
@@ -18,23 +18,23 @@ pub(super) struct Saga<'a> {
     pub(super) attributes: Vec<&'a Attribute>,
     /// `#[allow(…)]` and its like, for the body.
     pub(super) lints: Vec<&'a Attribute>,
-    /// `#[cfg(…)]`, which stands on everything that is generated.
+    /// `#[cfg(…)]`, for each generated item.
     pub(super) conditions: Vec<&'a Attribute>,
     pub(super) visibility: &'a Visibility,
     pub(super) signature: &'a Signature,
     /// The name of the struct.
     pub(super) name: Ident,
     pub(super) options: Options,
-    /// The pattern that the body knows its context by, and the context's type.
+    /// The pattern that binds the context in the body, and the type of the context.
     pub(super) cx: &'a Pat,
     pub(super) context: Type,
     pub(super) inputs: Vec<Input<'a>>,
     pub(super) returned: &'a Type,
-    /// `None` if there is none that could be compiled.
+    /// `None` if the body can't be compiled.
     pub(super) body: Option<Body>,
 }
 
-/// What `#[saga(…)]` says.
+/// The options in `#[saga(…)]`.
 pub(super) struct Options {
     /// The durable name.
     pub(super) name: String,
@@ -45,7 +45,7 @@ pub(super) struct Options {
     pub(super) counts_as: CountsAs,
 }
 
-/// What a saga counts as where another one calls it.
+/// The kind of the saga as a step of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CountsAs {
     Compensatable,
@@ -56,13 +56,13 @@ pub(super) enum CountsAs {
 /// One parameter after the context: a field of the struct.
 pub(super) struct Input<'a> {
     pub(super) attributes: &'a [Attribute],
-    /// How the body binds it: with `mut`, if it is written.
+    /// The pattern that binds it in the body, perhaps with `mut`.
     pub(super) pattern: &'a Pat,
     pub(super) name: &'a Ident,
     pub(super) ty: &'a Type,
 }
 
-/// A checked body. Its calls are taken out: placeholders stand where `expand` writes code.
+/// A checked body. Placeholders stand in it for the calls, where `expand` writes code.
 pub(super) struct Body {
     pub(super) block: Block,
     /// The source that each placeholder in the block stands for, by its number.
@@ -71,6 +71,6 @@ pub(super) struct Body {
     pub(super) flow: Vec<Flow>,
     /// The ways through the flow, for the order rule.
     pub(super) lines: Vec<Line>,
-    /// Whether a step can be called more than once.
+    /// Set if a step can be called more than once.
     pub(super) repeats: bool,
 }

@@ -6,7 +6,7 @@ use syn::{FnArg, GenericArgument, Lifetime, Pat, PathArguments, Signature, Type}
 use super::Owner;
 use crate::errors::Errors;
 
-/// The pattern and the type of the first parameter; reports one that is missing or no context.
+/// The pattern and the type of the first parameter. Reports a missing one and one that is no context.
 pub(crate) fn check<'a>(
     owner: Owner,
     signature: &'a Signature,
@@ -31,7 +31,7 @@ pub(crate) fn check<'a>(
     Some((&first.pat, context?))
 }
 
-/// `Context<'_, Services>`, with the lifetime written out, or an alias; `None` if the type is called otherwise.
+/// `Context<'_, Services>` with its lifetime, or an alias. `None` for a type with another name.
 pub(crate) fn context_type(ty: &Type) -> Option<Type> {
     let Type::Path(mut path) = ty.clone() else {
         return None;

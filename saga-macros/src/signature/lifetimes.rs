@@ -1,10 +1,10 @@
-//! Lifetimes that a signature leaves out, spelled out where generated code has to name them.
+//! Names for the lifetimes that a signature leaves out.
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeReference};
 
-/// The type with every lifetime that was left out called `name`.
+/// The type, with the lifetime `name` wherever the source leaves one out.
 pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
     let mut ty = ty.clone();
     Named(name).visit_type_mut(&mut ty);
@@ -33,7 +33,7 @@ impl VisitMut for Named<'_> {
         }
     }
 
-    // What a function takes is not what the step borrows.
+    // The step does not borrow the parameters of a function type.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
 
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {

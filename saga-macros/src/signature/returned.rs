@@ -7,7 +7,7 @@ use super::Owner;
 use super::types::{anonymous, borrowed, reference};
 use crate::errors::Errors;
 
-/// The return type of the function; reports one that is missing, no `Result`, or that nobody can keep.
+/// The return type of the function. Reports a missing one, one that is no `Result`, and one that borrows.
 pub(crate) fn check<'a>(
     owner: Owner,
     signature: &'a Signature,
@@ -90,7 +90,7 @@ fn arguments(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
     }))
 }
 
-/// Whether a type is called a `Result`; that it is one, the compiler checks.
+/// Returns whether the name of a type ends in `Result`. Rustc checks that it is one.
 fn is_result(returned: &Type) -> bool {
     match returned {
         Type::Path(path) => path

@@ -1,4 +1,4 @@
-//! What a type in a signature says about itself: whether it borrows, and whether it has a name.
+//! Searches in the types of a signature: for borrows, references and `impl Trait`.
 
 use proc_macro2::Span;
 use syn::visit::{self, Visit};
@@ -7,7 +7,7 @@ use syn::{
     TypeReference,
 };
 
-/// Where a type says that it borrows something that is not `'static`.
+/// The first borrow in a type that is not `'static`.
 pub(crate) fn borrowed(ty: &Type) -> Option<Span> {
     let mut borrowed = Borrowed(None);
     borrowed.visit_type(ty);
@@ -30,14 +30,13 @@ impl<'ast> Visit<'ast> for Borrowed {
         }
     }
 
-    // What a function takes and gives is not borrowed by the function.
+    // A function type does not borrow its parameters and its output.
     fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
 
     fn visit_parenthesized_generic_arguments(&mut self, _: &'ast ParenthesizedGenericArguments) {}
 }
 
-/// Where a type says that it is a reference, or has one in it: even a `'static` one can be written down and not be read
-/// again.
+/// The first reference in a type, also a `'static` one: serde can write it, but not read it again.
 pub(crate) fn reference(ty: &Type) -> Option<Span> {
     let mut reference = Reference(None);
     reference.visit_type(ty);
@@ -51,7 +50,7 @@ impl<'ast> Visit<'ast> for Reference {
         self.0.get_or_insert(reference.and_token.span);
     }
 
-    // These are no values.
+    // Function types and `PhantomData` hold no values.
     fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
 
     fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
@@ -61,7 +60,7 @@ impl<'ast> Visit<'ast> for Reference {
     }
 }
 
-/// Where a type is only described, by `impl Trait`.
+/// The first `impl Trait` in a type.
 pub(crate) fn anonymous(ty: &Type) -> Option<Span> {
     let mut anonymous = Anonymous(None);
     anonymous.visit_type(ty);

@@ -1,4 +1,4 @@
-//! The rules of a step, one function each. What the compiler says better by itself is not said here.
+//! The rules of a step, one function each. Mistakes that rustc explains better are left to it.
 
 mod options;
 
@@ -30,10 +30,10 @@ const OPTIONS: [&str; 9] = [
     "crate",
 ];
 
-/// A step takes this many inputs: the largest tuple that is `Clone`.
+/// The most inputs of a step: the length of the largest tuple that is `Clone`.
 const MOST_INPUTS: usize = 12;
 
-/// Checks everything; `None` if the signature is none of a step. Mistakes in options leave a step without them.
+/// Checks everything. `None` if the signature can't be that of a step. A wrong option is left out of the step.
 pub(super) fn check<'a>(
     tokens: TokenStream,
     syntax: &'a StepSyntax,
@@ -44,7 +44,7 @@ pub(super) fn check<'a>(
     let kind = kind(&options, signature, errors);
     let policies = policies(&options, &kind, errors);
     let name = crate::options::durable_name("step", &options, &signature.ident, errors);
-    let runtime = RuntimePath::said(&options, errors);
+    let runtime = RuntimePath::from_options(&options, errors);
 
     reject_sync(Owner::Step, signature, errors);
     reject_qualifiers(Owner::Step, signature, errors);
@@ -76,7 +76,7 @@ pub(super) fn check<'a>(
     })
 }
 
-/// The signature as it has to be in these respects.
+/// The signature with `async` and without qualifiers.
 fn plain(signature: &Signature) -> Signature {
     let mut plain = signature.clone();
     plain.asyncness.get_or_insert_default();
@@ -160,7 +160,7 @@ fn inputs(signature: &Signature, errors: &mut Errors) -> Option<Vec<Input>> {
 
 pub(super) type Attributes<'a> = Vec<&'a Attribute>;
 
-/// Which attribute stands where: on the function that is called, on the one that does it, on everything.
+/// Sorts attributes by their place: on the function that sagas call, on the one that runs, on every item.
 pub(super) fn sort(attributes: &[Attribute]) -> (Attributes<'_>, Attributes<'_>, Attributes<'_>) {
     let (mut outer, mut inner, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
     for attribute in attributes {

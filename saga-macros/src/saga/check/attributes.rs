@@ -1,10 +1,10 @@
-//! The attributes of a saga: which of its items each belongs to.
+//! The attributes of a saga, sorted by the generated items that they belong to.
 
 use syn::{Attribute, Ident, Signature};
 
 use crate::errors::Errors;
 
-/// Attributes of a saga go to its struct, and some make sense on a function only.
+/// Reports attributes that make sense on a function only: the saga becomes a struct.
 pub(super) fn reject_attributes_of_functions(
     attributes: &[Attribute],
     signature: &Signature,
@@ -19,7 +19,7 @@ pub(super) fn reject_attributes_of_functions(
     }
 }
 
-/// The name of an attribute that makes sense on a function only, and what to do instead.
+/// The name of an attribute that makes sense on a function only, and the edit that mends it.
 fn of_functions(attribute: &Attribute) -> Option<(&Ident, &'static str)> {
     let name = &attribute.path().segments.last()?.ident;
     let help = if name == "instrument" {
@@ -32,14 +32,14 @@ fn of_functions(attribute: &Attribute) -> Option<(&Ident, &'static str)> {
     Some((name, help))
 }
 
-/// Which attribute stands where.
+/// The attributes of each place.
 #[derive(Default)]
 pub(super) struct Sorted<'a> {
     /// On the struct.
     pub(super) definition: Vec<&'a Attribute>,
-    /// On the body: what is said of lints.
+    /// On the body: levels of lints.
     pub(super) lints: Vec<&'a Attribute>,
-    /// On everything that is generated.
+    /// On each generated item.
     pub(super) conditions: Vec<&'a Attribute>,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn sort(attributes: &[Attribute]) -> Sorted<'_> {
         if is(&"cfg") {
             sorted.conditions.push(attribute);
         } else if is(&"expect") {
-            // It would not be fulfilled on the struct.
+            // The struct would not fulfil it.
             sorted.lints.push(attribute);
         } else if ["allow", "warn", "deny", "forbid"].iter().any(is) {
             sorted.lints.push(attribute);

@@ -1,4 +1,4 @@
-//! The body of a saga: finds the calls of steps, hands them to the run, and notes in which order things happen.
+//! The rules of a saga's body. Takes the calls of steps out of it, and notes the order of events.
 
 mod branch;
 mod call;
@@ -20,8 +20,8 @@ use crate::errors::Errors;
 use crate::saga::model::Body;
 use walk::{Gives, Walk};
 
-/// Checks and rewrites the body of a saga. What breaks a rule is reported and replaced by something that the compiler
-/// has nothing to say about. `None` if there is not a single step.
+/// Checks the body of a saga. Reports each mistake, and replaces it by code that rustc accepts. `None` if the body has
+/// no step.
 pub(super) fn check(
     signature: &Signature,
     cx: Option<&Pat>,
@@ -61,7 +61,7 @@ pub(super) fn check(
     })
 }
 
-/// The body ends with a result. Only what surely is none is reported here; for the rest, the compiler finds out.
+/// Reports a body that surely ends without a result. Rustc reports the others.
 fn result(signature: &Signature, block: &mut Block, errors: &mut Errors) {
     let is_none = match block.stmts.last() {
         Some(Stmt::Local(_)) => true,
@@ -91,7 +91,7 @@ pub(super) fn walk_for_test(
     (walk.flow, walk.sites)
 }
 
-/// The words of the source, with the spaces where people put them.
+/// The words of the source, with the usual spaces.
 fn text(node: &impl ToTokens) -> String {
     source_text::text(&node.to_token_stream())
 }

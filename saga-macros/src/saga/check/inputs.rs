@@ -9,7 +9,7 @@ use crate::saga::model::Input;
 use crate::signature::types::{anonymous, borrowed, reference};
 use crate::signature::{Owner, reject_conditional_input};
 
-/// The parameters after the context; `None` if one of them can't be a field.
+/// The parameters after the context. `None` if one of them can't be a field.
 pub(super) fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Option<Vec<Input<'a>>> {
     let mut inputs = Vec::new();
     let all = signature.inputs.len().saturating_sub(1);
@@ -36,7 +36,7 @@ pub(super) fn inputs<'a>(signature: &'a Signature, errors: &mut Errors) -> Optio
     (inputs.len() == all).then_some(inputs)
 }
 
-/// The name of an input that can be a field; else the place of the mistake, the mistake, and the edit that mends it.
+/// The name of an input. For one that can't be a field: the place, the mistake, and the edit that mends it.
 fn name(input: &PatType) -> Result<&Ident, (Span, &'static str, &'static str)> {
     if let Some(span) = anonymous(&input.ty) {
         return Err((span, "has no concrete type", "write its type"));

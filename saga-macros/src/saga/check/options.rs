@@ -69,7 +69,7 @@ pub(super) fn options(written: &[Opt], signature: &Signature, errors: &mut Error
     options
 }
 
-/// What the saga counts as where another one calls it.
+/// The kind of the saga as a step of another one.
 fn counts_as(written: &[Opt], errors: &mut Errors) -> CountsAs {
     let kinds = [
         ("compensatable", CountsAs::Compensatable),
@@ -95,9 +95,9 @@ fn counts_as(written: &[Opt], errors: &mut Errors) -> CountsAs {
     said.map_or(CountsAs::Pivot, |(_, kind)| kind)
 }
 
-/// Where the runtime is, if everything else about the options is of no interest.
+/// The path of the runtime. All mistakes are ignored.
 pub(in crate::saga) fn runtime_of(attributes: &[Attribute]) -> RuntimePath {
     let mut errors = Errors::default();
     let written = written(attributes, &mut errors);
-    RuntimePath::said(&written, &mut errors)
+    RuntimePath::from_options(&written, &mut errors)
 }

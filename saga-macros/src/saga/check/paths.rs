@@ -1,10 +1,10 @@
-//! In which order a body calls its steps: every way through it, joined where ways meet.
+//! The paths through a body: every order in which it calls its steps, joined where paths meet.
 
 use std::collections::HashMap;
 
 use crate::saga::model::{Flow, Line, Loop, Way};
 
-/// Writes down all ways through a body.
+/// The lines of the order rule for all paths through a body.
 pub(super) fn lines(flow: &[Flow]) -> Vec<Line> {
     let mut paths = Paths {
         lines: Vec::new(),
@@ -16,14 +16,14 @@ pub(super) fn lines(flow: &[Flow]) -> Vec<Line> {
     paths.lines
 }
 
-/// A point in the body, or `None` where no way leads.
+/// A point in the body. `None` if no path leads there.
 type Point = Option<usize>;
 
 struct Paths {
     lines: Vec<Line>,
     /// The point before the step of each site.
     before: HashMap<usize, Point>,
-    /// The points from which blocks were left.
+    /// The points from which the body leaves each block.
     left: HashMap<usize, Vec<Point>>,
 }
 
@@ -37,7 +37,7 @@ impl Paths {
         flow.iter().fold(from, |from, one| self.after(one, from))
     }
 
-    /// The point after `flow`, if it begins at `from`.
+    /// The point after `flow`, which begins at `from`.
     fn after(&mut self, flow: &Flow, from: Point) -> Point {
         let from = from?;
         match flow {
@@ -79,8 +79,8 @@ impl Paths {
         end
     }
 
-    /// A way that is taken because a step has refused begins where that step was called. All others begin where it is
-    /// decided which of them is taken, and that may be after the guards of those before.
+    /// The point after a branch. A way that a refusal leads to begins before the step that refused. Every other way begins
+    /// where it is chosen, perhaps after the guards of the ways before it.
     fn branch(&mut self, ways: &[Way], from: usize) -> Point {
         let (mut undecided, mut end) = (Some(from), None);
         for way in ways {
@@ -98,8 +98,8 @@ impl Paths {
         end
     }
 
-    /// Two rounds stand for any number of them: the second one begins where the first one may have ended, and no round
-    /// ends elsewhere.
+    /// The point after a loop. Two rounds stand for any number of rounds: the second begins at every possible end of the
+    /// first, and no round ends elsewhere.
     fn rounds(&mut self, each: &Loop, from: usize) -> Point {
         let first = self.round(each, Some(from));
         let again = self.join(Some(from), first);
@@ -112,13 +112,13 @@ impl Paths {
         self.join_left(head.filter(|_| each.ends_itself), each.end)
     }
 
-    /// Where the next round begins.
+    /// The point at which the next round begins.
     fn round(&mut self, each: &Loop, from: Point) -> Point {
         let end = self.sequence(&each.flow, from);
         self.join_left(end, each.again)
     }
 
-    /// Joins `end` with the points from which the block `id` was left.
+    /// Joins `end` with the points from which the body leaves the block `id`.
     fn join_left(&mut self, end: Point, id: usize) -> Point {
         let left = self.left.remove(&id).unwrap_or_default();
         left.into_iter()

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 
 const LONGEST: usize = 60;
 
-/// The tokens as people write them, cut if they are long.
+/// The tokens with the usual spaces, cut if they are long.
 pub(super) fn text(tokens: &TokenStream) -> String {
     let mut text = tokens
         .to_string()
@@ -29,7 +29,7 @@ pub(super) fn text(tokens: &TokenStream) -> String {
     ] {
         text = text.replace(apart, together);
     }
-    // Elsewhere it is an operator.
+    // Elsewhere the `&` is an operator.
     if let Some(borrowed) = text.strip_prefix("& ") {
         text = format!("&{borrowed}");
     }

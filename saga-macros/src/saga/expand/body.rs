@@ -1,4 +1,4 @@
-//! The body of a saga: writes code in the places of its placeholders.
+//! The body of a saga, with code in the places of its placeholders.
 
 use quote::quote;
 use syn::visit_mut::{self, VisitMut};

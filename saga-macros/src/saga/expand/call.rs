@@ -26,9 +26,9 @@ use crate::spans::{at, group};
 //         }
 //     }?
 //
-// The attempt is the first argument: what stands before it would have to be kept while it is awaited.
+// The attempt is the first argument: a value before it would be kept across the `.await`.
 //
-// Where the body handles the refusal, the call comes together with how its error is written down:
+// If the body handles the refusal, the call comes with the code that records its error:
 //
 //     returned(site1, match begin(run, At::<1>, site1, RecordedError::of(HandledCall::of(…))) { … })
 pub(super) fn expand(
@@ -70,7 +70,7 @@ pub(super) fn expand(
     );
     let [call, tries, errors, settled, pursuit] =
         ["call", "tries", "errors", "settled", "pursuit"].map(hidden);
-    // Both ends have the same type. At the same place, a wrong one is said once.
+    // Both ends have the same type. At one place, rustc reports a wrong one once.
     let returned = Ident::new("__returned", site.span);
     let last_wait = at(site.span, wait.clone());
     let pursued = quote! {
@@ -89,14 +89,14 @@ pub(super) fn expand(
             #pursued #last_wait
         }
     };
-    // From the step's name to its `.await`: that is what a `?` behind it is said of.
+    // From the step's name to its `.await`: the place that rustc underlines for a `?` behind it.
     let keyword = Token![match](site.span);
     let arms = group(Delimiter::Brace, await_token.span, arms);
     let returned = quote!(#keyword #called #arms);
     if site.refusal == Refusal::Ends {
         return Expr::Verbatim(returned);
     }
-    // What never fails gives its output itself.
+    // An infallible call evaluates to its output, not to a `Result`.
     Expr::Verbatim(of(quote!(#private::returned), quote!(#variable, #returned)))
 }
 
@@ -104,7 +104,7 @@ pub(super) fn expand(
 //
 //     { let returned = match begin(…) { … }; returned }
 //
-// The call has two ends, and without this a result of another type would be said of each of them.
+// The call has two ends. Without the variable, rustc reports a wrong type at each of them.
 pub(super) fn alone(site: &Site, call: &Expr) -> Expr {
     let returned = Ident::new("__returned", site.span);
     let returned = quote!(let #returned = #call; #returned);

@@ -1,4 +1,4 @@
-//! The struct of a saga: its identity and its input in one value, and how that is written down.
+//! The struct of a saga: its identity and its input in one value, with its serde implementations.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
@@ -50,7 +50,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let serialize =
         (written.is_none() && !derives.writes).then(|| quote!(#private::serde::Serialize,));
     let deserialize = (!derives.reads).then(|| quote!(#private::serde::Deserialize));
-    // Where the compiler shows the struct, it shows the function.
+    // For the definition of the struct, rustc shows the function.
     let keyword = syn::Token![struct](saga.signature.fn_token.span);
     let fields = group(Delimiter::Brace, name.span(), quote!(#(#fields),*));
     quote! {
@@ -66,7 +66,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     }
 }
 
-/// Which of serde's traits the saga says that it derives.
+/// The serde traits that the source derives itself.
 struct Derives {
     writes: bool,
     reads: bool,
@@ -90,7 +90,7 @@ fn derives(attributes: &[&Attribute]) -> Derives {
     }
 }
 
-/// What the documentation of the struct says about the saga.
+/// The paragraph about the saga in the documentation of the struct.
 fn note(name: &str, sites: &[Site]) -> String {
     let steps: Vec<_> = sites
         .iter()
@@ -104,7 +104,7 @@ fn note(name: &str, sites: &[Site]) -> String {
     )
 }
 
-/// Whether it is left to the saga how its input is written down.
+/// Returns whether the macro decides the form of the stored input: the source has no `#[serde(…)]`.
 fn is_plain(saga: &Saga<'_>) -> bool {
     let mut attributes = saga.attributes.iter().copied();
     !attributes.any(|attribute| attribute.path().is_ident("serde"))
@@ -116,8 +116,8 @@ fn has_serde(input: &Input<'_>) -> bool {
     attributes.any(|attribute| attribute.path().is_ident("serde"))
 }
 
-/// Whether the type of an input that can't be stored is reported in our words. An `Option` may be left out of stored
-/// inputs, but only if it is read in serde's own way.
+/// Returns whether our rule reports an input that can't be stored. An `Option` stays with serde: only there may stored
+/// inputs lack it.
 fn is_checked(input: &Input<'_>) -> bool {
     let is_option = matches!(input.ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"));
     !is_option && !has_serde(input)
@@ -134,8 +134,8 @@ fn is_checked(input: &Input<'_>) -> bool {
 //         }
 //     }
 //
-// What is wrong with an input is said at its type, once: `Deserialize` says the same thing at the same place. Derived
-// code would say it of the whole saga.
+// Rustc reports a mistake in an input at its type, once: `Deserialize` gives the same error at the same place. Derived
+// code would give it for the whole saga.
 fn serialize(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime,

@@ -1,4 +1,4 @@
-//! The coordinator of a saga: its body, between the start and the end of a run.
+//! The driver of a saga: its body, between the start and the end of a run.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
@@ -28,8 +28,8 @@ use crate::spans::{at, group};
 //     let _ = || { … };                             // the order rule
 //     Plan::new(move || Shape::new::<Self>(…), future)
 //
-// The body comes first: by the time that the rule and the shape are checked, the types of the sites are known, and the
-// compiler need not come back to them at every line of the body.
+// The body comes first. When rustc checks the rule and the shape, it then knows the types of the sites, and does not
+// return to them at every line of the body.
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let Some(body) = &saga.body else {
         return without_body(saga);
@@ -45,7 +45,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let sites = &body.sites;
     let block = body::expand(runtime, body);
     let statements = &block.stmts;
-    // The body's own braces: there it is reported if a result is missing.
+    // The body's own braces: there rustc reports a missing result.
     let braces = block.brace_token.span.join();
     let definition = super::slots::expand(runtime, sites.len());
     let site_names: Vec<_> = sites
@@ -54,7 +54,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         .map(|(index, site)| variable(index, site))
         .collect();
     let shape = shape::expand(saga, body);
-    let mirror = order_rule::expand(saga, body);
+    let rule = order_rule::expand(saga, body);
     let run = run();
     let (slots_struct, slots) = (slots(), slots_variable());
     let names = (0..sites.len()).map(slot);
@@ -101,15 +101,15 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 #ended => #over::ended(&mut #run, &mut #slots, #ended).await,
             }
         };
-        #mirror
+        #rule
         #private::Plan::new(#shape, #future)
     }
 }
 
-/// A run keeps a bit for each call, if there are not more.
+/// The most calls for which a run keeps a bit each.
 const MOST: usize = 64;
 
-/// The coordinator of a saga whose body can't be compiled: nothing runs it.
+/// The driver of a saga whose body can't be compiled. It never runs.
 fn without_body(saga: &Saga<'_>) -> TokenStream {
     let (runtime, private, start) = (&saga.runtime, saga.runtime.private(), hidden("start"));
     quote! {
@@ -125,8 +125,8 @@ fn without_body(saga: &Saga<'_>) -> TokenStream {
 //
 //     if false { return never::<Result<Receipt, CheckoutError>>(); }
 //
-// The block has the return type of the function: `?` converts to its error, and a value of another type is reported
-// where it stands.
+// It gives the block the return type of the function: `?` converts to its error, and rustc reports a value of another
+// type at its place.
 fn typed(returned: &Type, private: &TokenStream) -> TokenStream {
     let span = returned.span();
     let before = at(span, quote!(return #private::never::<));

@@ -40,7 +40,7 @@ pub(super) fn expand(
         .map(|index| hidden(&format!("call{index}")))
         .collect();
     let [ended, result, output, error] = ["ended", "result", "output", "error"].map(hidden);
-    // An error that can't be converted is reported at the call that gives it.
+    // Rustc reports an error that can't be converted at the call that gives it.
     let results_of: Vec<_> = members
         .iter()
         .enumerate()

@@ -20,7 +20,7 @@ pub(super) fn slot(index: usize) -> Ident {
     format_ident!("s{index}", span = Span::mixed_site())
 }
 
-/// The struct of the slots. It is visible in the body, so it has a name that nobody uses.
+/// The struct of the slots. The body can see it, hence the unusual name.
 pub(super) fn slots() -> Ident {
     Ident::new("__Slots", Span::mixed_site())
 }

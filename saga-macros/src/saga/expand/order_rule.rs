@@ -1,4 +1,4 @@
-//! The mirror of a saga's body: the order of its steps as calls that the compiler checks and nobody runs.
+//! The order rule of a saga: the order of its steps as calls that rustc checks. They never run.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -17,32 +17,32 @@ use crate::spans::call;
 //         let point2 = MayFollow::then(point1, site1);
 //     };
 pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
-    let mirror = Mirror {
+    let rule = OrderRule {
         rules: saga.runtime.rules(),
         scope: saga.signature.ident.span(),
         body,
         counts_as: saga.options.counts_as,
     };
     let lines = body.lines.iter().enumerate();
-    let lines = lines.map(|(number, line)| mirror.line(number, *line));
-    let promises = mirror.promises();
+    let lines = lines.map(|(number, line)| rule.line(number, *line));
+    let promises = rule.promises();
     quote!(let _ = || { #(#lines)* #promises };)
 }
 
-struct Mirror<'a> {
+struct OrderRule<'a> {
     rules: TokenStream,
-    /// What the names of points resolve to.
+    /// The scope in which the names of points resolve.
     scope: Span,
     body: &'a Body,
     counts_as: CountsAs,
 }
 
-impl Mirror<'_> {
+impl OrderRule<'_> {
     fn point(&self, number: usize) -> Ident {
         format_ident!("__point{number}", span = self.scope)
     }
 
-    /// What the saga says that it counts as holds for each of its steps.
+    /// The checks of the kind that the saga claims: one for each of its steps.
     fn promises(&self) -> TokenStream {
         let rules = &self.rules;
         let rule = match self.counts_as {
@@ -59,7 +59,7 @@ impl Mirror<'_> {
             .collect()
     }
 
-    /// Each line stands at the place of the code that it mirrors.
+    /// The code of a line, at the place of the step that it speaks of.
     fn line(&self, number: usize, line: Line) -> TokenStream {
         let (rules, point) = (&self.rules, self.point(number));
         match line {

@@ -36,7 +36,7 @@ impl Shape<'_> {
         flow.iter().flat_map(|one| self.node(one)).collect()
     }
 
-    /// What the shape shows of it, if it shows it.
+    /// The nodes that the shape shows of it, perhaps none.
     fn node(&self, flow: &Flow) -> Vec<TokenStream> {
         let (private, runtime) = (&self.private, &self.runtime);
         match flow {

@@ -1,4 +1,4 @@
-//! What the calls of a saga leave behind: a struct with a slot for each of them.
+//! The struct of the slots: one slot for each call, for the value that a compensation needs.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -11,7 +11,7 @@ use crate::runtime_path::RuntimePath;
 //     struct Slots<s0, s1> { s0: s0, s1: s1 }       // each is a `One<…>`, or a `Many<…>` if there are loops
 //     impl<E: Engine, s0: Slot<E>, s1: Slot<E>> Slots<E> for Slots<s0, s1> { … }
 //
-// The struct itself asks nothing of its parameters: they are inferred, each at the call that fills its slot.
+// The struct puts no bounds on its parameters: rustc infers each at the call that fills its slot.
 pub(super) fn expand(runtime: &RuntimePath, sites: usize) -> TokenStream {
     let private = runtime.private();
     let (struct_, names): (_, Vec<_>) = (slots(), (0..sites).map(slot).collect());

@@ -1,8 +1,8 @@
-//! What a body does, as far as the order rule and the shape care.
+//! The flow of a body: the part of its meaning that the order rule and the shape need.
 
 use proc_macro2::Span;
 
-/// What the body does, as far as order and shape care.
+/// One action of the body.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::saga) enum Flow {
     /// Calls the step of a site.
@@ -15,7 +15,7 @@ pub(in crate::saga) enum Flow {
     MayFail(Place),
     /// Takes one of several ways.
     Branch(Vec<Way>),
-    /// Does this any number of times.
+    /// Repeats its flow any number of times.
     Loop(Loop),
     /// A block that can be left by a [`Leave`](Self::Leave).
     Block { id: usize, flow: Vec<Flow> },
@@ -26,7 +26,7 @@ pub(in crate::saga) enum Flow {
 }
 
 impl Flow {
-    /// Whether a step is called in it.
+    /// Returns whether it calls a step.
     pub(in crate::saga) fn has_steps(&self) -> bool {
         let any = |flow: &[Self]| flow.iter().any(Self::has_steps);
         match self {
@@ -56,43 +56,43 @@ impl Flow {
     }
 }
 
-/// What is done for each of many items.
+/// The call of a step for each of many items.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::saga) struct FanOut {
     pub(in crate::saga) site: usize,
     /// The items, in the words of the source.
     pub(in crate::saga) items: String,
-    /// How many at the same time, in the words of the source.
+    /// The most calls at the same time, in the words of the source.
     pub(in crate::saga) limit: String,
 }
 
-/// What is done any number of times.
+/// A flow that repeats.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::saga) struct Loop {
-    /// How often, in the words of the source.
+    /// The head of the loop, in the words of the source.
     pub(in crate::saga) of: String,
     pub(in crate::saga) flow: Vec<Flow>,
-    /// What [`Leave`](Flow::Leave) calls its end.
+    /// The number of its end in [`Leave`](Flow::Leave).
     pub(in crate::saga) end: usize,
-    /// What [`Leave`](Flow::Leave) calls the beginning of its next round.
+    /// The number of the beginning of its next round in [`Leave`](Flow::Leave).
     pub(in crate::saga) again: usize,
-    /// Whether it ends by itself before a round, as a `for` does.
+    /// Set if it can end by itself before a round, as a `for` does.
     pub(in crate::saga) ends_itself: bool,
 }
 
 /// One way through a branch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::saga) struct Way {
-    /// When it is taken, in the words of the source.
+    /// The condition, in the words of the source.
     pub(in crate::saga) when: String,
-    /// What is done to find out if it is taken: the ways after it may come after that.
+    /// The flow that decides if the way is taken. The ways behind it may begin after that.
     pub(in crate::saga) guard: Vec<Flow>,
     pub(in crate::saga) flow: Vec<Flow>,
-    /// It is only taken if the step of this site, which was called last, has refused.
+    /// The site of the step called last, if only its refusal leads here.
     pub(in crate::saga) refused: Option<usize>,
 }
 
-/// A place in the source. For the meaning of a body it makes no difference where it is written.
+/// A place in the source. All places are equal: they do not change the meaning of a body.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::saga) struct Place(pub(in crate::saga) Span);
 
@@ -102,16 +102,16 @@ impl PartialEq for Place {
     }
 }
 
-/// One line of the mirror. A point is the number of the line that gives it.
+/// One line of the order rule. A point is the number of the line that gives it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::saga) enum Line {
     /// Before the first step.
     Begin,
     /// After the step of a site.
     Then { from: usize, site: usize },
-    /// Where the step of a site is called at the same time as that of another. It gives no point.
+    /// The step of a site runs beside that of another. It gives no point.
     Beside { first: usize, site: usize },
-    /// Where the body may fail by itself. It gives no point.
+    /// The body may fail by itself here. It gives no point.
     MayFail { from: usize, place: Place },
     /// After two ways that meet.
     Join { one: usize, other: usize },

@@ -9,10 +9,11 @@ use crate::errors::Errors;
 use crate::options::{self, Opt};
 use crate::step::model::{Kind, Policies, Retry};
 
-/// What `retry(…)` says; the last one only of a step.
+/// The options in `retry(…)`. A compensation has no `when`.
 const RETRY: [&str; 3] = ["attempts", "backoff", "when"];
 
-/// Exactly one kind is said; without one, a step that undoes nothing stands in, so that nothing else breaks.
+/// The kind of the step. Reports none and more than one; the result of a mistake is a step with nothing to undo, so
+/// that nothing else breaks.
 pub(super) fn kind(options: &[Opt], signature: &Signature, errors: &mut Errors) -> Kind {
     let said: Vec<&Opt> = options
         .iter()
@@ -72,7 +73,7 @@ pub(super) fn kind(options: &[Opt], signature: &Signature, errors: &mut Errors) 
     }
 }
 
-/// What the options say besides the kind.
+/// The options besides the kind.
 pub(super) fn policies(options: &[Opt], kind: &Kind, errors: &mut Errors) -> Policies {
     let mut policies = Policies::default();
     for option in options {
@@ -138,7 +139,7 @@ fn retry(
     (Some(retry), transient)
 }
 
-/// Where `retry(…)` limits the attempts.
+/// The place in `retry(…)` that limits the attempts.
 fn limited(option: &Opt) -> Option<Span> {
     let tokens = option.list("").ok()?;
     let options = options::parse(tokens, "", &RETRY, &mut Errors::default());

@@ -1,4 +1,4 @@
-//! From a checked step to code: how an engine runs and compensates it.
+//! The code of a checked step: the trait by which an engine runs and compensates it.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -54,7 +54,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let compensate = compensate(step);
     let resolve = resolve(step);
     let predicates = predicates(step);
-    // An item stands where its first token stands, and that is the attribute.
+    // The place of an item is that of its first token, here the attribute.
     let attributes = at(
         marker.span(),
         quote!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
@@ -117,7 +117,7 @@ fn run(step: &Step<'_>) -> TokenStream {
     }
 }
 
-/// `impl Future<Output = …> + Send`: if it is not `Send`, it is reported at `span`.
+/// `impl Future<Output = …> + Send`. Rustc reports a future that is not `Send` at `span`.
 fn future(span: Span, output: &TokenStream) -> TokenStream {
     quote_spanned!(span=> impl ::core::future::Future<Output = #output> + ::core::marker::Send)
 }
@@ -128,7 +128,7 @@ fn numbered(step: &Step<'_>) -> Vec<Ident> {
         .collect()
 }
 
-/// The call of the compensation stands at its path, and so does what is wrong with it.
+/// The call of the compensation, at its path: there rustc reports its mistakes.
 //
 // Expands to:
 //
@@ -144,7 +144,7 @@ fn compensate(step: &Step<'_>) -> TokenStream {
     let span = name_of(path);
     let [cx, output] = ["__cx", "__output"].map(|name| Ident::new(name, span));
     let undoing = at(span, quote!(#rules::undoing));
-    // In a block, so that the compiler does not suggest to wrap it in a closure.
+    // In a block, so that rustc does not suggest a closure around it.
     let function = group(Delimiter::Brace, span, quote!(#path));
     let arguments = group(
         Delimiter::Parenthesis,
@@ -211,7 +211,7 @@ fn predicates(step: &Step<'_>) -> TokenStream {
     transient.chain(in_doubt).collect()
 }
 
-/// Where the name of a function stands, without the path that leads to it.
+/// The place of the name of a function, without the path before it.
 fn name_of(path: &Path) -> Span {
     path.segments
         .last()

@@ -1,4 +1,4 @@
-//! What a step says about itself, as a constant: its name and its policies.
+//! The constant with a step's name and policies.
 
 use proc_macro2::TokenStream;
 use quote::quote;

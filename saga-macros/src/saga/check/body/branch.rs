@@ -17,8 +17,7 @@ const NOT_UNDER_CFG: [&str; 2] = [
 ];
 
 impl Walk<'_> {
-    /// Notes a branch that does something on at least one way. If only one is given, there is another one, where
-    /// nothing happens.
+    /// Notes a branch, unless all its ways are empty. A single way gets a second, empty one.
     pub(super) fn branch(&mut self, mut ways: Vec<Way>) {
         if ways.len() == 1 {
             ways.push(Way {
@@ -117,7 +116,7 @@ impl Walk<'_> {
         }]);
     }
 
-    /// A statement that may be left out by `#[cfg(…)]` is one way of two.
+    /// Walks through a statement. One under `#[cfg(…)]` is one way of two.
     pub(super) fn conditional(&mut self, statement: &mut Stmt) {
         let is_conditional = match statement {
             Stmt::Local(local) => is_conditional(&local.attrs),
@@ -149,7 +148,7 @@ fn is_conditional(attributes: &[Attribute]) -> bool {
         .any(|attribute| attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr"))
 }
 
-/// Whether an expression has a `#[cfg(…)]`, which may stand on a part of it, as in `#[cfg(…)] a = b`.
+/// Returns whether an expression begins with `#[cfg(…)]`, perhaps on a part of it, as in `#[cfg(…)] a = b`.
 fn begins_with_cfg(value: &Expr) -> bool {
     let mut tokens = value.to_token_stream().into_iter();
     while let (Some(TokenTree::Punct(hash)), Some(TokenTree::Group(group))) =

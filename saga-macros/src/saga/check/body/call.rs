@@ -1,4 +1,4 @@
-//! Calls of steps: what is awaited is handed to the run.
+//! Calls of steps: the body awaits them, and the walk takes them out.
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
@@ -36,7 +36,8 @@ impl Walk<'_> {
         self.placeholder(span, Placeholder::Step { site, awaited })
     }
 
-    /// If this is the outcome of a step, perhaps with another output or error, then its refusal ends the saga.
+    /// Takes a call out whose refusal ends the saga. Returns whether `node` is one, perhaps with a translated output or
+    /// error.
     pub(super) fn ends(&mut self, node: &mut Expr) -> bool {
         if !is_outcome(node) {
             return false;
@@ -78,13 +79,14 @@ impl Walk<'_> {
             .push(Flow::MayFail(Place(attempt.question_token.span)));
     }
 
-    /// Whether the context of the saga is the first argument of this call, as if it were a step.
+    /// Returns whether the context of the saga is the first argument of this call, as for a step.
     pub(super) fn takes_context(&self, call: &ExprCall) -> bool {
         matches!((call.args.first(), self.cx), (Some(Expr::Path(path)), Some(cx)) if path.path.is_ident(cx))
     }
 }
 
-/// Whether this is `….await` or `try_join!(…)`, followed by nothing but `map` and `map_err`, which leave a refusal what it is.
+/// Returns whether this is `….await` or `try_join!(…)`, perhaps with `map` and `map_err` behind it: a refusal stays a
+/// refusal.
 fn is_outcome(node: &Expr) -> bool {
     match node {
         Expr::Await(_) => true,
@@ -98,7 +100,7 @@ fn is_outcome(node: &Expr) -> bool {
     }
 }
 
-/// What a call waits for, in the words of the source, if it has the name of a function that waits.
+/// A call in the words of the source, if its function has the name of one that waits.
 fn wait(call: &ExprCall) -> Option<String> {
     let Expr::Path(path) = &*call.func else {
         return None;
@@ -111,7 +113,7 @@ fn wait(call: &ExprCall) -> Option<String> {
     waits.then(|| format!("{name}({})", arguments.join(", ")))
 }
 
-/// Where the name of the function stands, without the path that leads to it.
+/// The place of the name of the function, without the path before it.
 pub(super) fn name(function: &Expr) -> Span {
     match function {
         Expr::Path(path) => path.path.segments.last().map(|last| last.ident.span()),
@@ -120,7 +122,7 @@ pub(super) fn name(function: &Expr) -> Span {
     .unwrap_or_else(|| first_token(function))
 }
 
-/// The call of a function, or why what is awaited is no call of a step, and what to write instead.
+/// The awaited call of a function. For any other expression: the mistake, and the edit that mends it.
 pub(super) fn callee(awaited: &mut Expr) -> Result<&mut ExprCall, (&'static str, &'static str)> {
     match awaited {
         Expr::Call(call) if matches!(*call.func, Expr::Path(_)) => Ok(call),

@@ -12,7 +12,7 @@ use super::walk::Walk;
 use crate::saga::model::{FanOut, Flow, Placeholder, Refusal, Site};
 use crate::spans::first_token;
 
-/// How it is written.
+/// The edit that mends a wrong fan-out.
 const EXAMPLE: &str = "write `try_join_all(8, &articles, |article| reserve(cx, article)).await?`, where 8 of them run at the same time";
 
 impl Walk<'_> {
@@ -28,7 +28,7 @@ impl Walk<'_> {
                 let awaited = node.clone();
                 self.placeholder(span, Placeholder::FanOut { site, awaited })
             }
-            // The function is not called, but an import of it is no mistake as well.
+            // Nothing calls the function, but its import must not become a warning.
             Err(replacement) => {
                 let function = &call.func;
                 Expr::Verbatim(quote!({ use #function as _; #replacement }))
@@ -70,7 +70,7 @@ impl Walk<'_> {
         Ok(site)
     }
 
-    /// The closure, which calls a step for one item.
+    /// Checks the closure, which calls a step for one item. Returns the site of the call.
     fn each(&mut self, closure: &mut ExprClosure) -> Result<usize, TokenStream> {
         if let Some(token) = &closure.asyncness {
             let what = "the closure of `try_join_all` is `async`";
@@ -124,7 +124,7 @@ fn is_try_join_all(function: &Expr) -> bool {
     matches!(function, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "try_join_all"))
 }
 
-/// Does something with what the body of a closure gives.
+/// Calls `each` with the last expression in the body of a closure.
 fn with_last<T>(body: &mut Expr, each: impl FnOnce(&mut Expr) -> T) -> T {
     match body {
         Expr::Block(block) => {

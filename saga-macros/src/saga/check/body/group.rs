@@ -12,7 +12,7 @@ use super::walk::Walk;
 use crate::saga::model::{First, Flow, Placeholder, Refusal, Results, Site};
 use crate::spans::first_token;
 
-/// The most members that a group can have, those of the groups in it included.
+/// The most members of a group, with the members of the groups inside.
 const MOST: usize = 16;
 
 impl Walk<'_> {
@@ -22,12 +22,12 @@ impl Walk<'_> {
         Some(self.group_that(invocation, First::EndsTheSaga))
     }
 
-    /// `try_join!(…)`, whose result is that of the saga or translated before a `?`.
+    /// `try_join!(…)` as the result of the saga, or translated before a `?`.
     pub(super) fn group_that(&mut self, invocation: &Macro, first: First) -> Expr {
         let (sites, flow) = (self.sites.len(), self.flow.len());
         let group = self.whole_group(invocation, first);
         group.unwrap_or_else(|replacement| {
-            // None of it is compiled.
+            // The replacement stands for all of the group.
             self.sites.truncate(sites);
             self.flow.truncate(flow);
             Expr::Verbatim(replacement)
@@ -56,7 +56,7 @@ impl Walk<'_> {
         ))
     }
 
-    /// Collects the calls of a group, and of those in it.
+    /// Collects the calls of a group and of the groups inside.
     fn members(
         &mut self,
         invocation: &Macro,
@@ -91,7 +91,7 @@ impl Walk<'_> {
         Ok(Results::All(results))
     }
 
-    /// One member: the call of a step that is not awaited by itself.
+    /// Checks one member: the call of a step, without an `.await` of its own.
     fn member(&mut self, member: &mut Expr) -> Result<(), TokenStream> {
         if let Some(span) = awaited(member) {
             let what = "a member of `try_join!` is awaited by itself";
@@ -117,7 +117,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether it is a `try_join!`, by whatever path.
+/// Returns whether it is a `try_join!`, by any path.
 pub(super) fn is_try_join(invocation: &Macro) -> bool {
     let last = invocation.path.segments.last();
     last.is_some_and(|last| last.ident == "try_join")
@@ -133,7 +133,7 @@ pub(super) fn try_join(node: &Expr) -> Option<&Macro> {
     }
 }
 
-/// Where a member is awaited, or its result looked at, as if it stood alone.
+/// The place of an `.await` or a `?` behind a member.
 pub(super) fn awaited(node: &Expr) -> Option<Span> {
     match node {
         Expr::Await(awaited) => Some(awaited.await_token.span),

@@ -1,4 +1,4 @@
-//! Loops, labeled blocks, and the ways out of them.
+//! Loops, labeled blocks, and the jumps out of them.
 
 use syn::visit_mut::VisitMut;
 use syn::{Block, Expr, ExprBreak, Ident, Label, Lifetime};
@@ -7,11 +7,11 @@ use super::text;
 use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Loop, Way};
 
-/// A block or a loop that can be left from inside.
+/// A block or a loop that a jump inside can leave.
 pub(super) struct Target {
-    /// What [`Flow::Leave`] calls its end.
+    /// The number of its end in [`Flow::Leave`].
     end: usize,
-    /// What [`Flow::Leave`] calls the next round, if it is a loop.
+    /// The number of its next round in [`Flow::Leave`], if it is a loop.
     again: Option<usize>,
     label: Option<Ident>,
     gives: Gives,

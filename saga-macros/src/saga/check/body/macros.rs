@@ -1,5 +1,5 @@
-//! Macros inside of a body. What they do with their tokens is their own business, so no step runs there; where they
-//! may fail is read from the tokens, as far as that is possible.
+//! Macros inside of a body. A macro may do anything with its tokens, so no step runs there. The walk reads from the
+//! tokens, as far as it can, where the macro may fail.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::parse::Parser;
@@ -13,16 +13,16 @@ use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Place};
 use crate::spans::first_token;
 
-/// Macros that never give a value.
+/// Macros that never return.
 const DIVERGE: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
 
-/// Well-known macros that return an error out of the function that they stand in.
+/// Well-known macros that return an error from the function around them.
 const RETURN_ERRORS: [&str; 4] = ["bail", "ensure", "ensure_whatever", "whatever"];
 
 /// Macros that would run steps at the same time.
 const AT_ONCE: [&str; 3] = ["join", "join_all", "select"];
 
-/// Well-known macros that only look at what they are given: they await nothing.
+/// Well-known macros that only read their arguments and await nothing.
 const ONLY_LOOK: [&str; 34] = [
     "anyhow",
     "assert",
@@ -106,8 +106,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Where a macro gets the context itself, with which it could await a step that would be neither recorded nor
-    /// compensated.
+    /// The place where a macro gets the context itself. With it, the macro could await a step that is neither recorded
+    /// nor compensated.
     fn context_handed_to(&self, invocation: &Macro) -> Option<Span> {
         let name = &invocation.path.segments.last()?.ident;
         if ONLY_LOOK.iter().any(|one| name == one) {
@@ -117,7 +117,7 @@ impl Walk<'_> {
             .and_then(|cx| handed_on(cx, invocation.tokens.clone()))
     }
 
-    /// Tokens that most likely are expressions with commas between them.
+    /// Walks through the tokens of a macro, most likely expressions with commas between them.
     pub(super) fn tokens(&mut self, tokens: TokenStream) {
         match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(tokens.clone()) {
             Ok(arguments) => {
@@ -143,7 +143,7 @@ impl Walk<'_> {
                 TokenTree::Ident(ident) if ident == "return" => {
                     self.flow.push(Flow::MayFail(Place(ident.span())));
                 }
-                // After a value it is the operator; elsewhere macros use it as a sign of their own, as in `?order`.
+                // After a value it is the operator. Elsewhere macros give it a meaning of their own, as in `?order`.
                 TokenTree::Punct(punct)
                     if punct.as_char() == '?' && ends_value(previous.as_ref()) =>
                 {
@@ -168,7 +168,7 @@ const CONTEXT_IN_A_MACRO: [&str; 2] = [
     "await the step outside of the macro, and hand its output in",
 ];
 
-/// Where the context stands as a value of its own, and not before a `.`.
+/// The place where the context stands as a value of its own, not before a `.`.
 fn handed_on(cx: &Ident, tokens: TokenStream) -> Option<Span> {
     let mut tokens = tokens.into_iter().peekable();
     let mut previous = None;
@@ -201,7 +201,7 @@ fn ends_value(token: Option<&TokenTree>) -> bool {
     }
 }
 
-/// Looks through the arguments of a macro, which stay as they are.
+/// Reads the arguments of a macro and changes nothing.
 struct Inside<'w, 'e> {
     walk: &'w mut Walk<'e>,
     in_closure: bool,

@@ -1,4 +1,4 @@
-//! What is code of its own inside of a body: closures, `async` blocks, what is spawned. No step runs there.
+//! Code of its own inside of a body: closures, `async` blocks, spawned tasks. No step runs there.
 
 use proc_macro2::{Span, TokenStream};
 use syn::visit_mut::{self, VisitMut};
@@ -22,7 +22,7 @@ impl Walk<'_> {
         each(&mut awaits);
     }
 
-    /// Whether this was code of its own, so that there is nothing to walk through.
+    /// Reports steps in code of its own. Returns whether `node` is such code: the walk then skips it.
     pub(super) fn replaced(&mut self, node: &mut Expr) -> bool {
         match node {
             Expr::Closure(closure) => {
@@ -52,7 +52,7 @@ impl Walk<'_> {
     }
 }
 
-/// Where something is spawned.
+/// The place of a call that spawns a task.
 fn spawned(call: &ExprCall) -> Option<Span> {
     let Expr::Path(path) = &*call.func else {
         return None;
@@ -64,7 +64,7 @@ fn spawned(call: &ExprCall) -> Option<Span> {
         .then(|| last.ident.span())
 }
 
-/// Finds what is awaited, and replaces it.
+/// Finds each `.await`, and replaces it.
 #[derive(Default)]
 struct Awaits {
     first: Option<Span>,

@@ -1,8 +1,8 @@
-//! Patterns that tell a step's refusal from its success: a pivot that has refused has changed nothing.
+//! Patterns that tell a step's refusal from its success. A pivot that refused changed nothing.
 
 use syn::{Expr, Pat, PatTupleStruct};
 
-/// Whether this is the outcome of a step that is awaited right here.
+/// Returns whether this is `….await`.
 pub(super) fn is_awaited(node: &Expr) -> bool {
     match node {
         Expr::Await(_) => true,
@@ -12,7 +12,7 @@ pub(super) fn is_awaited(node: &Expr) -> bool {
     }
 }
 
-/// The pattern of a condition that is one `let` over the outcome of a step.
+/// The pattern of a condition of one `let`, over the outcome of a step.
 pub(super) fn over_outcome(condition: &Expr) -> Option<&Pat> {
     match condition {
         Expr::Let(binding) if is_awaited(&binding.expr) => Some(&binding.pat),
@@ -22,7 +22,7 @@ pub(super) fn over_outcome(condition: &Expr) -> Option<&Pat> {
     }
 }
 
-/// Whether the pattern matches nothing but refusals.
+/// Returns whether the pattern matches refusals only.
 pub(super) fn is_refusal(pattern: &Pat) -> bool {
     match pattern {
         Pat::TupleStruct(variant) => is_variant(variant, "Err"),
@@ -38,7 +38,7 @@ pub(super) fn is_refusal(pattern: &Pat) -> bool {
     }
 }
 
-/// Whether the pattern matches every success, so that what is left are refusals.
+/// Returns whether the pattern matches every success. Only refusals then reach the next pattern.
 pub(super) fn is_every_success(pattern: &Pat) -> bool {
     match pattern {
         Pat::TupleStruct(variant) => {
@@ -63,7 +63,7 @@ fn is_variant(pattern: &PatTupleStruct, name: &str) -> bool {
         .is_some_and(|last| last.ident == name)
 }
 
-/// Whether the pattern matches everything. A name in capitals may be a constant.
+/// Returns whether the pattern matches everything. A name in capitals may be a constant.
 fn is_anything(pattern: &Pat) -> bool {
     match pattern {
         Pat::Wild(_) | Pat::Rest(_) => true,

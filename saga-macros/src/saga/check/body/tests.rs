@@ -1,4 +1,4 @@
-//! What the walk notes about a body, written as short text:
+//! The flow that the walk finds in a body, as short text:
 //!
 //! ```text
 //! a b            step `a`, then step `b`        a~       step `a`, whose refusal the body handles
@@ -550,7 +550,7 @@ fn only_calls_of_steps_are_awaited() {
 }
 
 #[test]
-fn no_step_runs_where_nobody_sees_it() {
+fn no_step_runs_out_of_sight() {
     mistakes(&[
         (
             "let f = |x| a(cx, x).await; Ok(())",

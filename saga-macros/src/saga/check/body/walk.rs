@@ -1,4 +1,4 @@
-//! The walk through a body, in the order in which it is evaluated.
+//! The walk through a body, in the order of evaluation.
 
 use std::mem;
 
@@ -14,7 +14,7 @@ use crate::errors::Errors;
 use crate::saga::model::{First, Flow, Place, Placeholder, Refusal, Site, Way};
 use crate::spans::first_token;
 
-/// Rewrites a body, and collects what it calls and in which order.
+/// Takes the calls out of a body, and collects them and their order.
 pub(super) struct Walk<'e> {
     pub(super) errors: &'e mut Errors,
     /// The name of the context in the body.
@@ -22,19 +22,19 @@ pub(super) struct Walk<'e> {
     pub(super) placeholders: Vec<Placeholder>,
     pub(super) sites: Vec<Site>,
     pub(super) flow: Vec<Flow>,
-    /// The blocks and loops around the place where the walk is.
+    /// The blocks and loops around the current place.
     pub(super) targets: Vec<Target>,
     pub(super) ids: usize,
-    /// Whether a step can be called more than once.
+    /// Set if a step can be called more than once.
     pub(super) repeats: bool,
 }
 
-/// What the value of an expression is used for.
+/// The use of the value of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gives {
     /// It is the result of the saga.
     Result,
-    /// The body goes on with it.
+    /// The body uses it.
     Value,
 }
 
@@ -62,7 +62,7 @@ impl<'e> Walk<'e> {
         Placeholder::expr(self.placeholders.len() - 1, span)
     }
 
-    /// Walks through something and returns its flow apart from the rest.
+    /// Calls `walk`, and returns its flow apart from the rest.
     pub(super) fn apart(&mut self, walk: impl FnOnce(&mut Self)) -> Vec<Flow> {
         let before = mem::take(&mut self.flow);
         walk(self);
@@ -138,7 +138,7 @@ impl<'e> Walk<'e> {
         }
     }
 
-    /// An expression that is the result of the saga, and that no other expression gives on.
+    /// The result of the saga, in an expression with no further result inside, as a branch has.
     fn result(&mut self, node: &mut Expr) {
         let is_call = is_awaited(node);
         if self.ends(node) {
@@ -158,7 +158,7 @@ impl<'e> Walk<'e> {
         }
     }
 
-    /// The right side is evaluated first.
+    /// Walks through an assignment. The right side comes first.
     fn assignment(&mut self, left: &mut Expr, right: &mut Expr) {
         self.visit_expr_mut(right);
         let what = "a step can't be awaited on the left of an assignment";
@@ -193,7 +193,7 @@ impl VisitMut for Walk<'_> {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
-/// Whether this is the `Ok` of `Ok(…)`, which never fails.
+/// Returns whether this is the `Ok` of `Ok(…)`, which never fails.
 fn is_ok(function: &Expr) -> bool {
     matches!(function, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Ok"))
 }

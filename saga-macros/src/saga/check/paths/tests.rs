@@ -1,5 +1,5 @@
-//! The order rule against a second opinion: random bodies are checked, and then run on every way through them. A body
-//! that is accepted never breaks the rule; one that is refused breaks it on some way.
+//! The order rule against a second opinion. The test checks random bodies, and then runs them on every path. An accepted
+//! body breaks the rule on no path, a refused one on at least one.
 
 mod author;
 mod runner;
@@ -13,7 +13,7 @@ use crate::saga::model::{Flow, Line, Site};
 use author::Author;
 use runner::breaks_the_rule;
 
-/// How a step of the bodies is undone: the first letter of its name.
+/// The kind of a step in the bodies, which its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Undoable,
@@ -31,7 +31,7 @@ impl Kind {
     }
 }
 
-/// What the compiler concludes from the lines: whether nothing that can fail comes after what can't be undone.
+/// Returns whether rustc accepts the lines: no step that can fail comes after one that can't be undone.
 fn is_in_order(flow: &[Flow], sites: &[Site]) -> bool {
     let mut closed = Vec::new();
     for line in lines(flow) {

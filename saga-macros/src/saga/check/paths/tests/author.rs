@@ -1,6 +1,6 @@
 //! Writes random bodies.
 
-/// A source of numbers (splitmix64) that are the same for the same seed.
+/// A source of numbers (splitmix64). The same seed gives the same numbers.
 pub(super) struct Coin(u64);
 
 impl Coin {
@@ -20,7 +20,7 @@ impl Coin {
 
 pub(super) struct Author {
     coin: Coin,
-    /// The labels of the blocks around the place that is written.
+    /// The labels of the blocks around the place where it writes.
     labels: Vec<usize>,
     written: usize,
     in_loop: bool,

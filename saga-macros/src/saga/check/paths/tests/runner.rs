@@ -1,14 +1,13 @@
-//! Runs the bodies that the author writes, on every way through them, and sees what happens in which order.
+//! Runs the bodies of the author on every path, and notes the order of events.
 
 use syn::{BinOp, Block, Expr, ExprAwait, ExprMatch, Local, Pat, Stmt};
 
 use super::Kind;
 
-/// Bodies with more ways are not run.
+/// The runner skips bodies with more paths.
 const MOST_WAYS: usize = 5_000;
 
-/// Whether there is a way through the body on which something can fail after what can't be undone; `None` if there are
-/// too many to say.
+/// Returns whether a path through the body fails after a step that can't be undone. `None` if there are too many paths.
 pub(super) fn breaks_the_rule(body: &Block) -> Option<bool> {
     let mut turns = Turns::default();
     for _ in 0..MOST_WAYS {
@@ -30,7 +29,7 @@ pub(super) fn breaks_the_rule(body: &Block) -> Option<bool> {
     None
 }
 
-/// Which turn is taken at each decision, one after the other. Every turn is tried.
+/// The turn at each decision on one path. The runner tries every turn.
 #[derive(Default)]
 struct Turns {
     taken: Vec<(u64, u64)>,
@@ -46,7 +45,7 @@ impl Turns {
         self.taken[self.at - 1].0
     }
 
-    /// The next way; `false` if that was the last one.
+    /// Goes to the next path. Returns `false` after the last one.
     fn next(&mut self) -> bool {
         self.at = 0;
         while let Some((turn, of)) = self.taken.pop() {
@@ -61,19 +60,19 @@ impl Turns {
 
 struct Runner<'t> {
     turns: &'t mut Turns,
-    /// What was done can't be undone any more.
+    /// Set after a step that can't be undone.
     closed: bool,
     broken: bool,
 }
 
-/// Why the body goes on somewhere else.
+/// The reason to continue elsewhere in the body.
 enum Jump {
     Return,
     Continue,
     Break(Option<String>),
 }
 
-/// A value, as far as it decides anything: a `bool`, or a `Result`.
+/// A value that a decision depends on: a `bool` or a `Result`.
 type Run = Result<bool, Jump>;
 
 impl Runner<'_> {
@@ -121,7 +120,7 @@ impl Runner<'_> {
                 }
                 Err(Jump::Return)
             }
-            // What translates a refusal is no failure of its own.
+            // A call that translates a refusal is no failure of its own.
             Expr::MethodCall(call) => {
                 if self.expr(&call.receiver)? {
                     Ok(true)
@@ -195,7 +194,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Nobody goes round more than three times here: what may go wrong goes wrong in the second round.
+    /// At most three rounds: any mistake shows in the second.
     fn rounds(&mut self, node: &Expr) -> Run {
         let (most, ends_itself, body) = match node {
             Expr::ForLoop(each) => (self.turns.take(3), true, &each.body),
@@ -248,7 +247,7 @@ impl Runner<'_> {
         Ok(true)
     }
 
-    /// A retriable step never refuses. What refuses has not happened, and ends the saga unless the body handles it.
+    /// A retriable step never refuses. A step that refuses did nothing, and ends the saga unless the body handles it.
     fn step(&mut self, awaited: &ExprAwait) -> Run {
         let Expr::Call(call) = &*awaited.base else {
             return Ok(true);
