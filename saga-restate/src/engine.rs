@@ -2,32 +2,33 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use saga_runtime::engine::{
-    Answer, Attempted, Calls, Compensate, Doubt, Engine, Group, Instance, Interruption, Position,
-    Requested, SagaEnd, Settlement, StepEnd, Wait, WaitEnd, Why,
+    AttemptResult, Calls, Compensate, Doubt, Engine, GiveUp, Group, Instance, Interruption,
+    PendingStep, Position, SagaEnd, Settlement, StepEnd, Verdict, Wait, WaitEnd,
 };
-use saga_runtime::engine::{Begin, Compensating, pursue, undo};
+use saga_runtime::engine::{Origin, StepCompensator, compensate, pursue};
 use saga_runtime::meta::StepMeta;
 use saga_runtime::{CompensationOutcome, Kind, Saga};
 
-use crate::asking::Asker;
-use crate::entry;
+use crate::attempt_record::Beginning;
+use crate::attempts::Asker;
+use crate::clock::{Clock, millis};
+use crate::entry_names;
 use crate::journal::Journal;
-use crate::record::Beginning;
-use crate::values::{Clock, millis};
+use crate::lock::lock;
 
 /// The longest that an attempt may take that says nothing itself.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why the saga can't go on in this process; Restate begins it again.
 #[derive(Debug, Clone)]
-pub struct LetGo(pub(crate) String);
+pub struct Suspended(pub(crate) String);
 
 /// How a saga ended on Restate.
-pub type Ended<G> = SagaEnd<G, LetGo>;
+pub type Ended<G> = SagaEnd<G, Suspended>;
 
 /// One saga on Restate.
 pub(crate) struct Restate {
@@ -79,7 +80,7 @@ impl Restate {
                 Ok(serde_json::to_vec(&beginning).expect("it is a number"))
             };
             let work = std::pin::pin!(work);
-            match self.journal.run(entry::BEGINNING, None, work).await {
+            match self.journal.run(entry_names::BEGINNING, None, work).await {
                 Ok(written) => break written,
                 Err(_) => self.cancel(),
             }
@@ -142,20 +143,20 @@ impl Restate {
         calls.doubt().unwrap_or(&self.doubt)
     }
 
-    async fn pursue(&self, calls: &dyn Calls, step: &mut dyn Requested) -> StepEnd<LetGo> {
+    async fn pursue(&self, calls: &dyn Calls, step: &mut dyn PendingStep) -> StepEnd<Suspended> {
         if let Some(interruption) = self.interruption() {
-            step.give_up(Why::Interrupted(interruption));
+            step.give_up(GiveUp::Interrupted(interruption));
             return StepEnd::Stopped(Settlement::Nothing);
         }
         let meta = step.meta();
         let position = Position::new(calls, meta, calls.count());
         let asker = Asker::new(self, self.doubt(calls), calls.doubt().is_some());
-        let (end, _) = pursue(step, Begin::Request, position, &asker).await;
+        let (end, _) = pursue(step, Origin::Request, position, &asker).await;
         let StepEnd::Done = end else {
             return end;
         };
         if let Some(message) = asker.unrecordable() {
-            step.give_up(Why::Unrecordable { message });
+            step.give_up(GiveUp::Unrecordable { message });
             return StepEnd::Stopped(Settlement::Done);
         }
         if matches!(meta.kind, Kind::Pivot | Kind::Retriable) {
@@ -165,7 +166,7 @@ impl Restate {
             None => StepEnd::Done,
             // The saga was stopped during the attempt: what that has done is undone with the rest.
             Some(interruption) => {
-                step.give_up(Why::Interrupted(interruption));
+                step.give_up(GiveUp::Interrupted(interruption));
                 StepEnd::Stopped(Settlement::Done)
             }
         }
@@ -173,7 +174,7 @@ impl Restate {
 }
 
 impl Engine for Restate {
-    type Suspension = LetGo;
+    type Suspension = Suspended;
     type End<G: Saga> = Ended<G>;
 
     fn instance(&self) -> &Instance {
@@ -187,9 +188,9 @@ impl Engine for Restate {
     async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        step: &'a mut dyn Requested,
-        _: Option<Answer>,
-    ) -> StepEnd<LetGo> {
+        step: &'a mut dyn PendingStep,
+        _: Option<Verdict>,
+    ) -> StepEnd<Suspended> {
         self.pursue(calls, step).await
     }
 
@@ -198,12 +199,12 @@ impl Engine for Restate {
         calls: &'a dyn Calls,
         _: &'static StepMeta,
         wait: Wait,
-    ) -> WaitEnd<LetGo> {
+    ) -> WaitEnd<Suspended> {
         let _ = calls;
         self.wait_until_over(wait).await
     }
 
-    fn begin_group(&self, group: &Group<'_>) -> Result<(), LetGo> {
+    fn begin_group(&self, group: &Group<'_>) -> Result<(), Suspended> {
         let in_doubt = self.doubt(group.before()).get();
         for member in group.members() {
             member.doubt().set(in_doubt);
@@ -221,15 +222,11 @@ impl Engine for Restate {
         &'a self,
         position: Position<'a>,
         step: &'a dyn Compensate,
-        _: Option<Attempted<(), String>>,
-    ) -> Result<CompensationOutcome, LetGo> {
+        _: Option<AttemptResult<(), String>>,
+    ) -> Result<CompensationOutcome, Suspended> {
         let around = Asker::new(self, &self.doubt, true);
-        let undoing = &mut Compensating(step);
-        let (_, undone) = Box::pin(undo(undoing, position, None, &around)).await?;
+        let compensator = &mut StepCompensator(step);
+        let (_, undone) = Box::pin(compensate(compensator, position, None, &around)).await?;
         Ok(undone.into())
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,20 +1,20 @@
 //! From one attempt of a step to its settled outcome: what is decided, and the loop that carries it out.
 
 mod attempt;
+mod compensate;
 mod decision;
 mod outcome;
 mod pending;
 mod pursuit;
 mod surroundings;
-mod undo;
 
-pub use attempt::Attempted;
-pub use decision::Answer;
-pub use outcome::{ErrorRecord, Failing, Settlement, StepEnd, Why};
-pub use pending::Requested;
-pub use pursuit::{Begin, pursue};
-pub use surroundings::{BoxFuture, Heard, Phase, Said, Surroundings};
-pub use undo::{Compensate, Compensating, Undoing, Undone, undo};
+pub use attempt::AttemptResult;
+pub use compensate::{Compensate, CompensationResult, Compensator, StepCompensator, compensate};
+pub use decision::Verdict;
+pub use outcome::{ErrorRecord, FailureCause, GiveUp, Settlement, StepEnd};
+pub use pending::PendingStep;
+pub use pursuit::{Origin, pursue};
+pub use surroundings::{AttemptOutcome, AttemptReport, BoxFuture, Purpose, Surroundings};
 
 pub(crate) use attempt::{attempt, caught};
-pub(crate) use pending::{Action, Request, Rules};
+pub(crate) use pending::{Action, Rules, StepRequest};

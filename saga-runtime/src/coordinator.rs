@@ -44,7 +44,7 @@ pub use registry::Registrable;
 
 use registry::Definitions;
 use replies::Replies;
-use task::{Claimant, Reply};
+use task::{AnswerSender, Claimant};
 use waiters::Waiters;
 use wakeup::Alarm;
 
@@ -94,9 +94,9 @@ use wakeup::Alarm;
 /// nobody waits for it.
 #[must_use]
 pub struct Coordinator<S: ?Sized + Send + Sync + 'static> {
-    inner: Arc<Inner<S>>,
+    inner: Arc<Shared<S>>,
     /// Shuts down when the last coordinator is dropped; the sagas that run hold `inner` alone.
-    owner: Arc<Owner>,
+    owner: Arc<LastHandle>,
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Clone for Coordinator<S> {
@@ -119,7 +119,7 @@ impl<S: ?Sized + Send + Sync + 'static> fmt::Debug for Coordinator<S> {
 }
 
 /// What all clones of a coordinator and all of its sagas share.
-struct Inner<S: ?Sized + Send + Sync + 'static> {
+struct Shared<S: ?Sized + Send + Sync + 'static> {
     services: Arc<S>,
     journal: Arc<dyn Journal>,
     definitions: Definitions<S>,
@@ -154,15 +154,15 @@ struct Running {
 }
 
 /// Shuts the coordinator down when it is dropped.
-struct Owner(CancellationToken);
+struct LastHandle(CancellationToken);
 
-impl Drop for Owner {
+impl Drop for LastHandle {
     fn drop(&mut self) {
         self.0.cancel();
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     fn running(&self) -> MutexGuard<'_, HashMap<SagaId, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -205,7 +205,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         match started? {
             Started::New(claim) => {
                 let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
-                    let (reply, answer) = Reply::channel();
+                    let (reply, answer) = AnswerSender::channel();
                     self.spawn(Claimant::new(claim, slot), saga, Some(reply));
                     Some(answer)
                 } else {

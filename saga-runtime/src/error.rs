@@ -21,9 +21,9 @@ pub use reason::Reason;
 /// ```text
 /// saga `place_order` failed at step `charge`: card declined; compensated: `create_order`
 /// ```
-pub struct SagaError<E>(Box<Failure<E>>);
+pub struct SagaError<E>(Box<Details<E>>);
 
-struct Failure<E> {
+struct Details<E> {
     saga: &'static str,
     id: Option<SagaId>,
     step: Option<Cow<'static, str>>,
@@ -183,7 +183,7 @@ impl<E> SagaError<E> {
         compensations: Vec<Compensation>,
         past_pivot: bool,
     ) -> Self {
-        Self(Box::new(Failure {
+        Self(Box::new(Details {
             saga,
             id,
             step,
@@ -267,7 +267,7 @@ impl<E: Display> SagaError<E> {
 
 impl<E: Display> Display for SagaError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure {
+        let Details {
             saga,
             step,
             cause,

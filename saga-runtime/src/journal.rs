@@ -90,7 +90,12 @@ pub trait Journal: Send + Sync + 'static {
     /// says that the step after the last entry may have been requested: [`Claimed::orderly`] is `false` the next time. A
     /// claim that is fenced is let go of already. A saga that somebody wants cancelled since this claim does not rest: its
     /// holder may not have heard of that.
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError>;
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError>;
 
     /// Notes that somebody wants the saga cancelled, which ends its [rest](Rest). Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
@@ -126,23 +131,23 @@ pub struct Lease {
 
 /// How long a saga that is let go of has nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum Wakeup {
     /// It can go on.
-    None,
+    Now,
     /// It sleeps until then, by the clock of the journal.
-    Until(SystemTime),
+    At(SystemTime),
     /// It waits for somebody who claims it by its id.
-    UntilCalled,
+    WhenCalled,
 }
 
-impl Rest {
+impl Wakeup {
     /// Whether it is over.
     #[must_use]
     pub fn is_over(self, now: SystemTime) -> bool {
         match self {
-            Self::None => true,
-            Self::Until(time) => time <= now,
-            Self::UntilCalled => false,
+            Self::Now => true,
+            Self::At(time) => time <= now,
+            Self::WhenCalled => false,
         }
     }
 }

@@ -8,7 +8,7 @@ mod step;
 mod wait;
 
 pub use callee::Part;
-pub(crate) use kind::{Compensatable, NothingToUndo, Pivot, Retriable, StepKind};
+pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
 pub use payload::{Payload, from_json, to_json};
 pub use step::{Call, Step};
 pub use wait::{

@@ -119,16 +119,17 @@ pub mod engine {
     //! decisions are the same on every engine.
 
     pub use crate::attempts::{
-        Answer, Attempted, Begin, BoxFuture, Compensate, Compensating, ErrorRecord, Failing, Heard,
-        Phase, Requested, Said, Settlement, StepEnd, Surroundings, Undoing, Undone, Why, pursue,
-        undo,
+        AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate, CompensationResult,
+        Compensator, ErrorRecord, FailureCause, GiveUp, Origin, PendingStep, Purpose, Settlement,
+        StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::language::{
         Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, to_json,
     };
     pub use crate::place::{
-        Attempt, Calls, Doubt, Group, Instance, Lane, Member, Place, Position, Role, Scope, Values,
+        Ambient, Attempt, Calls, Doubt, Frame, Group, Instance, Member, Place, Position, Role,
+        Scope,
     };
     pub use crate::run::{Engine, FanOut, FanOutCall, GroupMember, SagaEnd, WaitEnd};
 }

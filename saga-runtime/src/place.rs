@@ -10,16 +10,16 @@ mod instance;
 mod key;
 mod scope;
 
-pub use ambient::Values;
+pub use ambient::Ambient;
 pub use attempt::{Attempt, Place, Role};
 pub use calls::{Calls, Position};
 pub use context::Context;
 pub use group::{Group, Member};
 pub use instance::Instance;
 pub use key::IdempotencyKey;
-pub use scope::{Doubt, Lane, Scope};
+pub use scope::{Doubt, Frame, Scope};
 
-pub(crate) use ambient::Fresh;
+pub(crate) use ambient::FreshAmbient;
 pub(crate) use attempt::key;
 pub(crate) use calls::path;
 pub(crate) use key::Effect;

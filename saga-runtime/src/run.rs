@@ -25,23 +25,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Cause, Compensation};
-use crate::place::{Calls, Doubt, Instance, Lane, Place, Position, Role, Scope, path};
+use crate::place::{Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, path};
 
 pub use body::{Forward, Forwarding};
-pub use callable::{CallEnd, Callable, Called, Calling, EndOf, First, Returned};
+pub use callable::{CallEnd, Callable, Called, EndOf, First, PendingCall, Returned};
 pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
 pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
-pub use group::{Member, Members};
+pub use group::{MemberCall, Members};
 pub use hand_over::Pursuit;
 pub use saga::{Saga, SagaEnd};
 pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
 pub use start::{Input, Plan, Start, Unstarted};
-pub use sub_saga::{Inner, InnerStart, SubSaga};
-pub use unwind::{Entry, Left, Undo, Unwinding, Unwound, closes};
+pub use sub_saga::{CalledSubSaga, InnerStart, SubSaga};
+pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
 
 use body::Watch;
-use call_log::Record;
+use call_log::CallLog;
 use callable::Returning;
 
 /// What has become of steps that were given up, and with them perhaps of the saga.
@@ -79,11 +79,11 @@ pub enum Stop<X> {
 pub struct Run<'lane, 'run, E: Engine> {
     watch: Watch,
     engine: &'run E,
-    lane: Lane<'lane, 'run>,
+    lane: Frame<'lane, 'run>,
     parts: Parts,
     /// See [`Engine::trusts_first_attempts`].
     trusted: bool,
-    called: Record,
+    called: CallLog,
     /// The site of the step whose first attempt is made.
     now: AtomicUsize,
     /// The site after which the saga has failed, or [`NOWHERE`].
@@ -105,14 +105,14 @@ impl<E: Engine> fmt::Debug for Run<'_, '_, E> {
 impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     /// A run that has not called anything.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn new(engine: &'run E, lane: Lane<'lane, 'run>, parts: Parts) -> Self {
+    pub fn new(engine: &'run E, lane: Frame<'lane, 'run>, parts: Parts) -> Self {
         Self {
             watch: Watch::new(lane.watched(engine.instance())),
             engine,
             lane,
             parts,
             trusted: engine.trusts_first_attempts(),
-            called: Record::default(),
+            called: CallLog::default(),
             now: AtomicUsize::new(NOWHERE),
             failed_at: AtomicUsize::new(NOWHERE),
             given_up: OnceLock::new(),
@@ -125,7 +125,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         number: usize,
         end: EndOf<'run, C, E>,
         ends: bool,
-        slot: &mut impl Keeps<C::Entry>,
+        slot: &mut impl Keeps<C::KeptCall>,
     ) -> Option<Returned<'run, C, E>> {
         let returned = end.take_over(|left, output| {
             slot.keep(&self.called, number, C::entry(left, output));

@@ -33,9 +33,9 @@ pub enum Node {
     /// A part for each of many items, some of them at the same time.
     FanOut(ForEach),
     /// Another saga is called: its steps are steps of this one.
-    Saga(InnerSaga),
+    Saga(CalledSaga),
     /// The saga waits for a time or an event.
-    Wait(Waiting),
+    Wait(WaitFor),
     /// The body returns here.
     Return,
 }
@@ -53,7 +53,7 @@ pub struct Arm {
 /// A saga that another one calls.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct InnerSaga {
+pub struct CalledSaga {
     /// Its durable name.
     pub name: &'static str,
     /// What its body does, in order; nothing if it is a saga that it is inside of.
@@ -63,7 +63,7 @@ pub struct InnerSaga {
 /// A wait for a time or an event.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Waiting {
+pub struct WaitFor {
     /// `sleep` or `event`.
     pub name: &'static str,
     /// For what, in the words of the source.

@@ -14,7 +14,7 @@ use crate::telemetry;
 
 /// How one attempt ended. A panic and a timeout leave open what has happened; `Err` says that nothing has.
 #[derive(Debug)]
-pub enum Attempted<T, E> {
+pub enum AttemptResult<T, E> {
     /// `Ok(output)`.
     Done(T),
     /// `Err(error)`.
@@ -31,7 +31,7 @@ pub enum Attempted<T, E> {
     },
 }
 
-impl<T, E: Display> Attempted<T, E> {
+impl<T, E: Display> AttemptResult<T, E> {
     /// The text of what went wrong.
     pub(crate) fn into_result(self) -> Result<T, String> {
         match self {
@@ -54,7 +54,7 @@ impl<T, E: Display> Attempted<T, E> {
 
 /// Polls `future` until it ends, panics or has taken longer than `limit`.
 #[inline]
-async fn attempted<F, T, E>(future: F, limit: Option<Duration>) -> Attempted<T, E>
+async fn attempted<F, T, E>(future: F, limit: Option<Duration>) -> AttemptResult<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
@@ -63,7 +63,7 @@ where
     };
     match tokio::time::timeout(limit, caught(pin!(future))).await {
         Ok(ended) => ended,
-        Err(_) => Attempted::TimedOut { after: limit },
+        Err(_) => AttemptResult::TimedOut { after: limit },
     }
 }
 
@@ -82,7 +82,7 @@ impl<F, T, E> Future for Caught<'_, F>
 where
     F: Future<Output = Result<T, E>>,
 {
-    type Output = Attempted<T, E>;
+    type Output = AttemptResult<T, E>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
@@ -95,15 +95,15 @@ where
 pub(crate) fn poll_caught<F, T, E>(
     future: Pin<&mut F>,
     cx: &mut task::Context<'_>,
-) -> Poll<Attempted<T, E>>
+) -> Poll<AttemptResult<T, E>>
 where
     F: Future<Output = Result<T, E>> + ?Sized,
 {
     match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(Ok(value))) => Poll::Ready(Attempted::Done(value)),
-        Ok(Poll::Ready(Err(error))) => Poll::Ready(Attempted::Refused(error)),
-        Err(panic) => Poll::Ready(Attempted::Panicked {
+        Ok(Poll::Ready(Ok(value))) => Poll::Ready(AttemptResult::Done(value)),
+        Ok(Poll::Ready(Err(error))) => Poll::Ready(AttemptResult::Refused(error)),
+        Err(panic) => Poll::Ready(AttemptResult::Panicked {
             message: message(&*panic),
         }),
     }
@@ -114,7 +114,7 @@ pub(crate) async fn attempt<T, E: Display>(
     place: &dyn Place,
     future: impl Future<Output = Result<T, E>>,
     limit: Option<Duration>,
-) -> Attempted<T, E> {
+) -> AttemptResult<T, E> {
     let attempt = attempted(future, limit);
     if telemetry::is_off() {
         return attempt.await;
@@ -125,8 +125,8 @@ pub(crate) async fn attempt<T, E: Display>(
 /// Runs `attempt` in a span that says which step of which saga it is, and how it ended.
 async fn spanned<T, E: Display>(
     place: &dyn Place,
-    attempt: impl Future<Output = Attempted<T, E>>,
-) -> Attempted<T, E> {
+    attempt: impl Future<Output = AttemptResult<T, E>>,
+) -> AttemptResult<T, E> {
     let span = telemetry::attempt_span(place);
     let ended = attempt.instrument(span.clone()).await;
     span.record(telemetry::OUTCOME, ended.outcome());

@@ -6,7 +6,7 @@ use crate::meta::{Kind, StepMeta};
 
 /// How an attempt ended, as far as the decision cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Verdict {
     /// The step is done.
     Done,
     /// Nothing has happened.
@@ -21,7 +21,7 @@ pub enum Answer {
     },
 }
 
-impl Answer {
+impl Verdict {
     /// There is none: the attempt took too long, or panicked.
     pub(crate) const NONE: Self = Self::InDoubt { transient: true };
 
@@ -44,7 +44,7 @@ impl Answer {
     #[inline]
     pub(crate) fn is_definite(self, step: &StepMeta) -> bool {
         let attempts_left = step.forward_retry().max_attempts() != Some(1);
-        after_attempt(step.kind, self, attempts_left) == Next::Refuse
+        after_attempt(step.kind, self, attempts_left) == AfterAttempt::Refuse
     }
 }
 
@@ -56,7 +56,7 @@ fn says<E>(predicate: fn(&E) -> bool, error: &E, otherwise: bool) -> bool {
 
 /// What to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum AfterAttempt {
     /// The step is done: go on with its output.
     Proceed,
     /// Wait, then attempt it again under the same key.
@@ -68,23 +68,23 @@ pub(crate) enum Next {
 }
 
 /// What follows `answer` of a step of this kind; `attempts_left` by its retry policy.
-pub(crate) fn after_attempt(kind: Kind, answer: Answer, attempts_left: bool) -> Next {
+pub(crate) fn after_attempt(kind: Kind, answer: Verdict, attempts_left: bool) -> AfterAttempt {
     match (answer, kind) {
-        (Answer::Done, _) => Next::Proceed,
-        (_, Kind::Retriable) => Next::Again,
-        (Answer::Refused { transient: true } | Answer::InDoubt { transient: true }, _)
+        (Verdict::Done, _) => AfterAttempt::Proceed,
+        (_, Kind::Retriable) => AfterAttempt::Again,
+        (Verdict::Refused { transient: true } | Verdict::InDoubt { transient: true }, _)
             if attempts_left =>
         {
-            Next::Again
+            AfterAttempt::Again
         }
-        (Answer::Refused { .. }, _) => Next::Refuse,
-        (Answer::InDoubt { .. }, _) => Next::Settle,
+        (Verdict::Refused { .. }, _) => AfterAttempt::Refuse,
+        (Verdict::InDoubt { .. }, _) => AfterAttempt::Settle,
     }
 }
 
 /// How a step in doubt is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Settling {
+pub(crate) enum DoubtPlan {
     /// Its resolver undoes whatever may have happened.
     Resolve,
     /// It is asked again under the same key until the answer is definite.
@@ -94,13 +94,13 @@ pub(crate) enum Settling {
 }
 
 /// How a step of this kind is settled that `may_have_acted`, that is: that had an attempt without a definite answer.
-pub(crate) fn settling(kind: Kind, has_resolver: bool, last: Next) -> Settling {
+pub(crate) fn settling(kind: Kind, has_resolver: bool, last: AfterAttempt) -> DoubtPlan {
     match kind {
-        Kind::Compensatable if has_resolver => Settling::Resolve,
+        Kind::Compensatable if has_resolver => DoubtPlan::Resolve,
         // A refusal after an attempt in doubt is believed: participants answer finally per key.
-        Kind::Compensatable | Kind::Pivot if last == Next::Settle => Settling::AskAgain,
+        Kind::Compensatable | Kind::Pivot if last == AfterAttempt::Settle => DoubtPlan::AskAgain,
         Kind::Compensatable | Kind::Pivot | Kind::NothingToUndo | Kind::Retriable => {
-            Settling::Leave
+            DoubtPlan::Leave
         }
     }
 }
@@ -118,22 +118,22 @@ mod tests {
 
     #[test]
     fn what_follows_an_attempt() {
-        let refused = |transient| Answer::Refused { transient };
-        let in_doubt = |transient| Answer::InDoubt { transient };
+        let refused = |transient| Verdict::Refused { transient };
+        let in_doubt = |transient| Verdict::InDoubt { transient };
         for kind in KINDS {
             let forever = kind == Kind::Retriable;
-            let or_again = |next| if forever { Next::Again } else { next };
+            let or_again = |next| if forever { AfterAttempt::Again } else { next };
             for (answer, left, next) in [
-                (Answer::Done, true, Next::Proceed),
-                (Answer::Done, false, Next::Proceed),
-                (refused(true), true, Next::Again),
-                (refused(true), false, or_again(Next::Refuse)),
-                (refused(false), true, or_again(Next::Refuse)),
-                (refused(false), false, or_again(Next::Refuse)),
-                (in_doubt(true), true, Next::Again),
-                (in_doubt(true), false, or_again(Next::Settle)),
-                (in_doubt(false), true, or_again(Next::Settle)),
-                (in_doubt(false), false, or_again(Next::Settle)),
+                (Verdict::Done, true, AfterAttempt::Proceed),
+                (Verdict::Done, false, AfterAttempt::Proceed),
+                (refused(true), true, AfterAttempt::Again),
+                (refused(true), false, or_again(AfterAttempt::Refuse)),
+                (refused(false), true, or_again(AfterAttempt::Refuse)),
+                (refused(false), false, or_again(AfterAttempt::Refuse)),
+                (in_doubt(true), true, AfterAttempt::Again),
+                (in_doubt(true), false, or_again(AfterAttempt::Settle)),
+                (in_doubt(false), true, or_again(AfterAttempt::Settle)),
+                (in_doubt(false), false, or_again(AfterAttempt::Settle)),
             ] {
                 assert_eq!(
                     after_attempt(kind, answer, left),
@@ -146,15 +146,15 @@ mod tests {
 
     #[test]
     fn how_doubt_is_settled() {
-        use Settling::{AskAgain, Leave, Resolve};
+        use DoubtPlan::{AskAgain, Leave, Resolve};
         for (kind, has_resolver, last, expected) in [
-            (Kind::Compensatable, true, Next::Settle, Resolve),
-            (Kind::Compensatable, true, Next::Refuse, Resolve),
-            (Kind::Compensatable, false, Next::Settle, AskAgain),
-            (Kind::Compensatable, false, Next::Refuse, Leave),
-            (Kind::NothingToUndo, false, Next::Settle, Leave),
-            (Kind::Pivot, false, Next::Settle, AskAgain),
-            (Kind::Pivot, false, Next::Refuse, Leave),
+            (Kind::Compensatable, true, AfterAttempt::Settle, Resolve),
+            (Kind::Compensatable, true, AfterAttempt::Refuse, Resolve),
+            (Kind::Compensatable, false, AfterAttempt::Settle, AskAgain),
+            (Kind::Compensatable, false, AfterAttempt::Refuse, Leave),
+            (Kind::NothingToUndo, false, AfterAttempt::Settle, Leave),
+            (Kind::Pivot, false, AfterAttempt::Settle, AskAgain),
+            (Kind::Pivot, false, AfterAttempt::Refuse, Leave),
         ] {
             assert_eq!(
                 settling(kind, has_resolver, last),

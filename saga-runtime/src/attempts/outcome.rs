@@ -10,14 +10,14 @@ use crate::error::{
 };
 
 /// Why a saga is undone.
-pub struct Failing<'a> {
+pub struct FailureCause<'a> {
     /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, …
     pub code: &'static str,
     /// The text of it.
     pub message: &'a dyn Display,
 }
 
-impl fmt::Debug for Failing<'_> {
+impl fmt::Debug for FailureCause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Failing")
             .field("code", &self.code)
@@ -73,7 +73,7 @@ impl<E> fmt::Debug for ErrorRecord<E> {
     }
 }
 
-/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`Requested`].
+/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`PendingStep`].
 #[derive(Debug)]
 #[must_use]
 pub enum StepEnd<X> {
@@ -89,7 +89,7 @@ pub enum StepEnd<X> {
 
 /// Why a step was given up.
 #[derive(Debug)]
-pub enum Why<E> {
+pub enum GiveUp<E> {
     /// An error, after which it was open if something had happened.
     Error(E),
     /// No answer in time.
@@ -118,7 +118,7 @@ pub enum Why<E> {
     },
 }
 
-impl<E: Display> Why<E> {
+impl<E: Display> GiveUp<E> {
     /// The same as it is written down.
     pub(crate) fn reason(&self, errors: ErrorRecord<E>) -> Reason {
         match self {
@@ -139,21 +139,21 @@ impl<E: Display> Why<E> {
     }
 }
 
-impl Why<Infallible> {
+impl GiveUp<Infallible> {
     /// The same reason of a step with errors.
-    pub(crate) fn widen<E>(self) -> Why<E> {
+    pub(crate) fn widen<E>(self) -> GiveUp<E> {
         match self {
             Self::Error(never) => match never {},
-            Self::TimedOut { after } => Why::TimedOut { after },
-            Self::Panicked { message } => Why::Panicked { message },
-            Self::Interrupted(interruption) => Why::Interrupted(interruption),
-            Self::Recorded { code, message } => Why::Recorded { code, message },
-            Self::Unrecordable { message } => Why::Unrecordable { message },
+            Self::TimedOut { after } => GiveUp::TimedOut { after },
+            Self::Panicked { message } => GiveUp::Panicked { message },
+            Self::Interrupted(interruption) => GiveUp::Interrupted(interruption),
+            Self::Recorded { code, message } => GiveUp::Recorded { code, message },
+            Self::Unrecordable { message } => GiveUp::Unrecordable { message },
         }
     }
 }
 
-impl<E> Why<E> {
+impl<E> GiveUp<E> {
     /// The step's error, or the cause that ends the saga.
     pub(crate) fn into_stop(self) -> Result<E, Cause<Infallible>> {
         match self {

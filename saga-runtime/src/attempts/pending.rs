@@ -5,14 +5,16 @@ use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::attempts::{Answer, Attempted, BoxFuture, ErrorRecord, Undoing, Why, attempt};
+use crate::attempts::{
+    AttemptResult, BoxFuture, Compensator, ErrorRecord, GiveUp, Verdict, attempt,
+};
 use crate::error::Reason;
 use crate::language::{Payload, Step, from_json, to_json};
 use crate::meta::StepMeta;
 use crate::place::Place;
 
 /// A step that is requested of an engine, with whatever its attempts have given so far: an output, or a reason to give up.
-pub trait Requested: Send {
+pub trait PendingStep: Send {
     /// The step.
     fn meta(&self) -> &'static StepMeta;
 
@@ -21,13 +23,13 @@ pub trait Requested: Send {
         &'b mut self,
         place: &'b dyn Place,
         limit: Option<Duration>,
-    ) -> BoxFuture<'b, Answer>;
+    ) -> BoxFuture<'b, Verdict>;
 
     /// What undoes whatever its attempts may have done. Only asked for if [`StepMeta::resolver`] names one.
-    fn resolver(&mut self) -> &mut dyn Undoing;
+    fn resolver(&mut self) -> &mut dyn Compensator;
 
     /// Gives it up for this reason.
-    fn give_up(&mut self, why: Why<Infallible>);
+    fn give_up(&mut self, why: GiveUp<Infallible>);
 
     /// Why it is given up, as it is written down: the last reason counts.
     fn reason(&self) -> Reason;
@@ -63,7 +65,7 @@ pub trait Requested: Send {
     fn read_error(&mut self, json: &str) -> serde_json::Result<bool>;
 }
 
-/// A step, as far as a [`Request`] needs to know it.
+/// A step, as far as a [`StepRequest`] needs to know it.
 pub(crate) trait Action<T, F>: Send {
     /// Does it, once.
     fn run<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<T, F>>;
@@ -73,12 +75,12 @@ pub(crate) trait Action<T, F>: Send {
 }
 
 /// A step that is requested, with its values.
-pub(crate) struct Request<'a, T, F> {
+pub(crate) struct StepRequest<'a, T, F> {
     action: Box<dyn Action<T, F> + 'a>,
     rules: &'a Rules<F>,
     errors: ErrorRecord<F>,
     output: Option<T>,
-    why: Option<Why<F>>,
+    why: Option<GiveUp<F>>,
 }
 
 /// What is said of a step, and of its errors.
@@ -98,12 +100,12 @@ impl<F> Rules<F> {
     }
 
     /// What this error means.
-    pub(crate) fn answer(&self, error: &F) -> Answer {
-        Answer::of_error(error, self.is_transient, self.is_in_doubt)
+    pub(crate) fn answer(&self, error: &F) -> Verdict {
+        Verdict::of_error(error, self.is_transient, self.is_in_doubt)
     }
 }
 
-impl<'a, T, F> Request<'a, T, F> {
+impl<'a, T, F> StepRequest<'a, T, F> {
     pub(crate) fn new(
         action: Box<dyn Action<T, F> + 'a>,
         rules: &'a Rules<F>,
@@ -119,28 +121,28 @@ impl<'a, T, F> Request<'a, T, F> {
     }
 
     /// Whether a refusal ends the saga, the output, and the reason to give up.
-    pub(crate) fn into_parts(self) -> (bool, Option<T>, Option<Why<F>>) {
+    pub(crate) fn into_parts(self) -> (bool, Option<T>, Option<GiveUp<F>>) {
         let ends = matches!(self.errors, ErrorRecord::Text);
         (ends, self.output, self.why)
     }
 
     /// Keeps the value of an attempt, and says what it means.
-    pub(crate) fn note(&mut self, ended: Attempted<T, F>) -> Answer {
+    pub(crate) fn note(&mut self, ended: AttemptResult<T, F>) -> Verdict {
         let (answer, why) = match ended {
-            Attempted::Done(output) => {
+            AttemptResult::Done(output) => {
                 self.output = Some(output);
-                return Answer::Done;
+                return Verdict::Done;
             }
-            Attempted::Refused(error) => (self.rules.answer(&error), Why::Error(error)),
-            Attempted::TimedOut { after } => (Answer::NONE, Why::TimedOut { after }),
-            Attempted::Panicked { message } => (Answer::NONE, Why::Panicked { message }),
+            AttemptResult::Refused(error) => (self.rules.answer(&error), GiveUp::Error(error)),
+            AttemptResult::TimedOut { after } => (Verdict::NONE, GiveUp::TimedOut { after }),
+            AttemptResult::Panicked { message } => (Verdict::NONE, GiveUp::Panicked { message }),
         };
         self.why = Some(why);
         answer
     }
 }
 
-impl<T: Payload + Send, F: Display + Send> Requested for Request<'_, T, F> {
+impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F> {
     fn meta(&self) -> &'static StepMeta {
         self.rules.meta
     }
@@ -149,7 +151,7 @@ impl<T: Payload + Send, F: Display + Send> Requested for Request<'_, T, F> {
         &'b mut self,
         place: &'b dyn Place,
         limit: Option<Duration>,
-    ) -> BoxFuture<'b, Answer> {
+    ) -> BoxFuture<'b, Verdict> {
         Box::pin(async move {
             let action = &mut *self.action;
             // In a block, so that what panics before there is a future is caught as well.
@@ -158,11 +160,11 @@ impl<T: Payload + Send, F: Display + Send> Requested for Request<'_, T, F> {
         })
     }
 
-    fn resolver(&mut self) -> &mut dyn Undoing {
+    fn resolver(&mut self) -> &mut dyn Compensator {
         self
     }
 
-    fn give_up(&mut self, why: Why<Infallible>) {
+    fn give_up(&mut self, why: GiveUp<Infallible>) {
         self.why = Some(why.widen());
     }
 
@@ -174,11 +176,11 @@ impl<T: Payload + Send, F: Display + Send> Requested for Request<'_, T, F> {
     }
 
     fn has_refused(&self) -> bool {
-        matches!(self.why, Some(Why::Error(_)))
+        matches!(self.why, Some(GiveUp::Error(_)))
     }
 
     fn is_interrupted(&self) -> bool {
-        matches!(self.why, Some(Why::Interrupted(_)))
+        matches!(self.why, Some(GiveUp::Interrupted(_)))
     }
 
     fn write_output(&self, limit: usize) -> Result<String, String> {
@@ -195,7 +197,7 @@ impl<T: Payload + Send, F: Display + Send> Requested for Request<'_, T, F> {
 
     fn check_error(&self) -> serde_json::Result<()> {
         match &self.why {
-            Some(Why::Error(error)) => self.errors.write(error).transpose().map(drop),
+            Some(GiveUp::Error(error)) => self.errors.write(error).transpose().map(drop),
             _ => Ok(()),
         }
     }
@@ -204,7 +206,7 @@ impl<T: Payload + Send, F: Display + Send> Requested for Request<'_, T, F> {
         match self.errors.read(json) {
             None => Ok(false),
             Some(error) => {
-                self.why = Some(Why::Error(error?));
+                self.why = Some(GiveUp::Error(error?));
                 Ok(true)
             }
         }
@@ -212,13 +214,13 @@ impl<T: Payload + Send, F: Display + Send> Requested for Request<'_, T, F> {
 }
 
 /// Its resolver.
-impl<T: Send, F: Send> Undoing for Request<'_, T, F> {
-    fn undo<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
+impl<T: Send, F: Send> Compensator for StepRequest<'_, T, F> {
+    fn compensate<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
         self.action.resolve(place)
     }
 }
 
-impl<T, F> fmt::Debug for Request<'_, T, F> {
+impl<T, F> fmt::Debug for StepRequest<'_, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("step", &self.rules.meta.name)

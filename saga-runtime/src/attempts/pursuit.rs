@@ -1,8 +1,9 @@
 //! A step from its first attempt to a settled outcome: retries, waits, and what is in doubt.
 
-use crate::attempts::decision::{Next, Settling, after_attempt, settling};
+use crate::attempts::decision::{AfterAttempt, DoubtPlan, after_attempt, settling};
 use crate::attempts::{
-    Answer, Heard, Phase, Requested, Said, Settlement, StepEnd, Surroundings, Why, undo,
+    AttemptOutcome, AttemptReport, GiveUp, PendingStep, Purpose, Settlement, StepEnd, Surroundings,
+    Verdict, compensate,
 };
 use crate::error::{CompensationFailure, Interruption};
 use crate::meta::Kind;
@@ -11,11 +12,11 @@ use crate::telemetry;
 
 /// Where the pursuit of a step begins.
 #[derive(Debug)]
-pub enum Begin {
+pub enum Origin {
     /// Nothing is known about it: who is asked for its attempts knows more.
     Request,
     /// Its first attempt was answered like this.
-    After(Answer),
+    After(Verdict),
     /// An earlier process may have requested it, and the answer is lost.
     InDoubt,
     /// The same, and the saga is interrupted before it can be requested again.
@@ -26,60 +27,61 @@ pub enum Begin {
 
 /// Pursues the step until its outcome is settled; says how often it was attempted as well.
 pub async fn pursue<X>(
-    step: &mut dyn Requested,
-    begin: Begin,
+    step: &mut dyn PendingStep,
+    begin: Origin,
     position: Position<'_>,
     around: &dyn Surroundings<X>,
 ) -> (StepEnd<X>, u32) {
-    if let Begin::Interrupted(interruption) = begin {
-        step.give_up(Why::Interrupted(interruption));
+    if let Origin::Interrupted(interruption) = begin {
+        step.give_up(GiveUp::Interrupted(interruption));
     }
-    let mut attempts = u32::from(matches!(begin, Begin::After(_)));
+    let mut attempts = u32::from(matches!(begin, Origin::After(_)));
     let end = settle(step, begin, &mut attempts, position, around).await;
     (end.unwrap_or_else(StepEnd::Suspended), attempts)
 }
 
 async fn settle<X>(
-    step: &mut dyn Requested,
-    from: Begin,
+    step: &mut dyn PendingStep,
+    from: Origin,
     attempts: &mut u32,
     position: Position<'_>,
     around: &dyn Surroundings<X>,
 ) -> Result<StepEnd<X>, X> {
     let meta = step.meta();
     // A step that an earlier process may have requested is not known to have refused the first time.
-    let mut may_have_acted = !matches!(from, Begin::Request | Begin::After(_));
-    let is_decided = matches!(from, Begin::Settling);
+    let mut may_have_acted = !matches!(from, Origin::Request | Origin::After(_));
+    let is_decided = matches!(from, Origin::Settling);
     let (next, interruption) = match from {
-        Begin::Settling => (Next::Settle, None),
-        Begin::Interrupted(interruption) => (Next::Settle, Some(interruption)),
-        Begin::Request | Begin::InDoubt | Begin::After(_) => {
+        Origin::Settling => (AfterAttempt::Settle, None),
+        Origin::Interrupted(interruption) => (AfterAttempt::Settle, Some(interruption)),
+        Origin::Request | Origin::InDoubt | Origin::After(_) => {
             let mut last = None;
             let mut heard = match from {
-                Begin::After(answer) => Heard::from(answer),
-                _ => again(step, position, attempts, Phase::Forward, around).await?,
+                Origin::After(answer) => AttemptReport::from(answer),
+                _ => again(step, position, attempts, Purpose::Forward, around).await?,
             };
             let mut waits = meta.forward_retry().backoffs().peekable();
             loop {
                 may_have_acted |= heard.is_repeated;
-                let answer = match heard.said {
-                    Said::Answer(answer) => answer,
+                let answer = match heard.outcome {
+                    AttemptOutcome::Verdict(answer) => answer,
                     // Nothing is heard of an attempt that may have been made.
-                    Said::Interrupted(interruption) if heard.is_repeated => {
-                        break (Next::Settle, Some(interruption));
+                    AttemptOutcome::Interrupted(interruption) if heard.is_repeated => {
+                        break (AfterAttempt::Settle, Some(interruption));
                     }
                     // It was not made, so the last answer stands.
-                    Said::Interrupted(interruption) => {
-                        let next =
-                            last.map_or(Next::Refuse, |last| after_attempt(meta.kind, last, false));
+                    AttemptOutcome::Interrupted(interruption) => {
+                        let next = last.map_or(AfterAttempt::Refuse, |last| {
+                            after_attempt(meta.kind, last, false)
+                        });
                         break (next, Some(interruption));
                     }
                 };
                 last = Some(answer);
-                may_have_acted |= matches!(answer, Answer::InDoubt { .. });
+                may_have_acted |= matches!(answer, Verdict::InDoubt { .. });
                 match after_attempt(meta.kind, answer, waits.peek().is_some()) {
-                    Next::Proceed => return Ok(StepEnd::Done),
-                    Next::Again => {
+                    AfterAttempt::Proceed => return Ok(StepEnd::Done),
+                    AfterAttempt::Again => {
                         // A retriable step is reached only when the saga goes forward for good, so nothing
                         // interrupts it.
                         if let Some(wait) = waits.next()
@@ -88,7 +90,7 @@ async fn settle<X>(
                             // There is no other attempt, so the last answer stands.
                             break (after_attempt(meta.kind, answer, false), Some(interruption));
                         }
-                        heard = again(step, position, attempts, Phase::Forward, around).await?;
+                        heard = again(step, position, attempts, Purpose::Forward, around).await?;
                     }
                     next => break (next, None),
                 }
@@ -98,12 +100,12 @@ async fn settle<X>(
     let settling = if may_have_acted {
         settling(meta.kind, meta.resolver.is_some(), next)
     } else {
-        Settling::Leave
+        DoubtPlan::Leave
     };
     if let Some(interruption) = interruption {
-        step.give_up(Why::Interrupted(interruption));
+        step.give_up(GiveUp::Interrupted(interruption));
     }
-    if settling != Settling::Leave {
+    if settling != DoubtPlan::Leave {
         telemetry::in_doubt(position);
         // A pivot in doubt is only asked again, and goes forward if it was done: nothing is decided yet.
         if !is_decided && meta.kind != Kind::Pivot {
@@ -112,15 +114,15 @@ async fn settle<X>(
         }
     }
     let settlement = match settling {
-        Settling::Leave if next == Next::Refuse && interruption.is_none() => {
+        DoubtPlan::Leave if next == AfterAttempt::Refuse && interruption.is_none() => {
             return Ok(StepEnd::Refused);
         }
-        Settling::Leave => Settlement::Nothing,
-        Settling::Resolve => match undo(step.resolver(), position, None, around).await?.1 {
+        DoubtPlan::Leave => Settlement::Nothing,
+        DoubtPlan::Resolve => match compensate(step.resolver(), position, None, around).await?.1 {
             Ok(()) => Settlement::Resolved,
             Err(failure) => Settlement::Unresolved(failure),
         },
-        Settling::AskAgain => match ask_again(step, attempts, position, around).await? {
+        DoubtPlan::AskAgain => match ask_again(step, attempts, position, around).await? {
             // It can't be undone, so the saga goes on from here.
             Settlement::Done if meta.kind == Kind::Pivot => return Ok(StepEnd::Done),
             settlement => settlement,
@@ -128,19 +130,19 @@ async fn settle<X>(
     };
     // Whatever the attempts since have given, this is the reason.
     if let Some(interruption) = interruption {
-        step.give_up(Why::Interrupted(interruption));
+        step.give_up(GiveUp::Interrupted(interruption));
     }
     Ok(StepEnd::Stopped(settlement))
 }
 
 /// The next attempt.
 async fn again<X>(
-    step: &mut dyn Requested,
+    step: &mut dyn PendingStep,
     position: Position<'_>,
     attempts: &mut u32,
-    phase: Phase,
+    phase: Purpose,
     around: &dyn Surroundings<X>,
-) -> Result<Heard, X> {
+) -> Result<AttemptReport, X> {
     *attempts += 1;
     let attempt = Attempt::new(position, Role::Action, *attempts);
     around.ask(step, attempt, phase).await
@@ -148,19 +150,19 @@ async fn again<X>(
 
 /// Attempts the step again, whatever the saga's cancellation or deadline, until the answer is definite.
 async fn ask_again<X>(
-    step: &mut dyn Requested,
+    step: &mut dyn PendingStep,
     attempts: &mut u32,
     position: Position<'_>,
     around: &dyn Surroundings<X>,
 ) -> Result<Settlement, X> {
     let mut waits = step.meta().settling_retry().backoffs();
     loop {
-        let heard = again(step, position, attempts, Phase::Settling, around).await?;
-        match heard.said {
-            Said::Answer(Answer::Done) => return Ok(Settlement::Done),
-            Said::Answer(Answer::Refused { .. }) => return Ok(Settlement::Nothing),
+        let heard = again(step, position, attempts, Purpose::Settling, around).await?;
+        match heard.outcome {
+            AttemptOutcome::Verdict(Verdict::Done) => return Ok(Settlement::Done),
+            AttemptOutcome::Verdict(Verdict::Refused { .. }) => return Ok(Settlement::Nothing),
             // Nothing interrupts this: whoever says so has no answer.
-            Said::Answer(Answer::InDoubt { .. }) | Said::Interrupted(_) => {
+            AttemptOutcome::Verdict(Verdict::InDoubt { .. }) | AttemptOutcome::Interrupted(_) => {
                 let Some(wait) = waits.next() else {
                     telemetry::compensation_failed(position, *attempts);
                     let message = step.reason().message;

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::attempts::{Answer, Requested};
+use crate::attempts::{PendingStep, Verdict};
 use crate::error::{Interruption, Reason};
 use crate::place::{Attempt, Position};
 
@@ -19,24 +19,24 @@ pub trait Surroundings<X>: Sync {
     /// Makes one attempt of the step, or says what is written down about it, and lets the step take that.
     fn ask<'b>(
         &'b self,
-        step: &'b mut dyn Requested,
+        step: &'b mut dyn PendingStep,
         attempt: Attempt<'b>,
-        phase: Phase,
-    ) -> BoxFuture<'b, Result<Heard, X>> {
+        phase: Purpose,
+    ) -> BoxFuture<'b, Result<AttemptReport, X>> {
         let _ = phase;
         let limit = self.limit(step.meta().timeout);
-        Box::pin(async move { Ok(Heard::from(step.attempt(&attempt, limit).await)) })
+        Box::pin(async move { Ok(AttemptReport::from(step.attempt(&attempt, limit).await)) })
     }
 
     /// Makes one attempt of a compensation or a resolver, which is what polling `undoing` does, or says what is written down
     /// about it.
-    fn undo<'b>(
+    fn compensate<'b>(
         &'b self,
         attempt: Attempt<'b>,
-        undoing: BoxFuture<'b, Result<(), String>>,
+        compensator: BoxFuture<'b, Result<(), String>>,
     ) -> BoxFuture<'b, Result<(), String>> {
         let _ = attempt;
-        undoing
+        compensator
     }
 
     /// Waits for `delay` before another attempt forward, or until the saga is interrupted.
@@ -56,7 +56,7 @@ pub trait Surroundings<X>: Sync {
 
 /// What an attempt is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum Purpose {
     /// To go forward. It can be interrupted.
     Forward,
     /// To find out what an earlier one has done. Nothing interrupts it.
@@ -65,26 +65,26 @@ pub enum Phase {
 
 /// What is heard of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct AttemptReport {
     /// How it ended.
-    pub said: Said,
+    pub outcome: AttemptOutcome,
     /// Whether it may have been made before, and that answer is lost.
     pub is_repeated: bool,
 }
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
+pub enum AttemptOutcome {
     /// With this answer.
-    Answer(Answer),
+    Verdict(Verdict),
     /// The saga is interrupted: it was not made, or its answer is lost.
     Interrupted(Interruption),
 }
 
-impl From<Answer> for Heard {
-    fn from(answer: Answer) -> Self {
+impl From<Verdict> for AttemptReport {
+    fn from(answer: Verdict) -> Self {
         Self {
-            said: Said::Answer(answer),
+            outcome: AttemptOutcome::Verdict(answer),
             is_repeated: false,
         }
     }

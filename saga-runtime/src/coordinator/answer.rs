@@ -4,7 +4,7 @@ use crate::coordinator::error::{ExecuteError, Stuck};
 use crate::coordinator::task::Answer;
 use crate::error::{Cause, Compensation, SagaError};
 use crate::journal;
-use crate::journal::history::{End, History};
+use crate::journal::history::{RecordedEnd, ReplayState};
 use crate::journal::{Event, State};
 use crate::language::from_json;
 use crate::run::Saga;
@@ -17,16 +17,18 @@ pub(super) fn outcome<G: Saga>(recorded: &journal::History) -> Option<Answer<G>>
         Ok(entries) => entries,
         Err(damage) => return stuck(damage.to_string()),
     };
-    let history = match History::new(entries) {
+    let history = match ReplayState::new(entries) {
         Ok(history) => history,
         Err(damage) => return stuck(damage.to_string()),
     };
     match history.end() {
-        Some(End::Completed { output }) => Some(from_json(output).map_err(|error| {
+        Some(RecordedEnd::Completed { output }) => Some(from_json(output).map_err(|error| {
             let reason = format!("the output that is written down can't be read: {error}");
             ExecuteError::Stuck(Stuck::new(id, reason, None))
         })),
-        Some(End::Compensated) => Some(Err(ExecuteError::Failed(failure::<G>(recorded, &history)))),
+        Some(RecordedEnd::Compensated) => {
+            Some(Err(ExecuteError::Failed(failure::<G>(recorded, &history))))
+        }
         None if recorded.record.state == State::Stuck => {
             match entries.last().map(|last| &last.event) {
                 Some(Event::Stuck { reason }) => stuck(reason.message.clone()),
@@ -38,7 +40,7 @@ pub(super) fn outcome<G: Saga>(recorded: &journal::History) -> Option<Answer<G>>
 }
 
 /// The failure of a saga that was compensated.
-fn failure<G: Saga>(recorded: &journal::History, history: &History) -> SagaError<G::Error> {
+fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaError<G::Error> {
     let compensations = history
         .undone()
         .map(|(call, outcome)| Compensation {

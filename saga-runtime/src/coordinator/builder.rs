@@ -15,7 +15,7 @@ use crate::coordinator::registry::Definitions;
 use crate::coordinator::replies::Replies;
 use crate::coordinator::waiters::Waiters;
 use crate::coordinator::wakeup::Alarm;
-use crate::coordinator::{Coordinator, Inner, Owner, Registrable};
+use crate::coordinator::{Coordinator, LastHandle, Registrable, Shared};
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
@@ -169,8 +169,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         let until = Instant::now() + lease.duration;
         self.journal.renew(&lease).await?;
         let tenure = Arc::new(Tenure::new(until));
-        let owner = Owner(tenure.shutdown.clone());
-        let inner = Arc::new(Inner {
+        let owner = LastHandle(tenure.shutdown.clone());
+        let inner = Arc::new(Shared {
             services: self.services,
             journal: self.journal,
             definitions: self.definitions,

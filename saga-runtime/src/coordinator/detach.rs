@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use crate::attempts::BoxFuture;
-use crate::coordinator::Inner;
+use crate::coordinator::Shared;
 
 /// A future that goes on in a task of its own when it is dropped before its end.
 pub(super) struct Begun<T: Send + 'static> {
@@ -24,7 +24,7 @@ impl<T: Send + 'static> fmt::Debug for Begun<T> {
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Does this to its end, whoever waits for it.
     pub(super) fn begin<T: Send + 'static>(
         &self,

@@ -8,9 +8,9 @@ use futures_util::stream::FuturesOrdered;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::coordinator::Inner;
+use crate::coordinator::Shared;
 use crate::coordinator::task::Claimant;
-use crate::journal::{Claim, Claimed, Filter, JournalError, Rest, State};
+use crate::journal::{Claim, Claimed, Filter, JournalError, State, Wakeup};
 use crate::telemetry;
 
 /// The most sagas that are taken over with one claim.
@@ -23,7 +23,7 @@ enum Claims {
     NotFull,
 }
 
-impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Takes over sagas that wait in the journal: those that earlier processes left, those that found no free slot, and those
     /// of workers that fell silent. Ends when the coordinator shuts down.
     pub(super) async fn dispatch(self: Arc<Self>) {
@@ -155,7 +155,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         for claim in abandoned {
             if self
                 .journal
-                .release(&claim, true, Rest::None)
+                .release(&claim, true, Wakeup::Now)
                 .await
                 .is_err()
             {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::coordinator::Inner;
+use crate::coordinator::Shared;
 use crate::coordinator::answer::outcome;
 use crate::coordinator::error::{ExecuteError, OperatorError};
 use crate::coordinator::task::Answer;
@@ -17,7 +17,7 @@ use crate::run::Saga;
 /// A saga on a [`Coordinator`](crate::Coordinator). Dropping it changes nothing about the saga.
 #[must_use = "`wait` for the saga, or drop the handle if nobody asks for its end"]
 pub struct Handle<S: ?Sized + Send + Sync + 'static, G: Saga> {
-    inner: Arc<Inner<S>>,
+    inner: Arc<Shared<S>>,
     id: SagaId,
     reply: Option<oneshot::Receiver<Answer<G>>>,
 }
@@ -33,7 +33,7 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> fmt::Debug for Handle<S, G> {
 
 impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
     pub(super) fn new(
-        inner: Arc<Inner<S>>,
+        inner: Arc<Shared<S>>,
         id: SagaId,
         reply: Option<oneshot::Receiver<Answer<G>>>,
     ) -> Self {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::error::{CompensationOutcome, Reason};
 use crate::id::{SagaId, asked};
-use crate::journal::history::History;
+use crate::journal::history::ReplayState;
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
 };
@@ -94,9 +94,9 @@ impl Inspection {
             Ok(entries) => (entries, None),
             Err(damage) => (Vec::new(), Some(damage)),
         };
-        let history = History::new(&entries).unwrap_or_else(|unclear| {
+        let history = ReplayState::new(&entries).unwrap_or_else(|unclear| {
             damage.get_or_insert(unclear);
-            History::default()
+            ReplayState::default()
         });
         let to_compensate = if history.end().is_some() {
             Vec::new()

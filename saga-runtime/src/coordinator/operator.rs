@@ -8,12 +8,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
-use crate::coordinator::{Coordinator, Inner};
+use crate::coordinator::{Coordinator, Shared};
 use crate::id::{SagaId, asked};
-use crate::journal::history::History;
+use crate::journal::history::ReplayState;
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, Rest, State,
-    StepCall,
+    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, State, StepCall,
+    Wakeup,
 };
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
@@ -85,7 +85,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ) -> Result<(), OperatorError> {
         let id = asked(id).ok_or(OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
-        let resolved = move |history: &History| {
+        let resolved = move |history: &ReplayState| {
             open(history, &step).map(|step| Event::CompensationResolved { step, reason })
         };
         self.inner.by_hand(id, resolved).await
@@ -104,7 +104,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ) -> Result<(), OperatorError> {
         let id = asked(id).ok_or(OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
-        let skipped = move |history: &History| {
+        let skipped = move |history: &ReplayState| {
             open(history, &step).map(|step| Event::CompensationSkipped { step, reason })
         };
         self.inner.by_hand(id, skipped).await
@@ -125,7 +125,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = asked(id).ok_or(OperatorError::Unknown)?;
         let output = serde_json::to_string(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
-        let completed = move |history: &History| {
+        let completed = move |history: &ReplayState| {
             let (name, occurrence) = parsed(&step);
             let call = history.in_doubt(name, occurrence);
             let step = call
@@ -152,7 +152,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     pub(super) async fn cancel(
         self: &Arc<Self>,
         id: &SagaId,
@@ -164,7 +164,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             return Err(OperatorError::Final(state));
         }
         let running = self.running().get(id).cloned();
-        if History::new(&history.entries?)?.only_goes_forward()
+        if ReplayState::new(&history.entries?)?.only_goes_forward()
             || running
                 .as_ref()
                 .is_some_and(|running| running.control.only_goes_forward())
@@ -186,7 +186,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     async fn by_hand(
         self: &Arc<Self>,
         id: SagaId,
-        decide: impl FnOnce(&History) -> Result<Event, OperatorError> + Send + 'static,
+        decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send + 'static,
     ) -> Result<(), OperatorError> {
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let slot = slot.map_err(|_| OperatorError::ShuttingDown)?;
@@ -201,7 +201,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         self: Arc<Self>,
         id: SagaId,
         slot: OwnedSemaphorePermit,
-        decide: impl FnOnce(&History) -> Result<Event, OperatorError> + Send,
+        decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send,
     ) -> Result<(), OperatorError> {
         let mut claimed = match self.heard(self.journal.claim_one(&self.lease, &id).await)? {
             ClaimedOne::Claimed(claimed) => *claimed,
@@ -222,7 +222,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             Err(error) => {
                 let released = self
                     .journal
-                    .release(&claimed.claim, !claimed.orderly, Rest::None);
+                    .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
                 if released.await.is_err() {
                     self.abandoned().push(claimed.claim);
                 }
@@ -234,13 +234,13 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     async fn decided(
         &self,
         claimed: &mut Claimed,
-        decide: impl FnOnce(&History) -> Result<Event, OperatorError>,
+        decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError>,
     ) -> Result<(), OperatorError> {
         let entries = claimed.entries.as_mut().map_err(|damage| damage.clone())?;
         if claimed.record.state != State::Stuck {
             return Err(OperatorError::NotStuck(claimed.record.state));
         }
-        let event = decide(&History::new(&*entries)?)?;
+        let event = decide(&ReplayState::new(&*entries)?)?;
         let appended = self
             .journal
             .append(&claimed.claim, claimed.next, vec![event.clone()]);
@@ -275,7 +275,7 @@ fn parsed(step: &str) -> (&str, usize) {
 }
 
 /// The call of a step that an operator can decide about.
-fn open(history: &History, step: &str) -> Result<StepCall, OperatorError> {
+fn open(history: &ReplayState, step: &str) -> Result<StepCall, OperatorError> {
     let (name, occurrence) = parsed(step);
     let call = history
         .failed(name, occurrence)
@@ -284,7 +284,7 @@ fn open(history: &History, step: &str) -> Result<StepCall, OperatorError> {
         .ok_or_else(|| nothing_to_decide(history, step))
 }
 
-fn nothing_to_decide(history: &History, step: &str) -> OperatorError {
+fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {
     let open: Vec<_> = history.open().map(ToString::to_string).collect();
     OperatorError::NothingToDecide {
         step: step.to_owned(),

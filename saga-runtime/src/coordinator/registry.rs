@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::coordinator::Inner;
+use crate::coordinator::Shared;
 use crate::coordinator::task::Claimant;
 use crate::panic::message;
 use crate::run::Saga;
@@ -29,7 +29,7 @@ pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     fn fingerprint(&self) -> u64;
 
     /// Reads the input of a saga, and runs it in a task of its own.
-    fn resume(&self, inner: &Arc<Inner<S>>, claimant: Claimant, input: &str);
+    fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
 }
 
 struct DefinitionOf<G> {
@@ -46,7 +46,7 @@ where
         self.fingerprint
     }
 
-    fn resume(&self, inner: &Arc<Inner<S>>, claimant: Claimant, input: &str) {
+    fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
         // Its code may panic: that must not harm the others that were taken over with it.
         let read =
             catch_unwind(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::coordinator::task::{Answer, Reply};
+use crate::coordinator::task::{Answer, AnswerSender};
 use crate::id::SagaId;
 use crate::run::Saga;
 
@@ -28,20 +28,20 @@ impl Replies {
         if replies.contains_key(id) {
             return None;
         }
-        let (reply, answer) = Reply::<G>::channel();
+        let (reply, answer) = AnswerSender::<G>::channel();
         replies.insert(id.clone(), Box::new(reply));
         Some(answer)
     }
 
     /// The saga does not run for a while: who waits for it, if anybody still does.
-    pub(super) fn keep<G: Saga>(&self, id: &SagaId, reply: Reply<G>) {
+    pub(super) fn keep<G: Saga>(&self, id: &SagaId, reply: AnswerSender<G>) {
         if !reply.is_unheard() {
             self.lock().insert(id.clone(), Box::new(reply));
         }
     }
 
     /// The saga runs now: who waits for it.
-    pub(super) fn take<G: Saga>(&self, id: &SagaId) -> Option<Reply<G>> {
+    pub(super) fn take<G: Saga>(&self, id: &SagaId) -> Option<AnswerSender<G>> {
         let reply = self.lock().remove(id)?;
         reply.downcast().ok().map(|reply| *reply)
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::coordinator::error::OperatorError;
-use crate::coordinator::{Coordinator, Inner};
-use crate::engines::journaled::recorder::LetGo;
+use crate::coordinator::{Coordinator, Shared};
+use crate::engines::journaled::recorder::Suspension;
 use crate::id::{SagaId, asked};
-use crate::journal::{AppendError, ClaimedOne, Event, Rest, State};
+use crate::journal::{AppendError, ClaimedOne, Event, State, Wakeup};
 use crate::language::EventName;
 
 /// How long the one who lets go of a saga may take.
@@ -44,7 +44,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     async fn send(
         self: Arc<Self>,
         id: SagaId,
@@ -58,8 +58,8 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             {
                 return match running.recorder.write().await {
                     Ok(()) => Ok(()),
-                    Err(LetGo::Fenced) => Err(OperatorError::TakenOver),
-                    Err(let_go) => Err(unreachable_journal(&let_go)),
+                    Err(Suspension::Fenced) => Err(OperatorError::TakenOver),
+                    Err(suspension) => Err(unreachable_journal(&suspension)),
                 };
             }
             match self.send_to_row(&id, name, &payload).await? {
@@ -106,7 +106,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         };
         let released = self
             .journal
-            .release(&claimed.claim, !claimed.orderly, Rest::None);
+            .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
         if released.await.is_err() {
             self.abandoned().push(claimed.claim);
         }
@@ -129,8 +129,8 @@ enum Sent {
     Held,
 }
 
-fn unreachable_journal(let_go: &LetGo) -> OperatorError {
-    let message = let_go.to_string();
+fn unreachable_journal(suspension: &Suspension) -> OperatorError {
+    let message = suspension.to_string();
     OperatorError::Journal(crate::journal::JournalError::Unavailable {
         message,
         source: None,

@@ -10,14 +10,14 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::coordinator::error::{ExecuteError, Stuck};
-use crate::coordinator::{Inner, Running};
+use crate::coordinator::{Running, Shared};
 use crate::engines::control::{Control, Limits};
 use crate::engines::journaled::Journaled;
-use crate::engines::journaled::recorder::{Inbox, LetGo, Recorder};
+use crate::engines::journaled::recorder::{EventInbox, Recorder, Suspension};
 use crate::error::Reason;
 use crate::id::SagaId;
-use crate::journal::history::History;
-use crate::journal::{Claim, Claimed, Damage, Event, NewSaga, Rest};
+use crate::journal::history::ReplayState;
+use crate::journal::{Claim, Claimed, Damage, Event, NewSaga, Wakeup};
 use crate::panic::message;
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
@@ -28,7 +28,7 @@ use crate::telemetry;
 pub(super) struct Claimant {
     claim: Claim,
     slot: OwnedSemaphorePermit,
-    history: History,
+    history: ReplayState,
     next: u64,
     in_doubt: bool,
     is_cancelled: bool,
@@ -41,7 +41,7 @@ impl Claimant {
         Self {
             claim,
             slot,
-            history: History::default(),
+            history: ReplayState::default(),
             next: 1,
             in_doubt: false,
             is_cancelled: false,
@@ -58,10 +58,12 @@ impl Claimant {
         claimed: Claimed,
         slot: OwnedSemaphorePermit,
     ) -> (Self, NewSaga, Option<Damage>) {
-        let history = claimed.entries.and_then(|entries| History::new(&entries));
+        let history = claimed
+            .entries
+            .and_then(|entries| ReplayState::new(&entries));
         let (history, damage) = match history {
             Ok(history) => (history, None),
-            Err(damage) => (History::default(), Some(damage)),
+            Err(damage) => (ReplayState::default(), Some(damage)),
         };
         let claimant = Self {
             claim: claimed.claim,
@@ -77,12 +79,12 @@ impl Claimant {
 }
 
 /// Where the one who started a saga waits for its end.
-pub(super) struct Reply<G: Saga>(oneshot::Sender<Answer<G>>);
+pub(super) struct AnswerSender<G: Saga>(oneshot::Sender<Answer<G>>);
 
 /// How a saga ended, for the one who started it.
 pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
 
-impl<G: Saga> Reply<G> {
+impl<G: Saga> AnswerSender<G> {
     /// Whether nobody waits for the end.
     pub(super) fn is_unheard(&self) -> bool {
         self.0.is_closed()
@@ -94,10 +96,14 @@ impl<G: Saga> Reply<G> {
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a saga in a task of its own.
-    pub(super) fn spawn<G>(self: &Arc<Self>, claimant: Claimant, saga: G, reply: Option<Reply<G>>)
-    where
+    pub(super) fn spawn<G>(
+        self: &Arc<Self>,
+        claimant: Claimant,
+        saga: G,
+        reply: Option<AnswerSender<G>>,
+    ) where
         G: Saga<Services = S>,
     {
         let cancellation = CancellationToken::new();
@@ -144,7 +150,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         engine: Journaled,
         slot: OwnedSemaphorePermit,
         saga: G,
-        mut reply: Option<Reply<G>>,
+        mut reply: Option<AnswerSender<G>>,
     ) -> impl Future<Output = ()> + Send
     where
         G: Saga<Services = S>,
@@ -157,16 +163,16 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                 if recorder.has_ended() {
                     // A value has panicked when it was dropped. The end stands, and whoever waits for it reads it.
                     reply = None;
-                    return SagaEnd::Suspended(LetGo::Fenced);
+                    return SagaEnd::Suspended(Suspension::Fenced);
                 }
                 // Code of a payload or an error has panicked, outside of any step.
                 let reason = Reason::new("panicked", format!("panicked: {panic}"));
                 recorder.note(Event::Stuck {
                     reason: reason.clone(),
                 });
-                SagaEnd::Suspended(LetGo::Stuck(reason))
+                SagaEnd::Suspended(Suspension::Stuck(reason))
             });
-            if let SagaEnd::Suspended(LetGo::Asleep(_)) = end
+            if let SagaEnd::Suspended(Suspension::Asleep(_)) = end
                 && let Some(reply) = reply.take()
             {
                 // Whoever started it hears of its end when it has gone on.
@@ -179,7 +185,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                 self.work.notify_one();
             }
             self.waiters.wake(id);
-            if let Some(Reply(reply)) = reply {
+            if let Some(AnswerSender(reply)) = reply {
                 // Whoever started it may have stopped waiting.
                 let _ = reply.send(answer);
             }
@@ -191,14 +197,14 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         &self,
         id: &SagaId,
         recorder: &Recorder,
-        end: SagaEnd<G, LetGo>,
+        end: SagaEnd<G, Suspension>,
     ) -> Answer<G> {
         let written = recorder.write().await;
         self.no_longer_running(recorder.claim());
         if self.is_shutting_down() {
             self.work.notify_one();
         }
-        let let_go = match (written, end) {
+        let suspension = match (written, end) {
             (Ok(()), SagaEnd::Completed(output)) => return Ok(output),
             (Ok(()), SagaEnd::Failed(error)) if error.is_final() => {
                 return Err(ExecuteError::Failed(error));
@@ -212,28 +218,28 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
                     Some(error),
                 )));
             }
-            (Ok(()), SagaEnd::Suspended(let_go)) | (Err(let_go), _) => let_go,
+            (Ok(()), SagaEnd::Suspended(suspension)) | (Err(suspension), _) => suspension,
         };
-        match &let_go {
-            LetGo::Stuck(reason) => {
+        match &suspension {
+            Suspension::Stuck(reason) => {
                 telemetry::stuck(id, &reason.code);
                 return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
             }
-            LetGo::Shutdown => self.let_go_of(recorder, Rest::None).await,
-            LetGo::Asleep(rest) => {
-                self.let_go_of(recorder, *rest).await;
+            Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
+            Suspension::Asleep(rest) => {
+                self.release(recorder, *rest).await;
                 if self.alarm.is_next(*rest) {
                     self.work.notify_one();
                 }
             }
             // If it is not held any more, that does no harm.
-            LetGo::Unreachable(_) | LetGo::Fenced => {
+            Suspension::Unreachable(_) | Suspension::Fenced => {
                 self.abandoned().push(recorder.claim().clone());
             }
         }
         Err(ExecuteError::InProgress {
             id: id.clone(),
-            why: let_go.to_string(),
+            why: suspension.to_string(),
         })
     }
 
@@ -247,7 +253,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         }
     }
 
-    async fn let_go_of(&self, recorder: &Recorder, rest: Rest) {
+    async fn release(&self, recorder: &Recorder, rest: Wakeup) {
         if recorder.release(rest).await.is_err() {
             self.abandoned().push(recorder.claim().clone());
         }
@@ -281,7 +287,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         self.tasks.spawn(async move {
             let released = inner
                 .journal
-                .release(&claimant.claim, claimant.in_doubt, Rest::None);
+                .release(&claimant.claim, claimant.in_doubt, Wakeup::Now);
             if released.await.is_err() {
                 inner.abandoned().push(claimant.claim);
             }
@@ -294,7 +300,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
             claimant.claim.clone(),
             claimant.next,
             claimant.in_doubt,
-            Inbox::of(&claimant.history),
+            EventInbox::of(&claimant.history),
             Arc::clone(&self.tenure),
         ))
     }

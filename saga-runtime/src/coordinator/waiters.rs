@@ -13,9 +13,9 @@ pub(super) struct Waiters(Mutex<HashMap<SagaId, Arc<Notify>>>);
 
 impl Waiters {
     /// Somebody begins to wait for a saga.
-    pub(super) fn enter(&self, id: &SagaId) -> Waiting<'_> {
+    pub(super) fn enter(&self, id: &SagaId) -> Waiter<'_> {
         let ended = Arc::clone(self.lock().entry(id.clone()).or_default());
-        Waiting {
+        Waiter {
             waiters: self,
             id: id.clone(),
             ended,
@@ -43,14 +43,14 @@ impl Waiters {
 
 /// One who waits.
 #[derive(Debug)]
-pub(super) struct Waiting<'a> {
+pub(super) struct Waiter<'a> {
     waiters: &'a Waiters,
     id: SagaId,
     /// Notified when the saga has ended, or was let go of.
     pub(super) ended: Arc<Notify>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut waiters = self.waiters.lock();
         // The map's and this one: nobody else waits.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use crate::journal::Rest;
+use crate::journal::Wakeup;
 
 /// The time to wake up at.
 #[derive(Debug, Default)]
@@ -16,8 +16,8 @@ const LATER: Duration = Duration::from_millis(1);
 
 impl Alarm {
     /// A saga rests from now on; whether it wakes before all others.
-    pub(super) fn is_next(&self, rest: Rest) -> bool {
-        let Rest::Until(time) = rest else {
+    pub(super) fn is_next(&self, rest: Wakeup) -> bool {
+        let Wakeup::At(time) = rest else {
             return false;
         };
         let at = instant(time);

@@ -10,8 +10,8 @@ use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempts::{
-    Answer, Attempted, Begin, BoxFuture, Compensate, Compensating, Requested, Settlement, StepEnd,
-    Surroundings, Why, pursue, undo,
+    AttemptResult, BoxFuture, Compensate, GiveUp, Origin, PendingStep, Settlement, StepCompensator,
+    StepEnd, Surroundings, Verdict, compensate, pursue,
 };
 use crate::engines::control::{Control, Limits};
 mod events;
@@ -185,8 +185,8 @@ impl Engine for Effects {
     async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        step: &'a mut dyn Requested,
-        first: Option<Answer>,
+        step: &'a mut dyn PendingStep,
+        first: Option<Verdict>,
     ) -> StepEnd<Infallible> {
         let meta = step.meta();
         let position = Position::new(calls, meta, calls.count());
@@ -194,7 +194,7 @@ impl Engine for Effects {
             first
         } else {
             if let Some(interruption) = self.control.interruption() {
-                step.give_up(Why::Interrupted(interruption));
+                step.give_up(GiveUp::Interrupted(interruption));
                 return StepEnd::Stopped(Settlement::Nothing);
             }
             if meta.kind == Kind::Retriable {
@@ -204,10 +204,10 @@ impl Engine for Effects {
             step.attempt(&attempt, meta.timeout).await
         };
         let end = match first {
-            Answer::Done => StepEnd::Done,
+            Verdict::Done => StepEnd::Done,
             first if first.is_definite(meta) => StepEnd::Refused,
             first => {
-                let begin = Begin::After(first);
+                let begin = Origin::After(first);
                 Box::pin(pursue(step, begin, position, self)).await.0
             }
         };
@@ -221,7 +221,7 @@ impl Engine for Effects {
             None => StepEnd::Done,
             // The saga was stopped during the attempt: what that has done is undone with the rest.
             Some(interruption) => {
-                step.give_up(Why::Interrupted(interruption));
+                step.give_up(GiveUp::Interrupted(interruption));
                 StepEnd::Stopped(Settlement::Done)
             }
         }
@@ -246,10 +246,10 @@ impl Engine for Effects {
         &'a self,
         position: Position<'a>,
         step: &'a dyn Compensate,
-        first: Option<Attempted<(), String>>,
+        first: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Infallible> {
-        let mut compensating = Compensating(step);
-        let (_, undone) = undo(&mut compensating, position, first, self).await?;
+        let mut compensating = StepCompensator(step);
+        let (_, undone) = compensate(&mut compensating, position, first, self).await?;
         Ok(undone.into())
     }
 }

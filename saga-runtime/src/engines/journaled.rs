@@ -20,18 +20,19 @@ use cursor::Cursors;
 use surroundings::Around;
 
 use crate::attempts::{
-    Answer, Attempted, Compensate, Compensating, Failing, Requested, StepEnd, undo,
+    AttemptResult, Compensate, FailureCause, PendingStep, StepCompensator, StepEnd, Verdict,
+    compensate,
 };
 use crate::engines::control::Control;
-use crate::engines::journaled::recorder::{LetGo, Recorder};
+use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{CompensationOutcome, Reason};
-use crate::journal::history::History;
+use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
 use crate::language::{Payload, Wait, to_json};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
-use ambient::Written;
+use ambient::RecordedAmbient;
 
 /// What a coordinator decides for all of its sagas.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ pub(crate) struct Policies {
 pub(crate) struct Journaled {
     pub(crate) instance: Instance,
     pub(crate) control: Arc<Control>,
-    pub(crate) history: History,
+    pub(crate) history: ReplayState,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) policies: Policies,
     cursors: Cursors,
@@ -59,13 +60,13 @@ impl Journaled {
     pub(crate) fn new(
         instance: Instance,
         control: Arc<Control>,
-        history: History,
+        history: ReplayState,
         recorder: Arc<Recorder>,
         policies: Policies,
     ) -> Self {
-        let values = Arc::new(Written::new(&history, Arc::clone(&recorder)));
+        let values = Arc::new(RecordedAmbient::new(&history, Arc::clone(&recorder)));
         Self {
-            instance: instance.with_values(values),
+            instance: instance.with_ambient(values),
             control,
             history,
             recorder,
@@ -75,16 +76,16 @@ impl Journaled {
     }
 
     /// The saga has changed since it was written down.
-    fn changed(&self, what: impl std::fmt::Display) -> LetGo {
+    fn changed(&self, what: impl std::fmt::Display) -> Suspension {
         let name = self.instance.name();
-        LetGo::stuck(
+        Suspension::stuck(
             "definition_changed",
             format!("the definition of `{name}` has changed: {what}"),
         )
     }
 
     /// Whether all that is written down was called.
-    pub(crate) fn replayed(&self) -> Result<(), LetGo> {
+    pub(crate) fn replayed(&self) -> Result<(), Suspension> {
         for (lane, written) in self.history.lanes() {
             let called = self.cursors.get(lane);
             if called < written
@@ -106,14 +107,14 @@ impl Journaled {
 }
 
 impl Engine for Journaled {
-    type Suspension = LetGo;
-    type End<G: Saga> = SagaEnd<G, LetGo>;
+    type Suspension = Suspension;
+    type End<G: Saga> = SagaEnd<G, Suspension>;
 
     fn instance(&self) -> &Instance {
         &self.instance
     }
 
-    fn end<G: Saga>(&self, end: SagaEnd<G, LetGo>) -> Self::End<G> {
+    fn end<G: Saga>(&self, end: SagaEnd<G, Suspension>) -> Self::End<G> {
         let noted = match &end {
             SagaEnd::Completed(output) => self.completed(output),
             SagaEnd::Failed(error) => self.replayed().map(|()| {
@@ -124,18 +125,18 @@ impl Engine for Journaled {
                     Event::Stuck { reason }
                 });
             }),
-            SagaEnd::Suspended(LetGo::Stuck(reason)) => Err(LetGo::Stuck(reason.clone())),
+            SagaEnd::Suspended(Suspension::Stuck(reason)) => Err(Suspension::Stuck(reason.clone())),
             SagaEnd::Suspended(_) => Ok(()),
         };
         match noted {
             Ok(()) => end,
-            Err(let_go) => {
-                if let LetGo::Stuck(reason) = &let_go {
+            Err(suspension) => {
+                if let Suspension::Stuck(reason) = &suspension {
                     self.recorder.note(Event::Stuck {
                         reason: reason.clone(),
                     });
                 }
-                SagaEnd::Suspended(let_go)
+                SagaEnd::Suspended(suspension)
             }
         }
     }
@@ -143,13 +144,13 @@ impl Engine for Journaled {
     async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        step: &'a mut dyn Requested,
-        _: Option<Answer>,
-    ) -> StepEnd<LetGo> {
+        step: &'a mut dyn PendingStep,
+        _: Option<Verdict>,
+    ) -> StepEnd<Suspension> {
         let position = Position::new(calls, step.meta(), calls.count());
         match self.replay_or_request(position, step).await {
             Ok(end) => end,
-            Err(let_go) => StepEnd::Suspended(let_go),
+            Err(suspension) => StepEnd::Suspended(suspension),
         }
     }
 
@@ -158,18 +159,18 @@ impl Engine for Journaled {
         calls: &'a dyn Calls,
         part: &'static StepMeta,
         wait: Wait,
-    ) -> WaitEnd<LetGo> {
+    ) -> WaitEnd<Suspension> {
         match self.wait_until_over(calls, part, wait).await {
             Ok(end) => end,
-            Err(let_go) => WaitEnd::Suspended(let_go),
+            Err(suspension) => WaitEnd::Suspended(suspension),
         }
     }
 
-    fn begin_group(&self, group: &Group<'_>) -> Result<(), LetGo> {
+    fn begin_group(&self, group: &Group<'_>) -> Result<(), Suspension> {
         self.begin_members(group)
     }
 
-    async fn member_ended(&self) -> Result<(), LetGo> {
+    async fn member_ended(&self) -> Result<(), Suspension> {
         self.recorder.write().await
     }
 
@@ -177,7 +178,7 @@ impl Engine for Journaled {
         self.end_members(group, is_suspended);
     }
 
-    fn begin_compensation(&self, step: Option<&str>, cause: &Failing<'_>) {
+    fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
         if self.history.decision().is_none() {
             self.recorder.note(Event::Compensating {
                 step: step.map(|step| step.to_owned().into()),
@@ -190,8 +191,8 @@ impl Engine for Journaled {
         &'a self,
         position: Position<'a>,
         step: &'a dyn Compensate,
-        _: Option<Attempted<(), String>>,
-    ) -> Result<CompensationOutcome, LetGo> {
+        _: Option<AttemptResult<(), String>>,
+    ) -> Result<CompensationOutcome, Suspension> {
         let call = call(position);
         if let Some(outcome) = self.history.compensation(&call) {
             return Ok(outcome.clone());
@@ -199,15 +200,15 @@ impl Engine for Journaled {
         self.replayed()?;
         self.recorder.write().await?;
         if self.recorder.tenure().shutdown.is_cancelled() {
-            return Err(LetGo::Shutdown);
+            return Err(Suspension::Shutdown);
         }
         let around = Around {
             engine: self,
             call,
             is_settling: AtomicBool::new(true),
         };
-        let mut compensating = Compensating(step);
-        let (attempts, undone) = undo(&mut compensating, position, None, &around).await?;
+        let mut compensating = StepCompensator(step);
+        let (attempts, undone) = compensate(&mut compensating, position, None, &around).await?;
         let step = around.call;
         self.recorder.note(match &undone {
             Ok(()) => Event::CompensationDone { step, attempts },

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::attempts::ErrorRecord;
 use crate::language::{Awaited, Call, Never, Step, Waits};
-use crate::run::{Calling, Saga, SubSaga};
+use crate::run::{PendingCall, Saga, SubSaga};
 
 /// What can be awaited in the body of a saga.
 #[diagnostic::on_unimplemented(
@@ -17,22 +17,22 @@ use crate::run::{Calling, Saga, SubSaga};
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
     note = "other sagas can be called by their names; `sleep` and `event` never fail and are awaited without a `?`"
 )]
-pub trait StepCall<C> {
+pub trait IsStepCall<C> {
     /// The call of a step that is awaited.
     fn of(self) -> C;
 }
 
 #[diagnostic::do_not_recommend]
-impl<'run, 'a, S: Step> StepCall<Calling<'run, 'a, S>> for Call<'run, 'a, S> {
+impl<'run, 'a, S: Step> IsStepCall<PendingCall<'run, 'a, S>> for Call<'run, 'a, S> {
     #[inline]
-    fn of(self) -> Calling<'run, 'a, S> {
+    fn of(self) -> PendingCall<'run, 'a, S> {
         let (services, args) = self.into_parts();
-        Calling::new(services, args)
+        PendingCall::new(services, args)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'run, G: Saga> StepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
+impl<'run, G: Saga> IsStepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
     #[inline]
     fn of(self) -> Self {
         self
@@ -91,11 +91,11 @@ pub trait HandledCall<C> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'run, 'a, S: Step> HandledCall<Calling<'run, 'a, S>> for Call<'run, 'a, S> {
+impl<'run, 'a, S: Step> HandledCall<PendingCall<'run, 'a, S>> for Call<'run, 'a, S> {
     #[inline]
-    fn of(self) -> Calling<'run, 'a, S> {
+    fn of(self) -> PendingCall<'run, 'a, S> {
         let (services, args) = self.into_parts();
-        Calling::new(services, args)
+        PendingCall::new(services, args)
     }
 }
 
@@ -113,7 +113,7 @@ pub trait Handled {
     type Error;
 }
 
-impl<S: Step> Handled for Calling<'_, '_, S> {
+impl<S: Step> Handled for PendingCall<'_, '_, S> {
     type Error = S::Error;
 }
 
@@ -151,7 +151,7 @@ impl<E: Serialize + DeserializeOwned> RecordedError for E {
     label = "if this is the call of a step, it has not run yet",
     note = "a step runs when it is awaited: `charge(cx, &order).await?`"
 )]
-pub trait Outcome<T, E> {
+pub trait IsOutcome<T, E> {
     /// The same value.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ pub trait Outcome<T, E> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, E> Outcome<T, E> for Result<T, E> {
+impl<T, E> IsOutcome<T, E> for Result<T, E> {
     #[inline]
     fn of(self) -> Self {
         self

@@ -13,13 +13,13 @@ pub use crate::language::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::language::order::Site;
 pub use crate::language::{Awaited, Never};
 pub use crate::run::{
-    At, CallEnd, Callable, Called, Calling, End, EndOf, Entry, First, Forward, Forwarding, Inner,
-    InnerStart, Input, Keeps, Left, Many, Member, Members, Number, One, Parts, Plan, Pursuit,
-    Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried, Undo, Unstarted, Unwinding, Unwound,
-    begin, closes, first, parts, settle,
+    At, CallEnd, Callable, Called, CalledSubSaga, End, EndOf, First, Forward, Forwarding,
+    InnerStart, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One, Parts,
+    PendingCall, Plan, Pursuit, Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried,
+    Unstarted, Unwind, Unwinding, Unwound, begin, closes, first, parts, settle,
 };
 
-use crate::language::{Call, Part, Step, StepKind};
+use crate::language::{Call, KindOf, Part, Step};
 use crate::place::Context;
 
 /// The call of a step.
@@ -36,7 +36,7 @@ pub fn call<'run, 'a, S: Step>(
 pub fn returned<P: Part, T, F>(
     _: Site<P>,
     returned: Result<T, F>,
-) -> <P::Kind as StepKind>::Returned<T, F> {
+) -> <P::Kind as KindOf>::Returned<T, F> {
     P::Kind::returned(returned)
 }
 

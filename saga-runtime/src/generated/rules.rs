@@ -1,7 +1,8 @@
 //! The rules that the compiler checks, by the names under which its messages show them.
 
 pub use crate::generated::call::{
-    HandledCall, Outcome, RecordedError, RunsByItself, StepCall, WaitsAnywhere,
+    HandledCall, IsOutcome as Outcome, IsStepCall as StepCall, RecordedError, RunsByItself,
+    WaitsAnywhere,
 };
 pub use crate::generated::compensation::{IsCompensation, resolving, undoing};
 pub use crate::generated::input::SagaInput;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use crate::language::Part;
 use crate::language::order::Site;
 use crate::run::Saga;
-use crate::shape::{Arm, ForEach, InnerSaga, Node, Repeat, Shape, Waiting};
+use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
 
 impl Shape {
     #[doc(hidden)]
@@ -31,7 +31,7 @@ pub fn part<P: Part>(_: Site<P>) -> Node {
 #[must_use]
 pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
     match P::node() {
-        Node::Wait(wait) => Node::Wait(Waiting { what, ..wait }),
+        Node::Wait(wait) => Node::Wait(WaitFor { what, ..wait }),
         other => other,
     }
 }
@@ -72,7 +72,7 @@ pub fn inner<G: Saga>() -> Node {
     } else {
         G::shape().body
     };
-    Node::Saga(InnerSaga { name, body })
+    Node::Saga(CalledSaga { name, body })
 }
 
 thread_local! {

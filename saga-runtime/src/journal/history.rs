@@ -20,8 +20,8 @@ use crate::meta::Kind;
 
 /// What a saga has done so far, in the order in which a replay asks for it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct History {
-    steps: Vec<Recorded>,
+pub(crate) struct ReplayState {
+    steps: Vec<RecordedCall>,
     /// Which steps were called in which lane, in order: those of the saga itself, and those of each saga that it called.
     lanes: HashMap<String, Vec<usize>>,
     /// Where each call is among the steps: by its name and occurrence.
@@ -32,7 +32,7 @@ pub(crate) struct History {
     values: Vec<(StepCall, String)>,
     /// The events that were sent to the saga: name and payload.
     received: Vec<(Cow<'static, str>, String)>,
-    end: Option<End>,
+    end: Option<RecordedEnd>,
     /// Whether the last entry that was not made by hand says that the saga is stuck.
     stuck: Option<Reason>,
     by_hand: bool,
@@ -40,15 +40,15 @@ pub(crate) struct History {
 
 /// One call of a step on the way forward.
 #[derive(Debug, Clone)]
-struct Recorded {
+struct RecordedCall {
     call: StepCall,
     /// Its number in its lane.
     number: usize,
-    outcome: Outcome,
+    outcome: StepOutcome,
 }
 
 #[derive(Debug, Clone)]
-enum Outcome {
+enum StepOutcome {
     Done { output: String },
     Refused { reason: Reason },
     InDoubt { reason: Reason },
@@ -57,7 +57,7 @@ enum Outcome {
     Over { received: Option<u64> },
 }
 
-impl Outcome {
+impl StepOutcome {
     /// Whether the step is in doubt, and nobody could settle it.
     fn is_unsettled(&self) -> bool {
         match self {
@@ -91,14 +91,14 @@ pub(crate) struct Decision {
 
 /// How a saga has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum RecordedEnd {
     Completed { output: String },
     Compensated,
 }
 
 /// What the history says about the next call of a step.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next<'a> {
+pub(crate) enum NextCall<'a> {
     /// It is done, with this output.
     Done(&'a str),
     /// It has refused.
@@ -122,7 +122,7 @@ pub(crate) enum Next<'a> {
     },
 }
 
-impl History {
+impl ReplayState {
     /// What these entries mean.
     ///
     /// # Errors
@@ -154,36 +154,36 @@ impl History {
         let mut steps = self.steps.iter();
         steps.any(|one| {
             matches!(one.call.kind, Kind::Pivot | Kind::Retriable)
-                && matches!(one.outcome, Outcome::Done { .. })
+                && matches!(one.outcome, StepOutcome::Done { .. })
         })
     }
 
     /// How it has ended, if it has.
-    pub(crate) fn end(&self) -> Option<&End> {
+    pub(crate) fn end(&self) -> Option<&RecordedEnd> {
         self.end.as_ref()
     }
 
     /// What is known about a call in its lane: its number there, or all numbers of the group that it is in.
-    pub(crate) fn next(&self, numbers: Range<usize>, called: &StepCall) -> Next<'_> {
+    pub(crate) fn next(&self, numbers: Range<usize>, called: &StepCall) -> NextCall<'_> {
         let known = self.known(called);
         let here = known.filter(|one| numbers.contains(&one.number) && one.call == *called);
         let first = || self.recorded(called.lane(), numbers.start);
-        let Some(Recorded { call, outcome, .. }) = here.or_else(first) else {
+        let Some(RecordedCall { call, outcome, .. }) = here.or_else(first) else {
             return match &self.decision {
-                Some(decision) => Next::Stop(decision),
-                None => Next::Request,
+                Some(decision) => NextCall::Stop(decision),
+                None => NextCall::Request,
             };
         };
         if call != called {
-            return Next::Changed { recorded: call };
+            return NextCall::Changed { recorded: call };
         }
         match outcome {
-            Outcome::Done { output } => Next::Done(output),
-            Outcome::Refused { reason } => Next::Refused(reason),
-            Outcome::InDoubt { reason } => Next::Settle(reason),
-            Outcome::Settled { reason, settled } => Next::Settled(reason, settled),
-            Outcome::Waiting { until } => Next::Waiting(*until),
-            Outcome::Over { received } => Next::Over(received.and_then(|number| {
+            StepOutcome::Done { output } => NextCall::Done(output),
+            StepOutcome::Refused { reason } => NextCall::Refused(reason),
+            StepOutcome::InDoubt { reason } => NextCall::Settle(reason),
+            StepOutcome::Settled { reason, settled } => NextCall::Settled(reason, settled),
+            StepOutcome::Waiting { until } => NextCall::Waiting(*until),
+            StepOutcome::Over { received } => NextCall::Over(received.and_then(|number| {
                 let number = usize::try_from(number).ok()?;
                 self.received
                     .get(number)
@@ -210,7 +210,7 @@ impl History {
         let is_over = self.decision.is_some() || self.end.is_some();
         let steps = self.steps.iter().take_while(move |_| !is_over);
         steps.filter_map(move |one| {
-            let Outcome::Waiting { until } = one.outcome else {
+            let StepOutcome::Waiting { until } = one.outcome else {
                 return None;
             };
             let ends = one.call.event().and_then(|event| {
@@ -224,19 +224,19 @@ impl History {
     /// The events that were sent to the saga, and which of them are taken.
     pub(crate) fn received(&self) -> (Vec<(Cow<'static, str>, String)>, Vec<u64>) {
         let taken = self.steps.iter().filter_map(|one| match one.outcome {
-            Outcome::Over { received } => received,
+            StepOutcome::Over { received } => received,
             _ => None,
         });
         (self.received.clone(), taken.collect())
     }
 
     /// What is known about a member of a group that has these numbers in its lane.
-    pub(crate) fn next_in_group(&self, numbers: Range<usize>, called: &StepCall) -> Next<'_> {
+    pub(crate) fn next_in_group(&self, numbers: Range<usize>, called: &StepCall) -> NextCall<'_> {
         match self.next(numbers, called) {
             // The others are members of the group, which was seen to before.
-            Next::Changed { .. } => match &self.decision {
-                Some(decision) => Next::Stop(decision),
-                None => Next::Request,
+            NextCall::Changed { .. } => match &self.decision {
+                Some(decision) => NextCall::Stop(decision),
+                None => NextCall::Request,
             },
             next => next,
         }
@@ -272,13 +272,13 @@ impl History {
         inside.filter(|inner| !inner.is_empty()).collect()
     }
 
-    fn known(&self, called: &StepCall) -> Option<&Recorded> {
+    fn known(&self, called: &StepCall) -> Option<&RecordedCall> {
         self.calls
             .get(&called.clone().into_key())
             .map(|index| &self.steps[*index])
     }
 
-    fn recorded(&self, lane: &str, number: usize) -> Option<&Recorded> {
+    fn recorded(&self, lane: &str, number: usize) -> Option<&RecordedCall> {
         let index = *self.lanes.get(lane)?.get(number)?;
         self.steps.get(index)
     }
@@ -296,14 +296,16 @@ impl History {
         self.steps
             .iter()
             .rev()
-            .filter_map(|Recorded { call, outcome, .. }| {
+            .filter_map(|RecordedCall { call, outcome, .. }| {
                 let is_done = match outcome {
-                    Outcome::Done { .. } => true,
-                    Outcome::Settled { settled, .. } => matches!(settled, Settling::Done { .. }),
-                    Outcome::Refused { .. }
-                    | Outcome::InDoubt { .. }
-                    | Outcome::Waiting { .. }
-                    | Outcome::Over { .. } => false,
+                    StepOutcome::Done { .. } => true,
+                    StepOutcome::Settled { settled, .. } => {
+                        matches!(settled, Settling::Done { .. })
+                    }
+                    StepOutcome::Refused { .. }
+                    | StepOutcome::InDoubt { .. }
+                    | StepOutcome::Waiting { .. }
+                    | StepOutcome::Over { .. } => false,
                 };
                 let ended = self.compensation(call);
                 let is_open =
@@ -326,7 +328,7 @@ impl History {
     /// The calls that were undone, or were to be: how each was settled or compensated.
     pub(crate) fn undone(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
         let settled = self.steps.iter().filter_map(|one| match &one.outcome {
-            Outcome::Settled { settled, .. } => match settled {
+            StepOutcome::Settled { settled, .. } => match settled {
                 Settling::Resolved => Some((&one.call, CompensationOutcome::Resolved)),
                 Settling::Unresolved(failure) => {
                     Some((&one.call, CompensationOutcome::Failed(failure.clone())))
@@ -337,11 +339,11 @@ impl History {
                 }
                 Settling::Nothing | Settling::Done { .. } => None,
             },
-            Outcome::Done { .. }
-            | Outcome::Refused { .. }
-            | Outcome::InDoubt { .. }
-            | Outcome::Waiting { .. }
-            | Outcome::Over { .. } => None,
+            StepOutcome::Done { .. }
+            | StepOutcome::Refused { .. }
+            | StepOutcome::InDoubt { .. }
+            | StepOutcome::Waiting { .. }
+            | StepOutcome::Over { .. } => None,
         });
         let compensated = self.compensations.iter();
         settled.chain(compensated.map(|(call, outcome)| (call, outcome.clone())))
@@ -367,7 +369,7 @@ impl History {
     fn unsettled(&self, step: &str, occurrence: usize) -> Option<usize> {
         self.steps
             .iter()
-            .position(|Recorded { call, outcome, .. }| {
+            .position(|RecordedCall { call, outcome, .. }| {
                 outcome.is_unsettled()
                     && call.name == step
                     && call.occurrence as usize == occurrence

@@ -1,6 +1,6 @@
 //! What the body of a saga can call: steps, and other sagas.
 
-use crate::language::{Step, StepKind};
+use crate::language::{KindOf, Step};
 use crate::meta::StepMeta;
 use crate::shape::Node;
 
@@ -10,7 +10,7 @@ pub trait Part: Sized + 'static {
     const PART: StepMeta;
 
     /// How it is undone. What a saga counts as, `#[saga(…)]` says: a pivot, if it says nothing.
-    type Kind: StepKind;
+    type Kind: KindOf;
 
     /// What the shape shows of it.
     fn node() -> Node;

@@ -4,7 +4,7 @@ use crate::language::Payload;
 use crate::meta::Kind;
 
 /// One of [`Compensatable`], [`NothingToUndo`], [`Pivot`], [`Retriable`], [`Waiting`].
-pub trait StepKind: sealed::Sealed + Send + Sync + 'static {
+pub trait KindOf: sealed::Sealed + Send + Sync + 'static {
     /// The kind as data.
     const KIND: Kind;
 
@@ -37,7 +37,7 @@ macro_rules! kinds {
 
         impl sealed::Sealed for $name {}
 
-        impl StepKind for $name {
+        impl KindOf for $name {
             const KIND: Kind = Kind::$value;
             kinds!(@ keeps $keep);
             kinds!(@ gives $give);

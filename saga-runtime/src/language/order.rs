@@ -1,7 +1,7 @@
 //! The order rule, `(compensatable | nothing to undo)* pivot? retriable*`, as traits: the macro writes down in which
 //! order a saga calls its steps, in code that is type-checked and never run.
 //!
-//! A [`Point`] in the body of a saga is typed with the step since which the saga only goes forward. That step and the
+//! A [`OrderPoint`] in the body of a saga is typed with the step since which the saga only goes forward. That step and the
 //! one that is called are all that a message of the compiler shows.
 //!
 //! ```text
@@ -15,23 +15,23 @@ mod phase;
 use std::marker::PhantomData;
 
 use crate::language::Part;
-use phase::{Admits, AdmitsPivot, Grouped, Phase, StandsBeside, Undoable, Undone, Unfailing};
+use phase::{Admits, AdmitsPivot, AfterUndo, Grouped, Phase, StandsBeside, Undoable, Unfailing};
 
-/// A point in the body of a saga: `Since` is the step since which it only goes forward, or [`Start`].
+/// A point in the body of a saga: `Since` is the step since which it only goes forward, or [`OrderStart`].
 #[derive(Debug)]
-pub struct Point<Since>(PhantomData<fn() -> Since>);
+pub struct OrderPoint<Since>(PhantomData<fn() -> Since>);
 
-impl<Since> Clone for Point<Since> {
+impl<Since> Clone for OrderPoint<Since> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<Since> Copy for Point<Since> {}
+impl<Since> Copy for OrderPoint<Since> {}
 
 /// Since the start nothing has happened that can't be undone.
 #[derive(Debug)]
-pub enum Start {}
+pub enum OrderStart {}
 
 /// One call of a step in the body of a saga: it carries the step's type from the call to the mirror and the shape.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ impl<S> Copy for Site<S> {}
 
 /// Before the first step.
 #[must_use]
-pub fn begin() -> Point<Start> {
-    Point(PhantomData)
+pub fn begin() -> OrderPoint<OrderStart> {
+    OrderPoint(PhantomData)
 }
 
 /// A saga that only goes forward since `Since` may call this step.
@@ -77,9 +77,9 @@ pub trait MayFollow<Since>: Sized {
 
     /// After the step of `site`.
     #[must_use]
-    fn then(point: Point<Since>, site: Site<Self>) -> Point<Self::Then> {
+    fn then(point: OrderPoint<Since>, site: Site<Self>) -> OrderPoint<Self::Then> {
         let _ = (point, site);
-        Point(PhantomData)
+        OrderPoint(PhantomData)
     }
 }
 
@@ -103,7 +103,7 @@ where
 )]
 pub trait OnlyPivot<Since>: Sized {
     /// Where the step of `site` is called.
-    fn check(point: Point<Since>, site: Site<Self>) {
+    fn check(point: OrderPoint<Since>, site: Site<Self>) {
         let _ = (point, site);
     }
 }
@@ -126,7 +126,7 @@ where
 )]
 pub trait MayFailAfter: Sized {
     /// Where the body can fail by itself.
-    fn check(point: Point<Self>) {
+    fn check(point: OrderPoint<Self>) {
         let _ = point;
     }
 }
@@ -187,7 +187,7 @@ pub trait CanBeUndone: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind: Undone>> CanBeUndone for P {}
+impl<P: Part<Kind: AfterUndo>> CanBeUndone for P {}
 
 /// A part of a saga that is `retriable`.
 #[diagnostic::on_unimplemented(
@@ -212,13 +212,13 @@ pub trait Join<Other>: Sized {
 
     /// After `one` and `other`.
     #[must_use]
-    fn join(one: Point<Self>, other: Point<Other>) -> Point<Self::Then> {
+    fn join(one: OrderPoint<Self>, other: OrderPoint<Other>) -> OrderPoint<Self::Then> {
         let _ = (one, other);
-        Point(PhantomData)
+        OrderPoint(PhantomData)
     }
 }
 
-impl<Other> Join<Other> for Start {
+impl<Other> Join<Other> for OrderStart {
     type Then = Other;
 }
 

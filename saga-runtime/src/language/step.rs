@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::pin::Pin;
 
-use crate::language::{Payload, StepKind};
+use crate::language::{KindOf, Payload};
 use crate::meta::StepMeta;
 use crate::place::Context;
 
@@ -18,7 +18,7 @@ pub trait Step: Sized + Send + Sync + 'static {
     const META: StepMeta;
 
     /// How it is undone, as a type: what the order rule of [`saga!`](crate::run::saga) is checked with.
-    type Kind: StepKind;
+    type Kind: KindOf;
 
     /// What it needs besides its inputs: connections, clients, settings.
     type Services: ?Sized + Sync + 'static;

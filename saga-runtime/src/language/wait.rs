@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::language::Part;
 use crate::meta::{Kind, StepMeta};
 use crate::place::Context;
-use crate::shape::{Node, Waiting};
+use crate::shape::{Node, WaitFor};
 
 /// The name of an event, and the type of what comes with it: the same constant where it is awaited and where it is sent.
 ///
@@ -29,11 +29,11 @@ use crate::shape::{Node, Waiting};
 pub struct EventName<T> {
     name: &'static str,
     write: fn(&T) -> serde_json::Result<String>,
-    read: Reader<T>,
+    read: EventReader<T>,
 }
 
 /// How what came with an event is read.
-pub(crate) type Reader<T> = fn(&str) -> serde_json::Result<T>;
+pub(crate) type EventReader<T> = fn(&str) -> serde_json::Result<T>;
 
 /// What can come with an event: it is written down.
 #[diagnostic::on_unimplemented(
@@ -176,13 +176,16 @@ pub trait Awaited: Part {
     type Output: Send;
 
     /// How what came with an event is read.
-    type Reader: Copy + Send;
+    type EventReader: Copy + Send;
 
     /// The output, if the event has come with this, or the time is over.
     ///
     /// # Errors
     /// If it can't be read.
-    fn output(reader: Self::Reader, received: Option<&str>) -> serde_json::Result<Self::Output>;
+    fn output(
+        reader: Self::EventReader,
+        received: Option<&str>,
+    ) -> serde_json::Result<Self::Output>;
 }
 
 /// A time has passed.
@@ -205,7 +208,7 @@ macro_rules! parts {
             type Kind = crate::language::kind::Waiting;
 
             fn node() -> Node {
-                Node::Wait(Waiting { name: $name, what: $name })
+                Node::Wait(WaitFor { name: $name, what: $name })
             }
         }
     )+};
@@ -219,7 +222,7 @@ parts! {
 
 impl Awaited for Slept {
     type Output = ();
-    type Reader = ();
+    type EventReader = ();
 
     fn output((): (), _: Option<&str>) -> serde_json::Result<()> {
         Ok(())
@@ -228,18 +231,18 @@ impl Awaited for Slept {
 
 impl<T: Send + 'static> Awaited for Came<T> {
     type Output = T;
-    type Reader = Reader<T>;
+    type EventReader = EventReader<T>;
 
-    fn output(reader: Reader<T>, received: Option<&str>) -> serde_json::Result<T> {
+    fn output(reader: EventReader<T>, received: Option<&str>) -> serde_json::Result<T> {
         reader(received.unwrap_or_default())
     }
 }
 
 impl<T: Send + 'static> Awaited for CameWithin<T> {
     type Output = Option<T>;
-    type Reader = Reader<T>;
+    type EventReader = EventReader<T>;
 
-    fn output(reader: Reader<T>, received: Option<&str>) -> serde_json::Result<Option<T>> {
+    fn output(reader: EventReader<T>, received: Option<&str>) -> serde_json::Result<Option<T>> {
         received.map(reader).transpose()
     }
 }
@@ -248,7 +251,7 @@ impl<T: Send + 'static> Awaited for CameWithin<T> {
 #[must_use = "a saga does not wait until this is awaited"]
 pub struct Waits<W: Awaited> {
     pub(crate) wait: Wait,
-    pub(crate) reader: W::Reader,
+    pub(crate) reader: W::EventReader,
 }
 
 impl<W: Awaited> fmt::Debug for Waits<W> {
@@ -258,7 +261,7 @@ impl<W: Awaited> fmt::Debug for Waits<W> {
 }
 
 impl<W: Awaited> Waits<W> {
-    fn new(wait: Wait, reader: W::Reader) -> Self {
+    fn new(wait: Wait, reader: W::EventReader) -> Self {
         Self { wait, reader }
     }
 }

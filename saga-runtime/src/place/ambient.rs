@@ -9,7 +9,7 @@ use uuid::Uuid;
 ///
 /// The first, second, … question in a lane gives the same answer in every run of the saga. A lane is the body of the saga,
 /// which is called `""`, or of a saga that it calls, by that one's path.
-pub trait Values: Send + Sync + fmt::Debug {
+pub trait Ambient: Send + Sync + fmt::Debug {
     /// The answer to the next question for the time in this lane.
     fn now(&self, lane: &str) -> SystemTime;
 
@@ -19,9 +19,9 @@ pub trait Values: Send + Sync + fmt::Debug {
 
 /// Of a saga that is not replayed.
 #[derive(Debug)]
-pub(crate) struct Fresh;
+pub(crate) struct FreshAmbient;
 
-impl Values for Fresh {
+impl Ambient for FreshAmbient {
     fn now(&self, _: &str) -> SystemTime {
         SystemTime::now()
     }

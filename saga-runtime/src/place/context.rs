@@ -138,7 +138,7 @@ impl<'a, S: ?Sized> Context<'a, S> {
         }
     }
 
-    /// The lane whose body this is, if it is one: see [`Values`](crate::Values).
+    /// The lane whose body this is, if it is one: see [`Ambient`](crate::Values).
     fn lane(&self) -> Option<&'a str> {
         match self.place.position() {
             Some(_) => None,

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::id::SagaId;
 use crate::place::arena::Arena;
-use crate::place::{Calls, Fresh, Place, Position, Role, Scope, Values};
+use crate::place::{Ambient, Calls, FreshAmbient, Place, Position, Role, Scope};
 
 /// One saga that runs: its durable name and its id.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Instance {
 struct Rare {
     /// The sagas that were called by this one.
     scopes: OnceLock<Box<Arena<Scope>>>,
-    values: Option<Arc<dyn Values>>,
+    values: Option<Arc<dyn Ambient>>,
 }
 
 impl Instance {
@@ -40,7 +40,7 @@ impl Instance {
 
     /// The same saga, whose body asks `values` for the time and for random ids.
     #[must_use]
-    pub fn with_values(self, values: Arc<dyn Values>) -> Self {
+    pub fn with_ambient(self, values: Arc<dyn Ambient>) -> Self {
         let rare = Rare {
             scopes: OnceLock::new(),
             values: Some(values),
@@ -57,9 +57,9 @@ impl Instance {
         self.id.get().is_none() && self.rare.get().is_none()
     }
 
-    pub(crate) fn values(&self) -> &dyn Values {
+    pub(crate) fn values(&self) -> &dyn Ambient {
         let values = self.rare.get().and_then(|rare| rare.values.as_deref());
-        values.unwrap_or(&Fresh)
+        values.unwrap_or(&FreshAmbient)
     }
 
     /// The durable name of the saga.
@@ -78,7 +78,7 @@ impl Instance {
         let mut this = Self::new(self.name, Some(self.id().clone()));
         let rare = self.rare.get_or_init(Arc::default);
         if let Some(values) = &rare.values {
-            this = this.with_values(Arc::clone(values));
+            this = this.with_ambient(Arc::clone(values));
         }
         let scopes = rare.scopes.get_or_init(Box::default);
         scopes.push(Scope::inside(this, calls, name))

@@ -83,14 +83,14 @@ impl Place for Scope {
 
 /// Where the calls of a saga are written down.
 #[derive(Debug, Clone, Copy)]
-pub struct Lane<'lane, 'run> {
+pub struct Frame<'lane, 'run> {
     /// The saga inside of another one that makes the calls, if it is one.
     pub(crate) scope: Option<&'run Scope>,
     /// Whether the next call may have been made by an earlier process, if that is not the same for the whole saga.
     pub(crate) doubt: Option<&'lane Doubt>,
 }
 
-impl<'run> Lane<'_, 'run> {
+impl<'run> Frame<'_, 'run> {
     /// Of a saga that nobody called.
     pub(crate) const WHOLE: Self = Self {
         scope: None,

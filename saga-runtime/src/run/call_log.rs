@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// The calls of a run. In a body without loops a site is called at most once, and what comes first in the body is called
 /// first: then a bit per site says everything. Otherwise the numbers of the sites are listed.
 #[derive(Debug, Default)]
-pub struct Record {
+pub struct CallLog {
     once: AtomicU64,
     often: OnceLock<Arc<Mutex<Vec<usize>>>>,
 }
 
-impl Record {
+impl CallLog {
     /// The only call of the site `number` has ended.
     #[inline]
     pub(super) fn once(&self, number: usize) {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn calls_outside_of_loops_are_in_the_order_of_their_sites() {
-        let record = Record::default();
+        let record = CallLog::default();
         for site in [0, 3, 63] {
             record.once(site);
         }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn calls_in_loops_are_in_the_order_in_which_they_were_made() {
-        let record = Record::default();
+        let record = CallLog::default();
         for site in [1, 0, 1] {
             record.again(site);
         }

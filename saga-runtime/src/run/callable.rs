@@ -5,14 +5,14 @@ use std::fmt::{self, Display};
 use std::future::ready;
 
 use crate::attempts::{
-    Action, Answer, Attempted, BoxFuture, Compensate, ErrorRecord, Request, Requested, Rules,
-    Settlement, StepEnd,
+    Action, AttemptResult, BoxFuture, Compensate, ErrorRecord, PendingStep, Rules, Settlement,
+    StepEnd, StepRequest, Verdict,
 };
 use crate::error::{Cause, Compensation};
-use crate::language::{Part, Payload, Step, StepKind};
+use crate::language::{KindOf, Part, Payload, Step};
 use crate::meta::{Kind, StepMeta};
 use crate::place::{Calls, Context, Place, path};
-use crate::run::unwind::{Entry, Left, Undo};
+use crate::run::unwind::{KeptCall, Left, Unwind};
 use crate::run::{Engine, Stop};
 
 /// Something that the body of a saga calls on the engine `E`: a step, or another saga.
@@ -30,7 +30,7 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
     type Left: Send;
 
     /// What is kept of that in the run.
-    type Entry: Entry + Undo<E>;
+    type KeptCall: KeptCall + Unwind<E>;
 
     /// Whether it is a step, which has attempts.
     const IS_STEP: bool;
@@ -47,13 +47,13 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
         'run: 'p;
 
     /// What is kept of a first attempt that has succeeded.
-    fn done(&self, output: &Self::Output) -> Self::Entry;
+    fn done(&self, output: &Self::Output) -> Self::KeptCall;
 
     /// What it leaves behind if its first attempt succeeds.
     fn left(&self) -> Self::Left;
 
     /// What is kept of what it has left behind, beside the output that the body gets.
-    fn entry(left: Self::Left, output: Option<&Self::Output>) -> Option<Self::Entry>;
+    fn entry(left: Self::Left, output: Option<&Self::Output>) -> Option<Self::KeptCall>;
 
     /// Whether the refusal of a first attempt settles it.
     fn is_settled_by(error: &Self::Error) -> bool;
@@ -82,7 +82,7 @@ pub type EndOf<'run, C, E> = CallEnd<
 
 /// How the first attempt of a call has ended, if the body has made one.
 pub type First<'run, C, E> =
-    Option<Attempted<<C as Callable<'run, E>>::Output, <C as Callable<'run, E>>::Error>>;
+    Option<AttemptResult<<C as Callable<'run, E>>::Output, <C as Callable<'run, E>>::Error>>;
 
 /// What the body gets from a call.
 pub type Returned<'run, C, E> =
@@ -153,7 +153,7 @@ impl<T, F, L, X> fmt::Debug for CallEnd<T, F, L, X> {
 /// A step that was done: what its compensation needs.
 pub struct Called<'run, S: Step> {
     services: &'run S::Services,
-    kept: <S::Kind as StepKind>::Kept<S::Output>,
+    kept: <S::Kind as KindOf>::Kept<S::Output>,
 }
 
 impl<'run, S: Step> Called<'run, S> {
@@ -161,7 +161,7 @@ impl<'run, S: Step> Called<'run, S> {
     fn new(services: &'run S::Services, output: &S::Output) -> Self {
         Self {
             services,
-            kept: <S::Kind as StepKind>::keep(output),
+            kept: <S::Kind as KindOf>::keep(output),
         }
     }
 }
@@ -174,7 +174,7 @@ impl<S: Step> fmt::Debug for Called<'_, S> {
     }
 }
 
-impl<S: Step> Entry for Called<'_, S> {
+impl<S: Step> KeptCall for Called<'_, S> {
     const PART: StepMeta = S::META;
 
     #[inline]
@@ -182,12 +182,12 @@ impl<S: Step> Entry for Called<'_, S> {
         &'a self,
         place: &'a dyn Place,
     ) -> Option<impl Future<Output = Result<(), String>> + Send> {
-        let output = <S::Kind as StepKind>::kept::<S::Output>(&self.kept)?;
+        let output = <S::Kind as KindOf>::kept::<S::Output>(&self.kept)?;
         Some(S::compensate(Context::at(self.services, place), output))
     }
 }
 
-impl<S: Step, E: Engine> Undo<E> for Called<'_, S> {
+impl<S: Step, E: Engine> Unwind<E> for Called<'_, S> {
     #[inline]
     fn left(&self) -> Left<'_, E> {
         match const { S::META.kind } {
@@ -208,19 +208,19 @@ impl<S: Step> Compensate for Called<'_, S> {
 }
 
 /// A step that is called: its services and its inputs.
-pub struct Calling<'run, 'args, S: Step> {
+pub struct PendingCall<'run, 'args, S: Step> {
     services: &'run S::Services,
     args: S::Args<'args>,
 }
 
-impl<'run, 'args, S: Step> Calling<'run, 'args, S> {
+impl<'run, 'args, S: Step> PendingCall<'run, 'args, S> {
     #[inline]
     pub(crate) fn new(services: &'run S::Services, args: S::Args<'args>) -> Self {
         Self { services, args }
     }
 }
 
-impl<S: Step> fmt::Debug for Calling<'_, '_, S> {
+impl<S: Step> fmt::Debug for PendingCall<'_, '_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calling")
             .field("step", &S::META.name)
@@ -228,7 +228,7 @@ impl<S: Step> fmt::Debug for Calling<'_, '_, S> {
     }
 }
 
-impl<S: Step> Action<S::Output, S::Error> for Calling<'_, '_, S> {
+impl<S: Step> Action<S::Output, S::Error> for PendingCall<'_, '_, S> {
     fn run<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<S::Output, S::Error>> {
         Box::pin(S::run(Context::at(self.services, place), self.args.clone()))
     }
@@ -249,12 +249,12 @@ fn nothing() -> BoxFuture<'static, Result<(), String>> {
     Box::pin(ready(Ok(())))
 }
 
-impl<'run, 'args, S: Step, E: Engine> Callable<'run, E> for Calling<'run, 'args, S> {
+impl<'run, 'args, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, 'args, S> {
     type Part = S;
     type Output = S::Output;
     type Error = S::Error;
     type Left = &'run S::Services;
-    type Entry = Called<'run, S>;
+    type KeptCall = Called<'run, S>;
 
     const IS_STEP: bool = true;
     const IS_SAGA: bool = false;
@@ -277,7 +277,7 @@ impl<'run, 'args, S: Step, E: Engine> Callable<'run, E> for Calling<'run, 'args,
 
     #[inline]
     fn is_settled_by(error: &S::Error) -> bool {
-        let answer = Answer::of_error(error, S::is_transient, S::is_in_doubt);
+        let answer = Verdict::of_error(error, S::is_transient, S::is_in_doubt);
         answer.is_definite(&const { S::META })
     }
 
@@ -322,7 +322,7 @@ fn begin<'a, 'run, E, V, T, F>(
     action: Box<dyn Action<T, F> + 'a>,
     rules: &'a Rules<F>,
     errors: ErrorRecord<F>,
-    first: &mut Option<Attempted<T, F>>,
+    first: &mut Option<AttemptResult<T, F>>,
 ) -> BoxFuture<'a, StepEnded<'run, V, T, F, E::Suspension>>
 where
     'run: 'a,
@@ -331,7 +331,7 @@ where
     T: Payload + Send + Sync + 'a,
     F: Display + Send + 'a,
 {
-    let request = Request::new(action, rules, errors);
+    let request = StepRequest::new(action, rules, errors);
     Box::pin(pursue(engine, calls, services, request, first.take()))
 }
 
@@ -343,8 +343,8 @@ async fn pursue<'run, E, V, T, F>(
     engine: &'run E,
     calls: &dyn Calls,
     services: &'run V,
-    mut request: Request<'_, T, F>,
-    first: Option<Attempted<T, F>>,
+    mut request: StepRequest<'_, T, F>,
+    first: Option<AttemptResult<T, F>>,
 ) -> StepEnded<'run, V, T, F, E::Suspension>
 where
     E: Engine,

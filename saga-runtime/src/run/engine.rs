@@ -8,7 +8,7 @@ use std::task::Poll;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use crate::attempts::{Answer, Attempted, Compensate, Failing, Requested, StepEnd};
+use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
 use crate::error::{Cause, CompensationOutcome};
 use crate::language::Wait;
 use crate::meta::StepMeta;
@@ -61,8 +61,8 @@ pub trait Engine: Send + Sync {
     fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        step: &'a mut dyn Requested,
-        first: Option<Answer>,
+        step: &'a mut dyn PendingStep,
+        first: Option<Verdict>,
     ) -> impl Future<Output = StepEnd<Self::Suspension>> + Send;
 
     /// Waits until a time has passed or an event has come, whichever is first: the call of `part` after `calls`. Nothing
@@ -115,7 +115,7 @@ pub trait Engine: Send + Sync {
 
     /// Makes final that the saga is undone, because it failed at `step` (or in its own code) for this `cause`: no step is
     /// requested any more. Whatever is written down about it is durable before the first compensation is requested.
-    fn begin_compensation(&self, step: Option<&str>, cause: &Failing<'_>) {
+    fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
         let _ = (step, cause);
     }
 
@@ -124,7 +124,7 @@ pub trait Engine: Send + Sync {
         &'a self,
         position: Position<'a>,
         step: &'a dyn Compensate,
-        first: Option<Attempted<(), String>>,
+        first: Option<AttemptResult<(), String>>,
     ) -> impl Future<Output = Result<CompensationOutcome, Self::Suspension>> + Send;
 }
 

@@ -79,7 +79,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
     ) -> BoxFuture<'a, Result<Vec<C::Output>, C::Error>>
     where
         C: Callable<'run, E> + 'a,
-        K: Keeps<C::Entry>,
+        K: Keeps<C::KeptCall>,
     {
         Box::pin(async move {
             match self.run_all(fan_out).await {

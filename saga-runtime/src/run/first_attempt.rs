@@ -11,7 +11,7 @@ use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::attempts::{Attempted, ErrorRecord};
+use crate::attempts::{AttemptResult, ErrorRecord};
 use crate::language::Part;
 use crate::language::order::Site;
 use crate::panic::message;
@@ -45,11 +45,11 @@ impl<T, F> fmt::Debug for Tried<T, F> {
 
 impl<T, F> Tried<T, F> {
     /// The attempt, if one was made.
-    pub(super) fn attempted(self) -> Option<Attempted<T, F>> {
+    pub(super) fn attempted(self) -> Option<AttemptResult<T, F>> {
         match self {
-            Self::Done(output) => Some(Attempted::Done(output)),
-            Self::Refused(error) => Some(Attempted::Refused(error)),
-            Self::Panicked(panic) => Some(Attempted::Panicked {
+            Self::Done(output) => Some(AttemptResult::Done(output)),
+            Self::Refused(error) => Some(AttemptResult::Refused(error)),
+            Self::Panicked(panic) => Some(AttemptResult::Panicked {
                 message: message(&*panic),
             }),
             Self::Not => None,
@@ -103,7 +103,7 @@ pub fn settle<'a, 'run, N, C, K, H, E>(
 where
     N: Number + 'a,
     C: Callable<'run, E> + 'a,
-    K: Keeps<C::Entry>,
+    K: Keeps<C::KeptCall>,
     H: Refusals<C::Error>,
     E: Engine,
 {

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use crate::attempts::{Attempted, BoxFuture, ErrorRecord, caught};
+use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord, caught};
 use crate::language::Part;
 use crate::language::order::Site;
 use crate::place::{Attempt, Calls, Group, Position, Role};
@@ -14,13 +14,13 @@ use crate::run::slots::Keeps;
 use crate::run::{Engine, Run, Stop};
 
 /// One member of a group: a call, the number of its site, and the slot of what it leaves behind.
-pub struct Member<'a, C, K> {
+pub struct MemberCall<'a, C, K> {
     number: usize,
     call: C,
     slot: &'a mut K,
 }
 
-impl<C, K> fmt::Debug for Member<'_, C, K> {
+impl<C, K> fmt::Debug for MemberCall<'_, C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member").finish_non_exhaustive()
     }
@@ -51,14 +51,14 @@ pub trait Members<'run, E: Engine>: Sized + Send {
 impl<'run, E: Engine> Run<'_, 'run, E> {
     /// A member of a group.
     #[inline]
-    pub fn member<'a, C: Callable<'run, E>, K: Keeps<C::Entry>>(
+    pub fn member<'a, C: Callable<'run, E>, K: Keeps<C::KeptCall>>(
         &self,
         number: usize,
         _: Site<C::Part>,
         call: C,
         slot: &'a mut K,
-    ) -> Member<'a, C, K> {
-        Member { number, call, slot }
+    ) -> MemberCall<'a, C, K> {
+        MemberCall { number, call, slot }
     }
 
     /// Runs the members of a group until all of them have ended.
@@ -94,7 +94,7 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
         first = Some(caught(pin!(call.attempt(&place))).await);
     }
     let mut end = match first {
-        Some(Attempted::Done(output)) => CallEnd::of(call.left(), Ok(Ok(output))),
+        Some(AttemptResult::Done(output)) => CallEnd::of(call.left(), Ok(Ok(output))),
         mut first => {
             let errors = ErrorRecord::Text;
             call.pursue(engine, calls, &mut first, errors).await
@@ -110,10 +110,10 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
 
 macro_rules! groups {
     ($($C:ident $N:ident $index:tt $end:ident $call:ident $member:ident,)+) => {
-        impl<'s, 'run, E, $($C, $N),+> Members<'run, E> for ($(Member<'s, $C, $N>,)+)
+        impl<'s, 'run, E, $($C, $N),+> Members<'run, E> for ($(MemberCall<'s, $C, $N>,)+)
         where
             E: Engine,
-            $($C: Callable<'run, E>, $N: Keeps<$C::Entry>,)+
+            $($C: Callable<'run, E>, $N: Keeps<$C::KeptCall>,)+
         {
             type Returned = ($(Option<Returned<'run, $C, E>>,)+);
             type Ends = ($((EndOf<'run, $C, E>, usize, &'s mut $N),)+);

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{self, Poll};
 
-use crate::attempts::{Attempted, BoxFuture, ErrorRecord};
-use crate::run::call_log::Record;
+use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
+use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, EndOf, First};
 use crate::run::first_attempt::{Refusals, Tried};
 use crate::run::slots::{Keeps, Number};
@@ -29,7 +29,7 @@ pub(super) fn pursue<'a, 'run, N, C, K, H, E>(
 where
     N: Number + 'a,
     C: Callable<'run, E> + 'a,
-    K: Keeps<C::Entry>,
+    K: Keeps<C::KeptCall>,
     H: Refusals<C::Error>,
     E: Engine,
 {
@@ -52,17 +52,17 @@ where
 type Ending<'a, T, F, L, E> = BoxFuture<'a, CallEnd<T, F, L, <E as Engine>::Suspension>>;
 
 /// The call that a body makes, by the types of what it gives.
-trait Calling<'a, 'run, T, F, L, E: Engine>: Send {
+trait ErasedCaller<'a, 'run, T, F, L, E: Engine>: Send {
     /// See [`Callable::pursue`].
     fn begin(
         &mut self,
         run: &'a Run<'_, 'run, E>,
-        first: &mut Option<Attempted<T, F>>,
+        first: &mut Option<AttemptResult<T, F>>,
         errors: ErrorRecord<F>,
     ) -> Option<Ending<'a, T, F, L, E>>;
 
     /// Keeps what it has left behind.
-    fn keep(&mut self, called: &Record, left: L, output: Option<&T>);
+    fn keep(&mut self, called: &CallLog, left: L, output: Option<&T>);
 }
 
 /// A call in a body, and where what it leaves behind is kept.
@@ -73,12 +73,12 @@ struct Caller<'a, N, C, K> {
     slot: &'a mut K,
 }
 
-impl<'a, 'run, N, C, K, E> Calling<'a, 'run, C::Output, C::Error, C::Left, E>
+impl<'a, 'run, N, C, K, E> ErasedCaller<'a, 'run, C::Output, C::Error, C::Left, E>
     for Caller<'a, N, C, K>
 where
     N: Number,
     C: Callable<'run, E> + 'a,
-    K: Keeps<C::Entry>,
+    K: Keeps<C::KeptCall>,
     E: Engine,
 {
     fn begin(
@@ -91,7 +91,7 @@ where
         Some(call.pursue(run.engine, run, first, errors))
     }
 
-    fn keep(&mut self, called: &Record, left: C::Left, output: Option<&C::Output>) {
+    fn keep(&mut self, called: &CallLog, left: C::Left, output: Option<&C::Output>) {
         self.slot.keep(called, N::NUMBER, C::entry(left, output));
     }
 }
@@ -103,10 +103,10 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         &self,
         number: usize,
         (ends, is_settled_by): (bool, fn(&F) -> bool),
-        first: &mut Option<Attempted<T, F>>,
+        first: &mut Option<AttemptResult<T, F>>,
     ) -> Option<Pursuit<'a, T, F>> {
         match first.take() {
-            Some(Attempted::Refused(error)) if is_settled_by(&error) => {
+            Some(AttemptResult::Refused(error)) if is_settled_by(&error) => {
                 if ends {
                     self.failed_at.store(number, Ordering::Relaxed);
                 }
@@ -123,8 +123,8 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         &'a self,
         number: usize,
         ends: bool,
-        mut caller: Box<dyn Calling<'a, 'run, T, F, L, E> + 'a>,
-        mut first: Option<Attempted<T, F>>,
+        mut caller: Box<dyn ErasedCaller<'a, 'run, T, F, L, E> + 'a>,
+        mut first: Option<AttemptResult<T, F>>,
         errors: ErrorRecord<F>,
     ) -> Pursuit<'a, T, F>
     where

@@ -6,7 +6,7 @@ use crate::engines::in_process::Effects;
 use crate::error::SagaError;
 use crate::language::Payload;
 use crate::meta::SagaMeta;
-use crate::place::Lane;
+use crate::place::Frame;
 use crate::run::{Engine, Input, Plan, Start, Unstarted};
 use crate::shape::Shape;
 
@@ -57,7 +57,7 @@ pub trait Saga: Sized + Send + 'static {
             saga: self,
             services,
             engine,
-            lane: Lane::WHOLE,
+            lane: Frame::WHOLE,
         };
         Self::coordinate::<E, _>(start).future
     }

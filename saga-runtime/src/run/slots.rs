@@ -9,8 +9,8 @@ use pin_project_lite::pin_project;
 use crate::meta::StepMeta;
 use crate::place::Place;
 use crate::run::Engine;
-use crate::run::call_log::Record;
-use crate::run::unwind::{Entry, Left, Undo};
+use crate::run::call_log::CallLog;
+use crate::run::unwind::{KeptCall, Left, Unwind};
 
 /// The number of a site, as a type.
 pub trait Number: Send {
@@ -57,19 +57,19 @@ impl<N> Many<N> {
 /// A slot that keeps entries of type `N`.
 pub trait Keeps<N>: Send {
     /// The call of the site `number` has ended, and this is what it has left behind.
-    fn keep(&mut self, called: &Record, number: usize, entry: Option<N>);
+    fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>);
 }
 
 impl<N: Send> Keeps<N> for One<N> {
     #[inline]
-    fn keep(&mut self, called: &Record, number: usize, entry: Option<N>) {
+    fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
         called.once(number);
         self.0 = entry;
     }
 }
 
 impl<N: Send> Keeps<N> for Many<N> {
-    fn keep(&mut self, called: &Record, number: usize, entry: Option<N>) {
+    fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
         called.again(number);
         self.0.push(entry);
     }
@@ -94,7 +94,7 @@ pub trait Slot<E: Engine>: Send + Sync {
     ) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-impl<E: Engine, N: Entry + Undo<E>> Slot<E> for One<N> {
+impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for One<N> {
     const NEW: Self = Self::EMPTY;
     const PART: StepMeta = N::PART;
 
@@ -112,11 +112,11 @@ impl<E: Engine, N: Entry + Undo<E>> Slot<E> for One<N> {
         _: usize,
         place: &'a dyn Place,
     ) -> impl Future<Output = Result<(), String>> + Send {
-        Undone::new(self.0.as_ref().and_then(|entry| entry.undo(place)))
+        SlotUndone::new(self.0.as_ref().and_then(|entry| entry.undo(place)))
     }
 }
 
-impl<E: Engine, N: Entry + Undo<E>> Slot<E> for Many<N> {
+impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
     const NEW: Self = Self::EMPTY;
     const PART: StepMeta = N::PART;
 
@@ -133,7 +133,7 @@ impl<E: Engine, N: Entry + Undo<E>> Slot<E> for Many<N> {
         place: &'a dyn Place,
     ) -> impl Future<Output = Result<(), String>> + Send {
         let entry = self.0.get(time).and_then(Option::as_ref);
-        Undone::new(entry.and_then(|entry| entry.undo(place)))
+        SlotUndone::new(entry.and_then(|entry| entry.undo(place)))
     }
 }
 
@@ -169,20 +169,20 @@ pub trait Slots<E: Engine>: Send + Sync {
 
 pin_project! {
     /// Compensates, if there is something to compensate.
-    struct Undone<F> {
+    struct SlotUndone<F> {
         #[pin]
         undo: Option<F>,
     }
 }
 
-impl<F> Undone<F> {
+impl<F> SlotUndone<F> {
     #[inline]
     fn new(undo: Option<F>) -> Self {
         Self { undo }
     }
 }
 
-impl<F: Future<Output = Result<(), String>>> Future for Undone<F> {
+impl<F: Future<Output = Result<(), String>>> Future for SlotUndone<F> {
     type Output = Result<(), String>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]

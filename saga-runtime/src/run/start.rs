@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::place::Lane;
+use crate::place::Frame;
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
 use crate::run::{Engine, Run, Saga};
@@ -31,7 +31,7 @@ pub struct Start<'lane, 'run, G: Saga, E> {
     /// What runs its effects.
     pub engine: &'run E,
     /// Where its calls are written down.
-    pub lane: Lane<'lane, 'run>,
+    pub lane: Frame<'lane, 'run>,
 }
 
 impl<G: Saga, E> fmt::Debug for Start<'_, '_, G, E> {

@@ -9,14 +9,14 @@ use crate::attempts::{BoxFuture, ErrorRecord};
 use crate::error::Cause;
 use crate::language::Part;
 use crate::meta::StepMeta;
-use crate::place::{Calls, Context, Instance, Lane, Place, Scope};
+use crate::place::{Calls, Context, Frame, Instance, Place, Scope};
 use crate::run::body::Forward;
-use crate::run::call_log::Record;
+use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, EndOf, First};
 use crate::run::end::reason;
 use crate::run::slots::Slots;
 use crate::run::start::{Input, Start};
-use crate::run::unwind::{Ended, Entry, Left, Undo, Unwinding, Unwound};
+use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwinding, Unwound};
 use crate::run::{Engine, Run, Saga, Stop};
 
 /// What calling a saga by its name returns. Nothing has run yet.
@@ -47,18 +47,18 @@ impl<'run, G: Saga> SubSaga<'run, G> {
 }
 
 /// A saga that was called, in a run of another one on the engine `E`.
-pub struct Inner<'run, E: Engine, G> {
-    left: Box<dyn Inside<E> + 'run>,
+pub struct CalledSubSaga<'run, E: Engine, G> {
+    left: Box<dyn SubSagaCalls<E> + 'run>,
     saga: PhantomData<fn() -> G>,
 }
 
-impl<E: Engine, G> fmt::Debug for Inner<'_, E, G> {
+impl<E: Engine, G> fmt::Debug for CalledSubSaga<'_, E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inner").finish_non_exhaustive()
     }
 }
 
-impl<E: Engine, G: Saga + Part> Entry for Inner<'_, E, G> {
+impl<E: Engine, G: Saga + Part> KeptCall for CalledSubSaga<'_, E, G> {
     const PART: StepMeta = G::PART;
 
     /// It is undone in another way: see [`Left::Saga`].
@@ -70,14 +70,14 @@ impl<E: Engine, G: Saga + Part> Entry for Inner<'_, E, G> {
     }
 }
 
-impl<E: Engine, G: Saga + Part> Undo<E> for Inner<'_, E, G> {
+impl<E: Engine, G: Saga + Part> Unwind<E> for CalledSubSaga<'_, E, G> {
     fn left(&self) -> Left<'_, E> {
         Left::Saga(&*self.left)
     }
 }
 
 /// What is left of a saga that was called by another one.
-pub trait Inside<E: Engine>: Send + Sync {
+pub trait SubSagaCalls<E: Engine>: Send + Sync {
     /// Compensates what was done, if that is needed.
     fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>>;
 
@@ -89,16 +89,16 @@ pub trait Inside<E: Engine>: Send + Sync {
 }
 
 /// A saga that was called by another one and has ended: its calls, and what they have left behind.
-struct EndedInside<'run, E: Engine, L> {
+struct EndedSubSaga<'run, E: Engine, L> {
     engine: &'run E,
     scope: &'run Scope,
-    called: Record,
+    called: CallLog,
     slots: L,
 }
 
-impl<E: Engine, L: Slots<E>> EndedInside<'_, E, L> {
-    fn ended(&self) -> Ended<'_, E, L> {
-        Ended {
+impl<E: Engine, L: Slots<E>> EndedSubSaga<'_, E, L> {
+    fn ended(&self) -> EndedCalls<'_, E, L> {
+        EndedCalls {
             engine: self.engine,
             calls: self,
             slots: &self.slots,
@@ -106,7 +106,7 @@ impl<E: Engine, L: Slots<E>> EndedInside<'_, E, L> {
     }
 }
 
-impl<E: Engine, L: Slots<E>> Inside<E> for EndedInside<'_, E, L> {
+impl<E: Engine, L: Slots<E>> SubSagaCalls<E> for EndedSubSaga<'_, E, L> {
     fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>> {
         Box::pin(async move { unwinding.run(&self.ended(), &self.called).await })
     }
@@ -120,7 +120,7 @@ impl<E: Engine, L: Slots<E>> Inside<E> for EndedInside<'_, E, L> {
     }
 }
 
-impl<E: Engine, L: Slots<E>> Calls for EndedInside<'_, E, L> {
+impl<E: Engine, L: Slots<E>> Calls for EndedSubSaga<'_, E, L> {
     fn instance(&self) -> &Instance {
         self.engine.instance()
     }
@@ -142,8 +142,8 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
     type Part = G;
     type Output = G::Output;
     type Error = G::Error;
-    type Left = Option<Inner<'run, E, G>>;
-    type Entry = Inner<'run, E, G>;
+    type Left = Option<CalledSubSaga<'run, E, G>>;
+    type KeptCall = CalledSubSaga<'run, E, G>;
 
     const IS_STEP: bool = false;
     const IS_SAGA: bool = true;
@@ -159,7 +159,7 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
         pending()
     }
 
-    fn done(&self, _: &G::Output) -> Inner<'run, E, G> {
+    fn done(&self, _: &G::Output) -> CalledSubSaga<'run, E, G> {
         unreachable!("the body of a saga makes no attempts of sagas")
     }
 
@@ -171,7 +171,7 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
         None
     }
 
-    fn entry(left: Self::Left, _: Option<&G::Output>) -> Option<Inner<'run, E, G>> {
+    fn entry(left: Self::Left, _: Option<&G::Output>) -> Option<CalledSubSaga<'run, E, G>> {
         left
     }
 
@@ -194,7 +194,7 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
             saga: self.saga,
             services: self.services,
             engine,
-            lane: Lane {
+            lane: Frame {
                 scope: Some(scope),
                 doubt: calls.doubt(),
             },
@@ -274,13 +274,13 @@ where
         let whole = || run.lane.scope.map(|scope| scope.path().to_owned().into());
         run.failed_at(given_up.failed_at).or_else(whole)
     };
-    let inner = run.lane.scope.map(|scope| Inner {
-        left: Box::new(EndedInside {
+    let inner = run.lane.scope.map(|scope| CalledSubSaga {
+        left: Box::new(EndedSubSaga {
             engine: run.engine,
             scope,
             called: mem::take(&mut run.called),
             slots: mem::replace(slots, L::new()),
-        }) as Box<dyn Inside<E> + 'run>,
+        }) as Box<dyn SubSagaCalls<E> + 'run>,
         saga: PhantomData,
     });
     CallEnd {

@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 
-use crate::attempts::{Attempted, BoxFuture, Compensate, caught};
+use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
 use crate::error::{Compensation, CompensationOutcome};
 use crate::meta::{CompensationOrder, Kind, OnCompensationFailure, SagaMeta, StepMeta};
 use crate::place::{Calls, Instance, Place, Position, Role};
 use crate::run::Engine;
-use crate::run::call_log::{Past, Record};
+use crate::run::call_log::{CallLog, Past};
 use crate::run::slots::{Parts, Slots};
-use crate::run::sub_saga::Inside;
+use crate::run::sub_saga::SubSagaCalls;
 
 /// What a run keeps of a call: a step that was done, or a saga that was called.
-pub trait Entry: Send + Sync {
+pub trait KeptCall: Send + Sync {
     /// What was called.
     const PART: StepMeta;
 
@@ -28,8 +28,8 @@ pub trait Entry: Send + Sync {
     ) -> Option<impl Future<Output = Result<(), String>> + Send>;
 }
 
-/// An [`Entry`], on the engine `E`.
-pub trait Undo<E: Engine>: Send + Sync {
+/// An [`KeptCall`], on the engine `E`.
+pub trait Unwind<E: Engine>: Send + Sync {
     /// What is left of it.
     fn left(&self) -> Left<'_, E>;
 }
@@ -49,7 +49,7 @@ pub enum Left<'a, E> {
     /// A step that was done and has a compensation.
     Step(&'a dyn Compensate),
     /// What a saga has called.
-    Saga(&'a (dyn Inside<E> + 'a)),
+    Saga(&'a (dyn SubSagaCalls<E> + 'a)),
 }
 
 impl<E> fmt::Debug for Left<'_, E> {
@@ -67,13 +67,13 @@ impl<E> fmt::Debug for Left<'_, E> {
 pub type Unwound<E> = Result<(), <E as Engine>::Suspension>;
 
 /// Calls that have ended, and what they have left behind.
-pub(super) struct Ended<'a, E: Engine, L> {
+pub(super) struct EndedCalls<'a, E: Engine, L> {
     pub(super) engine: &'a E,
     pub(super) calls: &'a dyn Calls,
     pub(super) slots: &'a L,
 }
 
-impl<'a, E: Engine, L: Slots<E>> Ended<'a, E, L> {
+impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
     /// What this call has left behind, and where it was made.
     #[inline]
     fn left(&self, past: &Past) -> (Position<'a>, Left<'a, E>) {
@@ -143,8 +143,8 @@ impl Unwinding {
     /// Unwinds what was called: one after the other, last first, or all at the same time.
     pub(super) async fn run<E: Engine, L: Slots<E>>(
         &mut self,
-        ended: &Ended<'_, E, L>,
-        called: &Record,
+        ended: &EndedCalls<'_, E, L>,
+        called: &CallLog,
     ) -> Unwound<E> {
         let past = called.backward();
         if self.compensations.is_empty() {
@@ -154,7 +154,7 @@ impl Unwinding {
             return self.run_at_once(ended, past.collect()).await;
         }
         let trusted = ended.engine.trusts_first_attempts();
-        let place = FirstUndo::new(ended.calls, L::part);
+        let place = FirstCompensation::new(ended.calls, L::part);
         for past in past {
             let (position, step) = match ended.left(&past) {
                 (_, Left::Nothing | Left::Closed) => continue,
@@ -172,11 +172,11 @@ impl Unwinding {
             if trusted && position.step().compensation_timeout.is_none() {
                 place.set(&past);
                 // In a block, so that a function that panics before it returns its future is caught as well.
-                let undo = pin!(async { undo_once(ended, &past, step, &place).await });
+                let undo = pin!(async { compensate_once(ended, &past, step, &place).await });
                 first = Some(caught(undo).await);
             }
             let outcome = match first {
-                Some(Attempted::Done(())) => CompensationOutcome::Compensated,
+                Some(AttemptResult::Done(())) => CompensationOutcome::Compensated,
                 first => {
                     let engine = ended.engine;
                     Box::pin(engine.compensate(position, step, first)).await?
@@ -189,7 +189,7 @@ impl Unwinding {
 
     async fn run_at_once<E: Engine, L: Slots<E>>(
         &mut self,
-        ended: &Ended<'_, E, L>,
+        ended: &EndedCalls<'_, E, L>,
         past: Vec<Past>,
     ) -> Unwound<E> {
         let own = &*self;
@@ -220,11 +220,11 @@ impl Unwinding {
 
 /// Compensates a step, once. Where nothing is inlined, that is compiled once for all sagas.
 #[cfg(debug_assertions)]
-fn undo_once<'a, E: Engine, L: Slots<E>>(
-    _: &'a Ended<'_, E, L>,
+fn compensate_once<'a, E: Engine, L: Slots<E>>(
+    _: &'a EndedCalls<'_, E, L>,
     _: &Past,
     step: &'a dyn Compensate,
-    place: &'a FirstUndo<'_>,
+    place: &'a FirstCompensation<'_>,
 ) -> impl Future<Output = Result<(), String>> + Send {
     step.compensate(place)
 }
@@ -232,24 +232,24 @@ fn undo_once<'a, E: Engine, L: Slots<E>>(
 /// Compensates a step, once, without a box.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
-fn undo_once<'a, E: Engine, L: Slots<E>>(
-    ended: &'a Ended<'_, E, L>,
+fn compensate_once<'a, E: Engine, L: Slots<E>>(
+    ended: &'a EndedCalls<'_, E, L>,
     past: &Past,
     _: &'a dyn Compensate,
-    place: &'a FirstUndo<'_>,
+    place: &'a FirstCompensation<'_>,
 ) -> impl Future<Output = Result<(), String>> + Send {
     ended.slots.undo(past.site, past.time, place)
 }
 
 /// The first attempt of a compensation, which the coordinator makes itself where the engine need not see it.
-struct FirstUndo<'a> {
+struct FirstCompensation<'a> {
     calls: &'a dyn Calls,
     parts: Parts,
     site: AtomicUsize,
     before: AtomicUsize,
 }
 
-impl<'a> FirstUndo<'a> {
+impl<'a> FirstCompensation<'a> {
     fn new(calls: &'a dyn Calls, parts: Parts) -> Self {
         Self {
             calls,
@@ -265,7 +265,7 @@ impl<'a> FirstUndo<'a> {
     }
 }
 
-impl Place for FirstUndo<'_> {
+impl Place for FirstCompensation<'_> {
     fn instance(&self) -> &Instance {
         self.calls.instance()
     }

@@ -9,7 +9,7 @@ use crate::error::Cause;
 use crate::language::{Awaited, Never, Waits};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Place};
-use crate::run::{CallEnd, Callable, EndOf, Engine, Entry, First, Left, Stop, Undo, WaitEnd};
+use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
 
 /// A wait that is over: there is nothing to undo.
 pub struct Waited<W>(PhantomData<fn() -> W>);
@@ -20,7 +20,7 @@ impl<W> fmt::Debug for Waited<W> {
     }
 }
 
-impl<W: Awaited> Entry for Waited<W> {
+impl<W: Awaited> KeptCall for Waited<W> {
     const PART: StepMeta = W::PART;
 
     fn undo<'a>(
@@ -31,7 +31,7 @@ impl<W: Awaited> Entry for Waited<W> {
     }
 }
 
-impl<W: Awaited, E: Engine> Undo<E> for Waited<W> {
+impl<W: Awaited, E: Engine> Unwind<E> for Waited<W> {
     fn left(&self) -> Left<'_, E> {
         Left::Nothing
     }
@@ -42,7 +42,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     type Output = W::Output;
     type Error = Never;
     type Left = ();
-    type Entry = Waited<W>;
+    type KeptCall = Waited<W>;
 
     const IS_STEP: bool = false;
     const IS_SAGA: bool = false;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, Entry, Event, Journal, Lease, NewSaga, Record, Rest,
-    Started, StepCall, Worker,
+    AppendError, Claim, Claimed, ClaimedOne, Entry, Event, Journal, Lease, NewSaga, Record,
+    Started, StepCall, Wakeup, Worker,
 };
 use crate::meta::Kind;
 
@@ -174,10 +174,10 @@ impl<F: Factory> Fixture<F> {
     }
 
     pub(in crate::testing) async fn release(&self, claim: &Claim, in_doubt: bool) {
-        self.rest(claim, in_doubt, Rest::None).await;
+        self.rest(claim, in_doubt, Wakeup::Now).await;
     }
 
-    pub(in crate::testing) async fn rest(&self, claim: &Claim, in_doubt: bool, rest: Rest) {
+    pub(in crate::testing) async fn rest(&self, claim: &Claim, in_doubt: bool, rest: Wakeup) {
         let released = self.journal.release(claim, in_doubt, rest).await;
         released.expect("the journal works");
     }

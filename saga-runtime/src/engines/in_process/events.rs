@@ -11,10 +11,10 @@ use crate::language::EventName;
 /// Where a saga that runs in process finds its events: see [`InProcess::receives`](crate::InProcess::receives). Clones are
 /// the same.
 #[derive(Clone, Default)]
-pub struct Events(Arc<Inbox>);
+pub struct Events(Arc<Mailbox>);
 
 #[derive(Default)]
-struct Inbox {
+struct Mailbox {
     events: Mutex<HashMap<&'static str, VecDeque<String>>>,
     sent: Notify,
 }

@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::engines::journaled::recorder::Recorder;
-use crate::journal::history::History;
+use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
 use crate::meta::Kind;
-use crate::place::{Fresh, Values};
+use crate::place::{Ambient, FreshAmbient};
 
 /// What is written down, and where what is new is noted.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct RecordedAmbient {
     answers: HashMap<(String, u32), String>,
     /// Whether the saga is undone: the body is only replayed, and nothing new counts.
     is_over: bool,
@@ -25,8 +25,8 @@ pub(crate) struct Written {
     recorder: Arc<Recorder>,
 }
 
-impl Written {
-    pub(crate) fn new(history: &History, recorder: Arc<Recorder>) -> Self {
+impl RecordedAmbient {
+    pub(crate) fn new(history: &ReplayState, recorder: Arc<Recorder>) -> Self {
         let answers = history.values().map(|(call, value)| {
             let key = (call.name.clone().into_owned(), call.occurrence);
             (key, value.to_owned())
@@ -75,18 +75,20 @@ impl Written {
     }
 }
 
-impl Values for Written {
+impl Ambient for RecordedAmbient {
     fn now(&self, lane: &str) -> SystemTime {
         // Whole microseconds: the answer is the same whether it was just made or read.
         let micros = self.next(lane, "now", || {
-            let now = Fresh.now(lane).duration_since(SystemTime::UNIX_EPOCH);
+            let now = FreshAmbient
+                .now(lane)
+                .duration_since(SystemTime::UNIX_EPOCH);
             u64::try_from(now.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
         });
         SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
     }
 
     fn uuid(&self, lane: &str) -> Uuid {
-        let text = self.next(lane, "uuid", || Fresh.uuid(lane).to_string());
-        Uuid::parse_str(&text).unwrap_or_else(|_| Fresh.uuid(lane))
+        let text = self.next(lane, "uuid", || FreshAmbient.uuid(lane).to_string());
+        Uuid::parse_str(&text).unwrap_or_else(|_| FreshAmbient.uuid(lane))
     }
 }

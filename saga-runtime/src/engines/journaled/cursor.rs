@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::engines::journaled::recorder::LetGo;
+use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
 use crate::place::{Calls, Doubt, Group, Member, Position, Scope};
 
@@ -72,7 +72,7 @@ impl Journaled {
     }
 
     /// Whatever is written down at this place has to be a member of the group.
-    pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), LetGo> {
+    pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), Suspension> {
         let lane = lane(group.before());
         let count = group.steps().count();
         let numbers = self.cursors.advance(lane, count);
@@ -93,7 +93,12 @@ impl Journaled {
     }
 
     /// Checks that what is written down under these numbers are members of the group.
-    fn recognize(&self, group: &Group<'_>, lane: &str, numbers: Range<usize>) -> Result<(), LetGo> {
+    fn recognize(
+        &self,
+        group: &Group<'_>,
+        lane: &str,
+        numbers: Range<usize>,
+    ) -> Result<(), Suspension> {
         let steps: HashSet<_> = group.steps().map(|step| call(step).into_key()).collect();
         for number in numbers {
             let Some(recorded) = self.history.call(lane, number) else {

@@ -1,15 +1,15 @@
 //! Notes what has become of a step, and of the saga.
 
-use crate::attempts::{Requested, Settlement, StepEnd, Why};
+use crate::attempts::{GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::Journaled;
-use crate::engines::journaled::recorder::LetGo;
+use crate::engines::journaled::recorder::Suspension;
 use crate::journal::{Event, Settled, StepCall};
 use crate::language::Payload;
 use crate::meta::Kind;
 
 impl Journaled {
     /// Notes that the saga has completed.
-    pub(super) fn completed(&self, output: &impl Payload) -> Result<(), LetGo> {
+    pub(super) fn completed(&self, output: &impl Payload) -> Result<(), Suspension> {
         self.replayed()?;
         if let Some(decision) = self.history.decision() {
             let reason = &decision.reason.message;
@@ -19,7 +19,7 @@ impl Journaled {
         }
         let output = self.payload(output).map_err(|message| {
             let message = format!("the result can't be written down: {message}");
-            LetGo::stuck("unrecordable", message)
+            Suspension::stuck("unrecordable", message)
         })?;
         self.recorder.note(Event::Completed { output });
         Ok(())
@@ -30,8 +30,8 @@ impl Journaled {
         &self,
         call: StepCall,
         attempts: u32,
-        step: &mut dyn Requested,
-    ) -> StepEnd<LetGo> {
+        step: &mut dyn PendingStep,
+    ) -> StepEnd<Suspension> {
         let kind = step.meta().kind;
         match step.write_output(self.policies.payload_limit) {
             Ok(output) => self.recorder.note(Event::StepDone {
@@ -45,7 +45,7 @@ impl Journaled {
             // What the step has done is undone while its output is still here. If the process ends before, the step is
             // asked for its output again.
             Err(message) => {
-                step.give_up(Why::Unrecordable { message });
+                step.give_up(GiveUp::Unrecordable { message });
                 self.recorder.note(Event::StepInDoubt {
                     step: call,
                     attempts,
@@ -61,7 +61,7 @@ impl Journaled {
             None => StepEnd::Done,
             // The saga was stopped during the attempt: what that has done is undone with the rest.
             Some(interruption) => {
-                step.give_up(Why::Interrupted(interruption));
+                step.give_up(GiveUp::Interrupted(interruption));
                 StepEnd::Stopped(Settlement::Done)
             }
         }
@@ -72,12 +72,12 @@ impl Journaled {
         &self,
         call: StepCall,
         attempts: u32,
-        step: &mut dyn Requested,
-    ) -> StepEnd<LetGo> {
+        step: &mut dyn PendingStep,
+    ) -> StepEnd<Suspension> {
         // The body handles the error, but a replay could not: it is not given to the body the first time either.
         if let Err(unwritten) = step.check_error() {
             let message = unwritten.to_string();
-            step.give_up(Why::Unrecordable { message });
+            step.give_up(GiveUp::Unrecordable { message });
         }
         self.recorder.note(Event::StepRefused {
             step: call,
@@ -92,7 +92,7 @@ impl Journaled {
         &self,
         call: StepCall,
         attempts: u32,
-        step: &dyn Requested,
+        step: &dyn PendingStep,
         settlement: &Settlement,
         is_settling: bool,
     ) {
@@ -137,7 +137,7 @@ impl Journaled {
 }
 
 /// How a step ends that has refused, or that was given up and has done nothing.
-pub(super) fn refusal(step: &dyn Requested) -> StepEnd<LetGo> {
+pub(super) fn refusal(step: &dyn PendingStep) -> StepEnd<Suspension> {
     if step.has_refused() {
         StepEnd::Refused
     } else {
@@ -145,7 +145,7 @@ pub(super) fn refusal(step: &dyn Requested) -> StepEnd<LetGo> {
     }
 }
 
-pub(super) fn unrecordable(step: &StepCall, message: &str) -> LetGo {
+pub(super) fn unrecordable(step: &StepCall, message: &str) -> Suspension {
     let message = format!("the output of step `{step}` can't be written down: {message}");
-    LetGo::stuck("unrecordable", message)
+    Suspension::stuck("unrecordable", message)
 }

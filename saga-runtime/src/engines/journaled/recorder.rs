@@ -13,27 +13,27 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Reason;
-use crate::journal::history::History;
-use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Rest};
+use crate::journal::history::ReplayState;
+use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
 use crate::meta::RetryPolicy;
 use crate::place::Doubt;
 
 /// Why a coordinator lets go of a saga that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LetGo {
+pub(crate) enum Suspension {
     /// The coordinator shuts down; nothing of the saga is under way.
     Shutdown,
     /// Somebody else has claimed it.
     Fenced,
     /// It has nothing to do for a while.
-    Asleep(Rest),
+    Asleep(Wakeup),
     /// The journal can't be reached, and the lease has run out.
     Unreachable(String),
     /// It can't go on by itself.
     Stuck(Reason),
 }
 
-impl fmt::Display for LetGo {
+impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Asleep(_) => f.write_str("it waits for a time or an event"),
@@ -45,7 +45,7 @@ impl fmt::Display for LetGo {
     }
 }
 
-impl LetGo {
+impl Suspension {
     /// The saga is stuck for this reason.
     pub(crate) fn stuck(code: &'static str, message: impl Into<String>) -> Self {
         Self::Stuck(Reason::new(code, message))
@@ -86,22 +86,22 @@ impl Tenure {
 /// What has happened and is not written yet, and what was sent to the saga.
 struct Noted {
     events: Vec<Event>,
-    inbox: Inbox,
+    inbox: EventInbox,
     /// Whether nothing is noted any more.
     is_closed: bool,
 }
 
 /// The events that were sent to a saga.
 #[derive(Debug, Default)]
-pub(crate) struct Inbox {
+pub(crate) struct EventInbox {
     events: Vec<(Cow<'static, str>, String)>,
     /// The numbers of those that have ended a wait.
     taken: Vec<u64>,
 }
 
-impl Inbox {
+impl EventInbox {
     /// What is written down of them.
-    pub(crate) fn of(history: &History) -> Self {
+    pub(crate) fn of(history: &ReplayState) -> Self {
         let (events, taken) = history.received();
         Self { events, taken }
     }
@@ -116,13 +116,13 @@ impl Inbox {
 }
 
 /// What is being written.
-struct Writing {
+struct Writes {
     /// The number of the next entry.
     next: u64,
     /// What was taken to be written, and is not known to be: whoever waited for that may have stopped waiting.
     unanswered: Vec<Event>,
     /// Why nothing can be written any more. Whoever comes later is told so as well: what was noted before is lost.
-    failed: Option<LetGo>,
+    failed: Option<Suspension>,
 }
 
 /// The entries of one saga that is held.
@@ -134,7 +134,7 @@ pub(crate) struct Recorder {
     /// An event was sent to the saga.
     delivered: Notify,
     /// Held while entries are written, so that they stay in order.
-    writing: tokio::sync::Mutex<Writing>,
+    writing: tokio::sync::Mutex<Writes>,
     in_doubt: Doubt,
 }
 
@@ -156,7 +156,7 @@ impl Recorder {
         claim: Claim,
         next: u64,
         in_doubt: bool,
-        inbox: Inbox,
+        inbox: EventInbox,
         tenure: Arc<Tenure>,
     ) -> Self {
         Self {
@@ -169,7 +169,7 @@ impl Recorder {
                 is_closed: false,
             }),
             delivered: Notify::new(),
-            writing: tokio::sync::Mutex::new(Writing {
+            writing: tokio::sync::Mutex::new(Writes {
                 next,
                 unanswered: Vec::new(),
                 failed: None,
@@ -240,10 +240,10 @@ impl Recorder {
     ///
     /// # Cancel safety
     /// What a future that is dropped was about to write is written by the next one.
-    pub(crate) async fn write(&self) -> Result<(), LetGo> {
+    pub(crate) async fn write(&self) -> Result<(), Suspension> {
         let mut writing = self.writing.lock().await;
-        if let Some(let_go) = &writing.failed {
-            return Err(let_go.clone());
+        if let Some(suspension) = &writing.failed {
+            return Err(suspension.clone());
         }
         if !writing.unanswered.is_empty() {
             // The same entries under the same numbers: if they are there, that is fine.
@@ -257,9 +257,9 @@ impl Recorder {
     }
 
     /// Appends what is not known to be written.
-    async fn append(&self, writing: &mut Writing) -> Result<(), LetGo> {
+    async fn append(&self, writing: &mut Writes) -> Result<(), Suspension> {
         let mut waits = RETRY.backoffs();
-        let let_go = loop {
+        let suspension = loop {
             let events = writing.unanswered.clone();
             match self.journal.append(&self.claim, writing.next, events).await {
                 Ok(()) => {
@@ -268,12 +268,12 @@ impl Recorder {
                     return Ok(());
                 }
                 Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {
-                    break LetGo::Fenced;
+                    break Suspension::Fenced;
                 }
                 Err(AppendError::Journal(error)) => {
                     let is_over = self.tenure.is_over() || self.tenure.shutdown.is_cancelled();
                     if is_over || matches!(error, JournalError::Closed) {
-                        break LetGo::Unreachable(error.to_string());
+                        break Suspension::Unreachable(error.to_string());
                     }
                 }
             }
@@ -282,8 +282,8 @@ impl Recorder {
             }
         };
         self.lock().is_closed = true;
-        writing.failed = Some(let_go.clone());
-        Err(let_go)
+        writing.failed = Some(suspension.clone());
+        Err(suspension)
     }
 
     /// Whether the step after the last entry may have been requested, and its answer is not known.
@@ -292,7 +292,7 @@ impl Recorder {
     }
 
     /// Lets go of the saga, while nothing of it is under way.
-    pub(crate) async fn release(&self, rest: Rest) -> Result<(), JournalError> {
+    pub(crate) async fn release(&self, rest: Wakeup) -> Result<(), JournalError> {
         let in_doubt = self.in_doubt.get();
         self.journal.release(&self.claim, in_doubt, rest).await
     }

@@ -1,11 +1,11 @@
 //! Gives the body what is written down about its steps.
 
-use crate::attempts::{Begin, Requested, Settlement, StepEnd, Why};
+use crate::attempts::{GiveUp, Origin, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::outcome::refusal;
-use crate::engines::journaled::recorder::LetGo;
+use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Reason;
-use crate::journal::history::{Next, Settling};
+use crate::journal::history::{NextCall, Settling};
 use crate::meta::Kind;
 use crate::place::Position;
 
@@ -14,8 +14,8 @@ impl Journaled {
     pub(super) async fn replay_or_request(
         &self,
         position: Position<'_>,
-        step: &mut dyn Requested,
-    ) -> Result<StepEnd<LetGo>, LetGo> {
+        step: &mut dyn PendingStep,
+    ) -> Result<StepEnd<Suspension>, Suspension> {
         let kind = step.meta().kind;
         let called = call(position);
         let numbers = self.numbers(position);
@@ -25,28 +25,28 @@ impl Journaled {
             None => self.history.next(numbers, &called),
         };
         Ok(match next {
-            Next::Request => self.request(position, step).await,
-            Next::Done(output) => {
+            NextCall::Request => self.request(position, step).await,
+            NextCall::Done(output) => {
                 read_output(step, output)?;
                 if matches!(kind, Kind::Pivot | Kind::Retriable) {
                     self.control.go_forward_only();
                 }
                 StepEnd::Done
             }
-            Next::Refused(reason) => {
+            NextCall::Refused(reason) => {
                 read_reason(step, reason)?;
                 refusal(step)
             }
-            Next::Settle(reason) => {
+            NextCall::Settle(reason) => {
                 self.set_in_doubt(position.calls(), false);
                 read_reason(step, reason)?;
                 if kind == Kind::Pivot {
                     self.ask_pivot(position, step, reason).await?
                 } else {
-                    self.pursue(position, step, Begin::Settling).await
+                    self.pursue(position, step, Origin::Settling).await
                 }
             }
-            Next::Settled(reason, settled) => {
+            NextCall::Settled(reason, settled) => {
                 let settlement = match settled {
                     Settling::Nothing => Settlement::Nothing,
                     Settling::Done { output } => {
@@ -62,20 +62,20 @@ impl Journaled {
                 read_reason(step, reason)?;
                 StepEnd::Stopped(settlement)
             }
-            Next::Stop(decision) => {
-                step.give_up(Why::Recorded {
+            NextCall::Stop(decision) => {
+                step.give_up(GiveUp::Recorded {
                     code: decision.reason.code.to_string(),
                     message: decision.reason.message.clone(),
                 });
                 StepEnd::Stopped(Settlement::Nothing)
             }
-            Next::Waiting(_) | Next::Over(_) => {
+            NextCall::Waiting(_) | NextCall::Over(_) => {
                 return Err(self.changed(format_args!(
                     "call {} is of step `{called}`, but a wait is written down",
                     index + 1,
                 )));
             }
-            Next::Changed { recorded } => {
+            NextCall::Changed { recorded } => {
                 return Err(self.changed(format_args!(
                     "call {} is of step `{called}` ({}), but step `{recorded}` ({}) is written down",
                     index + 1,
@@ -88,14 +88,14 @@ impl Journaled {
 }
 
 /// Gives the step up for a reason that is written down: the body is told it again.
-pub(super) fn read_reason(step: &mut dyn Requested, reason: &Reason) -> Result<(), LetGo> {
+pub(super) fn read_reason(step: &mut dyn PendingStep, reason: &Reason) -> Result<(), Suspension> {
     if let Some(error) = &reason.error {
         let read = step.read_error(error);
         if read.map_err(|unread| unreadable("error", step, &unread))? {
             return Ok(());
         }
     }
-    step.give_up(Why::Recorded {
+    step.give_up(GiveUp::Recorded {
         code: reason.code.to_string(),
         message: reason.message.clone(),
     });
@@ -103,14 +103,14 @@ pub(super) fn read_reason(step: &mut dyn Requested, reason: &Reason) -> Result<(
 }
 
 /// Gives the step the output that is written down.
-fn read_output(step: &mut dyn Requested, output: &str) -> Result<(), LetGo> {
+fn read_output(step: &mut dyn PendingStep, output: &str) -> Result<(), Suspension> {
     let read = step.read_output(output);
     read.map_err(|unread| unreadable("output", step, &unread))
 }
 
-fn unreadable(what: &str, step: &dyn Requested, error: &serde_json::Error) -> LetGo {
+fn unreadable(what: &str, step: &dyn PendingStep, error: &serde_json::Error) -> Suspension {
     let step = step.meta().name;
     let message =
         format!("the {what} of step `{step}` that is written down can't be read: {error}");
-    LetGo::stuck("unreadable", message)
+    Suspension::stuck("unreadable", message)
 }

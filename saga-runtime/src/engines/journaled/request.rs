@@ -2,9 +2,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use crate::attempts::{Answer, Begin, Requested, Settlement, StepEnd, Why, pursue};
+use crate::attempts::{GiveUp, Origin, PendingStep, Settlement, StepEnd, Verdict, pursue};
 use crate::engines::journaled::outcome::unrecordable;
-use crate::engines::journaled::recorder::LetGo;
+use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::replay::read_reason;
 use crate::engines::journaled::surroundings::Around;
 use crate::engines::journaled::{Journaled, call};
@@ -18,13 +18,13 @@ impl Journaled {
     pub(super) async fn request(
         &self,
         position: Position<'_>,
-        step: &mut dyn Requested,
-    ) -> StepEnd<LetGo> {
-        if let Err(let_go) = self.recorder.write().await {
-            return StepEnd::Suspended(let_go);
+        step: &mut dyn PendingStep,
+    ) -> StepEnd<Suspension> {
+        if let Err(suspension) = self.recorder.write().await {
+            return StepEnd::Suspended(suspension);
         }
         if self.recorder.tenure().shutdown.is_cancelled() {
-            return StepEnd::Suspended(LetGo::Shutdown);
+            return StepEnd::Suspended(Suspension::Shutdown);
         }
         let meta = step.meta();
         let call = call(position);
@@ -33,11 +33,11 @@ impl Journaled {
             // One that only goes forward may be done, and can't be undone: it is too late.
             Some(_) if in_doubt && meta.kind == Kind::Retriable => {
                 self.control.go_forward_only();
-                Begin::InDoubt
+                Origin::InDoubt
             }
-            Some(interruption) if in_doubt => Begin::Interrupted(interruption),
+            Some(interruption) if in_doubt => Origin::Interrupted(interruption),
             Some(interruption) => {
-                step.give_up(Why::Interrupted(interruption));
+                step.give_up(GiveUp::Interrupted(interruption));
                 return StepEnd::Stopped(Settlement::Nothing);
             }
             None => {
@@ -45,14 +45,14 @@ impl Journaled {
                     self.control.go_forward_only();
                 }
                 if in_doubt {
-                    Begin::InDoubt
+                    Origin::InDoubt
                 } else {
                     let attempt = Attempt::new(position, Role::Action, 1);
                     let limit = Some(self.limit(meta.timeout));
                     match step.attempt(&attempt, limit).await {
-                        Answer::Done => return self.done(call, 1, step),
+                        Verdict::Done => return self.done(call, 1, step),
                         answer if answer.is_definite(meta) => return self.refused(call, 1, step),
-                        answer => Begin::After(answer),
+                        answer => Origin::After(answer),
                     }
                 }
             }
@@ -64,13 +64,13 @@ impl Journaled {
     pub(super) async fn pursue(
         &self,
         position: Position<'_>,
-        step: &mut dyn Requested,
-        begin: Begin,
-    ) -> StepEnd<LetGo> {
+        step: &mut dyn PendingStep,
+        begin: Origin,
+    ) -> StepEnd<Suspension> {
         let around = Around {
             engine: self,
             call: call(position),
-            is_settling: AtomicBool::new(matches!(begin, Begin::Settling)),
+            is_settling: AtomicBool::new(matches!(begin, Origin::Settling)),
         };
         let (end, attempts) = pursue(step, begin, position, &around).await;
         let Around {
@@ -79,9 +79,9 @@ impl Journaled {
         let is_settling = is_settling.into_inner();
         match end {
             // Between two attempts, of which the first may have done something.
-            StepEnd::Suspended(let_go) => {
+            StepEnd::Suspended(suspension) => {
                 self.set_in_doubt(position.calls(), !is_settling);
-                StepEnd::Suspended(let_go)
+                StepEnd::Suspended(suspension)
             }
             StepEnd::Done => self.done(call, attempts, step),
             StepEnd::Refused => self.refused(call, attempts, step),
@@ -97,15 +97,15 @@ impl Journaled {
     pub(super) async fn ask_pivot(
         &self,
         position: Position<'_>,
-        step: &mut dyn Requested,
+        step: &mut dyn PendingStep,
         reason: &Reason,
-    ) -> Result<StepEnd<LetGo>, LetGo> {
+    ) -> Result<StepEnd<Suspension>, Suspension> {
         let around = Around {
             engine: self,
             call: call(position),
             is_settling: AtomicBool::new(true),
         };
-        let (end, attempts) = pursue(step, Begin::InDoubt, position, &around).await;
+        let (end, attempts) = pursue(step, Origin::InDoubt, position, &around).await;
         let call = around.call;
         let (settled, end) = match end {
             StepEnd::Done => match step.write_output(self.policies.payload_limit) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::attempts::{BoxFuture, Surroundings};
 use crate::engines::journaled::Journaled;
-use crate::engines::journaled::recorder::LetGo;
+use crate::engines::journaled::recorder::Suspension;
 use crate::error::{Interruption, Reason};
 use crate::journal::{Event, StepCall};
 use crate::place::Position;
@@ -17,16 +17,16 @@ pub(super) struct Around<'a> {
     pub(super) is_settling: AtomicBool,
 }
 
-impl Surroundings<LetGo> for Around<'_> {
+impl Surroundings<Suspension> for Around<'_> {
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
         Some(self.engine.limit(own))
     }
 
-    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, LetGo>> {
+    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Suspension>> {
         Box::pin(self.engine.unless_shutdown(self.engine.control.wait(delay)))
     }
 
-    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), LetGo>> {
+    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Suspension>> {
         Box::pin(self.engine.unless_shutdown(tokio::time::sleep(delay)))
     }
 
@@ -35,7 +35,7 @@ impl Surroundings<LetGo> for Around<'_> {
         _: Position<'a>,
         attempts: u32,
         reason: Reason,
-    ) -> BoxFuture<'a, Result<(), LetGo>> {
+    ) -> BoxFuture<'a, Result<(), Suspension>> {
         self.is_settling.store(true, Ordering::Relaxed);
         self.engine.recorder.note(Event::StepInDoubt {
             step: self.call.clone(),
@@ -56,8 +56,8 @@ impl Journaled {
     pub(super) async fn unless_shutdown<T>(
         &self,
         waiting: impl Future<Output = T>,
-    ) -> Result<T, LetGo> {
+    ) -> Result<T, Suspension> {
         let waited = self.recorder.tenure().shutdown.run_until_cancelled(waiting);
-        waited.await.ok_or(LetGo::Shutdown)
+        waited.await.ok_or(Suspension::Shutdown)
     }
 }

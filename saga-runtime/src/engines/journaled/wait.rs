@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::{Either, select};
 
-use crate::engines::journaled::recorder::LetGo;
+use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Cause;
-use crate::journal::history::Next;
-use crate::journal::{Event, Rest, StepCall};
+use crate::journal::history::NextCall;
+use crate::journal::{Event, StepCall, Wakeup};
 use crate::language::Wait;
 use crate::meta::StepMeta;
 use crate::place::{Calls, Position};
@@ -21,7 +21,7 @@ impl Journaled {
         calls: &dyn Calls,
         part: &'static StepMeta,
         wait: Wait,
-    ) -> Result<WaitEnd<LetGo>, LetGo> {
+    ) -> Result<WaitEnd<Suspension>, Suspension> {
         let position = Position::new(calls, part, calls.count());
         let mut step = call(position);
         if let Some(event) = wait.event {
@@ -30,14 +30,14 @@ impl Journaled {
         let numbers = self.numbers(position);
         let index = numbers.start;
         let begun = match self.history.next(numbers, &step) {
-            Next::Over(received) => {
+            NextCall::Over(received) => {
                 return Ok(match received {
                     Some(event) => WaitEnd::Received(event.to_owned()),
                     None => WaitEnd::TimedOut,
                 });
             }
-            Next::Waiting(until) => Some(until),
-            Next::Request | Next::Stop(_) => None,
+            NextCall::Waiting(until) => Some(until),
+            NextCall::Request | NextCall::Stop(_) => None,
             _ => {
                 return Err(self.changed(format_args!(
                     "call {} is `{step}`, but something else is written down",
@@ -75,7 +75,7 @@ impl Journaled {
         step: &StepCall,
         wait: Wait,
         until: Option<SystemTime>,
-    ) -> Result<WaitEnd<LetGo>, LetGo> {
+    ) -> Result<WaitEnd<Suspension>, Suspension> {
         loop {
             let mut delivery = pin!(self.recorder.delivery());
             // From here on no event is missed.
@@ -98,7 +98,7 @@ impl Journaled {
             // In a group others may be under way.
             if is_long && calls.doubt().is_none() {
                 if self.recorder.rest(wait.event) {
-                    return Err(LetGo::Asleep(self.rest(until)));
+                    return Err(Suspension::Asleep(self.rest(until)));
                 }
                 continue;
             }
@@ -110,7 +110,7 @@ impl Journaled {
     }
 
     /// The event, if it is there.
-    fn received(&self, step: &StepCall, wait: Wait) -> Option<WaitEnd<LetGo>> {
+    fn received(&self, step: &StepCall, wait: Wait) -> Option<WaitEnd<Suspension>> {
         let (number, event) = self.recorder.take_received(wait.event?)?;
         self.over(step, Some(number));
         Some(WaitEnd::Received(event))
@@ -122,12 +122,12 @@ impl Journaled {
     }
 
     /// Until when there is nothing to do: the saga's deadline wakes it as well.
-    fn rest(&self, until: Option<SystemTime>) -> Rest {
+    fn rest(&self, until: Option<SystemTime>) -> Wakeup {
         let deadline = self.control.left().map(|left| SystemTime::now() + left);
         match (until, deadline) {
-            (Some(until), Some(deadline)) => Rest::Until(until.min(deadline)),
-            (Some(time), None) | (None, Some(time)) => Rest::Until(time),
-            (None, None) => Rest::UntilCalled,
+            (Some(until), Some(deadline)) => Wakeup::At(until.min(deadline)),
+            (Some(time), None) | (None, Some(time)) => Wakeup::At(time),
+            (None, None) => Wakeup::WhenCalled,
         }
     }
 }

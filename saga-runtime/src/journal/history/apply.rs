@@ -3,11 +3,13 @@
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use crate::error::{CompensationFailure, CompensationOutcome};
-use crate::journal::history::{Decision, End, History, Outcome, Recorded, Settling};
+use crate::journal::history::{
+    Decision, RecordedCall, RecordedEnd, ReplayState, Settling, StepOutcome,
+};
 use crate::journal::{Event, Settled, StepCall};
 use crate::meta::Kind;
 
-impl History {
+impl ReplayState {
     /// Takes an event in; `false` if it can't follow.
     pub(super) fn apply(&mut self, event: &Event) -> bool {
         if self.end.is_some() {
@@ -33,18 +35,20 @@ impl History {
         match event {
             Event::StepDone { step, output, .. } => {
                 let output = output.clone();
-                self.push(step, Outcome::Done { output })
+                self.push(step, StepOutcome::Done { output })
             }
             Event::StepRefused { step, reason, .. } => {
                 let reason = reason.clone();
-                self.push(step, Outcome::Refused { reason })
+                self.push(step, StepOutcome::Refused { reason })
             }
             Event::StepInDoubt { step, reason, .. } => {
                 let reason = reason.clone();
-                self.push(step, Outcome::InDoubt { reason })
+                self.push(step, StepOutcome::InDoubt { reason })
             }
             Event::StepSettled { step, settled } => self.settle(step, settled),
-            Event::Waiting { step, until } => self.push(step, Outcome::Waiting { until: *until }),
+            Event::Waiting { step, until } => {
+                self.push(step, StepOutcome::Waiting { until: *until })
+            }
             Event::WaitOver { step, received } => self.wait_over(step, *received),
             Event::Value { of, value } => {
                 self.values.push((of.clone(), value.clone()));
@@ -74,11 +78,11 @@ impl History {
             }
             Event::Completed { output } => {
                 let output = output.clone();
-                self.end = Some(End::Completed { output });
+                self.end = Some(RecordedEnd::Completed { output });
                 self.decision.is_none()
             }
             Event::Compensated => {
-                self.end = Some(End::Compensated);
+                self.end = Some(RecordedEnd::Compensated);
                 self.decision.is_some()
             }
             Event::Stuck { reason } => {
@@ -96,14 +100,14 @@ impl History {
                     matches!(outcome, CompensationOutcome::Failed(_))
                 };
                 self.compensations.retain(|(_, outcome)| !failed(outcome));
-                for Recorded { outcome, .. } in &mut self.steps {
-                    if let Outcome::Settled {
+                for RecordedCall { outcome, .. } in &mut self.steps {
+                    if let StepOutcome::Settled {
                         reason,
                         settled: Settling::Unresolved(_),
                     } = outcome
                     {
                         let reason = reason.clone();
-                        *outcome = Outcome::InDoubt { reason };
+                        *outcome = StepOutcome::InDoubt { reason };
                     }
                 }
                 true
@@ -131,16 +135,16 @@ impl History {
                 let outcome = &mut self.steps[index].outcome;
                 // A step that only goes forward is done; any other one was given up, and is undone with the rest.
                 *outcome = match outcome {
-                    Outcome::InDoubt { reason } | Outcome::Settled { reason, .. }
+                    StepOutcome::InDoubt { reason } | StepOutcome::Settled { reason, .. }
                         if !matches!(step.kind, Kind::Pivot | Kind::Retriable) =>
                     {
                         let settled = Settling::Done { output };
-                        Outcome::Settled {
+                        StepOutcome::Settled {
                             reason: reason.clone(),
                             settled,
                         }
                     }
-                    _ => Outcome::Done { output },
+                    _ => StepOutcome::Done { output },
                 };
                 true
             }
@@ -165,9 +169,9 @@ impl History {
             return false;
         };
         let outcome = &mut self.steps[index].outcome;
-        if let Outcome::InDoubt { reason } | Outcome::Settled { reason, .. } = outcome {
+        if let StepOutcome::InDoubt { reason } | StepOutcome::Settled { reason, .. } = outcome {
             let reason = reason.clone();
-            *outcome = Outcome::Settled {
+            *outcome = StepOutcome::Settled {
                 reason,
                 settled: settling,
             };
@@ -176,7 +180,7 @@ impl History {
     }
 
     /// The next call of a step on the way forward. Members of a group may end in any order.
-    fn push(&mut self, step: &StepCall, outcome: Outcome) -> bool {
+    fn push(&mut self, step: &StepCall, outcome: StepOutcome) -> bool {
         let lane = match self.lanes.get_mut(step.lane()) {
             Some(lane) => lane,
             None => self.lanes.entry(step.lane().to_owned()).or_default(),
@@ -192,7 +196,7 @@ impl History {
         if self.decision.is_some() || !is_new {
             return false;
         }
-        self.steps.push(Recorded {
+        self.steps.push(RecordedCall {
             call: step.clone(),
             number: lane.len(),
             outcome,
@@ -206,10 +210,10 @@ impl History {
         let is_there = received.is_none_or(|number| number < self.received.len() as u64);
         let known = self.calls.get(&step.clone().into_key());
         match known.map(|index| &mut self.steps[*index]) {
-            None => is_there && self.push(step, Outcome::Over { received }),
+            None => is_there && self.push(step, StepOutcome::Over { received }),
             Some(one) => {
-                let was_waiting = matches!(one.outcome, Outcome::Waiting { .. });
-                one.outcome = Outcome::Over { received };
+                let was_waiting = matches!(one.outcome, StepOutcome::Waiting { .. });
+                one.outcome = StepOutcome::Over { received };
                 is_there && was_waiting && self.decision.is_none()
             }
         }
@@ -221,7 +225,7 @@ impl History {
         let Some(recorded) = known.filter(|one| one.call == *step) else {
             return false;
         };
-        let Outcome::InDoubt { reason } = &recorded.outcome else {
+        let StepOutcome::InDoubt { reason } = &recorded.outcome else {
             return false;
         };
         let settled = match settled {
@@ -236,8 +240,8 @@ impl History {
         };
         recorded.outcome = match settled {
             // A pivot that was done after all goes forward.
-            Settling::Done { output } if step.kind == Kind::Pivot => Outcome::Done { output },
-            settled => Outcome::Settled {
+            Settling::Done { output } if step.kind == Kind::Pivot => StepOutcome::Done { output },
+            settled => StepOutcome::Settled {
                 reason: reason.clone(),
                 settled,
             },

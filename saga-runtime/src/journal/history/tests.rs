@@ -105,14 +105,14 @@ fn completed() -> Event {
     }
 }
 
-fn history(events: &[Event]) -> Result<History, Damage> {
+fn history(events: &[Event]) -> Result<ReplayState, Damage> {
     let entry = |(seq, event): (u64, &Event)| Entry {
         seq,
         at: SystemTime::UNIX_EPOCH,
         event: event.clone(),
     };
     let entries: Vec<_> = (1..).zip(events).map(entry).collect();
-    History::new(&entries)
+    ReplayState::new(&entries)
 }
 
 /// What comes next for the call number `index`, which is the first of `step`.

@@ -9,11 +9,11 @@ use crate::journal::{JournalError, Worker};
 
 /// The lock on a journal, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Owner {
+pub(super) struct FileLock {
     _lock: File,
 }
 
-impl Owner {
+impl FileLock {
     /// Takes the journal at `path` for this process.
     pub(super) fn take(path: &Path) -> Result<Self, JournalError> {
         let mut lock_path = OsString::from(path);

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::id::SagaId;
 use crate::journal::sqlite::claims::{TakenOne, TakenOver};
-use crate::journal::sqlite::transaction::{Appended, Done, Failure, Purged, Store};
-use crate::journal::{AppendError, Claim, JournalError, Lease, NewSaga, Rest, Row, Started};
+use crate::journal::sqlite::transaction::{Appended, Done, Purged, Transaction, WriteFailure};
+use crate::journal::{AppendError, Claim, JournalError, Lease, NewSaga, Row, Started, Wakeup};
 
 /// Where somebody waits for an answer.
 pub(super) struct Reply<T, E = JournalError> {
@@ -35,7 +35,7 @@ impl<T, E> Reply<T, E> {
 }
 
 /// Operations that are done, and are answered when this is dropped.
-struct ToAnswer(Vec<(Op, Outcome)>);
+struct ToAnswer(Vec<(Operation, OperationResult)>);
 
 impl Drop for ToAnswer {
     fn drop(&mut self) {
@@ -53,7 +53,7 @@ const TOGETHER: usize = 32;
 /// Each answer from the thread that writes may have to wake a thread that has nothing to do, which goes back to sleep before
 /// the next answer comes. A task of the runtime wakes many others for next to nothing. If the runtime has ended, it drops
 /// the task, and they are answered here.
-pub(super) fn answer_all(done: Vec<(Op, Outcome)>) {
+pub(super) fn answer_all(done: Vec<(Operation, OperationResult)>) {
     let mut done = done.into_iter().peekable();
     while let Some((op, outcome)) = done.next() {
         let Some(runtime) = op.runtime().cloned() else {
@@ -75,7 +75,7 @@ pub(super) fn answer_all(done: Vec<(Op, Outcome)>) {
 }
 
 /// One thing to write, and where to say how it went.
-pub(super) enum Op {
+pub(super) enum Operation {
     Start {
         saga: NewSaga,
         lease: Option<Lease>,
@@ -106,7 +106,7 @@ pub(super) enum Op {
     Release {
         claim: Claim,
         in_doubt: bool,
-        rest: Rest,
+        rest: Wakeup,
         reply: Reply<()>,
     },
     RequestCancel {
@@ -123,7 +123,7 @@ pub(super) enum Op {
 }
 
 /// What an operation has done in a transaction that is not committed yet.
-pub(super) enum Outcome {
+pub(super) enum OperationResult {
     /// A saga with this number is to be added, if its id is not taken.
     Starting(i64),
     Start(Started),
@@ -138,7 +138,7 @@ pub(super) enum Outcome {
     Purge(Purged),
 }
 
-impl Op {
+impl Operation {
     /// Whether it looks at what is known in memory of all sagas.
     pub(super) fn reads_memory(&self) -> bool {
         match self {
@@ -152,42 +152,49 @@ impl Op {
     }
 
     /// Does it in the transaction, apart from rows that are added for many at a time; `None` if memory has to follow the transaction first.
-    pub(super) fn apply(&self, store: &mut Store<'_>) -> rusqlite::Result<Option<Outcome>> {
+    pub(super) fn apply(
+        &self,
+        store: &mut Transaction<'_>,
+    ) -> rusqlite::Result<Option<OperationResult>> {
         if self.reads_memory() && store.held.has_staged() {
             return Ok(None);
         }
         Ok(Some(match self {
-            Self::Start { .. } => Outcome::Starting(store.held.awake.number()),
+            Self::Start { .. } => OperationResult::Starting(store.held.awake.number()),
             Self::Append {
                 claim, first, rows, ..
             } => match store.append(claim, *first, rows) {
-                Ok(Done::Now(Appended::To(saga))) => Outcome::Appending(saga),
-                Ok(Done::Now(Appended::Already)) => Outcome::Append(Ok(())),
+                Ok(Done::Now(Appended::To(saga))) => OperationResult::Appending(saga),
+                Ok(Done::Now(Appended::Already)) => OperationResult::Append(Ok(())),
                 Ok(Done::Later) => return Ok(None),
-                Err(Failure::Refused(error)) => Outcome::Append(Err(error)),
-                Err(Failure::Sql(error)) => return Err(error),
+                Err(WriteFailure::Refused(error)) => OperationResult::Append(Err(error)),
+                Err(WriteFailure::Sql(error)) => return Err(error),
             },
             Self::Claim {
                 lease,
                 names,
                 limit,
                 ..
-            } => Outcome::Claim(store.claim(lease, names, *limit)?),
-            Self::ClaimOne { lease, id, .. } => Outcome::ClaimOne(store.claim_one(lease, id)?),
-            Self::Renew { lease, .. } => Outcome::Renew(store.renew(lease)),
+            } => OperationResult::Claim(store.claim(lease, names, *limit)?),
+            Self::ClaimOne { lease, id, .. } => {
+                OperationResult::ClaimOne(store.claim_one(lease, id)?)
+            }
+            Self::Renew { lease, .. } => OperationResult::Renew(store.renew(lease)),
             Self::Release {
                 claim,
                 in_doubt,
                 rest,
                 ..
             } => match store.release(claim, *in_doubt, *rest)? {
-                Done::Now(()) => Outcome::Release,
+                Done::Now(()) => OperationResult::Release,
                 Done::Later => return Ok(None),
             },
             Self::RequestCancel { id, reason, .. } => {
-                Outcome::RequestCancel(store.request_cancel(id, reason)?)
+                OperationResult::RequestCancel(store.request_cancel(id, reason)?)
             }
-            Self::Purge { before, after, .. } => Outcome::Purge(store.purge(*before, *after)?),
+            Self::Purge { before, after, .. } => {
+                OperationResult::Purge(store.purge(*before, *after)?)
+            }
         }))
     }
 
@@ -206,20 +213,24 @@ impl Op {
     }
 
     /// Says how it went, once that is durable.
-    fn answer(self, outcome: Outcome) {
+    fn answer(self, outcome: OperationResult) {
         match (self, outcome) {
-            (Self::Start { reply, .. }, Outcome::Start(started)) => reply.tell(Ok(started)),
-            (Self::Append { reply, rows, .. }, Outcome::Append(appended)) => {
+            (Self::Start { reply, .. }, OperationResult::Start(started)) => reply.tell(Ok(started)),
+            (Self::Append { reply, rows, .. }, OperationResult::Append(appended)) => {
                 reply.tell(appended.map(|()| rows));
             }
-            (Self::Claim { reply, .. }, Outcome::Claim(claimed)) => reply.tell(Ok(claimed)),
-            (Self::ClaimOne { reply, .. }, Outcome::ClaimOne(claimed)) => reply.tell(Ok(claimed)),
-            (Self::Renew { reply, .. }, Outcome::Renew(cancelled)) => reply.tell(Ok(cancelled)),
-            (Self::Release { reply, .. }, Outcome::Release) => reply.tell(Ok(())),
-            (Self::RequestCancel { reply, .. }, Outcome::RequestCancel(is_noted)) => {
+            (Self::Claim { reply, .. }, OperationResult::Claim(claimed)) => reply.tell(Ok(claimed)),
+            (Self::ClaimOne { reply, .. }, OperationResult::ClaimOne(claimed)) => {
+                reply.tell(Ok(claimed));
+            }
+            (Self::Renew { reply, .. }, OperationResult::Renew(cancelled)) => {
+                reply.tell(Ok(cancelled));
+            }
+            (Self::Release { reply, .. }, OperationResult::Release) => reply.tell(Ok(())),
+            (Self::RequestCancel { reply, .. }, OperationResult::RequestCancel(is_noted)) => {
                 reply.tell(Ok(is_noted));
             }
-            (Self::Purge { reply, .. }, Outcome::Purge(purged)) => reply.tell(Ok(purged)),
+            (Self::Purge { reply, .. }, OperationResult::Purge(purged)) => reply.tell(Ok(purged)),
             // An operation is answered with its own outcome; another one would be none.
             (op, _) => op.refuse(|| JournalError::Closed),
         }

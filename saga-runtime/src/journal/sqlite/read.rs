@@ -83,9 +83,9 @@ fn time(millis: i64) -> SystemTime {
 }
 
 /// What can be read while others write.
-pub(super) struct Rows<'a>(pub(super) &'a Connection);
+pub(super) struct Read<'a>(pub(super) &'a Connection);
 
-impl Rows<'_> {
+impl Read<'_> {
     /// One saga with its entries.
     pub(super) fn load(&self, id: &SagaId) -> rusqlite::Result<Option<History>> {
         // Both in one snapshot.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::journal::JournalError;
 use crate::journal::sqlite::connection;
-use crate::journal::sqlite::read::Rows;
+use crate::journal::sqlite::read::Read;
 
 type Question = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -42,11 +42,11 @@ impl Reader {
     /// Asks something, and waits for the answer.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        question: impl FnOnce(Rows<'_>) -> rusqlite::Result<T> + Send + 'static,
+        question: impl FnOnce(Read<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, JournalError> {
         let (reply, answer) = oneshot::channel();
         let question = move |connection: &Connection| {
-            let _ = reply.send(question(Rows(connection)));
+            let _ = reply.send(question(Read(connection)));
         };
         self.0
             .send(Box::new(question))

@@ -11,12 +11,12 @@ use crate::journal::sqlite::awake;
 use crate::journal::sqlite::awake::{Awake, mark_stuck};
 use crate::journal::sqlite::held::{AllHeld, Cancel, Change, Held};
 use crate::journal::sqlite::insert::{Inserts, NewEntry, NewRow};
-use crate::journal::sqlite::operation::{Op, Outcome};
-use crate::journal::sqlite::read::{Rows, millis};
-use crate::journal::{AppendError, Claim, Lease, NewSaga, Rest, Row, Started, State};
+use crate::journal::sqlite::operation::{Operation, OperationResult};
+use crate::journal::sqlite::read::{Read, millis};
+use crate::journal::{AppendError, Claim, Lease, NewSaga, Row, Started, State, Wakeup};
 
 /// The tables, and what is known of them in memory.
-pub(super) struct Store<'c> {
+pub(super) struct Transaction<'c> {
     pub(super) connection: &'c Connection,
     inserts: Inserts<'c>,
     pub(super) held: AllHeld,
@@ -26,12 +26,12 @@ pub(super) struct Store<'c> {
 }
 
 /// How an append failed: only itself, or the whole transaction.
-pub(super) enum Failure {
+pub(super) enum WriteFailure {
     Refused(AppendError),
     Sql(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for WriteFailure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
@@ -62,7 +62,7 @@ pub(super) enum Done<T> {
     Later,
 }
 
-impl<'c> Store<'c> {
+impl<'c> Transaction<'c> {
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             connection,
@@ -73,22 +73,25 @@ impl<'c> Store<'c> {
         })
     }
 
-    pub(super) fn rows(&self) -> Rows<'c> {
-        Rows(self.connection)
+    pub(super) fn rows(&self) -> Read<'c> {
+        Read(self.connection)
     }
 
     /// Adds the rows of these operations, and says which starts were new.
-    pub(super) fn add_rows(&mut self, done: &mut [(Op, Outcome)]) -> rusqlite::Result<()> {
+    pub(super) fn add_rows(
+        &mut self,
+        done: &mut [(Operation, OperationResult)],
+    ) -> rusqlite::Result<()> {
         let at = millis(self.now);
         let (mut entries, mut sagas) = (Vec::new(), Vec::new());
         for one in &*done {
             match one {
-                (Op::Append { first, rows, .. }, Outcome::Appending(saga)) => {
+                (Operation::Append { first, rows, .. }, OperationResult::Appending(saga)) => {
                     let rows = rows.iter().zip(*first..);
                     let saga = *saga;
                     entries.extend(rows.map(|(row, seq)| NewEntry { saga, seq, row }));
                 }
-                (Op::Start { saga, lease, .. }, Outcome::Starting(number)) => {
+                (Operation::Start { saga, lease, .. }, OperationResult::Starting(number)) => {
                     sagas.push(NewRow {
                         number: *number,
                         saga,
@@ -103,17 +106,18 @@ impl<'c> Store<'c> {
         let are_all_new = self.inserts.sagas(at, sagas)? == count;
         for (op, outcome) in done {
             match (&*op, &*outcome) {
-                (_, Outcome::Appending(_)) => *outcome = Outcome::Append(Ok(())),
-                (Op::Start { saga, lease, .. }, Outcome::Starting(number)) => {
+                (_, OperationResult::Appending(_)) => *outcome = OperationResult::Append(Ok(())),
+                (Operation::Start { saga, lease, .. }, OperationResult::Starting(number)) => {
                     let there = if are_all_new {
                         None
                     } else {
                         self.rows().record(&saga.id)?
                     };
-                    *outcome = Outcome::Start(match there.filter(|(_, there)| there != number) {
-                        Some((record, _)) => Started::Existing(Box::new(record)),
-                        None => self.started(*number, saga, lease.as_ref()),
-                    });
+                    *outcome =
+                        OperationResult::Start(match there.filter(|(_, there)| there != number) {
+                            Some((record, _)) => Started::Existing(Box::new(record)),
+                            None => self.started(*number, saga, lease.as_ref()),
+                        });
                 }
                 _ => {}
             }
@@ -151,7 +155,7 @@ impl<'c> Store<'c> {
         claim: &Claim,
         first: u64,
         rows: &[Row],
-    ) -> Result<Done<Appended>, Failure> {
+    ) -> Result<Done<Appended>, WriteFailure> {
         let (slot, number, was_stuck) = match self.held.by_claim(claim) {
             Some((_, held)) if held.is_touched => return Ok(Done::Later),
             Some((slot, held)) if held.next == first => (slot, held.number, held.is_stuck),
@@ -179,7 +183,7 @@ impl<'c> Store<'c> {
                 if state == State::Compensated {
                     self.held.stage(Change::Compensated(number));
                 }
-                self.held.stage(Change::LetGo(slot));
+                self.held.stage(Change::Suspension(slot));
                 self.held.stage(Change::Over(number));
             }
         }
@@ -187,9 +191,14 @@ impl<'c> Store<'c> {
     }
 
     /// An append that is not simply the next one: repeated, fenced, or wrong.
-    fn append_again(&mut self, claim: &Claim, first: u64, rows: &[Row]) -> Result<(), Failure> {
+    fn append_again(
+        &mut self,
+        claim: &Claim,
+        first: u64,
+        rows: &[Row],
+    ) -> Result<(), WriteFailure> {
         let tables = self.rows();
-        let fenced = Failure::Refused(AppendError::Fenced { epoch: claim.epoch });
+        let fenced = WriteFailure::Refused(AppendError::Fenced { epoch: claim.epoch });
         let Some((record, number)) = tables.record(&claim.id)? else {
             return Err(fenced);
         };
@@ -199,7 +208,7 @@ impl<'c> Store<'c> {
         let last = tables.last_seq(number)?;
         if first == 0 || first > last {
             return Err(if self.held.by_claim(claim).is_some() {
-                Failure::Refused(AppendError::NotContiguous { seq: first })
+                WriteFailure::Refused(AppendError::NotContiguous { seq: first })
             } else {
                 fenced
             });
@@ -214,7 +223,9 @@ impl<'c> Store<'c> {
         if is_same {
             Ok(())
         } else {
-            Err(Failure::Refused(AppendError::NotContiguous { seq: first }))
+            Err(WriteFailure::Refused(AppendError::NotContiguous {
+                seq: first,
+            }))
         }
     }
 
@@ -222,7 +233,7 @@ impl<'c> Store<'c> {
         &mut self,
         claim: &Claim,
         in_doubt: bool,
-        rest: Rest,
+        rest: Wakeup,
     ) -> rusqlite::Result<Done<()>> {
         let (slot, held) = match self.held.by_claim(claim) {
             None => return Ok(Done::Now(())),
@@ -231,7 +242,7 @@ impl<'c> Store<'c> {
         };
         let (number, doubt) = (held.number, in_doubt.then(|| (held.next - 1).cast_signed()));
         let rest = if held.cancel == Cancel::SinceClaimed {
-            Rest::None
+            Wakeup::Now
         } else {
             rest
         };
@@ -341,11 +352,11 @@ impl<'c> Store<'c> {
 }
 
 /// When a saga that is let go of is to go on; empty if at once.
-fn wake_at(rest: Rest) -> Option<i64> {
+fn wake_at(rest: Wakeup) -> Option<i64> {
     match rest {
-        Rest::None => None,
-        Rest::Until(time) => Some(millis(time)),
-        Rest::UntilCalled => Some(i64::MAX),
+        Wakeup::Now => None,
+        Wakeup::At(time) => Some(millis(time)),
+        Wakeup::WhenCalled => Some(i64::MAX),
     }
 }
 

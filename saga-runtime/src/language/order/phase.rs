@@ -1,7 +1,7 @@
 //! The phases of a saga as types, and which kinds of steps each of them admits.
 
 use crate::language::kind::Waiting;
-use crate::language::order::Start;
+use crate::language::order::OrderStart;
 use crate::language::{Compensatable, NothingToUndo, Part, Pivot, Retriable};
 
 /// Everything so far can be undone.
@@ -22,7 +22,7 @@ pub trait Phase {
     type Phase;
 }
 
-impl Phase for Start {
+impl Phase for OrderStart {
     type Phase = Undoable;
 }
 
@@ -123,11 +123,11 @@ impl StandsBeside<Retriable> for Retriable {}
 impl StandsBeside<Pivot> for Retriable {}
 
 /// What is of this kind can be undone.
-pub trait Undone {}
+pub trait AfterUndo {}
 
-impl Undone for Compensatable {}
-impl Undone for NothingToUndo {}
-impl Undone for Waiting {}
+impl AfterUndo for Compensatable {}
+impl AfterUndo for NothingToUndo {}
+impl AfterUndo for Waiting {}
 
 /// What is of this kind never fails.
 pub trait Unfailing {}

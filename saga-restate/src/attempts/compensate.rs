@@ -7,32 +7,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use saga_runtime::engine::BoxFuture;
 use saga_runtime::engine::{Attempt, Place, Role};
 
-use crate::engine::{Restate, lock};
-use crate::entry;
-use crate::record::Undo;
+use crate::attempt_record::CompensationRecord;
+use crate::engine::Restate;
+use crate::entry_names;
+use crate::lock::lock;
 
 impl Restate {
     /// Polls `undoing`, which is one attempt, and writes down how it ended, unless that is written down already. Nothing
     /// interrupts it: if Restate drops the answer because somebody cancels the saga, it is written down once more.
-    pub(crate) fn undo<'b>(
+    pub(crate) fn compensate<'b>(
         &'b self,
         attempt: Attempt<'b>,
-        undoing: BoxFuture<'b, Result<(), String>>,
+        compensator: BoxFuture<'b, Result<(), String>>,
     ) -> BoxFuture<'b, Result<(), String>> {
         Box::pin(async move {
             let Some(position) = attempt.position() else {
-                return undoing.await;
+                return compensator.await;
             };
-            let name = entry::attempt(position, Role::Compensation, attempt.attempt());
+            let name = entry_names::attempt(position, Role::Compensation, attempt.attempt());
             let kept = Mutex::new(None);
             let has_begun = AtomicBool::new(false);
             let mut work = pin!(async {
                 has_begun.store(true, Ordering::Relaxed);
-                let undo = match undoing.await {
-                    Ok(()) => Undo::Done(()),
-                    Err(message) => Undo::Failed(message),
+                let compensate = match compensator.await {
+                    Ok(()) => CompensationRecord::Done(()),
+                    Err(message) => CompensationRecord::Failed(message),
                 };
-                let written = undo.write();
+                let written = compensate.write();
                 *lock(&kept) = Some(written.clone());
                 Ok(written)
             });
@@ -44,15 +45,18 @@ impl Restate {
                     match known {
                         Some(known) => Ok(known),
                         None if has_begun.load(Ordering::Relaxed) => work.as_mut().await,
-                        None => Ok(Undo::Lost(()).write()),
+                        None => Ok(CompensationRecord::Lost(()).write()),
                     }
                 });
-                written = self.journal.run(&entry::answer(&name), None, answer).await;
+                written = self
+                    .journal
+                    .run(&entry_names::answer(&name), None, answer)
+                    .await;
             }
             match serde_json::from_slice(&written.unwrap_or_default()) {
-                Ok(Undo::Done(())) => Ok(()),
-                Ok(Undo::Failed(message)) => Err(message),
-                Ok(Undo::Lost(())) => Err("nobody heard the answer".to_owned()),
+                Ok(CompensationRecord::Done(())) => Ok(()),
+                Ok(CompensationRecord::Failed(message)) => Err(message),
+                Ok(CompensationRecord::Lost(())) => Err("nobody heard the answer".to_owned()),
                 Err(unread) => Err(format!("what is written down can't be read: {unread}")),
             }
         })

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::attempts::{Attempted, BoxFuture, Surroundings, attempt};
+use crate::attempts::{AttemptResult, BoxFuture, Surroundings, attempt};
 use crate::error::CompensationFailure;
 use crate::place::{Attempt, Place, Position, Role};
 use crate::telemetry;
 
 /// Something that is undone, one attempt at a time, without knowing its types.
-pub trait Undoing: Send {
+pub trait Compensator: Send {
     /// Begins an attempt.
-    fn undo<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>>;
+    fn compensate<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>>;
 }
 
 /// A step that was done, with what its compensation needs.
@@ -21,39 +21,39 @@ pub trait Compensate: Sync {
 }
 
 /// The compensation of a step.
-pub struct Compensating<'a>(pub &'a dyn Compensate);
+pub struct StepCompensator<'a>(pub &'a dyn Compensate);
 
-impl fmt::Debug for Compensating<'_> {
+impl fmt::Debug for StepCompensator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compensating").finish_non_exhaustive()
     }
 }
 
-impl Undoing for Compensating<'_> {
-    fn undo<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
+impl Compensator for StepCompensator<'_> {
+    fn compensate<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
         self.0.compensate(place)
     }
 }
 
 /// How undoing ended: after how many attempts, and with what.
-pub type Undone = (u32, Result<(), CompensationFailure>);
+pub type CompensationResult = (u32, Result<(), CompensationFailure>);
 
 /// Attempts to undo by the policy of the step; goes on after the `first` attempt, if that was made.
 ///
 /// # Errors
 /// Why the engine lets go of the saga instead.
-pub async fn undo<X>(
-    undoing: &mut dyn Undoing,
+pub async fn compensate<X>(
+    compensator: &mut dyn Compensator,
     position: Position<'_>,
-    first: Option<Attempted<(), String>>,
+    first: Option<AttemptResult<(), String>>,
     around: &dyn Surroundings<X>,
-) -> Result<Undone, X> {
+) -> Result<CompensationResult, X> {
     let step = position.step();
     let limit = around.limit(step.compensation_timeout);
     let mut number = 1;
     let mut ended = match first {
         Some(first) => first.into_result(),
-        None => attempt_undo(undoing, position, number, limit, around).await,
+        None => attempt_compensation(compensator, position, number, limit, around).await,
     };
     let mut waits = step.compensation_retry.backoffs();
     loop {
@@ -66,12 +66,12 @@ pub async fn undo<X>(
         };
         around.pause(wait).await?;
         number += 1;
-        ended = attempt_undo(undoing, position, number, limit, around).await;
+        ended = attempt_compensation(compensator, position, number, limit, around).await;
     }
 }
 
-async fn attempt_undo<X>(
-    undoing: &mut dyn Undoing,
+async fn attempt_compensation<X>(
+    compensator: &mut dyn Compensator,
     position: Position<'_>,
     number: u32,
     limit: Option<Duration>,
@@ -80,8 +80,8 @@ async fn attempt_undo<X>(
     let place = Attempt::new(position, Role::Compensation, number);
     let made = Box::pin(async {
         // In a block, so that a function that panics before it returns its future is caught as well.
-        let undo = async { undoing.undo(&place).await };
-        attempt(&place, undo, limit).await.into_result()
+        let compensation = async { compensator.compensate(&place).await };
+        attempt(&place, compensation, limit).await.into_result()
     });
-    around.undo(place, made).await
+    around.compensate(place, made).await
 }

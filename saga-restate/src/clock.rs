@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use saga_runtime::engine::Values;
+use saga_runtime::engine::Ambient;
 use uuid::{Builder, Uuid};
 
-use crate::engine::lock;
+use crate::lock::lock;
 
 /// The time of a saga is that of what was written down last.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Clock {
     }
 }
 
-impl Values for Clock {
+impl Ambient for Clock {
     fn now(&self, _: &str) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(*lock(&self.now))
     }

@@ -1,5 +1,7 @@
 //! The attempts of a step, each written down: what Restate has already is not requested again.
 
+mod compensate;
+
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,15 +11,18 @@ use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::HandlerError;
 use saga_runtime::Kind;
 use saga_runtime::engine::{
-    Answer, Attempt, Doubt, Interruption, Place, Position, Requested, Role, Why,
+    Attempt, Doubt, GiveUp, Interruption, PendingStep, Place, Position, Role, Verdict,
 };
-use saga_runtime::engine::{BoxFuture, Heard, Phase, Reason, Said, Surroundings};
+use saga_runtime::engine::{
+    AttemptOutcome, AttemptReport, BoxFuture, Purpose, Reason, Surroundings,
+};
 use saga_runtime::meta::StepMeta;
 
-use crate::engine::{ATTEMPT_TIMEOUT, LetGo, Restate, lock};
-use crate::entry;
-use crate::journal::{Work, Written};
-use crate::record::{Ended, Record};
+use crate::attempt_record::{AttemptEnd, AttemptRecord};
+use crate::engine::{ATTEMPT_TIMEOUT, Restate, Suspended};
+use crate::entry_names;
+use crate::journal::{Recorded, Work};
+use crate::lock::lock;
 
 /// After so many attempts of a retriable step its entry is repeated by Restate.
 const WRITTEN_ATTEMPTS: u32 = 10;
@@ -35,8 +40,8 @@ pub(crate) struct Asker<'a> {
 #[derive(Default)]
 struct Kept {
     has_begun: AtomicBool,
-    answer: Mutex<Option<Answer>>,
-    written: Mutex<Option<Written>>,
+    answer: Mutex<Option<Verdict>>,
+    written: Mutex<Option<Recorded>>,
 }
 
 impl<'a> Asker<'a> {
@@ -74,7 +79,7 @@ impl<'a> Asker<'a> {
         retry: Option<RunRetryPolicy>,
         kept: &Kept,
         mut work: Work<'_>,
-    ) -> Written {
+    ) -> Recorded {
         if let Ok(written) = self.engine.journal.run(name, retry, work.as_mut()).await {
             return written;
         }
@@ -86,11 +91,13 @@ impl<'a> Asker<'a> {
                 match known {
                     Some(known) => Ok(known),
                     None if kept.has_begun.load(Ordering::Relaxed) => work.as_mut().await,
-                    None if self.doubt.take() => Ok(Record::new(Ended::Lost(())).write()),
-                    None => Ok(Record::new(Ended::NotMade(())).write()),
+                    None if self.doubt.take() => {
+                        Ok(AttemptRecord::new(AttemptEnd::Lost(())).write())
+                    }
+                    None => Ok(AttemptRecord::new(AttemptEnd::NotMade(())).write()),
                 }
             });
-            let name = entry::answer(name);
+            let name = entry_names::answer(name);
             if let Ok(written) = self.engine.journal.run(&name, None, answer).await {
                 return written;
             }
@@ -99,16 +106,16 @@ impl<'a> Asker<'a> {
 
     async fn asked(
         &self,
-        step: &mut dyn Requested,
+        step: &mut dyn PendingStep,
         attempt: Attempt<'_>,
-        phase: Phase,
-    ) -> Result<Heard, LetGo> {
+        phase: Purpose,
+    ) -> Result<AttemptReport, Suspended> {
         let Some(position) = attempt.position() else {
-            return Err(LetGo("an attempt has a position".to_owned()));
+            return Err(Suspended("an attempt has a position".to_owned()));
         };
         let meta = step.meta();
         let limit = meta.timeout.unwrap_or(ATTEMPT_TIMEOUT);
-        let name = entry::attempt(position, Role::Action, attempt.attempt());
+        let name = entry_names::attempt(position, Role::Action, attempt.attempt());
         let retry = self.repeats(meta, attempt.attempt());
         loop {
             let kept = Kept::default();
@@ -117,22 +124,23 @@ impl<'a> Asker<'a> {
                     kept.has_begun.store(true, Ordering::Relaxed);
                     let again = self.doubt.take();
                     let is_open = again && meta.kind == Kind::Retriable;
-                    let mut record = if phase == Phase::Forward && !is_open && self.engine.is_late()
-                    {
-                        Record::new(Ended::DeadlineExceeded(()))
-                    } else {
-                        let answer = step.attempt(&attempt, Some(limit)).await;
-                        let ended = Ended::of(step, answer, limit);
-                        if let Some(error) = repeated(&ended, meta.kind, retry.is_some(), position)
-                        {
-                            return Err(error);
-                        }
-                        *lock(&kept.answer) = Some(answer);
-                        Record {
-                            late: self.engine.is_late(),
-                            ..Record::new(ended)
-                        }
-                    };
+                    let mut record =
+                        if phase == Purpose::Forward && !is_open && self.engine.is_late() {
+                            AttemptRecord::new(AttemptEnd::DeadlineExceeded(()))
+                        } else {
+                            let answer = step.attempt(&attempt, Some(limit)).await;
+                            let ended = AttemptEnd::of(step, answer, limit);
+                            if let Some(error) =
+                                repeated(&ended, meta.kind, retry.is_some(), position)
+                            {
+                                return Err(error);
+                            }
+                            *lock(&kept.answer) = Some(answer);
+                            AttemptRecord {
+                                late: self.engine.is_late(),
+                                ..AttemptRecord::new(ended)
+                            }
+                        };
                     record.again = again;
                     let written = record.write();
                     *lock(&kept.written) = Some(written.clone());
@@ -140,7 +148,7 @@ impl<'a> Asker<'a> {
                 });
                 self.written(&name, retry.clone(), &kept, work).await
             };
-            let record: Record =
+            let record: AttemptRecord =
                 serde_json::from_slice(&written).map_err(|unread| unreadable(position, &unread))?;
             self.engine.clock.is(record.at);
             if record.late {
@@ -148,67 +156,70 @@ impl<'a> Asker<'a> {
             }
             let was_made = !matches!(
                 record.ended,
-                Ended::NotMade(()) | Ended::DeadlineExceeded(())
+                AttemptEnd::NotMade(()) | AttemptEnd::DeadlineExceeded(())
             );
             if meta.kind == Kind::Retriable && was_made {
                 self.engine.go_forward_only();
             }
             let made = lock(&kept.answer).take();
-            let is_repeated = record.again || matches!(record.ended, Ended::Lost(()));
-            let said = match record.ended {
-                Ended::Lost(()) | Ended::NotMade(()) => {
+            let is_repeated = record.again || matches!(record.ended, AttemptEnd::Lost(()));
+            let outcome = match record.ended {
+                AttemptEnd::Lost(()) | AttemptEnd::NotMade(()) => {
                     let interruption = self.engine.interruption();
-                    match interruption.filter(|_| phase == Phase::Forward) {
-                        Some(interruption) => Said::Interrupted(interruption),
+                    match interruption.filter(|_| phase == Purpose::Forward) {
+                        Some(interruption) => AttemptOutcome::Interrupted(interruption),
                         // Nothing interrupts this one: it is made again.
                         None => continue,
                     }
                 }
-                Ended::DeadlineExceeded(()) => {
+                AttemptEnd::DeadlineExceeded(()) => {
                     self.engine.interrupt(Interruption::DeadlineExceeded);
-                    Said::Interrupted(Interruption::DeadlineExceeded)
+                    AttemptOutcome::Interrupted(Interruption::DeadlineExceeded)
                 }
-                Ended::Unrecordable(message) => {
+                AttemptEnd::Unrecordable(message) => {
                     // Where this process does not have the output, the step is asked again.
                     let answer = match made {
                         Some(answer) => answer,
                         None => step.attempt(&attempt, Some(limit)).await,
                     };
-                    if answer != Answer::Done {
-                        return Err(LetGo(format!(
+                    if answer != Verdict::Done {
+                        return Err(Suspended(format!(
                             "step `{}` is done, but its output is neither written down nor given again",
                             position.name()
                         )));
                     }
                     *lock(&self.unrecordable) = Some(message);
-                    Said::Answer(Answer::Done)
+                    AttemptOutcome::Verdict(Verdict::Done)
                 }
-                Ended::Refused(refused) if refused.unwritten.is_some() => {
+                AttemptEnd::Refused(refused) if refused.unwritten.is_some() => {
                     let answer = refused.answer();
                     let message = refused.unwritten.unwrap_or_default();
-                    step.give_up(Why::Unrecordable { message });
-                    Said::Answer(answer)
+                    step.give_up(GiveUp::Unrecordable { message });
+                    AttemptOutcome::Verdict(answer)
                 }
-                ended => Said::Answer(match made {
+                ended => AttemptOutcome::Verdict(match made {
                     Some(answer) => answer,
                     None => read(step, ended, position)?,
                 }),
             };
-            return Ok(Heard { said, is_repeated });
+            return Ok(AttemptReport {
+                outcome,
+                is_repeated,
+            });
         }
     }
 }
 
 /// The error with which Restate repeats an attempt instead of writing it down.
 fn repeated(
-    ended: &Ended,
+    ended: &AttemptEnd,
     kind: Kind,
     is_repeated: bool,
     position: Position<'_>,
 ) -> Option<HandlerError> {
-    let is_unrecordable = matches!(ended, Ended::Unrecordable(_));
+    let is_unrecordable = matches!(ended, AttemptEnd::Unrecordable(_));
     let only_forward = matches!(kind, Kind::Pivot | Kind::Retriable);
-    let has_failed = !matches!(ended, Ended::Done(_));
+    let has_failed = !matches!(ended, AttemptEnd::Done(_));
     if (is_unrecordable && only_forward) || (is_repeated && has_failed) {
         let message = format!("step `{}`: {}", position.name(), ended.message());
         return Some(HandlerError::from(message));
@@ -217,72 +228,76 @@ fn repeated(
 }
 
 /// Takes what an attempt has given that an earlier process has made.
-fn read(step: &mut dyn Requested, ended: Ended, position: Position<'_>) -> Result<Answer, LetGo> {
+fn read(
+    step: &mut dyn PendingStep,
+    ended: AttemptEnd,
+    position: Position<'_>,
+) -> Result<Verdict, Suspended> {
     let unread = |error: serde_json::Error| unreadable(position, &error);
     match ended {
-        Ended::Done(output) => {
+        AttemptEnd::Done(output) => {
             step.read_output(output.get()).map_err(unread)?;
-            Ok(Answer::Done)
+            Ok(Verdict::Done)
         }
-        Ended::TimedOutAfter(after) => {
-            step.give_up(Why::TimedOut { after });
+        AttemptEnd::TimedOutAfter(after) => {
+            step.give_up(GiveUp::TimedOut { after });
             Ok(UNKNOWN)
         }
-        Ended::Panicked(message) => {
-            step.give_up(Why::Panicked { message });
+        AttemptEnd::Panicked(message) => {
+            step.give_up(GiveUp::Panicked { message });
             Ok(UNKNOWN)
         }
-        Ended::Refused(refused) => {
+        AttemptEnd::Refused(refused) => {
             let answer = refused.answer();
             let is_whole = match &refused.error {
                 Some(json) => step.read_error(json.get()).map_err(unread)?,
                 None => false,
             };
             if !is_whole {
-                step.give_up(Why::Recorded {
+                step.give_up(GiveUp::Recorded {
                     code: "error".to_owned(),
                     message: refused.message,
                 });
             }
             Ok(answer)
         }
-        other => Err(LetGo(other.message())),
+        other => Err(Suspended(other.message())),
     }
 }
 
 /// The answer of an attempt that gave none.
-const UNKNOWN: Answer = Answer::InDoubt { transient: true };
+const UNKNOWN: Verdict = Verdict::InDoubt { transient: true };
 
-fn unreadable(position: Position<'_>, error: &serde_json::Error) -> LetGo {
-    LetGo(format!(
+fn unreadable(position: Position<'_>, error: &serde_json::Error) -> Suspended {
+    Suspended(format!(
         "what is written down about step `{}` can't be read: {error}",
         position.name()
     ))
 }
 
-impl Surroundings<LetGo> for Asker<'_> {
+impl Surroundings<Suspended> for Asker<'_> {
     fn ask<'b>(
         &'b self,
-        step: &'b mut dyn Requested,
+        step: &'b mut dyn PendingStep,
         attempt: Attempt<'b>,
-        phase: Phase,
-    ) -> BoxFuture<'b, Result<Heard, LetGo>> {
+        phase: Purpose,
+    ) -> BoxFuture<'b, Result<AttemptReport, Suspended>> {
         Box::pin(self.asked(step, attempt, phase))
     }
 
-    fn undo<'b>(
+    fn compensate<'b>(
         &'b self,
         attempt: Attempt<'b>,
-        undoing: BoxFuture<'b, Result<(), String>>,
+        compensator: BoxFuture<'b, Result<(), String>>,
     ) -> BoxFuture<'b, Result<(), String>> {
-        self.engine.undo(attempt, undoing)
+        self.engine.compensate(attempt, compensator)
     }
 
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
         Some(own.unwrap_or(ATTEMPT_TIMEOUT))
     }
 
-    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, LetGo>> {
+    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Suspended>> {
         Box::pin(async move {
             if let Some(interruption) = self.engine.interruption() {
                 return Ok(Some(interruption));
@@ -294,7 +309,7 @@ impl Surroundings<LetGo> for Asker<'_> {
         })
     }
 
-    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), LetGo>> {
+    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Suspended>> {
         Box::pin(async move {
             self.engine.rest(delay).await;
             Ok(())
@@ -306,7 +321,7 @@ impl Surroundings<LetGo> for Asker<'_> {
         _: Position<'a>,
         _: u32,
         _: Reason,
-    ) -> BoxFuture<'a, Result<(), LetGo>> {
+    ) -> BoxFuture<'a, Result<(), Suspended>> {
         // It follows from what is written down about the attempts.
         Box::pin(std::future::ready(Ok(())))
     }

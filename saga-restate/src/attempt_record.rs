@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use saga_runtime::engine::Reason;
-use saga_runtime::engine::{Answer, Requested};
+use saga_runtime::engine::{PendingStep, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::journal::Written;
-use crate::values::millis;
+use crate::clock::millis;
+use crate::journal::Recorded;
 
 /// The largest output that is written down, in bytes of JSON.
 pub(crate) const LIMIT: usize = 8 * 1024 * 1024;
 
 /// One attempt of a step.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Record {
-    pub(crate) ended: Ended,
+pub(crate) struct AttemptRecord {
+    pub(crate) ended: AttemptEnd,
     /// When it ended, in milliseconds since 1970.
     pub(crate) at: u64,
     /// It may have been made before, and that answer is lost.
@@ -30,7 +30,7 @@ pub(crate) struct Record {
 /// How an attempt ended.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Ended {
+pub(crate) enum AttemptEnd {
     /// With this output.
     Done(Box<RawValue>),
     /// With an error.
@@ -64,18 +64,18 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    pub(crate) fn answer(&self) -> Answer {
+    pub(crate) fn answer(&self) -> Verdict {
         let transient = self.transient;
         if self.in_doubt {
-            Answer::InDoubt { transient }
+            Verdict::InDoubt { transient }
         } else {
-            Answer::Refused { transient }
+            Verdict::Refused { transient }
         }
     }
 }
 
-impl Record {
-    pub(crate) fn new(ended: Ended) -> Self {
+impl AttemptRecord {
+    pub(crate) fn new(ended: AttemptEnd) -> Self {
         Self {
             ended,
             at: millis(),
@@ -84,15 +84,15 @@ impl Record {
         }
     }
 
-    pub(crate) fn write(&self) -> Written {
+    pub(crate) fn write(&self) -> Recorded {
         serde_json::to_vec(self).expect("it has only text, numbers and JSON")
     }
 }
 
-impl Ended {
+impl AttemptEnd {
     /// How an attempt of the step has ended, that gave this answer within `limit`.
-    pub(crate) fn of(step: &dyn Requested, answer: Answer, limit: Duration) -> Self {
-        if answer == Answer::Done {
+    pub(crate) fn of(step: &dyn PendingStep, answer: Verdict, limit: Duration) -> Self {
+        if answer == Verdict::Done {
             let json = step.write_output(LIMIT);
             let json = json.and_then(|json| raw(json).map_err(|error| error.to_string()));
             return json.map_or_else(Self::Unrecordable, Self::Done);
@@ -122,11 +122,11 @@ impl Ended {
     }
 }
 
-fn refused(step: &dyn Requested, reason: Reason, answer: Answer) -> Refused {
+fn refused(step: &dyn PendingStep, reason: Reason, answer: Verdict) -> Refused {
     let (transient, in_doubt) = match answer {
-        Answer::InDoubt { transient } => (transient, true),
-        Answer::Refused { transient } => (transient, false),
-        Answer::Done => (false, false),
+        Verdict::InDoubt { transient } => (transient, true),
+        Verdict::Refused { transient } => (transient, false),
+        Verdict::Done => (false, false),
     };
     let whole = step.check_error();
     let whole = whole.and_then(|()| reason.error.map(raw).transpose());
@@ -150,15 +150,15 @@ fn raw(json: String) -> serde_json::Result<Box<RawValue>> {
 /// One attempt of a compensation or a resolver: what went wrong, if something did.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Undo {
+pub(crate) enum CompensationRecord {
     Done(()),
     Failed(String),
     /// Nobody heard the answer, because somebody cancelled the saga once more.
     Lost(()),
 }
 
-impl Undo {
-    pub(crate) fn write(&self) -> Written {
+impl CompensationRecord {
+    pub(crate) fn write(&self) -> Recorded {
         serde_json::to_vec(self).expect("it has only text")
     }
 }

@@ -8,7 +8,8 @@ use saga_runtime::engine::{Interruption, Wait, WaitEnd};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::engine::{LetGo, Restate, lock};
+use crate::engine::{Restate, Suspended};
+use crate::lock::lock;
 
 /// What an event's promise is resolved with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub(crate) fn promise(name: &str, number: u32) -> String {
 
 /// What can end a wait.
 #[derive(Clone, Copy)]
-enum End {
+enum Winner {
     Event,
     Limit,
     Deadline,
@@ -55,7 +56,7 @@ impl Restate {
         }
     }
 
-    pub(crate) async fn wait_until_over(&self, wait: Wait) -> WaitEnd<LetGo> {
+    pub(crate) async fn wait_until_over(&self, wait: Wait) -> WaitEnd<Suspended> {
         if let Some(interruption) = self.interruption() {
             return WaitEnd::Stopped(interruption.into());
         }
@@ -68,7 +69,11 @@ impl Restate {
         }
     }
 
-    async fn wait_for_event(&self, event: &'static str, limit: Option<Duration>) -> WaitEnd<LetGo> {
+    async fn wait_for_event(
+        &self,
+        event: &'static str,
+        limit: Option<Duration>,
+    ) -> WaitEnd<Suspended> {
         let number = {
             let mut events = lock(&self.events);
             let numbers = events.entry(event).or_default();
@@ -107,13 +112,13 @@ impl Restate {
         &self,
         limit: Option<Duration>,
         event: Option<u32>,
-    ) -> Option<WaitEnd<LetGo>> {
+    ) -> Option<WaitEnd<Suspended>> {
         let mut ends = Vec::with_capacity(3);
-        ends.extend(event.map(|handle| (End::Event, handle)));
-        ends.extend(limit.map(|limit| (End::Limit, self.journal.timer(limit))));
+        ends.extend(event.map(|handle| (Winner::Event, handle)));
+        ends.extend(limit.map(|limit| (Winner::Limit, self.journal.timer(limit))));
         ends.extend(
             self.left()
-                .map(|left| (End::Deadline, self.journal.timer(left))),
+                .map(|left| (Winner::Deadline, self.journal.timer(left))),
         );
         let handles: Vec<_> = ends.iter().map(|(_, handle)| *handle).collect();
         loop {
@@ -125,13 +130,13 @@ impl Restate {
                 }
             };
             return match ends.get(index).map(|(end, _)| *end) {
-                Some(End::Event) => None,
-                Some(End::Deadline) => {
+                Some(Winner::Event) => None,
+                Some(Winner::Deadline) => {
                     self.interrupt(Interruption::DeadlineExceeded);
                     let cause = Interruption::DeadlineExceeded.into();
                     Some(WaitEnd::Stopped(cause))
                 }
-                Some(End::Limit) | None => {
+                Some(Winner::Limit) | None => {
                     self.clock.passes(limit.unwrap_or_default());
                     Some(WaitEnd::TimedOut)
                 }
