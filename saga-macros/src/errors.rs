@@ -18,8 +18,8 @@ impl Errors {
         self.push(syn::Error::new(span, format!("{message}\n\nhelp: {help}")));
     }
 
-    /// Like [`report`](Self::report). Returns tokens for the place of the mistake: the same error again, which rustc prints
-    /// once, and nothing else that it could reject.
+    /// Like [`report`](Self::report). Returns tokens for the place of the mistake: the same error again, which rustc
+    /// prints once, and nothing else that it could reject.
     pub(crate) fn replace(
         &mut self,
         span: Span,

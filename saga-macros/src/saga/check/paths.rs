@@ -79,8 +79,8 @@ impl Paths {
         end
     }
 
-    /// The point after a branch. A way that a refusal leads to begins before the step that refused. Every other way begins
-    /// where it is chosen, perhaps after the guards of the ways before it.
+    /// The point after a branch. A way that a refusal leads to begins before the step that refused. Every other way
+    /// begins where it is chosen, perhaps after the guards of the ways before it.
     fn branch(&mut self, ways: &[Way], from: usize) -> Point {
         let (mut undecided, mut end) = (Some(from), None);
         for way in ways {
@@ -98,8 +98,8 @@ impl Paths {
         end
     }
 
-    /// The point after a loop. Two rounds stand for any number of rounds: the second begins at every possible end of the
-    /// first, and no round ends elsewhere.
+    /// The point after a loop. Two rounds stand for any number of rounds: the second begins at every possible end of
+    /// the first, and no round ends elsewhere.
     fn rounds(&mut self, each: &Loop, from: usize) -> Point {
         let first = self.round(each, Some(from));
         let again = self.join(Some(from), first);

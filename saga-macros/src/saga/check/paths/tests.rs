@@ -1,5 +1,5 @@
-//! The order rule against a second opinion. The test checks random bodies, and then runs them on every path. An accepted
-//! body breaks the rule on no path, a refused one on at least one.
+//! The order rule against a second opinion. The test checks random bodies, and then runs them on every path. An
+//! accepted body breaks the rule on no path, a refused one on at least one.
 
 mod author;
 mod runner;
