@@ -103,8 +103,8 @@ impl<'a> Group<'a> {
     }
 
     /// The call of the member with this index.
-    pub(crate) fn member(&self, index: usize) -> Beside<'_> {
-        Beside { group: self, index }
+    pub(crate) fn member(&self, index: usize) -> MemberCalls<'_> {
+        MemberCalls { group: self, index }
     }
 
     /// The step and the occurrence of each member that is a step.
@@ -167,12 +167,12 @@ impl Calls for Group<'_> {
 
 /// The call of one member of a group: those before it in the source count as called.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Beside<'a> {
+pub(crate) struct MemberCalls<'a> {
     group: &'a Group<'a>,
     index: usize,
 }
 
-impl Calls for Beside<'_> {
+impl Calls for MemberCalls<'_> {
     fn instance(&self) -> &Instance {
         self.group.instance()
     }
