@@ -20,7 +20,7 @@ saga!(
         if order.articles.len() > 100 {
             let approved = event_within(cx, APPROVED, Duration::from_hours(24)).await;
             if approved != Some(true) {
-                return Err("nobody has approved it".to_owned());
+                return Err("not approved within a day".to_owned());
             }
         }
         ship(cx, &parcels, &payment).await
