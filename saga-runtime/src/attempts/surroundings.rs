@@ -11,7 +11,7 @@ use crate::place::{Attempt, Position};
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The longest that an attempt may take where the step says nothing, on an engine that limits every attempt.
-pub const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
 /// settled. `X` is why it can let go of the saga.
