@@ -10,6 +10,7 @@ mod compensation;
 mod reason;
 
 use crate::id::SagaId;
+use crate::panic::text;
 
 pub use compensation::{Compensation, CompensationFailure, CompensationOutcome};
 pub use reason::Reason;
@@ -255,7 +256,7 @@ impl<E: Display> SagaError<E> {
         } else {
             "compensation_failed"
         };
-        Reason::new(code, self.to_string())
+        Reason::new(code, text(self))
     }
 }
 

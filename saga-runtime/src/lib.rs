@@ -127,7 +127,8 @@ pub mod engine {
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::language::{
-        Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, to_json,
+        Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, is_same_json,
+        record, to_json,
     };
     pub use crate::place::{
         Ambient, Attempt, Calls, Doubt, Frame, Group, Instance, Member, Place, Position, Role,

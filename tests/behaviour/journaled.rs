@@ -9,6 +9,7 @@ mod deadline;
 #[path = "engine/journaled.rs"]
 mod engine;
 mod errors;
+mod fragile;
 mod handled;
 mod in_doubt;
 mod keys;
@@ -16,6 +17,7 @@ mod long;
 mod order;
 mod participant;
 mod random;
+mod recordable;
 mod retries;
 mod steps;
 mod structure;

@@ -14,6 +14,7 @@ mod dropping;
 #[path = "engine/in_process.rs"]
 mod engine;
 mod errors;
+mod fragile;
 mod go_saga;
 mod handled;
 mod in_doubt;
@@ -23,6 +24,7 @@ mod order;
 mod panics;
 mod participant;
 mod random;
+mod recordable;
 mod retries;
 mod runtimes;
 mod shape;

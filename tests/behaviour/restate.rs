@@ -10,12 +10,14 @@ mod deadline;
 #[path = "engine/restate.rs"]
 mod engine;
 mod errors;
+mod fragile;
 mod handled;
 mod in_doubt;
 mod keys;
 mod order;
 mod participant;
 mod random;
+mod recordable;
 mod retries;
 mod steps;
 mod structure;

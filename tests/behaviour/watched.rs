@@ -11,6 +11,7 @@ mod dropping;
 #[path = "engine/in_process.rs"]
 mod engine;
 mod errors;
+mod fragile;
 mod go_saga;
 mod handled;
 mod in_doubt;
@@ -20,6 +21,7 @@ mod order;
 mod panics;
 mod participant;
 mod random;
+mod recordable;
 mod retries;
 mod runtimes;
 mod shape;

@@ -1,8 +1,7 @@
 //! What follows an attempt: pure functions, so that a table can test them. Waiting and running happen elsewhere.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::meta::{Kind, StepMeta};
+use crate::panic::caught;
 
 /// How an attempt ended, as far as the decision cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,7 @@ impl Verdict {
 /// What a predicate says of an error; `otherwise` if it panics, which takes nothing for granted.
 #[inline]
 fn says<E>(predicate: fn(&E) -> bool, error: &E, otherwise: bool) -> bool {
-    catch_unwind(AssertUnwindSafe(|| predicate(error))).unwrap_or(otherwise)
+    caught(|| predicate(error)).unwrap_or(otherwise)
 }
 
 /// What to do after an attempt.

@@ -59,7 +59,8 @@ pub enum Rejected {
         /// Its durable name.
         name: &'static str,
     },
-    /// The input can't be serialized.
+    /// The input can't be serialized, or can't be read back, or is read back as another value: the saga would see something
+    /// else after a restart. The text names the field where it can.
     #[error("the input can't be recorded: {0}")]
     Input(#[source] serde_json::Error),
     /// The input exceeds [`payload_limit`](crate::coordinator::Builder::payload_limit).

@@ -2,6 +2,7 @@
 
 use crate::language::Payload;
 use crate::meta::Kind;
+use crate::panic::drop_caught;
 
 /// One of [`Compensatable`], [`NothingToUndo`], [`Pivot`], [`Retriable`], [`Waiting`].
 pub trait KindOf: sealed::Sealed + Send + Sync + 'static {
@@ -17,8 +18,11 @@ pub trait KindOf: sealed::Sealed + Send + Sync + 'static {
     /// What is kept of a finished step's output until the saga ends.
     type Kept<T: Send + Sync + 'static>: Send + Sync + 'static;
 
-    /// Keeps what the compensation will need.
+    /// Copies the part of the output that the compensation needs.
     fn keep<T: Payload + Send + Sync + 'static>(output: &T) -> Self::Kept<T>;
+
+    /// Keeps the output itself. The body does not get it.
+    fn keep_whole<T: Send + Sync + 'static>(output: T) -> Self::Kept<T>;
 
     /// The output, if it was kept because there is a compensation.
     fn kept<T: Send + Sync + 'static>(kept: &Self::Kept<T>) -> Option<&T>;
@@ -71,6 +75,11 @@ macro_rules! kinds {
         }
 
         #[inline]
+        fn keep_whole<T: Send + Sync + 'static>(output: T) -> T {
+            output
+        }
+
+        #[inline]
         fn kept<T: Send + Sync + 'static>(kept: &T) -> Option<&T> {
             Some(kept)
         }
@@ -80,6 +89,10 @@ macro_rules! kinds {
 
         #[inline]
         fn keep<T: Payload + Send + Sync + 'static>(_: &T) {}
+
+        fn keep_whole<T: Send + Sync + 'static>(output: T) {
+            drop_caught(output);
+        }
 
         #[inline]
         fn kept<T: Send + Sync + 'static>(_: &()) -> Option<&T> {

@@ -51,8 +51,9 @@ impl<E: Engine> Run<'_, '_, E> {
         let cause = match body {
             Forward::Returned(Ok(output)) => return self.complete(output),
             Forward::Returned(Err(error)) => Cause::Error(error),
-            Forward::Panicked(message) => Cause::Panicked { message },
-            Forward::Stopped => match reason(stop) {
+            // Something may panic while the body is left. Why it is left counts.
+            Forward::Panicked(message) if stop.is_none() => Cause::Panicked { message },
+            Forward::Panicked(_) | Forward::Stopped => match reason(stop) {
                 Stop::Cause(cause) => cause.widen(),
                 Stop::Suspended(suspension) => {
                     return self.engine.end(SagaEnd::Suspended(suspension));
