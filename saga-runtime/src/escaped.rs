@@ -8,7 +8,7 @@ use std::fmt::{self, Display, Write};
 /// A text that is escaped twice is the same.
 ///
 /// ```
-/// use saga_runtime::Escaped;
+/// use saga_runtime::engine::Escaped;
 ///
 /// assert_eq!(Escaped("paid\n\u{1b}[2Jsaga").to_string(), r"paid\n\u{1b}[2Jsaga");
 /// ```
@@ -54,9 +54,15 @@ mod tests {
     #[test]
     fn control_characters_are_escaped_and_nothing_else() {
         for (text, shown) in [
-            ("order 17 — ünïcode 🙂 \\n `x`", "order 17 — ünïcode 🙂 \\n `x`"),
+            (
+                "order 17 — ünïcode 🙂 \\n `x`",
+                "order 17 — ünïcode 🙂 \\n `x`",
+            ),
             ("a\nb\r\tc", r"a\nb\r\tc"),
-            ("\u{1b}[31mred\u{7f}\u{9b}0m", r"\u{1b}[31mred\u{7f}\u{9b}0m"),
+            (
+                "\u{1b}[31mred\u{7f}\u{9b}0m",
+                r"\u{1b}[31mred\u{7f}\u{9b}0m",
+            ),
             ("a\u{202e}b\u{2028}c", r"a\u{202e}b\u{2028}c"),
             ("\0", r"\u{0}"),
         ] {

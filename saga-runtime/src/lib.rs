@@ -71,6 +71,7 @@ mod attempts;
 pub mod coordinator;
 mod engines;
 mod error;
+mod escaped;
 mod generated;
 mod id;
 pub mod journal;
@@ -126,10 +127,12 @@ pub mod engine {
         compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
+    pub use crate::escaped::Escaped;
     pub use crate::language::{
         Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, is_same_json,
         record, to_json,
     };
+    pub use crate::panic::text;
     pub use crate::place::{
         Ambient, Attempt, Calls, Doubt, Frame, Group, Instance, Member, Place, Position, Role,
         Scope,

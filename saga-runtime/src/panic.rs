@@ -90,7 +90,8 @@ pub(crate) fn replace_caught<T>(place: &mut T, value: T) {
 }
 
 /// Returns the text of a value of the user's. A panic of its code is the text.
-pub(crate) fn text(value: &(impl Display + ?Sized)) -> String {
+#[must_use]
+pub fn text(value: &(impl Display + ?Sized)) -> String {
     caught(|| value.to_string())
         .unwrap_or_else(|panic| format!("an error whose text can't be shown: panicked: {panic}"))
 }

@@ -1,13 +1,12 @@
 //! One attempt of a step or a compensation: limited in time, its panic caught, its span closed with an outcome.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::pin::pin;
 use std::time::Duration;
 
 use tracing::Instrument;
 
-use crate::error::Cause;
+use crate::error::{Cause, Reason};
 use crate::panic::{contain, drop_caught, text};
 use crate::place::Place;
 use crate::telemetry;
@@ -52,10 +51,8 @@ impl<T, E: Display> AttemptResult<T, E> {
                 drop_caught(error);
                 Err(message)
             }
-            Self::TimedOut { after } => Err(Cause::<Infallible>::TimedOut { after }.to_string()),
-            Self::Panicked { message } => {
-                Err(Cause::<Infallible>::Panicked { message }.to_string())
-            }
+            Self::TimedOut { after } => Err(Reason::from(&Cause::TimedOut { after }).message),
+            Self::Panicked { message } => Err(Reason::from(&Cause::Panicked { message }).message),
         }
     }
 

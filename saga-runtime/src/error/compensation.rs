@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::escaped::Escaped;
+
 /// One step that had to be undone, and the outcome of its compensation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -92,9 +94,10 @@ impl CompensationFailure {
 
 impl fmt::Display for CompensationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = Escaped(&self.message);
         match self.attempts {
-            1 => write!(f, "{} (1 attempt)", self.message),
-            attempts => write!(f, "{} ({attempts} attempts)", self.message),
+            1 => write!(f, "{message} (1 attempt)"),
+            attempts => write!(f, "{message} ({attempts} attempts)"),
         }
     }
 }

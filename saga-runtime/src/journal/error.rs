@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::escaped::Escaped;
 use crate::journal::record::Worker;
 
 /// The journal could not do what was asked.
@@ -9,7 +10,7 @@ use crate::journal::record::Worker;
 #[non_exhaustive]
 pub enum JournalError {
     /// It can't be reached, or can't write: it is busy, the disk is full, the connection is down. Trying again may help.
-    #[error("the journal is unavailable: {message}")]
+    #[error("the journal is unavailable: {}", Escaped(.message))]
     Unavailable {
         /// What happened.
         message: String,
@@ -18,7 +19,7 @@ pub enum JournalError {
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// Another process uses it.
-    #[error("the journal {journal} is in use by {owner}")]
+    #[error("the journal {} is in use by {owner}", Escaped(.journal))]
     InUse {
         /// Which one.
         journal: String,
@@ -26,7 +27,7 @@ pub enum JournalError {
         owner: Worker,
     },
     /// It is not a journal, or one of another version of this library, or its settings don't hold what is promised.
-    #[error("{message}")]
+    #[error("{}", Escaped(.message))]
     Unsuitable {
         /// What is wrong, and what to do.
         message: String,
@@ -77,7 +78,7 @@ pub enum AppendError {
 
 /// What is written down of a saga can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("entry {seq} can't be read: {message}")]
+#[error("entry {seq} can't be read: {}", Escaped(.message))]
 pub struct Damage {
     /// The number of the entry.
     pub seq: u64,

@@ -3,7 +3,7 @@
 use tracing::{Instrument, Span};
 
 use crate::attempts::FailureCause;
-use crate::error::{Cause, Compensation, SagaError};
+use crate::error::{Cause, Compensation, SagaError, Unescaped};
 use crate::meta::{OnCompensationFailure, SagaMeta};
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
@@ -71,7 +71,7 @@ impl<E: Engine> Run<'_, '_, E> {
         if goes_back {
             let failing = FailureCause {
                 code: cause.code(),
-                message: &cause,
+                message: &Unescaped(&cause),
             };
             self.engine
                 .begin_compensation(failed_at.as_deref(), &failing);
