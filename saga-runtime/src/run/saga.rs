@@ -43,7 +43,7 @@ pub trait Saga: Sized + Send + 'static {
     /// Its steps and branches, without running anything.
     #[must_use]
     fn shape() -> Shape {
-        crate::generated::shape::of::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
+        crate::generated::shape::build::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
     }
 
     /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.
