@@ -5,7 +5,6 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
 
 use crate::id::SagaId;
-use crate::journal::JournalError;
 use crate::place::{Instance, Place, Position, Role};
 
 /// The field for the end of a saga or an attempt.
@@ -51,7 +50,7 @@ pub(crate) fn compensation_failed(position: Position<'_>, attempts: u32) {
 }
 
 /// Warns that the journal could not be reached.
-pub(crate) fn journal_trouble(error: &JournalError) {
+pub(crate) fn journal_trouble(error: &dyn std::fmt::Display) {
     tracing::warn!(target: "saga", { error = %error }, "journal unavailable");
 }
 
