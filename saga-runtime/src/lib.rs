@@ -142,15 +142,18 @@ pub use {
     shape::Node,
 };
 
+#[doc(inline)]
 pub use coordinator::{Coordinator, ExecuteError};
 pub use engines::in_process::{Events, InProcess};
 pub use error::{Cause, Compensation, CompensationFailure, CompensationOutcome, SagaError};
 pub use id::{InvalidSagaId, SagaId};
 pub use language::kind;
 pub use language::{EventName, event, event_within, sleep};
+#[doc(inline)]
 pub use meta::Kind;
 pub use place::{Context, IdempotencyKey};
 pub use run::{Saga, try_join_all};
+#[doc(inline)]
 pub use shape::Shape;
 pub use tokio_util::sync::CancellationToken;
 pub use uuid::Uuid;

@@ -142,7 +142,7 @@ impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
     note = "call it after the group; a saga counts as a pivot, unless it says `#[saga(compensatable)]`"
 )]
 pub trait InGroup: Sized {
-    /// Where the part of `site` is called.
+    /// Checks the call of the part of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
@@ -180,7 +180,7 @@ where
     note = "leave `compensatable` out: then the saga counts as a pivot where other sagas call it"
 )]
 pub trait CanBeUndone: Sized {
-    /// Where the part of `site` is called.
+    /// Checks the call of the part of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
@@ -196,7 +196,7 @@ impl<P: Part<Kind: AfterUndo>> CanBeUndone for P {}
     note = "leave `retriable` out: then the saga counts as a pivot where other sagas call it"
 )]
 pub trait NeverFails: Sized {
-    /// Where the part of `site` is called.
+    /// Checks the call of the part of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }

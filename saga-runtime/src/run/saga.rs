@@ -10,7 +10,7 @@ use crate::place::Frame;
 use crate::run::{Engine, Input, Plan, Start, Unstarted};
 use crate::shape::Shape;
 
-/// A saga with its input: what [`saga!`](crate::run::saga) makes of an `async fn`.
+/// A saga with its input: what [`saga!`](crate::saga!) makes of an `async fn`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a saga",
     label = "not a saga with its input",
