@@ -104,8 +104,8 @@ impl<'a> Group<'a> {
     }
 
     /// The calls as the member with this index sees them.
-    pub(crate) fn member(&self, index: usize) -> Beside<'_> {
-        Beside { group: self, index }
+    pub(crate) fn member(&self, index: usize) -> MemberCalls<'_> {
+        MemberCalls { group: self, index }
     }
 
     /// The position of each member that is a step.
@@ -168,12 +168,12 @@ impl Calls for Group<'_> {
 
 /// The calls as one member of a group sees them: the members before it in the source count as called.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Beside<'a> {
+pub(crate) struct MemberCalls<'a> {
     group: &'a Group<'a>,
     index: usize,
 }
 
-impl Calls for Beside<'_> {
+impl Calls for MemberCalls<'_> {
     fn instance(&self) -> &Instance {
         self.group.instance()
     }
