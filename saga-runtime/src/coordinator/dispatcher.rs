@@ -13,13 +13,13 @@ use crate::telemetry;
 
 /// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Claims {
+enum ClaimSize {
     Full,
     NotFull,
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    /// Claims sagas that wait in the journal: sagas of earlier processes and silent workers, sagas that found no free
+    /// ClaimSize sagas that wait in the journal: sagas of earlier processes and silent workers, sagas that found no free
     /// slot, and sagas whose sleep is over. Ends when the coordinator shuts down.
     pub(super) async fn dispatch(self: Arc<Self>) {
         let shutdown = self.tenure.shutdown.clone();
@@ -38,7 +38,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
     }
 
-    /// Claims all waiting sagas, as long as there are free slots.
+    /// ClaimSize all waiting sagas, as long as there are free slots.
     async fn take_over_all(self: Arc<Self>, names: Vec<&'static str>) {
         let mut claims = FuturesOrdered::new();
         let mut is_more = true;
@@ -47,7 +47,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;
             };
-            is_more = self.take_over(&names, vec![slot]).await == Claims::Full;
+            is_more = self.take_over(&names, vec![slot]).await == ClaimSize::Full;
             // All claims are sent before the first saga runs: its writes would delay them.
             while is_more
                 && let slots = self.free_slots()
@@ -56,7 +56,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 claims.push_back(self.take_over(&names, slots));
             }
             while let Some(claimed) = claims.next().await {
-                is_more &= claimed == Claims::Full;
+                is_more &= claimed == ClaimSize::Full;
             }
         }
     }
@@ -67,12 +67,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         slots.collect()
     }
 
-    /// Claims at most one saga for each slot, and resumes them.
+    /// ClaimSize at most one saga for each slot, and resumes them.
     async fn take_over(
         self: &Arc<Self>,
         names: &[&'static str],
         slots: Vec<OwnedSemaphorePermit>,
-    ) -> Claims {
+    ) -> ClaimSize {
         match self.note_lost_claims(self.journal.claim(&self.lease, names, slots.len()).await) {
             Ok(claimed) => {
                 let is_full = claimed.len() == slots.len();
@@ -84,14 +84,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     }
                 });
                 if is_full {
-                    Claims::Full
+                    ClaimSize::Full
                 } else {
-                    Claims::NotFull
+                    ClaimSize::NotFull
                 }
             }
             Err(error) => {
                 telemetry::journal_trouble(&error);
-                Claims::NotFull
+                ClaimSize::NotFull
             }
         }
     }
