@@ -19,7 +19,7 @@ enum ClaimSize {
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    /// ClaimSize sagas that wait in the journal: sagas of earlier processes and silent workers, sagas that found no free
+    /// Claims sagas that wait in the journal: sagas of earlier processes and silent workers, sagas that found no free
     /// slot, and sagas whose sleep is over. Ends when the coordinator shuts down.
     pub(super) async fn dispatch(self: Arc<Self>) {
         let shutdown = self.tenure.shutdown.clone();
@@ -38,7 +38,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
     }
 
-    /// ClaimSize all waiting sagas, as long as there are free slots.
+    /// Claims all waiting sagas, as long as there are free slots.
     async fn take_over_all(self: Arc<Self>, names: Vec<&'static str>) {
         let mut claims = FuturesOrdered::new();
         let mut is_more = true;
@@ -67,7 +67,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         slots.collect()
     }
 
-    /// ClaimSize at most one saga for each slot, and resumes them.
+    /// Claims at most one saga for each slot, and resumes them.
     async fn take_over(
         self: &Arc<Self>,
         names: &[&'static str],
