@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use saga_runtime::engine::{
-    AttemptResult, Calls, Compensate, Control, Doubt, Engine, GiveUp, Group, Instance,
-    Interruption, Origin, PendingStep, Position, SagaEnd, Settlement, StepCompensator, StepEnd,
-    Verdict, Wait, WaitEnd, WayBack, compensate, pursue,
+    AttemptResult, Calls, Compensate, CompensationOrigin, Control, Doubt, Engine, GiveUp, Group,
+    Instance, Interruption, Origin, PendingStep, Position, SagaEnd, Settlement, StepCompensator,
+    StepEnd, Verdict, Wait, WaitEnd, WayBack, compensate, pursue,
 };
 use saga_runtime::meta::StepMeta;
 use saga_runtime::{CompensationOutcome, Saga};
@@ -201,7 +201,8 @@ impl Engine for Restate {
     ) -> Result<CompensationOutcome, Suspended> {
         let around = Asker::new(self, &self.doubt, true);
         let compensator = &mut StepCompensator(step);
-        let (_, undone) = Box::pin(compensate(compensator, position, None, &around)).await?;
-        Ok(undone.into())
+        let start = CompensationOrigin::Start;
+        let (_, end) = Box::pin(compensate(compensator, position, start, &around)).await?;
+        Ok(end.into())
     }
 }

@@ -121,9 +121,9 @@ pub mod engine {
 
     pub use crate::attempts::{
         ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate,
-        CompensationResult, Compensator, Control, ErrorRecord, FailureCause, GiveUp, Origin,
-        PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings, Verdict, WayBack,
-        compensate, pursue,
+        CompensationOrigin, CompensationResult, Compensator, Control, ErrorRecord, FailureCause,
+        GiveUp, Origin, PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings,
+        Verdict, WayBack, compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::language::{

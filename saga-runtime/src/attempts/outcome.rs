@@ -218,7 +218,7 @@ impl Settlement {
 }
 
 /// What has become of the effect of a step that was given up.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// There is none, or none that needs undoing.
     Nothing,

@@ -202,7 +202,7 @@ impl Engine for Effects {
         let end = if let Some(end) = StepEnd::after_first(first, meta) {
             end
         } else {
-            let origin = Origin::After(first);
+            let origin = Origin::after_first(first);
             Box::pin(pursue(step, origin, position, self)).await.0
         };
         match end {
@@ -232,9 +232,9 @@ impl Engine for Effects {
         step: &'a dyn Compensate,
         first: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Infallible> {
-        let mut compensating = StepCompensator(step);
-        let (_, undone) = compensate(&mut compensating, position, first, self).await?;
-        Ok(undone.into())
+        let origin = first.into();
+        let (_, end) = compensate(&mut StepCompensator(step), position, origin, self).await?;
+        Ok(end.into())
     }
 }
 

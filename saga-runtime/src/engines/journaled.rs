@@ -20,8 +20,8 @@ use cursor::Cursors;
 use surroundings::Around;
 
 use crate::attempts::{
-    AttemptResult, Compensate, FailureCause, PendingStep, StepCompensator, StepEnd, Verdict,
-    compensate,
+    AttemptResult, Compensate, CompensationOrigin, FailureCause, PendingStep, StepCompensator,
+    StepEnd, Verdict, compensate,
 };
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
@@ -207,10 +207,11 @@ impl Engine for Journaled {
             call,
             is_settling: AtomicBool::new(true),
         };
-        let mut compensating = StepCompensator(step);
-        let (attempts, undone) = compensate(&mut compensating, position, None, &around).await?;
+        let compensator = &mut StepCompensator(step);
+        let start = CompensationOrigin::Start;
+        let (attempts, end) = compensate(compensator, position, start, &around).await?;
         let step = around.call;
-        self.recorder.note(match &undone {
+        self.recorder.note(match &end {
             Ok(()) => Event::CompensationDone { step, attempts },
             Err(failure) => Event::CompensationFailed {
                 step,
@@ -218,7 +219,7 @@ impl Engine for Journaled {
                 message: failure.message.clone(),
             },
         });
-        Ok(undone.into())
+        Ok(end.into())
     }
 }
 

@@ -43,7 +43,8 @@ impl Journaled {
                 if kind == Kind::Pivot {
                     self.ask_pivot(position, step, reason).await?
                 } else {
-                    self.pursue(position, step, Origin::Settling).await
+                    let origin = Origin::Settling { attempts: 0 };
+                    self.pursue(position, step, origin).await
                 }
             }
             NextCall::Settled(reason, settled) => {

@@ -37,7 +37,7 @@ impl Journaled {
             if let Some(end) = StepEnd::after_first(first, meta) {
                 return self.note_end(call(position), 1, step, end, false);
             }
-            origin = Origin::After(first);
+            origin = Origin::after_first(first);
         }
         self.pursue(position, step, origin).await
     }
@@ -52,7 +52,7 @@ impl Journaled {
         let around = Around {
             engine: self,
             call: call(position),
-            is_settling: AtomicBool::new(matches!(begin, Origin::Settling)),
+            is_settling: AtomicBool::new(matches!(begin, Origin::Settling { .. })),
         };
         let (end, attempts) = pursue(step, begin, position, &around).await;
         let Around {
