@@ -17,7 +17,7 @@ pub(super) fn markdown(saga: &Saga<'_>) -> Option<String> {
     let mut blocks = vec![Block::end(name)];
     blocks.extend(Picture(body).blocks(&body.flow));
     blocks.push(Block::end("completed"));
-    let image = Block::sequence(blocks).image();
+    let image = Block::sequence(&blocks).image();
     Some(format!(
         "![the steps of the saga {name}, from the first to the last]({})",
         svg::data_url(&image)
@@ -50,7 +50,7 @@ impl Picture<'_> {
                 if rounds.is_empty() {
                     return Vec::new();
                 }
-                vec![Block::sequence(rounds).titled(of)]
+                vec![Block::sequence(&rounds).titled(of)]
             }
             Flow::Block { flow, .. } => self.blocks(flow),
             Flow::Return => vec![Block::returned()],
@@ -71,7 +71,7 @@ impl Picture<'_> {
         }
         let ways = ways
             .into_iter()
-            .map(|(when, blocks)| (when, Block::sequence(blocks)))
+            .map(|(when, blocks)| (when, Block::sequence(&blocks)))
             .collect();
         vec![Block::branch(ways)]
     }

@@ -62,7 +62,7 @@ impl Block {
     }
 
     /// These parts, one below the other.
-    pub(super) fn sequence(blocks: Vec<Self>) -> Self {
+    pub(super) fn sequence(blocks: &[Self]) -> Self {
         let width = blocks.iter().map(|block| block.width).max().unwrap_or(0);
         let middle = width / 2;
         let (mut y, mut goes_on, mut elements) = (0, true, String::new());
@@ -87,24 +87,23 @@ impl Block {
 
     /// These parts, one beside the other, each entered from the top and left to the bottom.
     pub(super) fn side_by_side(blocks: Vec<Self>) -> Self {
-        Self::between_rails(
-            blocks
-                .into_iter()
-                .map(|block| (String::new(), block))
-                .collect(),
-        )
+        let blocks: Vec<_> = blocks
+            .into_iter()
+            .map(|block| (String::new(), block))
+            .collect();
+        Self::between_rails(&blocks)
     }
 
     /// One of these ways, each under its condition.
     pub(super) fn branch(ways: Vec<(&str, Self)>) -> Self {
-        Self::between_rails(
-            ways.into_iter()
-                .map(|(when, block)| (shown(when), block))
-                .collect(),
-        )
+        let ways: Vec<_> = ways
+            .into_iter()
+            .map(|(when, block)| (shown(when), block))
+            .collect();
+        Self::between_rails(&ways)
     }
 
-    fn between_rails(blocks: Vec<(String, Self)>) -> Self {
+    fn between_rails(blocks: &[(String, Self)]) -> Self {
         let label = if blocks.iter().all(|(label, _)| label.is_empty()) {
             0
         } else {
@@ -118,7 +117,7 @@ impl Block {
             .unwrap_or(0);
         let bottom = top + GAP + tallest + GAP / 2;
         let (mut x, mut elements, mut middles) = (0, String::new(), Vec::new());
-        for (when, block) in &blocks {
+        for (when, block) in blocks {
             let wide = block.width.max(width(when));
             let middle = x + wide / 2;
             middles.push((middle, block.goes_on));
