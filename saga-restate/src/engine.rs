@@ -1,4 +1,5 @@
-//! The engine: what a saga asks for is looked up in Restate's journal, or done and written down there.
+//! The engine: it reads the outcome of each call from Restate's journal, or makes the call and records its outcome
+//! there.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -19,18 +20,18 @@ use crate::entry_names;
 use crate::journal::Journal;
 use crate::lock::lock;
 
-/// Why the saga can't go on in this process; Restate begins it again.
+/// The reason why the saga can't go on in this process. Restate begins it again.
 #[derive(Debug, Clone)]
 pub struct Suspended(pub(crate) String);
 
-/// How a saga ended on Restate.
+/// The end of a saga on Restate.
 pub type Ended<G> = SagaEnd<G, Suspended>;
 
 /// One saga on Restate.
 pub(crate) struct Restate {
     instance: Instance,
     pub(crate) journal: Journal,
-    /// Whether the next call may have been made by an earlier process.
+    /// The doubt about the next call: an earlier process may have made it.
     doubt: Doubt,
     deadline: Option<Duration>,
     began: Mutex<Option<SystemTime>>,
@@ -40,7 +41,7 @@ pub(crate) struct Restate {
     pub(crate) events: Mutex<HashMap<&'static str, Numbers>>,
 }
 
-/// The numbers of the events with one name that nobody waits for.
+/// The numbers of the events with one name for which no wait is open.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
     pub(crate) next: u32,
@@ -67,8 +68,8 @@ impl Restate {
         }
     }
 
-    /// Writes down when the saga begins. Without this nobody knows whether its first step was requested before.
-    pub(crate) async fn begin(&self) {
+    /// Records the start of the saga. Without this record a replay can't tell if the first step was requested before.
+    pub(crate) async fn record_start(&self) {
         let written = loop {
             let work = async {
                 self.doubt.set(false);
@@ -83,13 +84,13 @@ impl Restate {
         };
         let began = serde_json::from_slice::<Beginning>(&written).ok();
         if let Some(began) = &began {
-            self.clock.is(began.at);
+            self.clock.advance_to(began.at);
         }
         let began = began.map(|began| SystemTime::UNIX_EPOCH + Duration::from_millis(began.at));
         *lock(&self.began) = began;
     }
 
-    /// Somebody has cancelled the saga.
+    /// The saga is cancelled from outside.
     pub(crate) fn cancel(&self) {
         self.interrupt(Interruption::Cancelled);
         self.journal.cancel_waits();
@@ -99,8 +100,8 @@ impl Restate {
         lock(&self.interruption).get_or_insert(interruption);
     }
 
-    /// How long it is until the deadline, as long as it holds.
-    pub(crate) fn left(&self) -> Option<Duration> {
+    /// The time until the deadline, as long as the deadline holds.
+    pub(crate) fn time_to_deadline(&self) -> Option<Duration> {
         if self.way_back.is_closed() {
             return None;
         }
@@ -112,18 +113,18 @@ impl Restate {
         )
     }
 
-    /// Whether the deadline has passed. It depends on the clock: what follows has to be written down.
+    /// Returns true if the deadline has passed. The answer depends on the clock, so the caller records it.
     pub(crate) fn is_late(&self) -> bool {
-        self.left().is_some_and(|left| left.is_zero())
+        self.time_to_deadline().is_some_and(|left| left.is_zero())
     }
 
-    /// Whether the next of these calls may have been made by an earlier process.
+    /// The doubt about the next of these calls: an earlier process may have made it.
     pub(crate) fn doubt<'a>(&'a self, calls: &'a dyn Calls) -> &'a Doubt {
         calls.doubt().unwrap_or(&self.doubt)
     }
 
     async fn pursue(&self, calls: &dyn Calls, step: &mut dyn PendingStep) -> StepEnd<Suspended> {
-        // A retriable step closes the way back after its attempt: only the record says whether one was made.
+        // A retriable step closes the way back after its attempt, because only the record tells if an attempt was made.
         if let Some(end) = self.before_request(step) {
             return end;
         }
@@ -141,7 +142,8 @@ impl Restate {
     }
 }
 
-/// What stops a saga is recorded: an attempt that ended late, a cancellation that Restate delivers in place of an answer.
+/// Interruptions are recorded: an attempt that ended late, or a cancellation that Restate delivers in place of an
+/// answer.
 impl Control for Restate {
     fn way_back(&self) -> &WayBack {
         &self.way_back
