@@ -81,7 +81,8 @@ impl<E> fmt::Debug for ErrorRecord<E> {
     }
 }
 
-/// The final outcome of a step. Its output, or the reason for which it is given up, is in the [`PendingStep`].
+/// The final outcome of a step. Its output, or the reason for which it is given up, is in the
+/// [`PendingStep`](crate::engine::PendingStep).
 #[derive(Debug)]
 #[must_use]
 pub enum StepEnd<X> {

@@ -17,7 +17,7 @@ use crate::run::{Saga, SagaEnd};
 
 /// Runs the effects of one saga: its steps and compensations.
 ///
-/// The driver that [`saga!`](crate::saga) generates calls [`step`](Self::step) for one step after the other, and keeps
+/// The driver that [`saga!`](crate::saga!) generates calls [`step`](Self::step) for one step after the other, and keeps
 /// the values for compensation. If the saga fails, it calls [`begin_compensation`](Self::begin_compensation) once, then
 /// [`compensate`](Self::compensate) for each step that is done, last first, or for all of them at once if the saga says
 /// `compensations = parallel`.
@@ -50,7 +50,8 @@ pub trait Engine: Send + Sync {
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
     /// Returns true if the driver may make the first attempt of a step by itself, and hand in its verdict only if it is
-    /// not [`Done`](AttemptResult::Done). That is so if no subscriber watches the saga, and nothing can interrupt it.
+    /// not [`Done`](crate::engine::AttemptResult::Done). That is so if no subscriber watches the saga, and nothing can
+    /// interrupt it.
     #[inline]
     fn trusts_first_attempts(&self) -> bool {
         false
