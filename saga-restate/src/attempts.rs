@@ -17,8 +17,8 @@ use saga_runtime::engine::{
 use saga_runtime::meta::StepMeta;
 
 use crate::attempt_record::{AttemptEnd, AttemptRecord};
-use crate::engine::{Restate, Suspended};
 use crate::entry_names;
+use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Recorded, Work};
 use crate::lock::lock;
 
@@ -27,7 +27,7 @@ const WRITTEN_ATTEMPTS: u32 = 10;
 
 /// The engine's side of the pursuit of one step.
 pub(crate) struct Asker<'a> {
-    engine: &'a Restate,
+    engine: &'a Invocation,
     doubt: &'a Doubt,
     /// True if other calls may be under way meanwhile, which a repetition by Restate would cut off.
     is_beside_others: bool,
@@ -43,7 +43,7 @@ struct Kept {
 }
 
 impl<'a> Asker<'a> {
-    pub(crate) fn new(engine: &'a Restate, doubt: &'a Doubt, is_beside_others: bool) -> Self {
+    pub(crate) fn new(engine: &'a Invocation, doubt: &'a Doubt, is_beside_others: bool) -> Self {
         Self {
             engine,
             doubt,

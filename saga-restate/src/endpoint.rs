@@ -11,7 +11,7 @@ use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::engine::Ended;
+use crate::invocation::Ended;
 use crate::workflow::workflow;
 
 /// Runs sagas for Restate, over HTTP/2.

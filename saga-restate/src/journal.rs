@@ -22,11 +22,7 @@ use restate_sdk::context::{DurableFuture, RunFuture, RunRetryPolicy};
 use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
 
-use crate::turns::{Next, Turns};
-
-/// The invocation is cancelled, and the result that it awaited is lost.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cancelled;
+use crate::turns::{Cancelled, Next, Turns};
 
 /// A recorded result: JSON.
 pub(crate) type Recorded = Vec<u8>;

@@ -77,6 +77,7 @@ mod endpoint;
 mod engine;
 mod entry_names;
 mod failure_report;
+mod invocation;
 mod journal;
 mod lock;
 #[cfg(feature = "testing")]
@@ -87,8 +88,8 @@ mod workflow;
 
 pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle};
 pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
-pub use engine::{Ended, Suspended};
 pub use failure_report::{Report, Undone, UndoneStep};
+pub use invocation::{Ended, Suspended};
 
 /// The examples of the guide for operators: compiled here, where all crates are known.
 #[cfg(doctest)]

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::Http;
+use crate::client::Http;
 
 /// The longest time until a server answers.
 const PATIENCE: Duration = Duration::from_secs(60);

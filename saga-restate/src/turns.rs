@@ -7,8 +7,11 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use crate::journal::Cancelled;
 use crate::lock::lock;
+
+/// The invocation is cancelled, and the result that it awaited is lost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cancelled;
 
 /// The turns in one saga.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use saga_runtime::engine::{Control, Interruption, Wait, WaitEnd};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::engine::{Restate, Suspended};
+use crate::invocation::{Invocation, Suspended};
 use crate::lock::lock;
 
 /// The value of an event's promise.
@@ -35,7 +35,7 @@ enum Winner {
     Deadline,
 }
 
-impl Restate {
+impl Invocation {
     /// Waits until the time is over, or the saga is cancelled.
     pub(crate) async fn pause(&self, delay: Duration) {
         if self

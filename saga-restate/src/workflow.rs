@@ -21,8 +21,8 @@ use serde_json::value::RawValue;
 
 use crate::attempt_record::LIMIT;
 use crate::clock::Clock;
-use crate::engine::Restate;
 use crate::failure_report::Report;
+use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Journal, Recorded};
 use crate::wait::{Sent, promise};
 
@@ -66,7 +66,7 @@ pub(crate) struct Event {
 }
 
 /// The callback for the end of a saga.
-pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, crate::engine::Suspended>) + Send + Sync>;
+pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, Suspended>) + Send + Sync>;
 
 /// The workflow of the saga `G`.
 pub(crate) struct Workflow<S: ?Sized, G: Registrable<S>> {
@@ -150,7 +150,7 @@ where
         let instance = Instance::new(G::META.name, Some(id.clone()))
             .with_ambient(Arc::clone(&clock) as Arc<dyn Ambient>);
         let journal = Journal::new(context.clone());
-        let engine = Restate::new(instance, journal, G::META.deadline, Arc::clone(&clock));
+        let engine = Invocation::new(instance, journal, G::META.deadline, Arc::clone(&clock));
         match began {
             Some(began) if !self.begins => clock.advance_to(began),
             _ => engine.record_start().await,

@@ -8,11 +8,11 @@ use saga_runtime::engine::BoxFuture;
 use saga_runtime::engine::{Attempt, Place, Role};
 
 use crate::attempt_record::CompensationRecord;
-use crate::engine::Restate;
 use crate::entry_names;
+use crate::invocation::Invocation;
 use crate::lock::lock;
 
-impl Restate {
+impl Invocation {
     /// Makes one attempt by polling `compensator` and records its result, or returns the recorded result. Nothing
     /// interrupts it: if Restate drops the answer because the saga is cancelled, the answer is recorded once more.
     pub(crate) fn compensate<'b>(
