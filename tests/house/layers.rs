@@ -67,6 +67,7 @@ const RESTATE: Building = Building {
         &["workflow"],
         &["engine"],
         &["attempts", "wait"],
+        &["invocation"],
         &["attempt_record", "failure_report"],
         &["journal"],
         &["turns"],
@@ -77,11 +78,6 @@ const RESTATE: Building = Building {
 
 /// A use that climbs all the same: the file, the module that it uses, and why it can't be otherwise.
 const KNOWN: &[(&str, &str, &str)] = &[
-    ("saga-restate/src/attempts.rs", "engine", TO_CUT),
-    ("saga-restate/src/attempts/compensate.rs", "engine", TO_CUT),
-    ("saga-restate/src/testing.rs", "Http", TO_CUT),
-    ("saga-restate/src/turns.rs", "journal", TO_CUT),
-    ("saga-restate/src/wait.rs", "engine", TO_CUT),
     ("saga-runtime/src/run/saga.rs", "engines", TO_CUT),
     ("saga-runtime/src/run/saga.rs", "generated", TO_CUT),
     ("saga-runtime/src/shape/fingerprint.rs", "journal", TO_CUT),

@@ -286,7 +286,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.claim.clone(),
             claimant.next,
             claimant.in_doubt,
-            EventInbox::of(&claimant.history),
+            EventInbox::from_history(&claimant.history),
             Arc::clone(&self.tenure),
         ))
     }
