@@ -24,7 +24,7 @@ use crate::journal::{Journal, Lease, Worker};
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
 
 /// Longer than any process lives.
-const LONGEST_LEASE: Duration = Duration::from_hours(24 * 365 * 30);
+const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
 /// A coordinator without a journal can't be started.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             definitions: Definitions::new(),
             twice: None,
             policies: Policies {
-                attempt_timeout: Duration::from_mins(1),
+                attempt_timeout: Duration::from_secs(60),
                 payload_limit: 1024 * 1024,
                 patience: Duration::from_secs(1),
             },
