@@ -75,6 +75,7 @@ mod generated;
 mod id;
 pub mod journal;
 mod language;
+mod lock;
 pub mod meta;
 mod panic;
 mod place;

@@ -27,7 +27,7 @@ const RUNTIME: Building = Building {
         &["shape", "place"],
         &["meta"],
         &["error", "panic"],
-        &["id"],
+        &["id", "lock"],
     ],
 };
 
