@@ -4,10 +4,6 @@
 #[expect(dead_code, reason = "it would leave its journal behind")]
 #[rustfmt::skip]
 mod coordinator;
-#[expect(
-    clippy::duration_suboptimal_units,
-    reason = "`Duration::from_hours` is newer than the Rust that users may have"
-)]
 #[rustfmt::skip]
 mod language;
 #[expect(dead_code, reason = "it needs a server")]

@@ -23,7 +23,7 @@ use crate::journal::{Journal, Lease, Worker};
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
 
 /// A duration that no process outlives.
-const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+const LONGEST_LEASE: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// The type of a [`Builder`] that has no journal yet: it can't start.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             definitions: Definitions::new(),
             twice: None,
             policies: Policies {
-                attempt_timeout: Duration::from_secs(60),
+                attempt_timeout: Duration::from_mins(1),
                 payload_limit: 1024 * 1024,
                 patience: Duration::from_secs(1),
             },

@@ -99,7 +99,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a claimed saga, or parks it as stuck if it can't run.
     pub(super) fn resume(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
         let recoveries = claimed.recoveries;
-        let (claimant, saga, damage) = Claimant::resuming(claimed, slot);
+        let (claimant, saga, damage) = Claimant::from_claimed(claimed, slot);
         if let Some(damage) = damage {
             return self.park(claimant, "damaged", damage.to_string());
         }
