@@ -20,11 +20,7 @@ use restate_sdk::context::{DurableFuture, RunFuture, RunRetryPolicy};
 use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
 
-use crate::turns::{Next, Turns};
-
-/// The invocation is cancelled: what was awaited is not known.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cancelled;
+use crate::turns::{Cancelled, Next, Turns};
 
 /// What is written down: JSON.
 pub(crate) type Recorded = Vec<u8>;

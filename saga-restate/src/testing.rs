@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::Http;
+use crate::client::Http;
 
 /// How long a server may take until it answers.
 const PATIENCE: Duration = Duration::from_mins(1);
