@@ -65,7 +65,7 @@ fn each_file_that_contributors_are_sent_to_is_there() {
     for file in quoted.filter(is_file) {
         let is_there = |folder: &&str| saga_house::root().join(folder).join(file).exists();
         assert!(
-            folders.iter().any(|folder| is_there(folder)),
+            folders.iter().any(is_there),
             "CONTRIBUTING.md names `{file}`, which is nowhere"
         );
     }
