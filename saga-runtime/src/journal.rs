@@ -28,7 +28,7 @@ pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };
-pub use row::{Row, kind_of};
+pub use row::Row;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 

@@ -11,7 +11,7 @@ use crate::place::{Attempt, Position};
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The longest that an attempt may take where the step says nothing, on an engine that limits every attempt.
-pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The engine's side of the pursuit of a step: it makes or reads attempts, waits, and records that a step is in doubt.
 /// `X` is the reason for which it can suspend the saga; every function that waits may suspend it.

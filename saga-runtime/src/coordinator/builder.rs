@@ -24,7 +24,7 @@ use crate::journal::{Journal, Lease, Worker};
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
 
 /// A duration that no process outlives.
-const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+const LONGEST_LEASE: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// The type of a [`Builder`] that has no journal yet: it can't start.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ pub struct Row {
     pub step: Option<Cow<'static, str>>,
     /// Which call of it.
     pub occurrence: Option<u32>,
-    /// How it is undone: see [`kind_of`].
+    /// How it is undone: see [`Kind::name`].
     pub kind: Option<Cow<'static, str>>,
     /// How often something was attempted.
     pub attempts: Option<u32>,
@@ -35,17 +35,6 @@ fn millis(time: SystemTime) -> u64 {
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
-}
-
-/// The name of a step's kind in journals.
-#[must_use]
-pub fn kind_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Compensatable => "compensatable",
-        Kind::NothingToUndo => "nothing_to_undo",
-        Kind::Pivot => "pivot",
-        Kind::Retriable => "retriable",
-    }
 }
 
 pub(super) const KINDS: [Kind; 4] = [
@@ -133,7 +122,7 @@ impl Row {
         Self {
             step: Some(step.name),
             occurrence: Some(step.occurrence),
-            kind: Some(kind_of(step.kind).into()),
+            kind: Some(step.kind.name().into()),
             ..self
         }
     }
@@ -294,7 +283,7 @@ impl Columns {
         let kind = self.row.kind.take();
         let kind = KINDS
             .into_iter()
-            .find(|one| Some(kind_of(*one)) == kind.as_deref());
+            .find(|one| Some(one.name()) == kind.as_deref());
         Ok(StepCall {
             name: self.need(name, "step")?,
             occurrence: self.need(self.row.occurrence, "occurrence")?,

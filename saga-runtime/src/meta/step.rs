@@ -24,6 +24,17 @@ impl Kind {
     pub const fn closes_the_way_back(self) -> bool {
         matches!(self, Self::Pivot | Self::Retriable)
     }
+
+    /// The name in journals and fingerprints. It never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compensatable => "compensatable",
+            Self::NothingToUndo => "nothing_to_undo",
+            Self::Pivot => "pivot",
+            Self::Retriable => "retriable",
+        }
+    }
 }
 
 impl Display for Kind {

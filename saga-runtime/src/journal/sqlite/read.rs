@@ -11,8 +11,8 @@ use crate::id::SagaId;
 use crate::journal::row::KINDS;
 use crate::journal::{
     Cancellation, Damage, Entry, Event, Filter, History, NewSaga, Page, Record, Row, State, Worker,
-    kind_of,
 };
+use crate::meta::Kind;
 
 /// Milliseconds since 1970.
 pub(super) fn millis(time: SystemTime) -> i64 {
@@ -258,7 +258,7 @@ fn columns(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Row> {
         event: known(row, first, &Event::NAMES)?.unwrap_or_default(),
         step: text(1)?.map(Into::into),
         occurrence: row.get(first + 2)?,
-        kind: known(row, first + 3, &KINDS.map(kind_of))?,
+        kind: known(row, first + 3, &KINDS.map(Kind::name))?,
         attempts: row.get(first + 4)?,
         code: text(5)?.map(Into::into),
         message: text(6)?,
