@@ -115,7 +115,7 @@ impl AttemptEnd {
             Self::Refused(refused) => refused.message.clone(),
             Self::TimedOutAfter(after) => format!("no answer within {after:?}"),
             Self::Panicked(message) => format!("panicked: {message}"),
-            Self::Unrecordable(message) => format!("the output can't be written down: {message}"),
+            Self::Unrecordable(message) => format!("the output can't be recorded: {message}"),
             Self::DeadlineExceeded(()) => "deadline exceeded".to_owned(),
             Self::NotMade(()) | Self::Lost(()) => "cancelled".to_owned(),
         }

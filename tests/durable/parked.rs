@@ -248,7 +248,7 @@ async fn an_output_that_is_too_large_is_undone() {
         Err(ExecuteError::Failed(error)) => {
             let text = error.to_string();
             assert!(
-                text.contains("the output can't be written down: 202 bytes, 100 are allowed"),
+                text.contains("the output can't be recorded: 202 bytes, 100 are allowed"),
                 "{text}"
             );
         }

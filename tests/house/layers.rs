@@ -27,7 +27,7 @@ const RUNTIME: Building = Building {
         &["shape", "place"],
         &["meta"],
         &["error", "panic"],
-        &["id"],
+        &["id", "lock"],
     ],
 };
 
@@ -84,9 +84,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("saga-restate/src/wait.rs", "engine", TO_CUT),
     ("saga-runtime/src/run/saga.rs", "engines", TO_CUT),
     ("saga-runtime/src/run/saga.rs", "generated", TO_CUT),
-    ("saga-runtime/src/shape/fingerprint.rs", "generated", TO_CUT),
     ("saga-runtime/src/shape/fingerprint.rs", "journal", TO_CUT),
-    ("saga-runtime/src/telemetry.rs", "journal", TO_CUT),
 ];
 
 const TO_CUT: &str = "an edge that is left to cut";

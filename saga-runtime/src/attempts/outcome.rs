@@ -73,7 +73,7 @@ impl<E> fmt::Debug for ErrorRecord<E> {
     }
 }
 
-/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`PendingStep`].
+/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`PendingStep`](crate::engine::PendingStep).
 #[derive(Debug)]
 #[must_use]
 pub enum StepEnd<X> {

@@ -57,7 +57,7 @@ impl Claimant {
 
     /// Creates the claimant of a saga that was claimed from the journal, and returns the start of the saga. With a
     /// damage, the saga can only be parked.
-    pub(super) fn resuming(
+    pub(super) fn from_claimed(
         claimed: Claimed,
         slot: OwnedSemaphorePermit,
     ) -> (Self, NewSaga, Option<Damage>) {

@@ -1,4 +1,4 @@
-//! What undoes a step: compensations and resolvers.
+//! Rules for compensations and resolvers, and the functions that run them.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 
 use crate::place::Context;
 
-/// What a compensation or a resolver returns.
+/// Implemented by the futures of compensations and resolvers.
 #[diagnostic::on_unimplemented(
     message = "what undoes a step is an `async fn` that returns `Result<(), Error>`, not `{Self}`",
     label = "not an `async fn` that returns `Result<(), Error>`",
@@ -16,7 +16,7 @@ use crate::place::Context;
     note = "the `Error` implements `Display`, so that it can be reported"
 )]
 pub trait IsCompensation {
-    /// Polls it; the error as text.
+    /// Polls the future. An error becomes text.
     fn poll_undone(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<(), String>>;
 }
 
@@ -37,7 +37,7 @@ where
 }
 
 pin_project! {
-    /// A compensation or a resolver that runs.
+    /// A running compensation or resolver.
     struct Resolving<C> {
         #[pin]
         resolver: C,
@@ -53,7 +53,7 @@ impl<C: IsCompensation> Future for Resolving<C> {
     }
 }
 
-/// Runs a resolver; its error as text.
+/// Runs a resolver. An error becomes text.
 #[inline]
 pub fn resolving<C: IsCompensation + Send>(
     resolver: C,
@@ -61,8 +61,8 @@ pub fn resolving<C: IsCompensation + Send>(
     Resolving { resolver }
 }
 
-/// Runs a compensation; its error as text.
-// The compensation comes first and `T` is what it takes: then a `&String` goes where a `&str` is taken.
+/// Runs a compensation. An error becomes text.
+// The compensation comes first, so that it determines `T`: then a `&String` coerces where it takes a `&str`.
 #[inline]
 pub fn undoing<'cx, 'a, S, T, C>(
     compensation: impl FnOnce(Context<'cx, S>, &'a T) -> C,

@@ -1,4 +1,4 @@
-//! The rules that the compiler checks, by the names under which its messages show them.
+//! The rules that the compiler checks, under the names that its messages show.
 
 pub use crate::generated::call::{
     HandledCall, IsOutcome as Outcome, IsStepCall as StepCall, RecordedError, RunsByItself,

@@ -1,8 +1,8 @@
-//! Signatures of steps and sagas: the context first, a `Result` at the end.
+//! Rules for the signatures of steps and sagas: the context comes first, and a `Result` is returned.
 
 use crate::place::Context;
 
-/// The services of a [`Context`], whatever name it goes by.
+/// Implemented by [`Context`], also under another name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the context of a saga",
     label = "not a `Context` with services that can be shared",
@@ -19,7 +19,7 @@ impl<S: ?Sized + Sync + 'static> IsContext for Context<'_, S> {
     type Services = S;
 }
 
-/// What a step or a saga returns, whatever name it goes by.
+/// Implemented by [`Result`], also under another name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a step or a saga returns `Result<Output, Error>`"

@@ -17,7 +17,7 @@ use crate::run::{Saga, SagaEnd};
 
 /// Runs the effects of one saga: its steps and compensations.
 ///
-/// The coordinator that [`saga!`](crate::run::saga) generates calls [`step`](Self::step) for one step after the other, and
+/// The coordinator that [`saga!`](crate::saga!) generates calls [`step`](Self::step) for one step after the other, and
 /// keeps what it leaves behind. If the saga fails, it calls
 /// [`begin_compensation`](Self::begin_compensation) once, then [`compensate`](Self::compensate) for each step that
 /// was done, last first, or all of them at once if the saga says `compensations = parallel`.
@@ -50,7 +50,7 @@ pub trait Engine: Send + Sync {
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
     /// Whether the coordinator may make the first attempt of a step by itself and hand in its outcome only if it is not
-    /// [`Done`](Attempted::Done): nobody watches the saga, and nothing can interrupt it.
+    /// [`Done`](crate::engine::AttemptResult::Done): nobody watches the saga, and nothing can interrupt it.
     #[inline]
     fn trusts_first_attempts(&self) -> bool {
         false

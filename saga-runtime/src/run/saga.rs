@@ -10,7 +10,7 @@ use crate::place::Frame;
 use crate::run::{Engine, Input, Plan, Start, Unstarted};
 use crate::shape::Shape;
 
-/// A saga with its input: what [`saga!`](crate::run::saga) makes of an `async fn`.
+/// A saga with its input: what [`saga!`](crate::saga!) makes of an `async fn`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a saga",
     label = "not a saga with its input",
@@ -43,7 +43,7 @@ pub trait Saga: Sized + Send + 'static {
     /// Its steps and branches, without running anything.
     #[must_use]
     fn shape() -> Shape {
-        crate::generated::shape::of::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
+        crate::generated::shape::build::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
     }
 
     /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.

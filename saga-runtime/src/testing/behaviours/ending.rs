@@ -1,4 +1,4 @@
-//! How sagas end, are stuck, are cancelled and are removed.
+//! The behaviours of the ends of sagas: final, stuck, cancelled, removed.
 
 use std::time::{Duration, SystemTime};
 
@@ -52,14 +52,14 @@ pub async fn what_was_stuck_can_go_on<F: Factory>(test: Fixture<F>) {
     let reason = "it answers again".to_owned();
     test.append(&claimed.claim, 3, &[Event::Retried { reason }])
         .await;
-    // If the operator's process ends now, anybody goes on.
+    // If the operator's process ends now, any worker can claim the saga.
     test.release(&claimed.claim, false).await;
     let claimed = test.claim_only(&lease("c")).await;
     test.append(&claimed.claim, 4, &[Event::Compensated]).await;
     assert_eq!(test.record("order-1").await.state, State::Compensated);
 }
 
-pub async fn what_an_operator_has_decided_is_gone_on_with<F: Factory>(test: Fixture<F>) {
+pub async fn a_saga_continues_after_an_operators_decision<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a"), compensating(), stuck()])
         .await;
@@ -79,7 +79,7 @@ pub async fn what_an_operator_has_decided_is_gone_on_with<F: Factory>(test: Fixt
     assert_eq!(claimed.next, 5);
 }
 
-pub async fn what_is_stuck_stays_stuck_if_it_is_let_go_of<F: Factory>(test: Fixture<F>) {
+pub async fn what_is_stuck_stays_stuck_if_it_is_released<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a"), compensating(), stuck()])
         .await;
