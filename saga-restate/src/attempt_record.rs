@@ -1,9 +1,10 @@
 //! What is written down about one attempt, as JSON.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use saga_runtime::engine::Reason;
-use saga_runtime::engine::{PendingStep, Verdict};
+use saga_runtime::Cause;
+use saga_runtime::engine::{GiveUp, PendingStep, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -97,27 +98,28 @@ impl AttemptEnd {
             let json = json.and_then(|json| raw(json).map_err(|error| error.to_string()));
             return json.map_or_else(Self::Unrecordable, Self::Done);
         }
-        let reason = step.reason();
-        match &*reason.code {
-            "timed_out" => Self::TimedOutAfter(limit),
-            "panicked" => {
-                let message = reason.message.strip_prefix("panicked: ");
-                Self::Panicked(message.unwrap_or(&reason.message).to_owned())
-            }
-            _ => Self::Refused(refused(step, reason, answer)),
+        match step.given_up() {
+            Some(GiveUp::TimedOut { .. }) => Self::TimedOutAfter(limit),
+            Some(GiveUp::Panicked { message }) => Self::Panicked(message),
+            _ => Self::Refused(refused(step, step.reason(), answer)),
         }
     }
 
-    /// What went wrong, in words.
+    /// The failure in words.
     pub(crate) fn message(&self) -> String {
+        let text = |cause: Cause<Infallible>| cause.to_string();
         match self {
             Self::Done(_) => "done".to_owned(),
             Self::Refused(refused) => refused.message.clone(),
-            Self::TimedOutAfter(after) => format!("no answer within {after:?}"),
-            Self::Panicked(message) => format!("panicked: {message}"),
-            Self::Unrecordable(message) => format!("the output can't be recorded: {message}"),
-            Self::DeadlineExceeded(()) => "deadline exceeded".to_owned(),
-            Self::NotMade(()) | Self::Lost(()) => "cancelled".to_owned(),
+            Self::TimedOutAfter(after) => text(Cause::TimedOut { after: *after }),
+            Self::Panicked(message) => text(Cause::Panicked {
+                message: message.clone(),
+            }),
+            Self::Unrecordable(message) => text(Cause::Unrecordable {
+                message: message.clone(),
+            }),
+            Self::DeadlineExceeded(()) => text(Cause::DeadlineExceeded),
+            Self::NotMade(()) | Self::Lost(()) => text(Cause::Cancelled),
         }
     }
 }

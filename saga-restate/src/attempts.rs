@@ -11,15 +11,13 @@ use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::HandlerError;
 use saga_runtime::Kind;
 use saga_runtime::engine::{
-    Attempt, Doubt, GiveUp, Interruption, PendingStep, Place, Position, Role, Verdict,
-};
-use saga_runtime::engine::{
-    AttemptOutcome, AttemptReport, BoxFuture, Purpose, Reason, Surroundings,
+    ATTEMPT_TIMEOUT, Attempt, AttemptOutcome, AttemptReport, BoxFuture, Control, Doubt, GiveUp,
+    Interruption, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings, Verdict,
 };
 use saga_runtime::meta::StepMeta;
 
 use crate::attempt_record::{AttemptEnd, AttemptRecord};
-use crate::engine::{ATTEMPT_TIMEOUT, Restate, Suspended};
+use crate::engine::{Restate, Suspended};
 use crate::entry_names;
 use crate::journal::{Recorded, Work};
 use crate::lock::lock;
@@ -159,7 +157,7 @@ impl<'a> Asker<'a> {
                 AttemptEnd::NotMade(()) | AttemptEnd::DeadlineExceeded(())
             );
             if meta.kind == Kind::Retriable && was_made {
-                self.engine.go_forward_only();
+                self.engine.way_back().close();
             }
             let made = lock(&kept.answer).take();
             let is_repeated = record.again || matches!(record.ended, AttemptEnd::Lost(()));
@@ -218,9 +216,8 @@ fn repeated(
     position: Position<'_>,
 ) -> Option<HandlerError> {
     let is_unrecordable = matches!(ended, AttemptEnd::Unrecordable(_));
-    let only_forward = matches!(kind, Kind::Pivot | Kind::Retriable);
     let has_failed = !matches!(ended, AttemptEnd::Done(_));
-    if (is_unrecordable && only_forward) || (is_repeated && has_failed) {
+    if (is_unrecordable && kind.closes_the_way_back()) || (is_repeated && has_failed) {
         let message = format!("step `{}`: {}", position.name(), ended.message());
         return Some(HandlerError::from(message));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use restate_sdk::context::macro_support::SealedDurableFuture;
 use saga_runtime::Cause;
-use saga_runtime::engine::{Interruption, Wait, WaitEnd};
+use saga_runtime::engine::{Control, Interruption, Wait, WaitEnd};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

@@ -14,14 +14,14 @@ use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
 use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{Service, ServiceDefinition};
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::engine::{Ambient, Instance, SagaEnd};
+use saga_runtime::engine::{ATTEMPT_TIMEOUT, Ambient, Instance, SagaEnd};
 use saga_runtime::{SagaId, Shape};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::attempt_record::LIMIT;
 use crate::clock::Clock;
-use crate::engine::{ATTEMPT_TIMEOUT, Restate};
+use crate::engine::Restate;
 use crate::failure_report::Report;
 use crate::journal::{Journal, Recorded};
 use crate::wait::{Sent, promise};

@@ -33,7 +33,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engines::control::Control;
+use crate::engines::control::LocalControl;
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::{Recorder, Tenure};
 use crate::id::{InvalidSagaId, SagaId};
@@ -158,7 +158,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
 #[derive(Debug, Clone)]
 struct Running {
     cancellation: CancellationToken,
-    control: Arc<Control>,
+    control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }
 

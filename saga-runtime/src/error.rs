@@ -42,13 +42,6 @@ pub enum Interruption {
     DeadlineExceeded,
 }
 
-impl Interruption {
-    /// The code under which the interruption is recorded.
-    pub(crate) fn code(self) -> &'static str {
-        Cause::<Infallible>::from(self).code()
-    }
-}
-
 impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

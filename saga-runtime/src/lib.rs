@@ -166,9 +166,10 @@ pub mod engine {
     //! settlement of a step in doubt. So these decisions are the same on every engine.
 
     pub use crate::attempts::{
-        AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate, CompensationResult,
-        Compensator, ErrorRecord, FailureCause, GiveUp, Origin, PendingStep, Purpose, Settlement,
-        StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
+        ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate,
+        CompensationOrigin, CompensationResult, Compensator, Control, ErrorRecord, FailureCause,
+        GiveUp, Origin, PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings,
+        Verdict, WayBack, compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::language::{

@@ -12,6 +12,7 @@ mod hand_over;
 mod saga;
 mod slots;
 mod start;
+mod step;
 mod sub_saga;
 mod unwind;
 mod wait;
@@ -22,21 +23,23 @@ use std::fmt;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::error::{Cause, Compensation};
+use crate::lock::lock;
 use crate::place::{Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, path};
 
 pub use body::{Forward, Forwarding};
-pub use callable::{CallEnd, Callable, Called, EndOf, First, PendingCall, Returned};
+pub use callable::{CallEnd, Callable, EndOf, First, Returned};
 pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
 pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
 pub use group::{MemberCall, Members};
-pub use hand_over::Pursuit;
+pub use hand_over::HandedOver;
 pub use saga::{Saga, SagaEnd};
 pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
 pub use start::{Input, Plan, Start, Unstarted};
+pub use step::{Called, PendingCall};
 pub use sub_saga::{CalledSubSaga, InnerStart, SubSaga};
 pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
 
@@ -200,16 +203,14 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     #[cold]
     fn given_up(&self) -> MutexGuard<'_, GivenUp<E::Suspension>> {
         let given_up = self.given_up.get_or_init(Arc::default);
-        given_up.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(given_up)
     }
 
     /// What has become of the steps that were given up so far.
     fn take_given_up(&self) -> GivenUp<E::Suspension> {
         match self.given_up.get() {
             None => GivenUp::default(),
-            Some(given_up) => {
-                mem::take(&mut *given_up.lock().unwrap_or_else(PoisonError::into_inner))
-            }
+            Some(given_up) => mem::take(&mut *lock(given_up)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One attempt of a step or a compensation: limited in time, its panic caught, its span closed with an outcome.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use tracing::Instrument;
 
+use crate::error::Cause;
 use crate::panic::message;
 use crate::place::Place;
 use crate::telemetry;
@@ -37,8 +39,10 @@ impl<T, E: Display> AttemptResult<T, E> {
         match self {
             Self::Done(value) => Ok(value),
             Self::Refused(error) => Err(error.to_string()),
-            Self::TimedOut { after } => Err(format!("no answer within {after:?}")),
-            Self::Panicked { message } => Err(format!("panicked: {message}")),
+            Self::TimedOut { after } => Err(Cause::<Infallible>::TimedOut { after }.to_string()),
+            Self::Panicked { message } => {
+                Err(Cause::<Infallible>::Panicked { message }.to_string())
+            }
         }
     }
 

@@ -27,7 +27,7 @@ impl Verdict {
 
     /// What an error means, of which these predicates say if another attempt may help, and if it is open what has happened.
     #[inline]
-    pub(crate) fn of_error<E>(
+    pub(crate) fn from_error<E>(
         error: &E,
         is_transient: fn(&E) -> bool,
         is_in_doubt: fn(&E) -> bool,
@@ -94,7 +94,7 @@ pub(crate) enum DoubtPlan {
 }
 
 /// How a step of this kind is settled that `may_have_acted`, that is: that had an attempt without a definite answer.
-pub(crate) fn settling(kind: Kind, has_resolver: bool, last: AfterAttempt) -> DoubtPlan {
+pub(crate) fn doubt_plan(kind: Kind, has_resolver: bool, last: AfterAttempt) -> DoubtPlan {
     match kind {
         Kind::Compensatable if has_resolver => DoubtPlan::Resolve,
         // A refusal after an attempt in doubt is believed: participants answer finally per key.
@@ -157,7 +157,7 @@ mod tests {
             (Kind::Pivot, false, AfterAttempt::Refuse, Leave),
         ] {
             assert_eq!(
-                settling(kind, has_resolver, last),
+                doubt_plan(kind, has_resolver, last),
                 expected,
                 "{kind:?} {has_resolver} {last:?}"
             );

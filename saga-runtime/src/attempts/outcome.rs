@@ -5,9 +5,11 @@ use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::attempts::Verdict;
 use crate::error::{
     Cause, Compensation, CompensationFailure, CompensationOutcome, Interruption, Reason,
 };
+use crate::meta::StepMeta;
 
 /// Why a saga is undone.
 pub struct FailureCause<'a> {
@@ -17,9 +19,15 @@ pub struct FailureCause<'a> {
     pub message: &'a dyn Display,
 }
 
+impl Display for FailureCause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
+}
+
 impl fmt::Debug for FailureCause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failing")
+        f.debug_struct("FailureCause")
             .field("code", &self.code)
             .finish_non_exhaustive()
     }
@@ -87,6 +95,17 @@ pub enum StepEnd<X> {
     Suspended(X),
 }
 
+impl<X> StepEnd<X> {
+    /// The end of a step that its first attempt settles: it is done, or it refused and no retry follows.
+    pub(crate) fn after_first(first: Verdict, step: &StepMeta) -> Option<Self> {
+        match first {
+            Verdict::Done => Some(Self::Done),
+            first if first.is_definite(step) => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+
 /// Why a step was given up.
 #[derive(Debug)]
 pub enum GiveUp<E> {
@@ -119,22 +138,40 @@ pub enum GiveUp<E> {
 }
 
 impl<E: Display> GiveUp<E> {
-    /// The same as it is written down.
-    pub(crate) fn reason(&self, errors: ErrorRecord<E>) -> Reason {
+    /// The same, with the error as it is recorded.
+    pub(crate) fn to_recorded(&self, errors: ErrorRecord<E>) -> GiveUp<Reason> {
         match self {
-            Self::Error(error) => Reason {
+            Self::Error(error) => GiveUp::Error(Reason {
                 error: errors.write(error).and_then(Result::ok),
                 ..Reason::new("error", error.to_string())
+            }),
+            Self::TimedOut { after } => GiveUp::TimedOut { after: *after },
+            Self::Panicked { message } => GiveUp::Panicked {
+                message: message.clone(),
             },
-            Self::TimedOut { after } => {
-                Reason::new("timed_out", format!("no answer within {after:?}"))
-            }
-            Self::Panicked { message } => Reason::new("panicked", format!("panicked: {message}")),
-            Self::Interrupted(interruption) => {
-                Reason::new(interruption.code(), interruption.to_string())
-            }
-            Self::Recorded { code, message } => Reason::new(code.clone(), message),
+            Self::Interrupted(interruption) => GiveUp::Interrupted(*interruption),
+            Self::Recorded { code, message } => GiveUp::Recorded {
+                code: code.clone(),
+                message: message.clone(),
+            },
+            Self::Unrecordable { message } => GiveUp::Unrecordable {
+                message: message.clone(),
+            },
+        }
+    }
+}
+
+impl GiveUp<Reason> {
+    /// The reason as text with a code. The texts are those of [`Cause`].
+    #[must_use]
+    pub fn into_reason(self) -> Reason {
+        match self {
+            Self::Error(reason) => reason,
+            Self::Recorded { code, message } => Reason::new(code, message),
             Self::Unrecordable { message } => Reason::new("unrecordable", message),
+            Self::TimedOut { after } => Reason::from(&Cause::TimedOut { after }),
+            Self::Panicked { message } => Reason::from(&Cause::Panicked { message }),
+            Self::Interrupted(interruption) => Reason::from(&Cause::from(interruption)),
         }
     }
 }
@@ -181,7 +218,7 @@ impl Settlement {
 }
 
 /// What has become of the effect of a step that was given up.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// There is none, or none that needs undoing.
     Nothing,

@@ -31,8 +31,16 @@ pub trait PendingStep: Send {
     /// Gives it up for this reason.
     fn give_up(&mut self, why: GiveUp<Infallible>);
 
-    /// Why it is given up, as it is written down: the last reason counts.
-    fn reason(&self) -> Reason;
+    /// The reason for which it is given up; the last one counts. `None` if it was not given up yet.
+    fn given_up(&self) -> Option<GiveUp<Reason>>;
+
+    /// The same reason as it is recorded.
+    fn reason(&self) -> Reason {
+        match self.given_up() {
+            Some(why) => why.into_reason(),
+            None => Reason::new("in_doubt", "an earlier process was cut off"),
+        }
+    }
 
     /// Whether it is given up because of an error, which the body can be told.
     fn has_refused(&self) -> bool;
@@ -91,7 +99,7 @@ pub(crate) struct Rules<F> {
 }
 
 impl<F> Rules<F> {
-    pub(crate) const fn of<S: Step<Error = F>>() -> Self {
+    pub(crate) const fn for_step<S: Step<Error = F>>() -> Self {
         Self {
             meta: &const { S::META },
             is_transient: S::is_transient,
@@ -101,7 +109,7 @@ impl<F> Rules<F> {
 
     /// What this error means.
     pub(crate) fn answer(&self, error: &F) -> Verdict {
-        Verdict::of_error(error, self.is_transient, self.is_in_doubt)
+        Verdict::from_error(error, self.is_transient, self.is_in_doubt)
     }
 }
 
@@ -168,11 +176,9 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
         self.why = Some(why.widen());
     }
 
-    fn reason(&self) -> Reason {
-        match &self.why {
-            Some(why) => why.reason(self.errors),
-            None => Reason::new("in_doubt", "an earlier process was cut off"),
-        }
+    fn given_up(&self) -> Option<GiveUp<Reason>> {
+        let why = self.why.as_ref()?;
+        Some(why.to_recorded(self.errors))
     }
 
     fn has_refused(&self) -> bool {

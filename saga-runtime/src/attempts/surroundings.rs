@@ -10,8 +10,11 @@ use crate::place::{Attempt, Position};
 /// A future whose type nobody has to know.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
-/// settled. `X` is why it can let go of the saga.
+/// The longest that an attempt may take where the step says nothing, on an engine that limits every attempt.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The engine's side of the pursuit of a step: it makes or reads attempts, waits, and records that a step is in doubt.
+/// `X` is the reason for which it can suspend the saga; every function that waits may suspend it.
 pub trait Surroundings<X>: Sync {
     /// The longest that an attempt may take, of a step or a compensation that says `own`.
     fn limit(&self, own: Option<Duration>) -> Option<Duration>;

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::waiters::Waiters;
@@ -59,7 +60,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             definitions: Definitions::new(),
             twice: None,
             policies: Policies {
-                attempt_timeout: Duration::from_secs(60),
+                attempt_timeout: ATTEMPT_TIMEOUT,
                 payload_limit: 1024 * 1024,
                 patience: Duration::from_secs(1),
             },

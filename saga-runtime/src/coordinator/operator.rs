@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::attempts::Control;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
 use crate::coordinator::{Coordinator, Shared};
@@ -172,7 +173,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if ReplayState::new(&history.entries?)?.only_goes_forward()
             || running
                 .as_ref()
-                .is_some_and(|running| running.control.only_goes_forward())
+                .is_some_and(|running| running.control.way_back().is_closed())
         {
             return Err(OperatorError::PastPivot);
         }

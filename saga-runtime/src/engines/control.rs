@@ -1,12 +1,12 @@
 //! What can stop a saga from outside while it goes forward: a cancellation, a deadline.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempts::{Control, WayBack};
 use crate::error::Interruption;
 
 /// What can interrupt a saga.
@@ -59,29 +59,30 @@ const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
 /// Watches a saga's limits until its pivot has succeeded; from then on nothing interrupts it.
 #[derive(Debug)]
-pub(crate) struct Control {
+pub(crate) struct LocalControl {
     limits: Option<Box<Limits>>,
-    forward_only: AtomicBool,
+    way_back: WayBack,
 }
 
-impl Control {
+impl Control for LocalControl {
+    #[inline]
+    fn way_back(&self) -> &WayBack {
+        &self.way_back
+    }
+
+    #[inline]
+    fn requested_stop(&self) -> Option<Interruption> {
+        self.limits.as_deref()?.interruption()
+    }
+}
+
+impl LocalControl {
     #[inline]
     pub(crate) fn new(limits: Option<Box<Limits>>) -> Self {
         Self {
             limits,
-            forward_only: AtomicBool::new(false),
+            way_back: WayBack::open(),
         }
-    }
-
-    /// After the pivot, or the first retriable step, the saga only goes forward.
-    #[inline]
-    pub(crate) fn go_forward_only(&self) {
-        self.forward_only.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the saga only goes forward.
-    pub(crate) fn only_goes_forward(&self) -> bool {
-        self.forward_only.load(Ordering::Relaxed)
     }
 
     /// Whether nothing can interrupt the saga from the start.
@@ -95,13 +96,7 @@ impl Control {
     fn limits(&self) -> Option<&Limits> {
         self.limits
             .as_deref()
-            .filter(|_| !self.forward_only.load(Ordering::Relaxed))
-    }
-
-    /// Why the saga has to stop before its next attempt, if it has to.
-    #[inline]
-    pub(crate) fn interruption(&self) -> Option<Interruption> {
-        self.limits()?.interruption()
+            .filter(|_| !self.way_back.is_closed())
     }
 
     /// Whether somebody has cancelled the saga, in time or not.

@@ -10,10 +10,10 @@ use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempts::{
-    AttemptResult, BoxFuture, Compensate, GiveUp, Origin, PendingStep, Settlement, StepCompensator,
-    StepEnd, Surroundings, Verdict, compensate, pursue,
+    AttemptResult, BoxFuture, Compensate, Control, Origin, PendingStep, StepCompensator, StepEnd,
+    Surroundings, Verdict, compensate, pursue,
 };
-use crate::engines::control::{Control, Limits};
+use crate::engines::control::{Limits, LocalControl};
 mod events;
 
 pub use events::Events;
@@ -21,7 +21,7 @@ pub use events::Events;
 use crate::error::{CompensationOutcome, Interruption, Reason, SagaError};
 use crate::id::SagaId;
 use crate::language::Wait;
-use crate::meta::{Kind, StepMeta};
+use crate::meta::StepMeta;
 use crate::place::{Attempt, Calls, Instance, Position, Role};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use crate::telemetry;
@@ -129,7 +129,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
         let limits = Limits::new(self.cancellation, G::META.deadline);
         let effects = Effects {
             instance: Instance::new(G::META.name, self.id),
-            control: Control::new(limits),
+            control: LocalControl::new(limits),
             events: self.events,
         };
         async move {
@@ -144,7 +144,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
 #[derive(Debug)]
 pub(crate) struct Effects {
     instance: Instance,
-    control: Control,
+    control: LocalControl,
     events: Option<Events>,
 }
 
@@ -193,37 +193,21 @@ impl Engine for Effects {
         let first = if let Some(first) = first {
             first
         } else {
-            if let Some(interruption) = self.control.interruption() {
-                step.give_up(GiveUp::Interrupted(interruption));
-                return StepEnd::Stopped(Settlement::Nothing);
-            }
-            if meta.kind == Kind::Retriable {
-                self.control.go_forward_only();
+            if let Err(end) = self.control.begin_request(step, false) {
+                return end;
             }
             let attempt = Attempt::new(position, Role::Action, 1);
             step.attempt(&attempt, meta.timeout).await
         };
-        let end = match first {
-            Verdict::Done => StepEnd::Done,
-            first if first.is_definite(meta) => StepEnd::Refused,
-            first => {
-                let begin = Origin::After(first);
-                Box::pin(pursue(step, begin, position, self)).await.0
-            }
+        let end = if let Some(end) = StepEnd::after_first(first, meta) {
+            end
+        } else {
+            let origin = Origin::after_first(first);
+            Box::pin(pursue(step, origin, position, self)).await.0
         };
-        let StepEnd::Done = end else {
-            return end;
-        };
-        if meta.kind == Kind::Pivot {
-            self.control.go_forward_only();
-        }
-        match self.control.interruption() {
-            None => StepEnd::Done,
-            // The saga was stopped during the attempt: what that has done is undone with the rest.
-            Some(interruption) => {
-                step.give_up(GiveUp::Interrupted(interruption));
-                StepEnd::Stopped(Settlement::Done)
-            }
+        match end {
+            StepEnd::Done => self.control.after_done(step),
+            end => end,
         }
     }
 
@@ -248,9 +232,9 @@ impl Engine for Effects {
         step: &'a dyn Compensate,
         first: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Infallible> {
-        let mut compensating = StepCompensator(step);
-        let (_, undone) = compensate(&mut compensating, position, first, self).await?;
-        Ok(undone.into())
+        let origin = first.into();
+        let (_, end) = compensate(&mut StepCompensator(step), position, origin, self).await?;
+        Ok(end.into())
     }
 }
 

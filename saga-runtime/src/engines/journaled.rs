@@ -20,10 +20,10 @@ use cursor::Cursors;
 use surroundings::Around;
 
 use crate::attempts::{
-    AttemptResult, Compensate, FailureCause, PendingStep, StepCompensator, StepEnd, Verdict,
-    compensate,
+    AttemptResult, Compensate, CompensationOrigin, FailureCause, PendingStep, StepCompensator,
+    StepEnd, Verdict, compensate,
 };
-use crate::engines::control::Control;
+use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
@@ -49,7 +49,7 @@ pub(crate) struct Policies {
 #[derive(Debug)]
 pub(crate) struct Journaled {
     pub(crate) instance: Instance,
-    pub(crate) control: Arc<Control>,
+    pub(crate) control: Arc<LocalControl>,
     pub(crate) history: ReplayState,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) policies: Policies,
@@ -59,7 +59,7 @@ pub(crate) struct Journaled {
 impl Journaled {
     pub(crate) fn new(
         instance: Instance,
-        control: Arc<Control>,
+        control: Arc<LocalControl>,
         history: ReplayState,
         recorder: Arc<Recorder>,
         policies: Policies,
@@ -182,7 +182,7 @@ impl Engine for Journaled {
         if self.history.decision().is_none() {
             self.recorder.note(Event::Compensating {
                 step: step.map(|step| step.to_owned().into()),
-                reason: Reason::new(cause.code, cause.message.to_string()),
+                reason: Reason::new(cause.code, cause.to_string()),
             });
         }
     }
@@ -207,10 +207,11 @@ impl Engine for Journaled {
             call,
             is_settling: AtomicBool::new(true),
         };
-        let mut compensating = StepCompensator(step);
-        let (attempts, undone) = compensate(&mut compensating, position, None, &around).await?;
+        let compensator = &mut StepCompensator(step);
+        let start = CompensationOrigin::Start;
+        let (attempts, end) = compensate(compensator, position, start, &around).await?;
         let step = around.call;
-        self.recorder.note(match &undone {
+        self.recorder.note(match &end {
             Ok(()) => Event::CompensationDone { step, attempts },
             Err(failure) => Event::CompensationFailed {
                 step,
@@ -218,7 +219,7 @@ impl Engine for Journaled {
                 message: failure.message.clone(),
             },
         });
-        Ok(undone.into())
+        Ok(end.into())
     }
 }
 

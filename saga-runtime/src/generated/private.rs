@@ -14,9 +14,9 @@ pub use crate::language::order::Site;
 pub use crate::language::{Awaited, Never};
 pub use crate::run::{
     At, CallEnd, Callable, Called, CalledSubSaga, End, EndOf, First, Forward, Forwarding,
-    InnerStart, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One, Parts,
-    PendingCall, Plan, Pursuit, Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried,
-    Unstarted, Unwind, Unwinding, Unwound, begin, closes, first, parts, settle,
+    HandedOver, InnerStart, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One,
+    Parts, PendingCall, Plan, Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried, Unstarted,
+    Unwind, Unwinding, Unwound, begin, closes, first, parts, settle,
 };
 
 use crate::language::{Call, KindOf, Part, Step};

@@ -1,7 +1,9 @@
 //! Which calls a run has made, in order, by the numbers of their sites.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::lock::lock;
 
 /// The calls of a run. In a body without loops a site is called at most once, and what comes first in the body is called
 /// first: then a bit per site says everything. Otherwise the numbers of the sites are listed.
@@ -22,19 +24,19 @@ impl CallLog {
 
     /// A call of the site `number` has ended.
     pub(super) fn again(&self, number: usize) {
-        Self::lock(self.often.get_or_init(Arc::default)).push(number);
+        lock(self.often.get_or_init(Arc::default)).push(number);
     }
 
     /// How many calls have ended.
     pub(super) fn count(&self) -> usize {
-        let often = self.often.get().map_or(0, |often| Self::lock(often).len());
+        let often = self.often.get().map_or(0, |often| lock(often).len());
         self.once.load(Ordering::Relaxed).count_ones() as usize + often
     }
 
     /// The site of the call `index`, counted from 0.
     pub(super) fn site(&self, index: usize) -> usize {
         if let Some(often) = self.often.get() {
-            return Self::lock(often)[index];
+            return lock(often)[index];
         }
         let mut calls = self.once.load(Ordering::Relaxed);
         for _ in 0..index {
@@ -55,7 +57,7 @@ impl CallLog {
                 times: Vec::new(),
             };
         };
-        let often = Self::lock(often).clone();
+        let often = lock(often).clone();
         let mut times = vec![0; often.iter().max().map_or(0, |last| last + 1)];
         for site in &often {
             times[*site] += 1;
@@ -66,10 +68,6 @@ impl CallLog {
             often,
             times,
         }
-    }
-
-    fn lock(often: &Mutex<Vec<usize>>) -> MutexGuard<'_, Vec<usize>> {
-        often.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

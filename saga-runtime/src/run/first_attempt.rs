@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::ready;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -15,8 +16,9 @@ use crate::attempts::{AttemptResult, ErrorRecord};
 use crate::language::Part;
 use crate::language::order::Site;
 use crate::panic::message;
-use crate::run::callable::{Callable, Returned};
-use crate::run::hand_over::{Pursuit, pursue};
+use crate::place::Place;
+use crate::run::callable::{Callable, Returned, Tryable};
+use crate::run::hand_over::{HandedOver, pursue};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
 
@@ -57,6 +59,83 @@ impl<T, F> Tried<T, F> {
     }
 }
 
+/// The maker of the first attempt of the calls `C`.
+pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
+    /// True if the body may make it, where the engine trusts the body with it.
+    const IN_BODY: bool;
+
+    /// Makes it.
+    fn make<'p>(
+        call: &C,
+        place: &'p dyn Place,
+    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, Self, C, E>
+    where
+        'run: 'p;
+
+    /// The part of [`Callable::Left`] that is known if the attempt succeeds.
+    fn left(call: &C) -> Option<C::Left>;
+
+    /// Returns true if this refusal of it settles the call.
+    fn is_settled_by(error: &C::Error) -> bool;
+}
+
+/// The body makes it: the call is a step.
+#[derive(Debug)]
+pub struct InBody;
+
+impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
+    const IN_BODY: bool = C::Part::PART.body_may_try();
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn make<'p>(
+        call: &C,
+        place: &'p dyn Place,
+    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
+    where
+        'run: 'p,
+    {
+        Trying {
+            attempt: call.attempt(place),
+        }
+    }
+
+    #[inline]
+    fn left(call: &C) -> Option<C::Left> {
+        Some(call.left())
+    }
+
+    #[inline]
+    fn is_settled_by(error: &C::Error) -> bool {
+        C::is_settled_by(error)
+    }
+}
+
+/// The body makes none: the engine handles the whole call, which is a saga or a wait.
+#[derive(Debug)]
+pub struct OnEngine;
+
+impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngine {
+    const IN_BODY: bool = false;
+
+    fn make<'p>(
+        _: &C,
+        _: &'p dyn Place,
+    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
+    where
+        'run: 'p,
+    {
+        ready(Tried::Not)
+    }
+
+    fn left(_: &C) -> Option<C::Left> {
+        None
+    }
+
+    fn is_settled_by(_: &C::Error) -> bool {
+        false
+    }
+}
+
 /// The call at the site with this number of `run` begins. Whether the body makes its first attempt.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn begin<'run, N, C, H, E>(
@@ -71,7 +150,7 @@ where
     E: Engine,
 {
     run.now.store(N::NUMBER, Ordering::Relaxed);
-    let tries = C::IS_STEP && run.trusted && const { C::Part::PART.timeout.is_none() };
+    let tries = run.trusted && C::FirstAttempt::IN_BODY;
     (call, tries, errors)
 }
 
@@ -85,9 +164,7 @@ where
     C: Callable<'run, E>,
     E: Engine,
 {
-    Trying {
-        attempt: call.attempt(run),
-    }
+    C::FirstAttempt::make(call, run)
 }
 
 /// What the body gets, if the first attempt is `Done`; otherwise the call is pursued.
@@ -99,7 +176,7 @@ pub fn settle<'a, 'run, N, C, K, H, E>(
     call: C,
     errors: H,
     slot: &'a mut K,
-) -> ControlFlow<Returned<'run, C, E>, Pursuit<'a, C::Output, C::Error>>
+) -> ControlFlow<Returned<'run, C, E>, HandedOver<'a, C::Output, C::Error>>
 where
     N: Number + 'a,
     C: Callable<'run, E> + 'a,
@@ -109,7 +186,9 @@ where
 {
     match tried {
         Tried::Done(output) => {
-            slot.keep(&run.called, N::NUMBER, Some(call.done(&output)));
+            let left = C::FirstAttempt::left(&call);
+            let entry = left.and_then(|left| C::entry(left, Some(&output)));
+            slot.keep(&run.called, N::NUMBER, entry);
             ControlFlow::Break(Ok(output))
         }
         tried => ControlFlow::Continue(pursue(run, number, call, tried, errors, slot)),

@@ -10,7 +10,7 @@ use std::task::{self, Poll};
 use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
 use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, EndOf, First};
-use crate::run::first_attempt::{Refusals, Tried};
+use crate::run::first_attempt::{FirstAttempt, Refusals, Tried};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
 
@@ -25,7 +25,7 @@ pub(super) fn pursue<'a, 'run, N, C, K, H, E>(
     tried: Tried<C::Output, C::Error>,
     errors: H,
     slot: &'a mut K,
-) -> Pursuit<'a, C::Output, C::Error>
+) -> HandedOver<'a, C::Output, C::Error>
 where
     N: Number + 'a,
     C: Callable<'run, E> + 'a,
@@ -33,7 +33,10 @@ where
     H: Refusals<C::Error>,
     E: Engine,
 {
-    let refusal = (H::END, C::is_settled_by as fn(&C::Error) -> bool);
+    let refusal = (
+        H::END,
+        C::FirstAttempt::is_settled_by as fn(&C::Error) -> bool,
+    );
     let mut first = tried.attempted();
     if let Some(settled) = run.settled(N::NUMBER, refusal, &mut first) {
         slot.keep(&run.called, N::NUMBER, None);
@@ -104,13 +107,13 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         number: usize,
         (ends, is_settled_by): (bool, fn(&F) -> bool),
         first: &mut Option<AttemptResult<T, F>>,
-    ) -> Option<Pursuit<'a, T, F>> {
+    ) -> Option<HandedOver<'a, T, F>> {
         match first.take() {
             Some(AttemptResult::Refused(error)) if is_settled_by(&error) => {
                 if ends {
                     self.failed_at.store(number, Ordering::Relaxed);
                 }
-                Some(Pursuit::Settled(Some(Err(error))))
+                Some(HandedOver::Settled(Some(Err(error))))
             }
             not_settled => {
                 *first = not_settled;
@@ -126,13 +129,13 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         mut caller: Box<dyn ErasedCaller<'a, 'run, T, F, L, E> + 'a>,
         mut first: Option<AttemptResult<T, F>>,
         errors: ErrorRecord<F>,
-    ) -> Pursuit<'a, T, F>
+    ) -> HandedOver<'a, T, F>
     where
         T: Send + 'a,
         F: Send + 'a,
         L: Send + 'a,
     {
-        Pursuit::Pursued(Box::pin(async move {
+        HandedOver::Pursued(Box::pin(async move {
             let Some(pursued) = caller.begin(self, &mut first, errors) else {
                 return pending().await;
             };
@@ -148,14 +151,14 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
 }
 
 /// A call that is pursued.
-pub enum Pursuit<'a, T, F> {
+pub enum HandedOver<'a, T, F> {
     /// Its first attempt has settled it.
     Settled(Option<Result<T, F>>),
     /// The engine pursues it.
     Pursued(BoxFuture<'a, Result<T, F>>),
 }
 
-impl<T, F> fmt::Debug for Pursuit<'_, T, F> {
+impl<T, F> fmt::Debug for HandedOver<'_, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Settled(_) => "Settled",
@@ -165,9 +168,9 @@ impl<T, F> fmt::Debug for Pursuit<'_, T, F> {
 }
 
 /// What it gives is never borrowed from it.
-impl<T, F> Unpin for Pursuit<'_, T, F> {}
+impl<T, F> Unpin for HandedOver<'_, T, F> {}
 
-impl<T, F> Future for Pursuit<'_, T, F> {
+impl<T, F> Future for HandedOver<'_, T, F> {
     type Output = Result<T, F>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {

@@ -112,7 +112,7 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for One<N> {
         _: usize,
         place: &'a dyn Place,
     ) -> impl Future<Output = Result<(), String>> + Send {
-        SlotUndone::new(self.0.as_ref().and_then(|entry| entry.undo(place)))
+        SlotCompensation::new(self.0.as_ref().and_then(|entry| entry.compensation(place)))
     }
 }
 
@@ -133,7 +133,7 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
         place: &'a dyn Place,
     ) -> impl Future<Output = Result<(), String>> + Send {
         let entry = self.0.get(time).and_then(Option::as_ref);
-        SlotUndone::new(entry.and_then(|entry| entry.undo(place)))
+        SlotCompensation::new(entry.and_then(|entry| entry.compensation(place)))
     }
 }
 
@@ -169,26 +169,26 @@ pub trait Slots<E: Engine>: Send + Sync {
 
 pin_project! {
     /// Compensates, if there is something to compensate.
-    struct SlotUndone<F> {
+    struct SlotCompensation<F> {
         #[pin]
-        undo: Option<F>,
+        compensation: Option<F>,
     }
 }
 
-impl<F> SlotUndone<F> {
+impl<F> SlotCompensation<F> {
     #[inline]
-    fn new(undo: Option<F>) -> Self {
-        Self { undo }
+    fn new(compensation: Option<F>) -> Self {
+        Self { compensation }
     }
 }
 
-impl<F: Future<Output = Result<(), String>>> Future for SlotUndone<F> {
+impl<F: Future<Output = Result<(), String>>> Future for SlotCompensation<F> {
     type Output = Result<(), String>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        match self.project().undo.as_pin_mut() {
-            Some(undo) => undo.poll(cx),
+        match self.project().compensation.as_pin_mut() {
+            Some(compensation) => compensation.poll(cx),
             None => Poll::Ready(Ok(())),
         }
     }

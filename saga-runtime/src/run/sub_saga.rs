@@ -1,7 +1,7 @@
 //! Sagas that are called by other sagas: their steps are steps of the outermost one.
 
 use std::fmt;
-use std::future::{Ready, pending, ready};
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::mem;
 
@@ -14,6 +14,7 @@ use crate::run::body::Forward;
 use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, EndOf, First};
 use crate::run::end::reason;
+use crate::run::first_attempt::OnEngine;
 use crate::run::slots::Slots;
 use crate::run::start::{Input, Start};
 use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwinding, Unwound};
@@ -62,7 +63,7 @@ impl<E: Engine, G: Saga + Part> KeptCall for CalledSubSaga<'_, E, G> {
     const PART: StepMeta = G::PART;
 
     /// It is undone in another way: see [`Left::Saga`].
-    fn undo<'a>(
+    fn compensation<'a>(
         &'a self,
         _: &'a dyn Place,
     ) -> Option<impl Future<Output = Result<(), String>> + Send> {
@@ -145,31 +146,9 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
     type Left = Option<CalledSubSaga<'run, E, G>>;
     type KeptCall = CalledSubSaga<'run, E, G>;
 
-    const IS_STEP: bool = false;
+    type FirstAttempt = OnEngine;
+
     const IS_SAGA: bool = true;
-
-    fn attempt<'p>(
-        &self,
-        _: &'p dyn Place,
-    ) -> impl Future<Output = Result<G::Output, G::Error>> + Send + use<'p, 'run, G, E>
-    where
-        'run: 'p,
-    {
-        // There are no attempts of a saga, only of its steps.
-        pending()
-    }
-
-    fn done(&self, _: &G::Output) -> CalledSubSaga<'run, E, G> {
-        unreachable!("the body of a saga makes no attempts of sagas")
-    }
-
-    fn is_settled_by(_: &G::Error) -> bool {
-        false
-    }
-
-    fn left(&self) -> Self::Left {
-        None
-    }
 
     fn entry(left: Self::Left, _: Option<&G::Output>) -> Option<CalledSubSaga<'run, E, G>> {
         left

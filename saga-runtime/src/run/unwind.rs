@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
 use crate::error::{Compensation, CompensationOutcome};
-use crate::meta::{CompensationOrder, Kind, OnCompensationFailure, SagaMeta, StepMeta};
+use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta};
 use crate::place::{Calls, Instance, Place, Position, Role};
 use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
@@ -22,7 +22,7 @@ pub trait KeptCall: Send + Sync {
     const PART: StepMeta;
 
     /// Compensates it, once, if it is a step that has a compensation.
-    fn undo<'a>(
+    fn compensation<'a>(
         &'a self,
         place: &'a dyn Place,
     ) -> Option<impl Future<Output = Result<(), String>> + Send>;
@@ -37,7 +37,7 @@ pub trait Unwind<E: Engine>: Send + Sync {
 /// Whether what is called like this can't be undone once it is done.
 #[must_use]
 pub const fn closes(step: &StepMeta) -> bool {
-    matches!(step.kind, Kind::Pivot | Kind::Retriable)
+    step.kind.closes_the_way_back()
 }
 
 /// What is left of a call.
@@ -169,7 +169,7 @@ impl Unwinding {
                 continue;
             }
             let mut first = None;
-            if trusted && position.step().compensation_timeout.is_none() {
+            if trusted && position.step().run_may_compensate() {
                 place.set(&past);
                 // In a block, so that a function that panics before it returns its future is caught as well.
                 let undo = pin!(async { compensate_once(ended, &past, step, &place).await });

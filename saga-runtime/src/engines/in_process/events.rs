@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::language::EventName;
+use crate::lock::lock;
 
 /// Where a saga that runs in process finds its events: see [`InProcess::receives`](crate::InProcess::receives). Clones are
 /// the same.
@@ -59,6 +60,6 @@ impl Events {
     }
 
     fn events(&self) -> MutexGuard<'_, HashMap<&'static str, VecDeque<String>>> {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.events)
     }
 }

@@ -1,7 +1,7 @@
 //! The time and ids that a body asks for: written down together with what happens next.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::engines::journaled::recorder::Recorder;
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
+use crate::lock::lock;
 use crate::meta::Kind;
 use crate::place::{Ambient, FreshAmbient};
 
@@ -50,7 +51,7 @@ impl RecordedAmbient {
             "" => what.to_owned(),
             lane => format!("{lane}/{what}"),
         };
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.asked);
         let count = asked.entry(name.clone()).or_insert(0);
         let key = (name, *count);
         *count += 1;

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
-use crate::place::{Calls, Doubt, Group, Member, Position, Scope};
+use crate::lock::lock;
+use crate::place::{Calls, Doubt, Group, Position, Scope};
 
 /// How many steps were called in each lane.
 #[derive(Debug, Default)]
@@ -41,8 +42,8 @@ impl Cursors {
         from..*cursor
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        lock(&self.inside)
     }
 }
 
@@ -58,17 +59,15 @@ impl Journaled {
 
     /// Whether the next of these calls may have been made by an earlier process. From now on it is known.
     pub(super) fn take_in_doubt(&self, calls: &dyn Calls) -> bool {
-        match calls.doubt() {
-            Some(doubt) => doubt.take(),
-            None => self.recorder.in_doubt().take(),
-        }
+        self.doubt(calls).take()
     }
 
     pub(super) fn set_in_doubt(&self, calls: &dyn Calls, in_doubt: bool) {
-        match calls.doubt() {
-            Some(doubt) => doubt.set(in_doubt),
-            None => self.recorder.in_doubt().set(in_doubt),
-        }
+        self.doubt(calls).set(in_doubt);
+    }
+
+    fn doubt<'a>(&'a self, calls: &'a dyn Calls) -> &'a Doubt {
+        calls.doubt().unwrap_or(self.recorder.in_doubt())
     }
 
     /// Whatever is written down at this place has to be a member of the group.
@@ -86,9 +85,7 @@ impl Journaled {
         } else {
             self.last_begun(group)
         });
-        for member in group.members() {
-            member.doubt().set(in_doubt);
-        }
+        group.begin_in_doubt(in_doubt);
         Ok(())
     }
 
@@ -135,16 +132,8 @@ impl Journaled {
         begun.map_or(0, |begun| begun - group.before().count())
     }
 
-    /// If nothing had to be requested, then what comes next may have been; and so may what a member was about to do again
-    /// when it was suspended.
     pub(super) fn end_members(&self, group: &Group<'_>, is_suspended: bool) {
-        let mut members = group.members().iter().map(Member::doubt);
-        let in_doubt = if is_suspended {
-            members.any(Doubt::get)
-        } else {
-            members.all(Doubt::get)
-        };
-        self.set_in_doubt(group.before(), in_doubt);
+        self.set_in_doubt(group.before(), group.ends_in_doubt(is_suspended));
     }
 }
 

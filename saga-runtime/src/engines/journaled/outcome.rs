@@ -1,11 +1,10 @@
 //! Notes what has become of a step, and of the saga.
 
-use crate::attempts::{GiveUp, PendingStep, Settlement, StepEnd};
+use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::Suspension;
 use crate::journal::{Event, Settled, StepCall};
 use crate::language::Payload;
-use crate::meta::Kind;
 
 impl Journaled {
     /// Notes that the saga has completed.
@@ -39,7 +38,7 @@ impl Journaled {
                 attempts,
                 output,
             }),
-            Err(message) if matches!(kind, Kind::Pivot | Kind::Retriable) => {
+            Err(message) if kind.closes_the_way_back() => {
                 return StepEnd::Suspended(unrecordable(&call, &message));
             }
             // What the step has done is undone while its output is still here. If the process ends before, the step is
@@ -54,17 +53,7 @@ impl Journaled {
                 return StepEnd::Stopped(Settlement::Done);
             }
         }
-        if kind == Kind::Pivot {
-            self.control.go_forward_only();
-        }
-        match self.control.interruption() {
-            None => StepEnd::Done,
-            // The saga was stopped during the attempt: what that has done is undone with the rest.
-            Some(interruption) => {
-                step.give_up(GiveUp::Interrupted(interruption));
-                StepEnd::Stopped(Settlement::Done)
-            }
-        }
+        self.control.after_done(step)
     }
 
     /// Notes that a step has refused.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Reason;
 use crate::journal::history::ReplayState;
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
+use crate::lock::lock;
 use crate::meta::RetryPolicy;
 use crate::place::Doubt;
 
@@ -76,10 +77,8 @@ impl Tenure {
         *self.lock() <= Instant::now()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.valid_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        lock(&self.valid_until)
     }
 }
 
@@ -297,7 +296,7 @@ impl Recorder {
         self.journal.release(&self.claim, in_doubt, rest).await
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        lock(&self.noted)
     }
 }

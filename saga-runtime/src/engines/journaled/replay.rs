@@ -1,6 +1,6 @@
 //! Gives the body what is written down about its steps.
 
-use crate::attempts::{GiveUp, Origin, PendingStep, Settlement, StepEnd};
+use crate::attempts::{Control, GiveUp, Origin, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::outcome::refusal;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
@@ -28,8 +28,8 @@ impl Journaled {
             NextCall::Request => self.request(position, step).await,
             NextCall::Done(output) => {
                 read_output(step, output)?;
-                if matches!(kind, Kind::Pivot | Kind::Retriable) {
-                    self.control.go_forward_only();
+                if kind.closes_the_way_back() {
+                    self.control.way_back().close();
                 }
                 StepEnd::Done
             }
@@ -43,7 +43,8 @@ impl Journaled {
                 if kind == Kind::Pivot {
                     self.ask_pivot(position, step, reason).await?
                 } else {
-                    self.pursue(position, step, Origin::Settling).await
+                    let origin = Origin::Settling { attempts: 0 };
+                    self.pursue(position, step, origin).await
                 }
             }
             NextCall::Settled(reason, settled) => {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::{Either, select};
 
+use crate::attempts::Control;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Cause;
