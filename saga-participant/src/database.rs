@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Pool, SqlSafeStr as _, SqlStr};
 
 use crate::table::Table;
 
-/// A database that keeps answers: [`sqlx::Postgres`] with the feature `postgres`, [`sqlx::Sqlite`] with `sqlite`.
+/// A database that keeps answers: `sqlx::Postgres` with the feature `postgres`, `sqlx::Sqlite` with `sqlite`.
 pub trait Database: Store {}
 
 /// The answers in one kind of database. It is implemented here only.

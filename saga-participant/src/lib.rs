@@ -177,12 +177,20 @@
 mod answer;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "there is no database to use it")
+)]
 mod database;
 mod error;
 mod key;
 mod participant;
 #[cfg(feature = "http")]
 mod request;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "there is no database to use it")
+)]
 mod table;
 #[cfg(feature = "tonic")]
 mod tonic;

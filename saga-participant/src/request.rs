@@ -1,6 +1,8 @@
 //! Keys in requests: which header has one, and what is wrong where it has none.
 
-use http::{Extensions, HeaderMap};
+#[cfg(feature = "axum")]
+use http::Extensions;
+use http::HeaderMap;
 use thiserror::Error;
 
 use crate::key::{ACTION_KEY, ActionKey, IDEMPOTENCY_KEY, InvalidKey, Key};
