@@ -76,6 +76,17 @@ const RESTATE: Building = Building {
     ],
 };
 
+const PARTICIPANT: Building = Building {
+    folder: "saga-participant/src",
+    floors: &[
+        &["axum", "tonic", "tower"],
+        &["participant"],
+        &["answer"],
+        &["database", "error", "request"],
+        &["key", "table"],
+    ],
+};
+
 /// A use that climbs all the same: the file, the module that it uses, and why it can't be otherwise.
 const KNOWN: &[(&str, &str, &str)] = &[
     ("saga-runtime/src/run/saga.rs", "engines", SHAPE),
@@ -97,6 +108,11 @@ fn saga_macros_uses_no_layer_above() {
     MACROS.uses_no_layer_above();
     SAGA.uses_no_layer_above();
     STEP.uses_no_layer_above();
+}
+
+#[test]
+fn saga_participant_uses_no_layer_above() {
+    PARTICIPANT.uses_no_layer_above();
 }
 
 #[test]
