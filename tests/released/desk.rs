@@ -1,6 +1,7 @@
 //! The services of the recorded sagas: they log the idempotency key of each request, and answer as a test tells them to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use saga_runtime::Context;
@@ -111,4 +112,17 @@ pub(super) async fn undo(cx: Context<'_, Desk>, output: &str) -> Result<(), Refu
         "a compensation gets the output of its own step"
     );
     ask(cx).await.map(drop)
+}
+
+/// The saga's key as it stands before the keys of its steps.
+pub(super) fn key(id: &str) -> String {
+    let visible = |byte: u8| (0x21..=0x7e).contains(&byte) && byte != b'%' && byte != b'/';
+    id.bytes().fold(String::new(), |mut key, byte| {
+        if visible(byte) {
+            key.push(byte.into());
+        } else {
+            write!(key, "%{byte:02X}").expect("writing to a `String` never fails");
+        }
+        key
+    })
 }

@@ -7,8 +7,8 @@ use saga_runtime::journal::Sqlite;
 use tempfile::TempDir;
 
 use super::cases::CASES;
-use super::desk::Desk;
-use super::script::{key, run, started, submitted};
+use super::desk::{Desk, key};
+use super::script::{run, started, submitted};
 
 /// The time at which a recorded journal begins, in milliseconds since 1970: 14 November 2023.
 const BEGIN: i64 = 1_700_000_000_000;

@@ -7,7 +7,7 @@ use saga_runtime::journal::Journal;
 use saga_runtime::{Coordinator, SagaId};
 
 use super::cases::{Act, Case, Start};
-use super::desk::Desk;
+use super::desk::{Desk, key};
 use super::sagas::{
     APPROVED, Approval, Booking, Bulk, Courier, Delivery, Halting, Napping, Order, Parcels,
     Request, Rounds, Stamps, Urgent,
@@ -66,20 +66,6 @@ pub(super) async fn submitted(coordinator: &Coordinator<Desk>, case: &Case) {
         Start::Urgent => coordinator.submit(id, Urgent {}).await.map(drop),
     };
     submitted.unwrap_or_else(|error| panic!("{id}: {error}"));
-}
-
-/// The saga's key as it stands before the keys of its steps.
-pub(super) fn key(id: &str) -> String {
-    use std::fmt::Write as _;
-    let visible = |byte: u8| (0x21..=0x7e).contains(&byte) && byte != b'%' && byte != b'/';
-    id.bytes().fold(String::new(), |mut key, byte| {
-        if visible(byte) {
-            key.push(byte.into());
-        } else {
-            write!(key, "%{byte:02X}").expect("writing to a `String` never fails");
-        }
-        key
-    })
 }
 
 pub(super) async fn inspected(coordinator: &Coordinator<Desk>, id: &str) -> Inspection {

@@ -7,6 +7,7 @@ mod events;
 mod recording;
 mod sagas;
 mod script;
+mod text;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,8 @@ use saga_runtime::journal::Sqlite;
 use tempfile::TempDir;
 
 use cases::{CASES, Case};
-use desk::Desk;
-use script::{key, run, started};
+use desk::{Desk, key};
+use script::{run, started};
 
 /// The folder of the checked-in journals.
 fn released() -> PathBuf {
@@ -81,8 +82,8 @@ async fn the_present_form_of_a_journal_is_the_recorded_one() {
     let recorded = folder.path().join("recorded.db");
     let desk = Desk::default();
     recording::record(&desk, &recorded).await;
-    let text = dump::text(&recorded, &desk).await;
-    dump::check("journal.txt", &text);
+    let recorded_text = dump::text(&recorded, &desk).await;
+    text::check("sqlite.txt", &recorded_text);
     recovers(&recorded).await;
     if let Some(name) = std::env::var_os("RECORD") {
         let mut kept = released().join(name);
