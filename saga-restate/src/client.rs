@@ -15,8 +15,8 @@ pub use handle::SagaHandle;
 pub use http::{Http, HttpError};
 
 use self::handle::result_of;
-use crate::journal::Written;
-use crate::values::millis;
+use crate::clock::millis;
+use crate::journal::Recorded;
 use crate::workflow::{BEGAN, Event, INPUT, RUN, SEND};
 
 /// Starts sagas on Restate, and says what has become of them.
@@ -77,7 +77,7 @@ impl<T: RequestExecutor> Client<T> {
         let sent = sent.map_err(ClientError::of)?;
         let handle = SagaHandle::new(self.clone(), id, sent.invocation_handle());
         if sent.send_status() == SendStatus::PreviouslyAccepted {
-            let known = self.call(G::META.name, handle.id(), INPUT, Written::new());
+            let known = self.call(G::META.name, handle.id(), INPUT, Recorded::new());
             let known = tokio::select! {
                 known = known => known?,
                 // Perhaps it was killed before it began: then nobody can say with which input.
@@ -118,8 +118,8 @@ impl<T: RequestExecutor> Client<T> {
     fn starting<G: Saga>(
         &self,
         id: &SagaId,
-        input: Written,
-    ) -> ingress::Request<T, Written, Written> {
+        input: Recorded,
+    ) -> ingress::Request<T, Recorded, Recorded> {
         self.request(G::META.name, id, RUN, input)
             .header(HeaderName::from_static(BEGAN), millis().into())
     }
@@ -185,8 +185,8 @@ impl<T: RequestExecutor> Client<T> {
         saga: &str,
         id: &SagaId,
         handler: &str,
-        input: Written,
-    ) -> ingress::Request<T, Written, Written> {
+        input: Recorded,
+    ) -> ingress::Request<T, Recorded, Recorded> {
         let target = RequestTarget::Workflow {
             name: saga.to_owned(),
             key: id.to_string(),
@@ -201,8 +201,8 @@ impl<T: RequestExecutor> Client<T> {
         saga: &str,
         id: &SagaId,
         handler: &str,
-        input: Written,
-    ) -> Result<Written, ClientError> {
+        input: Recorded,
+    ) -> Result<Recorded, ClientError> {
         let response = self.request(saga, id, handler, input).call().await;
         let response = response.map_err(ClientError::of)?;
         response.into_body().map_err(ClientError::of)

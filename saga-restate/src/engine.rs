@@ -1,32 +1,30 @@
 //! The engine: what a saga asks for is looked up in Restate's journal, or done and written down there.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use saga_runtime::engines::{Begin, Compensating, pursue, undo};
-use saga_runtime::{
-    Answer, Attempted, Calls, Compensate, CompensationOutcome, Doubt, Engine, Group, Instance,
-    Interruption, Kind, Position, Requested, Saga, SagaEnd, Settlement, StepEnd, StepMeta, Wait,
-    WaitEnd, Why,
+use saga_runtime::engine::{
+    AttemptResult, Calls, Compensate, CompensationOrigin, Control, Doubt, Engine, GiveUp, Group,
+    Instance, Interruption, Origin, PendingStep, Position, SagaEnd, Settlement, StepCompensator,
+    StepEnd, Verdict, Wait, WaitEnd, WayBack, compensate, pursue,
 };
+use saga_runtime::meta::StepMeta;
+use saga_runtime::{CompensationOutcome, Saga};
 
-use crate::asking::Asker;
-use crate::entry;
+use crate::attempt_record::Beginning;
+use crate::attempts::Asker;
+use crate::clock::{Clock, millis};
+use crate::entry_names;
 use crate::journal::Journal;
-use crate::record::Beginning;
-use crate::values::{Clock, millis};
-
-/// The longest that an attempt may take that says nothing itself.
-pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+use crate::lock::lock;
 
 /// Why the saga can't go on in this process; Restate begins it again.
 #[derive(Debug, Clone)]
-pub struct LetGo(pub(crate) String);
+pub struct Suspended(pub(crate) String);
 
 /// How a saga ended on Restate.
-pub type Ended<G> = SagaEnd<G, LetGo>;
+pub type Ended<G> = SagaEnd<G, Suspended>;
 
 /// One saga on Restate.
 pub(crate) struct Restate {
@@ -38,7 +36,7 @@ pub(crate) struct Restate {
     began: Mutex<Option<SystemTime>>,
     pub(crate) clock: Arc<Clock>,
     interruption: Mutex<Option<Interruption>>,
-    is_forward_only: AtomicBool,
+    way_back: WayBack,
     pub(crate) events: Mutex<HashMap<&'static str, Numbers>>,
 }
 
@@ -64,7 +62,7 @@ impl Restate {
             deadline,
             began: Mutex::new(None),
             interruption: Mutex::new(None),
-            is_forward_only: AtomicBool::new(false),
+            way_back: WayBack::open(),
             events: Mutex::default(),
         }
     }
@@ -78,7 +76,7 @@ impl Restate {
                 Ok(serde_json::to_vec(&beginning).expect("it is a number"))
             };
             let work = std::pin::pin!(work);
-            match self.journal.run(entry::BEGINNING, None, work).await {
+            match self.journal.run(entry_names::BEGINNING, None, work).await {
                 Ok(written) => break written,
                 Err(_) => self.cancel(),
             }
@@ -101,26 +99,9 @@ impl Restate {
         lock(&self.interruption).get_or_insert(interruption);
     }
 
-    /// Why the saga has to stop, as long as it can.
-    pub(crate) fn interruption(&self) -> Option<Interruption> {
-        if self.is_forward_only() {
-            return None;
-        }
-        *lock(&self.interruption)
-    }
-
-    pub(crate) fn is_forward_only(&self) -> bool {
-        self.is_forward_only.load(Ordering::Relaxed)
-    }
-
-    /// After the pivot, or the first retriable step, nothing interrupts the saga.
-    pub(crate) fn go_forward_only(&self) {
-        self.is_forward_only.store(true, Ordering::Relaxed);
-    }
-
     /// How long it is until the deadline, as long as it holds.
     pub(crate) fn left(&self) -> Option<Duration> {
-        if self.is_forward_only() {
+        if self.way_back.is_closed() {
             return None;
         }
         let deadline = (*lock(&self.began))? + self.deadline?;
@@ -141,38 +122,38 @@ impl Restate {
         calls.doubt().unwrap_or(&self.doubt)
     }
 
-    async fn pursue(&self, calls: &dyn Calls, step: &mut dyn Requested) -> StepEnd<LetGo> {
-        if let Some(interruption) = self.interruption() {
-            step.give_up(Why::Interrupted(interruption));
-            return StepEnd::Stopped(Settlement::Nothing);
+    async fn pursue(&self, calls: &dyn Calls, step: &mut dyn PendingStep) -> StepEnd<Suspended> {
+        // A retriable step closes the way back after its attempt: only the record says whether one was made.
+        if let Some(end) = self.before_request(step) {
+            return end;
         }
-        let meta = step.meta();
-        let position = Position::new(calls, meta, calls.count());
+        let position = Position::new(calls, step.meta(), calls.count());
         let asker = Asker::new(self, self.doubt(calls), calls.doubt().is_some());
-        let (end, _) = pursue(step, Begin::Request, position, &asker).await;
+        let (end, _) = pursue(step, Origin::Request, position, &asker).await;
         let StepEnd::Done = end else {
             return end;
         };
         if let Some(message) = asker.unrecordable() {
-            step.give_up(Why::Unrecordable { message });
+            step.give_up(GiveUp::Unrecordable { message });
             return StepEnd::Stopped(Settlement::Done);
         }
-        if matches!(meta.kind, Kind::Pivot | Kind::Retriable) {
-            self.go_forward_only();
-        }
-        match self.interruption() {
-            None => StepEnd::Done,
-            // The saga was stopped during the attempt: what that has done is undone with the rest.
-            Some(interruption) => {
-                step.give_up(Why::Interrupted(interruption));
-                StepEnd::Stopped(Settlement::Done)
-            }
-        }
+        self.after_done(step)
+    }
+}
+
+/// What stops a saga is recorded: an attempt that ended late, a cancellation that Restate delivers in place of an answer.
+impl Control for Restate {
+    fn way_back(&self) -> &WayBack {
+        &self.way_back
+    }
+
+    fn requested_stop(&self) -> Option<Interruption> {
+        *lock(&self.interruption)
     }
 }
 
 impl Engine for Restate {
-    type Suspension = LetGo;
+    type Suspension = Suspended;
     type End<G: Saga> = Ended<G>;
 
     fn instance(&self) -> &Instance {
@@ -186,9 +167,9 @@ impl Engine for Restate {
     async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        step: &'a mut dyn Requested,
-        _: Option<Answer>,
-    ) -> StepEnd<LetGo> {
+        step: &'a mut dyn PendingStep,
+        _: Option<Verdict>,
+    ) -> StepEnd<Suspended> {
         self.pursue(calls, step).await
     }
 
@@ -197,22 +178,18 @@ impl Engine for Restate {
         calls: &'a dyn Calls,
         _: &'static StepMeta,
         wait: Wait,
-    ) -> WaitEnd<LetGo> {
+    ) -> WaitEnd<Suspended> {
         let _ = calls;
         self.wait_until_over(wait).await
     }
 
-    fn begin_group(&self, group: &Group<'_>) -> Result<(), LetGo> {
-        let in_doubt = self.doubt(group.before()).get();
-        for member in group.members() {
-            member.doubt().set(in_doubt);
-        }
+    fn begin_group(&self, group: &Group<'_>) -> Result<(), Suspended> {
+        group.begin_in_doubt(self.doubt(group.before()).get());
         Ok(())
     }
 
-    fn end_group(&self, group: &Group<'_>, _: bool) {
-        // If nothing had to be requested, then what comes next may have been.
-        let in_doubt = group.members().iter().all(|member| member.doubt().get());
+    fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
+        let in_doubt = group.ends_in_doubt(is_suspended);
         self.doubt(group.before()).set(in_doubt);
     }
 
@@ -220,15 +197,12 @@ impl Engine for Restate {
         &'a self,
         position: Position<'a>,
         step: &'a dyn Compensate,
-        _: Option<Attempted<(), String>>,
-    ) -> Result<CompensationOutcome, LetGo> {
+        _: Option<AttemptResult<(), String>>,
+    ) -> Result<CompensationOutcome, Suspended> {
         let around = Asker::new(self, &self.doubt, true);
-        let undoing = &mut Compensating(step);
-        let (_, undone) = Box::pin(undo(undoing, position, None, &around)).await?;
-        Ok(undone.into())
+        let compensator = &mut StepCompensator(step);
+        let start = CompensationOrigin::Start;
+        let (_, end) = Box::pin(compensate(compensator, position, start, &around)).await?;
+        Ok(end.into())
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -27,10 +27,10 @@ use crate::turns::{Next, Turns};
 pub(crate) struct Cancelled;
 
 /// What is written down: JSON.
-pub(crate) type Written = Vec<u8>;
+pub(crate) type Recorded = Vec<u8>;
 
 /// Work whose result is written down.
-pub(crate) type Work<'w> = Pin<&'w mut (dyn Future<Output = HandlerResult<Written>> + Send)>;
+pub(crate) type Work<'w> = Pin<&'w mut (dyn Future<Output = HandlerResult<Recorded>> + Send)>;
 
 /// The journal of one invocation.
 pub(crate) struct Journal {
@@ -39,7 +39,7 @@ pub(crate) struct Journal {
 }
 
 /// Longer than any server lives, and no time that clocks don't have.
-const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
+const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
 
 impl Journal {
     pub(crate) fn new(context: ContextInternal) -> Self {
@@ -56,7 +56,7 @@ impl Journal {
         entry: &str,
         retry: Option<RunRetryPolicy>,
         mut work: Work<'_>,
-    ) -> Result<Written, Cancelled> {
+    ) -> Result<Recorded, Cancelled> {
         let turn = self.turns.queue();
         let mut done = None;
         let mut has_begun = false;
@@ -119,7 +119,7 @@ impl Journal {
     pub(crate) fn promise(
         &self,
         name: &str,
-    ) -> impl DurableFuture<Output = Result<Written, TerminalError>> + Send {
+    ) -> impl DurableFuture<Output = Result<Recorded, TerminalError>> + Send {
         self.context.promise(name)
     }
 

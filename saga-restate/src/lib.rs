@@ -69,26 +69,26 @@
 //! * Nothing here writes inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
 //!   Where that level is on, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
 
-mod asking;
+mod attempt_record;
+mod attempts;
 mod client;
+mod clock;
 mod endpoint;
 mod engine;
-mod entry;
+mod entry_names;
+mod failure_report;
 mod journal;
-mod record;
-mod report;
+mod lock;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
-mod undoing;
-mod values;
-mod waiting;
+mod wait;
 mod workflow;
 
 pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle};
 pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
-pub use engine::{Ended, LetGo};
-pub use report::{Report, Undone, UndoneStep};
+pub use engine::{Ended, Suspended};
+pub use failure_report::{Report, Undone, UndoneStep};
 
 /// The examples of the guide for operators: compiled here, where all crates are known.
 #[cfg(doctest)]

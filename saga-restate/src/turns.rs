@@ -4,10 +4,11 @@
 //! a time or an event, then one of them waits for all.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use crate::journal::Cancelled;
+use crate::lock::lock;
 
 /// The turns in one saga.
 #[derive(Default)]
@@ -48,7 +49,7 @@ impl State {
 
 impl Turns {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Whose turn it is does something that was not written down before.

@@ -14,16 +14,17 @@ use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
 use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{Service, ServiceDefinition};
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::{Instance, SagaEnd, SagaId, Shape, Values};
+use saga_runtime::engine::{ATTEMPT_TIMEOUT, Ambient, Instance, SagaEnd};
+use saga_runtime::{SagaId, Shape};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::engine::{ATTEMPT_TIMEOUT, Restate};
-use crate::journal::{Journal, Written};
-use crate::record::LIMIT;
-use crate::report::Report;
-use crate::values::Clock;
-use crate::waiting::{Sent, promise};
+use crate::attempt_record::LIMIT;
+use crate::clock::Clock;
+use crate::engine::Restate;
+use crate::failure_report::Report;
+use crate::journal::{Journal, Recorded};
+use crate::wait::{Sent, promise};
 
 /// Runs the saga.
 pub(crate) const RUN: &str = "run";
@@ -65,7 +66,7 @@ pub(crate) struct Event {
 }
 
 /// Who is told how a saga has ended.
-pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, crate::engine::LetGo>) + Send + Sync>;
+pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, crate::engine::Suspended>) + Send + Sync>;
 
 /// The workflow of the saga `G`.
 pub(crate) struct Workflow<S: ?Sized, G: Registrable<S>> {
@@ -131,8 +132,8 @@ where
     S: ?Sized + Send + Sync + 'static,
     G: Registrable<S>,
 {
-    async fn run(self, context: &ContextInternal) -> HandlerResult<Written> {
-        let (input, invocation) = context.input::<Written>().await;
+    async fn run(self, context: &ContextInternal) -> HandlerResult<Recorded> {
+        let (input, invocation) = context.input::<Recorded>().await;
         let input: Box<RawValue> = read("the input", &input)?;
         let saga: G = read("the input", input.get().as_bytes())?;
         let id = SagaId::new(&invocation.key)
@@ -146,7 +147,7 @@ where
         };
         context.resolve_promise(STARTED, write(&started)?);
         let instance = Instance::new(G::META.name, Some(id.clone()))
-            .with_values(Arc::clone(&clock) as Arc<dyn Values>);
+            .with_ambient(Arc::clone(&clock) as Arc<dyn Ambient>);
         let journal = Journal::new(context.clone());
         let engine = Restate::new(instance, journal, G::META.deadline, Arc::clone(&clock));
         match began {
@@ -155,7 +156,7 @@ where
         }
         let end = saga.drive(&self.services, &engine).await;
         let result = match &end {
-            SagaEnd::Completed(output) => saga_runtime::engines::to_json(output, LIMIT)
+            SagaEnd::Completed(output) => saga_runtime::engine::to_json(output, LIMIT)
                 .map(String::into_bytes)
                 .map_err(|message| {
                     HandlerError::from(format!("the result can't be written down: {message}"))
@@ -170,7 +171,7 @@ where
                 };
                 Err(TerminalError::new_with_code(code, report.message()).into())
             }
-            SagaEnd::Suspended(let_go) => Err(HandlerError::from(let_go.0.clone())),
+            SagaEnd::Suspended(suspension) => Err(HandlerError::from(suspension.0.clone())),
         };
         if let Some(on_end) = self.on_end {
             on_end(&id, end);
@@ -180,8 +181,8 @@ where
 }
 
 /// Resolves the first promise of the event that nobody has resolved.
-async fn send(context: &ContextInternal) -> HandlerResult<Written> {
-    let (event, invocation) = context.input::<Written>().await;
+async fn send(context: &ContextInternal) -> HandlerResult<Recorded> {
+    let (event, invocation) = context.input::<Recorded>().await;
     let event: Event = read("the event", &event)?;
     let sent = Sent {
         by: invocation.invocation_id,
@@ -192,13 +193,13 @@ async fn send(context: &ContextInternal) -> HandlerResult<Written> {
     let mut number = 0;
     loop {
         let name = promise(&event.name, number);
-        if context.peek_promise::<Written>(&name).await?.is_none() {
+        if context.peek_promise::<Recorded>(&name).await?.is_none() {
             context.resolve_promise(&name, written.clone());
             // Somebody else may have been faster.
-            let resolved = context.peek_promise::<Written>(&name).await?;
+            let resolved = context.peek_promise::<Recorded>(&name).await?;
             let by = resolved.and_then(|sent| serde_json::from_slice::<Sent>(&sent).ok());
             if by.is_some_and(|by| by.by == sent.by) {
-                return Ok(Written::new());
+                return Ok(Recorded::new());
             }
         }
         number += 1;
@@ -206,9 +207,9 @@ async fn send(context: &ContextInternal) -> HandlerResult<Written> {
 }
 
 /// Cancels the saga, if it has started; then that has heard of it.
-async fn cancel(context: &ContextInternal) -> HandlerResult<Written> {
-    let (_, own) = context.input::<Written>().await;
-    let started = context.peek_promise::<Written>(STARTED).await?;
+async fn cancel(context: &ContextInternal) -> HandlerResult<Recorded> {
+    let (_, own) = context.input::<Recorded>().await;
+    let started = context.peek_promise::<Recorded>(STARTED).await?;
     let Some(started) = started else {
         return Err(TerminalError::new_with_code(NOT_STARTED, "no such saga has started").into());
     };
@@ -220,15 +221,15 @@ async fn cancel(context: &ContextInternal) -> HandlerResult<Written> {
         key: own.key,
         handler: INPUT.to_owned(),
     };
-    let after = context.call::<_, Written>(after, None, None, None, Vec::new(), Written::new());
+    let after = context.call::<_, Recorded>(after, None, None, None, Vec::new(), Recorded::new());
     after.await?;
-    Ok(Written::new())
+    Ok(Recorded::new())
 }
 
 /// The input with which the saga was started; waits until it has.
-async fn input(context: &ContextInternal) -> HandlerResult<Written> {
-    let _ = context.input::<Written>().await;
-    let started: Started = read("the start", &context.promise::<Written>(STARTED).await?)?;
+async fn input(context: &ContextInternal) -> HandlerResult<Recorded> {
+    let _ = context.input::<Recorded>().await;
+    let started: Started = read("the start", &context.promise::<Recorded>(STARTED).await?)?;
     Ok(started.input.get().as_bytes().to_vec())
 }
 
@@ -238,7 +239,7 @@ fn read<'de, T: Deserialize<'de>>(what: &str, json: &'de [u8]) -> Result<T, Term
     })
 }
 
-fn write(value: &impl Serialize) -> Result<Written, TerminalError> {
+fn write(value: &impl Serialize) -> Result<Recorded, TerminalError> {
     serde_json::to_vec(value).map_err(|unwritten| TerminalError::new(unwritten.to_string()))
 }
 

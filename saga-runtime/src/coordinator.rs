@@ -1,25 +1,30 @@
-//! Runs sagas durably: each in a task of its own, on a journal that survives the process.
+//! The durable runtime: runs each saga in a task of its own, on a journal that survives the process.
+//!
+//! [`Coordinator::builder`] begins the settings, [`Builder::start`] starts it. [`Coordinator::execute`] runs a saga and
+//! waits for its end; [`Coordinator::submit`] returns a [`Handle`] as soon as the saga is recorded. Operators list and
+//! [inspect](Coordinator::inspect) sagas, and decide about [`Stuck`] ones. An [`Inspector`] reads a journal without a
+//! coordinator.
 
-mod alarm;
-mod begun;
+mod answer;
 mod builder;
-mod definition;
-mod dispatch;
+mod detach;
+mod dispatcher;
 mod error;
-mod events;
 mod handle;
 mod inspection;
+mod leases;
 mod operator;
-mod outcome;
-mod replies;
-mod run;
+mod registry;
+mod send;
+mod task;
 mod waiters;
+mod wakeup;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -28,28 +33,32 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::attempt::message;
-use crate::control::Control;
-use crate::id::{InvalidSagaId, SagaId, asked};
+use crate::engines::control::LocalControl;
+use crate::engines::journaled::Policies;
+use crate::engines::journaled::recorder::{Recorder, Tenure};
+use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
-use crate::journaled::Policies;
-use crate::recorder::{Recorder, Tenure};
-use crate::saga::Saga;
+use crate::lock::lock;
+use crate::panic::message;
+use crate::run::Saga;
 
 pub use builder::{Builder, NoJournal};
-pub use definition::Registrable;
 pub use error::{ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
 pub use inspection::{Inspection, Inspector, OpenWait};
+pub use registry::Registrable;
 
-use alarm::Alarm;
-use definition::Definitions;
-use replies::Replies;
-use run::{Claimant, Reply};
-use waiters::Waiters;
+use registry::Definitions;
+use task::Claimant;
+use waiters::{AnswerSender, Waiters};
+use wakeup::Alarm;
 
-/// Runs sagas on a [`Journal`], so that they survive the process: a saga that was cut off goes on where it was, in the
-/// next process that has its definition.
+/// The most sagas in one claim, and in one page of a list.
+const BATCH: usize = 1024;
+
+/// Runs sagas on a [`Journal`], so that they survive the process.
+///
+/// A saga that a crash interrupted continues where it was, in the next process that [registers](Builder::register) it.
 ///
 /// ```
 /// use saga_runtime::journal::Memory;
@@ -82,21 +91,21 @@ use waiters::Waiters;
 /// ```
 ///
 /// # What is guaranteed
-/// * **No lost saga.** When [`submit`](Self::submit) has returned `Ok`, the saga is written down. From then on it runs, or
-///   waits to be run, or is finished, or is listed as [stuck](crate::journal::State::Stuck).
-/// * **Order.** A step is requested only after the outcome of the one before it is durable, a compensation only after those
-///   of all later steps.
-/// * **One final outcome.** The decision to undo a saga is one entry; after it no step is requested.
-/// * **What is written down is not run again.** After a crash only the step that was in flight is requested again, under
-///   its idempotency key.
+/// * **No lost saga.** When [`submit`](Self::submit) returns `Ok`, the saga is recorded. From then on it runs, or waits
+///   to be run, or is finished, or is listed as [stuck](crate::journal::State::Stuck).
+/// * **Order.** A step is requested only after the outcome of the step before it is durable. A compensation is requested
+///   only after the compensations of all later steps are durable, unless the saga says `compensations = parallel`.
+/// * **One final outcome.** The decision to compensate a saga is one entry. After that entry no step is requested.
+/// * **A recorded step does not run again.** After a crash only the step that was in flight is requested again, under
+///   the same idempotency key.
 ///
-/// Clones are the same coordinator. When the last one is dropped it shuts down like [`shutdown`](Self::shutdown), but
-/// nobody waits for it.
+/// Clones are handles of the same coordinator. When the last one is dropped, the coordinator shuts down in the
+/// background, as [`shutdown`](Self::shutdown) does.
 #[must_use]
 pub struct Coordinator<S: ?Sized + Send + Sync + 'static> {
-    inner: Arc<Inner<S>>,
-    /// Shuts down when the last coordinator is dropped; the sagas that run hold `inner` alone.
-    owner: Arc<Owner>,
+    inner: Arc<Shared<S>>,
+    /// Shuts down when the last coordinator is dropped. Running sagas hold only `inner`.
+    owner: Arc<LastHandle>,
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Clone for Coordinator<S> {
@@ -118,8 +127,8 @@ impl<S: ?Sized + Send + Sync + 'static> fmt::Debug for Coordinator<S> {
     }
 }
 
-/// What all clones of a coordinator and all of its sagas share.
-struct Inner<S: ?Sized + Send + Sync + 'static> {
+/// The state that all clones of a coordinator and all of its sagas share.
+struct Shared<S: ?Sized + Send + Sync + 'static> {
     services: Arc<S>,
     journal: Arc<dyn Journal>,
     definitions: Definitions<S>,
@@ -128,18 +137,18 @@ struct Inner<S: ?Sized + Send + Sync + 'static> {
     poll_interval: Duration,
     lease: Lease,
     tenure: Arc<Tenure>,
-    /// How many sagas may be in flight; the others wait in the journal.
+    /// One permit for each saga that may be in flight. The others wait in the journal.
     slots: Arc<Semaphore>,
-    /// Somebody waits in the journal.
+    /// Notified when a saga in the journal may be claimable.
     work: Notify,
     running: Mutex<HashMap<SagaId, Running>>,
-    /// Sagas that were let go of while the journal could not be told.
+    /// Claims that this worker no longer uses but could not release, because the journal did not answer.
     abandoned: Mutex<Vec<Claim>>,
-    /// Whether the journal may have handed out sagas without this worker having heard of it.
+    /// Set when the answer to a claim was lost: the journal may have claimed sagas for this worker that it does not
+    /// run.
     has_lost_claims: AtomicBool,
     waiters: Waiters,
-    replies: Replies,
-    /// When the next saga that sleeps is to go on.
+    /// The wake-up time of the next sleeping saga.
     alarm: Alarm,
     tasks: TaskTracker,
     runtime: runtime::Handle,
@@ -149,43 +158,41 @@ struct Inner<S: ?Sized + Send + Sync + 'static> {
 #[derive(Debug, Clone)]
 struct Running {
     cancellation: CancellationToken,
-    control: Arc<Control>,
+    control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }
 
-/// Shuts the coordinator down when it is dropped.
-struct Owner(CancellationToken);
+/// Shuts down the coordinator on drop.
+struct LastHandle(CancellationToken);
 
-impl Drop for Owner {
+impl Drop for LastHandle {
     fn drop(&mut self) {
         self.0.cancel();
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     fn running(&self) -> MutexGuard<'_, HashMap<SagaId, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 
     fn abandoned(&self) -> MutexGuard<'_, Vec<Claim>> {
-        self.abandoned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.abandoned)
     }
 
     fn is_shutting_down(&self) -> bool {
         self.tenure.shutdown.is_cancelled()
     }
 
-    /// Notes that the journal may have handed out sagas, if it has not answered.
-    fn heard<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
+    /// Passes on the journal's answer to a claim. After an error, notes that a claim may be lost.
+    fn note_lost_claims<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
         if answer.is_err() {
             self.has_lost_claims.store(true, Ordering::Release);
         }
         answer
     }
 
-    /// Writes down a new saga, and runs it if there is a free slot.
+    /// Records a new saga, and runs it if there is a free slot.
     async fn start<G>(self: Arc<Self>, new: NewSaga, saga: G) -> Result<Handle<S, G>, SubmitError>
     where
         G: Saga<Services = S>,
@@ -196,17 +203,17 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
         let lease = slot.as_ref().map(|_| &self.lease);
         let waiting = match &slot {
             Some(_) => None,
-            None => self.replies.enter::<G>(&id),
+            None => self.waiters.register::<G>(&id),
         };
-        let started = self.heard(self.journal.start(new, lease).await);
+        let started = self.note_lost_claims(self.journal.start(new, lease).await);
         if waiting.is_some() && !matches!(started, Ok(Started::New(_))) {
-            self.replies.remove(&id);
+            self.waiters.drop_sender(&id);
         }
         match started? {
             Started::New(claim) => {
                 let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
-                    let (reply, answer) = Reply::channel();
-                    self.spawn(Claimant::new(claim, slot), saga, Some(reply));
+                    let (sender, answer) = AnswerSender::channel();
+                    self.spawn(Claimant::new(claim, slot), saga, Some(sender));
                     Some(answer)
                 } else {
                     self.work.notify_one();
@@ -228,7 +235,7 @@ impl<S: ?Sized + Send + Sync + 'static> Inner<S> {
     }
 }
 
-/// What was handed over, as JSON. A panic of its own code is an error like any other.
+/// Serializes a caller's value as JSON. A panic of the value's code becomes an error.
 fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
     catch_unwind(AssertUnwindSafe(|| serde_json::to_string(value))).unwrap_or_else(|panic| {
         let message = format!("panicked: {}", message(&*panic));
@@ -237,25 +244,25 @@ fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
 }
 
 impl<S: Send + Sync + 'static> Coordinator<S> {
-    /// A coordinator for sagas that use these services, which are shared by all of them.
+    /// Begins the settings of a coordinator. All of its sagas share these services.
     pub fn builder(services: impl Into<Arc<S>>) -> Builder<S> {
         Builder::new(services.into())
     }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
-    /// Starts a saga and waits for its end. If a saga with this id and an equal input is there already, waits for that.
+    /// Starts a saga and waits for its end. If a saga with this id, name and input exists, waits for that one.
     ///
-    /// The call that starts the saga gets its typed error. Any other gets the text that is written down, as
+    /// The caller that starts the saga gets its typed error. Any later caller gets the recorded text, as
     /// [`Cause::Recorded`](crate::Cause::Recorded).
     ///
     /// # Errors
-    /// [`ExecuteError`] tells apart a saga that failed and is compensated, one that is stuck, one that goes on without this
-    /// caller, and one that was not started.
+    /// [`ExecuteError`] distinguishes four cases: the saga failed and is compensated, it is stuck, it continues without
+    /// this caller, or it was not started.
     ///
     /// # Cancel safety
-    /// The saga runs in a task of its own: once it is started, dropping the future changes nothing about it. A future that
-    /// is dropped before may or may not have started it; the same call again is safe.
+    /// Cancel-safe: the saga runs in a task of its own. Dropping the future after the start does not affect the saga.
+    /// A future dropped earlier may or may not have started it. It is safe to repeat the call.
     pub async fn execute<G, I>(&self, id: I, saga: G) -> Result<G::Output, ExecuteError<G::Error>>
     where
         G: Saga<Services = S> + Serialize,
@@ -265,16 +272,16 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.submit(id, saga).await?.wait().await
     }
 
-    /// Starts a saga. When this returns `Ok`, it is written down and will come to an end, whatever becomes of this process.
+    /// Starts a saga and returns as soon as it is recorded. Then it will run to an end, even if this process crashes.
     ///
-    /// If a saga with this id and an equal input is there already, this is the handle of that.
+    /// If a saga with this id, name and input exists, returns a handle of that one.
     ///
     /// # Errors
-    /// [`SubmitError`] if the saga was not started. If the journal could not be reached, it may have been; the same call
-    /// again is safe.
+    /// [`SubmitError`] if the saga was not started. After [`SubmitError::Journal`] it may have been started; it is safe
+    /// to repeat the call.
     ///
     /// # Cancel safety
-    /// A future that is dropped may or may not have started the saga; the same call again is safe.
+    /// A dropped future may or may not have started the saga. It is safe to repeat the call.
     pub async fn submit<G, I>(&self, id: I, saga: G) -> Result<Handle<S, G>, SubmitError>
     where
         G: Saga<Services = S> + Serialize,
@@ -303,18 +310,19 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             fingerprint: definition.fingerprint(),
             input,
         };
-        inner.begin(Arc::clone(inner).start(new, saga)).await
+        inner.detached(Arc::clone(inner).start(new, saga)).await
     }
 
-    /// The handle of a saga that was started before, in this process or another.
+    /// Returns the handle of a saga that was started before, in this process or another.
     ///
     /// # Errors
-    /// If there is none with this id, or it is not a `G`, or the journal can't be reached.
+    /// [`OperatorError::Unknown`] if there is no saga with this id, [`OperatorError::OtherSaga`] if it is not a `G`,
+    /// [`OperatorError::Journal`] if the journal can't be reached.
     pub async fn attach<G>(&self, id: impl TryInto<SagaId>) -> Result<Handle<S, G>, OperatorError>
     where
         G: Saga<Services = S>,
     {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let history = self.inner.journal.load(&id).await?;
         let record = history.ok_or(OperatorError::Unknown)?.record;
         if record.saga.name != G::META.name {
@@ -325,20 +333,22 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         Ok(Handle::new(Arc::clone(&self.inner), id, None))
     }
 
-    /// Stops in an orderly way: no saga is started or taken over any more, attempts that are under way end or time out,
-    /// and what they gave is written down. Nothing is compensated because of it: the sagas go on in the next process.
+    /// Stops in an orderly way. The coordinator starts and claims no more sagas. Attempts in flight end or time out,
+    /// and their outcomes are recorded. A shutdown compensates nothing: open sagas continue in the next process.
     ///
-    /// Returns when nothing runs any more. It can be called more than once.
+    /// Returns when no saga runs here any more. It can be called more than once.
+    ///
+    /// # Cancel safety
+    /// Once polled, the shutdown continues also if the future is dropped.
     pub async fn shutdown(&self) {
         self.inner.tenure.shutdown.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-        self.inner.replies.clear();
-        self.inner.waiters.wake_all();
+        self.inner.waiters.close();
     }
 }
 
-/// Whether two inputs are the same data, whatever the order of their fields.
+/// Compares two inputs as data: the order of their fields does not count.
 fn is_same(one: &str, other: &str) -> bool {
     let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
     one == other || value(one).is_some_and(|one| Some(one) == value(other))

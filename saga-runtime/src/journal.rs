@@ -3,8 +3,11 @@
 
 mod error;
 mod event;
+pub(crate) mod history;
 mod lease;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod row;
 #[cfg(feature = "sqlite")]
@@ -16,9 +19,12 @@ use async_trait::async_trait;
 
 use crate::id::SagaId;
 
+pub use crate::error::Reason;
 pub use error::{AppendError, Damage, JournalError};
-pub use event::{Event, Reason, Settled, StepCall};
+pub use event::{Event, Settled, StepCall};
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };
@@ -55,7 +61,7 @@ pub trait Journal: Send + Sync + 'static {
     /// the same time exactly one gets [`Started::New`].
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
 
-    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Rest), one of
+    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Wakeup), one of
     /// `names`, and held by nobody or by a worker whose lease has run out. Each gets a new epoch.
     async fn claim(
         &self,
@@ -64,11 +70,11 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError>;
 
-    /// When the next saga that [rests](Rest::Until) can go on, if there is one: a hint, so that nobody has to ask for it
+    /// When the next saga that [rests](Wakeup::At) can go on, if there is one: a hint, so that nobody has to ask for it
     /// all the time. It may have passed.
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError>;
 
-    /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Rest).
+    /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Wakeup).
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError>;
 
     /// Extends the lease on all that `worker` holds, and says which of these sagas somebody wants cancelled.
@@ -88,9 +94,14 @@ pub trait Journal: Send + Sync + 'static {
     /// says that the step after the last entry may have been requested: [`Claimed::orderly`] is `false` the next time. A
     /// claim that is fenced is let go of already. A saga that somebody wants cancelled since this claim does not rest: its
     /// holder may not have heard of that.
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError>;
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError>;
 
-    /// Notes that somebody wants the saga cancelled, which ends its [rest](Rest). Its holder learns of it by [`renew`](Self::renew), or when it is
+    /// Notes that somebody wants the saga cancelled, which ends its [rest](Wakeup). Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError>;
 
@@ -124,23 +135,23 @@ pub struct Lease {
 
 /// How long a saga that is let go of has nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum Wakeup {
     /// It can go on.
-    None,
+    Now,
     /// It sleeps until then, by the clock of the journal.
-    Until(SystemTime),
+    At(SystemTime),
     /// It waits for somebody who claims it by its id.
-    UntilCalled,
+    WhenCalled,
 }
 
-impl Rest {
+impl Wakeup {
     /// Whether it is over.
     #[must_use]
     pub fn is_over(self, now: SystemTime) -> bool {
         match self {
-            Self::None => true,
-            Self::Until(time) => time <= now,
-            Self::UntilCalled => false,
+            Self::Now => true,
+            Self::At(time) => time <= now,
+            Self::WhenCalled => false,
         }
     }
 }

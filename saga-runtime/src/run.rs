@@ -1,17 +1,21 @@
 //! One run of a saga: each call in its body goes through here. Used by generated code.
 
-mod call;
+mod body;
+mod call_log;
+mod callable;
 mod end;
+mod engine;
 mod fan_out;
-mod first;
+mod first_attempt;
 mod group;
-mod inner;
-mod plan;
-mod pursue;
-mod record;
-mod slot;
-mod undo;
-mod watch;
+mod hand_over;
+mod saga;
+mod slots;
+mod start;
+mod step;
+mod sub_saga;
+mod unwind;
+mod wait;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -19,27 +23,29 @@ use std::fmt;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use crate::engine::Engine;
 use crate::error::{Cause, Compensation};
-use crate::lane::{Doubt, Scope};
-use crate::place::{Calls, Instance, Lane, Place, Position, Role, path};
+use crate::lock::lock;
+use crate::place::{Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, path};
 
-pub use call::{CallEnd, Callable, Called, Calling, EndOf, First, Returned};
+pub use body::{Forward, Forwarding};
+pub use callable::{CallEnd, Callable, EndOf, First, Returned};
+pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
-pub use first::{End, Refusals, Tried, begin, first, settle};
-pub use group::{Member, Members};
-pub use inner::{Inner, InnerStart, SubSaga};
-pub use plan::{Input, Plan, Start, Unstarted};
-pub use pursue::Pursuit;
-pub use slot::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
-pub use undo::{Entry, Left, Undo, Unwinding, Unwound, closes};
-pub use watch::{Forward, Forwarding};
+pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
+pub use group::{MemberCall, Members};
+pub use hand_over::HandedOver;
+pub use saga::{Saga, SagaEnd};
+pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
+pub use start::{Input, Plan, Start, Unstarted};
+pub use step::{Called, PendingCall};
+pub use sub_saga::{CalledSubSaga, InnerStart, SubSaga};
+pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
 
-use call::Returning;
-use record::Record;
-use watch::Watch;
+use body::Watch;
+use call_log::CallLog;
+use callable::Returning;
 
 /// What has become of steps that were given up, and with them perhaps of the saga.
 struct GivenUp<X> {
@@ -76,11 +82,11 @@ pub enum Stop<X> {
 pub struct Run<'lane, 'run, E: Engine> {
     watch: Watch,
     engine: &'run E,
-    lane: Lane<'lane, 'run>,
+    lane: Frame<'lane, 'run>,
     parts: Parts,
     /// See [`Engine::trusts_first_attempts`].
     trusted: bool,
-    called: Record,
+    called: CallLog,
     /// The site of the step whose first attempt is made.
     now: AtomicUsize,
     /// The site after which the saga has failed, or [`NOWHERE`].
@@ -102,14 +108,14 @@ impl<E: Engine> fmt::Debug for Run<'_, '_, E> {
 impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     /// A run that has not called anything.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn new(engine: &'run E, lane: Lane<'lane, 'run>, parts: Parts) -> Self {
+    pub fn new(engine: &'run E, lane: Frame<'lane, 'run>, parts: Parts) -> Self {
         Self {
             watch: Watch::new(lane.watched(engine.instance())),
             engine,
             lane,
             parts,
             trusted: engine.trusts_first_attempts(),
-            called: Record::default(),
+            called: CallLog::default(),
             now: AtomicUsize::new(NOWHERE),
             failed_at: AtomicUsize::new(NOWHERE),
             given_up: OnceLock::new(),
@@ -122,7 +128,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         number: usize,
         end: EndOf<'run, C, E>,
         ends: bool,
-        slot: &mut impl Keeps<C::Entry>,
+        slot: &mut impl Keeps<C::KeptCall>,
     ) -> Option<Returned<'run, C, E>> {
         let returned = end.take_over(|left, output| {
             slot.keep(&self.called, number, C::entry(left, output));
@@ -197,16 +203,14 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     #[cold]
     fn given_up(&self) -> MutexGuard<'_, GivenUp<E::Suspension>> {
         let given_up = self.given_up.get_or_init(Arc::default);
-        given_up.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(given_up)
     }
 
     /// What has become of the steps that were given up so far.
     fn take_given_up(&self) -> GivenUp<E::Suspension> {
         match self.given_up.get() {
             None => GivenUp::default(),
-            Some(given_up) => {
-                mem::take(&mut *given_up.lock().unwrap_or_else(PoisonError::into_inner))
-            }
+            Some(given_up) => mem::take(&mut *lock(given_up)),
         }
     }
 }

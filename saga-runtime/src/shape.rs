@@ -1,4 +1,25 @@
-//! The shape of a saga: its steps and branches as data, to be read, compared and drawn without running anything.
+//! The shape of a saga: its steps and branches as data. It can be read, compared and drawn without running the saga.
+//!
+//! ```
+//! # use saga_runtime::{Context, saga, step};
+//! # struct Shop;
+//! # #[step(compensate = cancel_order)] async fn create_order(_: Context<'_, Shop>, item: &str) -> Result<u64, String> { Ok(17) }
+//! # async fn cancel_order(_: Context<'_, Shop>, _: &u64) -> Result<(), String> { Ok(()) }
+//! # #[step(pivot)] async fn charge(_: Context<'_, Shop>, _: u64) -> Result<(), String> { Ok(()) }
+//! saga!(
+//!     async fn place_order(cx: Context<'_, Shop>, item: String) -> Result<u64, String> {
+//!         let order = create_order(cx, &item).await?;
+//!         charge(cx, order).await?;
+//!         Ok(order)
+//!     }
+//! );
+//!
+//! let outline = "\
+//! saga `place_order`
+//! 1. create_order: compensated by cancel_order
+//! 2. charge: pivot";
+//! assert_eq!(PlaceOrder::shape().to_string(), outline);
+//! ```
 
 mod dot;
 mod fingerprint;
@@ -6,99 +27,94 @@ mod graph;
 mod mermaid;
 mod outline;
 
-use crate::order::Site;
-use std::cell::RefCell;
+use crate::meta::{SagaMeta, StepMeta};
 
-use crate::part::Part;
-use crate::saga::{Saga, SagaMeta};
-use crate::step::StepMeta;
-
-/// The steps and branches of a saga. `Display` prints it as an outline.
+/// A saga as data: its steps, branches, loops, groups and waits. `Display` prints it as an outline.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Shape {
     /// The saga's name and options.
     pub saga: SagaMeta,
-    /// What its body does, in order.
+    /// The nodes of its body, in order.
     pub body: Vec<Node>,
 }
 
-/// One piece of a saga's body.
+/// One node of a saga's body.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Node {
-    /// A step is called.
+    /// The call of a step.
     Step(StepMeta),
-    /// One of several ways is taken.
+    /// An `if` or a `match`: one of the arms runs.
     Branch(Vec<Arm>),
-    /// Something is done any number of times.
+    /// A loop: its body runs any number of times.
     Loop(Repeat),
-    /// Parts that run at the same time.
+    /// A `try_join!`: the members run at the same time.
     Group(Vec<Node>),
-    /// A part for each of many items, some of them at the same time.
+    /// A `try_join_all`: one call for each item, several at the same time.
     FanOut(ForEach),
-    /// Another saga is called: its steps are steps of this one.
-    Saga(InnerSaga),
-    /// The saga waits for a time or an event.
-    Wait(Waiting),
-    /// The body returns here.
+    /// The call of a sub-saga. Its steps are steps of this saga.
+    Saga(CalledSaga),
+    /// A wait for a time or an event.
+    Wait(WaitFor),
+    /// An early return of the body.
     Return,
 }
 
-/// One way through a branch.
+/// One arm of a branch.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Arm {
-    /// When it is taken, in the words of the source.
+    /// The condition, as source text.
     pub when: &'static str,
-    /// What is done then.
+    /// The nodes of the arm, in order.
     pub body: Vec<Node>,
 }
 
-/// A saga that another one calls.
+/// The call of a sub-saga.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct InnerSaga {
+pub struct CalledSaga {
     /// Its durable name.
     pub name: &'static str,
-    /// What its body does, in order; nothing if it is a saga that it is inside of.
+    /// The nodes of its body, in order. Empty if the saga is recursive here.
     pub body: Vec<Node>,
 }
 
 /// A wait for a time or an event.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Waiting {
+pub struct WaitFor {
     /// `sleep` or `event`.
     pub name: &'static str,
-    /// For what, in the words of the source.
+    /// The duration or the event's name, as source text.
     pub what: &'static str,
 }
 
-/// What is done any number of times.
+/// A loop.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Repeat {
-    /// How often, in the words of the source.
+    /// The head of the loop, as source text: `for article in &articles`.
     pub of: &'static str,
-    /// What is done in each round.
+    /// The nodes of one round, in order.
     pub body: Vec<Node>,
 }
 
-/// A part for each of many items.
+/// A `try_join_all`: one call for each item.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ForEach {
-    /// Of what, in the words of the source.
+    /// The items, as source text.
     pub items: &'static str,
-    /// How many at the same time, in the words of the source.
+    /// The number of calls at the same time, as source text.
     pub limit: &'static str,
-    /// What is done for each.
+    /// The nodes for one item.
     pub body: Vec<Node>,
 }
 
 impl ForEach {
-    /// In words.
+    /// The label of the fan-out in outlines and graphs.
     fn words(&self) -> String {
         format!(
             "for each of {}, at most {} at the same time",
@@ -108,16 +124,7 @@ impl ForEach {
 }
 
 impl Shape {
-    /// The shape of the saga `G` with this body.
-    #[must_use]
-    pub fn new<G: Saga>(body: Vec<Node>) -> Self {
-        Self {
-            saga: G::META,
-            body,
-        }
-    }
-
-    /// Its steps in the order of the source, those of all branches.
+    /// Lists the steps of all branches, in source order.
     pub fn steps(&self) -> impl Iterator<Item = &StepMeta> {
         let mut steps = Vec::new();
         collect(&self.body, &mut steps);
@@ -139,86 +146,14 @@ fn collect<'a>(body: &'a [Node], steps: &mut Vec<&'a StepMeta>) {
     }
 }
 
-/// What the shape shows of a call.
-#[doc(hidden)]
-#[must_use]
-pub fn part<P: Part>(_: Site<P>) -> Node {
-    P::node()
-}
-
-/// A wait, if it is one, in the words of the source.
-#[doc(hidden)]
-#[must_use]
-pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
-    match P::node() {
-        Node::Wait(wait) => Node::Wait(Waiting { what, ..wait }),
-        other => other,
-    }
-}
-
-/// One way through a branch.
-#[doc(hidden)]
-#[must_use]
-pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
-    Arm { when, body }
-}
-
-/// Parts that run at the same time.
-#[doc(hidden)]
-#[must_use]
-pub fn group(members: Vec<Node>) -> Node {
-    Node::Group(members)
-}
-
-/// A part for each of many items.
-#[doc(hidden)]
-#[must_use]
-pub fn fan_out(items: &'static str, limit: &'static str, each: Node) -> Node {
-    Node::FanOut(ForEach {
-        items,
-        limit,
-        body: vec![each],
-    })
-}
-
-/// A saga that another one calls.
-#[doc(hidden)]
-#[must_use]
-pub fn inner<G: Saga>() -> Node {
-    let name = G::META.name;
-    let is_around = AROUND.with_borrow(|around| around.contains(&name));
-    let body = if is_around {
-        Vec::new()
-    } else {
-        G::shape().body
-    };
-    Node::Saga(InnerSaga { name, body })
-}
-
-thread_local! {
-    /// The sagas whose shapes are being made: one of them may call itself.
-    static AROUND: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The shape of the saga `G`; of a saga that calls itself the body is shown once.
-pub(crate) fn of<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
-    AROUND.with_borrow_mut(|around| around.push(G::META.name));
-    let shape = shape();
-    AROUND.with_borrow_mut(Vec::pop);
-    shape
-}
-
-/// What is done any number of times.
-#[doc(hidden)]
-#[must_use]
-pub fn repeat(of: &'static str, body: Vec<Node>) -> Node {
-    Node::Loop(Repeat { of, body })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::step::Kind;
+    use crate::meta::Kind;
+
+    fn arm(when: &'static str, body: Vec<Node>) -> Arm {
+        Arm { when, body }
+    }
 
     fn shape() -> Shape {
         let step = |name, kind| Node::Step(StepMeta::new(name, kind));

@@ -4,9 +4,9 @@ mod structure;
 
 use std::time::Duration;
 
-use saga_runtime::{
-    CompensationOrder, Context, Kind, Node, OnCompensationFailure, Saga, Shape, saga, step,
-};
+use saga_runtime::meta::{CompensationOrder, OnCompensationFailure};
+use saga_runtime::shape::Node;
+use saga_runtime::{Context, Kind, Saga, Shape, saga, step};
 
 use crate::participant::{Effect, Participant, Refusal, act, resolve, undo};
 use crate::steps::{look, pay, reserve, ship, thank};

@@ -12,7 +12,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Rest, Sqlite, Started, Worker,
+    NewSaga, Page, Sqlite, Started, Wakeup, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -70,7 +70,7 @@ impl Killing {
         if let ClaimedOne::Claimed(claimed) = claimed {
             self.journal.request_cancel(id, "stolen").await?;
             let claim = &claimed.claim;
-            self.journal.release(claim, true, Rest::None).await?;
+            self.journal.release(claim, true, Wakeup::Now).await?;
         }
         Ok(())
     }
@@ -225,7 +225,12 @@ impl Journal for Killing {
         appended
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError> {
         self.journal.release(claim, in_doubt, rest).await
     }
 

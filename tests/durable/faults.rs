@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use saga_runtime::coordinator::{Builder, OperatorError, SubmitError};
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Rest, Sqlite, Started, State,
+    Memory, NewSaga, Page, Sqlite, Started, State, Wakeup,
 };
 use saga_runtime::{Context, Coordinator, EventName, Saga, SagaId, event, saga, sleep};
 use serde::Serialize;
@@ -146,7 +146,12 @@ impl<J: Journal> Journal for Faulty<J> {
         self.call(self.journal.append(claim, first, events)).await
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError> {
         self.call(self.journal.release(claim, in_doubt, rest)).await
     }
 

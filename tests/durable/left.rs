@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_runtime::journal::{
-    ClaimedOne, Event, Journal, Lease, Memory, NewSaga, Rest, Started, Worker,
+    ClaimedOne, Event, Journal, Lease, Memory, NewSaga, Started, Wakeup, Worker,
 };
 
 /// How the process has ended.
@@ -40,7 +40,7 @@ pub(crate) async fn left(saga: NewSaga, events: &[Event], ended: Ended) -> Memor
         }
     }
     if ended == Ended::Orderly {
-        let released = memory.release(&claim, false, Rest::None).await;
+        let released = memory.release(&claim, false, Wakeup::Now).await;
         released.expect("it is in memory");
     }
     memory

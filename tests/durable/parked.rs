@@ -92,8 +92,7 @@ async fn a_definition_that_has_become_shorter() {
 async fn an_input_that_can_not_be_read() {
     let journal = Memory::new();
     cut_off(&journal, "order-1", "sell", "{\"price\":3}", vec![]).await;
-    let reason =
-        "the input that is written down can't be read: missing field `amount` at line 1 column 11";
+    let reason = "the recorded input can't be read: missing field `amount` at line 1 column 11";
     is_stuck(journal, "order-1", reason).await;
 }
 
@@ -249,7 +248,7 @@ async fn an_output_that_is_too_large_is_undone() {
         Err(ExecuteError::Failed(error)) => {
             let text = error.to_string();
             assert!(
-                text.contains("the output can't be written down: 202 bytes, 100 are allowed"),
+                text.contains("the output can't be recorded: 202 bytes, 100 are allowed"),
                 "{text}"
             );
         }

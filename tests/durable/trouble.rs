@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use saga_runtime::coordinator::{ExecuteError, StartError, SubmitError};
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Rest, Started, State,
+    Memory, NewSaga, Page, Started, State, Wakeup,
 };
 use saga_runtime::{EventName, SagaId};
 use tokio::sync::Notify;
@@ -81,7 +81,12 @@ impl Journal for Troubled {
         self.line()?.append(claim, first, events).await
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError> {
         self.line()?.release(claim, in_doubt, rest).await
     }
 

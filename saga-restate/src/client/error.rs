@@ -7,7 +7,7 @@ use saga_runtime::{InvalidSagaId, Saga, SagaId};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::report::Report;
+use crate::failure_report::Report;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 

@@ -1,20 +1,20 @@
 //! A saga that was started.
 
 use restate_sdk::ingress::{self, InvocationHandle, Output, RequestExecutor};
-use saga_runtime::engines::from_json;
+use saga_runtime::engine::from_json;
 use saga_runtime::{EventName, Saga, SagaId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, ExecuteError, Http};
-use crate::journal::Written;
+use crate::journal::Recorded;
 use crate::workflow::CANCEL;
 
 /// A saga on Restate.
 pub struct SagaHandle<G, T = Http> {
     client: Client<T>,
     id: SagaId,
-    invocation: InvocationHandle<T, Written>,
+    invocation: InvocationHandle<T, Recorded>,
     saga: std::marker::PhantomData<fn() -> G>,
 }
 
@@ -31,7 +31,7 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
     pub(super) fn new(
         client: Client<T>,
         id: SagaId,
-        invocation: InvocationHandle<T, Written>,
+        invocation: InvocationHandle<T, Recorded>,
     ) -> Self {
         Self {
             client,
@@ -93,7 +93,7 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
     pub async fn cancel(&self) -> Result<(), ClientError> {
         let cancelled = self
             .client
-            .call(G::META.name, &self.id, CANCEL, Written::new());
+            .call(G::META.name, &self.id, CANCEL, Recorded::new());
         match cancelled.await {
             Ok(_) => Ok(()),
             Err(error) => Err(error.unknown::<G>(&self.id)),
@@ -115,7 +115,7 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
 
 /// How a saga ended, by what its invocation has given.
 pub(super) fn result_of<G: Saga>(
-    ended: Result<Written, ingress::ClientError>,
+    ended: Result<Recorded, ingress::ClientError>,
 ) -> Result<G::Output, ExecuteError> {
     result::<G>(&ended.map_err(ExecuteError::of)?)
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::record::Worker;
+use crate::journal::record::Worker;
 
 /// The journal could not do what was asked.
 #[derive(Debug, thiserror::Error)]

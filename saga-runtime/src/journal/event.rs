@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use crate::step::Kind;
+use crate::error::Reason;
+use crate::meta::Kind;
 
 /// One entry of a saga's history.
 ///
@@ -276,28 +277,6 @@ impl std::fmt::Display for StepCall {
         match self.occurrence {
             0 => f.write_str(&self.name),
             occurrence => write!(f, "{}#{occurrence}", self.name),
-        }
-    }
-}
-
-/// Why something did not go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reason {
-    /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, `deadline_exceeded`, …
-    pub code: Cow<'static, str>,
-    /// A sentence.
-    pub message: String,
-    /// The error itself, if the saga's body handles it.
-    pub error: Option<String>,
-}
-
-impl Reason {
-    /// A reason that is text only.
-    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-            error: None,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Lease;
-use super::record::Worker;
+use crate::journal::Lease;
+use crate::journal::record::Worker;
 
 /// Until when each worker's claims are valid, by the clock of this process. There are few workers in a process, and each
 /// start of a saga renews a lease.
@@ -19,7 +19,7 @@ impl Leases {
         // A lease of ages is as good as one that never ends.
         let end = now
             .checked_add(lease.duration)
-            .unwrap_or_else(|| now + Duration::from_hours(24 * 365));
+            .unwrap_or_else(|| now + Duration::from_secs(60 * 60 * 24 * 365));
         let known = self
             .0
             .iter_mut()

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::lease::Leases;
-use super::{
-    AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
-    JournalError, Lease, NewSaga, Page, Record, Rest, Started, State,
-};
 use crate::id::SagaId;
+use crate::journal::lease::Leases;
+use crate::journal::{
+    AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
+    JournalError, Lease, NewSaga, Page, Record, Started, State, Wakeup,
+};
 
 /// A [`Journal`] in memory. Clones are the same journal, so that a test can stop one coordinator and start another on it.
 #[derive(Debug, Clone, Default)]
@@ -21,20 +21,20 @@ pub struct Memory(Arc<Mutex<Sagas>>);
 #[derive(Debug, Default)]
 struct Sagas {
     /// By the order in which they were started.
-    by_number: BTreeMap<u64, Saga>,
+    by_number: BTreeMap<u64, StoredSaga>,
     numbers: HashMap<SagaId, u64>,
     last: u64,
     leases: Leases,
 }
 
 #[derive(Debug)]
-struct Saga {
+struct StoredSaga {
     record: Record,
     entries: Vec<Entry>,
     /// Whether the step after the last entry may have been requested by a holder that let go.
     in_doubt: bool,
     /// How long it has nothing to do.
-    rest: Rest,
+    rest: Wakeup,
     /// Whether it was cancelled since it was claimed: its holder may not have heard of that.
     is_cancel_unheard: bool,
     /// See [`Claimed::recoveries`].
@@ -54,18 +54,18 @@ impl Memory {
 }
 
 impl Sagas {
-    fn find(&mut self, id: &SagaId) -> Option<&mut Saga> {
+    fn find(&mut self, id: &SagaId) -> Option<&mut StoredSaga> {
         let number = self.numbers.get(id)?;
         self.by_number.get_mut(number)
     }
 
     /// The saga, if the claim is still worth something.
-    fn held(&mut self, claim: &Claim) -> Option<&mut Saga> {
+    fn held(&mut self, claim: &Claim) -> Option<&mut StoredSaga> {
         self.find(&claim.id).filter(|saga| saga.is_held_by(claim))
     }
 }
 
-impl Saga {
+impl StoredSaga {
     fn is_held_by(&self, claim: &Claim) -> bool {
         self.record.worker.is_some() && self.record.epoch == claim.epoch
     }
@@ -78,7 +78,7 @@ impl Saga {
     fn claim(&mut self, lease: &Lease) -> Claimed {
         // Whoever held it before did not let go of it.
         let is_cut_off = self.record.worker.is_some();
-        self.rest = Rest::None;
+        self.rest = Wakeup::Now;
         self.is_cancel_unheard = false;
         let record = &mut self.record;
         record.epoch += 1;
@@ -133,11 +133,11 @@ impl Journal for Memory {
             return Ok(Started::Existing(Box::new(existing.record.clone())));
         }
         let id = saga.id.clone();
-        let mut new = Saga {
+        let mut new = StoredSaga {
             record: Record::new(saga, SystemTime::now()),
             entries: Vec::new(),
             in_doubt: false,
-            rest: Rest::None,
+            rest: Wakeup::Now,
             is_cancel_unheard: false,
             recoveries: 0,
         };
@@ -164,7 +164,7 @@ impl Journal for Memory {
             by_number, leases, ..
         } = &mut *sagas;
         let now = SystemTime::now();
-        let can_go_on = |saga: &&mut Saga| {
+        let can_go_on = |saga: &&mut StoredSaga| {
             let Record {
                 saga: new, state, ..
             } = &saga.record;
@@ -179,8 +179,8 @@ impl Journal for Memory {
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
         let sagas = self.lock();
         let times = sagas.by_number.values().filter_map(|saga| match saga.rest {
-            Rest::Until(time) => Some(time),
-            Rest::None | Rest::UntilCalled => None,
+            Wakeup::At(time) => Some(time),
+            Wakeup::Now | Wakeup::WhenCalled => None,
         });
         Ok(times.min())
     }
@@ -248,11 +248,16 @@ impl Journal for Memory {
         Ok(())
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError> {
         if let Some(saga) = self.lock().held(claim) {
             saga.record.worker = None;
             saga.rest = if saga.is_cancel_unheard {
-                Rest::None
+                Wakeup::Now
             } else {
                 rest
             };
@@ -268,7 +273,7 @@ impl Journal for Memory {
         let mut sagas = self.lock();
         let open = sagas.find(id).filter(|saga| !saga.record.state.is_final());
         let Some(saga) = open else { return Ok(false) };
-        saga.rest = Rest::None;
+        saga.rest = Wakeup::Now;
         saga.is_cancel_unheard = true;
         saga.record
             .cancellation

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::error::Damage;
-use super::event::Event;
 use crate::id::SagaId;
+use crate::journal::error::Damage;
+use crate::journal::event::Event;
 
 /// A saga that is about to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]

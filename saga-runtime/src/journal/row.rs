@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::error::Damage;
-use super::event::{Event, Reason, Settled, StepCall};
-use crate::step::Kind;
+use crate::error::Reason;
+use crate::journal::error::Damage;
+use crate::journal::event::{Event, Settled, StepCall};
+use crate::meta::Kind;
 
 /// An [`Event`] as columns. A column that the event has no use for is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,15 +6,15 @@
 
 mod awake;
 mod claims;
+mod connection;
+mod file_lock;
 mod held;
 mod insert;
-mod op;
-mod open;
-mod owner;
+mod operation;
+mod read;
 mod reader;
-mod rows;
 mod schema;
-mod store;
+mod transaction;
 mod writer;
 
 use std::fmt;
@@ -25,13 +25,13 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use super::{
-    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Rest, Row, Started,
-};
 use crate::id::SagaId;
+use crate::journal::{
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
+    NewSaga, Page, Row, Started, Wakeup,
+};
 use claims::{TakenOne, TakenOver};
-use op::{Op, Reply};
+use operation::{Operation, Reply};
 use reader::Reader;
 use writer::Writer;
 
@@ -129,7 +129,7 @@ impl Sqlite {
     /// Lets the writer do something, and waits for its answer.
     async fn write<T, E: From<JournalError>>(
         &self,
-        op: impl FnOnce(Reply<T, E>) -> Op,
+        op: impl FnOnce(Reply<T, E>) -> Operation,
     ) -> Result<T, E> {
         let (reply, answer) = Reply::channel();
         self.writer()?.send(op(reply))?;
@@ -143,7 +143,8 @@ impl Sqlite {
 impl Journal for Sqlite {
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
         let lease = worker.cloned();
-        self.write(|reply| Op::Start { saga, lease, reply }).await
+        self.write(|reply| Operation::Start { saga, lease, reply })
+            .await
     }
 
     async fn claim(
@@ -153,7 +154,7 @@ impl Journal for Sqlite {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
         let (lease, names) = (worker.clone(), names.to_vec());
-        let taken = self.write(|reply| Op::Claim {
+        let taken = self.write(|reply| Operation::Claim {
             lease,
             names,
             limit,
@@ -169,13 +170,13 @@ impl Journal for Sqlite {
 
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         let (lease, id) = (worker.clone(), id.clone());
-        let taken = self.write(|reply| Op::ClaimOne { lease, id, reply });
+        let taken = self.write(|reply| Operation::ClaimOne { lease, id, reply });
         taken.await.map(TakenOne::read)
     }
 
     async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {
         let lease = worker.clone();
-        self.write(|reply| Op::Renew { lease, reply }).await
+        self.write(|reply| Operation::Renew { lease, reply }).await
     }
 
     async fn append(
@@ -187,7 +188,7 @@ impl Journal for Sqlite {
         let claim = claim.clone();
         // Made here and not by the one thread that writes.
         let rows = events.into_iter().map(Row::from).collect();
-        self.write(|reply| Op::Append {
+        self.write(|reply| Operation::Append {
             claim,
             first,
             rows,
@@ -197,9 +198,14 @@ impl Journal for Sqlite {
         .map(drop)
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError> {
         let claim = claim.clone();
-        self.write(|reply| Op::Release {
+        self.write(|reply| Operation::Release {
             claim,
             in_doubt,
             rest,
@@ -210,7 +216,7 @@ impl Journal for Sqlite {
 
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
         let (id, reason) = (id.clone(), reason.to_owned());
-        self.write(|reply| Op::RequestCancel { id, reason, reply })
+        self.write(|reply| Operation::RequestCancel { id, reason, reply })
             .await
     }
 
@@ -229,7 +235,7 @@ impl Journal for Sqlite {
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
         let (mut after, mut count) = (0, 0);
         loop {
-            let purge = |reply| Op::Purge {
+            let purge = |reply| Operation::Purge {
                 before,
                 after,
                 reply,

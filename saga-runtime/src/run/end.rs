@@ -2,14 +2,13 @@
 
 use tracing::{Instrument, Span};
 
-use super::slot::Slots;
-use super::undo::{Ended, Unwinding};
-use super::watch::Forward;
-use super::{GivenUp, Run, Stop};
-use crate::compensation::OnCompensationFailure;
-use crate::engine::{Engine, Failing};
+use crate::attempts::FailureCause;
 use crate::error::{Cause, Compensation, SagaError};
-use crate::saga::{Saga, SagaEnd, SagaMeta};
+use crate::meta::{OnCompensationFailure, SagaMeta};
+use crate::run::body::Forward;
+use crate::run::slots::Slots;
+use crate::run::unwind::{EndedCalls, Unwinding};
+use crate::run::{Engine, GivenUp, Run, Saga, SagaEnd, Stop};
 use crate::telemetry;
 
 impl<E: Engine> Run<'_, '_, E> {
@@ -61,7 +60,7 @@ impl<E: Engine> Run<'_, '_, E> {
             },
         };
         let failed_at = self.failed_at(failed_at);
-        let ended = Ended {
+        let ended = EndedCalls {
             engine: self.engine,
             calls: self,
             slots,
@@ -69,7 +68,7 @@ impl<E: Engine> Run<'_, '_, E> {
         let past_pivot = self.is_past_pivot(&ended, &settled);
         let goes_back = goes_back(&G::META, past_pivot, &settled);
         if goes_back {
-            let failing = Failing {
+            let failing = FailureCause {
                 code: cause.code(),
                 message: &cause,
             };
@@ -106,7 +105,7 @@ impl<E: Engine> Run<'_, '_, E> {
     /// Whether a step that can't be undone was done, or may have been.
     fn is_past_pivot<L: Slots<E>>(
         &self,
-        ended: &Ended<'_, E, L>,
+        ended: &EndedCalls<'_, E, L>,
         settled: &[Compensation],
     ) -> bool {
         let in_doubt =

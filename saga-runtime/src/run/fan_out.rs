@@ -4,15 +4,14 @@ use std::fmt;
 use std::future::pending;
 use std::sync::atomic::Ordering;
 
-use super::call::{Callable, EndOf};
-use super::group::run_member;
-use super::slot::Keeps;
-use super::{Run, Stop};
-use crate::engine::Engine;
-use crate::lane::{self, Group};
-use crate::order::Site;
-use crate::part::Part;
-use crate::pursuit::BoxFuture;
+use crate::attempts::BoxFuture;
+use crate::language::Part;
+use crate::language::order::Site;
+use crate::place::Group;
+use crate::run::callable::{Callable, EndOf};
+use crate::run::group::run_member;
+use crate::run::slots::Keeps;
+use crate::run::{Engine, Run, Stop};
 
 /// Calls a step, or a saga, for each of many items, in the body of a saga: at most `limit` of them at the same time, or all
 /// at once if that is `None` or 0.
@@ -80,7 +79,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
     ) -> BoxFuture<'a, Result<Vec<C::Output>, C::Error>>
     where
         C: Callable<'run, E> + 'a,
-        K: Keeps<C::Entry>,
+        K: Keeps<C::KeptCall>,
     {
         Box::pin(async move {
             match self.run_all(fan_out).await {
@@ -113,7 +112,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         FanOut { limit, calls }: FanOut<C>,
     ) -> Result<Vec<EndOf<'run, C, E>>, E::Suspension> {
         let (engine, count) = (self.engine, calls.len());
-        let member = || lane::Member::new(&const { C::Part::PART }, C::IS_SAGA);
+        let member = || crate::place::Member::new(&const { C::Part::PART }, C::IS_SAGA);
         let members: Vec<_> = std::iter::repeat_with(member).take(count).collect();
         let group = Group::alike(self, &members);
         engine.begin_group(&group)?;

@@ -5,25 +5,23 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use super::call::{CallEnd, Callable, EndOf, Returned};
-use super::slot::Keeps;
-use super::{Run, Stop};
-use crate::attempt::{Attempted, caught};
-use crate::engine::{Engine, ErrorRecord};
-use crate::lane::{self, Group};
-use crate::order::Site;
-use crate::part::Part;
-use crate::place::{Attempt, Calls, Position, Role};
-use crate::pursuit::BoxFuture;
+use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
+use crate::language::Part;
+use crate::language::order::Site;
+use crate::place::{Attempt, Calls, Group, Position, Role};
+use crate::run::callable::{CallEnd, Callable, EndOf, Returned};
+use crate::run::first_attempt::{FirstAttempt, Tried};
+use crate::run::slots::Keeps;
+use crate::run::{Engine, Run, Stop};
 
 /// One member of a group: a call, the number of its site, and the slot of what it leaves behind.
-pub struct Member<'a, C, K> {
+pub struct MemberCall<'a, C, K> {
     number: usize,
     call: C,
     slot: &'a mut K,
 }
 
-impl<C, K> fmt::Debug for Member<'_, C, K> {
+impl<C, K> fmt::Debug for MemberCall<'_, C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member").finish_non_exhaustive()
     }
@@ -54,14 +52,14 @@ pub trait Members<'run, E: Engine>: Sized + Send {
 impl<'run, E: Engine> Run<'_, 'run, E> {
     /// A member of a group.
     #[inline]
-    pub fn member<'a, C: Callable<'run, E>, K: Keeps<C::Entry>>(
+    pub fn member<'a, C: Callable<'run, E>, K: Keeps<C::KeptCall>>(
         &self,
         number: usize,
         _: Site<C::Part>,
         call: C,
         slot: &'a mut K,
-    ) -> Member<'a, C, K> {
-        Member { number, call, slot }
+    ) -> MemberCall<'a, C, K> {
+        MemberCall { number, call, slot }
     }
 
     /// Runs the members of a group until all of them have ended.
@@ -90,15 +88,15 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
     engine: &'run E,
     calls: &'a dyn Calls,
 ) -> EndOf<'run, C, E> {
-    let mut first = None;
-    if C::IS_STEP && engine.trusts_first_attempts() && C::Part::PART.timeout.is_none() {
+    let mut tried = Tried::Not;
+    if engine.trusts_first_attempts() && C::FirstAttempt::IN_BODY {
         let position = Position::new(calls, &const { C::Part::PART }, calls.count());
         let place = Attempt::new(position, Role::Action, 1);
-        first = Some(caught(pin!(call.attempt(&place))).await);
+        tried = C::FirstAttempt::make(&call, &place).await;
     }
-    let mut end = match first {
-        Some(Attempted::Done(output)) => CallEnd::of(call.left(), Ok(Ok(output))),
-        mut first => {
+    let mut end = match (tried.attempted(), C::FirstAttempt::left(&call)) {
+        (Some(AttemptResult::Done(output)), Some(left)) => CallEnd::new(left, Ok(Ok(output))),
+        (mut first, _) => {
             let errors = ErrorRecord::Text;
             call.pursue(engine, calls, &mut first, errors).await
         }
@@ -111,12 +109,12 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
     end
 }
 
-macro_rules! groups {
-    ($($C:ident $N:ident $index:tt $end:ident $call:ident $member:ident,)+) => {
-        impl<'s, 'run, E, $($C, $N),+> Members<'run, E> for ($(Member<'s, $C, $N>,)+)
+macro_rules! group {
+    ($(($C:ident $N:ident $index:tt $end:ident $call:ident $member:ident))+) => {
+        impl<'s, 'run, E, $($C, $N),+> Members<'run, E> for ($(MemberCall<'s, $C, $N>,)+)
         where
             E: Engine,
-            $($C: Callable<'run, E>, $N: Keeps<$C::Entry>,)+
+            $($C: Callable<'run, E>, $N: Keeps<$C::KeptCall>,)+
         {
             type Returned = ($(Option<Returned<'run, $C, E>>,)+);
             type Ends = ($((EndOf<'run, $C, E>, usize, &'s mut $N),)+);
@@ -130,7 +128,7 @@ macro_rules! groups {
                 Self: 'a,
                 'run: 'a,
             {
-                let members = [$(lane::Member::new(&const { $C::Part::PART }, $C::IS_SAGA)),+];
+                let members = [$(crate::place::Member::new(&const { $C::Part::PART }, $C::IS_SAGA)),+];
                 let group = Group::new(calls, &members);
                 engine.begin_group(&group)?;
                 $(let mut $end = None;)+
@@ -154,18 +152,30 @@ macro_rules! groups {
     };
 }
 
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, C14 N14 14 end14 call14 member14, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, C14 N14 14 end14 call14 member14, C15 N15 15 end15 call15 member15, }
+/// Implements [`Members`] for the tuple of the first member and the second, of the first three, and so on.
+macro_rules! groups {
+    ([$($members:tt)+]) => {};
+    ([$($members:tt)+] $next:tt $($others:tt)*) => {
+        group! { $($members)+ $next }
+        groups! { [$($members)+ $next] $($others)* }
+    };
+}
+
+groups! {
+    [(C0 N0 0 end0 call0 member0)]
+    (C1 N1 1 end1 call1 member1)
+    (C2 N2 2 end2 call2 member2)
+    (C3 N3 3 end3 call3 member3)
+    (C4 N4 4 end4 call4 member4)
+    (C5 N5 5 end5 call5 member5)
+    (C6 N6 6 end6 call6 member6)
+    (C7 N7 7 end7 call7 member7)
+    (C8 N8 8 end8 call8 member8)
+    (C9 N9 9 end9 call9 member9)
+    (C10 N10 10 end10 call10 member10)
+    (C11 N11 11 end11 call11 member11)
+    (C12 N12 12 end12 call12 member12)
+    (C13 N13 13 end13 call13 member13)
+    (C14 N14 14 end14 call14 member14)
+    (C15 N15 15 end15 call15 member15)
+}

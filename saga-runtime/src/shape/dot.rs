@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::Shape;
-use super::graph::{Graph, Point};
-use crate::step::Kind;
+use crate::meta::Kind;
+use crate::shape::Shape;
+use crate::shape::graph::{Graph, Point};
 
 impl Shape {
-    /// The saga as a [DOT](https://graphviz.org/doc/info/lang.html) graph: steps, branches, and a dashed line from each
-    /// step to its compensation.
+    /// Draws the saga as a [DOT](https://graphviz.org/doc/info/lang.html) graph: steps, branches, and a dashed line
+    /// from each step to its compensation.
     #[must_use]
     pub fn to_dot(&self) -> String {
-        let graph = Graph::of(self);
+        let graph = Graph::new(self);
         let mut text = format!(
             "digraph \"{}\" {{\n    node [shape=box];\n",
             escape(self.saga.name)

@@ -1,9 +1,9 @@
-//! A number that tells whether two definitions of a saga do the same steps in the same order.
+//! The fingerprint of a saga's definition: equal for definitions with the same steps in the same order.
 
-use super::{Node, Shape};
 use crate::journal::kind_of;
+use crate::shape::{Node, Shape};
 
-/// FNV-1a, which never changes: fingerprints are written to journals. (G. Fowler, L. C. Noll, K.-P. Vo, 1991.)
+/// FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo, 1991). It must never change: journals store fingerprints.
 struct Hash(u64);
 
 impl Hash {
@@ -59,8 +59,9 @@ impl Hash {
 }
 
 impl Shape {
-    /// The fingerprint of the definition: of the names, order, structure and kinds of its steps, and not of their retries
-    /// and timeouts. Equal definitions have equal fingerprints in every process and version of this library.
+    /// Computes the fingerprint of the definition. The names, kinds, order and structure of the steps count; retries
+    /// and timeouts do not. Equal definitions have equal fingerprints in every process and every version of this
+    /// library.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Hash::START;
@@ -72,10 +73,10 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retry::RetryPolicy;
-    use crate::saga::SagaMeta;
-    use crate::shape::arm;
-    use crate::step::{Kind, StepMeta};
+    use crate::meta::RetryPolicy;
+    use crate::meta::SagaMeta;
+    use crate::meta::{Kind, StepMeta};
+    use crate::shape::Arm;
 
     const CHARGE: StepMeta = StepMeta::new("charge", Kind::Compensatable);
     const SHIP: StepMeta = StepMeta::new("ship", Kind::Pivot);
@@ -98,6 +99,7 @@ mod tests {
         let step = Node::Step;
         let retried = CHARGE.retry(RetryPolicy::attempts(9));
         let pivot = StepMeta::new("charge", Kind::Pivot);
+        let arm = |when, body| Arm { when, body };
         let branch = Node::Branch(vec![arm("a", vec![step(SHIP)]), arm("else", vec![])]);
         let same = fingerprint(vec![step(retried), step(SHIP)]);
         assert_eq!(same, fingerprint(vec![step(CHARGE), step(SHIP)]));

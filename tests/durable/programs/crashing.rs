@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Rest, Started,
+    Memory, NewSaga, Page, Started, Wakeup,
 };
 use tokio::sync::Notify;
 
@@ -96,7 +96,12 @@ impl Journal for Crashing {
         }
     }
 
-    async fn release(&self, claim: &Claim, in_doubt: bool, rest: Rest) -> Result<(), JournalError> {
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError> {
         self.journal.release(claim, in_doubt, rest).await
     }
 

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
-use super::held::ByNumber;
+use crate::journal::sqlite::held::ByNumber;
 
 /// In SQL, the last entry of the saga in the row `s`, if it says how the saga has ended.
 const LAST: &str = "coalesce(s.closed, \

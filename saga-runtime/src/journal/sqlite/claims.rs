@@ -5,10 +5,10 @@ use std::slice;
 
 use rusqlite::Statement;
 
-use super::held::{Cancel, Change, Held, Progress};
-use super::rows::{Stored, entries, millis, record};
-use super::store::Store;
 use crate::id::SagaId;
+use crate::journal::sqlite::held::{Cancel, Change, Held, Progress};
+use crate::journal::sqlite::read::{Stored, entries, millis, record};
+use crate::journal::sqlite::transaction::Transaction;
 use crate::journal::{Claim, Claimed, ClaimedOne, Entry, Event, Lease, Record, State};
 
 /// A saga that was taken over, with its entries as they are stored: what they are is found out by whoever has asked.
@@ -120,7 +120,7 @@ impl Free {
     }
 }
 
-impl Store<'_> {
+impl Transaction<'_> {
     /// Takes over the oldest that can be claimed.
     pub(super) fn claim(
         &mut self,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
-use super::awake::Awake;
 use crate::id::SagaId;
+use crate::journal::sqlite::awake::Awake;
 use crate::journal::{Claim, Worker};
 
 /// Numbers of sagas are the journal's own, one after the other: nobody can choose them so that they collide.
@@ -66,7 +66,7 @@ pub(super) struct Held {
 
 /// Where a saga that is held is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot(usize);
+pub(super) struct HeldSlot(usize);
 
 /// What changes in memory once a transaction is committed.
 #[derive(Debug)]
@@ -76,13 +76,13 @@ pub(super) enum Change {
     /// The saga is held.
     Hold(Held),
     /// The next entry of the saga has another number.
-    Next(Slot, u64),
+    Next(HeldSlot, u64),
     /// Somebody wants the saga cancelled.
-    Cancel(Slot),
+    Cancel(HeldSlot),
     /// The saga has ended, or is stuck, and is not held any more.
-    LetGo(Slot),
+    Suspension(HeldSlot),
     /// The saga is not held any more, and can be claimed.
-    Release(Slot),
+    Release(HeldSlot),
     /// All that can be claimed has been, up to a number.
     Claimed(Progress),
     /// The saga, which was asleep or stuck, is in the table of those that are awake.
@@ -130,18 +130,18 @@ impl AllHeld {
     }
 
     /// The saga, if the claim is worth something.
-    pub(super) fn by_claim(&self, claim: &Claim) -> Option<(Slot, &Held)> {
+    pub(super) fn by_claim(&self, claim: &Claim) -> Option<(HeldSlot, &Held)> {
         let held = self.at(*self.by_id.get(&claim.id)?);
         held.filter(|(_, held)| held.epoch == claim.epoch)
     }
 
-    pub(super) fn by_number(&self, number: i64) -> Option<(Slot, &Held)> {
+    pub(super) fn by_number(&self, number: i64) -> Option<(HeldSlot, &Held)> {
         self.at(*self.by_number.get(&number)?)
     }
 
-    fn at(&self, slot: usize) -> Option<(Slot, &Held)> {
+    fn at(&self, slot: usize) -> Option<(HeldSlot, &Held)> {
         let held = self.slots.get(slot)?.as_ref()?;
-        Some((Slot(slot), held))
+        Some((HeldSlot(slot), held))
     }
 
     /// All of them.
@@ -191,7 +191,7 @@ impl AllHeld {
     fn touch(&mut self, change: &Change, is_touched: bool) {
         if let Change::Next(slot, _)
         | Change::Cancel(slot)
-        | Change::LetGo(slot)
+        | Change::Suspension(slot)
         | Change::Release(slot) = change
             && let Some(held) = self.get_mut(*slot)
         {
@@ -199,7 +199,7 @@ impl AllHeld {
         }
     }
 
-    fn get_mut(&mut self, slot: Slot) -> Option<&mut Held> {
+    fn get_mut(&mut self, slot: HeldSlot) -> Option<&mut Held> {
         self.slots.get_mut(slot.0)?.as_mut()
     }
 
@@ -219,9 +219,9 @@ impl AllHeld {
                     held.cancel = Cancel::SinceClaimed;
                 }
             }
-            Change::LetGo(slot) => self.let_go(slot),
+            Change::Suspension(slot) => self.suspension(slot),
             Change::Release(slot) => {
-                self.let_go(slot);
+                self.suspension(slot);
                 self.progress = None;
             }
             Change::Claimed(progress) => self.progress = Some(progress),
@@ -238,7 +238,7 @@ impl AllHeld {
     fn hold(&mut self, held: Held) {
         // Whoever held it before has lost it.
         if let Some(before) = self.by_id.get(&held.id) {
-            self.let_go(Slot(*before));
+            self.suspension(HeldSlot(*before));
         }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -249,7 +249,7 @@ impl AllHeld {
         self.slots[slot] = Some(held);
     }
 
-    fn let_go(&mut self, slot: Slot) {
+    fn suspension(&mut self, slot: HeldSlot) {
         if let Some(held) = self.slots.get_mut(slot.0).and_then(Option::take) {
             self.by_id.remove(&held.id);
             self.by_number.remove(&held.number);

@@ -7,9 +7,9 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::open;
-use super::rows::Rows;
 use crate::journal::JournalError;
+use crate::journal::sqlite::connection;
+use crate::journal::sqlite::read::Read;
 
 type Question = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -20,7 +20,7 @@ impl Reader {
     pub(super) async fn open(path: PathBuf) -> Result<Self, JournalError> {
         let (questions, queue) = mpsc::channel::<Question>();
         let (opened, is_open) = oneshot::channel();
-        let reading = move || match open::to_read(&path) {
+        let reading = move || match connection::to_read(&path) {
             Ok(connection) => {
                 let _ = opened.send(Ok(()));
                 for question in queue {
@@ -42,11 +42,11 @@ impl Reader {
     /// Asks something, and waits for the answer.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        question: impl FnOnce(Rows<'_>) -> rusqlite::Result<T> + Send + 'static,
+        question: impl FnOnce(Read<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, JournalError> {
         let (reply, answer) = oneshot::channel();
         let question = move |connection: &Connection| {
-            let _ = reply.send(question(Rows(connection)));
+            let _ = reply.send(question(Read(connection)));
         };
         self.0
             .send(Box::new(question))

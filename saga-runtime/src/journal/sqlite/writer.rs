@@ -11,11 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::op::{Op, Outcome, answer_all};
-use super::open;
-use super::owner::Owner;
-use super::store::Store;
 use crate::journal::JournalError;
+use crate::journal::sqlite::connection;
+use crate::journal::sqlite::file_lock::FileLock;
+use crate::journal::sqlite::operation::{Operation, OperationResult, answer_all};
+use crate::journal::sqlite::transaction::Transaction;
 
 /// The most operations in one transaction: nobody waits long, however many there are.
 const BATCH: usize = 2048;
@@ -31,7 +31,7 @@ const UNLISTED: usize = 4096;
 
 /// A thread that writes. Dropping this waits until everything is written and the file is closed.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Op>>,
+    queue: Option<mpsc::Sender<Operation>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
 }
@@ -60,7 +60,7 @@ impl Writer {
         self.commits.load(Ordering::Relaxed)
     }
 
-    pub(super) fn send(&self, op: Op) -> Result<(), JournalError> {
+    pub(super) fn send(&self, op: Operation) -> Result<(), JournalError> {
         let queue = self.queue.as_ref().ok_or(JournalError::Closed)?;
         queue.send(op).map_err(|_| JournalError::Closed)
     }
@@ -80,11 +80,12 @@ impl Drop for Writer {
 fn write_all(
     path: &Path,
     pages: Option<u32>,
-    ops: &Receiver<Op>,
+    ops: &Receiver<Operation>,
     opened: oneshot::Sender<Result<(), JournalError>>,
     commits: Arc<AtomicU64>,
 ) {
-    let opening = Owner::take(path).and_then(|owner| Ok((owner, open::to_write(path, pages)?)));
+    let opening =
+        FileLock::take(path).and_then(|owner| Ok((owner, connection::to_write(path, pages)?)));
     // The file is closed before another process may have it.
     let (_owner, connection) = match opening {
         Ok(opening) => opening,
@@ -93,10 +94,10 @@ fn write_all(
             return;
         }
     };
-    match Store::new(&connection) {
+    match Transaction::new(&connection) {
         Ok(store) => {
             let _ = opened.send(Ok(()));
-            Writing { store, commits }.run(ops);
+            Batch { store, commits }.run(ops);
         }
         Err(error) => {
             let _ = opened.send(Err(JournalError::unavailable(error)));
@@ -107,14 +108,14 @@ fn write_all(
 /// The operations of one transaction.
 struct Taken {
     /// Those that were taken before.
-    batch: VecDeque<Op>,
-    done: Vec<(Op, Outcome)>,
+    batch: VecDeque<Operation>,
+    done: Vec<(Operation, OperationResult)>,
     /// How many of them have added their rows.
     added: usize,
     /// Those that have to wait for the transaction.
-    deferred: VecDeque<Op>,
+    deferred: VecDeque<Operation>,
     /// The one that can't be written.
-    failed: Option<Op>,
+    failed: Option<Operation>,
 }
 
 impl Taken {
@@ -123,24 +124,24 @@ impl Taken {
     }
 
     /// Where there may be more to write in the transaction.
-    fn more<'a>(&self, ops: Option<&'a Receiver<Op>>) -> Option<&'a Receiver<Op>> {
+    fn more<'a>(&self, ops: Option<&'a Receiver<Operation>>) -> Option<&'a Receiver<Operation>> {
         ops.filter(|_| self.count() < BATCH)
     }
 
     /// What is left for the next transaction.
-    fn left(mut self) -> VecDeque<Op> {
+    fn left(mut self) -> VecDeque<Operation> {
         self.deferred.extend(self.batch);
         self.deferred
     }
 }
 
-struct Writing<'c> {
-    store: Store<'c>,
+struct Batch<'c> {
+    store: Transaction<'c>,
     commits: Arc<AtomicU64>,
 }
 
-impl Writing<'_> {
-    fn run(mut self, ops: &Receiver<Op>) {
+impl Batch<'_> {
+    fn run(mut self, ops: &Receiver<Operation>) {
         // Whoever was just answered is about to ask again: to be woken up for that would take longer than a moment.
         while let Some(first) = soon(ops).or_else(|| ops.recv().ok()) {
             let mut batch = VecDeque::from([first]);
@@ -159,7 +160,11 @@ impl Writing<'_> {
 
     /// Writes these operations and those that come meanwhile in one transaction, and answers all of them. Hands back those
     /// that have to wait for it.
-    fn write(&mut self, batch: VecDeque<Op>, ops: Option<&Receiver<Op>>) -> VecDeque<Op> {
+    fn write(
+        &mut self,
+        batch: VecDeque<Operation>,
+        ops: Option<&Receiver<Operation>>,
+    ) -> VecDeque<Operation> {
         if let Err(error) = self.begin() {
             for op in batch {
                 op.fail(&error);
@@ -204,7 +209,11 @@ impl Writing<'_> {
     }
 
     /// Does everything that is to be written in one transaction.
-    fn fill(&mut self, taken: &mut Taken, ops: Option<&Receiver<Op>>) -> rusqlite::Result<()> {
+    fn fill(
+        &mut self,
+        taken: &mut Taken,
+        ops: Option<&Receiver<Operation>>,
+    ) -> rusqlite::Result<()> {
         loop {
             let next = taken.batch.pop_front();
             let next = next.or_else(|| taken.more(ops)?.try_recv().ok());
@@ -225,7 +234,7 @@ impl Writing<'_> {
                 Ok(Some(outcome)) => taken.done.push((op, outcome)),
                 // Nothing overtakes a claim: after a crash there may be many sagas to go on with, and the first of them would
                 // hold up the others.
-                Ok(None) if matches!(op, Op::Claim { .. }) => {
+                Ok(None) if matches!(op, Operation::Claim { .. }) => {
                     taken.deferred.push_back(op);
                     return Ok(());
                 }
@@ -243,7 +252,7 @@ impl Writing<'_> {
 
     /// What is asked in a moment. The sagas that were just answered are about to ask again: as long as more of them come,
     /// it is worth waiting for, because each transaction waits for the disk.
-    fn soon(&self, taken: &Taken, ops: &Receiver<Op>) -> Option<Op> {
+    fn soon(&self, taken: &Taken, ops: &Receiver<Operation>) -> Option<Operation> {
         let is_more_expected = taken.count() < self.store.held.len();
         is_more_expected.then(|| soon(ops)).flatten()
     }
@@ -301,7 +310,7 @@ impl Writing<'_> {
 
 /// The next operation, if it comes within a moment. Looks again and again and does not sleep: to be woken up would take
 /// longer than the moment.
-fn soon(ops: &Receiver<Op>) -> Option<Op> {
+fn soon(ops: &Receiver<Operation>) -> Option<Operation> {
     let began = Instant::now();
     while began.elapsed() < MOMENT {
         if let Ok(op) = ops.try_recv() {

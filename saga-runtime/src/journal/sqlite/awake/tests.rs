@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 
+use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::sqlite::claims::TakenOver;
-use crate::journal::sqlite::op::{Op, Outcome, Reply};
+use crate::journal::sqlite::operation::{Operation, OperationResult, Reply};
 use crate::journal::sqlite::schema;
-use crate::journal::sqlite::store::Store;
+use crate::journal::sqlite::transaction::Transaction;
 use crate::journal::{
-    Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Reason, Rest, Row, Started, State, Worker,
+    Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Row, Started, State, Wakeup, Worker,
 };
 
 /// What a saga does, as far as claims go.
@@ -34,7 +35,7 @@ impl Doing {
 /// Processes on one file, one after the other, and what their sagas are thought to do.
 struct Model<'c> {
     connection: &'c Connection,
-    store: Store<'c>,
+    store: Transaction<'c>,
     sagas: BTreeMap<u64, Doing>,
     /// Those that were cancelled since they were claimed: they do not go to sleep.
     unheard: BTreeSet<u64>,
@@ -48,7 +49,7 @@ fn id(saga: u64) -> SagaId {
 }
 
 /// Does it in a transaction.
-fn done(store: &mut Store<'_>, op: Op) -> Outcome {
+fn done(store: &mut Transaction<'_>, op: Operation) -> OperationResult {
     let outcome = op.apply(store).expect("it can be written");
     let mut done = [(op, outcome.expect("nothing else was done"))];
     store.add_rows(&mut done).expect("it can be written");
@@ -60,11 +61,11 @@ impl<'c> Model<'c> {
     fn lease(&self) -> Lease {
         Lease {
             worker: Worker::new(self.processes.to_string()),
-            duration: Duration::from_hours(1),
+            duration: Duration::from_secs(60 * 60),
         }
     }
 
-    fn transaction<T>(&mut self, write: impl FnOnce(&mut Store<'c>) -> T) -> T {
+    fn transaction<T>(&mut self, write: impl FnOnce(&mut Transaction<'c>) -> T) -> T {
         self.connection.execute_batch("BEGIN").expect("it begins");
         let written = write(&mut self.store);
         self.connection.execute_batch("COMMIT").expect("it ends");
@@ -88,11 +89,11 @@ impl<'c> Model<'c> {
                 store.list_awake().expect("it is listed");
             }
             let reply = Reply::channel().0;
-            done(store, Op::Start { saga, lease, reply })
+            done(store, Operation::Start { saga, lease, reply })
         });
         let doing = match started {
-            Outcome::Start(Started::New(Some(claim))) => Doing::Runs(claim, 1),
-            Outcome::Start(Started::New(None)) => Doing::Waits,
+            OperationResult::Start(Started::New(Some(claim))) => Doing::Runs(claim, 1),
+            OperationResult::Start(Started::New(None)) => Doing::Waits,
             _ => panic!("it is new"),
         };
         self.sagas.insert(self.started, doing);
@@ -102,7 +103,7 @@ impl<'c> Model<'c> {
         let Doing::Runs(claim, next) = self.sagas[&saga].clone() else {
             return;
         };
-        let append = Op::Append {
+        let append = Operation::Append {
             claim,
             first: next,
             rows: vec![Row::from(event)],
@@ -110,13 +111,13 @@ impl<'c> Model<'c> {
         };
         let appended = self.transaction(|store| done(store, append));
         assert!(
-            matches!(appended, Outcome::Append(Ok(()))),
+            matches!(appended, OperationResult::Append(Ok(()))),
             "{saga} is held"
         );
         self.sagas.insert(saga, then);
     }
 
-    fn release(&mut self, saga: u64, rest: Rest, then: Doing) {
+    fn release(&mut self, saga: u64, rest: Wakeup, then: Doing) {
         let Doing::Runs(claim, _) = self.sagas[&saga].clone() else {
             return;
         };
@@ -187,7 +188,7 @@ impl<'c> Model<'c> {
     }
 
     fn purge(&mut self) {
-        let later = SystemTime::now() + Duration::from_hours(1);
+        let later = SystemTime::now() + Duration::from_secs(60 * 60);
         let (mut after, mut count) = (0, 0);
         loop {
             let purged = self.transaction(|store| store.purge(later, after));
@@ -239,7 +240,7 @@ impl<'c> Model<'c> {
 
     /// All that was in memory is gone.
     fn crash(&mut self) {
-        self.store = Store::new(self.connection).expect("it can be read");
+        self.store = Transaction::new(self.connection).expect("it can be read");
         self.processes += 1;
         for doing in self.sagas.values_mut() {
             if matches!(doing, Doing::Runs(..)) {
@@ -262,11 +263,11 @@ impl<'c> Model<'c> {
                 let reason = Reason::new("panicked", "panicked");
                 self.append(saga, Event::Stuck { reason }, Doing::IsStuck);
             }
-            (13, Some(saga)) => self.release(saga, Rest::None, Doing::Waits),
-            (14..16, Some(saga)) => self.release(saga, Rest::UntilCalled, Doing::Sleeps),
+            (13, Some(saga)) => self.release(saga, Wakeup::Now, Doing::Waits),
+            (14..16, Some(saga)) => self.release(saga, Wakeup::WhenCalled, Doing::Sleeps),
             // It is over with the next claim.
             (16, Some(saga)) => {
-                let past = Rest::Until(SystemTime::UNIX_EPOCH);
+                let past = Wakeup::At(SystemTime::UNIX_EPOCH);
                 self.release(saga, past, Doing::Waits);
             }
             (17, Some(saga)) => self.claim_one(saga),
@@ -277,7 +278,7 @@ impl<'c> Model<'c> {
                 self.claim(limit);
             }
             (20, _) => self
-                .transaction(Store::list_awake)
+                .transaction(Transaction::list_awake)
                 .expect("they are listed"),
             (21, _) => self.purge(),
             (22, _) => self.roll_back(saga),
@@ -296,7 +297,7 @@ fn what_is_awake_can_be_claimed_after_any_crash_and_nothing_else() {
         schema::migrate(&mut connection).expect("the tables are made");
         let mut model = Model {
             connection: &connection,
-            store: Store::new(&connection).expect("it is empty"),
+            store: Transaction::new(&connection).expect("it is empty"),
             sagas: BTreeMap::new(),
             unheard: BTreeSet::new(),
             started: 0,

@@ -1,0 +1,173 @@
+//! What is written down about one attempt, as JSON.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use saga_runtime::Cause;
+use saga_runtime::engine::{GiveUp, PendingStep, Reason, Verdict};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::clock::millis;
+use crate::journal::Recorded;
+
+/// The largest output that is written down, in bytes of JSON.
+pub(crate) const LIMIT: usize = 8 * 1024 * 1024;
+
+/// One attempt of a step.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AttemptRecord {
+    pub(crate) ended: AttemptEnd,
+    /// When it ended, in milliseconds since 1970.
+    pub(crate) at: u64,
+    /// It may have been made before, and that answer is lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) again: bool,
+    /// When it ended, the deadline of the saga had passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) late: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AttemptEnd {
+    /// With this output.
+    Done(Box<RawValue>),
+    /// With an error.
+    Refused(Refused),
+    TimedOutAfter(Duration),
+    Panicked(String),
+    /// With an output that can't be written down.
+    Unrecordable(String),
+    /// It was not made, because the deadline of the saga had passed.
+    DeadlineExceeded(()),
+    /// It was not made, because the saga was cancelled.
+    NotMade(()),
+    /// The saga was cancelled while it was under way, and nobody heard the answer.
+    Lost(()),
+}
+
+/// The error of an attempt.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) message: String,
+    /// Whether another attempt may help.
+    pub(crate) transient: bool,
+    /// Whether it is open what has happened.
+    pub(crate) in_doubt: bool,
+    /// The whole error, if the saga handles it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Box<RawValue>>,
+    /// Why it can't be written down whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unwritten: Option<String>,
+}
+
+impl Refused {
+    pub(crate) fn answer(&self) -> Verdict {
+        let transient = self.transient;
+        if self.in_doubt {
+            Verdict::InDoubt { transient }
+        } else {
+            Verdict::Refused { transient }
+        }
+    }
+}
+
+impl AttemptRecord {
+    pub(crate) fn new(ended: AttemptEnd) -> Self {
+        Self {
+            ended,
+            at: millis(),
+            again: false,
+            late: false,
+        }
+    }
+
+    pub(crate) fn write(&self) -> Recorded {
+        serde_json::to_vec(self).expect("it has only text, numbers and JSON")
+    }
+}
+
+impl AttemptEnd {
+    /// How an attempt of the step has ended, that gave this answer within `limit`.
+    pub(crate) fn of(step: &dyn PendingStep, answer: Verdict, limit: Duration) -> Self {
+        if answer == Verdict::Done {
+            let json = step.write_output(LIMIT);
+            let json = json.and_then(|json| raw(json).map_err(|error| error.to_string()));
+            return json.map_or_else(Self::Unrecordable, Self::Done);
+        }
+        match step.given_up() {
+            Some(GiveUp::TimedOut { .. }) => Self::TimedOutAfter(limit),
+            Some(GiveUp::Panicked { message }) => Self::Panicked(message),
+            _ => Self::Refused(refused(step, step.reason(), answer)),
+        }
+    }
+
+    /// The failure in words.
+    pub(crate) fn message(&self) -> String {
+        let text = |cause: Cause<Infallible>| cause.to_string();
+        match self {
+            Self::Done(_) => "done".to_owned(),
+            Self::Refused(refused) => refused.message.clone(),
+            Self::TimedOutAfter(after) => text(Cause::TimedOut { after: *after }),
+            Self::Panicked(message) => text(Cause::Panicked {
+                message: message.clone(),
+            }),
+            Self::Unrecordable(message) => text(Cause::Unrecordable {
+                message: message.clone(),
+            }),
+            Self::DeadlineExceeded(()) => text(Cause::DeadlineExceeded),
+            Self::NotMade(()) | Self::Lost(()) => text(Cause::Cancelled),
+        }
+    }
+}
+
+fn refused(step: &dyn PendingStep, reason: Reason, answer: Verdict) -> Refused {
+    let (transient, in_doubt) = match answer {
+        Verdict::InDoubt { transient } => (transient, true),
+        Verdict::Refused { transient } => (transient, false),
+        Verdict::Done => (false, false),
+    };
+    let whole = step.check_error();
+    let whole = whole.and_then(|()| reason.error.map(raw).transpose());
+    let (error, unwritten) = match whole {
+        Ok(error) => (error, None),
+        Err(unwritten) => (None, Some(unwritten.to_string())),
+    };
+    Refused {
+        message: reason.message,
+        transient,
+        in_doubt,
+        error,
+        unwritten,
+    }
+}
+
+fn raw(json: String) -> serde_json::Result<Box<RawValue>> {
+    RawValue::from_string(json)
+}
+
+/// One attempt of a compensation or a resolver: what went wrong, if something did.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CompensationRecord {
+    Done(()),
+    Failed(String),
+    /// Nobody heard the answer, because somebody cancelled the saga once more.
+    Lost(()),
+}
+
+impl CompensationRecord {
+    pub(crate) fn write(&self) -> Recorded {
+        serde_json::to_vec(self).expect("it has only text")
+    }
+}
+
+/// When the saga began.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Beginning {
+    /// In milliseconds since 1970.
+    pub(crate) at: u64,
+}

@@ -1,0 +1,70 @@
+//! The time and the ids that the body of a saga asks for: they follow from what is written down, so that a replay sees the
+//! same.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use saga_runtime::engine::Ambient;
+use uuid::{Builder, Uuid};
+
+use crate::lock::lock;
+
+/// The time of a saga is that of what was written down last.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    /// The id of the invocation, of which there is no other.
+    invocation: String,
+    /// In milliseconds since 1970.
+    now: Mutex<u64>,
+    /// How many ids each lane has asked for.
+    asked: Mutex<HashMap<String, u32>>,
+}
+
+impl Clock {
+    pub(crate) fn new(invocation: String) -> Self {
+        Self {
+            invocation,
+            now: Mutex::new(0),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// This is written down as having happened then. Time does not go back.
+    pub(crate) fn is(&self, at: u64) {
+        let mut now = lock(&self.now);
+        *now = at.max(*now);
+    }
+
+    /// So long has passed.
+    pub(crate) fn passes(&self, time: Duration) {
+        let mut now = lock(&self.now);
+        *now = now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
+    }
+}
+
+impl Ambient for Clock {
+    fn now(&self, _: &str) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(*lock(&self.now))
+    }
+
+    fn uuid(&self, lane: &str) -> Uuid {
+        let count = {
+            let mut asked = lock(&self.asked);
+            let count = asked.entry(lane.to_owned()).or_insert(0);
+            *count += 1;
+            *count
+        };
+        let text = format!("{}/{lane}/{count}", self.invocation);
+        let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes());
+        let mut random = [0; 10];
+        random.copy_from_slice(&hash.as_bytes()[..10]);
+        Builder::from_unix_timestamp_millis(*lock(&self.now), &random).into_uuid()
+    }
+}
+
+/// The time, in milliseconds since 1970.
+pub(crate) fn millis() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,27 @@
+//! The names of the entries in Restate's journal. They are compared when a saga is replayed: they never change.
+
+use saga_runtime::engine::{Position, Role};
+
+/// One attempt: `charge`, `charge#1` in the second call, `place_order/charge` in a saga that was called by another one,
+/// `charge: attempt 2`, `charge: compensation`, `charge: compensation, attempt 2`.
+pub(crate) fn attempt(position: Position<'_>, role: Role, number: u32) -> String {
+    let mut entry = position.name().into_owned();
+    let occurrence = position.occurrence();
+    if occurrence > 0 {
+        entry = format!("{entry}#{occurrence}");
+    }
+    match (role, number) {
+        (Role::Action, 1) => entry,
+        (Role::Action, _) => format!("{entry}: attempt {number}"),
+        (Role::Compensation, 1) => format!("{entry}: compensation"),
+        (Role::Compensation, _) => format!("{entry}: compensation, attempt {number}"),
+    }
+}
+
+/// What has become of an attempt whose answer Restate has dropped, because the saga was cancelled meanwhile.
+pub(crate) fn answer(attempt: &str) -> String {
+    format!("{attempt}: answer")
+}
+
+/// When the saga began.
+pub(crate) const BEGINNING: &str = "beginning";

@@ -1,0 +1,146 @@
+//! Waits: for a time, which Restate keeps, and for an event, which is a promise that somebody resolves.
+
+use std::time::Duration;
+
+use restate_sdk::context::macro_support::SealedDurableFuture;
+use saga_runtime::Cause;
+use saga_runtime::engine::{Control, Interruption, Wait, WaitEnd};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::engine::{Restate, Suspended};
+use crate::lock::lock;
+
+/// What an event's promise is resolved with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    /// Which invocation has sent it.
+    pub(crate) by: String,
+    /// When, in milliseconds since 1970.
+    pub(crate) at: u64,
+    /// What comes with it.
+    pub(crate) value: Box<RawValue>,
+}
+
+/// The name of the promise of the event `name` with this number, counted from 0.
+pub(crate) fn promise(name: &str, number: u32) -> String {
+    format!("event/{name}/{number}")
+}
+
+/// What can end a wait.
+#[derive(Clone, Copy)]
+enum Winner {
+    Event,
+    Limit,
+    Deadline,
+}
+
+impl Restate {
+    /// Waits until the time is over, or the saga is cancelled.
+    pub(crate) async fn pause(&self, delay: Duration) {
+        if self
+            .journal
+            .first(&[self.journal.timer(delay)])
+            .await
+            .is_err()
+        {
+            self.interrupt(Interruption::Cancelled);
+        }
+    }
+
+    /// Waits until the time is over, whoever cancels the saga.
+    pub(crate) async fn rest(&self, delay: Duration) {
+        let timer = self.journal.timer(delay);
+        while self.journal.first(&[timer]).await.is_err() {
+            self.interrupt(Interruption::Cancelled);
+        }
+    }
+
+    pub(crate) async fn wait_until_over(&self, wait: Wait) -> WaitEnd<Suspended> {
+        if let Some(interruption) = self.interruption() {
+            return WaitEnd::Stopped(interruption.into());
+        }
+        match wait.event {
+            None => self
+                .wait_for(wait.limit, None)
+                .await
+                .unwrap_or(WaitEnd::TimedOut),
+            Some(event) => self.wait_for_event(event, wait.limit).await,
+        }
+    }
+
+    async fn wait_for_event(
+        &self,
+        event: &'static str,
+        limit: Option<Duration>,
+    ) -> WaitEnd<Suspended> {
+        let number = {
+            let mut events = lock(&self.events);
+            let numbers = events.entry(event).or_default();
+            numbers.free.pop_first().unwrap_or_else(|| {
+                numbers.next += 1;
+                numbers.next - 1
+            })
+        };
+        let name = promise(event, number);
+        let sent = self.journal.promise(&name);
+        if let Some(end) = self.wait_for(limit, Some(sent.handle().into())).await {
+            let mut events = lock(&self.events);
+            events.entry(event).or_default().free.insert(number);
+            return end;
+        }
+        let sent = match sent.await {
+            Ok(sent) => serde_json::from_slice::<Sent>(&sent),
+            Err(rejected) => {
+                let message = rejected.message().to_owned();
+                return WaitEnd::Stopped(Cause::Unreadable { message });
+            }
+        };
+        match sent {
+            Ok(sent) => {
+                self.clock.is(sent.at);
+                WaitEnd::Received(sent.value.get().to_owned())
+            }
+            Err(unread) => WaitEnd::Stopped(Cause::Unreadable {
+                message: format!("event `{event}`: {unread}"),
+            }),
+        }
+    }
+
+    /// How the wait ended; `None` if the event has come.
+    async fn wait_for(
+        &self,
+        limit: Option<Duration>,
+        event: Option<u32>,
+    ) -> Option<WaitEnd<Suspended>> {
+        let mut ends = Vec::with_capacity(3);
+        ends.extend(event.map(|handle| (Winner::Event, handle)));
+        ends.extend(limit.map(|limit| (Winner::Limit, self.journal.timer(limit))));
+        ends.extend(
+            self.left()
+                .map(|left| (Winner::Deadline, self.journal.timer(left))),
+        );
+        let handles: Vec<_> = ends.iter().map(|(_, handle)| *handle).collect();
+        loop {
+            let Ok(index) = self.journal.first(&handles).await else {
+                self.interrupt(Interruption::Cancelled);
+                match self.interruption() {
+                    Some(interruption) => return Some(WaitEnd::Stopped(interruption.into())),
+                    None => continue,
+                }
+            };
+            return match ends.get(index).map(|(end, _)| *end) {
+                Some(Winner::Event) => None,
+                Some(Winner::Deadline) => {
+                    self.interrupt(Interruption::DeadlineExceeded);
+                    let cause = Interruption::DeadlineExceeded.into();
+                    Some(WaitEnd::Stopped(cause))
+                }
+                Some(Winner::Limit) | None => {
+                    self.clock.passes(limit.unwrap_or_default());
+                    Some(WaitEnd::TimedOut)
+                }
+            };
+        }
+    }
+}

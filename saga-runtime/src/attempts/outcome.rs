@@ -1,0 +1,236 @@
+//! How a step ended for good, why it was given up, and how its errors are recorded.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use crate::attempts::Verdict;
+use crate::error::{
+    Cause, Compensation, CompensationFailure, CompensationOutcome, Interruption, Reason,
+};
+use crate::meta::StepMeta;
+
+/// Why a saga is undone.
+pub struct FailureCause<'a> {
+    /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, …
+    pub code: &'static str,
+    /// The text of it.
+    pub message: &'a dyn Display,
+}
+
+impl Display for FailureCause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
+}
+
+impl fmt::Debug for FailureCause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailureCause")
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the error of a step that refuses is written down, so that a replay can give it to the body again.
+pub enum ErrorRecord<E> {
+    /// As text: the refusal ends the saga, and the body is not asked again.
+    Text,
+    /// Whole, because the body handles it.
+    Whole {
+        /// Writes it as JSON.
+        write: fn(&E) -> serde_json::Result<String>,
+        /// Reads it again.
+        read: fn(&str) -> serde_json::Result<E>,
+    },
+}
+
+impl<E> ErrorRecord<E> {
+    /// The error as JSON, if it is written down whole.
+    pub(crate) fn write(self, error: &E) -> Option<serde_json::Result<String>> {
+        match self {
+            Self::Text => None,
+            Self::Whole { write, .. } => Some(write(error)),
+        }
+    }
+
+    /// The error that was written down whole.
+    pub(crate) fn read(self, text: &str) -> Option<serde_json::Result<E>> {
+        match self {
+            Self::Text => None,
+            Self::Whole { read, .. } => Some(read(text)),
+        }
+    }
+}
+
+impl<E> Clone for ErrorRecord<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for ErrorRecord<E> {}
+
+impl<E> fmt::Debug for ErrorRecord<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "Text",
+            Self::Whole { .. } => "Whole",
+        })
+    }
+}
+
+/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`PendingStep`](crate::engine::PendingStep).
+#[derive(Debug)]
+#[must_use]
+pub enum StepEnd<X> {
+    /// It is done.
+    Done,
+    /// It refused, and nothing has happened.
+    Refused,
+    /// It did not get a definite answer in time, or was stopped from outside.
+    Stopped(Settlement),
+    /// The engine lets go of the saga.
+    Suspended(X),
+}
+
+impl<X> StepEnd<X> {
+    /// The end of a step that its first attempt settles: it is done, or it refused and no retry follows.
+    pub(crate) fn after_first(first: Verdict, step: &StepMeta) -> Option<Self> {
+        match first {
+            Verdict::Done => Some(Self::Done),
+            first if first.is_definite(step) => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+
+/// Why a step was given up.
+#[derive(Debug)]
+pub enum GiveUp<E> {
+    /// An error, after which it was open if something had happened.
+    Error(E),
+    /// No answer in time.
+    TimedOut {
+        /// The limit.
+        after: Duration,
+    },
+    /// A panic.
+    Panicked {
+        /// Its text.
+        message: String,
+    },
+    /// The saga was stopped from outside.
+    Interrupted(Interruption),
+    /// It was given up before the process was started, and this is what is written down about it.
+    Recorded {
+        /// What kind of reason, in a word.
+        code: String,
+        /// Its text.
+        message: String,
+    },
+    /// It is done, but its output can't be written down.
+    Unrecordable {
+        /// What is wrong with the output.
+        message: String,
+    },
+}
+
+impl<E: Display> GiveUp<E> {
+    /// The same, with the error as it is recorded.
+    pub(crate) fn to_recorded(&self, errors: ErrorRecord<E>) -> GiveUp<Reason> {
+        match self {
+            Self::Error(error) => GiveUp::Error(Reason {
+                error: errors.write(error).and_then(Result::ok),
+                ..Reason::new("error", error.to_string())
+            }),
+            Self::TimedOut { after } => GiveUp::TimedOut { after: *after },
+            Self::Panicked { message } => GiveUp::Panicked {
+                message: message.clone(),
+            },
+            Self::Interrupted(interruption) => GiveUp::Interrupted(*interruption),
+            Self::Recorded { code, message } => GiveUp::Recorded {
+                code: code.clone(),
+                message: message.clone(),
+            },
+            Self::Unrecordable { message } => GiveUp::Unrecordable {
+                message: message.clone(),
+            },
+        }
+    }
+}
+
+impl GiveUp<Reason> {
+    /// The reason as text with a code. The texts are those of [`Cause`].
+    #[must_use]
+    pub fn into_reason(self) -> Reason {
+        match self {
+            Self::Error(reason) => reason,
+            Self::Recorded { code, message } => Reason::new(code, message),
+            Self::Unrecordable { message } => Reason::new("unrecordable", message),
+            Self::TimedOut { after } => Reason::from(&Cause::TimedOut { after }),
+            Self::Panicked { message } => Reason::from(&Cause::Panicked { message }),
+            Self::Interrupted(interruption) => Reason::from(&Cause::from(interruption)),
+        }
+    }
+}
+
+impl GiveUp<Infallible> {
+    /// The same reason of a step with errors.
+    pub(crate) fn widen<E>(self) -> GiveUp<E> {
+        match self {
+            Self::Error(never) => match never {},
+            Self::TimedOut { after } => GiveUp::TimedOut { after },
+            Self::Panicked { message } => GiveUp::Panicked { message },
+            Self::Interrupted(interruption) => GiveUp::Interrupted(interruption),
+            Self::Recorded { code, message } => GiveUp::Recorded { code, message },
+            Self::Unrecordable { message } => GiveUp::Unrecordable { message },
+        }
+    }
+}
+
+impl<E> GiveUp<E> {
+    /// The step's error, or the cause that ends the saga.
+    pub(crate) fn into_stop(self) -> Result<E, Cause<Infallible>> {
+        match self {
+            Self::Error(error) => Ok(error),
+            Self::TimedOut { after } => Err(Cause::TimedOut { after }),
+            Self::Panicked { message } => Err(Cause::Panicked { message }),
+            Self::Interrupted(interruption) => Err(interruption.into()),
+            Self::Recorded { code, message } => Err(Cause::recorded(&code, message)),
+            Self::Unrecordable { message } => Err(Cause::Unrecordable { message }),
+        }
+    }
+}
+
+impl Settlement {
+    /// What to report of a step that was settled on the spot.
+    pub(crate) fn into_compensation(self, step: Cow<'static, str>) -> Option<Compensation> {
+        let outcome = match self {
+            Self::Nothing | Self::Done => return None,
+            Self::Resolved => CompensationOutcome::Resolved,
+            Self::Unresolved(failure) => CompensationOutcome::Failed(failure),
+            Self::Skipped { reason } => CompensationOutcome::Skipped { reason },
+        };
+        Some(Compensation { step, outcome })
+    }
+}
+
+/// What has become of the effect of a step that was given up.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// There is none, or none that needs undoing.
+    Nothing,
+    /// It has happened: the step gave its output, perhaps when it was asked again, and is compensated like any other.
+    Done,
+    /// The step's resolver has undone whatever there was.
+    Resolved,
+    /// It could not be found out, or not be undone.
+    Unresolved(CompensationFailure),
+    /// An operator has decided that it stays as it is.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}

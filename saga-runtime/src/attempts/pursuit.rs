@@ -1,0 +1,307 @@
+//! The pursuit of one step as a machine without I/O and without a clock: it says what to do next, `drive.rs` does it.
+//!
+//! ```text
+//!           ┌────── Wait ◀───────┐ again
+//!           ▼                    │
+//! start ─▶ Attempt (forward) ────┼─ done, refused ───────────────────────────▶ End
+//!                                │
+//!                                └─ stopped ─▶ InDoubt ─▶ Resolve ───────────▶ End
+//!                                                 └─────▶ Attempt (settling) ─▶ End
+//!                                                           ▲         │
+//!                                                           └─ Pause ◀┘ no answer
+//! ```
+
+use std::iter::Peekable;
+use std::time::Duration;
+
+use crate::attempts::decision::{AfterAttempt, DoubtPlan, after_attempt, doubt_plan};
+use crate::attempts::{AttemptOutcome, AttemptReport, Purpose, Settlement, Verdict};
+use crate::error::{CompensationFailure, Interruption};
+use crate::meta::{Backoffs, Kind, StepMeta};
+
+/// The point from which a step is pursued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Nothing is known here: [`Surroundings::ask`](crate::engine::Surroundings::ask) makes the first attempt or reads it.
+    Request,
+    /// Attempts were made already, in the body of the saga or before the step was parked. The next command is the wait that
+    /// follows them, if one does.
+    Attempted {
+        /// Their number, at least 1.
+        attempts: u32,
+        /// The answer to the last one. The step itself has its output or its error.
+        last: Verdict,
+        /// True if one of them may have had an effect.
+        may_have_acted: bool,
+    },
+    /// An earlier process may have requested the step, and the answer is lost.
+    InDoubt,
+    /// An earlier process may have requested the step, and the saga is interrupted before it can be requested again.
+    Interrupted(Interruption),
+    /// The step was given up for a recorded reason and only has to be settled.
+    Settling {
+        /// The number of attempts that were made to settle it, before it was parked.
+        attempts: u32,
+    },
+}
+
+impl Origin {
+    /// The first attempt was made, with this answer.
+    #[must_use]
+    pub const fn after_first(answer: Verdict) -> Self {
+        Self::Attempted {
+            attempts: 1,
+            last: answer,
+            may_have_acted: false,
+        }
+    }
+}
+
+/// The next thing to do for a step.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Make this attempt, or read it, and report it with [`Pursuit::heard`].
+    Attempt {
+        /// Its number, counted from 1.
+        number: u32,
+        purpose: Purpose,
+    },
+    /// Wait before the next attempt forward, and report with [`Pursuit::waited`].
+    Wait(Duration),
+    /// Wait before the next attempt to settle the step, and report with [`Pursuit::paused`].
+    Pause(Duration),
+    /// The step stays in doubt. Record that it does not go forward any more, if `is_final`, and go on with
+    /// [`Pursuit::settle`].
+    InDoubt { is_final: bool },
+    /// Run the resolver, and report with [`Pursuit::resolved`].
+    Resolve,
+    /// Nothing more.
+    End(PursuitEnd),
+}
+
+/// The end of a pursuit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PursuitEnd {
+    /// The step is done.
+    Done,
+    /// The step refused, and nothing has happened.
+    Refused,
+    /// The step was stopped, and its effect was settled.
+    Stopped(Settlement),
+    /// The step was stopped, and no attempt to settle it got an answer.
+    Unanswered,
+}
+
+/// One step on the way from its first attempt to a settled outcome.
+#[derive(Debug)]
+pub(crate) struct Pursuit {
+    step: &'static StepMeta,
+    purpose: Purpose,
+    attempts: u32,
+    /// The waits between the attempts of this purpose that are still to come.
+    waits: Peekable<Backoffs>,
+    /// The last answer on the way forward.
+    last: Option<Verdict>,
+    may_have_acted: bool,
+    interruption: Option<Interruption>,
+    /// True if it is recorded already that the step does not go forward any more.
+    is_final: bool,
+    plan: DoubtPlan,
+    /// The number of attempts to settle it that were made before.
+    settling_attempts: u32,
+}
+
+impl Pursuit {
+    pub(crate) fn start(step: &'static StepMeta, origin: Origin) -> (Self, Command) {
+        let (attempts, settling_attempts) = match origin {
+            Origin::Attempted { attempts, .. } => (attempts, 0),
+            Origin::Settling { attempts } => (attempts, attempts),
+            Origin::Request | Origin::InDoubt | Origin::Interrupted(_) => (0, 0),
+        };
+        let mut pursuit = Self {
+            step,
+            purpose: Purpose::Forward,
+            attempts,
+            waits: step.forward_retry().backoffs_after(attempts).peekable(),
+            last: None,
+            may_have_acted: false,
+            interruption: None,
+            is_final: false,
+            plan: DoubtPlan::Leave,
+            settling_attempts,
+        };
+        let command = pursuit.first_command(origin);
+        (pursuit, command)
+    }
+
+    fn first_command(&mut self, origin: Origin) -> Command {
+        match origin {
+            Origin::Request => self.attempt(),
+            Origin::Attempted {
+                last,
+                may_have_acted,
+                ..
+            } => {
+                self.may_have_acted = may_have_acted;
+                self.answered(last)
+            }
+            // The first attempt of this process may be a later one: a refusal of it does not say that nothing has happened.
+            Origin::InDoubt => {
+                self.may_have_acted = true;
+                self.attempt()
+            }
+            Origin::Interrupted(interruption) => {
+                self.may_have_acted = true;
+                self.interruption = Some(interruption);
+                self.stop(AfterAttempt::Settle)
+            }
+            Origin::Settling { .. } => {
+                self.may_have_acted = true;
+                self.is_final = true;
+                self.stop(AfterAttempt::Settle)
+            }
+        }
+    }
+
+    /// The number of attempts so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The reason for which the step is given up, if it was stopped from outside: it overrides the error of any attempt.
+    pub(crate) fn interruption(&self) -> Option<Interruption> {
+        self.interruption
+    }
+
+    /// An attempt has ended.
+    pub(crate) fn heard(&mut self, report: AttemptReport) -> Command {
+        match (self.purpose, report.outcome) {
+            (Purpose::Forward, AttemptOutcome::Verdict(answer)) => {
+                self.may_have_acted |= report.is_repeated;
+                self.answered(answer)
+            }
+            (Purpose::Forward, AttemptOutcome::Interrupted(interruption)) => {
+                self.may_have_acted |= report.is_repeated;
+                // An attempt without an answer that an earlier process may have made is in doubt. Otherwise it was not made.
+                let next = if report.is_repeated {
+                    AfterAttempt::Settle
+                } else {
+                    self.last_answer_stands()
+                };
+                self.interruption = Some(interruption);
+                self.stop(next)
+            }
+            (Purpose::Settling, AttemptOutcome::Verdict(Verdict::Done)) => {
+                // A pivot can't be undone, so the saga goes on from here.
+                Command::End(if self.step.kind == Kind::Pivot {
+                    PursuitEnd::Done
+                } else {
+                    PursuitEnd::Stopped(Settlement::Done)
+                })
+            }
+            (Purpose::Settling, AttemptOutcome::Verdict(Verdict::Refused { .. })) => {
+                Command::End(PursuitEnd::Stopped(Settlement::Nothing))
+            }
+            // Nothing interrupts the attempts to settle a step: an interruption is no answer.
+            (Purpose::Settling, _) => self.pause(),
+        }
+    }
+
+    /// The wait before the next attempt forward has ended.
+    pub(crate) fn waited(&mut self, interruption: Option<Interruption>) -> Command {
+        if interruption.is_none() {
+            return self.attempt();
+        }
+        self.interruption = interruption;
+        self.stop(self.last_answer_stands())
+    }
+
+    /// The wait before the next attempt to settle the step has ended.
+    pub(crate) fn paused(&mut self) -> Command {
+        self.attempt()
+    }
+
+    /// It is recorded that the step does not go forward any more, where that is to be recorded.
+    pub(crate) fn settle(&mut self) -> Command {
+        match self.plan {
+            DoubtPlan::Leave => Command::End(PursuitEnd::Stopped(Settlement::Nothing)),
+            DoubtPlan::Resolve => Command::Resolve,
+            DoubtPlan::AskAgain => {
+                let policy = self.step.settling_retry();
+                self.purpose = Purpose::Settling;
+                self.waits = policy.backoffs_after(self.settling_attempts).peekable();
+                match self.settling_attempts {
+                    0 => self.attempt(),
+                    _ => self.pause(),
+                }
+            }
+        }
+    }
+
+    /// The resolver has ended.
+    pub(crate) fn resolved(resolved: Result<(), CompensationFailure>) -> Command {
+        Command::End(PursuitEnd::Stopped(match resolved {
+            Ok(()) => Settlement::Resolved,
+            Err(failure) => Settlement::Unresolved(failure),
+        }))
+    }
+
+    fn attempt(&mut self) -> Command {
+        self.attempts += 1;
+        Command::Attempt {
+            number: self.attempts,
+            purpose: self.purpose,
+        }
+    }
+
+    /// The next wait before an attempt to settle the step, as long as its policy allows one.
+    fn pause(&mut self) -> Command {
+        match self.waits.next() {
+            Some(wait) => Command::Pause(wait),
+            None => Command::End(PursuitEnd::Unanswered),
+        }
+    }
+
+    /// An attempt forward got this answer.
+    fn answered(&mut self, answer: Verdict) -> Command {
+        self.last = Some(answer);
+        self.may_have_acted |= matches!(answer, Verdict::InDoubt { .. });
+        match after_attempt(self.step.kind, answer, self.waits.peek().is_some()) {
+            AfterAttempt::Proceed => Command::End(PursuitEnd::Done),
+            AfterAttempt::Again => match self.waits.next() {
+                Some(wait) => Command::Wait(wait),
+                None => self.attempt(),
+            },
+            next => self.stop(next),
+        }
+    }
+
+    /// No other attempt follows, so the last answer stands.
+    fn last_answer_stands(&self) -> AfterAttempt {
+        let stands = |last| after_attempt(self.step.kind, last, false);
+        self.last.map_or(AfterAttempt::Refuse, stands)
+    }
+
+    /// The step does not go forward any more.
+    fn stop(&mut self, next: AfterAttempt) -> Command {
+        let kind = self.step.kind;
+        if self.may_have_acted {
+            self.plan = doubt_plan(kind, self.step.resolver.is_some(), next);
+        }
+        if self.plan != DoubtPlan::Leave {
+            // A pivot in doubt is only asked again, and goes forward if it was done: nothing is decided yet.
+            let is_final = !self.is_final && kind != Kind::Pivot;
+            return Command::InDoubt { is_final };
+        }
+        Command::End(
+            if next == AfterAttempt::Refuse && self.interruption.is_none() {
+                PursuitEnd::Refused
+            } else {
+                PursuitEnd::Stopped(Settlement::Nothing)
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! The border between the pursuit of a step and the engine that makes its attempts.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::attempts::{PendingStep, Verdict};
+use crate::error::{Interruption, Reason};
+use crate::place::{Attempt, Position};
+
+/// A future whose type nobody has to know.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The longest that an attempt may take where the step says nothing, on an engine that limits every attempt.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The engine's side of the pursuit of a step: it makes or reads attempts, waits, and records that a step is in doubt.
+/// `X` is the reason for which it can suspend the saga; every function that waits may suspend it.
+pub trait Surroundings<X>: Sync {
+    /// The longest that an attempt may take, of a step or a compensation that says `own`.
+    fn limit(&self, own: Option<Duration>) -> Option<Duration>;
+
+    /// Makes one attempt of the step, or says what is written down about it, and lets the step take that.
+    fn ask<'b>(
+        &'b self,
+        step: &'b mut dyn PendingStep,
+        attempt: Attempt<'b>,
+        phase: Purpose,
+    ) -> BoxFuture<'b, Result<AttemptReport, X>> {
+        let _ = phase;
+        let limit = self.limit(step.meta().timeout);
+        Box::pin(async move { Ok(AttemptReport::from(step.attempt(&attempt, limit).await)) })
+    }
+
+    /// Makes one attempt of a compensation or a resolver, which is what polling `undoing` does, or says what is written down
+    /// about it.
+    fn compensate<'b>(
+        &'b self,
+        attempt: Attempt<'b>,
+        compensator: BoxFuture<'b, Result<(), String>>,
+    ) -> BoxFuture<'b, Result<(), String>> {
+        let _ = attempt;
+        compensator
+    }
+
+    /// Waits for `delay` before another attempt forward, or until the saga is interrupted.
+    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, X>>;
+
+    /// Waits for `delay` before another attempt to settle or to undo, which nothing interrupts.
+    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), X>>;
+
+    /// Makes final that the step does not go forward any more: it is settled next.
+    fn begin_settling<'a>(
+        &'a self,
+        position: Position<'a>,
+        attempts: u32,
+        reason: Reason,
+    ) -> BoxFuture<'a, Result<(), X>>;
+}
+
+/// What an attempt is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To go forward. It can be interrupted.
+    Forward,
+    /// To find out what an earlier one has done. Nothing interrupts it.
+    Settling,
+}
+
+/// What is heard of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptReport {
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// Whether it may have been made before, and that answer is lost.
+    pub is_repeated: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// With this answer.
+    Verdict(Verdict),
+    /// The saga is interrupted: it was not made, or its answer is lost.
+    Interrupted(Interruption),
+}
+
+impl From<Verdict> for AttemptReport {
+    fn from(answer: Verdict) -> Self {
+        Self {
+            outcome: AttemptOutcome::Verdict(answer),
+            is_repeated: false,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The answer of a saga that has ended: the typed one for its starter, and the one read from the journal for later
+//! callers.
+
+use crate::coordinator::error::{ExecuteError, Stuck};
+use crate::error::{Cause, Compensation, SagaError};
+use crate::journal;
+use crate::journal::history::{RecordedEnd, ReplayState};
+use crate::journal::{Event, State};
+use crate::language::from_json;
+use crate::run::Saga;
+
+/// The end of a saga, as a caller of [`execute`](crate::Coordinator::execute) gets it.
+pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
+
+/// Reads the answer of a saga from its history. `None` if the saga has not ended.
+pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
+    let id = &recorded.record.saga.id;
+    let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
+    let entries = match &recorded.entries {
+        Ok(entries) => entries,
+        Err(damage) => return stuck(damage.to_string()),
+    };
+    let history = match ReplayState::new(entries) {
+        Ok(history) => history,
+        Err(damage) => return stuck(damage.to_string()),
+    };
+    match history.end() {
+        Some(RecordedEnd::Completed { output }) => Some(from_json(output).map_err(|error| {
+            let reason = format!("the recorded output can't be read: {error}");
+            ExecuteError::Stuck(Stuck::new(id, reason, None))
+        })),
+        Some(RecordedEnd::Compensated) => {
+            Some(Err(ExecuteError::Failed(failure::<G>(recorded, &history))))
+        }
+        None if recorded.record.state == State::Stuck => {
+            match entries.last().map(|last| &last.event) {
+                Some(Event::Stuck { reason }) => stuck(reason.message.clone()),
+                _ => None,
+            }
+        }
+        None => None,
+    }
+}
+
+/// The error of a saga that was compensated.
+fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaError<G::Error> {
+    let compensations = history
+        .undone()
+        .map(|(call, outcome)| Compensation {
+            step: call.name.clone(),
+            outcome,
+        })
+        .collect();
+    let (step, cause) = match history.decision() {
+        Some(decision) => {
+            let reason = &decision.reason;
+            let cause = Cause::recorded(&reason.code, reason.message.clone());
+            (decision.step.clone().map(Into::into), cause)
+        }
+        None => (None, Cause::Cancelled),
+    };
+    let id = Some(recorded.record.saga.id.clone());
+    SagaError::new(G::META.name, id, step, cause, compensations, false)
+}

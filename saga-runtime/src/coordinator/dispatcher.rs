@@ -1,0 +1,117 @@
+//! The first loop of a coordinator: claims sagas that wait in the journal, and runs them.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::coordinator::task::Claimant;
+use crate::coordinator::{BATCH, Shared};
+use crate::journal::Claimed;
+use crate::telemetry;
+
+/// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClaimSize {
+    Full,
+    NotFull,
+}
+
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    /// Claims sagas that wait in the journal: sagas of earlier processes and silent workers, sagas that found no free
+    /// slot, and sagas whose sleep is over. Ends when the coordinator shuts down.
+    pub(super) async fn dispatch(self: Arc<Self>) {
+        let shutdown = self.tenure.shutdown.clone();
+        shutdown.run_until_cancelled(self.dispatch_for_ever()).await;
+    }
+
+    async fn dispatch_for_ever(self: &Arc<Self>) {
+        let names = self.definitions.names();
+        loop {
+            // In a task of its own: a claim that is dropped half-way would hold sagas that do not run.
+            let claiming = Arc::clone(self).take_over_all(names.clone());
+            let _ = self.tasks.spawn(claiming).await;
+            let next = self.journal.next_rest().await.unwrap_or_default();
+            let pause = self.alarm.set(next, self.poll_interval);
+            let _ = tokio::time::timeout(pause, self.work.notified()).await;
+        }
+    }
+
+    /// Claims all waiting sagas, as long as there are free slots.
+    async fn take_over_all(self: Arc<Self>, names: Vec<&'static str>) {
+        let mut claims = FuturesOrdered::new();
+        let mut is_more = true;
+        while is_more && !self.is_shutting_down() {
+            // One slot is enough to see whether a saga waits. New sagas can use the others.
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+                return;
+            };
+            is_more = self.take_over(&names, vec![slot]).await == ClaimSize::Full;
+            // All claims are sent before the first saga runs: its writes would delay them.
+            while is_more
+                && let slots = self.free_slots()
+                && !slots.is_empty()
+            {
+                claims.push_back(self.take_over(&names, slots));
+            }
+            while let Some(claimed) = claims.next().await {
+                is_more &= claimed == ClaimSize::Full;
+            }
+        }
+    }
+
+    /// Takes the free slots, at most as many as fit in one claim.
+    fn free_slots(&self) -> Vec<OwnedSemaphorePermit> {
+        let slots = (0..BATCH).map_while(|_| Arc::clone(&self.slots).try_acquire_owned().ok());
+        slots.collect()
+    }
+
+    /// Claims at most one saga for each slot, and resumes them.
+    async fn take_over(
+        self: &Arc<Self>,
+        names: &[&'static str],
+        slots: Vec<OwnedSemaphorePermit>,
+    ) -> ClaimSize {
+        match self.note_lost_claims(self.journal.claim(&self.lease, names, slots.len()).await) {
+            Ok(claimed) => {
+                let is_full = claimed.len() == slots.len();
+                let inner = Arc::clone(self);
+                // In a task, so that the next claim does not wait for it.
+                self.tasks.spawn(async move {
+                    for (claimed, slot) in claimed.into_iter().zip(slots) {
+                        inner.resume(claimed, slot);
+                    }
+                });
+                if is_full {
+                    ClaimSize::Full
+                } else {
+                    ClaimSize::NotFull
+                }
+            }
+            Err(error) => {
+                telemetry::journal_trouble(&error);
+                ClaimSize::NotFull
+            }
+        }
+    }
+
+    /// Runs a claimed saga, or parks it as stuck if it can't run.
+    pub(super) fn resume(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
+        let recoveries = claimed.recoveries;
+        let (claimant, saga, damage) = Claimant::from_claimed(claimed, slot);
+        if let Some(damage) = damage {
+            return self.park(claimant, "damaged", damage.to_string());
+        }
+        if recoveries > self.max_recoveries {
+            let message = format!(
+                "taken over {recoveries} times in the same place from processes that had ended: the step may be what ends them"
+            );
+            return self.park(claimant, "too_many_recoveries", message);
+        }
+        match self.definitions.get(&saga.name) {
+            Some(definition) => definition.resume(self, claimant, &saga.input),
+            None => self.put_back(claimant),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The registered sagas of a coordinator, by durable name.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::coordinator::Shared;
+use crate::coordinator::task::Claimant;
+use crate::panic::message;
+use crate::run::Saga;
+
+/// A saga that a coordinator for the services `S` can run. Every saga that [`saga!`](crate::saga!) defines implements
+/// it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be registered with a coordinator for `{S}`",
+    label = "not a saga that uses these services",
+    note = "a coordinator runs sagas whose context is `Context<'_, {S}>`"
+)]
+pub trait Registrable<S: ?Sized>: Saga<Services = S> + Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<S: ?Sized, G: Saga<Services = S> + Serialize + DeserializeOwned> Registrable<S> for G {}
+
+/// A type-erased registered saga.
+pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
+    fn fingerprint(&self) -> u64;
+
+    /// Reads the input of a claimed saga, and runs the saga in a task of its own.
+    fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
+}
+
+struct DefinitionOf<G> {
+    fingerprint: u64,
+    saga: PhantomData<fn() -> G>,
+}
+
+impl<S, G> Definition<S> for DefinitionOf<G>
+where
+    S: ?Sized + Send + Sync + 'static,
+    G: Registrable<S>,
+{
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
+        // The input's code may panic. That must not harm the other sagas of the same claim.
+        let read =
+            catch_unwind(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
+        match read.unwrap_or_else(|panic| Err(format!("panicked: {}", message(&*panic)))) {
+            Ok(saga) => {
+                let sender = inner.waiters.take_sender::<G>(claimant.id());
+                inner.spawn(claimant, saga, sender);
+            }
+            Err(error) => {
+                let message = format!("the recorded input can't be read: {error}");
+                inner.park(claimant, "unreadable", message);
+            }
+        }
+    }
+}
+
+/// All registered sagas.
+pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static>(
+    BTreeMap<&'static str, Arc<dyn Definition<S>>>,
+);
+
+impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
+    pub(super) fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Adds a saga. Returns `false` if another saga has the same name.
+    pub(super) fn add<G: Registrable<S>>(&mut self) -> bool {
+        let definition = DefinitionOf::<G> {
+            fingerprint: G::shape().fingerprint(),
+            saga: PhantomData,
+        };
+        self.0.insert(G::META.name, Arc::new(definition)).is_none()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {
+        self.0.get(name)
+    }
+
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! Sending events to sagas: an event is recorded before its sender gets an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::coordinator::error::OperatorError;
+use crate::coordinator::{Coordinator, Shared};
+use crate::engines::journaled::recorder::Suspension;
+use crate::id::SagaId;
+use crate::journal::{AppendError, ClaimedOne, Event, State, Wakeup};
+use crate::language::EventName;
+
+/// The number of pauses, of 0, 1, 2, … milliseconds, in which this process has to finish releasing or claiming the
+/// saga.
+const PAUSES: u64 = 100;
+
+impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
+    /// Sends an event to a saga. When this returns `Ok`, the event is recorded.
+    ///
+    /// The event ends one [`event`](crate::event) call with this name: the oldest open wait, or else the next one. An
+    /// event that is sent twice is received twice.
+    ///
+    /// # Errors
+    /// If the saga is unknown, has ended, is stuck, or is held by another worker; if the value can't be serialized or
+    /// is too large; if the journal can't be reached. After [`OperatorError::Journal`] the event may have been
+    /// recorded.
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have sent the event.
+    pub async fn send<T: Sync>(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: EventName<T>,
+        value: &T,
+    ) -> Result<(), OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let payload = event.write(value).map_err(OperatorError::Output)?;
+        let limit = self.inner.policies.payload_limit;
+        if payload.len() > limit {
+            let message = format!("{} bytes, {limit} are allowed", payload.len());
+            let error = <serde_json::Error as serde::ser::Error>::custom(message);
+            return Err(OperatorError::Output(error));
+        }
+        let sending = Arc::clone(&self.inner).send(id, event.name(), payload);
+        self.inner.detached(sending).await
+    }
+}
+
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    async fn send(
+        self: Arc<Self>,
+        id: SagaId,
+        name: &'static str,
+        payload: String,
+    ) -> Result<(), OperatorError> {
+        for pause in 0..PAUSES {
+            let running = self.running().get(&id).cloned();
+            if let Some(running) = running
+                && running.recorder.deliver(name.into(), payload.clone())
+            {
+                return match running.recorder.write().await {
+                    Ok(()) => Ok(()),
+                    Err(Suspension::Fenced) => Err(OperatorError::TakenOver),
+                    Err(suspension) => Err(unreachable_journal(&suspension)),
+                };
+            }
+            match self.send_to_row(&id, name, &payload).await? {
+                Sent::Done => return Ok(()),
+                // This process is just releasing or claiming the saga.
+                Sent::Held => tokio::time::sleep(Duration::from_millis(pause)).await,
+            }
+        }
+        Err(OperatorError::TakenOver)
+    }
+
+    /// Sends an event to a saga that no process runs.
+    async fn send_to_row(
+        &self,
+        id: &SagaId,
+        name: &'static str,
+        payload: &str,
+    ) -> Result<Sent, OperatorError> {
+        let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
+        match history.record.state {
+            State::Stuck => return Err(OperatorError::Stuck),
+            state if state.is_final() => return Err(OperatorError::Final(state)),
+            _ => {}
+        }
+        let claimed = self.journal.claim_one(&self.lease, id).await;
+        let claimed = match self.note_lost_claims(claimed)? {
+            ClaimedOne::Claimed(claimed) => *claimed,
+            ClaimedOne::Held(worker) if worker == self.lease.worker => return Ok(Sent::Held),
+            ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
+            ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
+            ClaimedOne::Unknown => return Err(OperatorError::Unknown),
+        };
+        let received = Event::Received {
+            name: name.into(),
+            payload: payload.to_owned(),
+        };
+        // The saga may have got stuck since it was loaded. Then only an operator's decision can follow.
+        let is_stuck = claimed.record.state == State::Stuck;
+        let appended = if is_stuck {
+            Ok(())
+        } else {
+            self.journal
+                .append(&claimed.claim, claimed.next, vec![received])
+                .await
+        };
+        let released = self
+            .journal
+            .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
+        if released.await.is_err() {
+            self.abandoned().push(claimed.claim);
+        }
+        self.work.notify_one();
+        match appended {
+            Ok(()) if is_stuck => Err(OperatorError::Stuck),
+            Ok(()) => Ok(Sent::Done),
+            Err(AppendError::Journal(error)) => Err(error.into()),
+            Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {
+                Err(OperatorError::TakenOver)
+            }
+        }
+    }
+}
+
+/// The result of sending an event to a saga that no process runs.
+enum Sent {
+    Done,
+    /// This worker holds the saga after all.
+    Held,
+}
+
+fn unreachable_journal(suspension: &Suspension) -> OperatorError {
+    let message = suspension.to_string();
+    OperatorError::Journal(crate::journal::JournalError::Unavailable {
+        message,
+        source: None,
+    })
+}

@@ -1,0 +1,306 @@
+//! The task of one saga: from its claim to its end or its release.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::SystemTime;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use crate::attempts::Control;
+use crate::coordinator::answer::Answer;
+use crate::coordinator::error::{ExecuteError, Stuck};
+use crate::coordinator::waiters::AnswerSender;
+use crate::coordinator::{Running, Shared};
+use crate::engines::control::{Limits, LocalControl};
+use crate::engines::journaled::Journaled;
+use crate::engines::journaled::recorder::{EventInbox, Recorder, Suspension};
+use crate::error::Reason;
+use crate::id::SagaId;
+use crate::journal::history::ReplayState;
+use crate::journal::{Claim, Claimed, Damage, Event, NewSaga, Wakeup};
+use crate::panic::message;
+use crate::place::Instance;
+use crate::run::{Saga, SagaEnd};
+use crate::telemetry;
+
+/// A claimed saga with a slot: all that its task needs apart from its typed input.
+#[derive(Debug)]
+pub(super) struct Claimant {
+    claim: Claim,
+    slot: OwnedSemaphorePermit,
+    history: ReplayState,
+    next: u64,
+    in_doubt: bool,
+    is_cancelled: bool,
+    started_at: Option<SystemTime>,
+}
+
+impl Claimant {
+    /// Creates the claimant of a saga that was just started.
+    pub(super) fn new(claim: Claim, slot: OwnedSemaphorePermit) -> Self {
+        Self {
+            claim,
+            slot,
+            history: ReplayState::default(),
+            next: 1,
+            in_doubt: false,
+            is_cancelled: false,
+            started_at: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> &SagaId {
+        &self.claim.id
+    }
+
+    /// Creates the claimant of a saga that was claimed from the journal, and returns the start of the saga. With a
+    /// damage, the saga can only be parked.
+    pub(super) fn from_claimed(
+        claimed: Claimed,
+        slot: OwnedSemaphorePermit,
+    ) -> (Self, NewSaga, Option<Damage>) {
+        let history = claimed
+            .entries
+            .and_then(|entries| ReplayState::new(&entries));
+        let (history, damage) = match history {
+            Ok(history) => (history, None),
+            Err(damage) => (ReplayState::default(), Some(damage)),
+        };
+        let claimant = Self {
+            claim: claimed.claim,
+            slot,
+            history,
+            next: claimed.next,
+            in_doubt: !claimed.orderly,
+            is_cancelled: claimed.record.cancellation.is_some(),
+            started_at: Some(claimed.record.started_at),
+        };
+        (claimant, claimed.record.saga, damage)
+    }
+}
+
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    /// Runs a saga in a task of its own.
+    pub(super) fn spawn<G>(
+        self: &Arc<Self>,
+        claimant: Claimant,
+        saga: G,
+        sender: Option<AnswerSender<G>>,
+    ) where
+        G: Saga<Services = S>,
+    {
+        let cancellation = CancellationToken::new();
+        if claimant.is_cancelled {
+            cancellation.cancel();
+        }
+        let elapsed = |since: SystemTime| since.elapsed().unwrap_or_default();
+        let elapsed = claimant.started_at.map(elapsed).unwrap_or_default();
+        let deadline = G::META
+            .deadline
+            .map(|deadline| deadline.saturating_sub(elapsed));
+        let limits = Limits::new(Some(cancellation.clone()), deadline);
+        let control = LocalControl::new(limits);
+        if claimant.history.only_goes_forward() {
+            // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
+            // is.
+            control.way_back().close();
+        }
+        let control = Arc::new(control);
+        let recorder = self.recorder(&claimant);
+        let running = Running {
+            cancellation,
+            control: Arc::clone(&control),
+            recorder: Arc::clone(&recorder),
+        };
+        self.running().insert(claimant.claim.id.clone(), running);
+        let engine = Journaled::new(
+            Instance::new(G::META.name, Some(claimant.claim.id)),
+            control,
+            claimant.history,
+            recorder,
+            self.policies,
+        );
+        let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
+        // Boxed: otherwise this large future is copied several times on its way into the task.
+        self.tasks.spawn(Box::pin(run));
+    }
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` stores each argument twice, as an argument and as a variable"
+    )]
+    fn run<G>(
+        self: Arc<Self>,
+        engine: Journaled,
+        slot: OwnedSemaphorePermit,
+        saga: G,
+        mut sender: Option<AnswerSender<G>>,
+    ) -> impl Future<Output = ()> + Send
+    where
+        G: Saga<Services = S>,
+    {
+        async move {
+            let driven = caught(saga.drive(&*self.services, &engine)).await;
+            let recorder = &engine.recorder;
+            let id = &recorder.claim().id;
+            let end = driven.unwrap_or_else(|panic| {
+                if recorder.has_ended() {
+                    // A value panicked while it was dropped. The recorded end stands; callers read it from the journal.
+                    sender = None;
+                    return SagaEnd::Suspended(Suspension::Fenced);
+                }
+                // The code of a payload or an error panicked outside of any step.
+                let reason = Reason::new("panicked", format!("panicked: {panic}"));
+                recorder.note(Event::Stuck {
+                    reason: reason.clone(),
+                });
+                SagaEnd::Suspended(Suspension::Stuck(reason))
+            });
+            if let SagaEnd::Suspended(Suspension::Asleep(_)) = end
+                && let Some(sender) = sender.take()
+            {
+                // The caller gets its answer after the saga has woken up and ended.
+                self.waiters.keep(id, sender);
+            }
+            let answer = self.finish(id, recorder, end).await;
+            drop(slot);
+            if engine.control.is_cancelled() {
+                // The cancellation may have come after the saga went to sleep: then the dispatcher claims it now.
+                self.work.notify_one();
+            }
+            self.waiters.wake(id);
+            if let Some(sender) = sender {
+                sender.send(answer);
+            }
+        }
+    }
+
+    /// Records the end of the run, and releases the saga.
+    async fn finish<G: Saga>(
+        &self,
+        id: &SagaId,
+        recorder: &Recorder,
+        end: SagaEnd<G, Suspension>,
+    ) -> Answer<G> {
+        let written = recorder.write().await;
+        self.no_longer_running(recorder.claim());
+        if self.is_shutting_down() {
+            self.work.notify_one();
+        }
+        let suspension = match (written, end) {
+            (Ok(()), SagaEnd::Completed(output)) => return Ok(output),
+            (Ok(()), SagaEnd::Failed(error)) if error.is_final() => {
+                return Err(ExecuteError::Failed(error));
+            }
+            (Ok(()), SagaEnd::Failed(error)) => {
+                let reason = error.stuck_because();
+                telemetry::stuck(id, &reason.code);
+                return Err(ExecuteError::Stuck(Stuck::new(
+                    id,
+                    reason.message,
+                    Some(error),
+                )));
+            }
+            (Ok(()), SagaEnd::Suspended(suspension)) | (Err(suspension), _) => suspension,
+        };
+        match &suspension {
+            Suspension::Stuck(reason) => {
+                telemetry::stuck(id, &reason.code);
+                return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
+            }
+            Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
+            Suspension::Asleep(wakeup) => {
+                self.release(recorder, *wakeup).await;
+                if self.alarm.is_next(*wakeup) {
+                    self.work.notify_one();
+                }
+            }
+            // Releasing a claim that is lost already does no harm.
+            Suspension::Unreachable(_) | Suspension::Fenced => {
+                self.abandoned().push(recorder.claim().clone());
+            }
+        }
+        Err(ExecuteError::InProgress {
+            id: id.clone(),
+            why: suspension.to_string(),
+        })
+    }
+
+    /// Removes the saga from the running ones, unless it runs again under a later claim: another worker may have taken
+    /// it over, and this one claimed it back.
+    fn no_longer_running(&self, claim: &Claim) {
+        let mut running = self.running();
+        let run = running.get(&claim.id);
+        if run.is_some_and(|run| run.recorder.claim() == claim) {
+            running.remove(&claim.id);
+        }
+    }
+
+    async fn release(&self, recorder: &Recorder, wakeup: Wakeup) {
+        if recorder.release(wakeup).await.is_err() {
+            self.abandoned().push(recorder.claim().clone());
+        }
+    }
+
+    /// Parks a saga that can't run: records that it is stuck, and why.
+    pub(super) fn park(
+        self: &Arc<Self>,
+        claimant: Claimant,
+        code: &'static str,
+        message: impl Into<String>,
+    ) {
+        let reason = Reason::new(code, message);
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let id = claimant.claim.id.clone();
+            let recorder = inner.recorder(&claimant);
+            telemetry::stuck(&id, &reason.code);
+            recorder.note(Event::Stuck { reason });
+            if recorder.write().await.is_err() {
+                inner.abandoned().push(claimant.claim);
+            }
+            inner.waiters.drop_sender(&id);
+            inner.waiters.wake(&id);
+        });
+    }
+
+    /// Releases a claimed saga without running it.
+    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
+        let inner = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let released = inner
+                .journal
+                .release(&claimant.claim, claimant.in_doubt, Wakeup::Now);
+            if released.await.is_err() {
+                inner.abandoned().push(claimant.claim);
+            }
+        });
+    }
+
+    fn recorder(&self, claimant: &Claimant) -> Arc<Recorder> {
+        Arc::new(Recorder::new(
+            Arc::clone(&self.journal),
+            claimant.claim.clone(),
+            claimant.next,
+            claimant.in_doubt,
+            EventInbox::of(&claimant.history),
+            Arc::clone(&self.tenure),
+        ))
+    }
+}
+
+/// Runs the future to its end. A panic becomes an `Err` with its text.
+async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |cx| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(message(&*panic))),
+        }
+    })
+    .await
+}

@@ -1,0 +1,265 @@
+//! The engine that runs a saga in the caller's future: no journal, and no allocation while all goes well.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::mem;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio_util::sync::CancellationToken;
+
+use crate::attempts::{
+    AttemptResult, BoxFuture, Compensate, Control, Origin, PendingStep, StepCompensator, StepEnd,
+    Surroundings, Verdict, compensate, pursue,
+};
+use crate::engines::control::{Limits, LocalControl};
+mod events;
+
+pub use events::Events;
+
+use crate::error::{CompensationOutcome, Interruption, Reason, SagaError};
+use crate::id::SagaId;
+use crate::language::Wait;
+use crate::meta::StepMeta;
+use crate::place::{Attempt, Calls, Instance, Position, Role};
+use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
+use crate::telemetry;
+
+/// Runs one saga in the caller's future, without a journal.
+///
+/// `PlaceOrder { … }.execute(&shop)` is short for `InProcess::new(&shop).execute(PlaceOrder { … })`.
+///
+/// ```
+/// use saga_runtime::{CancellationToken, Cause, Context, InProcess, SagaId, saga, step};
+/// # use std::time::Duration;
+/// # struct Shop;
+/// # #[step(compensate = cancel)]
+/// # async fn create_order(_: Context<'_, Shop>, amount: u64) -> Result<u64, String> { Ok(amount) }
+/// # async fn cancel(_: Context<'_, Shop>, _: &u64) -> Result<(), String> { Ok(()) }
+/// # saga!(
+/// #     async fn place_order(cx: Context<'_, Shop>, amount: u64) -> Result<u64, String> {
+/// #         let order = create_order(cx, amount).await?;
+/// #         saga_runtime::sleep(cx, Duration::from_secs(60 * 60)).await;
+/// #         Ok(order)
+/// #     }
+/// # );
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), saga_runtime::InvalidSagaId> {
+/// let token = CancellationToken::new();
+/// let saga = InProcess::new(&Shop)
+///     .saga_id(SagaId::new("order-17")?) // what its idempotency keys begin with
+///     .cancelled_by(token.clone())
+///     .execute(PlaceOrder { amount: 3 });
+/// token.cancel(); // as a handler of Ctrl-C would
+/// let error = saga.await.unwrap_err();
+/// assert_eq!(error.cause(), &Cause::Cancelled);
+/// assert!(error.is_compensated());
+/// # Ok(()) }
+/// ```
+///
+/// A deadline is an option of the saga: `#[saga(deadline = "30s")]`.
+///
+/// # Cancel safety
+/// The saga lives in the future of [`execute`](Self::execute). If that is dropped in the middle, the saga ends where it
+/// is: nothing more runs, and **nothing is compensated**. Where the future may be dropped (a `select!`, a timeout, a
+/// connection that closes), put it in a task of its own with `tokio::spawn`, and use
+/// [`cancelled_by`](Self::cancelled_by) to end a saga early: that compensates.
+#[derive(Debug, Clone)]
+#[must_use = "nothing runs until `execute` is called"]
+pub struct InProcess<'a, S: ?Sized> {
+    services: &'a S,
+    id: Option<SagaId>,
+    cancellation: Option<CancellationToken>,
+    events: Option<Events>,
+}
+
+impl<'a, S: ?Sized> InProcess<'a, S> {
+    /// An engine for one saga that uses these services.
+    pub fn new(services: &'a S) -> Self {
+        Self {
+            services,
+            id: None,
+            cancellation: None,
+            events: None,
+        }
+    }
+
+    /// Gives the saga an id, from which its idempotency keys are derived. Without one it gets a new id.
+    pub fn saga_id(self, id: SagaId) -> Self {
+        Self {
+            id: Some(id),
+            ..self
+        }
+    }
+
+    /// Cancels the saga when `token` is cancelled: the current attempt ends, then what was done is compensated. After
+    /// the pivot it has no effect.
+    pub fn cancelled_by(self, token: CancellationToken) -> Self {
+        Self {
+            cancellation: Some(token),
+            ..self
+        }
+    }
+
+    /// Where the saga finds the events that it waits for. Without this, none ever comes.
+    pub fn receives(self, events: Events) -> Self {
+        Self {
+            events: Some(events),
+            ..self
+        }
+    }
+
+    /// Runs the saga until it has completed or is compensated.
+    ///
+    /// # Errors
+    /// [`SagaError`] if it failed: the step, the cause, and what has become of the steps before.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: see [`InProcess`].
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn execute<G>(
+        self,
+        saga: G,
+    ) -> impl Future<Output = Result<G::Output, SagaError<G::Error>>> + Send
+    where
+        G: Saga<Services = S>,
+        S: Sync + 'static,
+    {
+        let limits = Limits::new(self.cancellation, G::META.deadline);
+        let effects = Effects {
+            instance: Instance::new(G::META.name, self.id),
+            control: LocalControl::new(limits),
+            events: self.events,
+        };
+        async move {
+            let end = saga.drive(self.services, &effects).await;
+            effects.drop_idle();
+            end
+        }
+    }
+}
+
+/// The engine behind [`InProcess`].
+#[derive(Debug)]
+pub(crate) struct Effects {
+    instance: Instance,
+    control: LocalControl,
+    events: Option<Events>,
+}
+
+impl Effects {
+    /// Drops it. Mostly there is nothing to drop, which is found out here with less ado.
+    #[inline]
+    fn drop_idle(self) {
+        if self.instance.is_idle() && self.control.is_unlimited() && self.events.is_none() {
+            mem::forget(self);
+        } else {
+            drop(self);
+        }
+    }
+}
+
+impl Engine for Effects {
+    type Suspension = Infallible;
+    type End<G: Saga> = Result<G::Output, SagaError<G::Error>>;
+
+    #[inline]
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    #[inline]
+    fn end<G: Saga>(&self, end: SagaEnd<G, Infallible>) -> Self::End<G> {
+        match end {
+            SagaEnd::Completed(output) => Ok(output),
+            SagaEnd::Failed(error) => Err(error),
+        }
+    }
+
+    #[inline]
+    fn trusts_first_attempts(&self) -> bool {
+        self.control.is_unlimited() && telemetry::is_off()
+    }
+
+    async fn step<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        step: &'a mut dyn PendingStep,
+        first: Option<Verdict>,
+    ) -> StepEnd<Infallible> {
+        let meta = step.meta();
+        let position = Position::new(calls, meta, calls.count());
+        let first = if let Some(first) = first {
+            first
+        } else {
+            if let Err(end) = self.control.begin_request(step, false) {
+                return end;
+            }
+            let attempt = Attempt::new(position, Role::Action, 1);
+            step.attempt(&attempt, meta.timeout).await
+        };
+        let end = if let Some(end) = StepEnd::after_first(first, meta) {
+            end
+        } else {
+            let origin = Origin::after_first(first);
+            Box::pin(pursue(step, origin, position, self)).await.0
+        };
+        match end {
+            StepEnd::Done => self.control.after_done(step),
+            end => end,
+        }
+    }
+
+    async fn wait(&self, _: &dyn Calls, _: &'static StepMeta, wait: Wait) -> WaitEnd<Infallible> {
+        let event = pin!(async {
+            match (wait.event, &self.events) {
+                (Some(name), Some(events)) => events.next(name).await,
+                _ => pending().await,
+            }
+        });
+        let passing = pin!(self.control.wait_within(wait.limit));
+        match select(event, passing).await {
+            Either::Left((received, _)) => WaitEnd::Received(received),
+            Either::Right((Some(interruption), _)) => WaitEnd::Stopped(interruption.into()),
+            Either::Right((None, _)) => WaitEnd::TimedOut,
+        }
+    }
+
+    async fn compensate<'a>(
+        &'a self,
+        position: Position<'a>,
+        step: &'a dyn Compensate,
+        first: Option<AttemptResult<(), String>>,
+    ) -> Result<CompensationOutcome, Infallible> {
+        let origin = first.into();
+        let (_, end) = compensate(&mut StepCompensator(step), position, origin, self).await?;
+        Ok(end.into())
+    }
+}
+
+impl Surroundings<Infallible> for Effects {
+    fn limit(&self, own: Option<Duration>) -> Option<Duration> {
+        own
+    }
+
+    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Infallible>> {
+        Box::pin(async move { Ok(self.control.wait(delay).await) })
+    }
+
+    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Infallible>> {
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            Ok(())
+        })
+    }
+
+    fn begin_settling<'a>(
+        &'a self,
+        _: Position<'a>,
+        _: u32,
+        _: Reason,
+    ) -> BoxFuture<'a, Result<(), Infallible>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,233 @@
+//! The engine that replays what is written down and writes down what happens: behind a [`Coordinator`](crate::Coordinator).
+//!
+//! An outcome is noted when it is there, and written before anything else is requested. So a saga of N steps is written
+//! N + 1 times: its start, one outcome each, and the last outcome together with the end.
+
+mod ambient;
+mod cursor;
+mod outcome;
+pub(crate) mod recorder;
+mod replay;
+mod request;
+mod surroundings;
+mod wait;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use cursor::Cursors;
+use surroundings::Around;
+
+use crate::attempts::{
+    AttemptResult, Compensate, CompensationOrigin, FailureCause, PendingStep, StepCompensator,
+    StepEnd, Verdict, compensate,
+};
+use crate::engines::control::LocalControl;
+use crate::engines::journaled::recorder::{Recorder, Suspension};
+use crate::error::{CompensationOutcome, Reason};
+use crate::journal::history::ReplayState;
+use crate::journal::{Event, StepCall};
+use crate::language::{Payload, Wait, to_json};
+use crate::meta::StepMeta;
+use crate::place::{Calls, Group, Instance, Position};
+use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
+use ambient::RecordedAmbient;
+
+/// What a coordinator decides for all of its sagas.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policies {
+    /// The longest that an attempt may take, where the step says nothing.
+    pub(crate) attempt_timeout: Duration,
+    /// The largest input or output that is written down, in bytes of JSON.
+    pub(crate) payload_limit: usize,
+    /// The longest wait for which a saga is not let go of.
+    pub(crate) patience: Duration,
+}
+
+/// One saga that is held by a worker.
+#[derive(Debug)]
+pub(crate) struct Journaled {
+    pub(crate) instance: Instance,
+    pub(crate) control: Arc<LocalControl>,
+    pub(crate) history: ReplayState,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) policies: Policies,
+    cursors: Cursors,
+}
+
+impl Journaled {
+    pub(crate) fn new(
+        instance: Instance,
+        control: Arc<LocalControl>,
+        history: ReplayState,
+        recorder: Arc<Recorder>,
+        policies: Policies,
+    ) -> Self {
+        let values = Arc::new(RecordedAmbient::new(&history, Arc::clone(&recorder)));
+        Self {
+            instance: instance.with_ambient(values),
+            control,
+            history,
+            recorder,
+            policies,
+            cursors: Cursors::default(),
+        }
+    }
+
+    /// The saga has changed since it was written down.
+    fn changed(&self, what: impl std::fmt::Display) -> Suspension {
+        let name = self.instance.name();
+        Suspension::stuck(
+            "definition_changed",
+            format!("the definition of `{name}` has changed: {what}"),
+        )
+    }
+
+    /// Whether all that is written down was called.
+    pub(crate) fn replayed(&self) -> Result<(), Suspension> {
+        for (lane, written) in self.history.lanes() {
+            let called = self.cursors.get(lane);
+            if called < written
+                && let Some(call) = self.history.call(lane, called)
+            {
+                return Err(self.changed(format_args!(
+                    "step `{call}` is written down as call {}, but the saga ends before it",
+                    called + 1
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A value as it is written down.
+    pub(crate) fn payload(&self, value: &impl Payload) -> Result<String, String> {
+        to_json(value, self.policies.payload_limit)
+    }
+}
+
+impl Engine for Journaled {
+    type Suspension = Suspension;
+    type End<G: Saga> = SagaEnd<G, Suspension>;
+
+    fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    fn end<G: Saga>(&self, end: SagaEnd<G, Suspension>) -> Self::End<G> {
+        let noted = match &end {
+            SagaEnd::Completed(output) => self.completed(output),
+            SagaEnd::Failed(error) => self.replayed().map(|()| {
+                self.recorder.note(if error.is_final() {
+                    Event::Compensated
+                } else {
+                    let reason = error.stuck_because();
+                    Event::Stuck { reason }
+                });
+            }),
+            SagaEnd::Suspended(Suspension::Stuck(reason)) => Err(Suspension::Stuck(reason.clone())),
+            SagaEnd::Suspended(_) => Ok(()),
+        };
+        match noted {
+            Ok(()) => end,
+            Err(suspension) => {
+                if let Suspension::Stuck(reason) = &suspension {
+                    self.recorder.note(Event::Stuck {
+                        reason: reason.clone(),
+                    });
+                }
+                SagaEnd::Suspended(suspension)
+            }
+        }
+    }
+
+    async fn step<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        step: &'a mut dyn PendingStep,
+        _: Option<Verdict>,
+    ) -> StepEnd<Suspension> {
+        let position = Position::new(calls, step.meta(), calls.count());
+        match self.replay_or_request(position, step).await {
+            Ok(end) => end,
+            Err(suspension) => StepEnd::Suspended(suspension),
+        }
+    }
+
+    async fn wait<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        part: &'static StepMeta,
+        wait: Wait,
+    ) -> WaitEnd<Suspension> {
+        match self.wait_until_over(calls, part, wait).await {
+            Ok(end) => end,
+            Err(suspension) => WaitEnd::Suspended(suspension),
+        }
+    }
+
+    fn begin_group(&self, group: &Group<'_>) -> Result<(), Suspension> {
+        self.begin_members(group)
+    }
+
+    async fn member_ended(&self) -> Result<(), Suspension> {
+        self.recorder.write().await
+    }
+
+    fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
+        self.end_members(group, is_suspended);
+    }
+
+    fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
+        if self.history.decision().is_none() {
+            self.recorder.note(Event::Compensating {
+                step: step.map(|step| step.to_owned().into()),
+                reason: Reason::new(cause.code, cause.to_string()),
+            });
+        }
+    }
+
+    async fn compensate<'a>(
+        &'a self,
+        position: Position<'a>,
+        step: &'a dyn Compensate,
+        _: Option<AttemptResult<(), String>>,
+    ) -> Result<CompensationOutcome, Suspension> {
+        let call = call(position);
+        if let Some(outcome) = self.history.compensation(&call) {
+            return Ok(outcome.clone());
+        }
+        self.replayed()?;
+        self.recorder.write().await?;
+        if self.recorder.tenure().shutdown.is_cancelled() {
+            return Err(Suspension::Shutdown);
+        }
+        let around = Around {
+            engine: self,
+            call,
+            is_settling: AtomicBool::new(true),
+        };
+        let compensator = &mut StepCompensator(step);
+        let start = CompensationOrigin::Start;
+        let (attempts, end) = compensate(compensator, position, start, &around).await?;
+        let step = around.call;
+        self.recorder.note(match &end {
+            Ok(()) => Event::CompensationDone { step, attempts },
+            Err(failure) => Event::CompensationFailed {
+                step,
+                attempts,
+                message: failure.message.clone(),
+            },
+        });
+        Ok(end.into())
+    }
+}
+
+/// The call of the step at this position.
+fn call(position: Position<'_>) -> StepCall {
+    StepCall {
+        name: position.name(),
+        occurrence: u32::try_from(position.occurrence()).unwrap_or(u32::MAX),
+        kind: position.step().kind,
+    }
+}

@@ -1,0 +1,95 @@
+//! The time and ids that a body asks for: written down together with what happens next.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::engines::journaled::recorder::Recorder;
+use crate::journal::history::ReplayState;
+use crate::journal::{Event, StepCall};
+use crate::lock::lock;
+use crate::meta::Kind;
+use crate::place::{Ambient, FreshAmbient};
+
+/// What is written down, and where what is new is noted.
+#[derive(Debug)]
+pub(crate) struct RecordedAmbient {
+    answers: HashMap<(String, u32), String>,
+    /// Whether the saga is undone: the body is only replayed, and nothing new counts.
+    is_over: bool,
+    /// How often each was asked for.
+    asked: Mutex<HashMap<String, u32>>,
+    recorder: Arc<Recorder>,
+}
+
+impl RecordedAmbient {
+    pub(crate) fn new(history: &ReplayState, recorder: Arc<Recorder>) -> Self {
+        let answers = history.values().map(|(call, value)| {
+            let key = (call.name.clone().into_owned(), call.occurrence);
+            (key, value.to_owned())
+        });
+        Self {
+            answers: answers.collect(),
+            is_over: history.decision().is_some() || history.end().is_some(),
+            asked: Mutex::default(),
+            recorder,
+        }
+    }
+
+    /// The next answer to a question, or a fresh one, which is noted.
+    fn next<T: Serialize + DeserializeOwned>(
+        &self,
+        lane: &str,
+        what: &str,
+        fresh: impl FnOnce() -> T,
+    ) -> T {
+        let name = match lane {
+            "" => what.to_owned(),
+            lane => format!("{lane}/{what}"),
+        };
+        let mut asked = lock(&self.asked);
+        let count = asked.entry(name.clone()).or_insert(0);
+        let key = (name, *count);
+        *count += 1;
+        let answer = self.answers.get(&key);
+        if let Some(Ok(value)) = answer.map(|answer| serde_json::from_str(answer)) {
+            return value;
+        }
+        let value = fresh();
+        let json = serde_json::to_string(&value);
+        if let (false, Ok(value)) = (self.is_over, json) {
+            let (name, occurrence) = key;
+            self.recorder.note(Event::Value {
+                of: StepCall {
+                    name: name.into(),
+                    occurrence,
+                    kind: Kind::NothingToUndo,
+                },
+                value,
+            });
+        }
+        value
+    }
+}
+
+impl Ambient for RecordedAmbient {
+    fn now(&self, lane: &str) -> SystemTime {
+        // Whole microseconds: the answer is the same whether it was just made or read.
+        let micros = self.next(lane, "now", || {
+            let now = FreshAmbient
+                .now(lane)
+                .duration_since(SystemTime::UNIX_EPOCH);
+            u64::try_from(now.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
+        });
+        SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
+    }
+
+    fn uuid(&self, lane: &str) -> Uuid {
+        let text = self.next(lane, "uuid", || FreshAmbient.uuid(lane).to_string());
+        Uuid::parse_str(&text).unwrap_or_else(|_| FreshAmbient.uuid(lane))
+    }
+}

@@ -1,0 +1,143 @@
+//! Where the replay is, in each lane of a saga: in the saga itself, and in each saga that it has called.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::engines::journaled::recorder::Suspension;
+use crate::engines::journaled::{Journaled, call};
+use crate::lock::lock;
+use crate::place::{Calls, Doubt, Group, Position, Scope};
+
+/// How many steps were called in each lane.
+#[derive(Debug, Default)]
+pub(super) struct Cursors {
+    /// In the saga itself: most call no other.
+    outermost: AtomicUsize,
+    inside: Mutex<HashMap<String, usize>>,
+}
+
+impl Cursors {
+    pub(super) fn get(&self, lane: &str) -> usize {
+        if lane.is_empty() {
+            return self.outermost.load(Ordering::Relaxed);
+        }
+        self.lock().get(lane).copied().unwrap_or(0)
+    }
+
+    /// The numbers of the next `count` calls in a lane.
+    fn advance(&self, lane: &str, count: usize) -> Range<usize> {
+        if lane.is_empty() {
+            let from = self.outermost.fetch_add(count, Ordering::Relaxed);
+            return from..from + count;
+        }
+        let mut cursors = self.lock();
+        let cursor = match cursors.get_mut(lane) {
+            Some(cursor) => cursor,
+            None => cursors.entry(lane.to_owned()).or_default(),
+        };
+        let from = *cursor;
+        *cursor += count;
+        from..*cursor
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        lock(&self.inside)
+    }
+}
+
+impl Journaled {
+    /// The number of a call in its lane; that of a member of a group is one of the numbers of the group.
+    pub(super) fn numbers(&self, position: Position<'_>) -> Range<usize> {
+        let calls = position.calls();
+        match calls.group() {
+            Some(group) => group.numbers(),
+            None => self.cursors.advance(lane(calls), 1),
+        }
+    }
+
+    /// Whether the next of these calls may have been made by an earlier process. From now on it is known.
+    pub(super) fn take_in_doubt(&self, calls: &dyn Calls) -> bool {
+        self.doubt(calls).take()
+    }
+
+    pub(super) fn set_in_doubt(&self, calls: &dyn Calls, in_doubt: bool) {
+        self.doubt(calls).set(in_doubt);
+    }
+
+    fn doubt<'a>(&'a self, calls: &'a dyn Calls) -> &'a Doubt {
+        calls.doubt().unwrap_or(self.recorder.in_doubt())
+    }
+
+    /// Whatever is written down at this place has to be a member of the group.
+    pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), Suspension> {
+        let lane = lane(group.before());
+        let count = group.steps().count();
+        let numbers = self.cursors.advance(lane, count);
+        if self.history.call(lane, numbers.start).is_some() && count > 0 {
+            self.recognize(group, lane, numbers.clone())?;
+        }
+        group.set_numbers(numbers);
+        let in_doubt = self.take_in_doubt(group.before());
+        group.set_begun(if in_doubt {
+            group.members().len()
+        } else {
+            self.last_begun(group)
+        });
+        group.begin_in_doubt(in_doubt);
+        Ok(())
+    }
+
+    /// Checks that what is written down under these numbers are members of the group.
+    fn recognize(
+        &self,
+        group: &Group<'_>,
+        lane: &str,
+        numbers: Range<usize>,
+    ) -> Result<(), Suspension> {
+        let steps: HashSet<_> = group.steps().map(|step| call(step).into_key()).collect();
+        for number in numbers {
+            let Some(recorded) = self.history.call(lane, number) else {
+                break;
+            };
+            if !steps.contains(&recorded.clone().into_key()) {
+                return Err(self.changed(format_args!(
+                    "call {} is in a group of steps that run at the same time, but step `{recorded}` ({}), which is \
+                     written down, is not in that group",
+                    number + 1,
+                    recorded.kind,
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many members there are up to the last one of which something is written down.
+    fn last_begun(&self, group: &Group<'_>) -> usize {
+        if self.history.is_empty() {
+            return 0;
+        }
+        let sagas = self.history.lanes_inside(lane(group.before()));
+        let members = group.members().iter().zip(group.positions());
+        let begun = members.rev().find_map(|(member, position)| {
+            let has_begun = if member.is_saga() {
+                let path = Scope::numbered_path(&position.name(), position.occurrence());
+                sagas.contains(path.as_str())
+            } else {
+                self.history.knows(&call(position))
+            };
+            has_begun.then_some(position.before() + 1)
+        });
+        begun.map_or(0, |begun| begun - group.before().count())
+    }
+
+    pub(super) fn end_members(&self, group: &Group<'_>, is_suspended: bool) {
+        self.set_in_doubt(group.before(), group.ends_in_doubt(is_suspended));
+    }
+}
+
+/// The name of the lane in which these calls are made.
+fn lane(calls: &dyn Calls) -> &str {
+    calls.scope().map_or("", |scope| scope.path())
+}

@@ -1,0 +1,140 @@
+//! Notes what has become of a step, and of the saga.
+
+use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
+use crate::engines::journaled::Journaled;
+use crate::engines::journaled::recorder::Suspension;
+use crate::journal::{Event, Settled, StepCall};
+use crate::language::Payload;
+
+impl Journaled {
+    /// Notes that the saga has completed.
+    pub(super) fn completed(&self, output: &impl Payload) -> Result<(), Suspension> {
+        self.replayed()?;
+        if let Some(decision) = self.history.decision() {
+            let reason = &decision.reason.message;
+            return Err(self.changed(format_args!(
+                "it completes, but is written down as failed: {reason}"
+            )));
+        }
+        let output = self.payload(output).map_err(|message| {
+            let message = format!("the result can't be written down: {message}");
+            Suspension::stuck("unrecordable", message)
+        })?;
+        self.recorder.note(Event::Completed { output });
+        Ok(())
+    }
+
+    /// Notes that a step is done.
+    pub(super) fn done(
+        &self,
+        call: StepCall,
+        attempts: u32,
+        step: &mut dyn PendingStep,
+    ) -> StepEnd<Suspension> {
+        let kind = step.meta().kind;
+        match step.write_output(self.policies.payload_limit) {
+            Ok(output) => self.recorder.note(Event::StepDone {
+                step: call,
+                attempts,
+                output,
+            }),
+            Err(message) if kind.closes_the_way_back() => {
+                return StepEnd::Suspended(unrecordable(&call, &message));
+            }
+            // What the step has done is undone while its output is still here. If the process ends before, the step is
+            // asked for its output again.
+            Err(message) => {
+                step.give_up(GiveUp::Unrecordable { message });
+                self.recorder.note(Event::StepInDoubt {
+                    step: call,
+                    attempts,
+                    reason: step.reason(),
+                });
+                return StepEnd::Stopped(Settlement::Done);
+            }
+        }
+        self.control.after_done(step)
+    }
+
+    /// Notes that a step has refused.
+    pub(super) fn refused(
+        &self,
+        call: StepCall,
+        attempts: u32,
+        step: &mut dyn PendingStep,
+    ) -> StepEnd<Suspension> {
+        // The body handles the error, but a replay could not: it is not given to the body the first time either.
+        if let Err(unwritten) = step.check_error() {
+            let message = unwritten.to_string();
+            step.give_up(GiveUp::Unrecordable { message });
+        }
+        self.recorder.note(Event::StepRefused {
+            step: call,
+            attempts,
+            reason: step.reason(),
+        });
+        refusal(step)
+    }
+
+    /// Notes what has become of a step that was given up.
+    pub(super) fn note_stopped(
+        &self,
+        call: StepCall,
+        attempts: u32,
+        step: &dyn PendingStep,
+        settlement: &Settlement,
+        is_settling: bool,
+    ) {
+        let settled = match settlement {
+            // It was interrupted before an attempt could do anything: there is nothing to say about it.
+            Settlement::Nothing if !is_settling && step.is_interrupted() => return,
+            Settlement::Nothing if !is_settling => {
+                let reason = step.reason();
+                self.recorder.note(Event::StepRefused {
+                    step: call,
+                    attempts,
+                    reason,
+                });
+                return;
+            }
+            Settlement::Nothing => Settled::Nothing,
+            Settlement::Resolved => Settled::Resolved,
+            Settlement::Unresolved(failure) => Settled::Unresolved {
+                attempts: failure.attempts,
+                message: failure.message.clone(),
+            },
+            Settlement::Done => match step.write_output(self.policies.payload_limit) {
+                Ok(output) => Settled::Done { output },
+                // It stays in doubt, and is asked for its output again if the process ends before it is undone.
+                Err(_) => return,
+            },
+            Settlement::Skipped { .. } => return,
+        };
+        if !is_settling {
+            let reason = step.reason();
+            self.recorder.note(Event::StepInDoubt {
+                step: call.clone(),
+                attempts,
+                reason,
+            });
+        }
+        self.recorder.note(Event::StepSettled {
+            step: call,
+            settled,
+        });
+    }
+}
+
+/// How a step ends that has refused, or that was given up and has done nothing.
+pub(super) fn refusal(step: &dyn PendingStep) -> StepEnd<Suspension> {
+    if step.has_refused() {
+        StepEnd::Refused
+    } else {
+        StepEnd::Stopped(Settlement::Nothing)
+    }
+}
+
+pub(super) fn unrecordable(step: &StepCall, message: &str) -> Suspension {
+    let message = format!("the output of step `{step}` can't be written down: {message}");
+    Suspension::stuck("unrecordable", message)
+}

@@ -1,0 +1,117 @@
+//! Gives the body what is written down about its steps.
+
+use crate::attempts::{Control, GiveUp, Origin, PendingStep, Settlement, StepEnd};
+use crate::engines::journaled::outcome::refusal;
+use crate::engines::journaled::recorder::Suspension;
+use crate::engines::journaled::{Journaled, call};
+use crate::error::Reason;
+use crate::journal::history::{NextCall, Settling};
+use crate::meta::Kind;
+use crate::place::Position;
+
+impl Journaled {
+    /// What is known about the call of a step, or its outcome, if it has to be requested.
+    pub(super) async fn replay_or_request(
+        &self,
+        position: Position<'_>,
+        step: &mut dyn PendingStep,
+    ) -> Result<StepEnd<Suspension>, Suspension> {
+        let kind = step.meta().kind;
+        let called = call(position);
+        let numbers = self.numbers(position);
+        let index = numbers.start;
+        let next = match position.calls().group() {
+            Some(_) => self.history.next_in_group(numbers, &called),
+            None => self.history.next(numbers, &called),
+        };
+        Ok(match next {
+            NextCall::Request => self.request(position, step).await,
+            NextCall::Done(output) => {
+                read_output(step, output)?;
+                if kind.closes_the_way_back() {
+                    self.control.way_back().close();
+                }
+                StepEnd::Done
+            }
+            NextCall::Refused(reason) => {
+                read_reason(step, reason)?;
+                refusal(step)
+            }
+            NextCall::Settle(reason) => {
+                self.set_in_doubt(position.calls(), false);
+                read_reason(step, reason)?;
+                if kind == Kind::Pivot {
+                    self.ask_pivot(position, step, reason).await?
+                } else {
+                    let origin = Origin::Settling { attempts: 0 };
+                    self.pursue(position, step, origin).await
+                }
+            }
+            NextCall::Settled(reason, settled) => {
+                let settlement = match settled {
+                    Settling::Nothing => Settlement::Nothing,
+                    Settling::Done { output } => {
+                        read_output(step, output)?;
+                        Settlement::Done
+                    }
+                    Settling::Resolved => Settlement::Resolved,
+                    Settling::Unresolved(failure) => Settlement::Unresolved(failure.clone()),
+                    Settling::Skipped { reason } => Settlement::Skipped {
+                        reason: reason.clone(),
+                    },
+                };
+                read_reason(step, reason)?;
+                StepEnd::Stopped(settlement)
+            }
+            NextCall::Stop(decision) => {
+                step.give_up(GiveUp::Recorded {
+                    code: decision.reason.code.to_string(),
+                    message: decision.reason.message.clone(),
+                });
+                StepEnd::Stopped(Settlement::Nothing)
+            }
+            NextCall::Waiting(_) | NextCall::Over(_) => {
+                return Err(self.changed(format_args!(
+                    "call {} is of step `{called}`, but a wait is written down",
+                    index + 1,
+                )));
+            }
+            NextCall::Changed { recorded } => {
+                return Err(self.changed(format_args!(
+                    "call {} is of step `{called}` ({}), but step `{recorded}` ({}) is written down",
+                    index + 1,
+                    called.kind,
+                    recorded.kind,
+                )));
+            }
+        })
+    }
+}
+
+/// Gives the step up for a reason that is written down: the body is told it again.
+pub(super) fn read_reason(step: &mut dyn PendingStep, reason: &Reason) -> Result<(), Suspension> {
+    if let Some(error) = &reason.error {
+        let read = step.read_error(error);
+        if read.map_err(|unread| unreadable("error", step, &unread))? {
+            return Ok(());
+        }
+    }
+    step.give_up(GiveUp::Recorded {
+        code: reason.code.to_string(),
+        message: reason.message.clone(),
+    });
+    Ok(())
+}
+
+/// Gives the step the output that is written down.
+fn read_output(step: &mut dyn PendingStep, output: &str) -> Result<(), Suspension> {
+    let read = step.read_output(output);
+    read.map_err(|unread| unreadable("output", step, &unread))
+}
+
+fn unreadable(what: &str, step: &dyn PendingStep, error: &serde_json::Error) -> Suspension {
+    let step = step.meta().name;
+    let message =
+        format!("the {what} of step `{step}` that is written down can't be read: {error}");
+    Suspension::stuck("unreadable", message)
+}

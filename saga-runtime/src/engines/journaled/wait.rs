@@ -1,0 +1,145 @@
+//! Waits: for a time, for an event. A saga that waits long is let go of meanwhile.
+
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::{Either, select};
+
+use crate::attempts::Control;
+use crate::engines::journaled::recorder::Suspension;
+use crate::engines::journaled::{Journaled, call};
+use crate::error::Cause;
+use crate::journal::history::NextCall;
+use crate::journal::{Event, StepCall, Wakeup};
+use crate::language::Wait;
+use crate::meta::StepMeta;
+use crate::place::{Calls, Position};
+use crate::run::WaitEnd;
+
+impl Journaled {
+    pub(super) async fn wait_until_over(
+        &self,
+        calls: &dyn Calls,
+        part: &'static StepMeta,
+        wait: Wait,
+    ) -> Result<WaitEnd<Suspension>, Suspension> {
+        let position = Position::new(calls, part, calls.count());
+        let mut step = call(position);
+        if let Some(event) = wait.event {
+            step.name = format!("{}:{event}", step.name).into();
+        }
+        let numbers = self.numbers(position);
+        let index = numbers.start;
+        let begun = match self.history.next(numbers, &step) {
+            NextCall::Over(received) => {
+                return Ok(match received {
+                    Some(event) => WaitEnd::Received(event.to_owned()),
+                    None => WaitEnd::TimedOut,
+                });
+            }
+            NextCall::Waiting(until) => Some(until),
+            NextCall::Request | NextCall::Stop(_) => None,
+            _ => {
+                return Err(self.changed(format_args!(
+                    "call {} is `{step}`, but something else is written down",
+                    index + 1
+                )));
+            }
+        };
+        if let Some(decision) = self.history.decision() {
+            let reason = &decision.reason;
+            let cause = Cause::recorded(&reason.code, reason.message.clone());
+            return Ok(WaitEnd::Stopped(cause));
+        }
+        // Nothing else was under way here.
+        self.take_in_doubt(calls);
+        if begun.is_none()
+            && let Some(received) = self.received(&step, wait)
+        {
+            return Ok(received);
+        }
+        let until = if let Some(until) = begun {
+            until
+        } else {
+            let until = wait.limit.map(in_millis);
+            let step = step.clone();
+            self.recorder.note(Event::Waiting { step, until });
+            self.recorder.write().await?;
+            until
+        };
+        self.wait_for(calls, &step, wait, until).await
+    }
+
+    async fn wait_for(
+        &self,
+        calls: &dyn Calls,
+        step: &StepCall,
+        wait: Wait,
+        until: Option<SystemTime>,
+    ) -> Result<WaitEnd<Suspension>, Suspension> {
+        loop {
+            let mut delivery = pin!(self.recorder.delivery());
+            // From here on no event is missed.
+            delivery.as_mut().enable();
+            if let Some(interruption) = self.control.interruption() {
+                return Ok(WaitEnd::Stopped(interruption.into()));
+            }
+            if let Some(received) = self.received(step, wait) {
+                return Ok(received);
+            }
+            let left = until.map(|until| {
+                let left = until.duration_since(SystemTime::now());
+                left.unwrap_or_default()
+            });
+            if left.is_some_and(|left| left.is_zero()) {
+                self.over(step, None);
+                return Ok(WaitEnd::TimedOut);
+            }
+            let is_long = left.is_none_or(|left| left > self.policies.patience);
+            // In a group others may be under way.
+            if is_long && calls.doubt().is_none() {
+                if self.recorder.rest(wait.event) {
+                    return Err(Suspension::Asleep(self.rest(until)));
+                }
+                continue;
+            }
+            let passing = pin!(self.unless_shutdown(self.control.wait_within(left)));
+            if let Either::Left((passed, _)) = select(passing, delivery).await {
+                passed?;
+            }
+        }
+    }
+
+    /// The event, if it is there.
+    fn received(&self, step: &StepCall, wait: Wait) -> Option<WaitEnd<Suspension>> {
+        let (number, event) = self.recorder.take_received(wait.event?)?;
+        self.over(step, Some(number));
+        Some(WaitEnd::Received(event))
+    }
+
+    fn over(&self, step: &StepCall, received: Option<u64>) {
+        let step = step.clone();
+        self.recorder.note(Event::WaitOver { step, received });
+    }
+
+    /// Until when there is nothing to do: the saga's deadline wakes it as well.
+    fn rest(&self, until: Option<SystemTime>) -> Wakeup {
+        let deadline = self.control.left().map(|left| SystemTime::now() + left);
+        match (until, deadline) {
+            (Some(until), Some(deadline)) => Wakeup::At(until.min(deadline)),
+            (Some(time), None) | (None, Some(time)) => Wakeup::At(time),
+            (None, None) => Wakeup::WhenCalled,
+        }
+    }
+}
+
+/// The time after this delay, in whole milliseconds, as journals have it: never before the delay is over.
+fn in_millis(delay: Duration) -> SystemTime {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = now
+        .unwrap_or_default()
+        .saturating_add(delay)
+        .as_nanos()
+        .div_ceil(1_000_000);
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}

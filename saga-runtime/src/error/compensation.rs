@@ -1,0 +1,102 @@
+//! The outcome of a step's compensation, as callers and operators see it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// One step that had to be undone, and the outcome of its compensation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compensation {
+    /// The durable name of the step, as in [`SagaError::step`](crate::SagaError::step).
+    pub step: Cow<'static, str>,
+    /// The outcome of its compensation.
+    pub outcome: CompensationOutcome,
+}
+
+impl Compensation {
+    /// Returns whether the step is undone, by its compensation, its resolver or an operator.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        matches!(
+            self.outcome,
+            CompensationOutcome::Compensated
+                | CompensationOutcome::Resolved
+                | CompensationOutcome::ResolvedByHand { .. }
+        )
+    }
+
+    /// Returns whether an operator still has to decide about the step.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(
+            self.outcome,
+            CompensationOutcome::Failed(_) | CompensationOutcome::Pending
+        )
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.outcome, CompensationOutcome::Failed(_))
+    }
+}
+
+/// The outcome of a step's compensation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompensationOutcome {
+    /// The compensation succeeded.
+    Compensated,
+    /// The step was in doubt, and its resolver has undone any effect.
+    Resolved,
+    /// The compensation failed for good. The step's effect may still be there.
+    Failed(CompensationFailure),
+    /// The compensation failed, and an operator has undone the step by hand.
+    ResolvedByHand {
+        /// The operator's reason.
+        reason: String,
+    },
+    /// The compensation failed, and an operator has decided that the step's effect stays.
+    Skipped {
+        /// The operator's reason.
+        reason: String,
+    },
+    /// The compensation did not run: another one failed and the saga says `on_compensation_failure = halt`, or a later
+    /// step can't be undone.
+    Pending,
+}
+
+impl From<Result<(), CompensationFailure>> for CompensationOutcome {
+    fn from(undone: Result<(), CompensationFailure>) -> Self {
+        match undone {
+            Ok(()) => Self::Compensated,
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+/// The failure of a compensation after its last attempt. The step's effect may still be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompensationFailure {
+    /// The number of attempts.
+    pub attempts: u32,
+    /// The text of the last error.
+    pub message: String,
+}
+
+impl CompensationFailure {
+    /// Creates the failure of a compensation with this number of attempts and this text of the last error.
+    #[must_use]
+    pub fn new(attempts: u32, message: String) -> Self {
+        Self { attempts, message }
+    }
+}
+
+impl fmt::Display for CompensationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.attempts {
+            1 => write!(f, "{} (1 attempt)", self.message),
+            attempts => write!(f, "{} ({attempts} attempts)", self.message),
+        }
+    }
+}
+
+impl std::error::Error for CompensationFailure {}

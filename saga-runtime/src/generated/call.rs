@@ -1,0 +1,168 @@
+//! Rules for calls in the body of a saga: the operands of `.await` and of `?`.
+
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::attempts::ErrorRecord;
+use crate::language::{Awaited, Call, Never, Step, Waits};
+use crate::run::{PendingCall, Saga, SubSaga};
+
+/// Implemented by calls that can be awaited in the body of a saga: of steps and of sub-sagas.
+#[diagnostic::on_unimplemented(
+    message = "only steps can be awaited in a saga",
+    label = "this is not a step",
+    note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
+    note = "other sagas can be called by their names; `sleep` and `event` never fail and are awaited without a `?`"
+)]
+pub trait IsStepCall<C> {
+    /// Converts the operand of `.await` into the call that the run makes.
+    fn of(self) -> C;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, 'a, S: Step> IsStepCall<PendingCall<'run, 'a, S>> for Call<'run, 'a, S> {
+    #[inline]
+    fn of(self) -> PendingCall<'run, 'a, S> {
+        let (services, args) = self.into_parts();
+        PendingCall::new(services, args)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, G: Saga> IsStepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}
+
+/// Implemented by futures that may be awaited outside a saga body. Sub-sagas do not implement it.
+#[diagnostic::on_unimplemented(
+    message = "only another saga calls a saga by its function",
+    label = "outside of a saga nothing runs it",
+    note = "here it is started by its struct, in process with `{Self} {{ … }}.execute(&services).await`",
+    note = "or on a journal with `coordinator.execute(\"an-id\", {Self} {{ … }}).await`"
+)]
+pub trait RunsByItself {}
+
+// No saga implements `RunsByItself`, so this is never a future. It only gives the compiler's message better words.
+#[doc(hidden)]
+impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
+    type Output = Result<G::Output, G::Error>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+/// Implemented by waits that may be awaited outside a saga body. No wait implements it.
+#[diagnostic::on_unimplemented(
+    message = "only the body of a saga can wait like this",
+    label = "outside of it nobody writes down that it waits",
+    note = "call it in the saga, between two steps: there it costs no task, and goes on after a restart",
+    note = "what a step waits for by itself is other code, such as `tokio::time::sleep`"
+)]
+pub trait WaitsAnywhere {}
+
+// No wait implements `WaitsAnywhere`, so this is never a future, either.
+#[doc(hidden)]
+impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+/// Implemented by calls that can be awaited in the body of a saga without a `?`: of steps and of waits.
+#[diagnostic::on_unimplemented(
+    message = "only steps, `sleep` and `event` can be awaited without a `?` in a saga",
+    label = "this is none of them",
+    note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
+    note = "to wait, call `saga_runtime::sleep`",
+    note = "the failure of another saga ends this one: write `.await?`, and what it has done is undone with the rest"
+)]
+pub trait HandledCall<C> {
+    /// Converts the operand of `.await` into the call that the run makes.
+    fn of(self) -> C;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, 'a, S: Step> HandledCall<PendingCall<'run, 'a, S>> for Call<'run, 'a, S> {
+    #[inline]
+    fn of(self) -> PendingCall<'run, 'a, S> {
+        let (services, args) = self.into_parts();
+        PendingCall::new(services, args)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<W: Awaited> HandledCall<Self> for Waits<W> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}
+
+/// A call whose error the body handles.
+pub trait Handled {
+    /// The error.
+    type Error;
+}
+
+impl<S: Step> Handled for PendingCall<'_, '_, S> {
+    type Error = S::Error;
+}
+
+impl<W: Awaited> Handled for Waits<W> {
+    type Error = Never;
+}
+
+/// Implemented by errors that a body can handle. The whole error is recorded, so that a replay takes the same branch.
+#[diagnostic::on_unimplemented(
+    message = "the error `{Self}` is handled by the saga, so it has to be `Serialize + Deserialize`",
+    label = "the saga handles this step's error",
+    note = "the error is recorded whole, so that a replay takes the same branch",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`, or end the saga with `?`"
+)]
+pub trait RecordedError: Sized {
+    /// Returns the call, and the functions that record its error and read it again.
+    fn of<C: Handled<Error = Self>>(call: C) -> (C, ErrorRecord<Self>);
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned> RecordedError for E {
+    #[inline]
+    fn of<C: Handled<Error = Self>>(call: C) -> (C, ErrorRecord<Self>) {
+        let errors = ErrorRecord::Whole {
+            write: |error| serde_json::to_string(error),
+            read: |text| serde_json::from_str(text),
+        };
+        (call, errors)
+    }
+}
+
+/// Implemented by operands of `?` that take the context, as the call of a step does.
+#[diagnostic::on_unimplemented(
+    message = "a `?` takes a `Result`, but this is `{Self}`",
+    label = "if this is the call of a step, it has not run yet",
+    note = "a step runs when it is awaited: `charge(cx, &order).await?`"
+)]
+pub trait IsOutcome<T, E> {
+    /// Returns the value unchanged.
+    ///
+    /// # Errors
+    /// If the value is an `Err`.
+    fn of(self) -> Result<T, E>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> IsOutcome<T, E> for Result<T, E> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}

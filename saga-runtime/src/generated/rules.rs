@@ -1,0 +1,13 @@
+//! The rules that the compiler checks, under the names that its messages show.
+
+pub use crate::generated::call::{
+    HandledCall, IsOutcome as Outcome, IsStepCall as StepCall, RecordedError, RunsByItself,
+    WaitsAnywhere,
+};
+pub use crate::generated::compensation::{IsCompensation, resolving, undoing};
+pub use crate::generated::input::SagaInput;
+pub use crate::generated::signature::{IsContext, IsResult};
+pub use crate::language::order::{
+    Beside, CanBeUndone, InGroup, Join, MayFailAfter, MayFollow, NeverFails, OnlyPivot, begin,
+};
+pub use crate::run::SubSaga;

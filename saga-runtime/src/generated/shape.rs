@@ -1,0 +1,96 @@
+//! The functions with which generated code builds the shape of a saga.
+
+use std::cell::RefCell;
+
+use crate::language::Part;
+use crate::language::order::Site;
+use crate::run::Saga;
+use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
+
+impl Shape {
+    #[doc(hidden)]
+    /// Creates the shape of the saga `G` with this body.
+    #[must_use]
+    pub fn new<G: Saga>(body: Vec<Node>) -> Self {
+        Self {
+            saga: G::META,
+            body,
+        }
+    }
+}
+
+/// The node of a call.
+#[doc(hidden)]
+#[must_use]
+pub fn part<P: Part>(_: Site<P>) -> Node {
+    P::node()
+}
+
+/// The node of a call. If it is a wait, `what` is shown: its arguments as source text.
+#[doc(hidden)]
+#[must_use]
+pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
+    match P::node() {
+        Node::Wait(wait) => Node::Wait(WaitFor { what, ..wait }),
+        other => other,
+    }
+}
+
+/// One arm of a branch.
+#[doc(hidden)]
+#[must_use]
+pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
+    Arm { when, body }
+}
+
+/// The node of a group.
+#[doc(hidden)]
+#[must_use]
+pub fn group(members: Vec<Node>) -> Node {
+    Node::Group(members)
+}
+
+/// The node of a fan-out.
+#[doc(hidden)]
+#[must_use]
+pub fn fan_out(items: &'static str, limit: &'static str, each: Node) -> Node {
+    Node::FanOut(ForEach {
+        items,
+        limit,
+        body: vec![each],
+    })
+}
+
+/// The node of a sub-saga.
+#[doc(hidden)]
+#[must_use]
+pub fn inner<G: Saga>() -> Node {
+    let name = G::META.name;
+    let is_around = AROUND.with_borrow(|around| around.contains(&name));
+    let body = if is_around {
+        Vec::new()
+    } else {
+        G::shape().body
+    };
+    Node::Saga(CalledSaga { name, body })
+}
+
+thread_local! {
+    /// The sagas whose shapes are being built. A saga that is among them is recursive.
+    static AROUND: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Builds the shape of the saga `G`. The body of a recursive saga is shown once.
+pub(crate) fn build<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
+    AROUND.with_borrow_mut(|around| around.push(G::META.name));
+    let shape = shape();
+    AROUND.with_borrow_mut(Vec::pop);
+    shape
+}
+
+/// The node of a loop.
+#[doc(hidden)]
+#[must_use]
+pub fn repeat(of: &'static str, body: Vec<Node>) -> Node {
+    Node::Loop(Repeat { of, body })
+}

@@ -1,0 +1,381 @@
+//! What a saga's entries mean: which step comes next, what is settled, what is undone. Pure: I/O is `recorder.rs`.
+//!
+//! ```text
+//! Forward ──step in doubt──▶ Settling ──settled──▶ Forward ──completed──▶ Final
+//!    │                          │                                          ▲
+//!    └──────compensating────────┴──────▶ Backward ──────compensated────────┘
+//!    any but Final ──stuck──▶ Stuck ──by hand──▶ where it was
+//! ```
+
+mod apply;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::time::SystemTime;
+
+use crate::error::{CompensationFailure, CompensationOutcome, Reason};
+use crate::journal::{Damage, Entry, StepCall};
+use crate::meta::Kind;
+
+/// What a saga has done so far, in the order in which a replay asks for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReplayState {
+    steps: Vec<RecordedCall>,
+    /// Which steps were called in which lane, in order: those of the saga itself, and those of each saga that it called.
+    lanes: HashMap<String, Vec<usize>>,
+    /// Where each call is among the steps: by its name and occurrence.
+    calls: HashMap<(Cow<'static, str>, u32), usize>,
+    decision: Option<Decision>,
+    compensations: Vec<(StepCall, CompensationOutcome)>,
+    /// What the bodies have asked for, and the answers.
+    values: Vec<(StepCall, String)>,
+    /// The events that were sent to the saga: name and payload.
+    received: Vec<(Cow<'static, str>, String)>,
+    end: Option<RecordedEnd>,
+    /// Whether the last entry that was not made by hand says that the saga is stuck.
+    stuck: Option<Reason>,
+    by_hand: bool,
+}
+
+/// One call of a step on the way forward.
+#[derive(Debug, Clone)]
+struct RecordedCall {
+    call: StepCall,
+    /// Its number in its lane.
+    number: usize,
+    outcome: StepOutcome,
+}
+
+#[derive(Debug, Clone)]
+enum StepOutcome {
+    Done { output: String },
+    Refused { reason: Reason },
+    InDoubt { reason: Reason },
+    Settled { reason: Reason, settled: Settling },
+    Waiting { until: Option<SystemTime> },
+    Over { received: Option<u64> },
+}
+
+impl StepOutcome {
+    /// Whether the step is in doubt, and nobody could settle it.
+    fn is_unsettled(&self) -> bool {
+        match self {
+            Self::InDoubt { .. } => true,
+            Self::Settled { settled, .. } => matches!(settled, Settling::Unresolved(_)),
+            Self::Done { .. } | Self::Refused { .. } | Self::Waiting { .. } | Self::Over { .. } => {
+                false
+            }
+        }
+    }
+}
+
+/// What has become of the effect of a step in doubt, also by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Settling {
+    Nothing,
+    Done { output: String },
+    Resolved,
+    Unresolved(CompensationFailure),
+    Skipped { reason: String },
+}
+
+/// The decision to undo the saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// The step at which it failed, if it was a step.
+    pub(crate) step: Option<String>,
+    /// Why.
+    pub(crate) reason: Reason,
+}
+
+/// How a saga has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RecordedEnd {
+    Completed { output: String },
+    Compensated,
+}
+
+/// What the history says about the next call of a step.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NextCall<'a> {
+    /// It is done, with this output.
+    Done(&'a str),
+    /// It has refused.
+    Refused(&'a Reason),
+    /// It is in doubt, and is to be settled: its compensation by a resolver, or by asking again.
+    Settle(&'a Reason),
+    /// It was in doubt, and is settled.
+    Settled(&'a Reason, &'a Settling),
+    /// It is a wait, which began in an earlier process, until then.
+    Waiting(Option<SystemTime>),
+    /// It was a wait, which is over: the event has come with this, or the time is over.
+    Over(Option<&'a str>),
+    /// Nothing is known of it: it is requested.
+    Request,
+    /// Nothing is known of it, and the saga is undone: it is not requested.
+    Stop(&'a Decision),
+    /// Another step was called here: the definition has changed.
+    Changed {
+        /// The call that is written down.
+        recorded: &'a StepCall,
+    },
+}
+
+impl ReplayState {
+    /// What these entries mean.
+    ///
+    /// # Errors
+    /// [`Damage`] if they don't follow from one another.
+    pub(crate) fn new<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Self, Damage> {
+        let mut history = Self::default();
+        for entry in entries {
+            let name = entry.event.name();
+            if !history.apply(&entry.event) {
+                let message = format!("`{name}` can't follow what comes before");
+                return Err(Damage::new(entry.seq, message));
+            }
+        }
+        Ok(history)
+    }
+
+    /// Whether no step is written down.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The decision to undo the saga, if it was made.
+    pub(crate) fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// Whether a step is done after which the saga only goes forward.
+    pub(crate) fn only_goes_forward(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|one| {
+            matches!(one.call.kind, Kind::Pivot | Kind::Retriable)
+                && matches!(one.outcome, StepOutcome::Done { .. })
+        })
+    }
+
+    /// How it has ended, if it has.
+    pub(crate) fn end(&self) -> Option<&RecordedEnd> {
+        self.end.as_ref()
+    }
+
+    /// What is known about a call in its lane: its number there, or all numbers of the group that it is in.
+    pub(crate) fn next(&self, numbers: Range<usize>, called: &StepCall) -> NextCall<'_> {
+        let known = self.known(called);
+        let here = known.filter(|one| numbers.contains(&one.number) && one.call == *called);
+        let first = || self.recorded(called.lane(), numbers.start);
+        let Some(RecordedCall { call, outcome, .. }) = here.or_else(first) else {
+            return match &self.decision {
+                Some(decision) => NextCall::Stop(decision),
+                None => NextCall::Request,
+            };
+        };
+        if call != called {
+            return NextCall::Changed { recorded: call };
+        }
+        match outcome {
+            StepOutcome::Done { output } => NextCall::Done(output),
+            StepOutcome::Refused { reason } => NextCall::Refused(reason),
+            StepOutcome::InDoubt { reason } => NextCall::Settle(reason),
+            StepOutcome::Settled { reason, settled } => NextCall::Settled(reason, settled),
+            StepOutcome::Waiting { until } => NextCall::Waiting(*until),
+            StepOutcome::Over { received } => NextCall::Over(received.and_then(|number| {
+                let number = usize::try_from(number).ok()?;
+                self.received
+                    .get(number)
+                    .map(|(_, payload)| payload.as_str())
+            })),
+        }
+    }
+
+    /// What the bodies have asked for besides steps, and the answers.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&StepCall, &str)> {
+        let values = self.values.iter();
+        values.map(|(of, value)| (of, value.as_str()))
+    }
+
+    /// The waits that are not over: the call, and until when. One that an event ends which was sent already is as good as
+    /// over, and none is left when the saga is undone or has ended.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (&StepCall, Option<SystemTime>)> {
+        let (events, taken) = self.received();
+        let mut sent: Vec<_> = (0_u64..)
+            .zip(events)
+            .filter(|(number, _)| !taken.contains(number))
+            .map(|(_, (name, _))| name)
+            .collect();
+        let is_over = self.decision.is_some() || self.end.is_some();
+        let steps = self.steps.iter().take_while(move |_| !is_over);
+        steps.filter_map(move |one| {
+            let StepOutcome::Waiting { until } = one.outcome else {
+                return None;
+            };
+            let ends = one.call.event().and_then(|event| {
+                let position = sent.iter().position(|name| *name == event)?;
+                Some(sent.remove(position))
+            });
+            ends.is_none().then_some((&one.call, until))
+        })
+    }
+
+    /// The events that were sent to the saga, and which of them are taken.
+    pub(crate) fn received(&self) -> (Vec<(Cow<'static, str>, String)>, Vec<u64>) {
+        let taken = self.steps.iter().filter_map(|one| match one.outcome {
+            StepOutcome::Over { received } => received,
+            _ => None,
+        });
+        (self.received.clone(), taken.collect())
+    }
+
+    /// What is known about a member of a group that has these numbers in its lane.
+    pub(crate) fn next_in_group(&self, numbers: Range<usize>, called: &StepCall) -> NextCall<'_> {
+        match self.next(numbers, called) {
+            // The others are members of the group, which was seen to before.
+            NextCall::Changed { .. } => match &self.decision {
+                Some(decision) => NextCall::Stop(decision),
+                None => NextCall::Request,
+            },
+            next => next,
+        }
+    }
+
+    /// The call with this number in its lane.
+    pub(crate) fn call(&self, lane: &str, number: usize) -> Option<&StepCall> {
+        self.recorded(lane, number).map(|recorded| &recorded.call)
+    }
+
+    /// The lanes in which steps were called, and how many.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = (&str, usize)> {
+        let lanes = self.lanes.iter();
+        lanes.map(|(lane, steps)| (lane.as_str(), steps.len()))
+    }
+
+    /// Whether something is known about a call of a step.
+    pub(crate) fn knows(&self, called: &StepCall) -> bool {
+        self.known(called).is_some()
+    }
+
+    /// The lanes of the sagas that were called in this lane, as far as something is written down about their steps.
+    pub(crate) fn lanes_inside(&self, lane: &str) -> HashSet<&str> {
+        let inside = self.lanes.keys().filter_map(|inner| {
+            let rest = match lane {
+                "" => inner,
+                lane => inner.strip_prefix(lane)?.strip_prefix('/')?,
+            };
+            let before = inner.len() - rest.len();
+            let first = rest.split('/').next().unwrap_or_default();
+            inner.get(..before + first.len())
+        });
+        inside.filter(|inner| !inner.is_empty()).collect()
+    }
+
+    fn known(&self, called: &StepCall) -> Option<&RecordedCall> {
+        self.calls
+            .get(&called.clone().into_key())
+            .map(|index| &self.steps[*index])
+    }
+
+    fn recorded(&self, lane: &str, number: usize) -> Option<&RecordedCall> {
+        let index = *self.lanes.get(lane)?.get(number)?;
+        self.steps.get(index)
+    }
+
+    /// What has become of the compensation of a call, if it has ended.
+    pub(crate) fn compensation(&self, step: &StepCall) -> Option<&CompensationOutcome> {
+        let mut ended = self.compensations.iter().rev();
+        ended
+            .find(|(call, _)| call.is_same(step))
+            .map(|(_, outcome)| outcome)
+    }
+
+    /// The calls that have to be undone if the saga fails now, or that are still to be undone, last first.
+    pub(crate) fn to_compensate(&self) -> impl Iterator<Item = &StepCall> {
+        self.steps
+            .iter()
+            .rev()
+            .filter_map(|RecordedCall { call, outcome, .. }| {
+                let is_done = match outcome {
+                    StepOutcome::Done { .. } => true,
+                    StepOutcome::Settled { settled, .. } => {
+                        matches!(settled, Settling::Done { .. })
+                    }
+                    StepOutcome::Refused { .. }
+                    | StepOutcome::InDoubt { .. }
+                    | StepOutcome::Waiting { .. }
+                    | StepOutcome::Over { .. } => false,
+                };
+                let ended = self.compensation(call);
+                let is_open =
+                    ended.is_none_or(|outcome| matches!(outcome, CompensationOutcome::Failed(_)));
+                (is_done && call.kind == Kind::Compensatable && is_open).then_some(call)
+            })
+    }
+
+    /// The calls that an operator can decide about: steps in doubt, and compensations that have failed.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &StepCall> {
+        let in_doubt = self.steps.iter().filter(|one| one.outcome.is_unsettled());
+        let failed = self
+            .compensations
+            .iter()
+            .filter(|(_, outcome)| matches!(outcome, CompensationOutcome::Failed(_)));
+        let in_doubt = in_doubt.map(|one| &one.call);
+        in_doubt.chain(failed.map(|(call, _)| call))
+    }
+
+    /// The calls that were undone, or were to be: how each was settled or compensated.
+    pub(crate) fn undone(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
+        let settled = self.steps.iter().filter_map(|one| match &one.outcome {
+            StepOutcome::Settled { settled, .. } => match settled {
+                Settling::Resolved => Some((&one.call, CompensationOutcome::Resolved)),
+                Settling::Unresolved(failure) => {
+                    Some((&one.call, CompensationOutcome::Failed(failure.clone())))
+                }
+                Settling::Skipped { reason } => {
+                    let reason = reason.clone();
+                    Some((&one.call, CompensationOutcome::Skipped { reason }))
+                }
+                Settling::Nothing | Settling::Done { .. } => None,
+            },
+            StepOutcome::Done { .. }
+            | StepOutcome::Refused { .. }
+            | StepOutcome::InDoubt { .. }
+            | StepOutcome::Waiting { .. }
+            | StepOutcome::Over { .. } => None,
+        });
+        let compensated = self.compensations.iter();
+        settled.chain(compensated.map(|(call, outcome)| (call, outcome.clone())))
+    }
+
+    /// The call of a step in doubt that could not be settled.
+    pub(crate) fn in_doubt(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
+        let index = self.unsettled(step, occurrence)?;
+        Some(&self.steps[index].call)
+    }
+
+    /// The call whose compensation has failed for good.
+    pub(crate) fn failed(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
+        let is_it = |call: &StepCall| call.name == step && call.occurrence as usize == occurrence;
+        let mut ended = self.compensations.iter();
+        ended
+            .find(|(call, outcome)| {
+                is_it(call) && matches!(outcome, CompensationOutcome::Failed(_))
+            })
+            .map(|(call, _)| call)
+    }
+
+    fn unsettled(&self, step: &str, occurrence: usize) -> Option<usize> {
+        self.steps
+            .iter()
+            .position(|RecordedCall { call, outcome, .. }| {
+                outcome.is_unsettled()
+                    && call.name == step
+                    && call.occurrence as usize == occurrence
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! Which event can follow which, and what it changes.
+
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+
+use crate::error::{CompensationFailure, CompensationOutcome};
+use crate::journal::history::{
+    Decision, RecordedCall, RecordedEnd, ReplayState, Settling, StepOutcome,
+};
+use crate::journal::{Event, Settled, StepCall};
+use crate::meta::Kind;
+
+impl ReplayState {
+    /// Takes an event in; `false` if it can't follow.
+    pub(super) fn apply(&mut self, event: &Event) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        let by_hand = matches!(
+            event,
+            Event::Retried { .. }
+                | Event::CompensationResolved { .. }
+                | Event::CompensationSkipped { .. }
+                | Event::StepCompleted { .. }
+        );
+        if by_hand {
+            let applied = (self.stuck.is_some() || self.by_hand) && self.apply_by_hand(event);
+            self.stuck = None;
+            self.by_hand = true;
+            return applied;
+        }
+        if self.stuck.is_some() {
+            return false;
+        }
+        self.by_hand = false;
+        match event {
+            Event::StepDone { step, output, .. } => {
+                let output = output.clone();
+                self.push(step, StepOutcome::Done { output })
+            }
+            Event::StepRefused { step, reason, .. } => {
+                let reason = reason.clone();
+                self.push(step, StepOutcome::Refused { reason })
+            }
+            Event::StepInDoubt { step, reason, .. } => {
+                let reason = reason.clone();
+                self.push(step, StepOutcome::InDoubt { reason })
+            }
+            Event::StepSettled { step, settled } => self.settle(step, settled),
+            Event::Waiting { step, until } => {
+                self.push(step, StepOutcome::Waiting { until: *until })
+            }
+            Event::WaitOver { step, received } => self.wait_over(step, *received),
+            Event::Value { of, value } => {
+                self.values.push((of.clone(), value.clone()));
+                self.decision.is_none()
+            }
+            Event::Received { name, payload } => {
+                self.received.push((name.clone(), payload.clone()));
+                true
+            }
+            Event::Compensating { step, reason } => {
+                let decision = Decision {
+                    step: step.as_ref().map(ToString::to_string),
+                    reason: reason.clone(),
+                };
+                self.decision.replace(decision).is_none()
+            }
+            Event::CompensationDone { step, .. } => {
+                self.compensated(step, CompensationOutcome::Compensated)
+            }
+            Event::CompensationFailed {
+                step,
+                attempts,
+                message,
+            } => {
+                let failure = CompensationFailure::new(*attempts, message.clone());
+                self.compensated(step, CompensationOutcome::Failed(failure))
+            }
+            Event::Completed { output } => {
+                let output = output.clone();
+                self.end = Some(RecordedEnd::Completed { output });
+                self.decision.is_none()
+            }
+            Event::Compensated => {
+                self.end = Some(RecordedEnd::Compensated);
+                self.decision.is_some()
+            }
+            Event::Stuck { reason } => {
+                self.stuck = Some(reason.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn apply_by_hand(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Retried { .. } => {
+                let failed = |outcome: &CompensationOutcome| {
+                    matches!(outcome, CompensationOutcome::Failed(_))
+                };
+                self.compensations.retain(|(_, outcome)| !failed(outcome));
+                for RecordedCall { outcome, .. } in &mut self.steps {
+                    if let StepOutcome::Settled {
+                        reason,
+                        settled: Settling::Unresolved(_),
+                    } = outcome
+                    {
+                        let reason = reason.clone();
+                        *outcome = StepOutcome::InDoubt { reason };
+                    }
+                }
+                true
+            }
+            Event::CompensationResolved { step, reason } => {
+                let by_hand = CompensationOutcome::ResolvedByHand {
+                    reason: reason.clone(),
+                };
+                self.decide(step, Settling::Resolved, by_hand)
+            }
+            Event::CompensationSkipped { step, reason } => {
+                let skipped = Settling::Skipped {
+                    reason: reason.clone(),
+                };
+                let by_hand = CompensationOutcome::Skipped {
+                    reason: reason.clone(),
+                };
+                self.decide(step, skipped, by_hand)
+            }
+            Event::StepCompleted { step, output, .. } => {
+                let Some(index) = self.unsettled(&step.name, step.occurrence as usize) else {
+                    return false;
+                };
+                let output = output.clone();
+                let outcome = &mut self.steps[index].outcome;
+                // A step that only goes forward is done; any other one was given up, and is undone with the rest.
+                *outcome = match outcome {
+                    StepOutcome::InDoubt { reason } | StepOutcome::Settled { reason, .. }
+                        if !matches!(step.kind, Kind::Pivot | Kind::Retriable) =>
+                    {
+                        let settled = Settling::Done { output };
+                        StepOutcome::Settled {
+                            reason: reason.clone(),
+                            settled,
+                        }
+                    }
+                    _ => StepOutcome::Done { output },
+                };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// An operator's word on a step in doubt, or on a compensation that has failed.
+    fn decide(
+        &mut self,
+        step: &StepCall,
+        settling: Settling,
+        by_hand: CompensationOutcome,
+    ) -> bool {
+        if let Some((_, outcome)) = self.compensations.iter_mut().find(|(call, outcome)| {
+            call == step && matches!(outcome, CompensationOutcome::Failed(_))
+        }) {
+            *outcome = by_hand;
+            return true;
+        }
+        let Some(index) = self.unsettled(&step.name, step.occurrence as usize) else {
+            return false;
+        };
+        let outcome = &mut self.steps[index].outcome;
+        if let StepOutcome::InDoubt { reason } | StepOutcome::Settled { reason, .. } = outcome {
+            let reason = reason.clone();
+            *outcome = StepOutcome::Settled {
+                reason,
+                settled: settling,
+            };
+        }
+        true
+    }
+
+    /// The next call of a step on the way forward. Members of a group may end in any order.
+    fn push(&mut self, step: &StepCall, outcome: StepOutcome) -> bool {
+        let lane = match self.lanes.get_mut(step.lane()) {
+            Some(lane) => lane,
+            None => self.lanes.entry(step.lane().to_owned()).or_default(),
+        };
+        let index = self.steps.len();
+        let is_new = match self.calls.entry(step.clone().into_key()) {
+            Vacant(entry) => {
+                entry.insert(index);
+                true
+            }
+            Occupied(_) => false,
+        };
+        if self.decision.is_some() || !is_new {
+            return false;
+        }
+        self.steps.push(RecordedCall {
+            call: step.clone(),
+            number: lane.len(),
+            outcome,
+        });
+        lane.push(index);
+        true
+    }
+
+    /// A wait is over, also one that has not been seen to begin: the event was there already.
+    fn wait_over(&mut self, step: &StepCall, received: Option<u64>) -> bool {
+        let is_there = received.is_none_or(|number| number < self.received.len() as u64);
+        let known = self.calls.get(&step.clone().into_key());
+        match known.map(|index| &mut self.steps[*index]) {
+            None => is_there && self.push(step, StepOutcome::Over { received }),
+            Some(one) => {
+                let was_waiting = matches!(one.outcome, StepOutcome::Waiting { .. });
+                one.outcome = StepOutcome::Over { received };
+                is_there && was_waiting && self.decision.is_none()
+            }
+        }
+    }
+
+    fn settle(&mut self, step: &StepCall, settled: &Settled) -> bool {
+        let known = self.calls.get(&step.clone().into_key());
+        let known = known.map(|index| &mut self.steps[*index]);
+        let Some(recorded) = known.filter(|one| one.call == *step) else {
+            return false;
+        };
+        let StepOutcome::InDoubt { reason } = &recorded.outcome else {
+            return false;
+        };
+        let settled = match settled {
+            Settled::Nothing => Settling::Nothing,
+            Settled::Done { output } => Settling::Done {
+                output: output.clone(),
+            },
+            Settled::Resolved => Settling::Resolved,
+            Settled::Unresolved { attempts, message } => {
+                Settling::Unresolved(CompensationFailure::new(*attempts, message.clone()))
+            }
+        };
+        recorded.outcome = match settled {
+            // A pivot that was done after all goes forward.
+            Settling::Done { output } if step.kind == Kind::Pivot => StepOutcome::Done { output },
+            settled => StepOutcome::Settled {
+                reason: reason.clone(),
+                settled,
+            },
+        };
+        true
+    }
+
+    fn compensated(&mut self, step: &StepCall, outcome: CompensationOutcome) -> bool {
+        let is_new = self.compensation(step).is_none();
+        let is_known = self.known(step).is_some_and(|one| one.call == *step);
+        self.compensations.push((step.clone(), outcome));
+        is_new && is_known && self.decision.is_some()
+    }
+}

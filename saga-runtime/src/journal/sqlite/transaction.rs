@@ -1,0 +1,367 @@
+//! What the writer does in a transaction: one function per operation. Memory changes after the commit, by what these
+//! hand back.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, params};
+
+use crate::id::SagaId;
+use crate::journal::lease::Leases;
+use crate::journal::sqlite::awake;
+use crate::journal::sqlite::awake::{Awake, mark_stuck};
+use crate::journal::sqlite::held::{AllHeld, Cancel, Change, Held};
+use crate::journal::sqlite::insert::{Inserts, NewEntry, NewRow};
+use crate::journal::sqlite::operation::{Operation, OperationResult};
+use crate::journal::sqlite::read::{Read, millis};
+use crate::journal::{AppendError, Claim, Lease, NewSaga, Row, Started, State, Wakeup};
+
+/// The tables, and what is known of them in memory.
+pub(super) struct Transaction<'c> {
+    pub(super) connection: &'c Connection,
+    inserts: Inserts<'c>,
+    pub(super) held: AllHeld,
+    pub(super) leases: Leases,
+    /// The time of the transaction.
+    pub(super) now: SystemTime,
+}
+
+/// How an append failed: only itself, or the whole transaction.
+pub(super) enum WriteFailure {
+    Refused(AppendError),
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for WriteFailure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// What has become of entries that can be added.
+pub(super) enum Appended {
+    /// They are to be added to this saga.
+    To(i64),
+    /// They are there.
+    Already,
+}
+
+/// How many sagas are looked at before others have their turn.
+const PIECE: i64 = 512;
+
+/// What a piece of a purge has done.
+#[derive(Debug, Default)]
+pub(super) struct Purged {
+    pub(super) count: u64,
+    /// The last saga that was looked at; empty if there was none.
+    pub(super) through: Option<i64>,
+}
+
+/// How an operation went that may have to wait until a transaction is committed that has written to the same saga.
+pub(super) enum Done<T> {
+    Now(T),
+    Later,
+}
+
+impl<'c> Transaction<'c> {
+    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connection,
+            inserts: Inserts::new(connection)?,
+            held: AllHeld::new(Awake::load(connection)?),
+            leases: Leases::default(),
+            now: SystemTime::now(),
+        })
+    }
+
+    pub(super) fn rows(&self) -> Read<'c> {
+        Read(self.connection)
+    }
+
+    /// Adds the rows of these operations, and says which starts were new.
+    pub(super) fn add_rows(
+        &mut self,
+        done: &mut [(Operation, OperationResult)],
+    ) -> rusqlite::Result<()> {
+        let at = millis(self.now);
+        let (mut entries, mut sagas) = (Vec::new(), Vec::new());
+        for one in &*done {
+            match one {
+                (Operation::Append { first, rows, .. }, OperationResult::Appending(saga)) => {
+                    let rows = rows.iter().zip(*first..);
+                    let saga = *saga;
+                    entries.extend(rows.map(|(row, seq)| NewEntry { saga, seq, row }));
+                }
+                (Operation::Start { saga, lease, .. }, OperationResult::Starting(number)) => {
+                    sagas.push(NewRow {
+                        number: *number,
+                        saga,
+                        worker: lease.as_ref().map(|lease| &lease.worker),
+                    });
+                }
+                _ => {}
+            }
+        }
+        self.inserts.entries(at, entries)?;
+        let count = sagas.len();
+        let are_all_new = self.inserts.sagas(at, sagas)? == count;
+        for (op, outcome) in done {
+            match (&*op, &*outcome) {
+                (_, OperationResult::Appending(_)) => *outcome = OperationResult::Append(Ok(())),
+                (Operation::Start { saga, lease, .. }, OperationResult::Starting(number)) => {
+                    let there = if are_all_new {
+                        None
+                    } else {
+                        self.rows().record(&saga.id)?
+                    };
+                    *outcome =
+                        OperationResult::Start(match there.filter(|(_, there)| there != number) {
+                            Some((record, _)) => Started::Existing(Box::new(record)),
+                            None => self.started(*number, saga, lease.as_ref()),
+                        });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A new saga is there.
+    fn started(&mut self, number: i64, saga: &NewSaga, lease: Option<&Lease>) -> Started {
+        self.held.stage(Change::Started(number));
+        let Some(lease) = lease else {
+            return Started::New(None);
+        };
+        let epoch = 1;
+        self.leases.renew(lease);
+        self.held.stage(Change::Hold(Held {
+            id: saga.id.clone(),
+            number,
+            epoch,
+            worker: lease.worker.clone(),
+            next: 1,
+            cancel: Cancel::No,
+            is_stuck: false,
+            is_touched: false,
+        }));
+        Started::New(Some(Claim {
+            id: saga.id.clone(),
+            epoch,
+        }))
+    }
+
+    /// Sees whether entries can be added, which is done later: [`add_rows`](Self::add_rows).
+    pub(super) fn append(
+        &mut self,
+        claim: &Claim,
+        first: u64,
+        rows: &[Row],
+    ) -> Result<Done<Appended>, WriteFailure> {
+        let (slot, number, was_stuck) = match self.held.by_claim(claim) {
+            Some((_, held)) if held.is_touched => return Ok(Done::Later),
+            Some((slot, held)) if held.next == first => (slot, held.number, held.is_stuck),
+            _ => {
+                let again = self.append_again(claim, first, rows);
+                return again.map(|()| Done::Now(Appended::Already));
+            }
+        };
+        if was_stuck {
+            self.connection
+                .prepare_cached("UPDATE sagas SET closed = NULL WHERE number = ?")?
+                .execute([number])?;
+            self.woken(number)?;
+        }
+        let mut ends = rows.iter().rev().filter_map(|row| ending(&row.event));
+        match ends.next() {
+            None => {
+                let next = first + rows.len() as u64;
+                self.held.stage(Change::Next(slot, next));
+            }
+            Some(state) => {
+                if state == State::Stuck {
+                    mark_stuck(self.connection, number)?;
+                }
+                if state == State::Compensated {
+                    self.held.stage(Change::Compensated(number));
+                }
+                self.held.stage(Change::Suspension(slot));
+                self.held.stage(Change::Over(number));
+            }
+        }
+        Ok(Done::Now(Appended::To(number)))
+    }
+
+    /// An append that is not simply the next one: repeated, fenced, or wrong.
+    fn append_again(
+        &mut self,
+        claim: &Claim,
+        first: u64,
+        rows: &[Row],
+    ) -> Result<(), WriteFailure> {
+        let tables = self.rows();
+        let fenced = WriteFailure::Refused(AppendError::Fenced { epoch: claim.epoch });
+        let Some((record, number)) = tables.record(&claim.id)? else {
+            return Err(fenced);
+        };
+        if record.epoch != claim.epoch {
+            return Err(fenced);
+        }
+        let last = tables.last_seq(number)?;
+        if first == 0 || first > last {
+            return Err(if self.held.by_claim(claim).is_some() {
+                WriteFailure::Refused(AppendError::NotContiguous { seq: first })
+            } else {
+                fenced
+            });
+        }
+        let there = tables.entries(number)?;
+        let from = usize::try_from(first - 1).unwrap_or(usize::MAX);
+        let is_same = there.is_ok_and(|there| {
+            let there = there.get(from..).unwrap_or_default();
+            let there = there.iter().map(|entry| Row::from(entry.event.clone()));
+            there.eq(rows.iter().cloned())
+        });
+        if is_same {
+            Ok(())
+        } else {
+            Err(WriteFailure::Refused(AppendError::NotContiguous {
+                seq: first,
+            }))
+        }
+    }
+
+    pub(super) fn release(
+        &mut self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> rusqlite::Result<Done<()>> {
+        let (slot, held) = match self.held.by_claim(claim) {
+            None => return Ok(Done::Now(())),
+            Some((_, held)) if held.is_touched => return Ok(Done::Later),
+            Some(held) => held,
+        };
+        let (number, doubt) = (held.number, in_doubt.then(|| (held.next - 1).cast_signed()));
+        let rest = if held.cancel == Cancel::SinceClaimed {
+            Wakeup::Now
+        } else {
+            rest
+        };
+        let wake_at = wake_at(rest);
+        self.connection
+            .prepare_cached(
+                "UPDATE sagas SET worker = NULL, wake_at = ?, doubt_seq = coalesce(?, doubt_seq) WHERE number = ?",
+            )?
+            .execute(params![wake_at, doubt, number])?;
+        self.held.stage(Change::Release(slot));
+        if wake_at.is_some() {
+            self.held.stage(Change::Over(number));
+        }
+        Ok(Done::Now(()))
+    }
+
+    /// Extends a lease, and says which sagas of the worker somebody wants cancelled.
+    pub(super) fn renew(&mut self, lease: &Lease) -> Vec<SagaId> {
+        self.leases.renew(lease);
+        let of_worker = self.held.iter().filter(|held| held.worker == lease.worker);
+        of_worker
+            .filter(|held| held.cancel != Cancel::No)
+            .map(|held| held.id.clone())
+            .collect()
+    }
+
+    pub(super) fn request_cancel(&mut self, id: &SagaId, reason: &str) -> rusqlite::Result<bool> {
+        let Some((record, number)) = self.rows().record(id)? else {
+            return Ok(false);
+        };
+        if record.state.is_final() {
+            return Ok(false);
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE sagas SET cancel_reason = coalesce(cancel_reason, ?), cancel_at = coalesce(cancel_at, ?) \
+                 WHERE number = ?",
+            )?
+            .execute(params![reason, millis(self.now), number])?;
+        if let Some((slot, _)) = self.held.by_number(number) {
+            self.held.stage(Change::Cancel(slot));
+        }
+        self.wake("number = ?", number)?;
+        Ok(true)
+    }
+
+    /// Ends the rest of sagas that sleep, and says which.
+    pub(super) fn wake(&mut self, which: &str, value: i64) -> rusqlite::Result<Vec<i64>> {
+        let mut update = self.connection.prepare_cached(&format!(
+            "UPDATE sagas SET wake_at = NULL WHERE wake_at IS NOT NULL AND {which} RETURNING number"
+        ))?;
+        let woken = update.query_map([value], |row| row.get(0))?;
+        let woken = woken.collect::<rusqlite::Result<Vec<_>>>()?;
+        for number in &woken {
+            self.woken(*number)?;
+        }
+        Ok(woken)
+    }
+
+    /// A saga is awake that was not.
+    pub(super) fn woken(&mut self, number: i64) -> rusqlite::Result<()> {
+        awake::insert(self.connection, number)?;
+        self.held.stage(Change::Woken(number));
+        Ok(())
+    }
+
+    /// Brings the table of the sagas that are awake up to date.
+    pub(super) fn list_awake(&mut self) -> rusqlite::Result<()> {
+        let through = self.held.awake.write(self.connection)?;
+        self.held.stage(Change::Listed(through));
+        Ok(())
+    }
+
+    /// Removes what has ended among the next sagas after this number: some at a time, so that others are not held up.
+    pub(super) fn purge(&mut self, before: SystemTime, after: i64) -> rusqlite::Result<Purged> {
+        let mut piece = self.connection.prepare_cached(
+            "SELECT max(number) FROM (SELECT number FROM sagas WHERE number > ? ORDER BY number LIMIT ?)",
+        )?;
+        let through: Option<i64> = piece.query_row([after, PIECE], |row| row.get(0))?;
+        let Some(through) = through else {
+            return Ok(Purged::default());
+        };
+        let mut ended = self.connection.prepare_cached(
+            "SELECT s.number FROM sagas s \
+             JOIN entries e ON e.saga = s.number AND e.seq = (SELECT max(seq) FROM entries WHERE saga = s.number) \
+             WHERE s.number > ?1 AND s.number <= ?2 AND s.started_at < ?3 AND e.at < ?3 \
+             AND e.event IN ('completed', 'compensated')",
+        )?;
+        let ended = ended.query_map([after, through, millis(before)], |row| row.get(0))?;
+        let ended = ended.collect::<rusqlite::Result<Vec<i64>>>()?;
+        if !ended.is_empty() {
+            // So that none of those that are removed is in there.
+            self.list_awake()?;
+        }
+        let of_saga = |sql: &str| self.connection.prepare_cached(sql);
+        let mut saga = of_saga("DELETE FROM sagas WHERE number = ?")?;
+        let mut entries = of_saga("DELETE FROM entries WHERE saga = ?")?;
+        for number in &ended {
+            saga.execute([number])?;
+            entries.execute([number])?;
+        }
+        Ok(Purged {
+            count: ended.len() as u64,
+            through: Some(through),
+        })
+    }
+}
+
+/// When a saga that is let go of is to go on; empty if at once.
+fn wake_at(rest: Wakeup) -> Option<i64> {
+    match rest {
+        Wakeup::Now => None,
+        Wakeup::At(time) => Some(millis(time)),
+        Wakeup::WhenCalled => Some(i64::MAX),
+    }
+}
+
+/// The state in which an entry ends a claim, if it does.
+fn ending(event: &str) -> Option<State> {
+    let states = [State::Completed, State::Compensated, State::Stuck];
+    states.into_iter().find(|state| state.name() == event)
+}

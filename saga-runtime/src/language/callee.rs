@@ -1,0 +1,28 @@
+//! The callees of a saga's body: steps, sub-sagas and waits.
+
+use crate::language::{KindOf, Step};
+use crate::meta::StepMeta;
+use crate::shape::Node;
+
+/// A part of a saga: a step, a sub-saga or a wait.
+pub trait Part: Sized + 'static {
+    /// The durable name and the policies. Sub-sagas and waits have no policies.
+    const PART: StepMeta;
+
+    /// The kind. `#[saga(…)]` sets that of a sub-saga; the default is a pivot.
+    type Kind: KindOf;
+
+    /// The node of the part in a shape.
+    fn node() -> Node;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Step> Part for S {
+    const PART: StepMeta = S::META;
+
+    type Kind = S::Kind;
+
+    fn node() -> Node {
+        Node::Step(S::META)
+    }
+}

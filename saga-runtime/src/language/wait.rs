@@ -1,0 +1,278 @@
+//! Waits in a saga's body: for a time, or for an event that is sent to the saga.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::language::Part;
+use crate::meta::{Kind, StepMeta};
+use crate::place::Context;
+use crate::shape::{Node, WaitFor};
+
+/// The name of an event, with the type of its value. The sender and the saga use the same constant.
+///
+/// ```
+/// use saga_runtime::EventName;
+///
+/// const APPROVED: EventName<bool> = EventName::new("approved");
+/// ```
+///
+/// The compiler checks the name:
+///
+/// ```compile_fail,E0080
+/// # use saga_runtime::EventName;
+/// const APPROVED: EventName<bool> = EventName::new("is approved");
+/// ```
+pub struct EventName<T> {
+    name: &'static str,
+    write: fn(&T) -> serde_json::Result<String>,
+    read: EventReader<T>,
+}
+
+/// Reads the value of an event from JSON.
+pub(crate) type EventReader<T> = fn(&str) -> serde_json::Result<T>;
+
+/// The value of an event. It is recorded as JSON.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` comes with an event, so it has to be `Serialize + Deserialize`",
+    label = "this is written down when the event is sent",
+    note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`"
+)]
+pub trait Sendable: Sized {
+    /// Serializes the value as JSON.
+    ///
+    /// # Errors
+    /// The error of the serializer.
+    fn to_json(&self) -> serde_json::Result<String>;
+
+    /// Reads a value from JSON.
+    ///
+    /// # Errors
+    /// If the JSON is not a value of this type.
+    fn from_json(json: &str) -> serde_json::Result<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Sendable for T {
+    fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    fn from_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
+impl<T: Sendable> EventName<T> {
+    /// Creates the event with this durable name, of ASCII letters, digits, `_`, `-` and `.`.
+    ///
+    /// # Panics
+    /// If the name is empty or has other characters. In a constant, that is a compile error.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        let mut bytes = name.as_bytes();
+        assert!(!bytes.is_empty(), "the name of an event is not empty");
+        while let [byte, rest @ ..] = bytes {
+            assert!(
+                byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'),
+                "the name of an event has letters, digits, `_`, `-` and `.`"
+            );
+            bytes = rest;
+        }
+        Self {
+            name,
+            write: T::to_json,
+            read: T::from_json,
+        }
+    }
+}
+
+impl<T> EventName<T> {
+    /// The durable name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Serializes a value of the event as JSON.
+    pub(crate) fn write(&self, value: &T) -> serde_json::Result<String> {
+        (self.write)(value)
+    }
+}
+
+impl<T> Clone for EventName<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for EventName<T> {}
+
+impl<T> fmt::Debug for EventName<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventName").field(&self.name).finish()
+    }
+}
+
+/// Waits for a time in the body of a saga: `sleep(cx, Duration::from_secs(24 * 60 * 60)).await`.
+///
+/// A journal records the end of the wait, so a restart does not begin it anew. A saga that sleeps longer than
+/// [`patience`](crate::coordinator::Builder::patience) is suspended: until then it costs a row in the journal and no
+/// task. A cancellation ends the wait.
+pub fn sleep<S: ?Sized>(cx: Context<'_, S>, duration: Duration) -> Waits<Slept> {
+    let _ = cx;
+    let wait = Wait {
+        event: None,
+        limit: Some(duration),
+    };
+    Waits::new(wait, ())
+}
+
+/// Waits without a limit for an event in the body of a saga: `let approval = event(cx, APPROVED).await`.
+///
+/// [`Coordinator::send`](crate::Coordinator::send) and [`Events::send`](crate::Events::send) send it, before or after
+/// the wait begins. Each event ends one wait, the oldest first.
+pub fn event<S: ?Sized, T: Send + 'static>(
+    cx: Context<'_, S>,
+    name: EventName<T>,
+) -> Waits<Came<T>> {
+    let _ = cx;
+    let wait = Wait {
+        event: Some(name.name),
+        limit: None,
+    };
+    Waits::new(wait, name.read)
+}
+
+/// Waits for an event in the body of a saga, at most this long. `None` if no event came in time.
+pub fn event_within<S: ?Sized, T: Send + 'static>(
+    cx: Context<'_, S>,
+    name: EventName<T>,
+    limit: Duration,
+) -> Waits<CameWithin<T>> {
+    let _ = cx;
+    let wait = Wait {
+        event: Some(name.name),
+        limit: Some(limit),
+    };
+    Waits::new(wait, name.read)
+}
+
+/// One wait: for an event, for a time, or for an event with a time limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wait {
+    /// The name of the event. `None` for a sleep.
+    pub event: Option<&'static str>,
+    /// The longest time. `None` for an event without a limit.
+    pub limit: Option<Duration>,
+}
+
+/// The result of a wait.
+pub trait Awaited: Part {
+    /// The value of the `.await`.
+    type Output: Send;
+
+    /// The function that reads the value of an event.
+    type EventReader: Copy + Send;
+
+    /// Reads the output: from the JSON of the received event, or from `None` if the time is over.
+    ///
+    /// # Errors
+    /// If the event's JSON is not a value of the expected type.
+    fn output(
+        reader: Self::EventReader,
+        received: Option<&str>,
+    ) -> serde_json::Result<Self::Output>;
+}
+
+/// The wait of [`sleep`].
+#[derive(Debug)]
+pub enum Slept {}
+
+/// The wait of [`event`].
+#[derive(Debug)]
+pub struct Came<T>(PhantomData<fn() -> T>);
+
+/// The wait of [`event_within`].
+#[derive(Debug)]
+pub struct CameWithin<T>(PhantomData<fn() -> T>);
+
+macro_rules! parts {
+    ($([$($T:ident)?] $part:ty: $name:literal;)+) => {$(
+        impl$(<$T: Send + 'static>)? Part for $part {
+            const PART: StepMeta = StepMeta::new($name, Kind::NothingToUndo);
+
+            type Kind = crate::language::kind::Waiting;
+
+            fn node() -> Node {
+                Node::Wait(WaitFor { name: $name, what: $name })
+            }
+        }
+    )+};
+}
+
+parts! {
+    [] Slept: "sleep";
+    [T] Came<T>: "event";
+    [T] CameWithin<T>: "event";
+}
+
+impl Awaited for Slept {
+    type Output = ();
+    type EventReader = ();
+
+    fn output((): (), _: Option<&str>) -> serde_json::Result<()> {
+        Ok(())
+    }
+}
+
+impl<T: Send + 'static> Awaited for Came<T> {
+    type Output = T;
+    type EventReader = EventReader<T>;
+
+    fn output(reader: EventReader<T>, received: Option<&str>) -> serde_json::Result<T> {
+        reader(received.unwrap_or_default())
+    }
+}
+
+impl<T: Send + 'static> Awaited for CameWithin<T> {
+    type Output = Option<T>;
+    type EventReader = EventReader<T>;
+
+    fn output(reader: EventReader<T>, received: Option<&str>) -> serde_json::Result<Option<T>> {
+        received.map(reader).transpose()
+    }
+}
+
+/// The value that [`sleep`], [`event`] and [`event_within`] return. The wait has not begun yet.
+#[must_use = "a saga does not wait until this is awaited"]
+pub struct Waits<W: Awaited> {
+    pub(crate) wait: Wait,
+    pub(crate) reader: W::EventReader,
+}
+
+impl<W: Awaited> fmt::Debug for Waits<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.wait.fmt(f)
+    }
+}
+
+impl<W: Awaited> Waits<W> {
+    fn new(wait: Wait, reader: W::EventReader) -> Self {
+        Self { wait, reader }
+    }
+}
+
+/// The error of a call that never fails.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub enum Never {}
+
+impl fmt::Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}

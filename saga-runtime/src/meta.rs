@@ -1,0 +1,12 @@
+//! Static facts about steps and sagas: names, kinds, retry policies, options. They are known before anything runs.
+//!
+//! `#[step(…)]` and `#[saga(…)]` set them. A program reads them in a [`Shape`](crate::Shape); an engine gets them with
+//! each call.
+
+mod retry;
+mod saga;
+mod step;
+
+pub use retry::{Backoffs, RetryPolicy};
+pub use saga::{CompensationOrder, OnCompensationFailure, SagaMeta};
+pub use step::{Kind, StepMeta};

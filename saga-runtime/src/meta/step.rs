@@ -1,0 +1,164 @@
+//! A step's durable name, its kind and its policies.
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use crate::meta::RetryPolicy;
+
+/// The kind of a step: how it is undone, or that it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The step has a compensation.
+    Compensatable,
+    /// The step only reads, or its effect is harmless: there is nothing to undo.
+    NothingToUndo,
+    /// The step can't be undone. Once it has succeeded, the saga only goes forward.
+    Pivot,
+    /// The step is retried until it succeeds. It never makes the saga fail.
+    Retriable,
+}
+
+impl Kind {
+    /// Returns true if the saga only goes forward once a step of this kind is done.
+    #[must_use]
+    pub const fn closes_the_way_back(self) -> bool {
+        matches!(self, Self::Pivot | Self::Retriable)
+    }
+}
+
+impl Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compensatable => "compensatable",
+            Self::NothingToUndo => "nothing to undo",
+            Self::Pivot => "pivot",
+            Self::Retriable => "retriable",
+        })
+    }
+}
+
+/// A step's durable name, its kind and its policies, as `#[step(…)]` sets them.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct StepMeta {
+    /// The name in journals, keys, spans and errors. Renaming the function without `name = "…"` changes it.
+    pub name: &'static str,
+    /// The kind: how the step is undone.
+    pub kind: Kind,
+    /// The path of the compensation as source text, if there is one.
+    pub compensation: Option<&'static str>,
+    /// The path of the resolver as source text, if there is one.
+    pub resolver: Option<&'static str>,
+    /// The time limit of one attempt. `None`: the engine's default.
+    pub timeout: Option<Duration>,
+    /// The retry policy. `None`: the default of the kind, see [`forward_retry`](Self::forward_retry).
+    pub retry: Option<RetryPolicy>,
+    /// The time limit of one attempt of the compensation. `None`: the engine's default.
+    pub compensation_timeout: Option<Duration>,
+    /// The retry policy of the compensation.
+    pub compensation_retry: RetryPolicy,
+}
+
+impl StepMeta {
+    /// Describes a step with this name and kind, and the default policies.
+    #[must_use]
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            kind,
+            compensation: None,
+            resolver: None,
+            timeout: None,
+            retry: None,
+            compensation_timeout: None,
+            compensation_retry: RetryPolicy::COMPENSATION,
+        }
+    }
+
+    /// Sets the path of the compensation.
+    #[must_use]
+    pub const fn compensation(self, path: &'static str) -> Self {
+        Self {
+            compensation: Some(path),
+            ..self
+        }
+    }
+
+    /// Sets the path of the resolver.
+    #[must_use]
+    pub const fn resolver(self, path: &'static str) -> Self {
+        Self {
+            resolver: Some(path),
+            ..self
+        }
+    }
+
+    /// Sets the time limit of one attempt.
+    #[must_use]
+    pub const fn timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Sets the retry policy.
+    #[must_use]
+    pub const fn retry(self, retry: RetryPolicy) -> Self {
+        Self {
+            retry: Some(retry),
+            ..self
+        }
+    }
+
+    /// Sets the time limit of one attempt of the compensation.
+    #[must_use]
+    pub const fn compensation_timeout(self, timeout: Duration) -> Self {
+        Self {
+            compensation_timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Sets the retry policy of the compensation.
+    #[must_use]
+    pub const fn compensation_retry(self, retry: RetryPolicy) -> Self {
+        Self {
+            compensation_retry: retry,
+            ..self
+        }
+    }
+
+    /// Returns true if the body of a saga may make the first attempt itself, where the engine need not see it.
+    ///
+    /// The one place that decides it: an option that asks something before each attempt, or limits an attempt, excludes it.
+    #[must_use]
+    pub(crate) const fn body_may_try(&self) -> bool {
+        self.timeout.is_none()
+    }
+
+    /// Returns true if the run may make the first attempt of the compensation itself, where the engine need not see it.
+    #[must_use]
+    pub(crate) const fn run_may_compensate(&self) -> bool {
+        self.compensation_timeout.is_none()
+    }
+
+    /// The policy of the forward attempts: until it is used up, the saga does not compensate.
+    #[must_use]
+    pub const fn forward_retry(&self) -> RetryPolicy {
+        match (self.retry, self.kind) {
+            (Some(retry), _) => retry,
+            (None, Kind::Retriable) => RetryPolicy::UNTIL_SUCCESS,
+            (None, _) => RetryPolicy::ONCE,
+        }
+    }
+
+    /// The policy of the attempts that settle a step in doubt: they repeat the request to learn what has happened.
+    #[must_use]
+    pub const fn settling_retry(&self) -> RetryPolicy {
+        match self.retry {
+            Some(retry) => retry,
+            None => RetryPolicy::COMPENSATION,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! One running saga: its durable name, its id, and the source of its times and random ids.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::id::SagaId;
+use crate::place::arena::Arena;
+use crate::place::{Ambient, Calls, FreshAmbient, Place, Position, Role, Scope};
+
+/// One running saga: its durable name and its id.
+#[derive(Debug)]
+pub struct Instance {
+    name: &'static str,
+    id: OnceLock<SagaId>,
+    rare: OnceLock<Arc<Rare>>,
+}
+
+/// The parts that most sagas do not need, behind one pointer.
+#[derive(Debug, Default)]
+struct Rare {
+    /// The sub-sagas that were called.
+    scopes: OnceLock<Box<Arena<Scope>>>,
+    ambient: Option<Arc<dyn Ambient>>,
+}
+
+impl Instance {
+    /// Creates the saga `name` with this id. With `None`, the first use generates an id.
+    #[inline]
+    #[must_use]
+    pub fn new(name: &'static str, id: Option<SagaId>) -> Self {
+        let id = match id {
+            Some(id) => OnceLock::from(id),
+            None => OnceLock::new(),
+        };
+        Self {
+            name,
+            id,
+            rare: OnceLock::new(),
+        }
+    }
+
+    /// Sets the source of the times and random ids of its bodies.
+    #[must_use]
+    pub fn with_ambient(self, ambient: Arc<dyn Ambient>) -> Self {
+        let rare = Rare {
+            scopes: OnceLock::new(),
+            ambient: Some(ambient),
+        };
+        Self {
+            rare: OnceLock::from(Arc::new(rare)),
+            ..self
+        }
+    }
+
+    /// Returns whether nothing was allocated for this saga, so that there is nothing to drop.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.id.get().is_none() && self.rare.get().is_none()
+    }
+
+    pub(crate) fn ambient(&self) -> &dyn Ambient {
+        let ambient = self.rare.get().and_then(|rare| rare.ambient.as_deref());
+        ambient.unwrap_or(&FreshAmbient)
+    }
+
+    /// The durable name of the saga.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The id. If the caller gave none, the first use generates one.
+    pub fn id(&self) -> &SagaId {
+        self.id.get_or_init(SagaId::generate)
+    }
+
+    /// Adds the scope of the sub-saga `name`, which is called next after `calls`.
+    pub(crate) fn scope_inside(&self, calls: &dyn Calls, name: &'static str) -> &Scope {
+        let mut this = Self::new(self.name, Some(self.id().clone()));
+        let rare = self.rare.get_or_init(Arc::default);
+        if let Some(ambient) = &rare.ambient {
+            this = this.with_ambient(Arc::clone(ambient));
+        }
+        let scopes = rare.scopes.get_or_init(Box::default);
+        scopes.push(Scope::new(this, calls, name))
+    }
+
+    /// The id, if the caller gave one or one was generated.
+    #[must_use]
+    pub fn known_id(&self) -> Option<&SagaId> {
+        self.id.get()
+    }
+}
+
+/// The body of a saga.
+impl Place for Instance {
+    fn instance(&self) -> &Instance {
+        self
+    }
+
+    fn position(&self) -> Option<Position<'_>> {
+        None
+    }
+
+    fn attempt(&self) -> u32 {
+        1
+    }
+
+    fn role(&self) -> Role {
+        Role::Action
+    }
+}

@@ -1,0 +1,170 @@
+//! Idempotency keys: a participant that remembers them lets a request that arrives twice take effect once.
+
+use std::fmt::{self, Write as _};
+
+use uuid::Uuid;
+
+use crate::id::SagaId;
+
+/// The name of one effect of one saga: the same text at every attempt, in every process, forever.
+///
+/// The key depends only on the saga's id, the step's name and the step's occurrence. Its text is visible ASCII without
+/// spaces, so it fits unchanged in an HTTP header or in gRPC metadata. For a participant that limits the length of
+/// keys, use [`to_uuid`](Self::to_uuid).
+///
+/// ```text
+/// order-17/charge/0            the first `charge` of the saga `order-17`
+/// order-17/charge/1            the second one
+/// order-17/charge/0/compensation  the compensation of the first
+/// order-17/deliver#1/pack/0    the first `pack` of the saga `deliver`, when that is called the second time
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey(String);
+
+/// One effect of a saga, the subject of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect<'a> {
+    Saga,
+    Inner { path: &'a str },
+    Action { step: &'a str, occurrence: usize },
+    Compensation { step: &'a str, occurrence: usize },
+}
+
+/// The namespace of [`IdempotencyKey::to_uuid`]. It never changes: keys are remembered by participants.
+const NAMESPACE: Uuid = Uuid::from_u128(0x0a4d_2a5f_6d2e_5b57_9c52_7f1d_3e68_41c9);
+
+impl IdempotencyKey {
+    pub(crate) fn new(saga: &SagaId, effect: Effect<'_>) -> Self {
+        let mut text = String::with_capacity(saga.as_str().len() + 32);
+        push_visible(&mut text, saga.as_str());
+        if let Effect::Action { step, occurrence } | Effect::Compensation { step, occurrence } =
+            effect
+        {
+            push_path(&mut text, step);
+            write!(text, "/{occurrence}").expect("writing to a `String` never fails");
+        }
+        if let Effect::Inner { path } = effect {
+            push_path(&mut text, path);
+        }
+        if let Effect::Compensation { .. } = effect {
+            text.push_str("/compensation");
+        }
+        Self(text)
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key as a UUID of 16 bytes: version 5 of its text, in a namespace of this library.
+    #[must_use]
+    pub fn to_uuid(&self) -> Uuid {
+        Uuid::new_v5(&NAMESPACE, self.0.as_bytes())
+    }
+}
+
+/// Appends the names of a path, each behind a `/`.
+fn push_path(key: &mut String, path: &str) {
+    for name in path.split('/') {
+        key.push('/');
+        push_visible(key, name);
+    }
+}
+
+/// Appends `text`. Each byte that is not visible ASCII, each `%` and each `/` becomes `%XX`, so keys are unambiguous.
+fn push_visible(key: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'%' | b'/' => write!(key, "%{byte:02X}").expect("writing to a `String` never fails"),
+            0x21..=0x7e => key.push(byte.into()),
+            _ => write!(key, "%{byte:02X}").expect("writing to a `String` never fails"),
+        }
+    }
+}
+
+impl AsRef<str> for IdempotencyKey {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<IdempotencyKey> for String {
+    fn from(key: IdempotencyKey) -> Self {
+        key.0
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(saga: &str, effect: Effect<'_>) -> IdempotencyKey {
+        IdempotencyKey::new(&SagaId::new(saga).expect("a valid id"), effect)
+    }
+
+    /// Participants remember keys: if one of these changes, an effect can happen twice.
+    #[test]
+    fn keys_never_change() {
+        let charge = Effect::Action {
+            step: "charge",
+            occurrence: 0,
+        };
+        let refund = Effect::Compensation {
+            step: "charge",
+            occurrence: 12,
+        };
+        assert_eq!(key("order-17", Effect::Saga).as_str(), "order-17");
+        assert_eq!(key("order-17", charge).as_str(), "order-17/charge/0");
+        assert_eq!(
+            key("order-17", refund).as_str(),
+            "order-17/charge/12/compensation"
+        );
+        assert_eq!(
+            key("a/b c%ü", charge).as_str(),
+            "a%2Fb%20c%25%C3%BC/charge/0"
+        );
+        assert_eq!(
+            key("order-17", charge).to_uuid().to_string(),
+            "5c33bfd4-e6dd-58e3-a43f-2855739a0d7a"
+        );
+    }
+
+    #[test]
+    fn different_effects_have_different_keys() {
+        let ids = [
+            "a",
+            "a/charge",
+            "a/charge/0",
+            "a/charge/0/compensation",
+            "a%2Fcharge",
+        ];
+        let mut keys = Vec::new();
+        for id in ids {
+            keys.push(key(id, Effect::Saga));
+            for step in ["charge", "charge/0"] {
+                for occurrence in [0, 1] {
+                    keys.push(key(id, Effect::Action { step, occurrence }));
+                    keys.push(key(id, Effect::Compensation { step, occurrence }));
+                }
+            }
+        }
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+    }
+}

@@ -1,0 +1,79 @@
+//! A saga's body on its way forward, seen from outside.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{self, Poll};
+
+use tracing::Span;
+
+use crate::panic::message;
+use crate::place::Instance;
+use crate::telemetry;
+
+/// What is outside of a saga's body and watches it: whether a step has ended the saga, and its span.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) stopped: AtomicBool,
+    pub(super) span: Option<Arc<Span>>,
+}
+
+impl Watch {
+    /// Begins to watch a saga, in a span of its own if it is given.
+    #[inline]
+    pub(super) fn new(saga: Option<&Instance>) -> Self {
+        let span = match saga {
+            Some(instance) if !telemetry::is_off() => {
+                Some(Arc::new(telemetry::saga_span(instance)))
+            }
+            _ => None,
+        };
+        Self {
+            stopped: AtomicBool::new(false),
+            span,
+        }
+    }
+
+    /// Polls the body until it returns, panics, or a step ends the saga.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
+        Forwarding { watch: self, body }
+    }
+}
+
+/// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
+#[derive(Debug)]
+pub struct Forwarding<'a, F> {
+    watch: &'a Watch,
+    body: Pin<&'a mut F>,
+}
+
+impl<F: Future> Future for Forwarding<'_, F> {
+    type Output = Forward<F::Output>;
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let _entered = self.watch.span.as_ref().map(|span| span.enter());
+        let body = &mut self.body;
+        match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))) {
+            Ok(Poll::Ready(returned)) => Poll::Ready(Forward::Returned(returned)),
+            Ok(Poll::Pending) if self.watch.stopped.load(Ordering::Relaxed) => {
+                Poll::Ready(Forward::Stopped)
+            }
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Forward::Panicked(message(&*panic))),
+        }
+    }
+}
+
+/// How the body of a saga ended.
+#[derive(Debug)]
+pub enum Forward<R> {
+    /// It returned.
+    Returned(R),
+    /// It panicked.
+    Panicked(String),
+    /// A step ended the saga; the body was dropped where it was.
+    Stopped,
+}

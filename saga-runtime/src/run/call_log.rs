@@ -1,0 +1,154 @@
+//! Which calls a run has made, in order, by the numbers of their sites.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::lock::lock;
+
+/// The calls of a run. In a body without loops a site is called at most once, and what comes first in the body is called
+/// first: then a bit per site says everything. Otherwise the numbers of the sites are listed.
+#[derive(Debug, Default)]
+pub struct CallLog {
+    once: AtomicU64,
+    often: OnceLock<Arc<Mutex<Vec<usize>>>>,
+}
+
+impl CallLog {
+    /// The only call of the site `number` has ended.
+    #[inline]
+    pub(super) fn once(&self, number: usize) {
+        // Nobody else writes it at the same time.
+        let calls = self.once.load(Ordering::Relaxed) | 1 << number;
+        self.once.store(calls, Ordering::Relaxed);
+    }
+
+    /// A call of the site `number` has ended.
+    pub(super) fn again(&self, number: usize) {
+        lock(self.often.get_or_init(Arc::default)).push(number);
+    }
+
+    /// How many calls have ended.
+    pub(super) fn count(&self) -> usize {
+        let often = self.often.get().map_or(0, |often| lock(often).len());
+        self.once.load(Ordering::Relaxed).count_ones() as usize + often
+    }
+
+    /// The site of the call `index`, counted from 0.
+    pub(super) fn site(&self, index: usize) -> usize {
+        if let Some(often) = self.often.get() {
+            return lock(often)[index];
+        }
+        let mut calls = self.once.load(Ordering::Relaxed);
+        for _ in 0..index {
+            calls &= calls - 1;
+        }
+        calls.trailing_zeros() as usize
+    }
+
+    /// All calls, the last one first.
+    #[inline]
+    pub(super) fn backward(&self) -> Backward {
+        let Some(often) = self.often.get() else {
+            let once = self.once.load(Ordering::Relaxed);
+            return Backward {
+                left: once.count_ones() as usize,
+                once,
+                often: Vec::new(),
+                times: Vec::new(),
+            };
+        };
+        let often = lock(often).clone();
+        let mut times = vec![0; often.iter().max().map_or(0, |last| last + 1)];
+        for site in &often {
+            times[*site] += 1;
+        }
+        Backward {
+            left: often.len(),
+            once: 0,
+            often,
+            times,
+        }
+    }
+}
+
+/// The calls of a run, the last one first.
+pub(super) struct Backward {
+    /// How many there are still.
+    left: usize,
+    once: u64,
+    often: Vec<usize>,
+    /// How often each site was called, up to where this is.
+    times: Vec<usize>,
+}
+
+impl Backward {
+    /// How many calls there are still.
+    pub(super) fn count_left(&self) -> usize {
+        self.left
+    }
+}
+
+/// A call that has ended.
+#[derive(Debug, PartialEq)]
+pub(super) struct Past {
+    pub(super) site: usize,
+    /// Which call of its site it is, counted from 0.
+    pub(super) time: usize,
+    /// How many calls came before it.
+    pub(super) before: usize,
+}
+
+impl Iterator for Backward {
+    type Item = Past;
+
+    #[inline]
+    fn next(&mut self) -> Option<Past> {
+        self.left = self.left.checked_sub(1)?;
+        let (site, time) = if let Some(site) = self.often.pop() {
+            self.times[site] -= 1;
+            (site, self.times[site])
+        } else {
+            let site = self.once.checked_ilog2()? as usize;
+            self.once &= !(1 << site);
+            (site, 0)
+        };
+        Some(Past {
+            site,
+            time,
+            before: self.left,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn past(site: usize, time: usize, before: usize) -> Past {
+        Past { site, time, before }
+    }
+
+    #[test]
+    fn calls_outside_of_loops_are_in_the_order_of_their_sites() {
+        let record = CallLog::default();
+        for site in [0, 3, 63] {
+            record.once(site);
+        }
+        assert_eq!(record.count(), 3);
+        assert_eq!([0, 1, 2].map(|index| record.site(index)), [0, 3, 63]);
+        let backward: Vec<_> = record.backward().collect();
+        assert_eq!(backward, [past(63, 0, 2), past(3, 0, 1), past(0, 0, 0)]);
+    }
+
+    #[test]
+    fn calls_in_loops_are_in_the_order_in_which_they_were_made() {
+        let record = CallLog::default();
+        for site in [1, 0, 1] {
+            record.again(site);
+        }
+        assert_eq!(record.count(), 3);
+        assert_eq!([0, 1, 2].map(|index| record.site(index)), [1, 0, 1]);
+        let backward: Vec<_> = record.backward().collect();
+        assert_eq!(backward, [past(1, 1, 2), past(0, 0, 1), past(1, 0, 0)]);
+    }
+}

@@ -1,0 +1,182 @@
+//! A call in the body that the engine pursues: its first attempt has not settled it, or is the engine's as well.
+
+use std::fmt;
+use std::future::pending;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{self, Poll};
+
+use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
+use crate::run::call_log::CallLog;
+use crate::run::callable::{CallEnd, Callable, EndOf, First};
+use crate::run::first_attempt::{FirstAttempt, Refusals, Tried};
+use crate::run::slots::{Keeps, Number};
+use crate::run::{Engine, Run};
+
+/// Pursues the call at the site with this number of `run` until its outcome is settled, unless its first attempt, if the
+/// body has `tried` it, has settled it.
+#[cold]
+#[inline(never)]
+pub(super) fn pursue<'a, 'run, N, C, K, H, E>(
+    run: &'a Run<'_, 'run, E>,
+    _: N,
+    call: C,
+    tried: Tried<C::Output, C::Error>,
+    errors: H,
+    slot: &'a mut K,
+) -> HandedOver<'a, C::Output, C::Error>
+where
+    N: Number + 'a,
+    C: Callable<'run, E> + 'a,
+    K: Keeps<C::KeptCall>,
+    H: Refusals<C::Error>,
+    E: Engine,
+{
+    let refusal = (
+        H::END,
+        C::FirstAttempt::is_settled_by as fn(&C::Error) -> bool,
+    );
+    let mut first = tried.attempted();
+    if let Some(settled) = run.settled(N::NUMBER, refusal, &mut first) {
+        slot.keep(&run.called, N::NUMBER, None);
+        return settled;
+    }
+    let caller = Caller::<N, C, K> {
+        number: PhantomData,
+        call: Some(call),
+        slot,
+    };
+    let errors = errors.errors();
+    run.pursued(N::NUMBER, H::END, Box::new(caller), first, errors)
+}
+
+/// How a call ends, at last.
+type Ending<'a, T, F, L, E> = BoxFuture<'a, CallEnd<T, F, L, <E as Engine>::Suspension>>;
+
+/// The call that a body makes, by the types of what it gives.
+trait ErasedCaller<'a, 'run, T, F, L, E: Engine>: Send {
+    /// See [`Callable::pursue`].
+    fn begin(
+        &mut self,
+        run: &'a Run<'_, 'run, E>,
+        first: &mut Option<AttemptResult<T, F>>,
+        errors: ErrorRecord<F>,
+    ) -> Option<Ending<'a, T, F, L, E>>;
+
+    /// Keeps what it has left behind.
+    fn keep(&mut self, called: &CallLog, left: L, output: Option<&T>);
+}
+
+/// A call in a body, and where what it leaves behind is kept.
+struct Caller<'a, N, C, K> {
+    number: PhantomData<fn() -> N>,
+    /// Until it is begun.
+    call: Option<C>,
+    slot: &'a mut K,
+}
+
+impl<'a, 'run, N, C, K, E> ErasedCaller<'a, 'run, C::Output, C::Error, C::Left, E>
+    for Caller<'a, N, C, K>
+where
+    N: Number,
+    C: Callable<'run, E> + 'a,
+    K: Keeps<C::KeptCall>,
+    E: Engine,
+{
+    fn begin(
+        &mut self,
+        run: &'a Run<'_, 'run, E>,
+        first: &mut First<'run, C, E>,
+        errors: ErrorRecord<C::Error>,
+    ) -> Option<BoxFuture<'a, EndOf<'run, C, E>>> {
+        let call = self.call.take()?;
+        Some(call.pursue(run.engine, run, first, errors))
+    }
+
+    fn keep(&mut self, called: &CallLog, left: C::Left, output: Option<&C::Output>) {
+        self.slot.keep(called, N::NUMBER, C::entry(left, output));
+    }
+}
+
+/// What is below is compiled once for all steps with such results.
+impl<'run, E: Engine> Run<'_, 'run, E> {
+    /// Takes the `first` attempt, if it was refused and that settles it: then the saga has failed there, if it `ends`.
+    fn settled<'a, T, F>(
+        &self,
+        number: usize,
+        (ends, is_settled_by): (bool, fn(&F) -> bool),
+        first: &mut Option<AttemptResult<T, F>>,
+    ) -> Option<HandedOver<'a, T, F>> {
+        match first.take() {
+            Some(AttemptResult::Refused(error)) if is_settled_by(&error) => {
+                if ends {
+                    self.failed_at.store(number, Ordering::Relaxed);
+                }
+                Some(HandedOver::Settled(Some(Err(error))))
+            }
+            not_settled => {
+                *first = not_settled;
+                None
+            }
+        }
+    }
+
+    fn pursued<'a, T, F, L>(
+        &'a self,
+        number: usize,
+        ends: bool,
+        mut caller: Box<dyn ErasedCaller<'a, 'run, T, F, L, E> + 'a>,
+        mut first: Option<AttemptResult<T, F>>,
+        errors: ErrorRecord<F>,
+    ) -> HandedOver<'a, T, F>
+    where
+        T: Send + 'a,
+        F: Send + 'a,
+        L: Send + 'a,
+    {
+        HandedOver::Pursued(Box::pin(async move {
+            let Some(pursued) = caller.begin(self, &mut first, errors) else {
+                return pending().await;
+            };
+            let end = pursued.await;
+            let returned = end.take_over(|left, output| caller.keep(&self.called, left, output));
+            match self.goes_on(number, returned, ends) {
+                Some(returned) => returned,
+                // The saga ends here: its body is not polled again.
+                None => pending().await,
+            }
+        }))
+    }
+}
+
+/// A call that is pursued.
+pub enum HandedOver<'a, T, F> {
+    /// Its first attempt has settled it.
+    Settled(Option<Result<T, F>>),
+    /// The engine pursues it.
+    Pursued(BoxFuture<'a, Result<T, F>>),
+}
+
+impl<T, F> fmt::Debug for HandedOver<'_, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Settled(_) => "Settled",
+            Self::Pursued(_) => "Pursued",
+        })
+    }
+}
+
+/// What it gives is never borrowed from it.
+impl<T, F> Unpin for HandedOver<'_, T, F> {}
+
+impl<T, F> Future for HandedOver<'_, T, F> {
+    type Output = Result<T, F>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Settled(returned) => returned.take().map_or(Poll::Pending, Poll::Ready),
+            Self::Pursued(pursued) => pursued.as_mut().poll(cx),
+        }
+    }
+}

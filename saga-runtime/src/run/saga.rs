@@ -1,0 +1,76 @@
+//! What a saga is: a name, an input, and a coordinator that any engine can drive. Implemented by `saga!`.
+
+use std::fmt::Display;
+
+use crate::engines::in_process::Effects;
+use crate::error::SagaError;
+use crate::language::Payload;
+use crate::meta::SagaMeta;
+use crate::place::Frame;
+use crate::run::{Engine, Input, Plan, Start, Unstarted};
+use crate::shape::Shape;
+
+/// A saga with its input: what [`saga!`](crate::saga!) makes of an `async fn`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a saga",
+    label = "not a saga with its input",
+    note = "a saga is the struct that `saga!` makes of a function, by value: `PlaceOrder {{ request }}`"
+)]
+pub trait Saga: Sized + Send + 'static {
+    /// Its durable name and its options.
+    const META: SagaMeta;
+
+    /// What its steps need besides their inputs.
+    type Services: ?Sized + Sync + 'static;
+
+    /// What it returns.
+    type Output: Payload + Send + 'static;
+
+    /// Why it can fail.
+    type Error: Display + Send + 'static;
+
+    /// The coordinator.
+    ///
+    /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
+    #[doc(hidden)]
+    fn coordinate<'lane, 'run: 'lane, E, I>(
+        input: I,
+    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = I::End> + Send>
+    where
+        E: Engine + 'run,
+        I: Input<'lane, 'run, Self, E> + Send;
+
+    /// Its steps and branches, without running anything.
+    #[must_use]
+    fn shape() -> Shape {
+        crate::generated::shape::build::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
+    }
+
+    /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn drive<'run, E: Engine + 'run>(
+        self,
+        services: &'run Self::Services,
+        engine: &'run E,
+    ) -> impl Future<Output = E::End<Self>> + Send {
+        let start = Start {
+            saga: self,
+            services,
+            engine,
+            lane: Frame::WHOLE,
+        };
+        Self::coordinate::<E, _>(start).future
+    }
+}
+
+/// How a saga ended on an engine.
+#[derive(Debug)]
+#[must_use]
+pub enum SagaEnd<G: Saga, X> {
+    /// Every step has an outcome, and this is the result.
+    Completed(G::Output),
+    /// It failed; what was done is compensated, or the error says what is not.
+    Failed(SagaError<G::Error>),
+    /// The engine let go of it before its end.
+    Suspended(X),
+}

@@ -1,0 +1,202 @@
+//! Where a run keeps what its calls have left behind: a slot per site in the body of the saga.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use pin_project_lite::pin_project;
+
+use crate::meta::StepMeta;
+use crate::place::Place;
+use crate::run::Engine;
+use crate::run::call_log::CallLog;
+use crate::run::unwind::{KeptCall, Left, Unwind};
+
+/// The number of a site, as a type.
+pub trait Number: Send {
+    /// The number.
+    const NUMBER: usize;
+}
+
+/// The number `N`.
+#[derive(Debug, Clone, Copy)]
+pub struct At<const N: usize>;
+
+impl<const N: usize> Number for At<N> {
+    const NUMBER: usize = N;
+}
+
+/// The slot of a site that is called at most once: nothing is allocated.
+pub struct One<N>(Option<N>);
+
+/// The slot of a site in a body with loops.
+pub struct Many<N>(Vec<Option<N>>);
+
+impl<N> fmt::Debug for One<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("One").field(&self.0.is_some()).finish()
+    }
+}
+
+impl<N> fmt::Debug for Many<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Many").field(&self.0.len()).finish()
+    }
+}
+
+impl<N> One<N> {
+    /// Empty.
+    pub const EMPTY: Self = Self(None);
+}
+
+impl<N> Many<N> {
+    /// Empty.
+    pub const EMPTY: Self = Self(Vec::new());
+}
+
+/// A slot that keeps entries of type `N`.
+pub trait Keeps<N>: Send {
+    /// The call of the site `number` has ended, and this is what it has left behind.
+    fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>);
+}
+
+impl<N: Send> Keeps<N> for One<N> {
+    #[inline]
+    fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
+        called.once(number);
+        self.0 = entry;
+    }
+}
+
+impl<N: Send> Keeps<N> for Many<N> {
+    fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
+        called.again(number);
+        self.0.push(entry);
+    }
+}
+
+/// A slot of a run on the engine `E`.
+pub trait Slot<E: Engine>: Send + Sync {
+    /// Without entries.
+    const NEW: Self;
+
+    /// What is called at its site.
+    const PART: StepMeta;
+
+    /// What is left of the call `time` of its site.
+    fn left(&self, time: usize) -> Left<'_, E>;
+
+    /// Compensates the call `time` of its site, once.
+    fn undo<'a>(
+        &'a self,
+        time: usize,
+        place: &'a dyn Place,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for One<N> {
+    const NEW: Self = Self::EMPTY;
+    const PART: StepMeta = N::PART;
+
+    #[inline]
+    fn left(&self, _: usize) -> Left<'_, E> {
+        match &self.0 {
+            Some(entry) => entry.left(),
+            None => Left::Nothing,
+        }
+    }
+
+    #[inline]
+    fn undo<'a>(
+        &'a self,
+        _: usize,
+        place: &'a dyn Place,
+    ) -> impl Future<Output = Result<(), String>> + Send {
+        SlotCompensation::new(self.0.as_ref().and_then(|entry| entry.compensation(place)))
+    }
+}
+
+impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
+    const NEW: Self = Self::EMPTY;
+    const PART: StepMeta = N::PART;
+
+    fn left(&self, time: usize) -> Left<'_, E> {
+        match self.0.get(time) {
+            Some(Some(entry)) => entry.left(),
+            _ => Left::Nothing,
+        }
+    }
+
+    fn undo<'a>(
+        &'a self,
+        time: usize,
+        place: &'a dyn Place,
+    ) -> impl Future<Output = Result<(), String>> + Send {
+        let entry = self.0.get(time).and_then(Option::as_ref);
+        SlotCompensation::new(entry.and_then(|entry| entry.compensation(place)))
+    }
+}
+
+/// What is called at the site with a number.
+pub type Parts = fn(usize) -> &'static StepMeta;
+
+/// All slots of a run on the engine `E`. The macro generates a struct with a field per site.
+pub trait Slots<E: Engine>: Send + Sync {
+    /// Without entries.
+    fn new() -> Self
+    where
+        Self: Sized;
+
+    /// What is called at the site `number`.
+    fn part(number: usize) -> &'static StepMeta
+    where
+        Self: Sized;
+
+    /// Whether something that is called can't be undone once it is done.
+    const CLOSES: bool;
+
+    /// What is left of the call `time` of the site `number`.
+    fn left(&self, number: usize, time: usize) -> Left<'_, E>;
+
+    /// Compensates a call, once: see [`Slot::undo`].
+    fn undo<'a>(
+        &'a self,
+        number: usize,
+        time: usize,
+        place: &'a dyn Place,
+    ) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+pin_project! {
+    /// Compensates, if there is something to compensate.
+    struct SlotCompensation<F> {
+        #[pin]
+        compensation: Option<F>,
+    }
+}
+
+impl<F> SlotCompensation<F> {
+    #[inline]
+    fn new(compensation: Option<F>) -> Self {
+        Self { compensation }
+    }
+}
+
+impl<F: Future<Output = Result<(), String>>> Future for SlotCompensation<F> {
+    type Output = Result<(), String>;
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        match self.project().compensation.as_pin_mut() {
+            Some(compensation) => compensation.poll(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// What is called at the sites of these slots.
+#[inline]
+#[must_use]
+pub fn parts<E: Engine, L: Slots<E>>(_: &L, _: &E) -> Parts {
+    L::part
+}

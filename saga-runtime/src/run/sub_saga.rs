@@ -1,0 +1,273 @@
+//! Sagas that are called by other sagas: their steps are steps of the outermost one.
+
+use std::fmt;
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::mem;
+
+use crate::attempts::{BoxFuture, ErrorRecord};
+use crate::error::Cause;
+use crate::language::Part;
+use crate::meta::StepMeta;
+use crate::place::{Calls, Context, Frame, Instance, Place, Scope};
+use crate::run::body::Forward;
+use crate::run::call_log::CallLog;
+use crate::run::callable::{CallEnd, Callable, EndOf, First};
+use crate::run::end::reason;
+use crate::run::first_attempt::OnEngine;
+use crate::run::slots::Slots;
+use crate::run::start::{Input, Start};
+use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwinding, Unwound};
+use crate::run::{Engine, Run, Saga, Stop};
+
+/// What calling a saga by its name returns. Nothing has run yet.
+///
+/// In the body of another saga, `.await?` makes its steps steps of that one.
+#[must_use = "a saga does nothing until it is awaited"]
+pub struct SubSaga<'run, G: Saga> {
+    services: &'run G::Services,
+    saga: G,
+}
+
+impl<G: Saga> fmt::Debug for SubSaga<'_, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubSaga")
+            .field("saga", &G::META.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'run, G: Saga> SubSaga<'run, G> {
+    /// The saga with its input.
+    pub fn new(cx: Context<'run, G::Services>, saga: G) -> Self {
+        Self {
+            services: cx.services(),
+            saga,
+        }
+    }
+}
+
+/// A saga that was called, in a run of another one on the engine `E`.
+pub struct CalledSubSaga<'run, E: Engine, G> {
+    left: Box<dyn SubSagaCalls<E> + 'run>,
+    saga: PhantomData<fn() -> G>,
+}
+
+impl<E: Engine, G> fmt::Debug for CalledSubSaga<'_, E, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
+}
+
+impl<E: Engine, G: Saga + Part> KeptCall for CalledSubSaga<'_, E, G> {
+    const PART: StepMeta = G::PART;
+
+    /// It is undone in another way: see [`Left::Saga`].
+    fn compensation<'a>(
+        &'a self,
+        _: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send> {
+        None::<Ready<_>>
+    }
+}
+
+impl<E: Engine, G: Saga + Part> Unwind<E> for CalledSubSaga<'_, E, G> {
+    fn left(&self) -> Left<'_, E> {
+        Left::Saga(&*self.left)
+    }
+}
+
+/// What is left of a saga that was called by another one.
+pub trait SubSagaCalls<E: Engine>: Send + Sync {
+    /// Compensates what was done, if that is needed.
+    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>>;
+
+    /// Whether something of it is done and can't be undone.
+    fn closes(&self) -> bool;
+
+    /// Whether what was called last can't be undone once it is done.
+    fn may_close(&self) -> bool;
+}
+
+/// A saga that was called by another one and has ended: its calls, and what they have left behind.
+struct EndedSubSaga<'run, E: Engine, L> {
+    engine: &'run E,
+    scope: &'run Scope,
+    called: CallLog,
+    slots: L,
+}
+
+impl<E: Engine, L: Slots<E>> EndedSubSaga<'_, E, L> {
+    fn ended(&self) -> EndedCalls<'_, E, L> {
+        EndedCalls {
+            engine: self.engine,
+            calls: self,
+            slots: &self.slots,
+        }
+    }
+}
+
+impl<E: Engine, L: Slots<E>> SubSagaCalls<E> for EndedSubSaga<'_, E, L> {
+    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>> {
+        Box::pin(async move { unwinding.run(&self.ended(), &self.called).await })
+    }
+
+    fn closes(&self) -> bool {
+        self.ended().closes(self.called.backward())
+    }
+
+    fn may_close(&self) -> bool {
+        self.ended().may_close(self.called.backward())
+    }
+}
+
+impl<E: Engine, L: Slots<E>> Calls for EndedSubSaga<'_, E, L> {
+    fn instance(&self) -> &Instance {
+        self.engine.instance()
+    }
+
+    fn count(&self) -> usize {
+        self.called.count()
+    }
+
+    fn name(&self, index: usize) -> &'static str {
+        L::part(self.called.site(index)).name
+    }
+
+    fn scope(&self) -> Option<&Scope> {
+        Some(self.scope)
+    }
+}
+
+impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run, G> {
+    type Part = G;
+    type Output = G::Output;
+    type Error = G::Error;
+    type Left = Option<CalledSubSaga<'run, E, G>>;
+    type KeptCall = CalledSubSaga<'run, E, G>;
+
+    type FirstAttempt = OnEngine;
+
+    const IS_SAGA: bool = true;
+
+    fn entry(left: Self::Left, _: Option<&G::Output>) -> Option<CalledSubSaga<'run, E, G>> {
+        left
+    }
+
+    fn pursue<'a>(
+        self,
+        engine: &'run E,
+        calls: &'a dyn Calls,
+        _: &mut First<'run, Self, E>,
+        _: ErrorRecord<G::Error>,
+    ) -> BoxFuture<'a, EndOf<'run, Self, E>>
+    where
+        Self: 'a,
+        'run: 'a,
+    {
+        let scope = engine.instance().scope_inside(calls, G::META.name);
+        if scope.is_too_deep() {
+            return Box::pin(ready(too_deep(scope)));
+        }
+        let start = InnerStart(Start {
+            saga: self.saga,
+            services: self.services,
+            engine,
+            lane: Frame {
+                scope: Some(scope),
+                doubt: calls.doubt(),
+            },
+        });
+        // A saga may call itself: the type of its coordinator ends here.
+        Box::pin(G::coordinate::<E, _>(start).future)
+    }
+}
+
+fn too_deep<T, F, L, X>(scope: &Scope) -> CallEnd<T, F, Option<L>, X> {
+    let message = format!("sagas call one another more than {} deep", Scope::DEEPEST);
+    CallEnd {
+        is_called: false,
+        left: None,
+        kept: None,
+        settled: Vec::new(),
+        failed_at: Some(scope.path().to_owned().into()),
+        returned: Err(Stop::Cause(Cause::Panicked { message })),
+    }
+}
+
+/// Starts a saga inside of another one.
+#[derive(Debug)]
+pub struct InnerStart<'lane, 'run, G: Saga, E>(Start<'lane, 'run, G, E>);
+
+impl<'lane, 'run, G: Saga + Part, E: Engine> Input<'lane, 'run, G, E>
+    for InnerStart<'lane, 'run, G, E>
+{
+    type End = EndOf<'run, SubSaga<'run, G>, E>;
+
+    fn take(self) -> Option<Start<'lane, 'run, G, E>> {
+        Some(self.0)
+    }
+
+    fn completed<L: Slots<E> + 'run>(
+        run: &mut Run<'_, 'run, E>,
+        slots: &mut L,
+        output: G::Output,
+    ) -> Self::End {
+        left(run, slots, Ok(Ok(output)))
+    }
+
+    fn ended<'a, L: Slots<E> + 'run>(
+        run: &'a mut Run<'_, 'run, E>,
+        slots: &'a mut L,
+        body: Forward<Result<G::Output, G::Error>>,
+    ) -> impl Future<Output = Self::End> + Send {
+        let returned = match body {
+            Forward::Returned(returned) => Ok(returned),
+            Forward::Panicked(message) => Err(Stop::Cause(Cause::Panicked { message })),
+            Forward::Stopped => Err(reason(run.given_up().stop.take())),
+        };
+        ready(left(run, slots, returned))
+    }
+}
+
+/// What the body of a saga inside of another one gives, or why it ends without its having a say.
+type Given<G, E> =
+    Result<Result<<G as Saga>::Output, <G as Saga>::Error>, Stop<<E as Engine>::Suspension>>;
+
+/// What is left of a saga inside of another one; the outermost one undoes it.
+fn left<'run, G, E, L>(
+    run: &mut Run<'_, 'run, E>,
+    slots: &mut L,
+    returned: Given<G, E>,
+) -> EndOf<'run, SubSaga<'run, G>, E>
+where
+    G: Saga + Part,
+    E: Engine,
+    L: Slots<E> + 'run,
+{
+    let given_up = run.take_given_up();
+    let is_done = matches!(returned, Ok(Ok(_)));
+    let failed_at = if is_done {
+        None
+    } else {
+        let whole = || run.lane.scope.map(|scope| scope.path().to_owned().into());
+        run.failed_at(given_up.failed_at).or_else(whole)
+    };
+    let inner = run.lane.scope.map(|scope| CalledSubSaga {
+        left: Box::new(EndedSubSaga {
+            engine: run.engine,
+            scope,
+            called: mem::take(&mut run.called),
+            slots: mem::replace(slots, L::new()),
+        }) as Box<dyn SubSagaCalls<E> + 'run>,
+        saga: PhantomData,
+    });
+    CallEnd {
+        is_called: true,
+        left: inner,
+        kept: None,
+        settled: given_up.settled,
+        failed_at,
+        returned,
+    }
+}

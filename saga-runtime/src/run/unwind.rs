@@ -1,0 +1,286 @@
+//! Unwinding: what a saga has called is undone, last first.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+
+use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
+use crate::error::{Compensation, CompensationOutcome};
+use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta};
+use crate::place::{Calls, Instance, Place, Position, Role};
+use crate::run::Engine;
+use crate::run::call_log::{CallLog, Past};
+use crate::run::slots::{Parts, Slots};
+use crate::run::sub_saga::SubSagaCalls;
+
+/// What a run keeps of a call: a step that was done, or a saga that was called.
+pub trait KeptCall: Send + Sync {
+    /// What was called.
+    const PART: StepMeta;
+
+    /// Compensates it, once, if it is a step that has a compensation.
+    fn compensation<'a>(
+        &'a self,
+        place: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send>;
+}
+
+/// An [`KeptCall`], on the engine `E`.
+pub trait Unwind<E: Engine>: Send + Sync {
+    /// What is left of it.
+    fn left(&self) -> Left<'_, E>;
+}
+
+/// Whether what is called like this can't be undone once it is done.
+#[must_use]
+pub const fn closes(step: &StepMeta) -> bool {
+    step.kind.closes_the_way_back()
+}
+
+/// What is left of a call.
+pub enum Left<'a, E> {
+    /// Nothing.
+    Nothing,
+    /// A step that was done and can't be undone.
+    Closed,
+    /// A step that was done and has a compensation.
+    Step(&'a dyn Compensate),
+    /// What a saga has called.
+    Saga(&'a (dyn SubSagaCalls<E> + 'a)),
+}
+
+impl<E> fmt::Debug for Left<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Closed => "Closed",
+            Self::Step(_) => "Step",
+            Self::Saga(_) => "Saga",
+        })
+    }
+}
+
+/// Nothing, unless the engine lets go of the saga.
+pub type Unwound<E> = Result<(), <E as Engine>::Suspension>;
+
+/// Calls that have ended, and what they have left behind.
+pub(super) struct EndedCalls<'a, E: Engine, L> {
+    pub(super) engine: &'a E,
+    pub(super) calls: &'a dyn Calls,
+    pub(super) slots: &'a L,
+}
+
+impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
+    /// What this call has left behind, and where it was made.
+    #[inline]
+    fn left(&self, past: &Past) -> (Position<'a>, Left<'a, E>) {
+        let position = Position::new(self.calls, L::part(past.site), past.before);
+        (position, self.slots.left(past.site, past.time))
+    }
+
+    /// Whether something is done and can't be undone.
+    pub(super) fn closes(&self, mut past: impl Iterator<Item = Past>) -> bool {
+        L::CLOSES
+            && past.any(|past| match self.slots.left(past.site, past.time) {
+                Left::Closed => true,
+                Left::Saga(inside) => inside.closes(),
+                Left::Nothing | Left::Step(_) => false,
+            })
+    }
+
+    /// Whether what was called last can't be undone once it is done.
+    pub(super) fn may_close(&self, mut past: impl Iterator<Item = Past>) -> bool {
+        past.next()
+            .is_some_and(|last| match self.slots.left(last.site, last.time) {
+                Left::Saga(inside) => inside.may_close(),
+                _ => closes(L::part(last.site)),
+            })
+    }
+}
+
+/// How a saga is unwound, and what has become of its steps.
+#[derive(Debug)]
+pub struct Unwinding {
+    /// Whether a compensation that has failed for good halts the others.
+    halts: bool,
+    at_once: bool,
+    is_halted: bool,
+    pub(super) compensations: Vec<Compensation>,
+}
+
+impl Unwinding {
+    /// As the options of the saga say; some steps are settled already, and perhaps nothing is undone any more.
+    pub(super) fn new(meta: &SagaMeta, compensations: Vec<Compensation>, goes_back: bool) -> Self {
+        let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
+        Self {
+            halts,
+            at_once: meta.compensations == CompensationOrder::Parallel && goes_back,
+            is_halted: !goes_back,
+            compensations,
+        }
+    }
+
+    /// Beside this one.
+    fn beside(&self) -> Self {
+        Self {
+            compensations: Vec::new(),
+            ..*self
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, step: Cow<'static, str>, outcome: CompensationOutcome) {
+        let compensation = Compensation { step, outcome };
+        if self.halts {
+            self.is_halted |= !self.at_once && compensation.has_failed();
+        }
+        self.compensations.push(compensation);
+    }
+
+    /// Unwinds what was called: one after the other, last first, or all at the same time.
+    pub(super) async fn run<E: Engine, L: Slots<E>>(
+        &mut self,
+        ended: &EndedCalls<'_, E, L>,
+        called: &CallLog,
+    ) -> Unwound<E> {
+        let past = called.backward();
+        if self.compensations.is_empty() {
+            self.compensations = Vec::with_capacity(past.count_left());
+        }
+        if self.at_once {
+            return self.run_at_once(ended, past.collect()).await;
+        }
+        let trusted = ended.engine.trusts_first_attempts();
+        let place = FirstCompensation::new(ended.calls, L::part);
+        for past in past {
+            let (position, step) = match ended.left(&past) {
+                (_, Left::Nothing | Left::Closed) => continue,
+                (_, Left::Saga(inside)) => {
+                    inside.unwind(self).await?;
+                    continue;
+                }
+                (position, Left::Step(step)) => (position, step),
+            };
+            if self.is_halted {
+                self.push(position.name(), CompensationOutcome::Pending);
+                continue;
+            }
+            let mut first = None;
+            if trusted && position.step().run_may_compensate() {
+                place.set(&past);
+                // In a block, so that a function that panics before it returns its future is caught as well.
+                let undo = pin!(async { compensate_once(ended, &past, step, &place).await });
+                first = Some(caught(undo).await);
+            }
+            let outcome = match first {
+                Some(AttemptResult::Done(())) => CompensationOutcome::Compensated,
+                first => {
+                    let engine = ended.engine;
+                    Box::pin(engine.compensate(position, step, first)).await?
+                }
+            };
+            self.push(position.name(), outcome);
+        }
+        Ok(())
+    }
+
+    async fn run_at_once<E: Engine, L: Slots<E>>(
+        &mut self,
+        ended: &EndedCalls<'_, E, L>,
+        past: Vec<Past>,
+    ) -> Unwound<E> {
+        let own = &*self;
+        let running = past.iter().map(|past| {
+            let unwinding: BoxFuture<'_, Result<Vec<Compensation>, E::Suspension>> =
+                Box::pin(async move {
+                    let mut beside = own.beside();
+                    match ended.left(past) {
+                        (_, Left::Nothing | Left::Closed) => {}
+                        (_, Left::Saga(inside)) => {
+                            inside.unwind(&mut beside).await?;
+                        }
+                        (position, Left::Step(step)) => {
+                            let outcome = ended.engine.compensate(position, step, None).await?;
+                            beside.push(position.name(), outcome);
+                        }
+                    }
+                    Ok(beside.compensations)
+                });
+            unwinding
+        });
+        for compensations in join_all(running).await {
+            self.compensations.extend(compensations?);
+        }
+        Ok(())
+    }
+}
+
+/// Compensates a step, once. Where nothing is inlined, that is compiled once for all sagas.
+#[cfg(debug_assertions)]
+fn compensate_once<'a, E: Engine, L: Slots<E>>(
+    _: &'a EndedCalls<'_, E, L>,
+    _: &Past,
+    step: &'a dyn Compensate,
+    place: &'a FirstCompensation<'_>,
+) -> impl Future<Output = Result<(), String>> + Send {
+    step.compensate(place)
+}
+
+/// Compensates a step, once, without a box.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+fn compensate_once<'a, E: Engine, L: Slots<E>>(
+    ended: &'a EndedCalls<'_, E, L>,
+    past: &Past,
+    _: &'a dyn Compensate,
+    place: &'a FirstCompensation<'_>,
+) -> impl Future<Output = Result<(), String>> + Send {
+    ended.slots.undo(past.site, past.time, place)
+}
+
+/// The first attempt of a compensation, which the coordinator makes itself where the engine need not see it.
+struct FirstCompensation<'a> {
+    calls: &'a dyn Calls,
+    parts: Parts,
+    site: AtomicUsize,
+    before: AtomicUsize,
+}
+
+impl<'a> FirstCompensation<'a> {
+    fn new(calls: &'a dyn Calls, parts: Parts) -> Self {
+        Self {
+            calls,
+            parts,
+            site: AtomicUsize::new(0),
+            before: AtomicUsize::new(0),
+        }
+    }
+
+    fn set(&self, past: &Past) {
+        self.site.store(past.site, Ordering::Relaxed);
+        self.before.store(past.before, Ordering::Relaxed);
+    }
+}
+
+impl Place for FirstCompensation<'_> {
+    fn instance(&self) -> &Instance {
+        self.calls.instance()
+    }
+
+    fn position(&self) -> Option<Position<'_>> {
+        let step = (self.parts)(self.site.load(Ordering::Relaxed));
+        let before = self.before.load(Ordering::Relaxed);
+        Some(Position::new(self.calls, step, before))
+    }
+
+    fn attempt(&self) -> u32 {
+        1
+    }
+
+    fn role(&self) -> Role {
+        Role::Compensation
+    }
+}

@@ -1,0 +1,86 @@
+//! Waits as calls in the body of a saga.
+
+use std::fmt;
+use std::future::Ready;
+use std::marker::PhantomData;
+
+use crate::attempts::{BoxFuture, ErrorRecord};
+use crate::error::Cause;
+use crate::language::{Awaited, Never, Waits};
+use crate::meta::StepMeta;
+use crate::place::{Calls, Place};
+use crate::run::first_attempt::OnEngine;
+use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
+
+/// A wait that is over: there is nothing to undo.
+pub struct Waited<W>(PhantomData<fn() -> W>);
+
+impl<W> fmt::Debug for Waited<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waited")
+    }
+}
+
+impl<W: Awaited> KeptCall for Waited<W> {
+    const PART: StepMeta = W::PART;
+
+    fn compensation<'a>(
+        &'a self,
+        _: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send> {
+        None::<Ready<_>>
+    }
+}
+
+impl<W: Awaited, E: Engine> Unwind<E> for Waited<W> {
+    fn left(&self) -> Left<'_, E> {
+        Left::Nothing
+    }
+}
+
+impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
+    type Part = W;
+    type Output = W::Output;
+    type Error = Never;
+    type Left = ();
+    type KeptCall = Waited<W>;
+
+    type FirstAttempt = OnEngine;
+
+    const IS_SAGA: bool = false;
+
+    fn entry((): (), _: Option<&W::Output>) -> Option<Waited<W>> {
+        None
+    }
+
+    fn pursue<'a>(
+        self,
+        engine: &'run E,
+        calls: &'a dyn Calls,
+        _: &mut First<'run, Self, E>,
+        _: ErrorRecord<Never>,
+    ) -> BoxFuture<'a, EndOf<'run, Self, E>>
+    where
+        Self: 'a,
+        'run: 'a,
+    {
+        let (wait, reader) = (self.wait, self.reader);
+        Box::pin(async move {
+            let received = match engine.wait(calls, &const { W::PART }, wait).await {
+                WaitEnd::TimedOut => Ok(None),
+                WaitEnd::Received(json) => Ok(Some(json)),
+                WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),
+                WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
+            };
+            let output = received.and_then(|received| {
+                let output = W::output(reader, received.as_deref());
+                output.map_err(|error| {
+                    let event = wait.event.unwrap_or_default();
+                    let message = format!("what came with event `{event}` can't be read: {error}");
+                    Stop::Cause(Cause::Unreadable { message })
+                })
+            });
+            CallEnd::new((), output.map(Ok))
+        })
+    }
+}
