@@ -10,6 +10,7 @@ mod record;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod time;
 
 use std::time::{Duration, SystemTime};
 
@@ -24,9 +25,10 @@ pub use memory::Memory;
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };
-pub use row::{Row, kind_of};
+pub use row::Row;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
+pub use time::{from_millis, to_millis};
 
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
 ///

@@ -84,7 +84,7 @@ impl StoredSaga {
         record.epoch += 1;
         record.worker = Some(lease.worker.clone());
         if record.state == State::Waiting {
-            record.state = state(&self.entries);
+            record.state = State::of_held(&self.entries);
         }
         self.recoveries += u32::from(is_cut_off);
         let claim = Claim {
@@ -108,20 +108,10 @@ impl StoredSaga {
             self.record.worker = None;
         } else if self.record.state == State::Stuck {
             // An operator has decided something: it goes on.
-            self.record.state = state(&self.entries);
+            self.record.state = State::of_held(&self.entries);
         }
         self.in_doubt = false;
         self.recoveries = 0;
-    }
-}
-
-/// The state of a saga that is held, has not ended and is not stuck.
-fn state(entries: &[Entry]) -> State {
-    let is_undone = |entry: &Entry| matches!(entry.event, Event::Compensating { .. });
-    if entries.iter().any(is_undone) {
-        State::Compensating
-    } else {
-        State::Running
     }
 }
 

@@ -5,6 +5,7 @@
 //! through a pool: hundreds of rows go into one transaction, and each would otherwise travel between threads by itself.
 
 mod awake;
+mod batch;
 mod claims;
 mod connection;
 mod file_lock;

@@ -18,6 +18,27 @@ pub enum Kind {
     Retriable,
 }
 
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [
+        Self::Compensatable,
+        Self::NothingToUndo,
+        Self::Pivot,
+        Self::Retriable,
+    ];
+
+    /// The name of the kind in journals and fingerprints. It never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compensatable => "compensatable",
+            Self::NothingToUndo => "nothing_to_undo",
+            Self::Pivot => "pivot",
+            Self::Retriable => "retriable",
+        }
+    }
+}
+
 impl Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
