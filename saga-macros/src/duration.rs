@@ -1,4 +1,4 @@
-//! Durations as they are written in options: `"250ms"`, `"3s"`, `"100ms..10s"`.
+//! Durations in the form of options: `"250ms"`, `"3s"`, `"100ms..10s"`.
 
 use std::time::Duration;
 

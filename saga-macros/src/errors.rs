@@ -8,7 +8,7 @@ use quote::quote;
 pub(crate) struct Errors(Vec<syn::Error>);
 
 impl Errors {
-    /// Reports `message` at `span`. What follows `help` is the edit that mends it.
+    /// Reports `message` at `span`. `help` is the edit that mends the mistake.
     pub(crate) fn report(
         &mut self,
         span: Span,
@@ -18,8 +18,8 @@ impl Errors {
         self.push(syn::Error::new(span, format!("{message}\n\nhelp: {help}")));
     }
 
-    /// Like [`report`](Self::report); returns what can stand in the place of the mistake. The compiler says the same
-    /// thing at the same place only once, and finds nothing else wrong with it.
+    /// Like [`report`](Self::report). Returns tokens for the place of the mistake: the same error again, which rustc
+    /// prints once, and nothing else that it could reject.
     pub(crate) fn replace(
         &mut self,
         span: Span,
@@ -38,7 +38,7 @@ impl Errors {
         self.0.push(error);
     }
 
-    /// Unwraps `result`; its mistake is reported.
+    /// Unwraps `result`; reports its mistake.
     pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
@@ -48,8 +48,7 @@ impl Errors {
         self.0.iter().map(syn::Error::to_compile_error).collect()
     }
 
-    /// A type that nobody knows because of the first mistake: the compiler finds nothing wrong with its values,
-    /// whatever is done with them.
+    /// A type with the first mistake inside. Rustc accepts every use of its values.
     pub(crate) fn unknown_type(&self) -> TokenStream {
         let mistake = self.0.first().map(syn::Error::to_compile_error);
         quote!([(); #mistake])

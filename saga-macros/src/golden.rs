@@ -1,4 +1,4 @@
-//! What the macros expand to, for the programs in the folder `golden`: beside each stands its expansion.
+//! The expansions of the programs in the folder `golden`. Each stands beside its program.
 //!
 //! To accept changed expansions: `make bless`, or `BLESS=1 cargo test -p saga-macros`.
 
@@ -32,7 +32,7 @@ fn expand(program: &str) -> String {
     prettyplease::unparse(&expansion)
 }
 
-/// The arguments of macros are not formatted, so `pin!(…)` is shown as a call.
+/// Shows `pin!(…)` as a call: prettyplease does not format the arguments of macros.
 fn readable(tokens: TokenStream) -> TokenStream {
     let mut readable: Vec<TokenTree> = Vec::new();
     for token in tokens {
@@ -84,7 +84,7 @@ fn compare(folder: &str) {
     }
 }
 
-/// The first line that is not the same, counted from one.
+/// The first line that differs, counted from one.
 fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(usize, (&'a str, &'a str))> {
     let ends = std::iter::repeat("");
     let lines = one.lines().count().max(other.lines().count());

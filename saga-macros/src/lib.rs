@@ -1,16 +1,13 @@
 //! The macros of `saga-runtime`, which re-exports them with their documentation. Depend on that crate.
 
-mod context;
 mod duration;
 mod errors;
 #[cfg(test)]
 mod golden;
-mod inspect;
-mod lifetimes;
 mod options;
-mod output;
 mod runtime_path;
 mod saga;
+mod signature;
 mod spans;
 mod step;
 

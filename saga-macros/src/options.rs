@@ -1,4 +1,4 @@
-//! The options of `#[step(…)]` and `#[saga(…)]` as they are written: `flag`, `key = value`, `key(…)`.
+//! The options of `#[step(…)]` and `#[saga(…)]` as syntax: `flag`, `key = value`, `key(…)`.
 
 mod suggestion;
 
@@ -16,7 +16,7 @@ pub(crate) struct Opt {
     pub(crate) value: Value,
 }
 
-/// What is said of an option.
+/// The part of an option behind its key.
 pub(crate) enum Value {
     Flag,
     Assigned(TokenStream),
@@ -35,7 +35,7 @@ impl Parse for Opt {
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             let mut tokens = TokenStream::new();
-            // The comma between the parameters of a closure, which is no value of any option, ends none.
+            // No option takes a closure, and a comma between its parameters does not end it.
             let is_closure = input.peek(Token![|]) || input.peek(Token![move]);
             while !input.is_empty()
                 && !input.peek(Token![;])
@@ -61,7 +61,7 @@ impl Parse for Opt {
     }
 }
 
-/// Reads the options of `owner`; reports unknown and duplicate ones and leaves them out.
+/// Reads the options of `owner`. Reports unknown and duplicate ones, and leaves them out.
 pub(crate) fn parse(
     tokens: TokenStream,
     owner: &str,
@@ -100,7 +100,7 @@ impl Opt {
         self.key.span()
     }
 
-    /// The value after `=`, read as a `T`; `example` shows how it is written.
+    /// The value after `=`, read as a `T`. `example` is a valid option for the error.
     fn assigned<T: Parse>(&self, example: &str) -> syn::Result<T> {
         match &self.value {
             Value::Assigned(tokens) => syn::parse2(tokens.clone())
@@ -135,7 +135,7 @@ impl Opt {
             .map_err(|_| self.mistake(literal.span(), "has an unexpected value", example))
     }
 
-    /// A path that may be written in quotes by mistake.
+    /// A path. Reports one in quotes.
     pub(crate) fn path(&self, example: &str) -> syn::Result<Path> {
         if let Value::Assigned(tokens) = &self.value
             && let Ok(text) = syn::parse2::<LitStr>(tokens.clone())
@@ -160,7 +160,7 @@ impl Opt {
         }
     }
 
-    /// One of `choices`, written as a bare word.
+    /// The index of the bare word in `choices`.
     pub(crate) fn choice(&self, choices: &[&str]) -> syn::Result<usize> {
         let example = choices
             .iter()
@@ -179,7 +179,7 @@ impl Opt {
     }
 }
 
-/// A word, which may be one that Rust has reserved, such as `continue`.
+/// A word, perhaps a reserved one such as `continue`.
 struct Word(Ident);
 
 impl Parse for Word {
@@ -201,7 +201,7 @@ impl Parse for Function {
     }
 }
 
-/// The durable name of a step or a saga: the function's, or what `name = …` says.
+/// The durable name of a step or a saga: the value of `name = …`, or else the name of the function.
 pub(crate) fn durable_name(
     owner: &str,
     options: &[Opt],

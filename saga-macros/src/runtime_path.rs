@@ -1,4 +1,4 @@
-//! The one place that spells where the runtime is.
+//! The path of the runtime crate. No other file spells it.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use crate::errors::Errors;
 use crate::options::Opt;
 
-/// The path of the runtime crate: `::saga_runtime`, or what `crate = …` says.
+/// The path of the runtime crate: `::saga_runtime`, or the value of `crate = …`.
 #[derive(Clone)]
 pub(crate) struct RuntimePath(TokenStream);
 
@@ -17,29 +17,29 @@ impl Default for RuntimePath {
 }
 
 impl RuntimePath {
-    /// What `crate = …` says among these options.
-    pub(crate) fn said(options: &[Opt], errors: &mut Errors) -> Self {
+    /// The value of `crate = …` among these options, or the default.
+    pub(crate) fn from_options(options: &[Opt], errors: &mut Errors) -> Self {
         let option = options.iter().find(|option| option.key == "crate");
         let path = option.and_then(|option| errors.ok(option.path("crate = saga_runtime")));
         path.map_or_else(Self::default, |path| Self(path.to_token_stream()))
     }
 
-    /// What generated code calls.
+    /// The module that generated code calls.
     pub(crate) fn private(&self) -> TokenStream {
         quote!(#self::__private)
     }
 
-    /// The rules that the compiler checks. Unlike [`private`](Self::private) this shows in messages.
+    /// The module of the rules that rustc checks. Unlike [`private`](Self::private), messages may show it.
     pub(crate) fn rules(&self) -> TokenStream {
         quote!(#self::rules)
     }
 
-    /// The rule for an input of a saga as `#[serde(with = …)]` wants it.
+    /// The rule for an input of a saga, as text for `#[serde(with = …)]`.
     pub(crate) fn saga_input(&self) -> String {
         self.rules().to_string().replace(' ', "") + "::SagaInput"
     }
 
-    /// The path of serde as `#[serde(crate = …)]` wants it.
+    /// The path of serde, as text for `#[serde(crate = …)]`.
     pub(crate) fn serde(&self) -> String {
         self.private().to_string().replace(' ', "") + "::serde"
     }

@@ -1,28 +1,18 @@
 //! `saga!( async fn … );`: from an ordinary function to a saga.
 
-mod body;
 mod check;
-mod coordinator;
 mod expand;
 mod fallback;
-mod input;
-mod mirror;
 mod model;
-mod names;
-mod order;
 mod parse;
-mod shape;
-mod site;
-mod slots;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use proc_macro2::TokenStream;
 
 use crate::errors::Errors;
 
-/// parse → check → expand. A saga with mistakes still defines its struct, so that what uses it has none of its own.
+/// parse → check → expand. A saga with mistakes still defines its struct, so that the code that uses it gets no errors.
 pub(crate) fn expand(function: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let Some(syntax) = errors.ok(syn::parse2(function.clone())) else {

@@ -1,9 +1,9 @@
-//! Where generated code is reported if something is wrong with it.
+//! The places where rustc reports mistakes in generated code.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 
-/// The same tokens, all of them at `span`: rustc underlines that place and not the whole macro call.
+/// The same tokens, all of them at `span`: rustc underlines that place instead of the whole macro call.
 pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
     tokens
         .into_iter()
@@ -21,14 +21,22 @@ pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
         .collect()
 }
 
-/// `tokens` in delimiters that stand at `span`.
+/// The place of the first token: rustc underlines a place of one token exactly.
+pub(crate) fn first_token(node: &impl ToTokens) -> Span {
+    node.to_token_stream()
+        .into_iter()
+        .next()
+        .map_or_else(Span::call_site, |token| token.span())
+}
+
+/// `tokens` in delimiters at `span`.
 pub(crate) fn group(delimiter: Delimiter, span: Span, tokens: TokenStream) -> Group {
     let mut group = Group::new(delimiter, tokens);
     group.set_span(span);
     group
 }
 
-/// A call of `function` at `span`. The arguments are variables: they keep what they resolve to.
+/// A call of `function` at `span`. The arguments are variables, and resolve as before.
 pub(crate) fn call(span: Span, function: TokenStream, arguments: &[&Ident]) -> TokenStream {
     let function = at(span, function);
     let arguments = arguments.iter().map(|name| {

@@ -3,11 +3,8 @@
 mod check;
 mod expand;
 mod fallback;
-mod implementation;
-mod meta;
 mod model;
 mod parse;
-mod policies;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +12,8 @@ use proc_macro2::TokenStream;
 
 use crate::errors::Errors;
 
-/// parse → check → expand. A function with mistakes can still be called as if it were a step, so that the sagas that
-/// call it have no mistakes of their own.
+/// parse → check → expand. A function with mistakes can still be called like a step, so that the sagas that call it get
+/// no errors.
 pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let Some(syntax) = errors.ok(syn::parse2(function.clone())) else {

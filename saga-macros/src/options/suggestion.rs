@@ -1,6 +1,6 @@
-//! What may have been meant by an option that there is not.
+//! The suggestion for an option that does not exist.
 
-/// The edit that mends an unknown `name`: the known one that is close to it, or the list.
+/// The edit that mends an unknown `name`: a known name close to it, or the list of all.
 pub(super) fn instead_of(name: &str, known: &[&str]) -> String {
     match closest(name, known) {
         Some(close) => format!("did you mean `{close}`?"),

@@ -1,19 +1,28 @@
-//! From a checked saga to code: its struct, its coordinator, and the ways to run it.
+//! The code of a checked saga: its struct, its driver, and the ways to run it.
+
+mod body;
+mod call;
+mod definition;
+mod driver;
+mod fan_out;
+mod group;
+mod names;
+mod order_rule;
+mod shape;
+mod slots;
 
 use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{GenericArgument, PathArguments, Type};
 
 use super::model::{CountsAs, Saga};
-use super::names::hidden;
-use super::{coordinator, input};
-use crate::lifetimes::with_lifetime;
+use crate::duration;
+use crate::signature::lifetimes::with_lifetime;
+use crate::signature::{associated, returned};
 use crate::spans::{at, group};
-use crate::{context, duration};
+use names::hidden;
 
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
-    let definition = input::expand(saga);
+    let definition = definition::expand(saga);
     let execute = execute(saga);
     let function = function(saga);
     let implementation = implementation(saga);
@@ -30,10 +39,10 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
         returned,
         ..
     } = saga;
-    // The compiler shows where they are defined.
+    // Rustc shows this place as their definition.
     let [execute, shape, services] =
         ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
-    let (output, error) = match result(returned) {
+    let (output, error) = match returned::both(returned) {
         Some((output, error)) => (quote!(#output), quote!(#error)),
         None => (
             quote!(<Self as #runtime::Saga>::Output),
@@ -47,10 +56,10 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             /// Runs the saga in process, in the future that this returns.
             ///
             /// # Errors
-            /// If the saga failed: at which step, why, and what has become of the steps before it.
+            /// If the saga failed. The error names the step and the cause, and compensations that failed too.
             ///
             /// # Cancel safety
-            /// Not cancel safe: if the future is dropped, the saga ends where it is and nothing is compensated.
+            /// Not cancel safe: if the future is dropped, the saga stops where it is and nothing is compensated.
             #[inline]
             #visibility fn #execute<'run>(
                 self,
@@ -70,23 +79,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
     }
 }
 
-/// `Output` and `Error` of a return type that is written as `Result<Output, Error>`.
-pub(super) fn result(returned: &Type) -> Option<(&Type, &Type)> {
-    let Type::Path(path) = returned else {
-        return None;
-    };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
-        return None;
-    };
-    let mut types = arguments.args.iter().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    let both = (types.next()?, types.next()?);
-    types.next().is_none().then_some(both)
-}
-
-/// The function by its own name: what another saga calls.
+/// The function by its own name, which other sagas call.
 fn function(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime,
@@ -103,7 +96,7 @@ fn function(saga: &Saga<'_>) -> TokenStream {
     let context = with_lifetime(context, "'__run");
     let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
     let types = inputs.iter().map(|input| input.ty);
-    // The compiler shows where it is defined, and there is nothing to see but its name.
+    // Rustc shows this place as the definition, and the name alone is of use there.
     let span = function.span();
     let keyword = syn::Token![fn](span);
     let returned = at(span, quote!(-> #rules::SubSaga<'__run, #name>));
@@ -133,20 +126,10 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     } = saga;
     let (private, rules) = (runtime.private(), runtime.rules());
     let meta = meta(saga);
-    let services = context::services(&rules, &with_lifetime(context, "'static"));
-    let span = returned.span();
-    let open = at(span, quote!(<));
-    // They stand where their types do: there it is said if one of them is more private than the saga.
-    let end = syn::Token![;](span);
-    let [output, error] = ["Output", "Error"].map(|name| {
-        let name = Ident::new(name, span);
-        let declared = at(span, quote!(type #name =));
-        let projected = at(span, quote!(as #rules::IsResult>::#name));
-        quote!(#declared #open #returned #projected #end)
-    });
-    let declared = at(context.span(), quote!(type Services =));
-    let services = quote!(#declared #services #end);
-    let coordinate = coordinator::expand(saga);
+    let services = associated::services(&rules, context);
+    let [output, error] =
+        ["Output", "Error"].map(|name| associated::of_result(&rules, returned, name));
+    let driver = driver::expand(saga);
     let future_span = signature.ident.span();
     let start = hidden("start");
     let kind = match saga.options.counts_as {
@@ -174,7 +157,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
                 __E: #runtime::Engine + '__run,
                 __I: #private::Input<'__lane, '__run, Self, __E> + ::core::marker::Send,
             {
-                #coordinate
+                #driver
             }
         }
 

@@ -1,4 +1,4 @@
-//! What is emitted for a saga that can't be compiled, so that its mistakes are the only errors.
+//! The expansion of a saga that can't be compiled. Its mistakes are the only errors.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::quote;
@@ -6,12 +6,12 @@ use syn::{FnArg, Pat, ReturnType, Token, Type};
 
 use super::check::{runtime_of, struct_name};
 use super::parse::SagaSyntax;
-use crate::context::context_type;
 use crate::errors::Errors;
-use crate::inspect::{borrowed, reference};
+use crate::signature::context::context_type;
+use crate::signature::types::{borrowed, reference};
 
-/// Editors get a body that is no Rust yet as it is, so that completion keeps working. The compiler does not, or it
-/// would report the same mistake a second time.
+/// The source of a body that does not parse, for editors: completion keeps working. Rustc does not get it, or it would
+/// report the mistake a second time.
 pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStream {
     if syntax.body.is_ok() {
         return TokenStream::new();
@@ -26,7 +26,7 @@ pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStre
     }
 }
 
-/// For a saga whose signature is none: the struct, with an `execute` and a `shape` that nobody runs.
+/// The struct of a saga with a wrong signature. Its `execute` and `shape` only typecheck.
 pub(super) fn stand_in(syntax: &SagaSyntax, errors: &Errors) -> TokenStream {
     let fields = syntax.signature.inputs.iter().skip(1).filter_map(field);
     let visibility = &syntax.visibility;
@@ -38,8 +38,8 @@ pub(super) fn stand_in(syntax: &SagaSyntax, errors: &Errors) -> TokenStream {
     quote!(#definition #function)
 }
 
-/// The saga as a plain function, so that what its body uses counts as used, unless the compiler had more to say about
-/// that function.
+/// The saga as a plain function, so that the items that its body uses count as used. `None` if rustc would report more
+/// mistakes in it.
 fn plain_function(syntax: &SagaSyntax, errors: &Errors) -> Option<TokenStream> {
     let SagaSyntax {
         signature, body, ..
@@ -63,7 +63,7 @@ fn plain_function(syntax: &SagaSyntax, errors: &Errors) -> Option<TokenStream> {
     })
 }
 
-/// A field, with its type if that can be the type of a field.
+/// A field, with its type if a field can have it.
 fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
     let FnArg::Typed(typed) = input else {
         return None;
@@ -80,7 +80,7 @@ fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
     Some((pattern.ident.clone(), ty))
 }
 
-/// For tokens that are no function yet: what can be guessed of the struct.
+/// A guess of the struct, from tokens that are no function yet.
 pub(super) fn unread(tokens: &TokenStream, errors: Errors) -> TokenStream {
     let mut tokens = tokens.clone().into_iter();
     let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "fn");

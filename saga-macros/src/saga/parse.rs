@@ -1,4 +1,4 @@
-//! A saga as it was written.
+//! The syntax of a saga.
 
 use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
@@ -9,7 +9,7 @@ pub(super) struct SagaSyntax {
     pub(super) attributes: Vec<Attribute>,
     pub(super) visibility: Visibility,
     pub(super) signature: Signature,
-    /// The body, or why it is no Rust yet: perhaps somebody is typing.
+    /// The body, or the error in it: an editor expands unfinished code.
     pub(super) body: syn::Result<Block>,
 }
 
@@ -29,7 +29,7 @@ impl Parse for SagaSyntax {
     }
 }
 
-/// What is left of the input: one block, if it is one.
+/// The rest of the input: one block, or its error.
 fn body(input: ParseStream<'_>) -> syn::Result<syn::Result<Block>> {
     let block = input.fork().parse();
     if block.is_err() {

@@ -8,7 +8,7 @@ use crate::errors::Errors;
 const PLACE_ORDER: &str = "async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, ShopError> \
     { create_order(cx, &request).await }";
 
-/// What is said about a saga.
+/// The messages for a saga.
 fn messages(saga: &str) -> Vec<String> {
     let mut errors = Errors::default();
     if let Some(syntax) = errors.ok(parse_str::<SagaSyntax>(saga)) {

@@ -1,4 +1,6 @@
-//! The rules of a step, one function each. What the compiler says better by itself is not said here.
+//! The rules of a step, one function each. Mistakes that rustc explains better are left to it.
+
+mod options;
 
 use proc_macro2::{Group, Span, TokenStream};
 use quote::format_ident;
@@ -7,11 +9,14 @@ use syn::{Attribute, FnArg, Pat, Safety, Signature, Type};
 
 use super::model::{Input, Step};
 use super::parse::StepSyntax;
-use super::policies::{kind, policies};
 use crate::errors::Errors;
-use crate::inspect::anonymous;
 use crate::runtime_path::RuntimePath;
-use crate::{context, options, output};
+use crate::signature::types::anonymous;
+use crate::signature::{
+    Owner, context, one_for_each_type, reject_conditional_input, reject_generics,
+    reject_qualifiers, reject_receiver, reject_sync, returned,
+};
+use options::{kind, policies};
 
 const OPTIONS: [&str; 9] = [
     "compensate",
@@ -25,31 +30,34 @@ const OPTIONS: [&str; 9] = [
     "crate",
 ];
 
-/// A step takes this many inputs: the largest tuple that is `Clone`.
+/// The most inputs of a step: the length of the largest tuple that is `Clone`.
 const MOST_INPUTS: usize = 12;
 
-/// Checks everything; `None` if the signature is none of a step. Mistakes in options leave a step without them.
+/// Checks everything. `None` if the signature can't be that of a step. A wrong option is left out of the step.
 pub(super) fn check<'a>(
     tokens: TokenStream,
     syntax: &'a StepSyntax,
     errors: &mut Errors,
 ) -> Option<Step<'a>> {
     let signature = &syntax.signature;
-    let options = options::parse(tokens, "`#[step]`", &OPTIONS, errors);
+    let options = crate::options::parse(tokens, "`#[step]`", &OPTIONS, errors);
     let kind = kind(&options, signature, errors);
     let policies = policies(&options, &kind, errors);
-    let name = options::durable_name("step", &options, &signature.ident, errors);
-    let runtime = RuntimePath::said(&options, errors);
+    let name = crate::options::durable_name("step", &options, &signature.ident, errors);
+    let runtime = RuntimePath::from_options(&options, errors);
 
-    is_async(signature, errors);
-    is_plain(signature, errors);
+    reject_sync(Owner::Step, signature, errors);
+    reject_qualifiers(Owner::Step, signature, errors);
     let body = body(syntax, errors);
-    if !(is_free(signature, errors) && is_concrete(signature, errors)) {
+    if reject_receiver(Owner::Step, signature, errors)
+        || reject_generics(Owner::Step, signature, errors)
+        || reject_anonymous_inputs(signature, errors)
+    {
         return None;
     }
-    let context = context::check("step", signature, errors);
+    let context = context::check(Owner::Step, signature, errors);
     let inputs = inputs(signature, errors);
-    let returned = output::check("step", signature, errors);
+    let returned = returned::check(Owner::Step, signature, errors);
     let (outer, inner, conditions) = sort(&syntax.attributes);
     Some(Step {
         runtime,
@@ -68,43 +76,7 @@ pub(super) fn check<'a>(
     })
 }
 
-fn is_free(signature: &Signature, errors: &mut Errors) -> bool {
-    let Some(receiver) = signature.receiver() else {
-        return true;
-    };
-    let message = format!("step `{}` is a method", signature.ident);
-    let help =
-        "make it a free `async fn`; what `self` gives it belongs to the services in its `Context`";
-    errors.report(receiver.self_token.span, message, help);
-    false
-}
-
-fn is_async(signature: &Signature, errors: &mut Errors) {
-    if signature.asyncness.is_none() {
-        let message = format!("step `{}` is not `async`", signature.ident);
-        errors.report(signature.fn_token.span, message, "write `async fn`");
-    }
-}
-
-/// A step is not `const`, `unsafe` or `extern`.
-fn is_plain(signature: &Signature, errors: &mut Errors) {
-    let safety = match &signature.safety {
-        Safety::Unsafe(token) => Some(token.span),
-        _ => None,
-    };
-    for (token, what) in [
-        (signature.constness.map(|token| token.span), "const"),
-        (safety, "unsafe"),
-        (signature.abi.as_ref().map(Spanned::span), "extern"),
-    ] {
-        if let Some(span) = token {
-            let message = format!("step `{}` is `{what}`", signature.ident);
-            errors.report(span, message, format!("leave `{what}` out"));
-        }
-    }
-}
-
-/// The signature as it has to be in these respects.
+/// The signature with `async` and without qualifiers.
 fn plain(signature: &Signature) -> Signature {
     let mut plain = signature.clone();
     plain.asyncness.get_or_insert_default();
@@ -123,46 +95,25 @@ fn body<'a>(syntax: &'a StepSyntax, errors: &mut Errors) -> Option<&'a Group> {
     syntax.body.as_ref()
 }
 
-/// A step's name is its identity in the journal, so one function is one step.
-fn is_concrete(signature: &Signature, errors: &mut Errors) -> bool {
-    let name = &signature.ident;
-    let help =
-        "write one step for each type; what they share can be a generic function that they call";
-    if let Some(lifetime) = signature.generics.lifetimes().next() {
-        let message = format!("step `{name}` names a lifetime");
-        errors.report(
-            lifetime.span(),
-            message,
-            "leave lifetimes out, as in `&str` and `Context<'_, Services>`",
-        );
-        return false;
-    }
-    if let Some(parameter) = signature.generics.params.first() {
-        errors.report(parameter.span(), format!("step `{name}` is generic"), help);
-        return false;
-    }
+/// Reports an input of type `impl Trait`, which makes the function generic. Returns whether there is one.
+fn reject_anonymous_inputs(signature: &Signature, errors: &mut Errors) -> bool {
     for input in &signature.inputs {
         if let FnArg::Typed(typed) = input
             && let Some(span) = anonymous(&typed.ty)
         {
-            errors.report(span, format!("step `{name}` is generic"), help);
-            return false;
+            let message = format!("step `{}` is generic", signature.ident);
+            errors.report(span, message, one_for_each_type(Owner::Step));
+            return true;
         }
     }
-    true
+    false
 }
 
 fn inputs(signature: &Signature, errors: &mut Errors) -> Option<Vec<Input>> {
     let mut inputs = Vec::new();
     for (index, input) in signature.inputs.iter().enumerate().skip(1) {
         let FnArg::Typed(typed) = input else { continue };
-        if let Some(attribute) = typed.attrs.iter().find(|one| one.path().is_ident("cfg")) {
-            let message = format!(
-                "an input of step `{}` stands under `#[cfg(…)]`",
-                signature.ident
-            );
-            let help = "put the `cfg` on the whole step, and write the step twice";
-            errors.report(attribute.pound_token.span, message, help);
+        if reject_conditional_input(Owner::Step, signature, typed, errors) {
             return None;
         }
         if let Type::Reference(reference) = &*typed.ty
@@ -209,7 +160,7 @@ fn inputs(signature: &Signature, errors: &mut Errors) -> Option<Vec<Input>> {
 
 pub(super) type Attributes<'a> = Vec<&'a Attribute>;
 
-/// Which attribute stands where: on the function that is called, on the one that does it, on everything.
+/// Sorts attributes by their place: on the function that sagas call, on the one that runs, on every item.
 pub(super) fn sort(attributes: &[Attribute]) -> (Attributes<'_>, Attributes<'_>, Attributes<'_>) {
     let (mut outer, mut inner, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
     for attribute in attributes {

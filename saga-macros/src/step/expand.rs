@@ -1,12 +1,14 @@
-//! From a checked step to code: the function that is called, and the step's type.
+//! The code of a checked step: the function that sagas call, and the step's type.
+
+mod implementation;
+mod meta;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream};
 use quote::quote;
 use syn::{Path, Token};
 
-use super::implementation;
 use super::model::{Kind, Step};
-use crate::lifetimes::with_lifetime;
+use crate::signature::lifetimes::with_lifetime;
 use crate::spans::{at, group};
 
 // Expands to:
@@ -18,8 +20,8 @@ use crate::spans::{at, group};
 //     pub enum charge {}
 //     impl Step for charge { … }
 //
-// The type has the function's name, so that messages of the compiler speak of `charge`; functions and types don't
-// share their names, and a `use` brings both.
+// The type has the function's name, so that the messages of rustc say `charge`. Functions and types have namespaces of
+// their own, and a `use` brings both.
 pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let function = function(step);
     let implementation = implementation::expand(step);
@@ -57,12 +59,12 @@ pub(super) fn marker(step: &Step<'_>) -> Ident {
     step.signature.ident.clone()
 }
 
-/// Where generated code is reported if it is wrong: at the function's name. The function does not see its names.
+/// The place of generated code: the function's name. The function can't see names with this span.
 pub(super) fn span(step: &Step<'_>) -> Span {
     Span::mixed_site().located_at(step.signature.ident.span())
 }
 
-/// The function that sagas and tests call: it makes a `Call`, nothing runs.
+/// The function that sagas and tests call. It makes a `Call` and runs nothing.
 fn function(step: &Step<'_>) -> TokenStream {
     let Step {
         runtime,
@@ -82,7 +84,7 @@ fn function(step: &Step<'_>) -> TokenStream {
         .iter()
         .map(|input| with_lifetime(&input.ty, "'step"));
     let note = note(step);
-    // The compiler shows where it is defined, and there is nothing to see but its name.
+    // Rustc shows this place as the definition, and the name alone is of use there.
     let span = name.span();
     let attributes = at(
         span,
@@ -102,7 +104,7 @@ fn function(step: &Step<'_>) -> TokenStream {
     }
 }
 
-/// What the documentation of the function says about the step.
+/// The paragraph about the step in the documentation of the function.
 fn note(step: &Step<'_>) -> String {
     let undone = match &step.kind {
         Kind::Compensatable(path) => format!("compensated by `{}`", text(path)),
@@ -113,7 +115,7 @@ fn note(step: &Step<'_>) -> String {
     format!("\n\n*Step `{}`: {undone}.*", step.name)
 }
 
-/// A path as it is written.
+/// A path as text, as in the source.
 pub(super) fn text(path: &Path) -> String {
     quote!(#path).to_string().replace(' ', "")
 }

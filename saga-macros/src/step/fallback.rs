@@ -1,4 +1,4 @@
-//! What is emitted for a function that can't be a step, so that its mistakes are the only errors.
+//! The expansion of a function that can't be a step. Its mistakes are the only errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -12,8 +12,8 @@ use crate::errors::Errors;
 //
 //     pub const charge: [(); compile_error! { … }] = { async fn charge(order: &Order) -> … { … } unreachable!() };
 //
-// Whatever is done with a value of that type, the compiler has nothing to say about it: it can be called with any
-// arguments, as a step. The function is still compiled, so that what it uses counts as used.
+// Rustc accepts every use of a value of that type, also a call with any arguments. It still compiles the function, so
+// that the items that the function uses count as used.
 pub(super) fn expand(syntax: &StepSyntax, errors: &Errors) -> TokenStream {
     let StepSyntax {
         attributes,

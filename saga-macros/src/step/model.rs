@@ -1,4 +1,4 @@
-//! A step that makes sense: made only by `check`.
+//! A step without mistakes. Only `check` makes one.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::runtime_path::RuntimePath;
 /// A checked step.
 pub(super) struct Step<'a> {
     pub(super) runtime: RuntimePath,
-    /// Attributes of the function that is called: documentation, deprecation.
+    /// Attributes of the function that sagas call: documentation, deprecation.
     pub(super) outer: Vec<&'a Attribute>,
-    /// Attributes of the function that does it.
+    /// Attributes of the function that runs.
     pub(super) inner: Vec<&'a Attribute>,
-    /// `#[cfg(…)]`, which stands on everything that is generated.
+    /// `#[cfg(…)]`, for each generated item.
     pub(super) conditions: Vec<&'a Attribute>,
     pub(super) visibility: &'a Visibility,
     pub(super) signature: Signature,
@@ -28,14 +28,14 @@ pub(super) struct Step<'a> {
     pub(super) policies: Policies,
 }
 
-/// One parameter after the context; its lifetimes are still as they were written.
+/// One parameter after the context, with the lifetimes of the source.
 pub(super) struct Input {
-    /// The name in the signature that callers see.
+    /// The name that callers see in the signature.
     pub(super) name: Ident,
     pub(super) ty: Type,
 }
 
-/// How a step is undone.
+/// The way to undo a step.
 pub(super) enum Kind {
     Compensatable(Path),
     NothingToUndo,
@@ -43,7 +43,7 @@ pub(super) enum Kind {
     Retriable,
 }
 
-/// What the options say besides the kind.
+/// The options besides the kind.
 #[derive(Default)]
 pub(super) struct Policies {
     pub(super) timeout: Option<Duration>,
@@ -58,7 +58,7 @@ pub(super) struct Policies {
 /// `retry(…)` without its predicate.
 #[derive(Clone, Copy)]
 pub(super) struct Retry {
-    /// `None`: nothing was said, so as often as the default says.
+    /// `None`: the default of the kind.
     pub(super) attempts: Option<u32>,
     pub(super) backoff: Option<(Duration, Duration)>,
 }

@@ -1,4 +1,4 @@
-//! A step as it was written. The body stays raw tokens, so that one that somebody is typing breaks nothing else.
+//! The syntax of a step. The body stays raw tokens, so that an unfinished one breaks nothing else.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
@@ -9,7 +9,7 @@ pub(super) struct StepSyntax {
     pub(super) attributes: Vec<Attribute>,
     pub(super) visibility: Visibility,
     pub(super) signature: Signature,
-    /// `None` if the function is only declared, as in a trait.
+    /// `None` for a declaration without a body, as in a trait.
     pub(super) body: Option<Group>,
 }
 

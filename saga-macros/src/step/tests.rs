@@ -9,7 +9,7 @@ use crate::errors::Errors;
 const CHARGE: &str =
     "async fn charge(cx: Context<'_, Shop>, order: &Order) -> Result<Payment, PaymentError> {}";
 
-/// What is said about a function with these options.
+/// The messages for a function with these options.
 fn messages(options: &str, function: &str) -> Vec<String> {
     let mut errors = Errors::default();
     let options: TokenStream = parse_str(options).expect(options);

@@ -1,0 +1,183 @@
+//! Branches: each way starts from the same point, and they meet again.
+
+use proc_macro2::{Delimiter, TokenTree};
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Expr, ExprIf, ExprMatch, Local, Pat, PatOr, Stmt};
+
+use super::refusal::{is_awaited, is_every_success, is_refusal, over_outcome};
+use super::text;
+use super::walk::{Gives, Walk};
+use crate::saga::model::{Flow, Way};
+
+const NOT_UNDER_CFG: [&str; 2] = [
+    "a step of a saga can't stand under `#[cfg(…)]`",
+    "put the `cfg` on the whole saga, or into the step",
+];
+
+impl Walk<'_> {
+    /// Notes a branch, unless all its ways are empty. A single way gets a second, empty one.
+    pub(super) fn branch(&mut self, mut ways: Vec<Way>) {
+        if ways.len() == 1 {
+            ways.push(Way {
+                when: "else".to_owned(),
+                ..Way::default()
+            });
+        }
+        if ways
+            .iter()
+            .any(|way| !(way.guard.is_empty() && way.flow.is_empty()))
+        {
+            self.flow.push(Flow::Branch(ways));
+        }
+    }
+
+    pub(super) fn if_else(&mut self, branch: &mut ExprIf, gives: Gives) {
+        let when = text(&branch.cond);
+        let outcome = over_outcome(&branch.cond);
+        let [refused_then, refused_else] =
+            [is_refusal, is_every_success].map(|test| outcome.is_some_and(test));
+        self.visit_expr_mut(&mut branch.cond);
+        let step = self.last_site();
+        let mut ways = vec![Way {
+            when,
+            flow: self.apart(|walk| walk.block(&mut branch.then_branch, gives)),
+            refused: step.filter(|_| refused_then),
+            ..Way::default()
+        }];
+        let otherwise = branch.else_branch.as_mut();
+        ways.push(Way {
+            when: "else".to_owned(),
+            flow: otherwise.map_or_else(Vec::new, |(_, value)| {
+                self.apart(|walk| walk.expr(value, gives))
+            }),
+            refused: step.filter(|_| refused_else),
+            ..Way::default()
+        });
+        self.branch(ways);
+    }
+
+    pub(super) fn matching(&mut self, branch: &mut ExprMatch, gives: Gives) {
+        let of = text(&branch.expr);
+        let is_outcome = is_awaited(&branch.expr);
+        self.visit_expr_mut(&mut branch.expr);
+        let step = self.last_site().filter(|_| is_outcome);
+        let mut successes_are_behind = false;
+        let mut ways = Vec::new();
+        for arm in &mut branch.arms {
+            let when = format!("{of} is {}", text(&arm.pat));
+            let refused = step.filter(|_| successes_are_behind || is_refusal(&arm.pat));
+            let is_conditional = is_conditional(&arm.attrs);
+            if is_conditional {
+                let [what, help] = NOT_UNDER_CFG;
+                self.without_steps(what, help, |awaits| awaits.visit_arm_mut(arm));
+            }
+            successes_are_behind |= !is_conditional && is_every_success(&arm.pat);
+            let guard = self.apart(|walk| walk.guard(&mut arm.pat));
+            let flow = self.apart(|walk| walk.expr(&mut arm.body, gives));
+            ways.push(Way {
+                when,
+                guard,
+                flow,
+                refused,
+            });
+        }
+        self.branch(ways);
+    }
+
+    fn guard(&mut self, pattern: &mut Pat) {
+        let Pat::Guard(guarded) = pattern else { return };
+        if has_alternatives(&guarded.pat) {
+            let what = "a step can't be awaited in the guard of a pattern with `|`, which may be evaluated twice";
+            let help = "await it before the `match`, and use its output here";
+            self.without_steps(what, help, |awaits| {
+                awaits.visit_expr_mut(&mut guarded.guard);
+            });
+        }
+        self.visit_expr_mut(&mut guarded.guard);
+    }
+
+    pub(super) fn let_else(&mut self, local: &mut Local) {
+        let Some(init) = &mut local.init else { return };
+        let when = format!("{} is not {}", text(&init.expr), text(&local.pat));
+        let is_outcome = is_awaited(&init.expr);
+        self.visit_expr_mut(&mut init.expr);
+        let Some((_, otherwise)) = &mut init.diverge else {
+            return;
+        };
+        let step = self.last_site();
+        let flow = self.apart(|walk| walk.visit_expr_mut(otherwise));
+        self.branch(vec![Way {
+            when,
+            flow,
+            refused: step.filter(|_| is_outcome && is_every_success(&local.pat)),
+            ..Way::default()
+        }]);
+    }
+
+    /// Walks through a statement. One under `#[cfg(…)]` is one way of two.
+    pub(super) fn conditional(&mut self, statement: &mut Stmt) {
+        let is_conditional = match statement {
+            Stmt::Local(local) => is_conditional(&local.attrs),
+            Stmt::Macro(invocation) => is_conditional(&invocation.attrs),
+            Stmt::Expr(value, _) => begins_with_cfg(value),
+            Stmt::Item(_) => false,
+        };
+        if !is_conditional {
+            return visit_mut::visit_stmt_mut(self, statement);
+        }
+        let [what, help] = NOT_UNDER_CFG;
+        self.without_steps(what, help, |awaits| awaits.visit_stmt_mut(statement));
+        let flow = self.apart(|walk| visit_mut::visit_stmt_mut(walk, statement));
+        self.branch(vec![Way {
+            when: "#[cfg(…)]".to_owned(),
+            flow,
+            ..Way::default()
+        }]);
+    }
+
+    pub(super) fn last_site(&self) -> Option<usize> {
+        self.sites.len().checked_sub(1)
+    }
+}
+
+fn is_conditional(attributes: &[Attribute]) -> bool {
+    attributes
+        .iter()
+        .any(|attribute| attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr"))
+}
+
+/// Returns whether an expression begins with `#[cfg(…)]`, perhaps on a part of it, as in `#[cfg(…)] a = b`.
+fn begins_with_cfg(value: &Expr) -> bool {
+    let mut tokens = value.to_token_stream().into_iter();
+    while let (Some(TokenTree::Punct(hash)), Some(TokenTree::Group(group))) =
+        (tokens.next(), tokens.next())
+    {
+        if hash.as_char() != '#' || group.delimiter() != Delimiter::Bracket {
+            return false;
+        }
+        let name = group.stream().into_iter().next();
+        if matches!(name, Some(TokenTree::Ident(name)) if name == "cfg" || name == "cfg_attr") {
+            return true;
+        }
+    }
+    false
+}
+
+fn has_alternatives(pattern: &Pat) -> bool {
+    struct Find(bool);
+
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_pat_or(&mut self, _: &'ast PatOr) {
+            self.0 = true;
+        }
+    }
+
+    let mut find = Find(false);
+    visit::visit_pat(&mut find, pattern);
+    if let Pat::Or(_) = pattern {
+        find.0 = true;
+    }
+    find.0
+}

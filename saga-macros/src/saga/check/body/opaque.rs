@@ -1,0 +1,87 @@
+//! Code of its own inside of a body: closures, `async` blocks, spawned tasks. No step runs there.
+
+use proc_macro2::{Span, TokenStream};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, ExprCall, Item};
+
+use super::walk::Walk;
+use crate::spans::first_token;
+
+impl Walk<'_> {
+    /// Replaces every `.await` that `each` visits, and reports the first one.
+    pub(super) fn without_steps(
+        &mut self,
+        what: &str,
+        help: &str,
+        mut each: impl FnMut(&mut dyn VisitMut),
+    ) {
+        let mut awaits = Awaits::default();
+        each(&mut awaits);
+        let Some(span) = awaits.first else { return };
+        awaits.replacement = Some(self.errors.replace(span, what, help));
+        each(&mut awaits);
+    }
+
+    /// Reports steps in code of its own. Returns whether `node` is such code: the walk then skips it.
+    pub(super) fn replaced(&mut self, node: &mut Expr) -> bool {
+        match node {
+            Expr::Closure(closure) => {
+                let what = "a step can't be awaited inside of a closure";
+                let help = "call the step outside of the closure, and hand its output in";
+                self.without_steps(what, help, |awaits| {
+                    awaits.visit_expr_mut(&mut closure.body);
+                });
+            }
+            Expr::Async(block) => {
+                let what = "a saga has no `async` blocks";
+                let help = "write the code without the `async` block: a saga does one thing after the other";
+                *node = Expr::Verbatim(self.errors.replace(block.async_token.span, what, help));
+            }
+            Expr::Call(call) => {
+                let Some(span) = spawned(call) else {
+                    return false;
+                };
+                let what = "a saga can't spawn: nobody would undo what runs beside it";
+                let help =
+                    "call it as a step and await it, so that it is recorded and can be undone";
+                *node = Expr::Verbatim(self.errors.replace(span, what, help));
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The place of a call that spawns a task.
+fn spawned(call: &ExprCall) -> Option<Span> {
+    let Expr::Path(path) = &*call.func else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    ["spawn", "spawn_blocking", "spawn_local"]
+        .iter()
+        .any(|name| last.ident == name)
+        .then(|| last.ident.span())
+}
+
+/// Finds each `.await`, and replaces it.
+#[derive(Default)]
+struct Awaits {
+    first: Option<Span>,
+    replacement: Option<TokenStream>,
+}
+
+impl VisitMut for Awaits {
+    fn visit_expr_mut(&mut self, node: &mut Expr) {
+        if let Expr::Await(awaited) = node {
+            self.first.get_or_insert(first_token(&awaited.base));
+            if let Some(replacement) = &self.replacement {
+                *node = Expr::Verbatim(replacement.clone());
+                return;
+            }
+        }
+        visit_mut::visit_expr_mut(self, node);
+    }
+
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}

@@ -1,0 +1,215 @@
+//! The walk through a body, in the order of evaluation.
+
+use std::mem;
+
+use proc_macro2::Span;
+use syn::visit_mut::{self, VisitMut};
+use syn::{BinOp, Block, Expr, Ident, Item, Local, Macro, Pat, Stmt};
+
+use super::group::is_try_join;
+use super::jump::Target;
+use super::refusal::is_awaited;
+use super::text;
+use crate::errors::Errors;
+use crate::saga::model::{First, Flow, Place, Placeholder, Refusal, Site, Way};
+use crate::spans::first_token;
+
+/// Takes the calls out of a body, and collects them and their order.
+pub(super) struct Walk<'e> {
+    pub(super) errors: &'e mut Errors,
+    /// The name of the context in the body.
+    pub(super) cx: Option<&'e Ident>,
+    pub(super) placeholders: Vec<Placeholder>,
+    pub(super) sites: Vec<Site>,
+    pub(super) flow: Vec<Flow>,
+    /// The blocks and loops around the current place.
+    pub(super) targets: Vec<Target>,
+    pub(super) ids: usize,
+    /// Set if a step can be called more than once.
+    pub(super) repeats: bool,
+}
+
+/// The use of the value of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gives {
+    /// It is the result of the saga.
+    Result,
+    /// The body uses it.
+    Value,
+}
+
+impl<'e> Walk<'e> {
+    pub(super) fn new(cx: Option<&'e Pat>, errors: &'e mut Errors) -> Self {
+        let cx = match cx {
+            Some(Pat::Ident(cx)) => Some(&cx.ident),
+            _ => None,
+        };
+        Self {
+            errors,
+            cx,
+            placeholders: Vec::new(),
+            sites: Vec::new(),
+            flow: Vec::new(),
+            targets: Vec::new(),
+            ids: 0,
+            repeats: false,
+        }
+    }
+
+    /// Takes `source` out of the body; returns the placeholder for it.
+    pub(super) fn placeholder(&mut self, span: Span, source: Placeholder) -> Expr {
+        self.placeholders.push(source);
+        Placeholder::expr(self.placeholders.len() - 1, span)
+    }
+
+    /// Calls `walk`, and returns its flow apart from the rest.
+    pub(super) fn apart(&mut self, walk: impl FnOnce(&mut Self)) -> Vec<Flow> {
+        let before = mem::take(&mut self.flow);
+        walk(self);
+        mem::replace(&mut self.flow, before)
+    }
+
+    pub(super) fn block(&mut self, block: &mut Block, gives: Gives) {
+        let Some((last, before)) = block.stmts.split_last_mut() else {
+            return;
+        };
+        for statement in before {
+            self.visit_stmt_mut(statement);
+        }
+        match last {
+            Stmt::Expr(value, None) => self.expr(value, gives),
+            Stmt::Macro(invocation)
+                if invocation.semi_token.is_none()
+                    && gives == Gives::Result
+                    && is_try_join(&invocation.mac) =>
+            {
+                *last = Stmt::Expr(self.group_that(&invocation.mac, First::IsTheResult), None);
+            }
+            Stmt::Macro(invocation) if invocation.semi_token.is_none() => {
+                self.invocation(&mut invocation.mac, gives);
+            }
+            other => self.visit_stmt_mut(other),
+        }
+    }
+
+    pub(super) fn expr(&mut self, node: &mut Expr, gives: Gives) {
+        if self.replaced(node) {
+            return;
+        }
+        match node {
+            Expr::If(branch) => self.if_else(branch, gives),
+            Expr::Match(branch) => self.matching(branch, gives),
+            Expr::Block(block) => self.labeled(block.label.as_ref(), &mut block.block, gives),
+            Expr::Unsafe(block) => self.block(&mut block.block, gives),
+            Expr::Loop(_) | Expr::While(_) | Expr::ForLoop(_) => self.looping(node, gives),
+            Expr::Paren(paren) => self.expr(&mut paren.expr, gives),
+            Expr::Group(group) => self.expr(&mut group.expr, gives),
+            Expr::Macro(invocation) if gives == Gives::Result && is_try_join(&invocation.mac) => {
+                *node = self.group_that(&invocation.mac, First::IsTheResult);
+            }
+            Expr::Macro(invocation) => self.invocation(&mut invocation.mac, gives),
+            Expr::Return(returned) => {
+                if let Some(value) = &mut returned.expr {
+                    self.expr(value, Gives::Result);
+                }
+                self.flow.push(Flow::Return);
+            }
+            Expr::Break(jump) => self.leave(jump),
+            Expr::Continue(jump) => self.go_on(jump.label.as_ref()),
+            _ if gives == Gives::Result => self.result(node),
+            Expr::Await(awaited) => *node = self.step(awaited, Refusal::IsHandled),
+            Expr::Try(_) => self.attempt(node),
+            Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
+                let when = text(&binary.left);
+                self.visit_expr_mut(&mut binary.left);
+                let flow = self.apart(|walk| walk.visit_expr_mut(&mut binary.right));
+                self.branch(vec![Way {
+                    when,
+                    flow,
+                    ..Way::default()
+                }]);
+            }
+            Expr::Binary(binary) if is_assignment(&binary.op) => {
+                self.assignment(&mut binary.left, &mut binary.right);
+            }
+            Expr::Assign(assign) => self.assignment(&mut assign.left, &mut assign.right),
+            Expr::Verbatim(tokens) => self.tokens(tokens.clone()),
+            _ => visit_mut::visit_expr_mut(self, node),
+        }
+    }
+
+    /// The result of the saga, in an expression with no further result inside, as a branch has.
+    fn result(&mut self, node: &mut Expr) {
+        let is_call = is_awaited(node);
+        if self.ends(node) {
+            if let Some(site) = self.last_site().filter(|_| is_call) {
+                let step = node.clone();
+                *node = self.placeholder(self.sites[site].span, Placeholder::Result { site, step });
+            }
+            return;
+        }
+        match node {
+            Expr::Call(call) if is_ok(&call.func) => visit_mut::visit_expr_call_mut(self, call),
+            _ => {
+                let place = Place(first_token(node));
+                self.expr(node, Gives::Value);
+                self.flow.push(Flow::MayFail(place));
+            }
+        }
+    }
+
+    /// Walks through an assignment. The right side comes first.
+    fn assignment(&mut self, left: &mut Expr, right: &mut Expr) {
+        self.visit_expr_mut(right);
+        let what = "a step can't be awaited on the left of an assignment";
+        let help = "await it before, and use its output here";
+        self.without_steps(what, help, |awaits| awaits.visit_expr_mut(left));
+        self.visit_expr_mut(left);
+    }
+}
+
+impl VisitMut for Walk<'_> {
+    fn visit_expr_mut(&mut self, node: &mut Expr) {
+        self.expr(node, Gives::Value);
+    }
+
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        self.block(block, Gives::Value);
+    }
+
+    fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
+        self.conditional(statement);
+    }
+
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        self.let_else(local);
+    }
+
+    fn visit_macro_mut(&mut self, invocation: &mut Macro) {
+        self.invocation(invocation, Gives::Value);
+    }
+
+    /// An item in the body is a function of its own.
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+/// Returns whether this is the `Ok` of `Ok(…)`, which never fails.
+fn is_ok(function: &Expr) -> bool {
+    matches!(function, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Ok"))
+}
+
+fn is_assignment(op: &BinOp) -> bool {
+    matches!(
+        op,
+        BinOp::AddAssign(_)
+            | BinOp::SubAssign(_)
+            | BinOp::MulAssign(_)
+            | BinOp::DivAssign(_)
+            | BinOp::RemAssign(_)
+            | BinOp::BitXorAssign(_)
+            | BinOp::BitAndAssign(_)
+            | BinOp::BitOrAssign(_)
+            | BinOp::ShlAssign(_)
+            | BinOp::ShrAssign(_)
+    )
+}

@@ -1,0 +1,76 @@
+//! The order rule against a second opinion. The test checks random bodies, and then runs them on every path. An
+//! accepted body breaks the rule on no path, a refused one on at least one.
+
+mod author;
+mod runner;
+
+use syn::Block;
+
+use super::lines;
+use crate::errors::Errors;
+use crate::saga::check::body::walk_for_test;
+use crate::saga::model::{Flow, Line, Site};
+use author::Author;
+use runner::breaks_the_rule;
+
+/// The kind of a step in the bodies, which its name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Undoable,
+    Pivot,
+    Retriable,
+}
+
+impl Kind {
+    fn of(name: &str) -> Self {
+        match name {
+            "pivot" => Self::Pivot,
+            "retriable" => Self::Retriable,
+            _ => Self::Undoable,
+        }
+    }
+}
+
+/// Returns whether rustc accepts the lines: no step that can fail comes after one that can't be undone.
+fn is_in_order(flow: &[Flow], sites: &[Site]) -> bool {
+    let mut closed = Vec::new();
+    for line in lines(flow) {
+        closed.push(match line {
+            Line::Then { from, site } => match Kind::of(&sites[site].path) {
+                Kind::Retriable => true,
+                Kind::Undoable | Kind::Pivot if closed[from] => return false,
+                kind => kind == Kind::Pivot,
+            },
+            Line::MayFail { from, .. } if closed[from] => return false,
+            Line::Join { one, other } => closed[one] || closed[other],
+            Line::Begin | Line::MayFail { .. } | Line::Beside { .. } => false,
+        });
+    }
+    true
+}
+
+#[test]
+fn the_rule_agrees_with_what_happens() {
+    const BODIES: u64 = 1_500;
+    let (mut accepted, mut refused) = (0, 0);
+    for seed in 0..BODIES {
+        let body = Author::new(seed).body();
+        let block: Block = syn::parse_str(&body).expect(&body);
+        let mut errors = Errors::default();
+        let (flow, sites) = walk_for_test(&block, &mut errors);
+        assert!(
+            errors.is_empty(),
+            "seed {seed}: {:?}\n{body}",
+            errors.messages()
+        );
+        let Some(breaks) = breaks_the_rule(&block) else {
+            continue;
+        };
+        assert_eq!(is_in_order(&flow, &sites), !breaks, "seed {seed}:\n{body}");
+        *(if breaks { &mut refused } else { &mut accepted }) += 1;
+    }
+    assert!(
+        accepted > BODIES / 5 && refused > BODIES / 5,
+        "{accepted} {refused}"
+    );
+}

@@ -1,0 +1,176 @@
+//! The struct of a saga: its identity and its input in one value, with its serde implementations.
+
+use proc_macro2::{Delimiter, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, LitStr, Path, Token, Type};
+
+use super::names::hidden;
+use crate::saga::model::{Input, Saga, Site};
+use crate::spans::{at, group};
+
+// Expands to:
+//
+//     /// Sells one order. …
+//     #[derive(Deserialize)]
+//     pub struct PlaceOrder {
+//         /// The saga's input `request`.
+//         #[serde(with = "SagaInput")]
+//         pub request: OrderRequest,
+//     }
+//     impl Serialize for PlaceOrder { … }
+pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
+    let Saga {
+        runtime,
+        attributes,
+        conditions,
+        visibility,
+        name,
+        inputs,
+        options,
+        body,
+        ..
+    } = saga;
+    let (private, serde) = (runtime.private(), runtime.serde());
+    let sites = body.as_ref().map_or(&[][..], |body| &body.sites);
+    let note = note(&options.name, sites);
+    let fields = inputs.iter().map(|input| {
+        let (attributes, name, ty) = (input.attributes, input.name, input.ty);
+        let doc = format!("The saga's input `{name}`.");
+        let rule = is_checked(input).then(|| {
+            let rule = LitStr::new(&runtime.saga_input(), ty.span());
+            quote!(#[serde(with = #rule)])
+        });
+        quote!(#[doc = #doc] #(#attributes)* #rule #visibility #name: #ty)
+    });
+    let derives = derives(attributes);
+    let written = (is_plain(saga) && !derives.writes).then(|| serialize(saga));
+    let serialize =
+        (written.is_none() && !derives.writes).then(|| quote!(#private::serde::Serialize,));
+    let deserialize = (!derives.reads).then(|| quote!(#private::serde::Deserialize));
+    // For the definition of the struct, rustc shows the function.
+    let keyword = syn::Token![struct](saga.signature.fn_token.span);
+    let fields = group(Delimiter::Brace, name.span(), quote!(#(#fields),*));
+    quote! {
+        #(#conditions)*
+        #[derive(#serialize #deserialize)]
+        #(#attributes)*
+        #[doc = #note]
+        #[allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)]
+        #[serde(crate = #serde)]
+        #visibility #keyword #name #fields
+
+        #written
+    }
+}
+
+/// The serde traits that the source derives itself.
+struct Derives {
+    writes: bool,
+    reads: bool,
+}
+
+fn derives(attributes: &[&Attribute]) -> Derives {
+    let paths = Punctuated::<Path, Token![,]>::parse_terminated;
+    let derived: Vec<Path> = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("derive"))
+        .filter_map(|attribute| attribute.parse_args_with(paths).ok())
+        .flatten()
+        .collect();
+    let is_derived = |name: &str| {
+        let mut names = derived.iter().filter_map(|path| path.segments.last());
+        names.any(|last| last.ident == name)
+    };
+    Derives {
+        writes: is_derived("Serialize"),
+        reads: is_derived("Deserialize"),
+    }
+}
+
+/// The paragraph about the saga in the documentation of the struct.
+fn note(name: &str, sites: &[Site]) -> String {
+    let steps: Vec<_> = sites
+        .iter()
+        .zip(1..)
+        .map(|(site, number)| format!("{number}. [`{0}`](fn@{0})", site.path))
+        .collect();
+    format!(
+        "\n\n# The saga `{name}`\n\nIts steps, in the order of the source; each says how it is undone:\n{}\n\n\
+         `shape()` shows the branches between them.",
+        steps.join("\n")
+    )
+}
+
+/// Returns whether the macro decides the form of the stored input: the source has no `#[serde(…)]`.
+fn is_plain(saga: &Saga<'_>) -> bool {
+    let mut attributes = saga.attributes.iter().copied();
+    !attributes.any(|attribute| attribute.path().is_ident("serde"))
+        && saga.inputs.iter().all(|input| !has_serde(input))
+}
+
+fn has_serde(input: &Input<'_>) -> bool {
+    let mut attributes = input.attributes.iter();
+    attributes.any(|attribute| attribute.path().is_ident("serde"))
+}
+
+/// Returns whether our rule reports an input that can't be stored. An `Option` stays with serde: only there may stored
+/// inputs lack it.
+fn is_checked(input: &Input<'_>) -> bool {
+    let is_option = matches!(input.ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"));
+    !is_option && !has_serde(input)
+}
+
+// Expands to:
+//
+//     impl Serialize for PlaceOrder {
+//         fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+//             let Self { request } = self;
+//             let mut fields = serializer.serialize_struct("PlaceOrder", 1)?;
+//             SagaInput::serialize_field(request, &mut fields, "request")?;
+//             fields.end()
+//         }
+//     }
+//
+// Rustc reports a mistake in an input at its type, once: `Deserialize` gives the same error at the same place. Derived
+// code would give it for the whole saga.
+fn serialize(saga: &Saga<'_>) -> TokenStream {
+    let Saga {
+        runtime,
+        conditions,
+        name,
+        inputs,
+        ..
+    } = saga;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let serde = quote!(#private::serde);
+    let [serializer, fields] = ["serializer", "fields"].map(hidden);
+    let (text, count) = (name.to_string(), inputs.len());
+    let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
+    let each = inputs.iter().map(|input| {
+        let span = input.ty.span();
+        let text = input.name.unraw().to_string();
+        let mut value = input.name.clone();
+        value.set_span(value.span().located_at(span));
+        let rule = at(span, quote!(#rules::SagaInput::serialize_field));
+        quote!(#rule(#value, &mut #fields, #text)?;)
+    });
+    quote! {
+        #(#conditions)*
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #serde::Serialize for #name {
+            fn serialize<__Z: #serde::Serializer>(
+                &self,
+                #serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                let Self { #(#names),* } = self;
+                let mut #fields = #serde::Serializer::serialize_struct(#serializer, #text, #count)?;
+                #(#each)*
+                #serde::ser::SerializeStruct::end(#fields)
+            }
+        }
+    }
+}

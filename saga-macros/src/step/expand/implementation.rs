@@ -1,0 +1,219 @@
+//! The code of a checked step: the trait by which an engine runs and compensates it.
+
+use proc_macro2::{Delimiter, Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Path, Token};
+
+use super::meta;
+use super::{marker, span};
+use crate::signature::associated;
+use crate::signature::lifetimes::with_lifetime;
+use crate::spans::{at, group};
+use crate::step::model::{Kind, Step};
+
+// Expands to:
+//
+//     impl Step for charge {
+//         const META: StepMeta = …;
+//         type Kind = Compensatable;
+//         type Services = Shop;
+//         type Args<'step> = (&'step Order,);
+//         type Output = Payment;
+//         type Error = PaymentError;
+//         fn run(…) … fn compensate(…) …
+//     }
+pub(super) fn expand(step: &Step<'_>) -> TokenStream {
+    let Step {
+        runtime,
+        conditions,
+        signature,
+        ..
+    } = step;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let marker = marker(step);
+    let meta = meta::expand(step);
+    let kind = match &step.kind {
+        Kind::Compensatable(_) => quote!(Compensatable),
+        Kind::NothingToUndo => quote!(NothingToUndo),
+        Kind::Pivot => quote!(Pivot),
+        Kind::Retriable => quote!(Retriable),
+    };
+    let services = associated::services(&rules, &step.context);
+    let inputs: Vec<_> = step
+        .inputs
+        .iter()
+        .map(|input| with_lifetime(&input.ty, "'step"))
+        .collect();
+    let span = signature.paren_token.span.join();
+    let arguments = quote_spanned!(span=> (#(#inputs,)*));
+    let arguments = associated::associated(span, quote!(type Args<'step>), &arguments);
+    let [output, error] =
+        ["Output", "Error"].map(|name| associated::of_result(&rules, step.returned, name));
+    let run = run(step);
+    let compensate = compensate(step);
+    let resolve = resolve(step);
+    let predicates = predicates(step);
+    // The place of an item is that of its first token, here the attribute.
+    let attributes = at(
+        marker.span(),
+        quote!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
+    );
+    let keyword = Token![impl](marker.span());
+    let items = group(
+        Delimiter::Brace,
+        marker.span(),
+        quote! {
+            const META: #runtime::StepMeta = #meta;
+            type Kind = #private::#kind;
+            #services
+            #arguments
+            #output
+            #error
+            #run
+            #compensate
+            #resolve
+            #predicates
+        },
+    );
+    quote! {
+        #(#conditions)*
+        #attributes
+        #keyword #runtime::Step for #marker #items
+    }
+}
+
+// Expands to:
+//
+//     fn run<'cx, 'step>(cx: Context<'cx, Shop>, (order,): (&'step Order,)) -> impl Future<…> + Send {
+//         async fn charge(cx: Context<'_, Shop>, order: &Order) -> Result<Payment, PaymentError> { … }
+//         charge(cx, order)
+//     }
+fn run(step: &Step<'_>) -> TokenStream {
+    let Step {
+        runtime,
+        inner,
+        signature,
+        body,
+        ..
+    } = step;
+    let name = &signature.ident;
+    let arguments = numbered(step);
+    let future = future(
+        name.span(),
+        &quote!(::core::result::Result<Self::Output, Self::Error>),
+    );
+    quote! {
+        #[inline]
+        fn run<'cx, 'step>(
+            cx: #runtime::Context<'cx, Self::Services>,
+            (#(#arguments,)*): Self::Args<'step>,
+        ) -> #future {
+            #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
+            #(#inner)*
+            #signature #body
+            #name(cx, #(#arguments),*)
+        }
+    }
+}
+
+/// `impl Future<Output = …> + Send`. Rustc reports a future that is not `Send` at `span`.
+fn future(span: Span, output: &TokenStream) -> TokenStream {
+    quote_spanned!(span=> impl ::core::future::Future<Output = #output> + ::core::marker::Send)
+}
+
+fn numbered(step: &Step<'_>) -> Vec<Ident> {
+    (0..step.inputs.len())
+        .map(|index| format_ident!("input{index}", span = span(step)))
+        .collect()
+}
+
+/// The call of the compensation, at its path: there rustc reports its mistakes.
+//
+// Expands to:
+//
+//     fn compensate<'cx, 'step>(cx: Context<'cx, Shop>, output: &'step Payment) -> impl Future<…> + Send {
+//         undoing({ refund }, cx, output)
+//     }
+fn compensate(step: &Step<'_>) -> TokenStream {
+    let Kind::Compensatable(path) = &step.kind else {
+        return TokenStream::new();
+    };
+    let Step { runtime, .. } = step;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let span = name_of(path);
+    let [cx, output] = ["__cx", "__output"].map(|name| Ident::new(name, span));
+    let undoing = at(span, quote!(#rules::undoing));
+    // In a block, so that rustc does not suggest a closure around it.
+    let function = group(Delimiter::Brace, span, quote!(#path));
+    let arguments = group(
+        Delimiter::Parenthesis,
+        span,
+        quote!(#function, #cx, #output),
+    );
+    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
+    quote! {
+        #[inline]
+        fn compensate<'cx, 'step>(
+            #cx: #runtime::Context<'cx, Self::Services>,
+            #output: &'step Self::Output,
+        ) -> #future {
+            #undoing #arguments
+        }
+    }
+}
+
+fn resolve(step: &Step<'_>) -> TokenStream {
+    let Some(path) = &step.policies.resolver else {
+        return TokenStream::new();
+    };
+    let Step { runtime, .. } = step;
+    let (private, rules) = (runtime.private(), runtime.rules());
+    let span = name_of(path);
+    let cx = Ident::new("__cx", span);
+    let arguments: Vec<_> = (0..step.inputs.len())
+        .map(|index| format_ident!("__input{index}", span = span))
+        .collect();
+    let call = at(span, quote!((#cx, #(#arguments),*)));
+    let resolving = at(span, quote!(#rules::resolving));
+    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
+    quote! {
+        fn resolve<'cx, 'step>(
+            #cx: #runtime::Context<'cx, Self::Services>,
+            (#(#arguments,)*): Self::Args<'step>,
+        ) -> #future {
+            #resolving(#path #call)
+        }
+    }
+}
+
+fn predicates(step: &Step<'_>) -> TokenStream {
+    let predicate = |name: &str, path: &Path| {
+        let span = name_of(path);
+        let [name, error] = [name, "__error"].map(|name| Ident::new(name, span));
+        let call = at(span, quote!((#error)));
+        quote! {
+            fn #name(#error: &Self::Error) -> bool {
+                #path #call
+            }
+        }
+    };
+    let transient = step
+        .policies
+        .transient
+        .iter()
+        .map(|path| predicate("is_transient", path));
+    let in_doubt = step
+        .policies
+        .in_doubt
+        .iter()
+        .map(|path| predicate("is_in_doubt", path));
+    transient.chain(in_doubt).collect()
+}
+
+/// The place of the name of a function, without the path before it.
+fn name_of(path: &Path) -> Span {
+    path.segments
+        .last()
+        .map_or_else(|| path.span(), |last| last.ident.span())
+}
