@@ -8,6 +8,7 @@ mod mended;
 mod operators;
 mod parked;
 mod programs;
+mod runtimes;
 mod shop;
 mod shutdown;
 mod stopping;

@@ -8,8 +8,8 @@ use futures_util::stream::FuturesOrdered;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::coordinator::Shared;
 use crate::coordinator::task::Claimant;
+use crate::coordinator::{RuntimeGuard, Shared};
 use crate::journal::{Claim, Claimed, Filter, JournalError, State, Wakeup};
 use crate::telemetry;
 
@@ -26,9 +26,10 @@ enum Claims {
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Takes over sagas that wait in the journal: those that earlier processes left, those that found no free slot, and those
     /// of workers that fell silent. Ends when the coordinator shuts down.
-    pub(super) async fn dispatch(self: Arc<Self>) {
+    pub(super) async fn dispatch(self: Arc<Self>, guard: RuntimeGuard<S>) {
         let shutdown = self.tenure.shutdown.clone();
         shutdown.run_until_cancelled(self.dispatch_for_ever()).await;
+        drop(guard);
     }
 
     async fn dispatch_for_ever(self: &Arc<Self>) {

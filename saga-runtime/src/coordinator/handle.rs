@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::coordinator::Shared;
 use crate::coordinator::answer::outcome;
 use crate::coordinator::error::{ExecuteError, OperatorError};
 use crate::coordinator::task::Answer;
+use crate::coordinator::{Shared, Stopped};
 use crate::id::SagaId;
 use crate::journal::{JournalError, State};
 use crate::run::Saga;
+
+const SHUTS_DOWN: &str = "the coordinator shuts down";
 
 /// A saga on a [`Coordinator`](crate::Coordinator). Dropping it changes nothing about the saga.
 #[must_use = "`wait` for the saga, or drop the handle if nobody asks for its end"]
@@ -73,6 +75,10 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
     /// Dropping the future changes nothing about the saga.
     pub async fn wait(self) -> Result<G::Output, ExecuteError<G::Error>> {
         let mut reply = self.reply;
+        let in_progress = |why: &str| ExecuteError::InProgress {
+            id: self.id.clone(),
+            why: why.to_owned(),
+        };
         loop {
             if let Some(answer) = &mut reply {
                 // Another process may run it, if it had to wait: hence the limit.
@@ -88,21 +94,28 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
             let mut ended = pin!(waiting.ended.notified());
             // From here on no end is missed: what is written down is read after this.
             ended.as_mut().enable();
-            let history = self.inner.journal.load(&self.id).await?;
-            let Some(history) = history else {
-                return Err(ExecuteError::InProgress {
-                    id: self.id.clone(),
-                    why: "it has ended and was removed from the journal".to_owned(),
-                });
+            let history = match self.inner.journal.load(&self.id).await {
+                Ok(Some(history)) => history,
+                Ok(None) => {
+                    return Err(in_progress("it has ended and was removed from the journal"));
+                }
+                // At the end of a shutdown.
+                Err(JournalError::Closed) if self.inner.stopped().is_some() => {
+                    return Err(in_progress(SHUTS_DOWN));
+                }
+                Err(error) => return Err(error.into()),
             };
             if let Some(answer) = outcome::<G>(&history) {
                 return answer;
             }
-            if self.inner.is_shutting_down() && !self.inner.running().contains_key(&self.id) {
-                return Err(ExecuteError::InProgress {
-                    id: self.id.clone(),
-                    why: "the coordinator shuts down".to_owned(),
-                });
+            match self.inner.stopped() {
+                Some(Stopped::ShuttingDown) if !self.inner.running().contains_key(&self.id) => {
+                    return Err(in_progress(SHUTS_DOWN));
+                }
+                Some(Stopped::RuntimeEnded) => {
+                    return Err(in_progress("the runtime of the coordinator has ended"));
+                }
+                _ => {}
             }
             if reply.is_some() {
                 continue;

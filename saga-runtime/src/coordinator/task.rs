@@ -138,7 +138,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         );
         let run = Arc::clone(self).run(engine, claimant.slot, saga, reply);
         // Boxed: a future of this size would be copied several times on its way into the task.
-        self.tasks.spawn(Box::pin(run));
+        self.tasks.spawn_on(Box::pin(run), &self.runtime);
     }
 
     #[expect(

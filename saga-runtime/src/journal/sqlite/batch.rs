@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::journal::sqlite::insert::{NewEntry, NewRow};
 use crate::journal::sqlite::operation::{Operation, OperationResult, answer_all};
+use crate::journal::sqlite::presence::Presence;
 use crate::journal::sqlite::transaction::{Appended, Done, Transaction, WriteFailure};
 use crate::journal::{JournalError, Started};
 
@@ -75,13 +76,19 @@ impl Batch {
 /// All transactions of a writer, one after the other.
 pub(super) struct Batches<'c> {
     transaction: Transaction<'c>,
+    presence: Arc<Presence>,
     commits: Arc<AtomicU64>,
 }
 
 impl<'c> Batches<'c> {
-    pub(super) fn new(transaction: Transaction<'c>, commits: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(
+        transaction: Transaction<'c>,
+        presence: Arc<Presence>,
+        commits: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             transaction,
+            presence,
             commits,
         }
     }
@@ -115,9 +122,10 @@ impl<'c> Batches<'c> {
         first: VecDeque<Operation>,
         operations: Option<&Receiver<Operation>>,
     ) -> VecDeque<Operation> {
-        if let Err(error) = self.begin() {
+        let begun = self.presence.check();
+        if let Err(error) = begun.and_then(|()| self.begin().map_err(JournalError::unavailable)) {
             for operation in first {
-                operation.refuse(unavailable(&error));
+                operation.refuse(again(&error));
             }
             return VecDeque::new();
         }
@@ -129,7 +137,7 @@ impl<'c> Batches<'c> {
             if these.len() == 1
                 && let Some(operation) = these.pop()
             {
-                operation.refuse(unavailable(&error));
+                operation.refuse(JournalError::unavailable(error));
             }
             // One that can't be written must not harm the others: each gets a transaction of its own.
             for operation in these {
@@ -137,17 +145,12 @@ impl<'c> Batches<'c> {
             }
             return batch.remaining();
         }
-        match self.execute("COMMIT") {
-            Ok(()) => {
-                self.committed();
-                answer_all(mem::take(&mut batch.done));
+        if let Err(error) = self.commit() {
+            for (operation, _) in batch.done.drain(..) {
+                operation.refuse(again(&error));
             }
-            Err(error) => {
-                self.roll_back();
-                for (operation, _) in batch.done.drain(..) {
-                    operation.refuse(unavailable(&error));
-                }
-            }
+        } else {
+            answer_all(mem::take(&mut batch.done));
         }
         batch.remaining()
     }
@@ -210,10 +213,16 @@ impl<'c> Batches<'c> {
         Ok(())
     }
 
-    /// Lets memory follow a commit.
-    fn committed(&mut self) {
+    /// Commits the transaction, and lets memory follow.
+    fn commit(&mut self) -> Result<(), JournalError> {
+        if let Err(error) = self.execute("COMMIT") {
+            self.roll_back();
+            return Err(JournalError::unavailable(error));
+        }
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.transaction.held.committed();
+        // A commit to a file that was removed meanwhile is not acknowledged.
+        self.presence.check()
     }
 
     fn begin(&mut self) -> rusqlite::Result<()> {
@@ -239,12 +248,11 @@ impl<'c> Batches<'c> {
         if self.transaction.held.awake.unlisted() == 0 {
             return;
         }
-        let written = self
-            .begin()
-            .and_then(|()| self.transaction.list_awake())
-            .and_then(|()| self.execute("COMMIT"));
+        let written = self.begin().and_then(|()| self.transaction.list_awake());
         match written {
-            Ok(()) => self.committed(),
+            Ok(()) => {
+                let _ = self.commit();
+            }
             Err(_) => self.roll_back(),
         }
     }
@@ -356,10 +364,16 @@ fn soon(operations: &Receiver<Operation>) -> Option<Operation> {
     None
 }
 
-/// An error of SQLite for one of several callers.
-fn unavailable(error: &rusqlite::Error) -> JournalError {
-    JournalError::Unavailable {
-        message: error.to_string(),
-        source: None,
+/// The same error for each of several callers.
+fn again(error: &JournalError) -> JournalError {
+    match error {
+        JournalError::Unavailable { message, .. } => JournalError::Unavailable {
+            message: message.clone(),
+            source: None,
+        },
+        JournalError::Gone { journal } => JournalError::Gone {
+            journal: journal.clone(),
+        },
+        _ => JournalError::Closed,
     }
 }

@@ -1,18 +1,23 @@
 //! The writer thread: it owns the file while the journal is open. `batch.rs` has its transactions.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use crate::journal::JournalError;
 use crate::journal::sqlite::batch::Batches;
 use crate::journal::sqlite::connection;
+use crate::journal::sqlite::descriptor;
 use crate::journal::sqlite::file_lock::FileLock;
 use crate::journal::sqlite::operation::Operation;
+use crate::journal::sqlite::options::SqliteOptions;
+use crate::journal::sqlite::presence::Presence;
 use crate::journal::sqlite::transaction::Transaction;
 
 /// A handle of the writer thread. The drop waits until everything is written and the file is closed.
@@ -20,30 +25,72 @@ pub(super) struct Writer {
     queue: Option<mpsc::Sender<Operation>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    closed: CancellationToken,
+}
+
+/// A journal that was opened to be written.
+struct OpenFile {
+    // In the order of the drop: the file is closed before another process may have it.
+    connection: Connection,
+    presence: Arc<Presence>,
+    _lock: FileLock,
+    is_new: bool,
+}
+
+/// An answer to the caller that opens a journal.
+pub(super) struct Opened {
+    pub(super) writer: Writer,
+    pub(super) presence: Arc<Presence>,
+    /// Whether the journal was created.
+    pub(super) is_new: bool,
 }
 
 impl Writer {
-    /// Takes the journal for this process, and opens it.
-    pub(super) async fn open(path: PathBuf, pages: Option<u32>) -> Result<Self, JournalError> {
+    /// Takes the journal at this path, which is [resolved](super::location::resolve), for this process, and opens it.
+    pub(super) async fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, JournalError> {
         let (queue, operations) = mpsc::channel();
         let (opened, is_open) = oneshot::channel();
+        let closed = CancellationToken::new();
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
-        let writing = move || write_all(&path, pages, &operations, opened, counter);
+        let (path, options) = (path.to_owned(), options.clone());
+        let closing = closed.clone().drop_guard();
+        let writing = move || {
+            // Dropped last: the file is free then.
+            let _closing = closing;
+            let file = match OpenFile::open(&path, &options) {
+                Ok(file) => file,
+                Err(error) => {
+                    let _ = opened.send(Err(error));
+                    return;
+                }
+            };
+            write_all(&file, &operations, opened, counter);
+        };
         let thread = thread::Builder::new()
             .name("saga-journal-write".to_owned())
             .spawn(writing)
             .map_err(JournalError::unavailable)?;
-        is_open.await.unwrap_or(Err(JournalError::Closed))?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-            commits,
+        let (presence, is_new) = is_open.await.unwrap_or(Err(JournalError::Closed))?;
+        Ok(Opened {
+            writer: Self {
+                queue: Some(queue),
+                thread: Some(thread),
+                commits,
+                closed,
+            },
+            presence,
+            is_new,
         })
     }
 
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    /// A token that is cancelled when the file is closed and another process may have it.
+    pub(super) fn closed(&self) -> &CancellationToken {
+        &self.closed
     }
 
     pub(super) fn send(&self, operation: Operation) -> Result<(), JournalError> {
@@ -62,28 +109,50 @@ impl Drop for Writer {
     }
 }
 
-/// Opens the journal, and writes until all senders of operations are gone.
+impl OpenFile {
+    fn open(path: &Path, options: &SqliteOptions) -> Result<Self, JournalError> {
+        let missing = || JournalError::Missing {
+            journal: path.display().to_string(),
+        };
+        let descriptor = descriptor::of(path, !options.must_exist).map_err(|error| {
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound && options.must_exist;
+            if is_missing {
+                missing()
+            } else {
+                JournalError::unavailable(error)
+            }
+        })?;
+        let lock = FileLock::take(path, &descriptor)?;
+        let is_new = path.metadata().is_ok_and(|file| file.len() == 0);
+        if is_new && options.must_exist {
+            return Err(missing());
+        }
+        let connection = connection::to_write(path, options.max_pages)?;
+        let presence = Presence::new(path, descriptor);
+        // SQLite has opened the file that is locked, and not one that has just taken its place.
+        presence.check()?;
+        presence.note_wal();
+        Ok(Self {
+            connection,
+            presence: Arc::new(presence),
+            _lock: lock,
+            is_new,
+        })
+    }
+}
+
+/// Writes until all senders of operations are gone.
 fn write_all(
-    path: &Path,
-    pages: Option<u32>,
+    file: &OpenFile,
     operations: &Receiver<Operation>,
-    opened: oneshot::Sender<Result<(), JournalError>>,
+    opened: oneshot::Sender<Result<(Arc<Presence>, bool), JournalError>>,
     commits: Arc<AtomicU64>,
 ) {
-    let opening =
-        FileLock::take(path).and_then(|lock| Ok((lock, connection::to_write(path, pages)?)));
-    // The connection is dropped first: the file is closed before another process may have it.
-    let (_lock, connection) = match opening {
-        Ok(opening) => opening,
-        Err(error) => {
-            let _ = opened.send(Err(error));
-            return;
-        }
-    };
-    match Transaction::new(&connection) {
+    match Transaction::new(&file.connection) {
         Ok(transaction) => {
-            let _ = opened.send(Ok(()));
-            Batches::new(transaction, commits).run(operations);
+            let presence = Arc::clone(&file.presence);
+            let _ = opened.send(Ok((Arc::clone(&presence), file.is_new)));
+            Batches::new(transaction, presence, commits).run(operations);
         }
         Err(error) => {
             let _ = opened.send(Err(JournalError::unavailable(error)));
