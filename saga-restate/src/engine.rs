@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::lock::lock;
 
 /// The longest that an attempt may take that says nothing itself.
-pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why the saga can't go on in this process; Restate begins it again.
 #[derive(Debug, Clone)]

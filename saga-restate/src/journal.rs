@@ -39,7 +39,7 @@ pub(crate) struct Journal {
 }
 
 /// Longer than any server lives, and no time that clocks don't have.
-const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
+const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
 
 impl Journal {
     pub(crate) fn new(context: ContextInternal) -> Self {

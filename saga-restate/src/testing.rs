@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::Http;
 
 /// How long a server may take until it answers.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the server until its standard input ends or says something. Whatever becomes of this process, the server goes with
 /// it, and its data as well if nobody keeps them.

@@ -1,4 +1,4 @@
-//! Runs sagas durably: each in a task of its own, on a journal that survives the process.
+//! The durable runtime: runs each saga in a task of its own, on a journal that survives the process.
 
 mod answer;
 mod builder;
@@ -7,9 +7,9 @@ mod dispatcher;
 mod error;
 mod handle;
 mod inspection;
+mod leases;
 mod operator;
 mod registry;
-mod replies;
 mod send;
 mod task;
 mod waiters;
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -31,8 +31,9 @@ use tokio_util::task::TaskTracker;
 use crate::engines::control::Control;
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::{Recorder, Tenure};
-use crate::id::{InvalidSagaId, SagaId, asked};
+use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
+use crate::lock::lock;
 use crate::panic::message;
 use crate::run::Saga;
 
@@ -43,13 +44,16 @@ pub use inspection::{Inspection, Inspector, OpenWait};
 pub use registry::Registrable;
 
 use registry::Definitions;
-use replies::Replies;
-use task::{AnswerSender, Claimant};
-use waiters::Waiters;
+use task::Claimant;
+use waiters::{AnswerSender, Waiters};
 use wakeup::Alarm;
 
-/// Runs sagas on a [`Journal`], so that they survive the process: a saga that was cut off goes on where it was, in the
-/// next process that has its definition.
+/// The most sagas in one claim, and in one page of a list.
+const BATCH: usize = 1024;
+
+/// Runs sagas on a [`Journal`], so that they survive the process.
+///
+/// A saga that a crash interrupted continues where it was, in the next process that [registers](Builder::register) it.
 ///
 /// ```
 /// use saga_runtime::journal::Memory;
@@ -82,20 +86,20 @@ use wakeup::Alarm;
 /// ```
 ///
 /// # What is guaranteed
-/// * **No lost saga.** When [`submit`](Self::submit) has returned `Ok`, the saga is written down. From then on it runs, or
-///   waits to be run, or is finished, or is listed as [stuck](crate::journal::State::Stuck).
-/// * **Order.** A step is requested only after the outcome of the one before it is durable, a compensation only after those
-///   of all later steps.
-/// * **One final outcome.** The decision to undo a saga is one entry; after it no step is requested.
-/// * **What is written down is not run again.** After a crash only the step that was in flight is requested again, under
-///   its idempotency key.
+/// * **No lost saga.** When [`submit`](Self::submit) returns `Ok`, the saga is recorded. From then on it runs, or waits
+///   to be run, or is finished, or is listed as [stuck](crate::journal::State::Stuck).
+/// * **Order.** A step is requested only after the outcome of the step before it is durable. A compensation is
+///   requested only after the compensations of all later steps are durable.
+/// * **One final outcome.** The decision to compensate a saga is one entry. After that entry no step is requested.
+/// * **A recorded step does not run again.** After a crash only the step that was in flight is requested again, under
+///   the same idempotency key.
 ///
-/// Clones are the same coordinator. When the last one is dropped it shuts down like [`shutdown`](Self::shutdown), but
-/// nobody waits for it.
+/// Clones are handles of the same coordinator. When the last one is dropped, the coordinator shuts down in the
+/// background, as [`shutdown`](Self::shutdown) does.
 #[must_use]
 pub struct Coordinator<S: ?Sized + Send + Sync + 'static> {
     inner: Arc<Shared<S>>,
-    /// Shuts down when the last coordinator is dropped; the sagas that run hold `inner` alone.
+    /// Shuts down when the last coordinator is dropped. Running sagas hold only `inner`.
     owner: Arc<LastHandle>,
 }
 
@@ -118,7 +122,7 @@ impl<S: ?Sized + Send + Sync + 'static> fmt::Debug for Coordinator<S> {
     }
 }
 
-/// What all clones of a coordinator and all of its sagas share.
+/// The state that all clones of a coordinator and all of its sagas share.
 struct Shared<S: ?Sized + Send + Sync + 'static> {
     services: Arc<S>,
     journal: Arc<dyn Journal>,
@@ -128,18 +132,18 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     poll_interval: Duration,
     lease: Lease,
     tenure: Arc<Tenure>,
-    /// How many sagas may be in flight; the others wait in the journal.
+    /// One permit for each saga that may be in flight. The others wait in the journal.
     slots: Arc<Semaphore>,
-    /// Somebody waits in the journal.
+    /// Notified when a saga in the journal may be claimable.
     work: Notify,
     running: Mutex<HashMap<SagaId, Running>>,
-    /// Sagas that were let go of while the journal could not be told.
+    /// Claims that this worker no longer uses but could not release, because the journal did not answer.
     abandoned: Mutex<Vec<Claim>>,
-    /// Whether the journal may have handed out sagas without this worker having heard of it.
+    /// Set when the answer to a claim was lost: the journal may have claimed sagas for this worker that it does not
+    /// run.
     has_lost_claims: AtomicBool,
     waiters: Waiters,
-    replies: Replies,
-    /// When the next saga that sleeps is to go on.
+    /// The wake-up time of the next sleeping saga.
     alarm: Alarm,
     tasks: TaskTracker,
     runtime: runtime::Handle,
@@ -155,7 +159,7 @@ struct Running {
     recorder: Arc<Recorder>,
 }
 
-/// Shuts the coordinator down when it is dropped.
+/// Shuts down the coordinator on drop.
 struct LastHandle(CancellationToken);
 
 impl Drop for LastHandle {
@@ -172,8 +176,7 @@ impl<S: ?Sized + Send + Sync + 'static> Drop for RuntimeGuard<S> {
         if !self.0.is_shutting_down() {
             self.0.has_lost_runtime.store(true, Ordering::Release);
             // Their callers wait in other runtimes.
-            self.0.replies.clear();
-            self.0.waiters.wake_all();
+            self.0.waiters.close();
         }
     }
 }
@@ -197,28 +200,26 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<SagaId, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 
     fn abandoned(&self) -> MutexGuard<'_, Vec<Claim>> {
-        self.abandoned
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.abandoned)
     }
 
     fn is_shutting_down(&self) -> bool {
         self.tenure.shutdown.is_cancelled()
     }
 
-    /// Notes that the journal may have handed out sagas, if it has not answered.
-    fn heard<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
+    /// Passes on the journal's answer to a claim. After an error, notes that a claim may be lost.
+    fn note_lost_claims<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
         if answer.is_err() {
             self.has_lost_claims.store(true, Ordering::Release);
         }
         answer
     }
 
-    /// Writes down a new saga, and runs it if there is a free slot.
+    /// Records a new saga, and runs it if there is a free slot.
     async fn start<G>(self: Arc<Self>, new: NewSaga, saga: G) -> Result<Handle<S, G>, SubmitError>
     where
         G: Saga<Services = S>,
@@ -229,17 +230,17 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let lease = slot.as_ref().map(|_| &self.lease);
         let waiting = match &slot {
             Some(_) => None,
-            None => self.replies.enter::<G>(&id),
+            None => self.waiters.register::<G>(&id),
         };
-        let started = self.heard(self.journal.start(new, lease).await);
+        let started = self.note_lost_claims(self.journal.start(new, lease).await);
         if waiting.is_some() && !matches!(started, Ok(Started::New(_))) {
-            self.replies.remove(&id);
+            self.waiters.drop_sender(&id);
         }
         match started? {
             Started::New(claim) => {
                 let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
-                    let (reply, answer) = AnswerSender::channel();
-                    self.spawn(Claimant::new(claim, slot), saga, Some(reply));
+                    let (sender, answer) = AnswerSender::channel();
+                    self.spawn(Claimant::new(claim, slot), saga, Some(sender));
                     Some(answer)
                 } else {
                     self.work.notify_one();
@@ -261,7 +262,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-/// What was handed over, as JSON. A panic of its own code is an error like any other.
+/// Serializes a caller's value as JSON. A panic of the value's code becomes an error.
 fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
     catch_unwind(AssertUnwindSafe(|| serde_json::to_string(value))).unwrap_or_else(|panic| {
         let message = format!("panicked: {}", message(&*panic));
@@ -270,25 +271,25 @@ fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
 }
 
 impl<S: Send + Sync + 'static> Coordinator<S> {
-    /// A coordinator for sagas that use these services, which are shared by all of them.
+    /// Begins the settings of a coordinator. All of its sagas share these services.
     pub fn builder(services: impl Into<Arc<S>>) -> Builder<S> {
         Builder::new(services.into())
     }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
-    /// Starts a saga and waits for its end. If a saga with this id and an equal input is there already, waits for that.
+    /// Starts a saga and waits for its end. If a saga with this id, name and input exists, waits for that one.
     ///
-    /// The call that starts the saga gets its typed error. Any other gets the text that is written down, as
+    /// The caller that starts the saga gets its typed error. Any later caller gets the recorded text, as
     /// [`Cause::Recorded`](crate::Cause::Recorded).
     ///
     /// # Errors
-    /// [`ExecuteError`] tells apart a saga that failed and is compensated, one that is stuck, one that goes on without this
-    /// caller, and one that was not started.
+    /// [`ExecuteError`] distinguishes four cases: the saga failed and is compensated, it is stuck, it continues without
+    /// this caller, or it was not started.
     ///
     /// # Cancel safety
-    /// The saga runs in a task of its own: once it is started, dropping the future changes nothing about it. A future that
-    /// is dropped before may or may not have started it; the same call again is safe.
+    /// Cancel-safe: the saga runs in a task of its own. Dropping the future after the start does not affect the saga.
+    /// A future dropped earlier may or may not have started it. It is safe to repeat the call.
     pub async fn execute<G, I>(&self, id: I, saga: G) -> Result<G::Output, ExecuteError<G::Error>>
     where
         G: Saga<Services = S> + Serialize,
@@ -298,16 +299,16 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.submit(id, saga).await?.wait().await
     }
 
-    /// Starts a saga. When this returns `Ok`, it is written down and will come to an end, whatever becomes of this process.
+    /// Starts a saga and returns as soon as it is recorded. Then it will run to an end, even if this process crashes.
     ///
-    /// If a saga with this id and an equal input is there already, this is the handle of that.
+    /// If a saga with this id, name and input exists, returns a handle of that one.
     ///
     /// # Errors
-    /// [`SubmitError`] if the saga was not started. If the journal could not be reached, it may have been; the same call
-    /// again is safe.
+    /// [`SubmitError`] if the saga was not started. After [`SubmitError::Journal`] it may have been started; it is safe
+    /// to repeat the call.
     ///
     /// # Cancel safety
-    /// A future that is dropped may or may not have started the saga; the same call again is safe.
+    /// A dropped future may or may not have started the saga. It is safe to repeat the call.
     pub async fn submit<G, I>(&self, id: I, saga: G) -> Result<Handle<S, G>, SubmitError>
     where
         G: Saga<Services = S> + Serialize,
@@ -338,18 +339,19 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             fingerprint: definition.fingerprint(),
             input,
         };
-        inner.begin(Arc::clone(inner).start(new, saga)).await
+        inner.detached(Arc::clone(inner).start(new, saga)).await
     }
 
-    /// The handle of a saga that was started before, in this process or another.
+    /// Returns the handle of a saga that was started before, in this process or another.
     ///
     /// # Errors
-    /// If there is none with this id, or it is not a `G`, or the journal can't be reached.
+    /// [`OperatorError::Unknown`] if there is no saga with this id, [`OperatorError::OtherSaga`] if it is not a `G`,
+    /// [`OperatorError::Journal`] if the journal can't be reached.
     pub async fn attach<G>(&self, id: impl TryInto<SagaId>) -> Result<Handle<S, G>, OperatorError>
     where
         G: Saga<Services = S>,
     {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let history = self.inner.journal.load(&id).await?;
         let record = history.ok_or(OperatorError::Unknown)?.record;
         if record.saga.name != G::META.name {
@@ -360,21 +362,23 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         Ok(Handle::new(Arc::clone(&self.inner), id, None))
     }
 
-    /// Stops in an orderly way: no saga is started or taken over any more, attempts that are under way end or time out,
-    /// and what they gave is written down. Nothing is compensated because of it: the sagas go on in the next process.
+    /// Stops in an orderly way. The coordinator starts and claims no more sagas. Attempts in flight end or time out,
+    /// and their outcomes are recorded. A shutdown compensates nothing: open sagas continue in the next process.
     ///
-    /// Returns when nothing runs any more. It can be called more than once.
+    /// Returns when no saga runs here any more. It can be called more than once.
+    ///
+    /// # Cancel safety
+    /// Once polled, the shutdown continues also if the future is dropped.
     pub async fn shutdown(&self) {
         self.inner.tenure.shutdown.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-        self.inner.replies.clear();
-        self.inner.waiters.wake_all();
+        self.inner.waiters.close();
         self.inner.journal.close().await;
     }
 }
 
-/// Whether two inputs are the same data, whatever the order of their fields.
+/// Compares two inputs as data: the order of their fields does not count.
 fn is_same(one: &str, other: &str) -> bool {
     let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
     one == other || value(one).is_some_and(|one| Some(one) == value(other))

@@ -1,4 +1,4 @@
-//! What a caller gets when a saga failed: the step, its typed cause, and every compensation in the order they ran.
+//! The error of a failed saga: the step, the typed cause, and every compensation in the order in which they ended.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -14,9 +14,9 @@ use crate::id::SagaId;
 pub use compensation::{Compensation, CompensationFailure, CompensationOutcome};
 pub use reason::Reason;
 
-/// A saga that failed: where, why, and what has become of the steps that were done before.
+/// The error of a failed saga: the step, the typed cause, and the outcome of each compensation.
 ///
-/// `Display` is one line; [`source`](Error::source) is the saga's own error.
+/// `Display` writes one line. [`source`](Error::source) is the error that the saga's body returned.
 ///
 /// ```text
 /// saga `place_order` failed at step `charge`: card declined; compensated: `create_order`
@@ -32,18 +32,18 @@ struct Details<E> {
     past_pivot: bool,
 }
 
-/// Why a saga was stopped from outside.
+/// The reason why a saga is stopped from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Interruption {
-    /// Somebody cancelled it.
+    /// A caller or an operator cancelled the saga.
     Cancelled,
-    /// Its deadline passed before its pivot.
+    /// The deadline passed before the pivot.
     DeadlineExceeded,
 }
 
 impl Interruption {
-    /// What is written down of it, in a word.
+    /// The code under which the interruption is recorded.
     pub(crate) fn code(self) -> &'static str {
         Cause::<Infallible>::from(self).code()
     }
@@ -58,13 +58,13 @@ impl fmt::Display for Interruption {
     }
 }
 
-/// Why a saga failed.
+/// The cause of a saga's failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause<E> {
-    /// The body of the saga returned this error: a step's refusal, or its own.
+    /// The body returned this error: the refusal of a step, or an error of its own.
     Error(E),
-    /// A step gave no answer in time.
+    /// An attempt of a step exceeded its time limit.
     TimedOut {
         /// The limit of the attempt.
         after: Duration,
@@ -74,34 +74,34 @@ pub enum Cause<E> {
         /// The panic's text.
         message: String,
     },
-    /// A step whose error the body handles itself ended with one that leaves open if something has happened.
+    /// A step whose error the body handles ended in doubt: its error does not tell whether the step took effect.
     InDoubt {
         /// The error's text.
         message: String,
     },
-    /// Somebody cancelled it.
+    /// A caller or an operator cancelled the saga.
     Cancelled,
-    /// Its deadline passed before its pivot.
+    /// The deadline passed before the pivot.
     DeadlineExceeded,
-    /// It failed in an earlier process, and this is the text that is written down.
+    /// The saga failed in an earlier process. Only the text of its error is recorded.
     Recorded {
         /// The text.
         message: String,
     },
-    /// A step's output can't be written down: it is too large, or can't be serialized.
+    /// A step's output can't be recorded: it is too large, or can't be serialized.
     Unrecordable {
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
-    /// What came with an event is not what the saga expects.
+    /// The value of an event is not of the expected type.
     Unreadable {
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
 }
 
 impl<E> Cause<E> {
-    /// What kind of cause it is, in a word: what is written down beside the text.
+    /// The kind of the cause, in a word: `error`, `timed_out`, `panicked`, … It is recorded beside the text.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -117,7 +117,7 @@ impl<E> Cause<E> {
         }
     }
 
-    /// The cause that was written down like this.
+    /// Restores a cause from its recorded code and text.
     pub(crate) fn recorded(code: &str, message: String) -> Self {
         match code {
             CANCELLED => Self::Cancelled,
@@ -141,14 +141,14 @@ impl<E: Display> Display for Cause<E> {
             Self::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
             Self::Recorded { message } | Self::Unreadable { message } => f.write_str(message),
             Self::Unrecordable { message } => {
-                write!(f, "the output can't be written down: {message}")
+                write!(f, "the output can't be recorded: {message}")
             }
         }
     }
 }
 
 impl Cause<Infallible> {
-    /// The same cause of a saga with errors.
+    /// Converts the cause of an infallible call into one of a saga with errors.
     pub(crate) fn widen<E>(self) -> Cause<E> {
         match self {
             Self::Error(never) => match never {},
@@ -199,38 +199,38 @@ impl<E> SagaError<E> {
         self.0.saga
     }
 
-    /// The id of the saga, if one was given or a step asked for it.
+    /// The id of the saga. `None` if the caller gave none and no code asked for it.
     #[must_use]
     pub fn id(&self) -> Option<&SagaId> {
         self.0.id.as_ref()
     }
 
-    /// The durable name of the step at which the saga failed; `None` if it was the body's own code. For a step of a saga
-    /// that was called by this one, that one's name stands before it: `place_order/charge`.
+    /// The durable name of the step at which the saga failed. `None` if the body's own code failed. For a step of a
+    /// sub-saga the path of that saga comes first: `place_order/charge`.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         self.0.step.as_deref()
     }
 
-    /// Why it failed.
+    /// The cause of the failure.
     #[must_use]
     pub fn cause(&self) -> &Cause<E> {
         &self.0.cause
     }
 
-    /// Why it failed, by value.
+    /// The cause of the failure, by value.
     #[must_use]
     pub fn into_cause(self) -> Cause<E> {
         self.0.cause
     }
 
-    /// The steps that had to be undone, in the order in which their compensations ended.
+    /// The compensations of all steps that had to be undone, in the order in which they ended.
     #[must_use]
     pub fn compensations(&self) -> &[Compensation] {
         &self.0.compensations
     }
 
-    /// The compensations that failed for good, in the order in which they did: step and failure.
+    /// The steps whose compensations failed for good, with the failures, in the order in which they failed.
     pub fn compensation_failures(&self) -> impl Iterator<Item = (&str, &CompensationFailure)> {
         self.0
             .compensations
@@ -241,20 +241,21 @@ impl<E> SagaError<E> {
             })
     }
 
-    /// Whether every step that may have had an effect is undone. If not, somebody has to look at it.
+    /// Returns whether every step that may have had an effect is undone. If not, an operator has to look at the saga.
     #[must_use]
     pub fn is_compensated(&self) -> bool {
         !self.0.past_pivot && self.0.compensations.iter().all(Compensation::is_undone)
     }
 
-    /// Whether nobody has to look at it any more: all is undone, or an operator has said that it stays as it is.
+    /// Returns whether the saga needs no operator: every step is undone, or an operator has decided that its effect
+    /// stays.
     pub(crate) fn is_final(&self) -> bool {
         !self.0.past_pivot && !self.0.compensations.iter().any(Compensation::is_open)
     }
 }
 
 impl<E: Display> SagaError<E> {
-    /// Why somebody has to look at the saga.
+    /// The reason to record if this error leaves the saga stuck.
     pub(crate) fn stuck_because(&self) -> Reason {
         let code = if self.0.past_pivot {
             "pivot_in_doubt"
@@ -308,7 +309,7 @@ impl<E: Display> Display for SagaError<E> {
     }
 }
 
-/// One line, like `Display`: an error type that has no `Debug` can still be unwrapped in a test.
+/// One line, as `Display` writes it. Tests can unwrap results whose error type has no `Debug`.
 impl<E: Display> fmt::Debug for SagaError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SagaError({self})")

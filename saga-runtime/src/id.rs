@@ -46,11 +46,6 @@ impl SagaId {
     }
 }
 
-/// The id that somebody asks for; empty if no saga can have it.
-pub(crate) fn asked(id: impl TryInto<SagaId>) -> Option<SagaId> {
-    id.try_into().ok()
-}
-
 impl fmt::Display for SagaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -6,6 +6,8 @@ mod event;
 pub(crate) mod history;
 mod lease;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod row;
 #[cfg(feature = "sqlite")]
@@ -22,6 +24,8 @@ pub use crate::error::Reason;
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Settled, StepCall};
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };

@@ -75,6 +75,7 @@ mod generated;
 mod id;
 pub mod journal;
 mod language;
+mod lock;
 pub mod meta;
 mod panic;
 mod place;
@@ -364,7 +365,7 @@ pub use saga_macros::step;
 /// saga!(
 ///     async fn sell(cx: Context<'_, Shop>, amount: u64) -> Result<(), String> {
 ///         let order = create_order(cx, amount).await?;
-///         match event_within(cx, APPROVED, Duration::from_hours(24)).await {
+///         match event_within(cx, APPROVED, Duration::from_secs(24 * 60 * 60)).await {
 ///             Some(true) => ship(cx, order).await,
 ///             _ => Err("nobody has approved it".to_owned()),
 ///         }

@@ -1,4 +1,4 @@
-//! The facts about steps and sagas that are known before anything runs: names, kinds, policies, options.
+//! Static facts about steps and sagas: names, kinds, retry policies, options. They are known before anything runs.
 
 mod retry;
 mod saga;

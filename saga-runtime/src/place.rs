@@ -1,4 +1,7 @@
-//! Where in a saga a piece of code runs: in which saga, at which call of which step, at which attempt.
+//! The place of running code: its saga, the call of a step, the attempt. It has no part in what is recorded or decided.
+//!
+//! The files of this folder use one another: a [`Place`] has a [`Position`], a position is one of [`Calls`], and calls
+//! may stand in a [`Scope`] or a [`Group`].
 
 mod ambient;
 mod arena;

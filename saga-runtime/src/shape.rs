@@ -1,4 +1,4 @@
-//! The shape of a saga: its steps and branches as data, to be read, compared and drawn without running anything.
+//! The shape of a saga: its steps and branches as data. It can be read, compared and drawn without running the saga.
 
 mod dot;
 mod fingerprint;
@@ -8,55 +8,55 @@ mod outline;
 
 use crate::meta::{SagaMeta, StepMeta};
 
-/// The steps and branches of a saga. `Display` prints it as an outline.
+/// A saga as data: its steps, branches, loops, groups and waits. `Display` prints it as an outline.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Shape {
     /// The saga's name and options.
     pub saga: SagaMeta,
-    /// What its body does, in order.
+    /// The nodes of its body, in order.
     pub body: Vec<Node>,
 }
 
-/// One piece of a saga's body.
+/// One node of a saga's body.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Node {
-    /// A step is called.
+    /// The call of a step.
     Step(StepMeta),
-    /// One of several ways is taken.
+    /// An `if` or a `match`: one of the arms runs.
     Branch(Vec<Arm>),
-    /// Something is done any number of times.
+    /// A loop: its body runs any number of times.
     Loop(Repeat),
-    /// Parts that run at the same time.
+    /// A `try_join!`: the members run at the same time.
     Group(Vec<Node>),
-    /// A part for each of many items, some of them at the same time.
+    /// A `try_join_all`: one call for each item, several at the same time.
     FanOut(ForEach),
-    /// Another saga is called: its steps are steps of this one.
+    /// The call of a sub-saga. Its steps are steps of this saga.
     Saga(CalledSaga),
-    /// The saga waits for a time or an event.
+    /// A wait for a time or an event.
     Wait(WaitFor),
-    /// The body returns here.
+    /// An early return of the body.
     Return,
 }
 
-/// One way through a branch.
+/// One arm of a branch.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Arm {
-    /// When it is taken, in the words of the source.
+    /// The condition, as source text.
     pub when: &'static str,
-    /// What is done then.
+    /// The nodes of the arm, in order.
     pub body: Vec<Node>,
 }
 
-/// A saga that another one calls.
+/// The call of a sub-saga.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CalledSaga {
     /// Its durable name.
     pub name: &'static str,
-    /// What its body does, in order; nothing if it is a saga that it is inside of.
+    /// The nodes of its body, in order. Empty if the saga is recursive here.
     pub body: Vec<Node>,
 }
 
@@ -66,34 +66,34 @@ pub struct CalledSaga {
 pub struct WaitFor {
     /// `sleep` or `event`.
     pub name: &'static str,
-    /// For what, in the words of the source.
+    /// The duration or the event's name, as source text.
     pub what: &'static str,
 }
 
-/// What is done any number of times.
+/// A loop.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Repeat {
-    /// How often, in the words of the source.
+    /// The head of the loop, as source text: `for article in &articles`.
     pub of: &'static str,
-    /// What is done in each round.
+    /// The nodes of one round, in order.
     pub body: Vec<Node>,
 }
 
-/// A part for each of many items.
+/// A `try_join_all`: one call for each item.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ForEach {
-    /// Of what, in the words of the source.
+    /// The items, as source text.
     pub items: &'static str,
-    /// How many at the same time, in the words of the source.
+    /// The number of calls at the same time, as source text.
     pub limit: &'static str,
-    /// What is done for each.
+    /// The nodes for one item.
     pub body: Vec<Node>,
 }
 
 impl ForEach {
-    /// In words.
+    /// The label of the fan-out in outlines and graphs.
     fn words(&self) -> String {
         format!(
             "for each of {}, at most {} at the same time",
@@ -103,7 +103,7 @@ impl ForEach {
 }
 
 impl Shape {
-    /// Its steps in the order of the source, those of all branches.
+    /// Lists the steps of all branches, in source order.
     pub fn steps(&self) -> impl Iterator<Item = &StepMeta> {
         let mut steps = Vec::new();
         collect(&self.body, &mut steps);

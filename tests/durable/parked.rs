@@ -92,8 +92,7 @@ async fn a_definition_that_has_become_shorter() {
 async fn an_input_that_can_not_be_read() {
     let journal = Memory::new();
     cut_off(&journal, "order-1", "sell", "{\"price\":3}", vec![]).await;
-    let reason =
-        "the input that is written down can't be read: missing field `amount` at line 1 column 11";
+    let reason = "the recorded input can't be read: missing field `amount` at line 1 column 11";
     is_stuck(journal, "order-1", reason).await;
 }
 

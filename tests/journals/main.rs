@@ -1,4 +1,5 @@
 //! The journals keep what a journal promises.
 
 mod memory;
+mod postgres;
 mod sqlite;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use saga_runtime::{Context, EventName, event_within, saga, step, try_join_all};
 
 const APPROVED: EventName<bool> = EventName::new("approved");
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 saga!(
     #[saga(compensatable)] // what it counts as where another saga calls it
@@ -18,9 +19,9 @@ saga!(
     async fn place_order(cx: Context<'_, Shop>, order: Order) -> Result<u64, String> {
         let (parcels, payment) = try_join!(pack(cx, order.articles.clone()), charge(cx, &order))?;
         if order.articles.len() > 100 {
-            let approved = event_within(cx, APPROVED, Duration::from_hours(24)).await;
+            let approved = event_within(cx, APPROVED, A_DAY).await;
             if approved != Some(true) {
-                return Err("nobody has approved it".to_owned());
+                return Err("not approved within a day".to_owned());
             }
         }
         ship(cx, &parcels, &payment).await

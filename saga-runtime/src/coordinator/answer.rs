@@ -1,7 +1,7 @@
-//! How a saga ended, as it is written down: for those who did not start it.
+//! The answer of a saga that has ended: the typed one for its starter, and the one read from the journal for later
+//! callers.
 
 use crate::coordinator::error::{ExecuteError, Stuck};
-use crate::coordinator::task::Answer;
 use crate::error::{Cause, Compensation, SagaError};
 use crate::journal;
 use crate::journal::history::{RecordedEnd, ReplayState};
@@ -9,8 +9,11 @@ use crate::journal::{Event, State};
 use crate::language::from_json;
 use crate::run::Saga;
 
-/// How the saga has ended, if it has.
-pub(super) fn outcome<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
+/// The end of a saga, as a caller of [`execute`](crate::Coordinator::execute) gets it.
+pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
+
+/// Reads the answer of a saga from its history. `None` if the saga has not ended.
+pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
     let id = &recorded.record.saga.id;
     let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
     let entries = match &recorded.entries {
@@ -23,7 +26,7 @@ pub(super) fn outcome<G: Saga>(recorded: &journal::History) -> Option<Answer<G>>
     };
     match history.end() {
         Some(RecordedEnd::Completed { output }) => Some(from_json(output).map_err(|error| {
-            let reason = format!("the output that is written down can't be read: {error}");
+            let reason = format!("the recorded output can't be read: {error}");
             ExecuteError::Stuck(Stuck::new(id, reason, None))
         })),
         Some(RecordedEnd::Compensated) => {
@@ -39,7 +42,7 @@ pub(super) fn outcome<G: Saga>(recorded: &journal::History) -> Option<Answer<G>>
     }
 }
 
-/// The failure of a saga that was compensated.
+/// The error of a saga that was compensated.
 fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaError<G::Error> {
     let compensations = history
         .undone()

@@ -1,4 +1,4 @@
-//! The settings of a coordinator.
+//! The settings of a coordinator, and its start.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +12,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
-use crate::coordinator::replies::Replies;
 use crate::coordinator::waiters::Waiters;
 use crate::coordinator::wakeup::Alarm;
 use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Shared};
@@ -20,13 +19,13 @@ use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
 
-/// Leases are renewed three times as often, and not all the time.
+/// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
 
-/// Longer than any process lives.
-const LONGEST_LEASE: Duration = Duration::from_hours(24 * 365 * 30);
+/// A duration that no process outlives.
+const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
-/// A coordinator without a journal can't be started.
+/// The type of a [`Builder`] that has no journal yet: it can't start.
 #[derive(Debug)]
 pub struct NoJournal;
 
@@ -60,7 +59,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             definitions: Definitions::new(),
             twice: None,
             policies: Policies {
-                attempt_timeout: Duration::from_mins(1),
+                attempt_timeout: Duration::from_secs(60),
                 payload_limit: 1024 * 1024,
                 patience: Duration::from_secs(1),
             },
@@ -71,7 +70,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
         }
     }
 
-    /// Where it writes down what its sagas do.
+    /// Sets the journal in which the coordinator records its sagas.
     pub fn journal(self, journal: impl Journal) -> Builder<S, Arc<dyn Journal>> {
         Builder {
             services: self.services,
@@ -88,8 +87,9 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
 }
 
 impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
-    /// Adds a saga that it can run, and go on with after a crash. A saga in the journal that is not registered waits
-    /// there, and holds up no other.
+    /// Registers a saga, so that the coordinator can run it, also after a crash.
+    ///
+    /// Sagas in the journal that are not registered wait there. They do not block others.
     pub fn register<G: Registrable<S>>(mut self) -> Self {
         if !self.definitions.add::<G>() {
             self.twice = Some(G::META.name);
@@ -97,34 +97,34 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         self
     }
 
-    /// How many sagas run at the same time; the others wait in the journal. 1,000 if nothing is said.
+    /// Sets how many sagas run at the same time. The others wait in the journal. Default: 1,000.
     pub fn in_flight(self, sagas: usize) -> Self {
         let in_flight = sagas.clamp(1, Semaphore::MAX_PERMITS);
         Self { in_flight, ..self }
     }
 
-    /// The longest that one attempt of a step or a compensation may take that says nothing itself. One minute if nothing
-    /// is said.
+    /// Sets the time limit of one attempt, for steps and compensations without a `timeout` of their own. Default: one
+    /// minute.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.policies.attempt_timeout = timeout;
         self
     }
 
-    /// The largest input or output, in bytes of JSON. 1 MiB if nothing is said.
+    /// Sets the size limit of an input, an output or an event's value, in bytes of JSON. Default: 1 MiB.
     pub fn payload_limit(mut self, bytes: usize) -> Self {
         self.policies.payload_limit = bytes;
         self
     }
 
-    /// A saga that waits longer than this, in a `sleep` or for an event, is let go of until then: it costs a row and no task.
-    /// One second if nothing is said.
+    /// Sets how long a saga waits in memory, in a `sleep` or for an event, before it is suspended. A suspended saga
+    /// costs a row in the journal and no task. Default: one second.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.policies.patience = patience;
         self
     }
 
-    /// How often a saga is taken over from processes that ended in the same place before it is stuck: it may be what ends
-    /// them. 10 if nothing is said.
+    /// Sets how often a saga is claimed from crashed processes without progress in between, before it counts as stuck.
+    /// Its current step may be the one that crashes them. Default: 10.
     pub fn max_recoveries(self, max_recoveries: u32) -> Self {
         Self {
             max_recoveries,
@@ -132,15 +132,15 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         }
     }
 
-    /// How long other workers wait before they take over what this one holds, if it falls silent. 30 seconds if nothing is
-    /// said.
+    /// Sets the duration of the lease: if this worker falls silent, other workers wait this long before they claim its
+    /// sagas. Default: 30 seconds; at least 3 milliseconds.
     pub fn lease(self, lease: Duration) -> Self {
         let lease = lease.clamp(SHORTEST_LEASE, LONGEST_LEASE);
         Self { lease, ..self }
     }
 
-    /// Names this process in the journal, for people. What makes the name unique is added to it, so that a process that is
-    /// started again takes over what the one before has left. The process's number if nothing is said.
+    /// Names this process in the journal, for people. A unique suffix is added, so a restarted process counts as a new
+    /// worker and claims the sagas that its predecessor left open. Default: the process id.
     pub fn worker(self, name: &str) -> Self {
         let worker = Some(Worker::generate(name));
         Self { worker, ..self }
@@ -148,14 +148,15 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
-    /// Starts the coordinator. In the background it first takes over what earlier processes left open, as many sagas at a
-    /// time as may be [in flight](Self::in_flight); new ones are accepted meanwhile.
+    /// Starts the coordinator. In the background it first claims the sagas that earlier processes left open, at most as
+    /// many at a time as may be [in flight](Self::in_flight). New sagas are accepted meanwhile.
     ///
     /// # Errors
-    /// If two sagas have the same name, or the journal can't be reached.
+    /// [`StartError::RegisteredTwice`] if two sagas have the same name, [`StartError::Journal`] if the journal can't be
+    /// reached.
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     pub async fn start(self) -> Result<Coordinator<S>, StartError> {
         if let Some(name) = self.twice {
             return Err(StartError::RegisteredTwice { name });
@@ -185,7 +186,6 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             abandoned: Mutex::default(),
             has_lost_claims: AtomicBool::default(),
             waiters: Waiters::default(),
-            replies: Replies::default(),
             alarm: Alarm::default(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),

@@ -1,5 +1,4 @@
-//! What is brought to an end once it has begun, also if nobody waits for it any more: a claim of which nobody hears would
-//! hold a saga that nobody runs.
+//! Runs a future to completion even if its caller is dropped. Otherwise a claim could be taken and never used.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,26 +10,26 @@ use tokio_util::task::TaskTracker;
 use crate::attempts::BoxFuture;
 use crate::coordinator::Shared;
 
-/// A future that goes on in a task of its own when it is dropped before its end.
-pub(super) struct Begun<T: Send + 'static> {
+/// A future that moves to a task of its own if it is dropped before it is ready.
+pub(super) struct Detached<T: Send + 'static> {
     future: Option<BoxFuture<'static, T>>,
     tasks: TaskTracker,
     runtime: Handle,
 }
 
-impl<T: Send + 'static> fmt::Debug for Begun<T> {
+impl<T: Send + 'static> fmt::Debug for Detached<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Begun").finish_non_exhaustive()
+        f.debug_struct("Detached").finish_non_exhaustive()
     }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    /// Does this to its end, whoever waits for it.
-    pub(super) fn begin<T: Send + 'static>(
+    /// Runs the future to completion, also if the caller drops the returned one.
+    pub(super) fn detached<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
-    ) -> Begun<T> {
-        Begun {
+    ) -> Detached<T> {
+        Detached {
             future: Some(Box::pin(future)),
             tasks: self.tasks.clone(),
             runtime: self.runtime.clone(),
@@ -38,12 +37,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-impl<T: Send + 'static> Future for Begun<T> {
+impl<T: Send + 'static> Future for Detached<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let Some(future) = &mut self.future else {
-            unreachable!("nobody polls what has ended");
+            unreachable!("a future is not polled after it was ready");
         };
         let polled = future.as_mut().poll(cx);
         if polled.is_ready() {
@@ -53,7 +52,7 @@ impl<T: Send + 'static> Future for Begun<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Begun<T> {
+impl<T: Send + 'static> Drop for Detached<T> {
     fn drop(&mut self) {
         if let Some(future) = self.future.take() {
             let rest = async move { drop(future.await) };

@@ -1,4 +1,4 @@
-//! What can go wrong between a caller and a coordinator.
+//! The errors of a coordinator: starting it, submitting and executing sagas, operating on them.
 
 use std::error::Error;
 use std::fmt::{self, Display};
@@ -8,7 +8,7 @@ use crate::error::SagaError;
 use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Damage, JournalError, State, Worker};
 
-/// A coordinator could not be started.
+/// The error of [`Builder::start`](crate::coordinator::Builder::start): the coordinator was not started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -20,39 +20,39 @@ pub enum StartError {
         /// The name.
         name: &'static str,
     },
-    /// The journal can't be used.
+    /// The journal can't be reached or used.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
-/// A saga was not started.
+/// The error of [`Coordinator::submit`](crate::Coordinator::submit): the saga was not started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// It can't be started.
+    /// The coordinator rejected the saga. The journal was not asked.
     #[error(transparent)]
     Rejected(#[from] Rejected),
-    /// There is another saga with this id: of another name, or with another input.
+    /// The id belongs to another saga: one with another name or another input.
     #[error("the id `{id}` belongs to another `{name}`, with another input")]
     Conflict {
         /// The id.
         id: SagaId,
-        /// The durable name of the saga that is there.
+        /// The durable name of the existing saga.
         name: String,
     },
-    /// The journal could not do it. The saga may have been started; the same call again is safe.
+    /// The journal failed. The saga may have been started; it is safe to repeat the call.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
-/// Why a saga can't be started.
+/// The reason for which a coordinator rejects a saga.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejected {
-    /// Its id can't be one.
+    /// The id is empty or too long.
     #[error(transparent)]
     Id(#[from] InvalidSagaId),
-    /// The coordinator does not know it.
+    /// The saga is not registered.
     #[error(
         "the saga `{name}` is not registered with this coordinator: call `.register::<…>()` before `.start()`"
     )]
@@ -60,17 +60,17 @@ pub enum Rejected {
         /// Its durable name.
         name: &'static str,
     },
-    /// Its input can't be written down.
-    #[error("the input can't be written down: {0}")]
+    /// The input can't be serialized.
+    #[error("the input can't be recorded: {0}")]
     Input(#[source] serde_json::Error),
-    /// Its input is too large.
+    /// The input exceeds [`payload_limit`](crate::coordinator::Builder::payload_limit).
     #[error(
         "the input has {bytes} bytes as JSON, and {limit} are allowed: pass a reference to it instead, or raise `payload_limit`"
     )]
     TooLarge {
-        /// The bytes that it has.
+        /// The size of the input, in bytes of JSON.
         bytes: usize,
-        /// The bytes that it may have.
+        /// The limit, in bytes.
         limit: usize,
     },
     /// The coordinator shuts down.
@@ -83,29 +83,31 @@ pub enum Rejected {
     RuntimeEnded,
 }
 
-/// A saga did not complete, as far as this caller knows.
+/// The error of [`Coordinator::execute`](crate::Coordinator::execute): the saga did not complete while this caller
+/// waited.
 #[non_exhaustive]
 pub enum ExecuteError<E> {
-    /// It failed, and every step that may have had an effect is undone, or an operator has decided that it stays.
+    /// The saga failed. Every step that may have had an effect is undone, or an operator decided that its effect stays.
     Failed(SagaError<E>),
-    /// It can't go on by itself: an operator has to look at it.
+    /// The saga is stuck: an operator has to decide how it continues.
     Stuck(Stuck<E>),
-    /// It goes on without this caller: its coordinator shuts down, somebody else has taken it over, or the journal can't be
-    /// reached. It has not failed. Ask again with the same id and input, or [attach](crate::Coordinator::attach) to it.
+    /// The saga continues without this caller: the coordinator shuts down, another worker took over the saga, or the
+    /// journal can't be reached. It has not failed. Call again with the same id and input, or
+    /// [attach](crate::Coordinator::attach) to it.
     InProgress {
-        /// The saga.
+        /// The id of the saga.
         id: SagaId,
-        /// Why this caller is not told its end.
+        /// The reason why this caller does not learn the end.
         why: String,
     },
-    /// It was not started.
+    /// The saga was not started.
     NotStarted(SubmitError),
-    /// The journal could not be read. The saga goes on.
+    /// The journal could not be read. The saga continues.
     Journal(JournalError),
 }
 
 impl<E> ExecuteError<E> {
-    /// The saga's own failure, if it has one: where, why, and what has become of the other steps.
+    /// The saga's own error, if it failed: at which step, why, and the outcome of each compensation.
     #[must_use]
     pub fn saga_error(&self) -> Option<&SagaError<E>> {
         match self {
@@ -128,7 +130,7 @@ impl<E: Display> Display for ExecuteError<E> {
     }
 }
 
-/// One line, like `Display`: an error type that has no `Debug` can still be unwrapped in a test.
+/// One line, as `Display` writes it. Tests can unwrap results whose error type has no `Debug`.
 impl<E: Display> fmt::Debug for ExecuteError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let variant = match self {
@@ -166,14 +168,14 @@ impl<E> From<JournalError> for ExecuteError<E> {
     }
 }
 
-/// A saga that can't go on by itself.
+/// A saga that can't continue without an operator's decision.
 #[non_exhaustive]
 pub struct Stuck<E> {
-    /// The saga.
+    /// The id of the saga.
     pub id: SagaId,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
-    /// Its failure, if this process has seen it: the compensations that failed are in there.
+    /// The saga's error with the failed compensations, if the saga failed in this process.
     pub error: Option<SagaError<E>>,
 }
 
@@ -199,48 +201,48 @@ impl<E> fmt::Debug for Stuck<E> {
     }
 }
 
-/// What an operator asked for could not be done.
+/// The error of an operator's call: the coordinator could not do it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperatorError {
-    /// There is no such saga.
+    /// No saga has this id.
     #[error("there is no saga with this id")]
     Unknown,
     /// The saga has ended.
     #[error("the saga is {0} already")]
     Final(State),
-    /// The saga only goes forward.
+    /// The saga is past its pivot, so it can't be cancelled.
     #[error("the saga is past its pivot: it can only go forward")]
     PastPivot,
-    /// Only a stuck saga can be changed by hand.
+    /// The saga is not stuck. Only a stuck saga can be changed by hand.
     #[error("the saga is not stuck, but {0}: it goes on by itself")]
     NotStuck(State),
-    /// Nothing can be sent to a stuck saga.
+    /// The saga is stuck, so it takes no events.
     #[error("the saga is stuck: it takes no events until an operator lets it go on")]
     Stuck,
-    /// Another worker holds it.
+    /// Another worker holds the saga.
     #[error("the saga is held by worker {0}")]
     Held(Worker),
-    /// There is nothing to decide about this step.
+    /// The step needs no decision: it is not in doubt, and its compensation has not failed.
     #[error(
         "step `{step}` of the saga is neither in doubt nor has its compensation failed; these are: {open}"
     )]
     NothingToDecide {
-        /// What was asked for.
+        /// The step in the call.
         step: String,
-        /// What could be, separated by commas.
+        /// The steps that need a decision, separated by commas.
         open: String,
     },
-    /// The output of a step can't be written down.
-    #[error("the output can't be written down: {0}")]
+    /// The given output or event value can't be serialized, or is too large.
+    #[error("the output can't be recorded: {0}")]
     Output(#[source] serde_json::Error),
-    /// It is another saga.
+    /// The id belongs to a saga of another type.
     #[error("the saga is a `{name}`")]
     OtherSaga {
         /// Its durable name.
         name: String,
     },
-    /// What is written down of the saga can't be read.
+    /// The saga's entries can't be read.
     #[error(transparent)]
     Damaged(#[from] Damage),
     /// The coordinator shuts down.
@@ -251,10 +253,10 @@ pub enum OperatorError {
         "the runtime on which the coordinator was started has ended: start one in each runtime, as in each `#[tokio::test]`"
     )]
     RuntimeEnded,
-    /// The saga was taken over by somebody else meanwhile.
-    #[error("the saga was taken over by somebody else meanwhile")]
+    /// Another worker took over the saga meanwhile.
+    #[error("the saga was taken over by another worker meanwhile")]
     TakenOver,
-    /// The journal could not do it.
+    /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }

@@ -1,4 +1,4 @@
-//! A saga that was submitted: to wait for, to ask after, to cancel.
+//! The handle of a submitted saga: its state, its end, its cancellation.
 
 use std::fmt;
 use std::pin::pin;
@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::coordinator::answer::outcome;
+use crate::coordinator::answer::{Answer, recorded_answer};
 use crate::coordinator::error::{ExecuteError, OperatorError};
-use crate::coordinator::task::Answer;
 use crate::coordinator::{Shared, Stopped};
 use crate::id::SagaId;
 use crate::journal::{JournalError, State};
@@ -16,12 +15,13 @@ use crate::run::Saga;
 
 const SHUTS_DOWN: &str = "the coordinator shuts down";
 
-/// A saga on a [`Coordinator`](crate::Coordinator). Dropping it changes nothing about the saga.
-#[must_use = "`wait` for the saga, or drop the handle if nobody asks for its end"]
+/// The handle of a saga on a [`Coordinator`](crate::Coordinator). Dropping the handle does not affect the saga.
+#[must_use = "`wait` for the saga, or drop the handle if its end does not matter here"]
 pub struct Handle<S: ?Sized + Send + Sync + 'static, G: Saga> {
     inner: Arc<Shared<S>>,
     id: SagaId,
-    reply: Option<oneshot::Receiver<Answer<G>>>,
+    /// Receives the typed answer, if this call started the saga.
+    answer: Option<oneshot::Receiver<Answer<G>>>,
 }
 
 impl<S: ?Sized + Send + Sync + 'static, G: Saga> fmt::Debug for Handle<S, G> {
@@ -37,9 +37,9 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
     pub(super) fn new(
         inner: Arc<Shared<S>>,
         id: SagaId,
-        reply: Option<oneshot::Receiver<Answer<G>>>,
+        answer: Option<oneshot::Receiver<Answer<G>>>,
     ) -> Self {
-        Self { inner, id, reply }
+        Self { inner, id, answer }
     }
 
     /// The id of the saga.
@@ -48,51 +48,51 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
         &self.id
     }
 
-    /// In which state the saga is. One that was [removed](crate::Coordinator::purge) meanwhile counts as completed.
+    /// Reads the state of the saga. A saga that was [removed](crate::Coordinator::purge) meanwhile counts as completed.
     ///
     /// # Errors
     /// If the journal can't be read.
     pub async fn status(&self) -> Result<State, JournalError> {
         let history = self.inner.journal.load(&self.id).await?;
-        // A saga that was removed had ended; in which way is not known any more.
+        // A removed saga had ended, but the journal no longer knows how.
         Ok(history.map_or(State::Completed, |history| history.record.state))
     }
 
-    /// Cancels the saga: the current attempt ends, then what was done is compensated.
+    /// Cancels the saga: the current attempt ends, then the steps that were done are compensated.
     ///
     /// # Errors
-    /// If it has ended, or is past its pivot, or the journal can't be reached.
+    /// If the saga has ended, or is past its pivot, or the journal can't be reached.
     pub async fn cancel(&self, reason: &str) -> Result<(), OperatorError> {
         self.inner.cancel(&self.id, reason).await
     }
 
-    /// Waits for the end of the saga.
+    /// Waits for the end of the saga and returns its output.
     ///
     /// # Errors
-    /// [`ExecuteError`] if it did not complete, as far as this process knows.
+    /// [`ExecuteError`] if the saga did not complete, or this process can't learn its end.
     ///
     /// # Cancel safety
-    /// Dropping the future changes nothing about the saga.
+    /// Cancel-safe: dropping the future does not affect the saga.
     pub async fn wait(self) -> Result<G::Output, ExecuteError<G::Error>> {
-        let mut reply = self.reply;
+        let mut answer = self.answer;
         let in_progress = |why: &str| ExecuteError::InProgress {
             id: self.id.clone(),
             why: why.to_owned(),
         };
         loop {
-            if let Some(answer) = &mut reply {
-                // Another process may run it, if it had to wait: hence the limit.
-                match tokio::time::timeout(self.inner.poll_interval, answer).await {
+            if let Some(receiver) = &mut answer {
+                // If the saga had to wait for a slot, another process may run it and can't answer here, so poll.
+                match tokio::time::timeout(self.inner.poll_interval, receiver).await {
                     Ok(Ok(answer)) => return answer,
-                    // It does not run here.
-                    Ok(Err(_)) => reply = None,
+                    // The saga does not run here.
+                    Ok(Err(_)) => answer = None,
                     Err(_) if self.inner.running().contains_key(&self.id) => continue,
                     Err(_) => {}
                 }
             }
-            let waiting = self.inner.waiters.enter(&self.id);
-            let mut ended = pin!(waiting.ended.notified());
-            // From here on no end is missed: what is written down is read after this.
+            let watch = self.inner.waiters.watch(&self.id);
+            let mut ended = pin!(watch.ended.notified());
+            // Enabled before the history is read, so that no end is missed.
             ended.as_mut().enable();
             let history = match self.inner.journal.load(&self.id).await {
                 Ok(Some(history)) => history,
@@ -105,7 +105,7 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            if let Some(answer) = outcome::<G>(&history) {
+            if let Some(answer) = recorded_answer::<G>(&history) {
                 return answer;
             }
             match self.inner.stopped() {
@@ -117,10 +117,10 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
                 }
                 _ => {}
             }
-            if reply.is_some() {
+            if answer.is_some() {
                 continue;
             }
-            // The saga may run in another process, which tells nobody here: hence the limit.
+            // Another process may run the saga and cannot wake us, so poll.
             let _ = tokio::time::timeout(self.inner.poll_interval, ended).await;
         }
     }

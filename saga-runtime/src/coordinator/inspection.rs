@@ -1,18 +1,18 @@
-//! What operators read of sagas: lists, and the history of one. No services and no definitions are needed.
+//! The view of operators on sagas: lists, and the history of one saga. It needs neither services nor definitions.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{CompensationOutcome, Reason};
-use crate::id::{SagaId, asked};
+use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
 };
 use crate::language::EventName;
 
-/// Reads the sagas of a journal, also beside a coordinator that runs them.
+/// Reads the sagas of a journal, also while a coordinator runs them.
 #[derive(Clone)]
 pub struct Inspector {
     journal: Arc<dyn Journal>,
@@ -25,7 +25,7 @@ impl fmt::Debug for Inspector {
 }
 
 impl Inspector {
-    /// Reads this journal.
+    /// Creates an inspector of this journal.
     pub fn new(journal: impl Journal) -> Self {
         Self {
             journal: Arc::new(journal),
@@ -36,7 +36,7 @@ impl Inspector {
         Self { journal }
     }
 
-    /// Lists sagas, the newest first.
+    /// Lists sagas page by page, the newest first.
     ///
     /// # Errors
     /// If the journal can't be read.
@@ -44,7 +44,7 @@ impl Inspector {
         self.journal.list(filter).await
     }
 
-    /// Everything that is written down about one saga; `None` if there is none with this id.
+    /// Reads everything that is recorded about one saga. `None` if no saga has this id.
     ///
     /// # Errors
     /// If the journal can't be read.
@@ -52,7 +52,7 @@ impl Inspector {
         &self,
         id: impl TryInto<SagaId>,
     ) -> Result<Option<Inspection>, JournalError> {
-        let Some(id) = asked(id) else {
+        let Ok(id) = id.try_into() else {
             return Ok(None);
         };
         let history = self.journal.load(&id).await?;
@@ -60,31 +60,31 @@ impl Inspector {
     }
 }
 
-/// Everything that is written down about one saga. `Display` shows it to people, without payloads.
+/// Everything that is recorded about one saga. `Display` shows it to people, without payloads.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// How it was started, and in which state it is.
+    /// The start and the state of the saga.
     pub record: Record,
-    /// What it has done, in order.
+    /// The events of the saga, in order.
     pub entries: Vec<Entry>,
-    /// What of it can't be read, if something can't.
+    /// The first entry that can't be read, if there is one.
     pub damage: Option<Damage>,
-    /// The steps that would be compensated if it failed now, or that are still to be compensated, last first.
+    /// The steps that are still to be compensated, or would be if the saga failed now. Last first.
     pub to_compensate: Vec<StepCall>,
-    /// The steps that an operator has left as they are. A saga with such a step says so for ever.
+    /// The steps whose compensation an operator has skipped. They stay listed forever.
     pub skipped: Vec<StepCall>,
-    /// What it waits for now: a time, or an event that nobody has sent yet. In a group that can be more than one thing.
+    /// The open waits: for a time, or for an event that was not sent yet. In a group there can be several.
     pub waits: Vec<OpenWait>,
 }
 
-/// Something that a saga waits for.
+/// An open wait of a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenWait {
     /// The call: `sleep`, or `event:approved`. [`StepCall::event`] is the name of the event.
     pub call: StepCall,
-    /// Until when, if it does not wait for ever.
+    /// The time when the wait ends. `None` if it has no limit.
     pub until: Option<SystemTime>,
 }
 
@@ -125,7 +125,7 @@ impl Inspection {
         }
     }
 
-    /// Whether it waits for this event, and nobody has sent it yet.
+    /// Returns whether the saga waits for this event, and the event was not sent yet.
     #[must_use]
     pub fn awaits<T>(&self, event: EventName<T>) -> bool {
         let mut waits = self.waits.iter();

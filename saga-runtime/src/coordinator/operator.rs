@@ -1,4 +1,5 @@
-//! What operators do to sagas by hand. Each of these is written down with its reason.
+//! The operations of operators: cancel, retry, resolve, skip, complete, purge. Each decision is recorded with its
+//! reason.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
 use crate::coordinator::{Coordinator, Shared};
-use crate::id::{SagaId, asked};
+use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{
     AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, State, StepCall,
@@ -17,7 +18,7 @@ use crate::journal::{
 };
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
-    /// Lists sagas, the newest first.
+    /// Lists sagas page by page, the newest first.
     ///
     /// # Errors
     /// If the journal can't be read.
@@ -25,8 +26,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inspector().list(filter).await
     }
 
-    /// Everything that is written down about one saga; `None` if there is none with this id, which may be a text here and
-    /// elsewhere.
+    /// Reads everything that is recorded about one saga. `None` if no saga has this id, which may be given as text.
     ///
     /// # Errors
     /// If the journal can't be read.
@@ -37,62 +37,64 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inspector().inspect(id).await
     }
 
-    /// Reads the sagas of this coordinator's journal.
+    /// Returns an inspector of this coordinator's journal.
     #[must_use]
     pub fn inspector(&self) -> Inspector {
         Inspector::shared(Arc::clone(&self.inner.journal))
     }
 
-    /// Cancels a saga, wherever it runs: the current attempt ends, then what was done is compensated. A saga that waits is
-    /// compensated when its turn comes.
+    /// Cancels a saga in any process: the current attempt ends, then the steps that were done are compensated. A saga
+    /// that waits for a slot is compensated when it gets one.
     ///
     /// # Errors
-    /// If there is none with this id, it has ended, or is past its pivot, or the journal can't be reached.
+    /// If no saga has this id, or it has ended or is past its pivot, or the journal can't be reached.
     pub async fn cancel(
         &self,
         id: impl TryInto<SagaId>,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         self.inner.cancel(&id, reason).await
     }
 
-    /// Lets a stuck saga go on: the compensations that failed are tried again, a step in doubt is settled again, and a
-    /// definition that has changed is compared again. Returns when that is written down; the saga goes on by itself.
+    /// Resumes a stuck saga: failed compensations are tried again, a step in doubt is settled again, and a changed
+    /// definition is compared again. Returns when the decision is recorded; the saga then continues in its own task.
     ///
     /// # Errors
-    /// If it is not stuck, or the journal can't be reached.
+    /// If the saga is not stuck, or the journal can't be reached.
     pub async fn retry(&self, id: impl TryInto<SagaId>, reason: &str) -> Result<(), OperatorError> {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let reason = reason.to_owned();
         self.inner
             .by_hand(id, move |_| Ok(Event::Retried { reason }))
             .await
     }
 
-    /// Says that a step of a stuck saga is undone, by hand. `step` is its durable name as [`inspect`](Self::inspect) shows it:
-    /// with `#1` behind it for the second call, and so on, and with the saga before it that has called it, as in
-    /// `pack/reserve#1`. The saga goes on with what is left to compensate.
+    /// Records that an operator has undone a step of a stuck saga by hand. The saga continues with the remaining
+    /// compensations.
+    ///
+    /// `step` is the durable name as [`inspect`](Self::inspect) shows it: `reserve` for the first call, `reserve#1` for
+    /// the second, `pack/reserve#1` if the saga `pack` made the call.
     ///
     /// # Errors
-    /// If the step is neither in doubt nor has its compensation failed, or the saga is not stuck, or the journal can't be
-    /// reached.
+    /// If the step is neither in doubt nor has its compensation failed, or the saga is not stuck, or the journal can't
+    /// be reached.
     pub async fn resolve_compensation(
         &self,
         id: impl TryInto<SagaId>,
         step: &str,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let resolved = move |history: &ReplayState| {
-            open(history, &step).map(|step| Event::CompensationResolved { step, reason })
+            open_call(history, &step).map(|step| Event::CompensationResolved { step, reason })
         };
         self.inner.by_hand(id, resolved).await
     }
 
-    /// Says that a step of a stuck saga stays as it is. The saga goes on with what is left to compensate, and says for ever
-    /// that this step is not undone.
+    /// Records that the effect of a step of a stuck saga stays. The saga continues with the remaining compensations,
+    /// and lists the step as [skipped](Inspection::skipped) forever.
     ///
     /// # Errors
     /// Like [`resolve_compensation`](Self::resolve_compensation).
@@ -102,16 +104,16 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         step: &str,
         reason: &str,
     ) -> Result<(), OperatorError> {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let skipped = move |history: &ReplayState| {
-            open(history, &step).map(|step| Event::CompensationSkipped { step, reason })
+            open_call(history, &step).map(|step| Event::CompensationSkipped { step, reason })
         };
         self.inner.by_hand(id, skipped).await
     }
 
-    /// Says that a step in doubt of a stuck saga was done, with this output. A pivot is then behind, and the saga goes
-    /// forward; any other step is compensated with the rest.
+    /// Records that a step in doubt of a stuck saga was done, with this output. If the step is the pivot, the saga then
+    /// goes forward. Any other step is compensated with the rest.
     ///
     /// # Errors
     /// If the step is not in doubt, or the saga is not stuck, or the journal can't be reached.
@@ -122,11 +124,11 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         output: &(impl Serialize + Sync),
         reason: &str,
     ) -> Result<(), OperatorError> {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let output = serde_json::to_string(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let completed = move |history: &ReplayState| {
-            let (name, occurrence) = parsed(&step);
+            let (name, occurrence) = parse_step(&step);
             let call = history.in_doubt(name, occurrence);
             let step = call
                 .cloned()
@@ -140,13 +142,16 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.by_hand(id, completed).await
     }
 
-    /// Removes sagas that ended before this time, and says how many. Sagas that are open or stuck stay.
+    /// Removes sagas that ended before this time, and returns their number. Open and stuck sagas stay.
     ///
-    /// The ids of removed sagas are forgotten: starting one again runs it again. Running sagas do not wait for the removal
-    /// of many others. If this is dropped or fails, what was removed by then is removed.
+    /// The journal forgets the ids of removed sagas: starting one again runs it again. A large removal does not block
+    /// running sagas.
     ///
     /// # Errors
-    /// If the journal can't be reached.
+    /// If the journal can't be reached. Some sagas may have been removed by then.
+    ///
+    /// # Cancel safety
+    /// A dropped call may have removed some of the sagas. It is safe to repeat the call.
     pub async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
         self.inner.journal.purge(before).await
     }
@@ -177,12 +182,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if let Some(running) = running {
             running.cancellation.cancel();
         }
-        // It may have been at rest, or about to be.
+        // The saga may sleep, or be about to: then the dispatcher claims it now.
         self.work.notify_one();
         Ok(())
     }
 
-    /// Takes over a stuck saga, writes down what an operator has decided, and goes on with it.
+    /// Claims a stuck saga, appends the operator's decision, and resumes the saga.
     async fn by_hand(
         self: &Arc<Self>,
         id: SagaId,
@@ -197,7 +202,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             return Err(stopped.into());
         }
         let deciding = Arc::clone(self).decide(id, slot, decide);
-        self.begin(deciding).await
+        self.detached(deciding).await
     }
 
     async fn decide(
@@ -206,7 +211,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         slot: OwnedSemaphorePermit,
         decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send,
     ) -> Result<(), OperatorError> {
-        let mut claimed = match self.heard(self.journal.claim_one(&self.lease, &id).await)? {
+        let claimed = self.journal.claim_one(&self.lease, &id).await;
+        let mut claimed = match self.note_lost_claims(claimed)? {
             ClaimedOne::Claimed(claimed) => *claimed,
             ClaimedOne::Held(worker) => {
                 if worker == self.lease.worker {
@@ -217,7 +223,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
-        match self.decided(&mut claimed, decide).await {
+        match self.append_decision(&mut claimed, decide).await {
             Ok(()) => {
                 self.resume(claimed, slot);
                 Ok(())
@@ -234,7 +240,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
     }
 
-    async fn decided(
+    /// Appends the event that `decide` returns for this history.
+    async fn append_decision(
         &self,
         claimed: &mut Claimed,
         decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError>,
@@ -260,14 +267,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         });
         claimed.next += 1;
         claimed.recoveries = 0;
-        // What got it stuck may have been a step whose answer was lost: that is not written down.
+        // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
         claimed.orderly = false;
         Ok(())
     }
 }
 
-/// `charge` and 0, or `charge` and 1 for `charge#1`.
-fn parsed(step: &str) -> (&str, usize) {
+/// Splits `charge#1` into `charge` and 1. Without a number, the occurrence is 0.
+fn parse_step(step: &str) -> (&str, usize) {
     match step.rsplit_once('#') {
         Some((name, occurrence)) => match occurrence.parse() {
             Ok(occurrence) => (name, occurrence),
@@ -277,9 +284,9 @@ fn parsed(step: &str) -> (&str, usize) {
     }
 }
 
-/// The call of a step that an operator can decide about.
-fn open(history: &ReplayState, step: &str) -> Result<StepCall, OperatorError> {
-    let (name, occurrence) = parsed(step);
+/// Finds the call of a step that needs an operator's decision: in doubt, or with a failed compensation.
+fn open_call(history: &ReplayState, step: &str) -> Result<StepCall, OperatorError> {
+    let (name, occurrence) = parse_step(step);
     let call = history
         .failed(name, occurrence)
         .or_else(|| history.in_doubt(name, occurrence));

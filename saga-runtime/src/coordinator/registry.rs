@@ -1,4 +1,4 @@
-//! The sagas that a coordinator can run, by their durable names.
+//! The registered sagas of a coordinator, by durable name.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -13,7 +13,8 @@ use crate::coordinator::task::Claimant;
 use crate::panic::message;
 use crate::run::Saga;
 
-/// A saga that a coordinator for the services `S` can run: any that [`saga!`](crate::run::saga) makes.
+/// A saga that a coordinator for the services `S` can run. Every saga that [`saga!`](crate::saga!) defines implements
+/// it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be registered with a coordinator for `{S}`",
     label = "not a saga that uses these services",
@@ -24,11 +25,11 @@ pub trait Registrable<S: ?Sized>: Saga<Services = S> + Serialize + DeserializeOw
 #[diagnostic::do_not_recommend]
 impl<S: ?Sized, G: Saga<Services = S> + Serialize + DeserializeOwned> Registrable<S> for G {}
 
-/// A saga that can be run without knowing its type.
+/// A type-erased registered saga.
 pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     fn fingerprint(&self) -> u64;
 
-    /// Reads the input of a saga, and runs it in a task of its own.
+    /// Reads the input of a claimed saga, and runs the saga in a task of its own.
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
 }
 
@@ -47,23 +48,23 @@ where
     }
 
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
-        // Its code may panic: that must not harm the others that were taken over with it.
+        // The input's code may panic. That must not harm the other sagas of the same claim.
         let read =
             catch_unwind(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
         match read.unwrap_or_else(|panic| Err(format!("panicked: {}", message(&*panic)))) {
             Ok(saga) => {
-                let reply = inner.replies.take::<G>(claimant.id());
-                inner.spawn(claimant, saga, reply);
+                let sender = inner.waiters.take_sender::<G>(claimant.id());
+                inner.spawn(claimant, saga, sender);
             }
             Err(error) => {
-                let message = format!("the input that is written down can't be read: {error}");
+                let message = format!("the recorded input can't be read: {error}");
                 inner.park(claimant, "unreadable", message);
             }
         }
     }
 }
 
-/// All that are registered.
+/// All registered sagas.
 pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static>(
     BTreeMap<&'static str, Arc<dyn Definition<S>>>,
 );
@@ -73,7 +74,7 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
         Self(BTreeMap::new())
     }
 
-    /// Adds a saga; `false` if there is another one with its name.
+    /// Adds a saga. Returns `false` if another saga has the same name.
     pub(super) fn add<G: Registrable<S>>(&mut self) -> bool {
         let definition = DefinitionOf::<G> {
             fingerprint: G::shape().fingerprint(),

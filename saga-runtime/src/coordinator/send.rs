@@ -1,4 +1,4 @@
-//! Events that are sent to sagas: written down before the sender hears that they are sent.
+//! Sending events to sagas: an event is recorded before its sender gets an answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,32 +6,34 @@ use std::time::Duration;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::{Coordinator, Shared, Stopped};
 use crate::engines::journaled::recorder::Suspension;
-use crate::id::{SagaId, asked};
+use crate::id::SagaId;
 use crate::journal::{AppendError, ClaimedOne, Event, State, Wakeup};
 use crate::language::EventName;
 
-/// How long the one who lets go of a saga may take.
+/// The number of pauses, of 0, 1, 2, … milliseconds, in which this process has to finish releasing or claiming the
+/// saga.
 const PAUSES: u64 = 100;
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
-    /// Sends an event to a saga: it ends one [`event`](crate::event) of that name, the oldest that waits, or one that is
-    /// called later. When this returns `Ok`, the event is written down.
+    /// Sends an event to a saga. When this returns `Ok`, the event is recorded.
     ///
-    /// Sent twice, it comes twice.
+    /// The event ends one [`event`](crate::event) call with this name: the oldest open wait, or else the next one. An
+    /// event that is sent twice is received twice.
     ///
     /// # Errors
-    /// If the saga is unknown, has ended or is stuck, or is held by another worker, or the journal can't be reached. If the
-    /// journal could not be reached, the event may have been written down.
+    /// If the saga is unknown, has ended, is stuck, or is held by another worker; if the value can't be serialized or
+    /// is too large; if the journal can't be reached. After [`OperatorError::Journal`] the event may have been
+    /// recorded.
     ///
     /// # Cancel safety
-    /// A future that is dropped may or may not have sent the event.
+    /// A dropped future may or may not have sent the event.
     pub async fn send<T: Sync>(
         &self,
         id: impl TryInto<SagaId>,
         event: EventName<T>,
         value: &T,
     ) -> Result<(), OperatorError> {
-        let id = asked(id).ok_or(OperatorError::Unknown)?;
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let payload = event.write(value).map_err(OperatorError::Output)?;
         let limit = self.inner.policies.payload_limit;
         if payload.len() > limit {
@@ -43,7 +45,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             return Err(OperatorError::RuntimeEnded);
         }
         let sending = Arc::clone(&self.inner).send(id, event.name(), payload);
-        self.inner.begin(sending).await
+        self.inner.detached(sending).await
     }
 }
 
@@ -67,14 +69,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
             match self.send_to_row(&id, name, &payload).await? {
                 Sent::Done => return Ok(()),
-                // It is just being let go of, or taken over.
+                // This process is just releasing or claiming the saga.
                 Sent::Held => tokio::time::sleep(Duration::from_millis(pause)).await,
             }
         }
         Err(OperatorError::TakenOver)
     }
 
-    /// Sends an event to a saga that nobody runs.
+    /// Sends an event to a saga that no process runs.
     async fn send_to_row(
         &self,
         id: &SagaId,
@@ -87,7 +89,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             state if state.is_final() => return Err(OperatorError::Final(state)),
             _ => {}
         }
-        let claimed = match self.heard(self.journal.claim_one(&self.lease, id).await)? {
+        let claimed = self.journal.claim_one(&self.lease, id).await;
+        let claimed = match self.note_lost_claims(claimed)? {
             ClaimedOne::Claimed(claimed) => *claimed,
             ClaimedOne::Held(worker) if worker == self.lease.worker => return Ok(Sent::Held),
             ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
@@ -98,7 +101,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             name: name.into(),
             payload: payload.to_owned(),
         };
-        // It may have got stuck since: then nothing but an operator's decision can follow.
+        // The saga may have got stuck since it was loaded. Then only an operator's decision can follow.
         let is_stuck = claimed.record.state == State::Stuck;
         let appended = if is_stuck {
             Ok(())
@@ -125,10 +128,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-/// What has become of an event that was sent to a saga that nobody runs.
+/// The result of sending an event to a saga that no process runs.
 enum Sent {
     Done,
-    /// Somebody holds it.
+    /// This worker holds the saga after all.
     Held,
 }
 

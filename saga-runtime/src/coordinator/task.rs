@@ -1,4 +1,4 @@
-//! One saga in a task of its own: from its claim to its end, or until it is let go of.
+//! The task of one saga: from its claim to its end or its release.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::SystemTime;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use crate::coordinator::answer::Answer;
 use crate::coordinator::error::{ExecuteError, Stuck};
+use crate::coordinator::waiters::AnswerSender;
 use crate::coordinator::{Running, Shared};
 use crate::engines::control::{Control, Limits};
 use crate::engines::journaled::Journaled;
@@ -23,7 +25,7 @@ use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
 use crate::telemetry;
 
-/// A saga that is held, and may run.
+/// A claimed saga with a slot: all that its task needs apart from its typed input.
 #[derive(Debug)]
 pub(super) struct Claimant {
     claim: Claim,
@@ -36,7 +38,7 @@ pub(super) struct Claimant {
 }
 
 impl Claimant {
-    /// A saga that has just been started.
+    /// Creates the claimant of a saga that was just started.
     pub(super) fn new(claim: Claim, slot: OwnedSemaphorePermit) -> Self {
         Self {
             claim,
@@ -53,7 +55,8 @@ impl Claimant {
         &self.claim.id
     }
 
-    /// A saga that was taken over, how it was started, and what of it can't be read: then it can only be parked.
+    /// Creates the claimant of a saga that was claimed from the journal, and returns the start of the saga. With a
+    /// damage, the saga can only be parked.
     pub(super) fn resuming(
         claimed: Claimed,
         slot: OwnedSemaphorePermit,
@@ -78,31 +81,13 @@ impl Claimant {
     }
 }
 
-/// Where the one who started a saga waits for its end.
-pub(super) struct AnswerSender<G: Saga>(oneshot::Sender<Answer<G>>);
-
-/// How a saga ended, for the one who started it.
-pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
-
-impl<G: Saga> AnswerSender<G> {
-    /// Whether nobody waits for the end.
-    pub(super) fn is_unheard(&self) -> bool {
-        self.0.is_closed()
-    }
-
-    pub(super) fn channel() -> (Self, oneshot::Receiver<Answer<G>>) {
-        let (sender, receiver) = oneshot::channel();
-        (Self(sender), receiver)
-    }
-}
-
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a saga in a task of its own.
     pub(super) fn spawn<G>(
         self: &Arc<Self>,
         claimant: Claimant,
         saga: G,
-        reply: Option<AnswerSender<G>>,
+        sender: Option<AnswerSender<G>>,
     ) where
         G: Saga<Services = S>,
     {
@@ -118,7 +103,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let limits = Limits::new(Some(cancellation.clone()), deadline);
         let control = Control::new(limits);
         if claimant.history.only_goes_forward() {
-            // Also for a step that is replayed before the one that is done: members of a group may end in any order.
+            // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
+            // is.
             control.go_forward_only();
         }
         let control = Arc::new(control);
@@ -136,21 +122,21 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             recorder,
             self.policies,
         );
-        let run = Arc::clone(self).run(engine, claimant.slot, saga, reply);
-        // Boxed: a future of this size would be copied several times on its way into the task.
+        let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
+        // Boxed: otherwise this large future is copied several times on its way into the task.
         self.tasks.spawn_on(Box::pin(run), &self.runtime);
     }
 
     #[expect(
         clippy::manual_async_fn,
-        reason = "what an `async fn` is given is kept twice, as an argument and as a variable"
+        reason = "an `async fn` stores each argument twice, as an argument and as a variable"
     )]
     fn run<G>(
         self: Arc<Self>,
         engine: Journaled,
         slot: OwnedSemaphorePermit,
         saga: G,
-        mut reply: Option<AnswerSender<G>>,
+        mut sender: Option<AnswerSender<G>>,
     ) -> impl Future<Output = ()> + Send
     where
         G: Saga<Services = S>,
@@ -161,11 +147,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
                 if recorder.has_ended() {
-                    // A value has panicked when it was dropped. The end stands, and whoever waits for it reads it.
-                    reply = None;
+                    // A value panicked while it was dropped. The recorded end stands; callers read it from the journal.
+                    sender = None;
                     return SagaEnd::Suspended(Suspension::Fenced);
                 }
-                // Code of a payload or an error has panicked, outside of any step.
+                // The code of a payload or an error panicked outside of any step.
                 let reason = Reason::new("panicked", format!("panicked: {panic}"));
                 recorder.note(Event::Stuck {
                     reason: reason.clone(),
@@ -173,26 +159,25 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 SagaEnd::Suspended(Suspension::Stuck(reason))
             });
             if let SagaEnd::Suspended(Suspension::Asleep(_)) = end
-                && let Some(reply) = reply.take()
+                && let Some(sender) = sender.take()
             {
-                // Whoever started it hears of its end when it has gone on.
-                self.replies.keep(id, reply);
+                // The caller gets its answer after the saga has woken up and ended.
+                self.waiters.keep(id, sender);
             }
             let answer = self.finish(id, recorder, end).await;
             drop(slot);
             if engine.control.is_cancelled() {
-                // If it sleeps it may not have heard of that.
+                // The cancellation may have come after the saga went to sleep: then the dispatcher claims it now.
                 self.work.notify_one();
             }
             self.waiters.wake(id);
-            if let Some(AnswerSender(reply)) = reply {
-                // Whoever started it may have stopped waiting.
-                let _ = reply.send(answer);
+            if let Some(sender) = sender {
+                sender.send(answer);
             }
         }
     }
 
-    /// Writes down how the run ended, and lets go of the saga.
+    /// Records the end of the run, and releases the saga.
     async fn finish<G: Saga>(
         &self,
         id: &SagaId,
@@ -226,13 +211,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
             }
             Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
-            Suspension::Asleep(rest) => {
-                self.release(recorder, *rest).await;
-                if self.alarm.is_next(*rest) {
+            Suspension::Asleep(wakeup) => {
+                self.release(recorder, *wakeup).await;
+                if self.alarm.is_next(*wakeup) {
                     self.work.notify_one();
                 }
             }
-            // If it is not held any more, that does no harm.
+            // Releasing a claim that is lost already does no harm.
             Suspension::Unreachable(_) | Suspension::Fenced => {
                 self.abandoned().push(recorder.claim().clone());
             }
@@ -243,8 +228,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         })
     }
 
-    /// The saga does not run here any more under this claim. If it was lost to another worker, it may have been taken over
-    /// again since.
+    /// Removes the saga from the running ones, unless it runs again under a later claim: another worker may have taken
+    /// it over, and this one claimed it back.
     fn no_longer_running(&self, claim: &Claim) {
         let mut running = self.running();
         let run = running.get(&claim.id);
@@ -253,13 +238,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
     }
 
-    async fn release(&self, recorder: &Recorder, rest: Wakeup) {
-        if recorder.release(rest).await.is_err() {
+    async fn release(&self, recorder: &Recorder, wakeup: Wakeup) {
+        if recorder.release(wakeup).await.is_err() {
             self.abandoned().push(recorder.claim().clone());
         }
     }
 
-    /// Writes down that a saga that can't be run is stuck.
+    /// Parks a saga that can't run: records that it is stuck, and why.
     pub(super) fn park(
         self: &Arc<Self>,
         claimant: Claimant,
@@ -276,12 +261,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             if recorder.write().await.is_err() {
                 inner.abandoned().push(claimant.claim);
             }
-            inner.replies.remove(&id);
+            inner.waiters.drop_sender(&id);
             inner.waiters.wake(&id);
         });
     }
 
-    /// Lets go of a saga that was not run.
+    /// Releases a claimed saga without running it.
     pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
         let inner = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -306,7 +291,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-/// Polls `future` to its end; `Err` with the text of a panic.
+/// Runs the future to its end. A panic becomes an `Err` with its text.
 async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
     let mut future = pin!(future);
     std::future::poll_fn(move |cx| {

@@ -1,61 +1,116 @@
-//! Who waits for which saga to end.
+//! The callers that wait for a saga to end: the one that started it gets the typed answer, any other reads the journal.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
+use crate::coordinator::answer::Answer;
 use crate::id::SagaId;
+use crate::lock::lock;
+use crate::run::Saga;
 
-/// Those who wait for sagas that they did not start, or that wait in the journal.
-#[derive(Debug, Default)]
-pub(super) struct Waiters(Mutex<HashMap<SagaId, Arc<Notify>>>);
+/// The callers that wait, by saga.
+#[derive(Default)]
+pub(super) struct Waiters {
+    /// Woken when a saga ends or is released. Each of them then reads the journal.
+    watches: Mutex<HashMap<SagaId, Arc<Notify>>>,
+    /// The [`AnswerSender`]s of sagas that do not run right now, type-erased: a running saga's task holds its own.
+    senders: Mutex<HashMap<SagaId, Box<dyn Any + Send>>>,
+}
 
 impl Waiters {
-    /// Somebody begins to wait for a saga.
-    pub(super) fn enter(&self, id: &SagaId) -> Waiter<'_> {
-        let ended = Arc::clone(self.lock().entry(id.clone()).or_default());
-        Waiter {
+    /// Registers a caller that wakes up when the saga ends or is released.
+    pub(super) fn watch(&self, id: &SagaId) -> Watch<'_> {
+        let ended = Arc::clone(lock(&self.watches).entry(id.clone()).or_default());
+        Watch {
             waiters: self,
             id: id.clone(),
             ended,
         }
     }
 
-    /// A saga has ended, or was let go of.
+    /// Wakes the watches of a saga that has ended or was released.
     pub(super) fn wake(&self, id: &SagaId) {
-        if let Some(ended) = self.lock().get(id) {
+        if let Some(ended) = lock(&self.watches).get(id) {
             ended.notify_waiters();
         }
     }
 
-    /// No saga runs here any more.
-    pub(super) fn wake_all(&self) {
-        for ended in self.lock().values() {
-            ended.notify_waiters();
+    /// Registers a waiter for the typed answer of a saga that has to wait for a free slot. `None` if there is one
+    /// already.
+    pub(super) fn register<G: Saga>(&self, id: &SagaId) -> Option<oneshot::Receiver<Answer<G>>> {
+        let mut senders = lock(&self.senders);
+        if senders.contains_key(id) {
+            return None;
+        }
+        let (sender, answer) = AnswerSender::<G>::channel();
+        senders.insert(id.clone(), Box::new(sender));
+        Some(answer)
+    }
+
+    /// Keeps the sender of a saga that is suspended, if its caller still waits.
+    pub(super) fn keep<G: Saga>(&self, id: &SagaId, sender: AnswerSender<G>) {
+        if !sender.is_closed() {
+            lock(&self.senders).insert(id.clone(), Box::new(sender));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SagaId, Arc<Notify>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Removes and returns the sender of a saga that is about to run.
+    pub(super) fn take_sender<G: Saga>(&self, id: &SagaId) -> Option<AnswerSender<G>> {
+        let sender = lock(&self.senders).remove(id)?;
+        sender.downcast().ok().map(|sender| *sender)
+    }
+
+    /// Drops the sender of a saga that will not run here. Its receiver then falls back to the journal.
+    pub(super) fn drop_sender(&self, id: &SagaId) {
+        lock(&self.senders).remove(id);
+    }
+
+    /// Drops all senders and wakes all watches: no saga runs here any more.
+    pub(super) fn close(&self) {
+        lock(&self.senders).clear();
+        for ended in lock(&self.watches).values() {
+            ended.notify_waiters();
+        }
     }
 }
 
-/// One who waits.
-#[derive(Debug)]
-pub(super) struct Waiter<'a> {
+/// The sending end of a caller's wait for the typed answer of the saga that it started.
+pub(super) struct AnswerSender<G: Saga>(oneshot::Sender<Answer<G>>);
+
+impl<G: Saga> AnswerSender<G> {
+    pub(super) fn channel() -> (Self, oneshot::Receiver<Answer<G>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(sender), receiver)
+    }
+
+    /// Returns whether the caller has stopped waiting.
+    fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// Answers the caller, unless it has stopped waiting.
+    pub(super) fn send(self, answer: Answer<G>) {
+        let _ = self.0.send(answer);
+    }
+}
+
+/// A registered caller. Dropping it removes the registration.
+pub(super) struct Watch<'a> {
     waiters: &'a Waiters,
     id: SagaId,
-    /// Notified when the saga has ended, or was let go of.
+    /// Notified when the saga has ended or was released.
     pub(super) ended: Arc<Notify>,
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let mut waiters = self.waiters.lock();
-        // The map's and this one: nobody else waits.
+        let mut watches = lock(&self.waiters.watches);
+        // Only the map and this watch hold it.
         if Arc::strong_count(&self.ended) == 2 {
-            waiters.remove(&self.id);
+            watches.remove(&self.id);
         }
     }
 }

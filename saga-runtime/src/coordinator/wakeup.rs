@@ -1,27 +1,28 @@
-//! When the next saga that sleeps is to go on: then the journal is asked for it.
+//! The time at which the next sleeping saga wakes up. The dispatcher then claims it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use crate::journal::Wakeup;
+use crate::lock::lock;
 
-/// The time to wake up at.
+/// The time of the next wake-up, if a saga sleeps until a known time.
 #[derive(Debug, Default)]
 pub(super) struct Alarm(Mutex<Option<Instant>>);
 
-/// Journals have whole milliseconds.
-const LATER: Duration = Duration::from_millis(1);
+/// Journals store whole milliseconds, so a time is rounded up by one.
+const ROUNDING: Duration = Duration::from_millis(1);
 
 impl Alarm {
-    /// A saga rests from now on; whether it wakes before all others.
-    pub(super) fn is_next(&self, rest: Wakeup) -> bool {
-        let Wakeup::At(time) = rest else {
+    /// Notes the wake-up of a saga that was just released. Returns whether it comes before all others.
+    pub(super) fn is_next(&self, wakeup: Wakeup) -> bool {
+        let Wakeup::At(time) = wakeup else {
             return false;
         };
         let at = instant(time);
-        let mut next = self.lock();
+        let mut next = lock(&self.0);
         let is_next = next.is_none_or(|next| at < next);
         if is_next {
             *next = Some(at);
@@ -29,22 +30,18 @@ impl Alarm {
         is_next
     }
 
-    /// The journal says when the next saga wakes. How long it is until then, but no longer than `most`.
-    pub(super) fn set(&self, next: Option<SystemTime>, most: Duration) -> Duration {
+    /// Sets the next wake-up that the journal knows. Returns the time until then, at most `longest`.
+    pub(super) fn set(&self, next: Option<SystemTime>, longest: Duration) -> Duration {
         let next = next.map(instant);
-        *self.lock() = next;
-        next.map_or(most, |next| {
-            next.saturating_duration_since(Instant::now()).min(most)
+        *lock(&self.0) = next;
+        next.map_or(longest, |next| {
+            next.saturating_duration_since(Instant::now()).min(longest)
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn instant(time: SystemTime) -> Instant {
-    let left = time.duration_since(SystemTime::now()).unwrap_or_default();
+    let remaining = time.duration_since(SystemTime::now()).unwrap_or_default();
     let now = Instant::now();
-    now.checked_add(left + LATER).unwrap_or(now)
+    now.checked_add(remaining + ROUNDING).unwrap_or(now)
 }

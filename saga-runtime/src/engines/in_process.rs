@@ -40,7 +40,7 @@ use crate::telemetry;
 /// # saga!(
 /// #     async fn place_order(cx: Context<'_, Shop>, amount: u64) -> Result<u64, String> {
 /// #         let order = create_order(cx, amount).await?;
-/// #         saga_runtime::sleep(cx, Duration::from_hours(1)).await;
+/// #         saga_runtime::sleep(cx, Duration::from_secs(60 * 60)).await;
 /// #         Ok(order)
 /// #     }
 /// # );

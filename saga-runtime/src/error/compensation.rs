@@ -1,20 +1,20 @@
-//! How the compensation of a step ended, as a caller and an operator see it.
+//! The outcome of a step's compensation, as callers and operators see it.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// What has become of one step that had to be undone.
+/// One step that had to be undone, and the outcome of its compensation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compensation {
-    /// The durable name of the step, as in [`SagaError::step`].
+    /// The durable name of the step, as in [`SagaError::step`](crate::SagaError::step).
     pub step: Cow<'static, str>,
-    /// How its compensation ended.
+    /// The outcome of its compensation.
     pub outcome: CompensationOutcome,
 }
 
 impl Compensation {
-    /// Whether nothing of the step is left: its compensation, its resolver or an operator has undone it.
+    /// Returns whether the step is undone, by its compensation, its resolver or an operator.
     #[must_use]
     pub fn is_undone(&self) -> bool {
         matches!(
@@ -25,7 +25,7 @@ impl Compensation {
         )
     }
 
-    /// Whether somebody still has to look at the step.
+    /// Returns whether an operator still has to decide about the step.
     pub(crate) fn is_open(&self) -> bool {
         matches!(
             self.outcome,
@@ -38,28 +38,28 @@ impl Compensation {
     }
 }
 
-/// How the compensation of a step ended.
+/// The outcome of a step's compensation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompensationOutcome {
-    /// The step is undone.
+    /// The compensation succeeded.
     Compensated,
-    /// The step was in doubt, and its resolver has undone whatever there was.
+    /// The step was in doubt, and its resolver has undone any effect.
     Resolved,
-    /// It failed for good: the step's effect may still be there.
+    /// The compensation failed for good. The step's effect may still be there.
     Failed(CompensationFailure),
-    /// It failed, and an operator has undone the step by hand.
+    /// The compensation failed, and an operator has undone the step by hand.
     ResolvedByHand {
-        /// Why.
+        /// The operator's reason.
         reason: String,
     },
-    /// It failed, and an operator has decided that the step stays as it is.
+    /// The compensation failed, and an operator has decided that the step's effect stays.
     Skipped {
-        /// Why.
+        /// The operator's reason.
         reason: String,
     },
-    /// It did not run, because another one failed and the saga says `on_compensation_failure = halt`, or because a
-    /// later step can't be undone.
+    /// The compensation did not run: another one failed and the saga says `on_compensation_failure = halt`, or a later
+    /// step can't be undone.
     Pending,
 }
 
@@ -72,18 +72,18 @@ impl From<Result<(), CompensationFailure>> for CompensationOutcome {
     }
 }
 
-/// A compensation that failed for good: the step's effect may still be there.
+/// The failure of a compensation after its last attempt. The step's effect may still be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompensationFailure {
-    /// How often it was attempted.
+    /// The number of attempts.
     pub attempts: u32,
     /// The text of the last error.
     pub message: String,
 }
 
 impl CompensationFailure {
-    /// A compensation that failed `attempts` times, at last with `message`.
+    /// Creates the failure of a compensation with this number of attempts and this text of the last error.
     #[must_use]
     pub fn new(attempts: u32, message: String) -> Self {
         Self { attempts, message }

@@ -1,20 +1,20 @@
-//! A reason as text with a code: how causes are recorded and shown.
+//! A reason as a code and a text: the recorded form of causes.
 
 use std::borrow::Cow;
 
-/// Why something did not go on.
+/// The reason why a step or a saga failed or is stuck, in its recorded form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, `deadline_exceeded`, …
+    /// The kind of the reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, `deadline_exceeded`, …
     pub code: Cow<'static, str>,
-    /// A sentence.
+    /// The text, a sentence.
     pub message: String,
-    /// The error itself, if the saga's body handles it.
+    /// The step's error as JSON, if the saga's body handles it.
     pub error: Option<String>,
 }
 
 impl Reason {
-    /// A reason that is text only.
+    /// Creates a reason without a recorded error.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),

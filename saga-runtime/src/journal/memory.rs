@@ -2,7 +2,7 @@
 //! not survive.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use crate::journal::{
     AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
     JournalError, Lease, NewSaga, Page, Record, Started, State, Wakeup,
 };
+use crate::lock::lock;
 
 /// A [`Journal`] in memory. Clones are the same journal, so that a test can stop one coordinator and start another on it.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +50,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Sagas> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

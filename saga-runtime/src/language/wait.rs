@@ -117,7 +117,7 @@ impl<T> fmt::Debug for EventName<T> {
     }
 }
 
-/// Waits in the body of a saga: `sleep(cx, Duration::from_hours(24)).await`.
+/// Waits in the body of a saga: `sleep(cx, Duration::from_secs(24 * 60 * 60)).await`.
 ///
 /// On a journal the time when it is over is written down: a restart does not begin it anew. A saga that sleeps long is let
 /// go of until then, and costs a row and no task. Somebody who cancels it wakes it.

@@ -1,8 +1,8 @@
-//! How often something is tried, and how long to wait in between. Waiting itself happens elsewhere.
+//! Retry policies: the number of attempts and the waits between them. Engines do the waiting.
 
 use std::time::Duration;
 
-/// How often an attempt is repeated, and the waits between: exponential from `first` to `longest`, jittered.
+/// The number of attempts, and the waits between them: exponential, limited and jittered.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,19 +19,20 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One attempt and no more: what a step has that says nothing about retries.
+    /// A single attempt: the default of steps.
     pub const ONCE: Self = Self::attempts(1);
 
-    /// Five attempts: what a compensation has that says nothing about retries.
+    /// Five attempts: the default of compensations and resolvers.
     pub const COMPENSATION: Self = Self::attempts(5);
 
-    /// Until it succeeds: what a retriable step has.
+    /// Attempts until one succeeds: the default of retriable steps.
     pub const UNTIL_SUCCESS: Self = Self {
         attempts: None,
         ..Self::ONCE
     };
 
-    /// At most `attempts` attempts (at least one is made), with waits from 100 milliseconds to 10 seconds.
+    /// Allows at most `attempts` attempts, with waits from 100 milliseconds to 10 seconds. The first attempt is always
+    /// made, also with 0.
     #[must_use]
     pub const fn attempts(attempts: u32) -> Self {
         Self {
@@ -41,7 +42,7 @@ impl RetryPolicy {
         }
     }
 
-    /// The same number of attempts with other waits: `first`, doubled each time, never longer than `longest`.
+    /// Sets the waits: `first`, doubled each time, at most `longest`.
     #[must_use]
     pub const fn backoff(self, first: Duration, longest: Duration) -> Self {
         Self {
@@ -51,39 +52,38 @@ impl RetryPolicy {
         }
     }
 
-    /// The most attempts that are made; `None` where there is no limit.
+    /// The maximal number of attempts. `None` if there is no limit.
     #[must_use]
     pub const fn max_attempts(&self) -> Option<u32> {
         self.attempts
     }
 
-    /// The first wait, before it is jittered.
+    /// The first wait, before jitter.
     #[must_use]
     pub const fn first_wait(&self) -> Duration {
         self.first
     }
 
-    /// The longest wait.
+    /// The maximal wait.
     #[must_use]
     pub const fn longest_wait(&self) -> Duration {
         self.longest
     }
 
-    /// The waits between attempts, one fewer than there are attempts, jittered anew each time this is called.
+    /// Draws the waits between the attempts: one fewer than there are attempts, with new jitter in each call.
     #[must_use]
     pub fn backoffs(&self) -> Backoffs {
         Backoffs::new(*self, fastrand::u64(..))
     }
 }
 
-/// The waits of a [`RetryPolicy`], in order: an iterator that ends when no attempt is left.
+/// The waits of a [`RetryPolicy`], in order. The iterator ends after the last allowed attempt.
 ///
-/// Each wait is drawn between half the exponential delay and the whole ("equal jitter": M. Brooker, *Exponential
-/// Backoff And Jitter*, 2015), so that many sagas that failed at once don't come back at once, and none comes back
-/// at once.
+/// Each wait lies between half the exponential delay and the whole ("equal jitter": M. Brooker, *Exponential Backoff
+/// And Jitter*, 2015). So no saga retries without a pause, and sagas that failed together do not retry together.
 #[derive(Debug, Clone)]
 pub struct Backoffs {
-    left: Option<u32>,
+    remaining: Option<u32>,
     delay: Duration,
     longest: Duration,
     random: fastrand::Rng,
@@ -92,7 +92,7 @@ pub struct Backoffs {
 impl Backoffs {
     fn new(policy: RetryPolicy, seed: u64) -> Self {
         Self {
-            left: policy.attempts.map(|attempts| attempts.saturating_sub(1)),
+            remaining: policy.attempts.map(|attempts| attempts.saturating_sub(1)),
             delay: policy.first.min(policy.longest),
             longest: policy.longest,
             random: fastrand::Rng::with_seed(seed),
@@ -104,8 +104,8 @@ impl Iterator for Backoffs {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(1)?;
+        if let Some(remaining) = &mut self.remaining {
+            *remaining = remaining.checked_sub(1)?;
         }
         let delay = self.delay;
         self.delay = delay.saturating_mul(2).min(self.longest);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A saga's durable name and its options: what `#[saga(…)]` says.
+/// A saga's durable name and its options, as `#[saga(…)]` sets them.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SagaMeta {
@@ -10,16 +10,16 @@ pub struct SagaMeta {
     pub name: &'static str,
     /// The version of the definition.
     pub version: u32,
-    /// How long it may take until its pivot.
+    /// The time from the start within which the saga has to pass its pivot. Otherwise it is cancelled.
     pub deadline: Option<Duration>,
-    /// What happens to the other compensations when one has failed for good.
+    /// The reaction to a compensation that has failed for good.
     pub on_compensation_failure: OnCompensationFailure,
-    /// In which order steps are compensated.
+    /// The order in which steps are compensated.
     pub compensations: CompensationOrder,
 }
 
 impl SagaMeta {
-    /// A saga with this name and the default options.
+    /// Describes a saga with this name and the default options.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self {
@@ -31,13 +31,13 @@ impl SagaMeta {
         }
     }
 
-    /// The same saga with another version of its definition.
+    /// Sets the version of the definition.
     #[must_use]
     pub const fn version(self, version: u32) -> Self {
         Self { version, ..self }
     }
 
-    /// The same saga with a deadline.
+    /// Sets the deadline.
     #[must_use]
     pub const fn deadline(self, deadline: Duration) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl SagaMeta {
         }
     }
 
-    /// The same saga with another answer to a compensation that has failed for good.
+    /// Sets the reaction to a compensation that has failed for good.
     #[must_use]
     pub const fn on_compensation_failure(
         self,
@@ -58,7 +58,7 @@ impl SagaMeta {
         }
     }
 
-    /// The same saga with another order of compensations.
+    /// Sets the order of compensations.
     #[must_use]
     pub const fn compensations(self, compensations: CompensationOrder) -> Self {
         Self {
@@ -68,20 +68,20 @@ impl SagaMeta {
     }
 }
 
-/// What a saga does with the other compensations when one has failed for good.
+/// The reaction of a saga to a compensation that has failed for good.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnCompensationFailure {
-    /// The others still run.
+    /// The other compensations still run.
     #[default]
     Continue,
-    /// The others stay pending.
+    /// The other compensations stay pending.
     Halt,
 }
 
-/// In which order a saga compensates its steps.
+/// The order in which a saga compensates its steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CompensationOrder {
-    /// One after the other, the step that was done last first.
+    /// One after the other, the last step first.
     #[default]
     Sequential,
     /// All at once.

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use crate::meta::RetryPolicy;
 
-/// How a step is undone, as data.
+/// The kind of a step: how it is undone, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// It has a compensation.
+    /// The step has a compensation.
     Compensatable,
-    /// It reads, or what it does is harmless: there is nothing to undo.
+    /// The step only reads, or its effect is harmless: there is nothing to undo.
     NothingToUndo,
-    /// It can't be undone; once it has succeeded, the saga only goes forward.
+    /// The step can't be undone. Once it has succeeded, the saga only goes forward.
     Pivot,
-    /// It is retried until it succeeds; it never makes the saga fail.
+    /// The step is retried until it succeeds. It never makes the saga fail.
     Retriable,
 }
 
@@ -50,30 +50,30 @@ impl Display for Kind {
     }
 }
 
-/// A step's durable name and its policies: what `#[step(…)]` says.
+/// A step's durable name, its kind and its policies, as `#[step(…)]` sets them.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct StepMeta {
     /// The name in journals, keys, spans and errors. Renaming the function without `name = "…"` changes it.
     pub name: &'static str,
-    /// How it is undone.
+    /// The kind: how the step is undone.
     pub kind: Kind,
-    /// The path of the compensation as it was written, if it has one.
+    /// The path of the compensation as source text, if there is one.
     pub compensation: Option<&'static str>,
-    /// The path of the resolver as it was written, if it has one.
+    /// The path of the resolver as source text, if there is one.
     pub resolver: Option<&'static str>,
-    /// The longest that one attempt may take.
+    /// The time limit of one attempt. `None`: the engine's default.
     pub timeout: Option<Duration>,
-    /// How often it is attempted; `None` where nothing was said.
+    /// The retry policy. `None`: the default of the kind, see [`forward_retry`](Self::forward_retry).
     pub retry: Option<RetryPolicy>,
-    /// The longest that one attempt of the compensation may take.
+    /// The time limit of one attempt of the compensation. `None`: the engine's default.
     pub compensation_timeout: Option<Duration>,
-    /// How often the compensation is attempted.
+    /// The retry policy of the compensation.
     pub compensation_retry: RetryPolicy,
 }
 
 impl StepMeta {
-    /// A step with this name and kind, and no policies but the defaults.
+    /// Describes a step with this name and kind, and the default policies.
     #[must_use]
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl StepMeta {
         }
     }
 
-    /// The same step with the compensation at this path.
+    /// Sets the path of the compensation.
     #[must_use]
     pub const fn compensation(self, path: &'static str) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl StepMeta {
         }
     }
 
-    /// The same step with the resolver at this path.
+    /// Sets the path of the resolver.
     #[must_use]
     pub const fn resolver(self, path: &'static str) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl StepMeta {
         }
     }
 
-    /// The same step with a limit on each attempt.
+    /// Sets the time limit of one attempt.
     #[must_use]
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self {
@@ -115,7 +115,7 @@ impl StepMeta {
         }
     }
 
-    /// The same step, attempted by this policy.
+    /// Sets the retry policy.
     #[must_use]
     pub const fn retry(self, retry: RetryPolicy) -> Self {
         Self {
@@ -124,7 +124,7 @@ impl StepMeta {
         }
     }
 
-    /// The same step with a limit on each attempt of its compensation.
+    /// Sets the time limit of one attempt of the compensation.
     #[must_use]
     pub const fn compensation_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -133,7 +133,7 @@ impl StepMeta {
         }
     }
 
-    /// The same step with a compensation that is attempted by this policy.
+    /// Sets the retry policy of the compensation.
     #[must_use]
     pub const fn compensation_retry(self, retry: RetryPolicy) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl StepMeta {
         }
     }
 
-    /// How often it is attempted before the saga goes backward.
+    /// The policy of the forward attempts: until it is used up, the saga does not compensate.
     #[must_use]
     pub const fn forward_retry(&self) -> RetryPolicy {
         match (self.retry, self.kind) {
@@ -152,7 +152,7 @@ impl StepMeta {
         }
     }
 
-    /// How often it is attempted again to find out what an attempt without a definite answer has done.
+    /// The policy of the attempts that settle a step in doubt: they repeat the request to learn what has happened.
     #[must_use]
     pub const fn settling_retry(&self) -> RetryPolicy {
         match self.retry {

@@ -1,23 +1,24 @@
-//! The time and random ids that the body of a saga asks for: the same again when the saga is replayed.
+//! The source of the time and the random ids that a saga's body asks for. A replay gets the same values again.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use uuid::Uuid;
 
-/// Where an [`Engine`](crate::Engine) that replays sagas keeps the time and the ids that their bodies have asked for.
+/// The times and ids that an [`Engine`](crate::Engine) records for the bodies of its sagas.
 ///
-/// The first, second, … question in a lane gives the same answer in every run of the saga. A lane is the body of the saga,
-/// which is called `""`, or of a saga that it calls, by that one's path.
+/// The n-th call of a method with the same `path` returns the same value in every run of the saga. `path` names the
+/// body that asks: `""` for the saga's own body, the [path](crate::engine::Scope::path) of a sub-saga for the body of
+/// that one.
 pub trait Ambient: Send + Sync + fmt::Debug {
-    /// The answer to the next question for the time in this lane.
-    fn now(&self, lane: &str) -> SystemTime;
+    /// Returns the next recorded time of this body.
+    fn now(&self, path: &str) -> SystemTime;
 
-    /// The answer to the next question for an id in this lane.
-    fn uuid(&self, lane: &str) -> Uuid;
+    /// Returns the next recorded id of this body.
+    fn uuid(&self, path: &str) -> Uuid;
 }
 
-/// Of a saga that is not replayed.
+/// The ambient of a saga that is not replayed: the clock and new ids.
 #[derive(Debug)]
 pub(crate) struct FreshAmbient;
 

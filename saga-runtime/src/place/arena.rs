@@ -1,9 +1,9 @@
-//! A list that only grows, whose elements can be borrowed while it grows.
+//! An append-only list whose elements stay borrowed while it grows.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Elements that stay where they are: block `n` has room for 2ⁿ of them.
+/// An append-only list. Elements never move: block `n` has room for 2ⁿ of them.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
     count: AtomicUsize,
@@ -23,7 +23,7 @@ impl<T> Default for Arena<T> {
 }
 
 impl<T> Arena<T> {
-    /// Adds an element.
+    /// Appends an element, and returns a reference to it.
     pub(crate) fn push(&self, element: T) -> &T {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let block = number.ilog2();

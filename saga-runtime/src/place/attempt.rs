@@ -1,8 +1,8 @@
-//! One attempt of a step or a compensation, and the trait of all places where code runs.
+//! One attempt of a step or a compensation, and the trait of all places of running code.
 
 use crate::place::{Effect, IdempotencyKey, Instance, Position, Scope};
 
-/// What kind of code runs.
+/// The direction in which code runs: forward or backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// A step, or the body of the saga.
@@ -11,29 +11,30 @@ pub enum Role {
     Compensation,
 }
 
-/// Where in a saga a piece of code runs; what a [`Context`](crate::Context) knows besides the services.
+/// The place of running code in a saga: all that a [`Context`](crate::Context) knows besides the services.
 ///
-/// A trait, so that the first attempt of a step, which is most of them, costs next to nothing to describe.
+/// A trait and not a struct, for speed: a first attempt, by far the most frequent place, costs next to nothing to
+/// describe.
 pub trait Place: Sync {
     /// The saga.
     fn instance(&self) -> &Instance;
 
-    /// The call; `None` in the body of the saga.
+    /// The call of the step that runs or is compensated. `None` in the body of a saga.
     fn position(&self) -> Option<Position<'_>>;
 
-    /// The saga inside of another one whose body it is, if it is one.
+    /// The sub-saga whose body this is. `None` elsewhere.
     fn scope(&self) -> Option<&Scope> {
         None
     }
 
-    /// The attempt, counted from 1.
+    /// The number of the attempt, from 1.
     fn attempt(&self) -> u32;
 
-    /// What kind of code it is.
+    /// The direction in which the code runs.
     fn role(&self) -> Role;
 }
 
-/// The key of the effect that the code at `place` has in the role `role`.
+/// Returns the idempotency key of the effect that the code at `place` has in this role.
 pub(crate) fn key(place: &dyn Place, role: Role) -> IdempotencyKey {
     let name;
     let effect = match place.position() {
@@ -62,7 +63,7 @@ pub struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// The attempt with this number, counted from 1, of the step at `position` or of its compensation.
+    /// Creates attempt number `number`, from 1, of the step at `position` or of its compensation.
     #[inline]
     #[must_use]
     pub fn new(position: Position<'a>, role: Role, number: u32) -> Self {

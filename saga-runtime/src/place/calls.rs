@@ -1,4 +1,4 @@
-//! The calls that a body has made, and the position of one of them.
+//! The calls that a body has made so far, and the position of one call among them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,35 +6,34 @@ use std::fmt;
 use crate::meta::StepMeta;
 use crate::place::{Doubt, Group, Instance, Scope};
 
-/// The calls that the body of a saga has made so far, in order.
+/// The calls that a saga's body has made so far, in order.
 pub trait Calls: Sync {
-    /// The saga; for a saga that was called by another one, the outermost.
+    /// The saga. For a sub-saga, the outermost one.
     fn instance(&self) -> &Instance;
 
-    /// How many calls have ended.
+    /// The number of calls that have ended.
     fn count(&self) -> usize;
 
-    /// The durable name of the step or the saga that was called as number `index`.
+    /// The durable name of the step or sub-saga in call number `index`, from 0.
     fn name(&self, index: usize) -> &'static str;
 
-    /// The saga inside of another one that makes the calls, if it is one.
+    /// The sub-saga that makes the calls. `None` if the outermost saga makes them.
     fn scope(&self) -> Option<&Scope> {
         None
     }
 
-    /// The group whose member is called next, if it is one.
+    /// The group, if the next call is one of its members.
     fn group(&self) -> Option<&Group<'_>> {
         None
     }
 
-    /// Whether the next call may have been made by an earlier process, if that is not the same for the whole saga.
+    /// Set inside groups: whether an earlier process may already have made the next call. `None`: use the saga-wide
+    /// flag.
     fn doubt(&self) -> Option<&Doubt> {
         None
     }
 
-    /// How many of the first `before` calls have this name.
-    ///
-    /// Counted when it is asked for, which costs time in proportion to the calls so far.
+    /// Counts the calls with this name among the first `before` ones. This takes time linear in `before`.
     fn occurrence(&self, name: &str, before: usize) -> usize {
         (0..before)
             .filter(|index| self.name(*index) == name)
@@ -42,16 +41,16 @@ pub trait Calls: Sync {
     }
 }
 
-/// The name of a step with the sagas around it that are inside of others: `place_order#1/charge`.
+/// Puts the path of the sub-saga, if there is one, before the name of a step: `place_order#1/charge`.
 #[inline]
 pub(crate) fn path(scope: Option<&Scope>, name: &'static str) -> Cow<'static, str> {
     match scope {
         None => Cow::Borrowed(name),
-        Some(scope) => Cow::Owned(scope.path_of_step(name)),
+        Some(scope) => Cow::Owned(scope.step_path(name)),
     }
 }
 
-/// One call of a step: the step, and the calls that came before it in the same saga.
+/// One call of a step: the step, and the calls before it in the same body.
 #[derive(Clone, Copy)]
 pub struct Position<'a> {
     calls: &'a dyn Calls,
@@ -60,7 +59,7 @@ pub struct Position<'a> {
 }
 
 impl<'a> Position<'a> {
-    /// The call of `step` that comes after the first `before` of `calls`.
+    /// Creates the position of a call of `step` that follows the first `before` of `calls`.
     #[inline]
     #[must_use]
     pub fn new(calls: &'a dyn Calls, step: &'static StepMeta, before: usize) -> Self {
@@ -71,7 +70,7 @@ impl<'a> Position<'a> {
         }
     }
 
-    /// The step's description.
+    /// The step's name, kind and policies.
     #[must_use]
     pub fn step(&self) -> &'static StepMeta {
         self.step
@@ -83,15 +82,15 @@ impl<'a> Position<'a> {
         self.calls.instance()
     }
 
-    /// The durable name of the step; in a saga that was called by another one with that one's name before it, as in
-    /// `place_order/charge`, or `place_order#1/charge` in its second call.
+    /// The durable name of the step. In a sub-saga the path of that saga comes first: `place_order/charge`, or
+    /// `place_order#1/charge` in its second call.
     #[inline]
     #[must_use]
     pub fn name(&self) -> Cow<'static, str> {
         path(self.calls.scope(), self.step.name)
     }
 
-    /// How many calls of a step with the same name came before this one: 0 for the first.
+    /// The number of earlier calls of a step with the same name: 0 for the first call.
     #[must_use]
     pub fn occurrence(&self) -> usize {
         self.calls.occurrence(self.step.name, self.before)

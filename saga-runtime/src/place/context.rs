@@ -1,4 +1,4 @@
-//! What a step, a compensation and the body of a saga are given: the services, and where they are in which saga.
+//! The first parameter of steps, compensations and sagas: the services, and the place of the running code.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,16 +10,17 @@ use uuid::Uuid;
 use crate::id::SagaId;
 use crate::place::{Attempt, IdempotencyKey, Instance, Place, Role, Scope, key};
 
-/// The first parameter of every step, compensation and saga: the services, and where in which saga the code runs.
+/// The first parameter of every step, compensation and saga: your services, and the saga's id, keys, time and random
+/// ids.
 ///
-/// It is `Copy`, and dereferences to the services: with `cx: Context<'_, Shop>`, `cx.payments` is the field of `Shop`.
+/// It is `Copy` and dereferences to the services: with `cx: Context<'_, Shop>`, `cx.payments` is the field of `Shop`.
 pub struct Context<'a, S: ?Sized> {
     services: &'a S,
     place: &'a dyn Place,
 }
 
 impl<'a, S: ?Sized> Context<'a, S> {
-    /// A context for one attempt; what an [`Engine`](crate::Engine) hands to a step.
+    /// Creates the context of one attempt. An [`Engine`](crate::Engine) hands it to a step.
     #[inline]
     pub fn new(services: &'a S, attempt: &'a Attempt<'a>) -> Self {
         Self {
@@ -28,23 +29,23 @@ impl<'a, S: ?Sized> Context<'a, S> {
         }
     }
 
-    /// A context for the body of a saga.
+    /// Creates the context of a saga's body.
     #[inline]
-    pub fn of_saga(services: &'a S, instance: &'a Instance) -> Self {
+    pub fn for_saga(services: &'a S, instance: &'a Instance) -> Self {
         Self {
             services,
             place: instance,
         }
     }
 
-    /// Where the code runs.
+    /// Creates the context of the code at this place.
     #[doc(hidden)]
     #[inline]
     pub fn at(services: &'a S, place: &'a dyn Place) -> Self {
         Self { services, place }
     }
 
-    /// A context for a unit test of a step or a compensation: the body of a saga with the id `test`.
+    /// Creates a context for unit tests of steps and compensations. The saga has the name and the id `test`.
     ///
     /// ```
     /// # use saga_runtime::{Context, step};
@@ -62,23 +63,23 @@ impl<'a, S: ?Sized> Context<'a, S> {
     pub fn for_test(services: &'a S) -> Self {
         static INSTANCE: LazyLock<Instance> =
             LazyLock::new(|| Instance::new("test", SagaId::new("test").ok()));
-        Self::of_saga(services, &INSTANCE)
+        Self::for_saga(services, &INSTANCE)
     }
 
-    /// The services, for as long as the context lives.
+    /// The services, with the full lifetime of the context.
     #[inline]
     #[must_use]
     pub fn services(&self) -> &'a S {
         self.services
     }
 
-    /// The saga, for an [`Engine`](crate::Engine).
+    /// The running saga. Engines use it.
     #[must_use]
     pub fn instance(&self) -> &'a Instance {
         self.place.instance()
     }
 
-    /// The id of the saga. One that was not given is made up the first time somebody asks.
+    /// The id of the saga. If the caller gave none, the first use generates one.
     #[must_use]
     pub fn saga_id(&self) -> &'a SagaId {
         self.place.instance().id()
@@ -90,21 +91,20 @@ impl<'a, S: ?Sized> Context<'a, S> {
         self.place.instance().name()
     }
 
-    /// The durable name of the step that runs or is compensated; `None` in the body of the saga.
+    /// The durable name of the step that runs or is compensated. `None` in the body of a saga.
     #[must_use]
     pub fn step(&self) -> Option<&'static str> {
         self.place.position().map(|position| position.step().name)
     }
 
-    /// Which attempt this is, counted from 1. An attempt after a refusal, a timeout or a crash has the same
-    /// idempotency key.
+    /// The number of the attempt, from 1. Every attempt, also after a timeout or a crash, has the same idempotency key.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.place.attempt()
     }
 
-    /// The time, in the body of a saga: written down, so that a replay gives the same time again, and the body takes the
-    /// same way. In a step or a compensation it is just the time now: what is written down of a step is its output.
+    /// The current time. In the body of a saga it is recorded: a replay gets the same time, so the body takes the same
+    /// path. In a step or a compensation it is not recorded: a step's output is.
     ///
     /// ```
     /// # use saga_runtime::{Context, saga, step};
@@ -114,48 +114,48 @@ impl<'a, S: ?Sized> Context<'a, S> {
     /// # async fn quote(_cx: Context<'_, Shop>, until: SystemTime) -> Result<u64, String> { Ok(3) }
     /// saga!(
     ///     async fn offer(cx: Context<'_, Shop>) -> Result<u64, String> {
-    ///         let until = cx.now() + Duration::from_hours(24);
+    ///         let until = cx.now() + Duration::from_secs(24 * 60 * 60);
     ///         quote(cx, until).await
     ///     }
     /// );
     /// ```
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        match self.lane() {
-            Some(lane) => self.instance().values().now(lane),
+        match self.body_path() {
+            Some(path) => self.instance().ambient().now(path),
             None => SystemTime::now(),
         }
     }
 
-    /// A new random id (UUID version 7), in the body of a saga: written down, so that a replay gives the same id again. In a
-    /// step or a compensation it is another one at each attempt; what identifies the request there is the
-    /// [`idempotency_key`](Self::idempotency_key).
+    /// A new random id (UUID version 7). In the body of a saga it is recorded: a replay gets the same id. In a step or
+    /// a compensation each attempt gets another id; use the [`idempotency_key`](Self::idempotency_key) to identify a
+    /// request.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
-        match self.lane() {
-            Some(lane) => self.instance().values().uuid(lane),
+        match self.body_path() {
+            Some(path) => self.instance().ambient().uuid(path),
             None => Uuid::now_v7(),
         }
     }
 
-    /// The lane whose body this is, if it is one: see [`Ambient`](crate::Values).
-    fn lane(&self) -> Option<&'a str> {
+    /// The path by which [`Ambient`](crate::place::Ambient) knows this body. `None` in a step or a compensation.
+    fn body_path(&self) -> Option<&'a str> {
         match self.place.position() {
             Some(_) => None,
             None => Some(self.place.scope().map_or("", Scope::path)),
         }
     }
 
-    /// The key to send along with the request that this code makes: the same at every attempt, in every process.
+    /// The idempotency key to send with this code's request: the same at every attempt, in every process.
     ///
-    /// A compensation has another key than the step it undoes; in the body of a saga it is the key of the saga.
+    /// A compensation has another key than the step that it undoes. In the body of a saga it is the key of the saga.
     #[must_use]
     pub fn idempotency_key(&self) -> IdempotencyKey {
         key(self.place, self.place.role())
     }
 
-    /// In a compensation or a resolver the key that the step sent, which is what is to be undone; elsewhere the same
-    /// as [`idempotency_key`](Self::idempotency_key).
+    /// The key that the step sent. Compensations and resolvers use it to name the request that they undo. Elsewhere it
+    /// equals [`idempotency_key`](Self::idempotency_key).
     #[must_use]
     pub fn action_key(&self) -> IdempotencyKey {
         key(self.place, Role::Action)
@@ -180,7 +180,7 @@ impl<S: ?Sized> Deref for Context<'_, S> {
     }
 }
 
-/// Shows where the code runs, never the services.
+/// Shows the place, never the services.
 impl<S: ?Sized> fmt::Debug for Context<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")

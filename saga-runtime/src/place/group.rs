@@ -1,4 +1,4 @@
-//! Parts of a saga that run at the same time, and the calls of each of them.
+//! Groups: calls of a saga that run at the same time, and the position of each of them.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,21 +7,21 @@ use std::sync::OnceLock;
 use crate::meta::StepMeta;
 use crate::place::{Calls, Doubt, Instance, Position, Scope};
 
-/// Parts of a saga that run at the same time.
+/// The calls of a `try_join!` or a `try_join_all`: members that run at the same time.
 pub struct Group<'a> {
     calls: &'a dyn Calls,
     members: &'a [Member],
-    /// Whether all members are calls of the same part.
+    /// Set if all members call the same step or sub-saga.
     are_alike: bool,
-    /// How many calls with the name of the first member came before the group.
+    /// The number of calls before the group that have the name of its first member.
     before: OnceLock<usize>,
-    /// The numbers of the members that are steps, in the lane that they are called in.
+    /// The call numbers of the members that are steps, counted in the body that calls the group.
     numbers: OnceLock<Range<usize>>,
-    /// How many of the members may have begun in an earlier process.
+    /// The number of members that an earlier process may have begun.
     begun: OnceLock<usize>,
 }
 
-/// A member of a group.
+/// One member of a group.
 #[derive(Debug)]
 pub struct Member {
     meta: &'static StepMeta,
@@ -38,7 +38,7 @@ impl Member {
         }
     }
 
-    /// Whether the first call in it may have been made before.
+    /// The doubt about the member's next call.
     #[must_use]
     pub fn doubt(&self) -> &Doubt {
         &self.doubt
@@ -50,7 +50,7 @@ impl Member {
 }
 
 impl<'a> Group<'a> {
-    /// These members, called after `calls`.
+    /// Creates the group of these members, called after `calls`.
     pub(crate) fn new(calls: &'a dyn Calls, members: &'a [Member]) -> Self {
         Self {
             calls,
@@ -62,7 +62,7 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// These calls of the same part, made after `calls`.
+    /// Creates a group whose members all call the same step or sub-saga.
     pub(crate) fn alike(calls: &'a dyn Calls, members: &'a [Member]) -> Self {
         Self {
             are_alike: true,
@@ -75,22 +75,23 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) fn set_numbers(&self, numbers: Range<usize>) {
-        // It is begun once.
+        // Set once, when the group begins.
         let _ = self.numbers.set(numbers);
     }
 
-    /// How many of the members, from the first on, may have begun in an earlier process: they are to be brought to an end.
+    /// The number of members, from the first on, that an earlier process may have begun. They run to their end, also if
+    /// another member has failed.
     #[must_use]
     pub fn begun(&self) -> usize {
         self.begun.get().copied().unwrap_or(0)
     }
 
     pub(crate) fn set_begun(&self, begun: usize) {
-        // It is begun once.
+        // Set once, when the group begins.
         let _ = self.begun.set(begun);
     }
 
-    /// Its members, in the order of the source.
+    /// The members, in source order.
     #[must_use]
     pub fn members(&self) -> &'a [Member] {
         self.members
@@ -102,12 +103,12 @@ impl<'a> Group<'a> {
         self.calls
     }
 
-    /// The call of the member with this index.
-    pub(crate) fn member(&self, index: usize) -> Beside<'_> {
-        Beside { group: self, index }
+    /// The calls as the member with this index sees them.
+    pub(crate) fn member(&self, index: usize) -> MemberCalls<'_> {
+        MemberCalls { group: self, index }
     }
 
-    /// The step and the occurrence of each member that is a step.
+    /// The position of each member that is a step.
     pub(crate) fn steps(&self) -> impl Iterator<Item = Position<'_>> {
         let members = self.members.iter().zip(self.positions());
         members
@@ -115,7 +116,7 @@ impl<'a> Group<'a> {
             .map(|(_, position)| position)
     }
 
-    /// The part and the occurrence of each member.
+    /// The position of each member.
     pub(crate) fn positions(
         &self,
     ) -> impl DoubleEndedIterator<Item = Position<'_>> + ExactSizeIterator {
@@ -132,7 +133,7 @@ impl fmt::Debug for Group<'_> {
     }
 }
 
-/// All members count as called, in the order of the source.
+/// Counts all members as called, in source order.
 impl Calls for Group<'_> {
     fn instance(&self) -> &Instance {
         self.calls.instance()
@@ -165,14 +166,14 @@ impl Calls for Group<'_> {
     }
 }
 
-/// The call of one member of a group: those before it in the source count as called.
+/// The calls as one member of a group sees them: the members before it in the source count as called.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Beside<'a> {
+pub(crate) struct MemberCalls<'a> {
     group: &'a Group<'a>,
     index: usize,
 }
 
-impl Calls for Beside<'_> {
+impl Calls for MemberCalls<'_> {
     fn instance(&self) -> &Instance {
         self.group.instance()
     }

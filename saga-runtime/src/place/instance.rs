@@ -1,4 +1,4 @@
-//! One saga that runs: its durable name and its id.
+//! One running saga: its durable name, its id, and the source of its times and random ids.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,7 +6,7 @@ use crate::id::SagaId;
 use crate::place::arena::Arena;
 use crate::place::{Ambient, Calls, FreshAmbient, Place, Position, Role, Scope};
 
-/// One saga that runs: its durable name and its id.
+/// One running saga: its durable name and its id.
 #[derive(Debug)]
 pub struct Instance {
     name: &'static str,
@@ -14,16 +14,16 @@ pub struct Instance {
     rare: OnceLock<Arc<Rare>>,
 }
 
-/// What most sagas do without.
+/// The parts that most sagas do not need, behind one pointer.
 #[derive(Debug, Default)]
 struct Rare {
-    /// The sagas that were called by this one.
+    /// The sub-sagas that were called.
     scopes: OnceLock<Box<Arena<Scope>>>,
-    values: Option<Arc<dyn Ambient>>,
+    ambient: Option<Arc<dyn Ambient>>,
 }
 
 impl Instance {
-    /// The saga `name` with this id, or with one that is made up when it is first asked for.
+    /// Creates the saga `name` with this id. With `None`, the first use generates an id.
     #[inline]
     #[must_use]
     pub fn new(name: &'static str, id: Option<SagaId>) -> Self {
@@ -38,12 +38,12 @@ impl Instance {
         }
     }
 
-    /// The same saga, whose body asks `values` for the time and for random ids.
+    /// Sets the source of the times and random ids of its bodies.
     #[must_use]
-    pub fn with_ambient(self, values: Arc<dyn Ambient>) -> Self {
+    pub fn with_ambient(self, ambient: Arc<dyn Ambient>) -> Self {
         let rare = Rare {
             scopes: OnceLock::new(),
-            values: Some(values),
+            ambient: Some(ambient),
         };
         Self {
             rare: OnceLock::from(Arc::new(rare)),
@@ -51,15 +51,15 @@ impl Instance {
         }
     }
 
-    /// Whether nothing was allocated for it.
+    /// Returns whether nothing was allocated for this saga, so that there is nothing to drop.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.id.get().is_none() && self.rare.get().is_none()
     }
 
-    pub(crate) fn values(&self) -> &dyn Ambient {
-        let values = self.rare.get().and_then(|rare| rare.values.as_deref());
-        values.unwrap_or(&FreshAmbient)
+    pub(crate) fn ambient(&self) -> &dyn Ambient {
+        let ambient = self.rare.get().and_then(|rare| rare.ambient.as_deref());
+        ambient.unwrap_or(&FreshAmbient)
     }
 
     /// The durable name of the saga.
@@ -68,23 +68,23 @@ impl Instance {
         self.name
     }
 
-    /// The id, made up if nobody gave one.
+    /// The id. If the caller gave none, the first use generates one.
     pub fn id(&self) -> &SagaId {
         self.id.get_or_init(SagaId::generate)
     }
 
-    /// The saga `name` is called next after `calls`, inside of this one.
+    /// Adds the scope of the sub-saga `name`, which is called next after `calls`.
     pub(crate) fn scope_inside(&self, calls: &dyn Calls, name: &'static str) -> &Scope {
         let mut this = Self::new(self.name, Some(self.id().clone()));
         let rare = self.rare.get_or_init(Arc::default);
-        if let Some(values) = &rare.values {
-            this = this.with_ambient(Arc::clone(values));
+        if let Some(ambient) = &rare.ambient {
+            this = this.with_ambient(Arc::clone(ambient));
         }
         let scopes = rare.scopes.get_or_init(Box::default);
-        scopes.push(Scope::inside(this, calls, name))
+        scopes.push(Scope::new(this, calls, name))
     }
 
-    /// The id, if one was given or asked for.
+    /// The id, if the caller gave one or one was generated.
     #[must_use]
     pub fn known_id(&self) -> Option<&SagaId> {
         self.id.get()

@@ -1,4 +1,4 @@
-//! Idempotency keys: what a participant remembers, so that a request that arrives twice takes effect once.
+//! Idempotency keys: a participant that remembers them lets a request that arrives twice take effect once.
 
 use std::fmt::{self, Write as _};
 
@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use crate::id::SagaId;
 
-/// Names one effect of one saga for ever: the same text at every attempt, in every process.
+/// The name of one effect of one saga: the same text at every attempt, in every process, forever.
 ///
-/// It depends on the saga's id, the step's name and its occurrence, and on nothing else. Its text is visible ASCII
-/// without spaces, so it can travel in an HTTP header or in gRPC metadata as it is. A participant that limits the
-/// length of keys takes [`to_uuid`](Self::to_uuid).
+/// The key depends only on the saga's id, the step's name and the step's occurrence. Its text is visible ASCII without
+/// spaces, so it fits unchanged in an HTTP header or in gRPC metadata. For a participant that limits the length of
+/// keys, use [`to_uuid`](Self::to_uuid).
 ///
 /// ```text
 /// order-17/charge/0            the first `charge` of the saga `order-17`
@@ -21,7 +21,7 @@ use crate::id::SagaId;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
 
-/// Which of a saga's effects a key is for.
+/// One effect of a saga, the subject of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect<'a> {
     Saga,
@@ -58,7 +58,7 @@ impl IdempotencyKey {
         &self.0
     }
 
-    /// The key as a UUID (version 5 of its text, in a namespace of this library): 16 bytes whatever the id's length.
+    /// The key as a UUID of 16 bytes: version 5 of its text, in a namespace of this library.
     #[must_use]
     pub fn to_uuid(&self) -> Uuid {
         Uuid::new_v5(&NAMESPACE, self.0.as_bytes())
@@ -73,7 +73,7 @@ fn push_path(key: &mut String, path: &str) {
     }
 }
 
-/// Appends `text`; each byte that is no visible ASCII, each `%` and each `/` as `%XX`, so that keys are unambiguous.
+/// Appends `text`. Each byte that is not visible ASCII, each `%` and each `/` becomes `%XX`, so keys are unambiguous.
 fn push_visible(key: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {

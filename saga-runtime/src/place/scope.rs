@@ -1,13 +1,13 @@
-//! What happens beside other things in a saga: the members of a group, and the sagas inside of it.
+//! Sub-sagas: the scope of one, the frame in which a body makes its calls, and the doubt about the next call.
 //!
-//! A lane is a sequence of calls of which each begins when the one before has ended: the body of a saga, or of a saga
-//! that it calls. What is written down about different lanes may be in any order.
+//! The calls of one body come one after the other, except in groups. The journal keeps the calls of each body in order;
+//! the entries of different bodies may be interleaved.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::place::{Calls, Instance, Place, Position, Role};
 
-/// A saga that was called by another one.
+/// A sub-saga: a saga that another saga has called.
 #[derive(Debug)]
 pub struct Scope {
     /// The outermost saga.
@@ -17,13 +17,13 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// How deep sagas may call one another.
+    /// The maximal nesting of sub-sagas.
     pub(crate) const DEEPEST: u32 = 64;
 
-    /// The saga `name`, called next after `calls` inside of `instance`.
-    pub(crate) fn inside(instance: Instance, calls: &dyn Calls, name: &'static str) -> Self {
+    /// Creates the scope of the sub-saga `name`, called next after `calls` in the outermost saga `instance`.
+    pub(crate) fn new(instance: Instance, calls: &dyn Calls, name: &'static str) -> Self {
         let path = crate::place::path(calls.scope(), name);
-        let path = Self::path_of(&path, calls.occurrence(name, calls.count()));
+        let path = Self::numbered_path(&path, calls.occurrence(name, calls.count()));
         let depth = calls.scope().map_or(0, |scope| scope.depth) + 1;
         Self {
             instance,
@@ -32,33 +32,34 @@ impl Scope {
         }
     }
 
-    /// The path of the saga that was called by this name, after so many others of that name.
-    pub(crate) fn path_of(name: &str, occurrence: usize) -> String {
+    /// Appends the occurrence to the path of a sub-saga: `pack` for the first call, `pack#1` for the second.
+    pub(crate) fn numbered_path(name: &str, occurrence: usize) -> String {
         match occurrence {
             0 => name.to_owned(),
             occurrence => format!("{name}#{occurrence}"),
         }
     }
 
-    /// The names of the sagas from the outermost but one to this: `place_order#1`, `place_order#1/pack`.
+    /// The names of the nested sagas, from the one that the outermost saga calls down to this one: `place_order#1`,
+    /// `place_order#1/pack`.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The name of a step with this path before it.
+    /// The path of a step in this sub-saga: `place_order#1/charge`.
     #[cold]
-    pub(crate) fn path_of_step(&self, name: &str) -> String {
+    pub(crate) fn step_path(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
     }
 
-    /// Whether it is deeper than sagas may call one another.
+    /// Returns whether the sub-saga is nested too deep.
     pub(crate) fn is_too_deep(&self) -> bool {
         self.depth > Self::DEEPEST
     }
 }
 
-/// The body of the saga.
+/// The body of the sub-saga.
 impl Place for Scope {
     fn instance(&self) -> &Instance {
         &self.instance
@@ -81,23 +82,24 @@ impl Place for Scope {
     }
 }
 
-/// Where the calls of a saga are written down.
+/// The frame of a body's calls: the sub-saga and, in a group, the doubt that they belong to.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame<'lane, 'run> {
-    /// The saga inside of another one that makes the calls, if it is one.
+pub struct Frame<'group, 'run> {
+    /// The sub-saga that makes the calls. `None` for the outermost saga.
     pub(crate) scope: Option<&'run Scope>,
-    /// Whether the next call may have been made by an earlier process, if that is not the same for the whole saga.
-    pub(crate) doubt: Option<&'lane Doubt>,
+    /// Set inside groups: whether an earlier process may already have made the next call. `None`: use the saga-wide
+    /// flag.
+    pub(crate) doubt: Option<&'group Doubt>,
 }
 
 impl<'run> Frame<'_, 'run> {
-    /// Of a saga that nobody called.
+    /// The frame of an outermost saga.
     pub(crate) const WHOLE: Self = Self {
         scope: None,
         doubt: None,
     };
 
-    /// The place of the body; of a saga that nobody called, that is the `instance`.
+    /// The place of the body. For an outermost saga it is the `instance`.
     #[doc(hidden)]
     #[inline]
     #[must_use]
@@ -108,7 +110,7 @@ impl<'run> Frame<'_, 'run> {
         }
     }
 
-    /// The saga, if it has a span of its own.
+    /// The saga, if it has a span of its own: sub-sagas have none.
     #[doc(hidden)]
     #[inline]
     #[must_use]
@@ -120,28 +122,28 @@ impl<'run> Frame<'_, 'run> {
     }
 }
 
-/// Whether the next call in a lane may have been made by an earlier process, whose answer is lost.
+/// A flag: an earlier process may already have made the next call, and its answer is lost.
 #[derive(Debug, Default)]
 pub struct Doubt(AtomicBool);
 
 impl Doubt {
-    /// Whether the first call may have been made before.
+    /// Creates the flag for the first call.
     #[must_use]
     pub fn new(in_doubt: bool) -> Self {
         Self(AtomicBool::new(in_doubt))
     }
 
-    /// The call is about to be made: whether it may have been made before.
+    /// Returns the flag and clears it. Called when the call is about to be made.
     pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 
-    /// Says whether the next call may have been made before.
+    /// Sets the flag for the next call.
     pub fn set(&self, in_doubt: bool) {
         self.0.store(in_doubt, Ordering::Relaxed);
     }
 
-    /// Whether the next call may have been made before.
+    /// Returns the flag.
     #[must_use]
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)

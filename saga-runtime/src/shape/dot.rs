@@ -7,11 +7,11 @@ use crate::shape::Shape;
 use crate::shape::graph::{Graph, Point};
 
 impl Shape {
-    /// The saga as a [DOT](https://graphviz.org/doc/info/lang.html) graph: steps, branches, and a dashed line from each
-    /// step to its compensation.
+    /// Draws the saga as a [DOT](https://graphviz.org/doc/info/lang.html) graph: steps, branches, and a dashed line
+    /// from each step to its compensation.
     #[must_use]
     pub fn to_dot(&self) -> String {
-        let graph = Graph::of(self);
+        let graph = Graph::new(self);
         let mut text = format!(
             "digraph \"{}\" {{\n    node [shape=box];\n",
             escape(self.saga.name)

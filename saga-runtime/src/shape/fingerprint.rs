@@ -1,8 +1,8 @@
-//! A number that tells whether two definitions of a saga do the same steps in the same order.
+//! The fingerprint of a saga's definition: equal for definitions with the same steps in the same order.
 
 use crate::shape::{Node, Shape};
 
-/// FNV-1a, which never changes: fingerprints are written to journals. (G. Fowler, L. C. Noll, K.-P. Vo, 1991.)
+/// FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo, 1991). It must never change: journals store fingerprints.
 struct Hash(u64);
 
 impl Hash {
@@ -58,8 +58,9 @@ impl Hash {
 }
 
 impl Shape {
-    /// The fingerprint of the definition: of the names, order, structure and kinds of its steps, and not of their retries
-    /// and timeouts. Equal definitions have equal fingerprints in every process and version of this library.
+    /// Computes the fingerprint of the definition. The names, kinds, order and structure of the steps count; retries
+    /// and timeouts do not. Equal definitions have equal fingerprints in every process and every version of this
+    /// library.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Hash::START;

@@ -1,47 +1,47 @@
-//! A shape as a graph: what both pictures, Mermaid and DOT, are drawn from.
+//! A shape as a graph, the common source of the Mermaid and the DOT drawing.
 
 use crate::meta::StepMeta;
 use crate::shape::{Node, Shape};
 
-/// What can happen in a saga, and what follows it.
+/// The points of a saga, and the edges between them.
 pub(super) struct Graph<'a> {
     pub(super) points: Vec<Point<'a>>,
     pub(super) edges: Vec<Edge<'a>>,
 }
 
-/// Something that happens.
+/// A point of the graph.
 pub(super) enum Point<'a> {
     Start(&'a str),
     Step(&'a StepMeta),
-    /// One of several ways is taken.
+    /// A branch: one of the edges is taken.
     Choice,
-    /// What follows happens at the same time.
+    /// A group: all edges are taken at the same time.
     Fork,
-    /// The saga waits.
+    /// A wait.
     Wait(&'a str),
-    /// A saga that this one calls.
+    /// A sub-saga.
     Saga(&'a str),
-    /// What follows happens for each of many items.
+    /// A fan-out: the edge is taken for each item.
     FanOut(String),
-    /// Another round begins, or the loop ends.
+    /// The head of a loop: another round, or the end.
     Loop(&'a str),
     Completed,
-    /// The saga ends early: completed, or with an error of its own.
+    /// An early end: completed, or with an error of the body's own.
     Returned,
 }
 
-/// What follows what, and when.
+/// An edge, with the condition under which it is taken.
 pub(super) struct Edge<'a> {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) when: Option<&'a str>,
 }
 
-/// An edge whose end is not known yet.
+/// An edge whose target is not known yet.
 type Loose<'a> = (usize, Option<&'a str>);
 
 impl<'a> Graph<'a> {
-    pub(super) fn of(shape: &'a Shape) -> Self {
+    pub(super) fn new(shape: &'a Shape) -> Self {
         let mut graph = Self {
             points: Vec::new(),
             edges: Vec::new(),
@@ -56,7 +56,8 @@ impl<'a> Graph<'a> {
         graph
     }
 
-    /// Draws `body` after the loose ends; returns those that are loose then, and adds the ones that leave the saga.
+    /// Draws `body` after the loose ends. Returns its own loose ends, and adds the ones that leave the saga to
+    /// `returned`.
     fn body(
         &mut self,
         body: &'a [Node],
@@ -87,9 +88,9 @@ impl<'a> Graph<'a> {
                     ends = self.body(&each.body, vec![(fork, None)], returned);
                 }
                 Node::Saga(saga) => {
-                    let begin = self.point(Point::Saga(saga.name), &ends);
+                    let start = self.point(Point::Saga(saga.name), &ends);
                     let mut inner = Vec::new();
-                    ends = self.body(&saga.body, vec![(begin, None)], &mut inner);
+                    ends = self.body(&saga.body, vec![(start, None)], &mut inner);
                     ends.append(&mut inner);
                 }
                 Node::Wait(wait) => ends = vec![(self.point(Point::Wait(wait.what), &ends), None)],

@@ -7,11 +7,11 @@ use crate::shape::Shape;
 use crate::shape::graph::{Graph, Point};
 
 impl Shape {
-    /// The saga as a [Mermaid](https://mermaid.js.org) flowchart: steps, branches, and a dashed line from each step to
-    /// its compensation.
+    /// Draws the saga as a [Mermaid](https://mermaid.js.org) flowchart: steps, branches, and a dashed line from each
+    /// step to its compensation.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
-        let graph = Graph::of(self);
+        let graph = Graph::new(self);
         let mut text = String::from("flowchart TD\n");
         for (id, point) in graph.points.iter().enumerate() {
             let line = match point {
@@ -58,7 +58,7 @@ fn push(text: &mut String, line: &str) {
     writeln!(text, "    {line}").expect("writing to a `String` never fails");
 }
 
-/// The characters that mean something in a quoted label become entities.
+/// Replaces the characters with a meaning in quoted labels by entities.
 fn escape(text: &str) -> String {
     text.replace('#', "#35;")
         .replace('"', "#quot;")

@@ -1,17 +1,20 @@
-//! A shape as an outline that people read.
+//! A shape as an outline for people.
 
 use std::fmt;
 
 use crate::meta::{Kind, StepMeta};
 use crate::shape::{Node, Shape};
 
+/// An outline, one line for each node.
+///
 /// ```text
 /// saga `place_order`
-/// 1. create_order            compensated by cancel_order
-/// 2. charge                  compensated by refund
-/// 3. either
-///    - if order.is_large():
-///      3.1. ship_by_freight  pivot
+/// 1. create_order: compensated by cancel_order
+/// 2. charge: compensated by refund
+/// 3. one of
+///    - order.is_large():
+///      3.1. ship_by_freight: pivot
+///    - else: nothing
 /// ```
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +71,7 @@ fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str
     Ok(())
 }
 
-/// How the step is undone, in words.
+/// The way in which the step is undone, in words.
 pub(super) fn undone(step: &StepMeta) -> String {
     match (step.kind, step.compensation, step.resolver) {
         (Kind::Compensatable, Some(compensation), None) => format!("compensated by {compensation}"),

@@ -125,7 +125,7 @@ impl Journaled {
         let members = group.members().iter().zip(group.positions());
         let begun = members.rev().find_map(|(member, position)| {
             let has_begun = if member.is_saga() {
-                let path = Scope::path_of(&position.name(), position.occurrence());
+                let path = Scope::numbered_path(&position.name(), position.occurrence());
                 sagas.contains(path.as_str())
             } else {
                 self.history.knows(&call(position))

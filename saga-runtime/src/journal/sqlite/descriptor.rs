@@ -7,8 +7,10 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
+
+use crate::lock::lock;
 
 /// The identity of a file: equal for all names of one file.
 #[cfg(unix)]
@@ -57,7 +59,7 @@ static DESCRIPTORS: Mutex<Vec<Arc<Descriptor>>> = Mutex::new(Vec::new());
 
 /// The descriptor of the file at this path. It creates an empty file if there is none and `is_created` says so.
 pub(super) fn of(path: &Path, is_created: bool) -> io::Result<Arc<Descriptor>> {
-    let mut all = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = lock(&DESCRIPTORS);
     close_idle(&mut all);
     if let Ok(file) = path.metadata() {
         let identity = identity(path, &file);

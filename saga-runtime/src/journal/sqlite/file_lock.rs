@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::journal::sqlite::descriptor::Descriptor;
 use crate::journal::{JournalError, Worker};
+use crate::lock::lock;
 
 /// Whether a lock on the whole file leaves SQLite's own locks on parts of it alone. Elsewhere a file beside the journal is
 /// locked.
@@ -38,10 +39,7 @@ impl FileLock {
                 owner: Worker::new(format!("{owner}, for {since} s")),
             }
         };
-        let mut owner = descriptor
-            .owner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut owner = lock(&descriptor.owner);
         // The lock belongs to the descriptor: the operating system would give it to this process a second time.
         if let Some((name, since)) = &*owner {
             return Err(in_use(name, Some(since.elapsed())));
@@ -81,8 +79,7 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        let owner = self.descriptor.owner.lock();
-        let mut owner = owner.unwrap_or_else(PoisonError::into_inner);
+        let mut owner = lock(&self.descriptor.owner);
         *owner = None;
         if LOCKS_ITSELF {
             let _ = std::fs::remove_file(&self.name_path);

@@ -1,0 +1,103 @@
+//! The second loop of a coordinator: renews its lease, and releases the claims that nothing here uses.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::Instant;
+
+use crate::coordinator::{BATCH, Shared};
+use crate::journal::{Claim, Filter, JournalError, State, Wakeup};
+use crate::telemetry;
+
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    /// Renews the lease, and cancels the sagas for which a cancellation was requested elsewhere. Ends when the
+    /// coordinator has shut down and runs no saga.
+    pub(super) async fn renew_leases(self: Arc<Self>) {
+        let shutdown = self.tenure.shutdown.clone();
+        let mut unused = Vec::new();
+        // The lease has to hold until the last saga has ended after a shutdown.
+        while !(shutdown.is_cancelled() && self.running().is_empty()) {
+            let asked = Instant::now();
+            match self.journal.renew(&self.lease).await {
+                Ok(cancelled) => {
+                    self.tenure.extend(asked + self.lease.duration);
+                    for id in cancelled {
+                        if let Some(running) = self.running().get(&id) {
+                            running.cancellation.cancel();
+                        }
+                    }
+                    self.release_abandoned().await;
+                    self.release_unused(&mut unused).await;
+                }
+                Err(error) => telemetry::journal_trouble(&error),
+            }
+            if !shutdown.is_cancelled() {
+                let pause = tokio::time::sleep(self.poll_interval);
+                shutdown.run_until_cancelled(pause).await;
+            } else if !self.running().is_empty() {
+                let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;
+            }
+        }
+    }
+
+    /// Releases the claims that could not be released before, because the journal did not answer.
+    async fn release_abandoned(&self) {
+        let abandoned = std::mem::take(&mut *self.abandoned());
+        for claim in abandoned {
+            if self
+                .journal
+                .release(&claim, true, Wakeup::Now)
+                .await
+                .is_err()
+            {
+                self.abandoned().push(claim);
+            } else {
+                self.work.notify_one();
+            }
+        }
+    }
+
+    /// Releases claims of this worker that it does not use, because the journal's answer was lost.
+    ///
+    /// A claim's answer may still be on its way, so a claim is released only if it was already unused the time
+    /// `before`.
+    async fn release_unused(&self, before: &mut Vec<Claim>) {
+        if !self.has_lost_claims.swap(false, Ordering::Acquire) && before.is_empty() {
+            return;
+        }
+        let Ok(unused) = self.unused_claims().await else {
+            self.has_lost_claims.store(true, Ordering::Release);
+            return;
+        };
+        let (again, new): (Vec<_>, Vec<_>) =
+            unused.into_iter().partition(|claim| before.contains(claim));
+        self.abandoned().extend(again);
+        self.release_abandoned().await;
+        *before = new;
+    }
+
+    /// Lists the claims that this worker holds in the journal for sagas that it does not run.
+    async fn unused_claims(&self) -> Result<Vec<Claim>, JournalError> {
+        let mut unused = Vec::new();
+        for state in [State::Running, State::Compensating, State::Stuck] {
+            let mut filter = Filter::default().state(state).limit(BATCH);
+            loop {
+                let page = self.journal.list(&filter).await?;
+                let running = self.running();
+                let mine = page.sagas.into_iter().filter_map(|record| {
+                    let is_held = record.worker.as_ref() == Some(&self.lease.worker);
+                    let (id, epoch) = (record.saga.id, record.epoch);
+                    let run = running.get(&id).map(|run| run.recorder.claim());
+                    let is_run = run.is_some_and(|claim| claim.epoch == epoch);
+                    (is_held && !is_run).then_some(Claim { id, epoch })
+                });
+                unused.extend(mine);
+                match page.next {
+                    Some(next) => filter.after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(unused)
+    }
+}

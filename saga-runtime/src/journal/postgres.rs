@@ -1,0 +1,456 @@
+//! A journal in a Postgres database, for any number of processes at a time.
+//!
+//! Starts, appends and releases of many sagas travel in one statement and share one commit. Leases are compared by the clock
+//! of the database. A claim takes the next number of its saga's history, so a worker that lost a saga can't write to it.
+
+mod append;
+mod claims;
+mod operation;
+mod read;
+mod schema;
+mod text;
+mod writer;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Row as _};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::id::SagaId;
+use crate::journal::postgres::claims::Claims;
+use crate::journal::postgres::operation::{Append, Operation, Reply, StartResult, millis};
+use crate::journal::postgres::schema::Schema;
+use crate::journal::postgres::text::{restored, stored};
+use crate::journal::postgres::writer::Writer;
+use crate::journal::{
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
+    NewSaga, Page, Row, Started, Wakeup, Worker,
+};
+
+/// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
+///
+/// ```no_run
+/// use saga_runtime::journal::Postgres;
+///
+/// # async fn open() -> Result<(), saga_runtime::journal::JournalError> {
+/// let journal = Postgres::connect("postgres://shop@localhost/shop").await?;
+/// # let _ = journal;
+/// # Ok(()) }
+/// ```
+///
+/// The tables stand in a schema of their own, `saga` if nothing else is said: two services in one database use two. Opening
+/// the journal creates the tables, and brings older ones to the present form; of many processes that open it at once, one
+/// does that. The view `saga_states` shows what is going on.
+#[derive(Clone)]
+pub struct Postgres(Arc<Shared>);
+
+struct Shared {
+    pool: PgPool,
+    schema: Schema,
+    writer: Writer,
+    claims: Claims,
+    /// The numbers of the sagas that this process holds.
+    numbers: Mutex<HashMap<SagaId, i64>>,
+    /// When this process has extended the leases of its workers last, and for how long.
+    renewed: Mutex<HashMap<Worker, (Instant, Duration)>>,
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("schema", &self.0.schema.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a journal in Postgres is opened: see [`Postgres::options`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is opened until `connect` or `open` is called"]
+pub struct PostgresOptions {
+    schema: String,
+    connections: u32,
+}
+
+impl PostgresOptions {
+    /// The schema of the tables: small letters, digits and `_`. `saga` if nothing else is said.
+    pub fn schema(self, schema: impl Into<String>) -> Self {
+        Self {
+            schema: schema.into(),
+            ..self
+        }
+    }
+
+    /// The most connections that [`connect`](Self::connect) makes, at least 3; 5 if nothing else is said.
+    pub fn connections(self, connections: u32) -> Self {
+        Self {
+            connections: connections.max(3),
+            ..self
+        }
+    }
+
+    /// Opens the journal in this database: `postgres://user:password@host/database`. `?sslmode=verify-full` asks for TLS.
+    ///
+    /// # Errors
+    /// See [`Postgres::connect`].
+    pub async fn connect(self, url: &str) -> Result<Postgres, JournalError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(self.connections)
+            .connect(url)
+            .await
+            .map_err(JournalError::unavailable)?;
+        self.open(pool).await
+    }
+
+    /// Opens the journal with a pool of the caller's, which should have at least 3 connections to spare.
+    ///
+    /// # Errors
+    /// See [`Postgres::connect`].
+    pub async fn open(self, pool: PgPool) -> Result<Postgres, JournalError> {
+        let schema = Schema::new(&self.schema)?;
+        let mut connection = pool.acquire().await.map_err(JournalError::unavailable)?;
+        schema::check_server(&mut connection).await?;
+        schema::migrate(&mut connection, &schema).await?;
+        drop(connection);
+        Ok(Postgres(Arc::new(Shared {
+            writer: Writer::start(&pool, &schema),
+            claims: Claims::new(&schema),
+            pool,
+            schema,
+            numbers: Mutex::default(),
+            renewed: Mutex::default(),
+        })))
+    }
+}
+
+impl Postgres {
+    /// The settings of a journal, to be changed before it is opened.
+    pub fn options() -> PostgresOptions {
+        PostgresOptions {
+            schema: "saga".to_owned(),
+            connections: 5,
+        }
+    }
+
+    /// Opens the journal in this database, in the schema `saga`.
+    ///
+    /// # Errors
+    /// [`JournalError::Unavailable`] if the database can't be reached, [`JournalError::Unsuitable`] if it is a standby, or if
+    /// a newer version of this library has written the tables.
+    pub async fn connect(url: &str) -> Result<Self, JournalError> {
+        Self::options().connect(url).await
+    }
+
+    /// How many transactions with entries were committed since the journal was opened: what is written together counts once.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.0.writer.commits()
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, HashMap<SagaId, i64>> {
+        self.0
+            .numbers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a saga; `None` if there is no such saga.
+    async fn number(&self, id: &SagaId) -> Result<Option<i64>, JournalError> {
+        let known = self.numbers().get(id).copied();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let sql = self
+            .0
+            .schema
+            .sql("SELECT number FROM {schema}.sagas WHERE id = $1");
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(stored(id.as_str()))
+            .fetch_optional(&self.0.pool)
+            .await
+            .map_err(JournalError::unavailable)?;
+        row.map(|row| row.try_get(0).map_err(JournalError::unavailable))
+            .transpose()
+    }
+
+    /// Lets the writer do something, and waits for its answer.
+    async fn write<T, E: From<JournalError>>(
+        &self,
+        operation: impl FnOnce(Reply<T, E>) -> Operation,
+    ) -> Result<T, E> {
+        let (reply, answer) = oneshot::channel();
+        self.0.writer.send(operation(reply))?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(JournalError::Closed.into()))
+    }
+
+    /// Extends a lease, unless that was done a short while ago.
+    async fn renew_if_old(&self, lease: &Lease) -> Result<(), JournalError> {
+        let is_fresh = {
+            let renewed = self
+                .0
+                .renewed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            renewed.get(&lease.worker).is_some_and(|(at, duration)| {
+                *duration == lease.duration && at.elapsed() < *duration / 4
+            })
+        };
+        if is_fresh {
+            return Ok(());
+        }
+        self.extend(lease).await
+    }
+
+    async fn extend(&self, lease: &Lease) -> Result<(), JournalError> {
+        let asked = Instant::now();
+        self.0
+            .claims
+            .renew(&self.0.pool, lease)
+            .await
+            .map_err(JournalError::unavailable)?;
+        let mut renewed = self
+            .0
+            .renewed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        renewed.insert(lease.worker.clone(), (asked, lease.duration));
+        Ok(())
+    }
+}
+
+/// How often something is tried again that has met somebody else's claim.
+const AGAIN: usize = 5;
+
+/// Whether another worker has written the same thing, or both have waited for each other: trying again helps.
+fn is_conflict(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    // Unique violation, serialization failure, deadlock.
+    matches!(code.as_deref(), Some("23505" | "40001" | "40P01"))
+}
+
+#[async_trait]
+impl Journal for Postgres {
+    async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
+        if let Some(lease) = worker {
+            self.renew_if_old(lease).await?;
+        }
+        let id = saga.id.clone();
+        let lease = worker.cloned();
+        let is_held = lease.is_some();
+        let started = self
+            .write(|reply| Operation::Start { saga, lease, reply })
+            .await?;
+        match started {
+            StartResult::New(number) if is_held => {
+                self.numbers().insert(id.clone(), number);
+                Ok(Started::New(Some(Claim { id, epoch: 1 })))
+            }
+            StartResult::New(_) => Ok(Started::New(None)),
+            StartResult::Taken => {
+                let history = self.load(&id).await?;
+                let history = history.ok_or_else(|| JournalError::Unavailable {
+                    message: "the saga with this id was removed meanwhile: ask again".to_owned(),
+                    source: None,
+                })?;
+                Ok(Started::Existing(Box::new(history.record)))
+            }
+        }
+    }
+
+    async fn claim(
+        &self,
+        worker: &Lease,
+        names: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<Claimed>, JournalError> {
+        self.renew_if_old(worker).await?;
+        let mut tries = 0;
+        let claimed = loop {
+            let shared = &self.0;
+            match shared
+                .claims
+                .claim(&shared.pool, worker, names, limit)
+                .await
+            {
+                Err(error) if is_conflict(&error) && tries < AGAIN => tries += 1,
+                claimed => break claimed.map_err(JournalError::unavailable)?,
+            }
+        };
+        let mut numbers = self.numbers();
+        Ok(claimed
+            .into_iter()
+            .map(|(number, claimed)| {
+                numbers.insert(claimed.claim.id.clone(), number);
+                claimed
+            })
+            .collect())
+    }
+
+    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
+        Claims::next_wakeup(&self.0.pool, &self.0.schema)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
+        self.renew_if_old(worker).await?;
+        let mut tries = 0;
+        let (number, claimed) = loop {
+            let shared = &self.0;
+            match shared.claims.claim_one(&shared.pool, worker, id).await {
+                Err(error) if is_conflict(&error) && tries < AGAIN => tries += 1,
+                Err(sqlx::Error::Protocol(_)) if tries < AGAIN => tries += 1,
+                claimed => break claimed.map_err(JournalError::unavailable)?,
+            }
+        };
+        if let Some(number) = number {
+            self.numbers().insert(id.clone(), number);
+        }
+        Ok(claimed)
+    }
+
+    async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {
+        self.extend(worker).await?;
+        let ids = self
+            .0
+            .claims
+            .cancelled(&self.0.pool, &worker.worker)
+            .await
+            .map_err(JournalError::unavailable)?;
+        Ok(ids
+            .into_iter()
+            .filter_map(|id| SagaId::new(restored(id)).ok())
+            .collect())
+    }
+
+    async fn append(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+    ) -> Result<(), AppendError> {
+        let Some(number) = self.number(&claim.id).await? else {
+            return Err(AppendError::Fenced { epoch: claim.epoch });
+        };
+        let (reply, answer) = oneshot::channel();
+        let append = Append {
+            claim: claim.clone(),
+            number,
+            first,
+            rows: events.into_iter().map(Row::from).collect(),
+            reply,
+        };
+        let ends_claim = append.ends_claim();
+        self.0.writer.send(Operation::Append(append))?;
+        let written = answer
+            .await
+            .unwrap_or_else(|_| Err(JournalError::Closed.into()));
+        if ends_claim || matches!(written, Err(AppendError::Fenced { .. })) {
+            self.numbers().remove(&claim.id);
+        }
+        written
+    }
+
+    async fn release(
+        &self,
+        claim: &Claim,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), JournalError> {
+        let Some(number) = self.number(&claim.id).await? else {
+            return Ok(());
+        };
+        let released = self
+            .write(|reply| Operation::Release {
+                claim: claim.clone(),
+                number,
+                in_doubt,
+                wakeup: rest,
+                reply,
+            })
+            .await;
+        self.numbers().remove(&claim.id);
+        released
+    }
+
+    async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
+        let sql = self.0.schema.sql(
+            "WITH noted AS (
+                 UPDATE {schema}.open_sagas o
+                 SET wake_at = NULL, cancel_unheard = true,
+                     cancel_at = coalesce(o.cancel_at, clock_timestamp()),
+                     cancel_reason = coalesce(o.cancel_reason, $2)
+                 FROM {schema}.sagas s WHERE s.number = o.number AND s.id = $1
+                 RETURNING o.number
+             )
+             SELECT number, pg_notify($3, 'cancelled')::text FROM noted",
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(stored(id.as_str()))
+            .bind(stored(reason))
+            .bind(self.0.schema.channel())
+            .fetch_optional(&self.0.pool)
+            .await
+            .map_err(JournalError::unavailable)?;
+        Ok(row.is_some())
+    }
+
+    async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
+        read::load(&self.0.pool, &self.0.schema, id)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
+        read::list(&self.0.pool, &self.0.schema, filter)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
+        /// How many sagas one transaction looks at.
+        const PIECE: i64 = 1000;
+        let sql = self.0.schema.sql(
+            "WITH looked_at AS (
+                 SELECT s.number FROM {schema}.sagas s WHERE s.number > $1 ORDER BY s.number LIMIT $2
+             ), ended AS (
+                 SELECT l.number FROM looked_at l
+                 WHERE NOT EXISTS (SELECT FROM {schema}.open_sagas o WHERE o.number = l.number)
+                   AND (SELECT max(e.at) FROM {schema}.entries e WHERE e.saga = l.number) < to_timestamp($3)
+             ), entries AS (
+                 DELETE FROM {schema}.entries e USING ended WHERE e.saga = ended.number
+             ), sagas AS (
+                 DELETE FROM {schema}.sagas s USING ended WHERE s.number = ended.number
+             )
+             SELECT (SELECT count(*) FROM ended), (SELECT max(number) FROM looked_at)",
+        );
+        let (mut purged, mut after) = (0, 0_i64);
+        loop {
+            let row = sqlx::query(AssertSqlSafe(&*sql))
+                .bind(after)
+                .bind(PIECE)
+                .bind(millis(before) / 1000.0)
+                .fetch_one(&self.0.pool)
+                .await
+                .map_err(JournalError::unavailable)?;
+            let read = |index| {
+                row.try_get::<Option<i64>, _>(index)
+                    .map_err(JournalError::unavailable)
+            };
+            purged += read(0)?.unwrap_or(0).cast_unsigned();
+            match read(1)? {
+                Some(last) => after = last,
+                None => return Ok(purged),
+            }
+        }
+    }
+}

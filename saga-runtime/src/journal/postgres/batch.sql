@@ -1,0 +1,55 @@
+-- Starts, appends and releases of many sagas, all or none of them.
+WITH start AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[])
+        AS start (id, name, version, fingerprint, input, worker)
+), started AS (
+    INSERT INTO {schema}.sagas (id, name, version, fingerprint, input, started_at)
+    SELECT id, name, version, fingerprint, input::json, clock_timestamp() FROM start
+    ON CONFLICT (id) DO NOTHING
+    RETURNING number, id, name
+), opened AS (
+    INSERT INTO {schema}.open_sagas (number, name, epoch, worker)
+    SELECT number, started.name, CASE WHEN worker IS NULL THEN 0 ELSE 1 END, worker
+    FROM started JOIN start USING (id)
+), append AS (
+    SELECT append.*, open.stuck
+    FROM unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::text[]) AS append (number, epoch, first, last_event)
+    JOIN {schema}.open_sagas open USING (number, epoch)
+    WHERE open.worker IS NOT NULL
+      -- The entry before is there. The first claim of a saga that was started by its holder has no row.
+      AND ((append.first = 2 AND append.epoch = 1)
+           OR EXISTS (SELECT FROM {schema}.entries WHERE saga = append.number AND seq = append.first - 1))
+), appended AS (
+    INSERT INTO {schema}.entries (saga, seq, at, event, step, occurrence, kind, attempts, code, message, payload)
+    SELECT number, seq, clock_timestamp(), event, step, occurrence, kind, attempts, code, message, payload::json
+    FROM unnest($11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::bigint[], $16::text[], $17::bigint[],
+                $18::text[], $19::text[], $20::text[])
+        AS row (number, seq, event, step, occurrence, kind, attempts, code, message, payload)
+    JOIN append USING (number)
+), ended AS (
+    DELETE FROM {schema}.open_sagas open USING append
+    WHERE open.number = append.number AND open.epoch = append.epoch
+      AND append.last_event IN ('completed', 'compensated')
+), stuck AS (
+    UPDATE {schema}.open_sagas open
+    SET stuck = append.last_event = 'stuck', worker = CASE append.last_event WHEN 'stuck' THEN NULL ELSE worker END
+    FROM append
+    WHERE open.number = append.number AND open.epoch = append.epoch
+      AND append.last_event NOT IN ('completed', 'compensated')
+      AND (append.last_event = 'stuck' OR append.stuck)
+), released AS (
+    UPDATE {schema}.open_sagas open
+    SET worker = NULL,
+        wake_at = CASE WHEN NOT open.cancel_unheard THEN to_timestamp(release.wake / 1000) END,
+        doubt_seq = CASE WHEN NOT release.in_doubt THEN open.doubt_seq
+                         ELSE (SELECT coalesce(max(seq), open.epoch) - open.epoch
+                               FROM {schema}.entries WHERE saga = open.number) END
+    FROM unnest($21::bigint[], $22::bigint[], $23::double precision[], $24::boolean[])
+        AS release (number, epoch, wake, in_doubt)
+    WHERE open.number = release.number AND open.epoch = release.epoch AND open.worker IS NOT NULL
+)
+SELECT number, id FROM started
+UNION ALL
+SELECT number, NULL FROM append
+UNION ALL
+SELECT NULL, pg_notify($26, 'work')::text WHERE $25

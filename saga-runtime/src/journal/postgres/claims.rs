@@ -1,0 +1,269 @@
+//! Claims: a worker takes sagas over that wait, that have slept enough, or whose worker has fallen silent.
+
+use std::collections::HashMap;
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::id::SagaId;
+use crate::journal::postgres::read::{ENTRY, entries, record, time};
+use crate::journal::postgres::schema::Schema;
+use crate::journal::postgres::text::stored;
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Worker};
+
+/// Takes over the sagas in `picked`, which it has locked. Each claim takes the next number of its saga's history: an append
+/// of the holder before that is under way can't be written any more, or this claim can't.
+const TAKE_OVER: &str = "
+, counted AS (
+    SELECT open.number, open.epoch, open.worker AS holder, open.doubt_seq, open.claimed_seq, open.recoveries,
+           coalesce((SELECT max(seq) FROM {schema}.entries WHERE saga = open.number), open.epoch) AS last_seq
+    FROM {schema}.open_sagas open JOIN picked USING (number)
+), claimed AS (
+    INSERT INTO {schema}.entries (saga, seq, at, event, message)
+    SELECT number, last_seq + 1, clock_timestamp(), 'claimed', $1 FROM counted
+), taken AS (
+    UPDATE {schema}.open_sagas open
+    SET epoch = open.epoch + 1, worker = $1, wake_at = NULL, cancel_unheard = false,
+        claimed_seq = c.last_seq - c.epoch,
+        recoveries = CASE WHEN c.claimed_seq = c.last_seq - c.epoch THEN c.recoveries ELSE 0 END
+                     + CASE WHEN c.holder IS NULL THEN 0 ELSE 1 END
+    FROM counted c
+    WHERE open.number = c.number
+    RETURNING open.*, c.holder IS NOT NULL AS is_cut_off,
+              coalesce(c.doubt_seq = c.last_seq - c.epoch, false) AS is_doubted, c.last_seq
+)
+SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
+       (extract(epoch FROM s.started_at) * 1000)::float8 AS started_at,
+       true AS is_open, o.epoch, o.worker, o.stuck, o.cancel_reason,
+       (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
+       EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating') AS is_compensating,
+       false AS is_compensated, NULL::bigint AS last_seq, NULL::bigint AS entries,
+       (SELECT (extract(epoch FROM max(e.at)) * 1000)::float8 FROM {schema}.entries e
+        WHERE e.saga = s.number AND e.event <> 'claimed') AS changed_at,
+       NOT (o.is_cut_off OR o.is_doubted) AS orderly, o.recoveries
+FROM taken o JOIN {schema}.sagas s ON s.number = o.number
+ORDER BY s.number";
+
+/// The sagas that can be claimed: the free ones, those that have slept enough, and those of workers whose lease has run out.
+const PICK: &str = "
+WITH silent AS (
+    SELECT DISTINCT held.worker FROM (
+        -- Looks from worker to worker, and not at each saga.
+        WITH RECURSIVE held AS (
+            (SELECT worker FROM {schema}.open_sagas WHERE worker IS NOT NULL ORDER BY worker LIMIT 1)
+            UNION ALL
+            SELECT (SELECT open.worker FROM {schema}.open_sagas open WHERE open.worker > held.worker
+                    ORDER BY open.worker LIMIT 1)
+            FROM held WHERE held.worker IS NOT NULL
+        ) SELECT worker FROM held WHERE worker IS NOT NULL
+    ) held LEFT JOIN {schema}.workers w ON w.name = held.worker
+    WHERE w.name IS NULL OR w.valid_until <= clock_timestamp()
+), candidates AS (
+    (SELECT number FROM {schema}.open_sagas
+     WHERE worker IS NULL AND NOT stuck AND wake_at IS NULL AND name = ANY($2)
+     ORDER BY number LIMIT $3)
+    UNION
+    (SELECT number FROM {schema}.open_sagas
+     WHERE worker IS NULL AND NOT stuck AND wake_at <= clock_timestamp() AND name = ANY($2)
+     ORDER BY wake_at LIMIT $3)
+    UNION
+    (SELECT open.number FROM {schema}.open_sagas open JOIN silent ON silent.worker = open.worker
+     WHERE NOT open.stuck AND open.name = ANY($2)
+     ORDER BY open.number LIMIT $3)
+), picked AS (
+    SELECT number FROM {schema}.open_sagas
+    WHERE number IN (SELECT number FROM candidates) AND NOT stuck
+      AND (worker IS NULL OR worker IN (SELECT worker FROM silent))
+    ORDER BY number LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)";
+
+const PICK_ONE: &str = "
+WITH picked AS (
+    SELECT o.number FROM {schema}.open_sagas o JOIN {schema}.sagas s USING (number)
+    WHERE s.id = $2
+      AND (o.worker IS NULL OR NOT EXISTS (SELECT FROM {schema}.workers w
+                                           WHERE w.name = o.worker AND w.valid_until > clock_timestamp()))
+    FOR UPDATE OF o
+)";
+
+/// The statements of claims, made once.
+#[derive(Debug)]
+pub(super) struct Claims {
+    claim: String,
+    claim_one: String,
+    entries: String,
+    holder: String,
+    renew: String,
+    cancelled: String,
+}
+
+impl Claims {
+    pub(super) fn new(schema: &Schema) -> Self {
+        Self {
+            claim: schema.sql(&format!("{PICK}{TAKE_OVER}")),
+            claim_one: schema.sql(&format!("{PICK_ONE}{TAKE_OVER}")),
+            entries: schema.sql(&format!(
+                "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = ANY($1) ORDER BY saga, seq"
+            )),
+            holder: schema.sql(
+                "SELECT o.worker, o.number IS NOT NULL AS is_open,
+                        EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')
+                            AS is_compensated
+                 FROM {schema}.sagas s LEFT JOIN {schema}.open_sagas o USING (number) WHERE s.id = $1",
+            ),
+            renew: schema.sql(
+                "INSERT INTO {schema}.workers (name, valid_until)
+                 VALUES ($1, clock_timestamp() + $2 * interval '1 second')
+                 ON CONFLICT (name) DO UPDATE SET valid_until = EXCLUDED.valid_until",
+            ),
+            cancelled: schema.sql(
+                "SELECT s.id FROM {schema}.open_sagas o JOIN {schema}.sagas s USING (number)
+                 WHERE o.worker = $1 AND o.cancel_reason IS NOT NULL ORDER BY o.number",
+            ),
+        }
+    }
+
+    /// Extends the lease of a worker on all that it holds.
+    pub(super) async fn renew(&self, pool: &PgPool, lease: &Lease) -> Result<(), sqlx::Error> {
+        // A lease of ages is as good as one that never ends.
+        let seconds = lease.duration.as_secs_f64().min(3e9);
+        sqlx::query(AssertSqlSafe(&*self.renew))
+            .bind(lease.worker.as_str())
+            .bind(seconds)
+            .execute(pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The ids of the sagas of a worker that are to be cancelled.
+    pub(super) async fn cancelled(
+        &self,
+        pool: &PgPool,
+        worker: &Worker,
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let rows = sqlx::query(AssertSqlSafe(&*self.cancelled))
+            .bind(worker.as_str())
+            .fetch_all(pool)
+            .await?;
+        rows.iter().map(|row| row.try_get(0)).collect()
+    }
+
+    /// Takes over up to `limit` sagas. Also says the numbers of the sagas.
+    pub(super) async fn claim(
+        &self,
+        pool: &PgPool,
+        lease: &Lease,
+        names: &[&'static str],
+        limit: usize,
+    ) -> Result<Vec<(i64, Claimed)>, sqlx::Error> {
+        let names: Vec<_> = names.iter().map(|name| stored(name).into_owned()).collect();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = sqlx::query(AssertSqlSafe(&*self.claim))
+            .bind(lease.worker.as_str())
+            .bind(names)
+            .bind(limit)
+            .fetch_all(pool)
+            .await?;
+        self.with_entries(pool, &rows).await
+    }
+
+    /// Takes over one saga.
+    pub(super) async fn claim_one(
+        &self,
+        pool: &PgPool,
+        lease: &Lease,
+        id: &SagaId,
+    ) -> Result<(Option<i64>, ClaimedOne), sqlx::Error> {
+        let id = stored(id.as_str());
+        let rows = sqlx::query(AssertSqlSafe(&*self.claim_one))
+            .bind(lease.worker.as_str())
+            .bind(&*id)
+            .fetch_all(pool)
+            .await?;
+        if let Some((number, claimed)) = self.with_entries(pool, &rows).await?.pop() {
+            return Ok((Some(number), ClaimedOne::Claimed(Box::new(claimed))));
+        }
+        let row = sqlx::query(AssertSqlSafe(&*self.holder))
+            .bind(&*id)
+            .fetch_optional(pool)
+            .await?;
+        let Some(row) = row else {
+            return Ok((None, ClaimedOne::Unknown));
+        };
+        let worker: Option<String> = row.try_get("worker")?;
+        Ok((
+            None,
+            match worker {
+                Some(worker) => ClaimedOne::Held(Worker::new(worker)),
+                None if row.try_get("is_open")? => {
+                    // It was released since, or is being claimed.
+                    return Err(sqlx::Error::Protocol(
+                        "the saga changed hands meanwhile: ask again".to_owned(),
+                    ));
+                }
+                None if row.try_get("is_compensated")? => {
+                    ClaimedOne::Final(crate::journal::State::Compensated)
+                }
+                None => ClaimedOne::Final(crate::journal::State::Completed),
+            },
+        ))
+    }
+
+    async fn with_entries(
+        &self,
+        pool: &PgPool,
+        rows: &[PgRow],
+    ) -> Result<Vec<(i64, Claimed)>, sqlx::Error> {
+        let numbers: Vec<i64> = rows
+            .iter()
+            .map(|row| row.try_get("number"))
+            .collect::<Result<_, _>>()?;
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The claims are durable: only their holder adds entries from now on.
+        let found = sqlx::query(AssertSqlSafe(&*self.entries))
+            .bind(&numbers)
+            .fetch_all(pool)
+            .await?;
+        let mut by_saga: HashMap<i64, Vec<PgRow>> = HashMap::new();
+        for row in found {
+            by_saga.entry(row.try_get("saga")?).or_default().push(row);
+        }
+        let mut claimed = Vec::new();
+        for (row, number) in rows.iter().zip(numbers) {
+            let record = record(row)?;
+            let claim = Claim {
+                id: record.saga.id.clone(),
+                epoch: record.epoch,
+            };
+            let rows = by_saga.remove(&number).unwrap_or_default();
+            let count = rows
+                .iter()
+                .filter(|row| row.try_get::<String, _>("event").ok().as_deref() != Some("claimed"))
+                .count();
+            let mut one = Claimed::new(claim, record, entries(&rows));
+            one.next = count as u64 + 1;
+            one.orderly = row.try_get("orderly")?;
+            let recoveries: i64 = row.try_get("recoveries")?;
+            one.recoveries = u32::try_from(recoveries).unwrap_or(u32::MAX);
+            claimed.push((number, one));
+        }
+        Ok(claimed)
+    }
+
+    /// When the next saga that sleeps wakes, in milliseconds since 1970.
+    pub(super) async fn next_wakeup(
+        pool: &PgPool,
+        schema: &Schema,
+    ) -> Result<Option<std::time::SystemTime>, sqlx::Error> {
+        let sql = schema.sql(
+            "SELECT (extract(epoch FROM wake_at) * 1000)::float8 FROM {schema}.open_sagas
+             WHERE worker IS NULL AND NOT stuck AND wake_at IS NOT NULL AND wake_at < 'infinity'
+             ORDER BY wake_at LIMIT 1",
+        );
+        let row = sqlx::query(AssertSqlSafe(sql)).fetch_optional(pool).await?;
+        row.map(|row| row.try_get(0).map(time)).transpose()
+    }
+}

@@ -1,0 +1,236 @@
+//! Reading sagas and their entries.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
+
+use crate::id::SagaId;
+use crate::journal::postgres::operation::{millis, signed};
+use crate::journal::postgres::schema::Schema;
+use crate::journal::postgres::text::{restored, stored};
+use crate::journal::{
+    Cancellation, Damage, Entry, Filter, History, NewSaga, Page, Record, Row, State, Worker,
+};
+
+/// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
+const RECORD: &str = "
+    s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
+    (extract(epoch FROM s.started_at) * 1000)::float8 AS started_at,
+    o.number IS NOT NULL AS is_open, o.epoch, o.worker, coalesce(o.stuck, false) AS stuck, o.cancel_reason,
+    (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
+    EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating') AS is_compensating,
+    EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated') AS is_compensated,
+    l.last_seq, l.entries, l.changed_at
+    FROM {schema}.sagas s LEFT JOIN {schema}.open_sagas o ON o.number = s.number
+    LEFT JOIN LATERAL (SELECT max(e.seq) AS last_seq, count(*) FILTER (WHERE e.event <> 'claimed') AS entries,
+                              (extract(epoch FROM max(e.at) FILTER (WHERE e.event <> 'claimed')) * 1000)::float8 AS changed_at
+                       FROM {schema}.entries e WHERE e.saga = s.number) l ON true";
+
+/// The columns of an entry.
+pub(super) const ENTRY: &str =
+    "saga, seq, (extract(epoch FROM at) * 1000)::float8 AS at, event, step, occurrence, kind,
+    attempts, code, message, payload::text AS payload";
+
+/// One saga, whether it is open or not.
+pub(super) async fn load(
+    pool: &PgPool,
+    schema: &Schema,
+    id: &SagaId,
+) -> Result<Option<History>, sqlx::Error> {
+    let sql = schema.sql(&format!("SELECT {RECORD} WHERE s.id = $1"));
+    // One snapshot, so that the record and the entries agree.
+    let mut transaction = pool.begin().await?;
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .execute(&mut *transaction)
+        .await?;
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(stored(id.as_str()))
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let record = record(&row)?;
+    let sql = schema.sql(&format!(
+        "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = $1 ORDER BY seq"
+    ));
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(row.try_get::<i64, _>("number")?)
+        .fetch_all(&mut *transaction)
+        .await?;
+    Ok(Some(History {
+        record,
+        entries: entries(&rows),
+    }))
+}
+
+/// Some sagas, the newest first.
+pub(super) async fn list(
+    pool: &PgPool,
+    schema: &Schema,
+    filter: &Filter,
+) -> Result<Page, sqlx::Error> {
+    let mut query = QueryBuilder::new(schema.sql(&format!("SELECT {RECORD} WHERE true")));
+    if let Some(after) = filter.after {
+        query.push(" AND s.number < ").push_bind(signed(after));
+    }
+    if let Some(name) = &filter.name {
+        query
+            .push(" AND s.name = ")
+            .push_bind(stored(name).into_owned());
+    }
+    if let Some(prefix) = &filter.id_prefix {
+        query
+            .push(" AND starts_with(s.id, ")
+            .push_bind(stored(prefix).into_owned())
+            .push(")");
+    }
+    for (time, comparison) in [(filter.started_from, ">="), (filter.started_before, "<")] {
+        if let Some(time) = time {
+            query
+                .push(format!(" AND s.started_at {comparison} to_timestamp("))
+                .push_bind(millis(time) / 1000.0)
+                .push(")");
+        }
+    }
+    if let Some(state) = filter.state {
+        query.push(schema.sql(match state {
+            State::Waiting => " AND o.number IS NOT NULL AND NOT o.stuck AND o.worker IS NULL",
+            State::Stuck => " AND o.stuck",
+            State::Running => {
+                " AND NOT o.stuck AND o.worker IS NOT NULL AND NOT EXISTS
+                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating')"
+            }
+            State::Compensating => {
+                " AND NOT o.stuck AND o.worker IS NOT NULL AND EXISTS
+                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating')"
+            }
+            State::Completed => {
+                " AND o.number IS NULL AND NOT EXISTS
+                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')"
+            }
+            State::Compensated => {
+                " AND s.number IN (SELECT saga FROM {schema}.entries WHERE event = 'compensated')"
+            }
+        }));
+    }
+    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
+    query
+        .push(" ORDER BY s.number DESC LIMIT ")
+        .push_bind(limit.saturating_add(1));
+    let mut rows = query.build().fetch_all(pool).await?;
+    let is_more = rows.len() > filter.limit;
+    rows.truncate(filter.limit);
+    let sagas = rows.iter().map(record).collect::<Result<_, _>>()?;
+    let next = match rows.last() {
+        Some(last) if is_more => Some(last.try_get::<i64, _>("number")?.cast_unsigned()),
+        _ => None,
+    };
+    Ok(Page::new(sagas, next))
+}
+
+/// The record in a row.
+pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
+    let id = restored(row.try_get("id")?);
+    let saga = NewSaga {
+        id: SagaId::new(id).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        name: restored(row.try_get("name")?),
+        version: unsigned(row.try_get("version")?),
+        fingerprint: row.try_get::<i64, _>("fingerprint")?.cast_unsigned(),
+        input: row.try_get("input")?,
+    };
+    let mut record = Record::new(saga, time(row.try_get("started_at")?));
+    if let Some(at) = row.try_get("changed_at")? {
+        record.changed_at = time(at);
+    }
+    let is_open: bool = row.try_get("is_open")?;
+    let worker: Option<String> = row.try_get("worker")?;
+    record.state = if !is_open {
+        if row.try_get("is_compensated")? {
+            State::Compensated
+        } else {
+            State::Completed
+        }
+    } else if row.try_get("stuck")? {
+        State::Stuck
+    } else if worker.is_none() {
+        State::Waiting
+    } else if row.try_get("is_compensating")? {
+        State::Compensating
+    } else {
+        State::Running
+    };
+    record.epoch = if let Some(epoch) = row.try_get::<Option<i64>, _>("epoch")? {
+        epoch.cast_unsigned()
+    } else {
+        let last: Option<i64> = row.try_get("last_seq")?;
+        let entries: Option<i64> = row.try_get("entries")?;
+        (last.unwrap_or(0) - entries.unwrap_or(0)).cast_unsigned()
+    };
+    record.worker = worker.map(Worker::new);
+    if let Some(reason) = row.try_get("cancel_reason")? {
+        record.cancellation = Some(Cancellation {
+            reason: restored(reason),
+            at: time(row.try_get::<Option<f64>, _>("cancel_at")?.unwrap_or(0.0)),
+        });
+    }
+    Ok(record)
+}
+
+/// The entries in these rows, without the claims between them.
+pub(super) fn entries(rows: &[PgRow]) -> Result<Vec<Entry>, Damage> {
+    let mut entries = Vec::new();
+    for row in rows {
+        let seq = entries.len() as u64 + 1;
+        let unread = |error: sqlx::Error| Damage::new(seq, error.to_string());
+        let Some(columns) = row_of(row).map_err(unread)? else {
+            continue;
+        };
+        entries.push(Entry {
+            seq,
+            at: time(row.try_get("at").map_err(unread)?),
+            event: columns.into_event(seq)?,
+        });
+    }
+    Ok(entries)
+}
+
+/// The columns of an entry; `None` of a claim.
+pub(super) fn row_of(row: &PgRow) -> Result<Option<Row>, sqlx::Error> {
+    let event: String = row.try_get("event")?;
+    if event == "claimed" {
+        return Ok(None);
+    }
+    let text = |column| -> Result<Option<String>, sqlx::Error> {
+        let text: Option<String> = row.try_get(column)?;
+        Ok(text.map(restored))
+    };
+    let number = |column| -> Result<Option<u32>, sqlx::Error> {
+        let number: Option<i64> = row.try_get(column)?;
+        Ok(number.map(unsigned))
+    };
+    Ok(Some(Row {
+        event: event.into(),
+        step: text("step")?.map(Cow::Owned),
+        occurrence: number("occurrence")?,
+        kind: row.try_get::<Option<String>, _>("kind")?.map(Cow::Owned),
+        attempts: number("attempts")?,
+        code: text("code")?.map(Cow::Owned),
+        message: text("message")?,
+        payload: row.try_get("payload")?,
+    }))
+}
+
+/// A time from its milliseconds since 1970.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast of a float saturates"
+)]
+pub(super) fn time(millis: f64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros((millis * 1000.0).min(9e18) as u64)
+}
+
+fn unsigned(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

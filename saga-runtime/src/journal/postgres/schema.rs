@@ -1,0 +1,161 @@
+//! The tables of a journal in Postgres: their schema, and how an older one is brought to the present form.
+
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+
+use crate::journal::JournalError;
+
+/// The name of the schema that holds the tables, checked and quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Schema(String);
+
+impl Schema {
+    /// # Errors
+    /// If the name has other characters than small letters, digits and `_`, or is too long.
+    pub(super) fn new(name: &str) -> Result<Self, JournalError> {
+        let is_first = |char: char| char.is_ascii_lowercase() || char == '_';
+        let is_fine = name.len() <= 63
+            && name.starts_with(is_first)
+            && name
+                .chars()
+                .all(|char| is_first(char) || char.is_ascii_digit());
+        if is_fine {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(unsuitable(format!(
+                "`{}` can't be the schema of a journal: use small letters, digits and `_`, at most 63 of them",
+                name.escape_debug()
+            )))
+        }
+    }
+
+    /// The name, to be used as a value.
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The channel on which workers tell each other that there is something to do.
+    pub(super) fn channel(&self) -> String {
+        format!("saga journal {}", self.0)
+    }
+
+    /// The SQL text, with `{schema}` in it replaced.
+    pub(super) fn sql(&self, text: &str) -> String {
+        text.replace("{schema}", &format!("\"{}\"", self.0))
+    }
+}
+
+/// The migrations, the oldest first. A migration that was released never changes.
+const MIGRATIONS: [(&str, &str); 1] = [("0001_sagas", include_str!("migrations/0001_sagas.sql"))];
+
+/// Brings the tables to the present form. Only one process at a time does this, the others wait.
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    schema: &Schema,
+) -> Result<(), JournalError> {
+    // The lock belongs to the transaction, so that it works behind a pooling proxy.
+    let mut transaction = sqlx::Connection::begin(connection)
+        .await
+        .map_err(JournalError::unavailable)?;
+    let run = async |transaction: &mut PgConnection, sql: &str| {
+        sqlx::raw_sql(AssertSqlSafe(schema.sql(sql)))
+            .execute(transaction)
+            .await
+            .map_err(JournalError::unavailable)
+    };
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext('saga journal'), hashtext($1))")
+        .bind(schema.name())
+        .execute(&mut *transaction)
+        .await
+        .map_err(JournalError::unavailable)?;
+    run(&mut transaction, "CREATE SCHEMA IF NOT EXISTS {schema}").await?;
+    run(
+        &mut transaction,
+        "CREATE TABLE IF NOT EXISTS {schema}.migrations (
+             name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
+    )
+    .await?;
+    let applied: Vec<String> = sqlx::query(AssertSqlSafe(
+        schema.sql("SELECT name FROM {schema}.migrations"),
+    ))
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(JournalError::unavailable)?
+    .iter()
+    .map(|row| row.try_get(0).map_err(JournalError::unavailable))
+    .collect::<Result<_, _>>()?;
+    if let Some(newer) = applied
+        .iter()
+        .find(|name| !MIGRATIONS.iter().any(|(known, _)| known == name))
+    {
+        return Err(unsuitable(format!(
+            "the journal in the schema `{}` was written by a newer version of this library (migration `{newer}`): update \
+             this program",
+            schema.name()
+        )));
+    }
+    for (name, sql) in MIGRATIONS {
+        if applied.iter().any(|applied| applied == name) {
+            continue;
+        }
+        run(&mut transaction, sql).await?;
+        sqlx::query(AssertSqlSafe(
+            schema.sql("INSERT INTO {schema}.migrations (name) VALUES ($1)"),
+        ))
+        .bind(name)
+        .execute(&mut *transaction)
+        .await
+        .map_err(JournalError::unavailable)?;
+    }
+    transaction
+        .commit()
+        .await
+        .map_err(JournalError::unavailable)
+}
+
+/// Checks that the server holds what a journal promises.
+pub(super) async fn check_server(connection: &mut PgConnection) -> Result<(), JournalError> {
+    let row = sqlx::query(
+        "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('synchronous_commit')",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(JournalError::unavailable)?;
+    let column = |index| {
+        row.try_get::<String, _>(index)
+            .map_err(JournalError::unavailable)
+    };
+    if row.try_get(0).map_err(JournalError::unavailable)? {
+        return Err(unsuitable(
+            "this server is a standby: a journal needs the primary".to_owned(),
+        ));
+    }
+    for (index, setting) in [(1, "fsync"), (2, "synchronous_commit")] {
+        if column(index)? == "off" {
+            tracing::warn!(
+                target: "saga",
+                setting,
+                "the server can lose sagas that it has acknowledged: turn this setting on"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn unsuitable(message: String) -> JournalError {
+    JournalError::Unsuitable { message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_schemas_are_checked() {
+        for name in ["saga", "_", "a1_b"] {
+            assert!(Schema::new(name).is_ok(), "{name}");
+        }
+        for name in ["", "1a", "A", "a-b", "a\"b", "a b", "ä", &"a".repeat(64)] {
+            assert!(Schema::new(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Each layer uses only the layers below it, in all three crates.
+
+use std::collections::BTreeSet;
+
+use saga_house::{Source, below, without_comments};
+
+/// From top to bottom. The modules of one floor do not use one another.
+type Floors = &'static [&'static [&'static str]];
+
+/// A folder whose modules stand on floors: the root of a crate, or a module with stages.
+struct Building {
+    folder: &'static str,
+    floors: Floors,
+}
+
+/// As drawn in the documentation of the crate.
+const RUNTIME: Building = Building {
+    folder: "saga-runtime/src",
+    floors: &[
+        &["testing"],
+        &["generated"],
+        &["coordinator"],
+        &["engines"],
+        &["run"],
+        &["attempts"],
+        &["journal", "language", "telemetry"],
+        &["shape", "place"],
+        &["meta"],
+        &["error", "panic"],
+        &["id"],
+    ],
+};
+
+const MACROS: Building = Building {
+    folder: "saga-macros/src",
+    floors: &[
+        &["golden"],
+        &["saga", "step"],
+        &["signature", "runtime_path"],
+        &["options"],
+        &["duration", "errors", "spans"],
+    ],
+};
+
+/// The stages of `saga!`: what `check` has found is a model, of which `expand` makes code.
+const SAGA: Building = Building {
+    folder: "saga-macros/src/saga",
+    floors: &[
+        &["tests"],
+        &["fallback"],
+        &["check", "expand"],
+        &["parse", "model"],
+    ],
+};
+
+/// The stages of `#[step]`.
+const STEP: Building = Building {
+    folder: "saga-macros/src/step",
+    ..SAGA
+};
+
+const RESTATE: Building = Building {
+    folder: "saga-restate/src",
+    floors: &[
+        &["testing"],
+        &["client", "endpoint"],
+        &["workflow"],
+        &["engine"],
+        &["attempts", "wait"],
+        &["attempt_record", "failure_report"],
+        &["journal"],
+        &["turns"],
+        &["clock", "entry_names"],
+        &["lock"],
+    ],
+};
+
+/// A use that climbs all the same: the file, the module that it uses, and why it can't be otherwise.
+const KNOWN: &[(&str, &str, &str)] = &[
+    ("saga-restate/src/attempts.rs", "engine", TO_CUT),
+    ("saga-restate/src/attempts/compensate.rs", "engine", TO_CUT),
+    ("saga-restate/src/testing.rs", "Http", TO_CUT),
+    ("saga-restate/src/turns.rs", "journal", TO_CUT),
+    ("saga-restate/src/wait.rs", "engine", TO_CUT),
+    ("saga-runtime/src/run/saga.rs", "engines", TO_CUT),
+    ("saga-runtime/src/run/saga.rs", "generated", TO_CUT),
+    ("saga-runtime/src/shape/fingerprint.rs", "generated", TO_CUT),
+    ("saga-runtime/src/shape/fingerprint.rs", "journal", TO_CUT),
+    ("saga-runtime/src/telemetry.rs", "journal", TO_CUT),
+];
+
+const TO_CUT: &str = "an edge that is left to cut";
+
+/// Macros that stand at the root, and not in a module.
+const AT_THE_ROOT: &[&str] = &["as_written"];
+
+#[test]
+fn saga_runtime_uses_no_layer_above() {
+    RUNTIME.uses_no_layer_above();
+}
+
+#[test]
+fn saga_macros_uses_no_layer_above() {
+    MACROS.uses_no_layer_above();
+    SAGA.uses_no_layer_above();
+    STEP.uses_no_layer_above();
+}
+
+#[test]
+fn saga_restate_uses_no_layer_above() {
+    RESTATE.uses_no_layer_above();
+}
+
+#[test]
+fn each_module_has_a_floor() {
+    for building in [RUNTIME, MACROS, SAGA, STEP, RESTATE] {
+        let files = below(building.folder, "rs");
+        let modules: BTreeSet<_> = files.iter().map(|file| building.module(file)).collect();
+        let floors = building.floors.iter().copied().flatten().copied();
+        let expected: BTreeSet<_> = floors
+            .chain(building.is_a_crate().then_some("lib"))
+            .collect();
+        assert_eq!(modules, expected, "the floors of {}", building.folder);
+    }
+}
+
+impl Building {
+    fn uses_no_layer_above(&self) {
+        let mut climbing = Vec::new();
+        let known = KNOWN
+            .iter()
+            .filter(|(file, ..)| file.starts_with(self.folder));
+        let mut unneeded: Vec<_> = known.collect();
+        for file in below(self.folder, "rs") {
+            let from = self.module(&file);
+            if from == "lib" {
+                continue;
+            }
+            let below = self.below(from);
+            for (line, path) in uses(&file) {
+                let Some(used) = self.head(&path) else {
+                    continue;
+                };
+                if used == from || below.contains(&used) {
+                    continue;
+                }
+                let is_this = |known: &(&str, &str, &str)| known.0 == file.path && known.1 == used;
+                if KNOWN.iter().any(is_this) {
+                    unneeded.retain(|known| !is_this(known));
+                    continue;
+                }
+                let text = file.text.lines().nth(line - 1).unwrap_or_default();
+                climbing.push(format!(
+                    "{}:{line}: `{}`\n  `{from}` may not use `{used}`, only {}\n",
+                    file.path,
+                    text.trim(),
+                    list(&below),
+                ));
+            }
+        }
+        climbing.dedup();
+        let climbing = climbing.join("\n");
+        assert!(
+            climbing.is_empty(),
+            "a layer uses one that is not below it:\n\n{climbing}"
+        );
+        assert!(
+            unneeded.is_empty(),
+            "exceptions that nothing needs: {unneeded:?}"
+        );
+    }
+
+    fn is_a_crate(&self) -> bool {
+        self.folder.ends_with("/src")
+    }
+
+    /// The module of this folder that the file belongs to.
+    fn module<'file>(&self, file: &'file Source) -> &'file str {
+        let path = &file.path[self.folder.len() + 1..];
+        let first = path.split('/').next().unwrap_or(path);
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// The module of this folder that a path leads into, if it does.
+    fn head<'path>(&self, path: &'path [String]) -> Option<&'path str> {
+        let above = self.folder.split('/').skip(2).count();
+        let (own, rest) = path.split_at_checked(above)?;
+        let head = rest.first()?;
+        let is_here = self.folder.split('/').skip(2).eq(own);
+        let is_module = self
+            .floors
+            .iter()
+            .any(|floor| floor.contains(&head.as_str()));
+        // What a crate has at its root stands there for users; inside it is named where it is defined.
+        let is_named_at_the_root = self.is_a_crate() && !AT_THE_ROOT.contains(&head.as_str());
+        (is_here && (is_module || is_named_at_the_root)).then_some(head.as_str())
+    }
+
+    fn below(&self, module: &str) -> Vec<&'static str> {
+        let floor = self.floors.iter().position(|floor| floor.contains(&module));
+        let floor = floor.unwrap_or_else(|| {
+            panic!(
+                "`{module}` has no floor in {}: see tests/house/layers.rs",
+                self.folder
+            )
+        });
+        self.floors[floor + 1..].concat()
+    }
+}
+
+fn list(modules: &[&str]) -> String {
+    match modules {
+        [] => "what is outside of this folder".to_owned(),
+        modules => format!("`{}`", modules.join("`, `")),
+    }
+}
+
+/// The paths that a file names inside of its own crate, from the root on, as far as `crate` and `super` lead, and one or
+/// two segments further. With each goes its line.
+fn uses(file: &Source) -> Vec<(usize, Vec<String>)> {
+    let own = file.path.split("/src/").nth(1).unwrap_or(&file.path);
+    let own = own.strip_suffix(".rs").unwrap_or(own).split('/');
+    let own: Vec<_> = own.map(str::to_owned).collect();
+    let code = without_comments(&file.text);
+    let mut found = Vec::new();
+    for (at, keyword) in code
+        .match_indices("crate::")
+        .chain(code.match_indices("super::"))
+    {
+        let before = code[..at].chars().next_back();
+        // `super::super::` is read at its first segment.
+        if before.is_some_and(|c| is_of_a_word(c) || c == '$' || c == ':') {
+            continue;
+        }
+        let mut after = at + keyword.len();
+        let mut base = Vec::new();
+        if keyword == "super::" {
+            base.clone_from(&own);
+            base.pop();
+            while code[after..].starts_with("super::") {
+                base.pop();
+                after += "super::".len();
+            }
+        }
+        for (offset, path) in paths(&code[after..]) {
+            // In a test inside of the file, `super::*` is the file itself.
+            if path == [""] {
+                continue;
+            }
+            let line = 1 + code[..after + offset].matches('\n').count();
+            found.push((line, [base.clone(), path].concat()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The first two segments of a path, or of each member of a group.
+fn paths(rest: &str) -> Vec<(usize, Vec<String>)> {
+    let Some(group) = rest.strip_prefix('{') else {
+        let first = word(rest);
+        let second = rest[first.len()..].strip_prefix("::");
+        return match second {
+            Some(second) if second.starts_with('{') => {
+                let paths = paths(second).into_iter();
+                let offset = rest.len() - second.len();
+                let paths =
+                    paths.map(|(at, path)| (at + offset, [vec![first.clone()], path].concat()));
+                paths.collect()
+            }
+            second => {
+                let second = second.map(word);
+                vec![(0, [first].into_iter().chain(second).collect())]
+            }
+        };
+    };
+    let mut found = Vec::new();
+    let (mut depth, mut is_next) = (0, true);
+    for (at, c) in group.char_indices() {
+        if depth == 0 && is_next && is_of_a_word(c) {
+            found.extend(
+                paths(&group[at..])
+                    .into_iter()
+                    .map(|(offset, path)| (1 + at + offset, path)),
+            );
+            is_next = false;
+        }
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => is_next = true,
+            _ => {}
+        }
+    }
+    found
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|&c| is_of_a_word(c)).collect()
+}
+
+#[test]
+fn all_that_a_file_names_of_its_crate_is_found() {
+    let text = "use crate::run;\n// crate::no\nuse crate::{\n    place::{Attempt, Role},\n    id::SagaId,\n};\n\
+                fn f() { crate::shape::of(); $crate::no(); mycrate::no(); super::super::meta::of() }\n\
+                use super::{one, two::Three};\n";
+    let file = Source {
+        path: "saga-runtime/src/run/group.rs".to_owned(),
+        text: text.to_owned(),
+    };
+    let found = uses(&file).into_iter();
+    let found: Vec<_> = found
+        .map(|(line, path)| format!("{line} {}", path.join("::")))
+        .collect();
+    let expected = [
+        "1 run",
+        "4 place::Attempt",
+        "4 place::Role",
+        "5 id::SagaId",
+        "7 meta::of",
+        "7 shape::of",
+        "8 run::one",
+        "8 run::two::Three",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_use_that_climbs_is_found() {
+    let path = ["run".to_owned(), "Engine".to_owned()];
+    assert_eq!(RUNTIME.head(&path), Some("run"));
+    assert!(!RUNTIME.below("place").contains(&"run"));
+    assert!(!RUNTIME.below("journal").contains(&"language"));
+    assert!(RUNTIME.below("run").contains(&"place"));
+    let path = ["saga".to_owned(), "expand".to_owned()];
+    assert_eq!(SAGA.head(&path), Some("expand"));
+    assert!(!SAGA.below("check").contains(&"expand"));
+}
