@@ -1,4 +1,9 @@
 //! The durable runtime: runs each saga in a task of its own, on a journal that survives the process.
+//!
+//! [`Coordinator::builder`] begins the settings, [`Builder::start`] starts it. [`Coordinator::execute`] runs a saga and
+//! waits for its end; [`Coordinator::submit`] returns a [`Handle`] as soon as the saga is recorded. Operators list and
+//! [inspect](Coordinator::inspect) sagas, and decide about [`Stuck`] ones. An [`Inspector`] reads a journal without a
+//! coordinator.
 
 mod answer;
 mod builder;
@@ -88,8 +93,8 @@ const BATCH: usize = 1024;
 /// # What is guaranteed
 /// * **No lost saga.** When [`submit`](Self::submit) returns `Ok`, the saga is recorded. From then on it runs, or waits
 ///   to be run, or is finished, or is listed as [stuck](crate::journal::State::Stuck).
-/// * **Order.** A step is requested only after the outcome of the step before it is durable. A compensation is
-///   requested only after the compensations of all later steps are durable.
+/// * **Order.** A step is requested only after the outcome of the step before it is durable. A compensation is requested
+///   only after the compensations of all later steps are durable, unless the saga says `compensations = parallel`.
 /// * **One final outcome.** The decision to compensate a saga is one entry. After that entry no step is requested.
 /// * **A recorded step does not run again.** After a crash only the step that was in flight is requested again, under
 ///   the same idempotency key.
@@ -147,6 +152,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     alarm: Alarm,
     tasks: TaskTracker,
     runtime: runtime::Handle,
+    /// Whether the runtime has ended, and with it the tasks of the coordinator.
+    has_lost_runtime: AtomicBool,
 }
 
 /// A saga that runs in this process.
@@ -166,7 +173,37 @@ impl Drop for LastHandle {
     }
 }
 
+/// Notes that the runtime has ended, when it drops the task that this is in.
+struct RuntimeGuard<S: ?Sized + Send + Sync + 'static>(Arc<Shared<S>>);
+
+impl<S: ?Sized + Send + Sync + 'static> Drop for RuntimeGuard<S> {
+    fn drop(&mut self) {
+        if !self.0.is_shutting_down() {
+            self.0.has_lost_runtime.store(true, Ordering::Release);
+            // Their callers wait in other runtimes.
+            self.0.waiters.close();
+        }
+    }
+}
+
+/// Why a coordinator runs nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    ShuttingDown,
+    RuntimeEnded,
+}
+
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    /// Returns why nothing runs any more, if nothing does.
+    fn stopped(&self) -> Option<Stopped> {
+        if self.is_shutting_down() {
+            Some(Stopped::ShuttingDown)
+        } else {
+            let has_lost_runtime = self.has_lost_runtime.load(Ordering::Acquire);
+            has_lost_runtime.then_some(Stopped::RuntimeEnded)
+        }
+    }
+
     fn running(&self) -> MutexGuard<'_, HashMap<SagaId, Running>> {
         lock(&self.running)
     }
@@ -314,8 +351,10 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             let bytes = input.len();
             return Err(Rejected::TooLarge { bytes, limit }.into());
         }
-        if inner.is_shutting_down() {
-            return Err(Rejected::ShuttingDown.into());
+        match inner.stopped() {
+            Some(Stopped::ShuttingDown) => return Err(Rejected::ShuttingDown.into()),
+            Some(Stopped::RuntimeEnded) => return Err(Rejected::RuntimeEnded.into()),
+            None => {}
         }
         let new = NewSaga {
             id: id.clone(),
@@ -361,5 +400,6 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         self.inner.waiters.close();
+        self.inner.journal.close().await;
     }
 }

@@ -12,6 +12,7 @@ mod record;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod time;
 
 use std::time::{Duration, SystemTime};
 
@@ -28,9 +29,10 @@ pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };
-pub use row::{Row, kind_of};
+pub use row::Row;
 #[cfg(feature = "sqlite")]
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, SqliteOptions};
+pub use time::{from_millis, to_millis};
 
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
 ///
@@ -61,7 +63,7 @@ pub trait Journal: Send + Sync + 'static {
     /// the same time exactly one gets [`Started::New`].
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
 
-    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Rest), one of
+    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Wakeup), one of
     /// `names`, and held by nobody or by a worker whose lease has run out. Each gets a new epoch.
     async fn claim(
         &self,
@@ -70,11 +72,11 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError>;
 
-    /// When the next saga that [rests](Rest::Until) can go on, if there is one: a hint, so that nobody has to ask for it
+    /// When the next saga that [rests](Wakeup::At) can go on, if there is one: a hint, so that nobody has to ask for it
     /// all the time. It may have passed.
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError>;
 
-    /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Rest).
+    /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Wakeup).
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError>;
 
     /// Extends the lease on all that `worker` holds, and says which of these sagas somebody wants cancelled.
@@ -101,7 +103,7 @@ pub trait Journal: Send + Sync + 'static {
         rest: Wakeup,
     ) -> Result<(), JournalError>;
 
-    /// Notes that somebody wants the saga cancelled, which ends its [rest](Rest). Its holder learns of it by [`renew`](Self::renew), or when it is
+    /// Notes that somebody wants the saga cancelled, which ends its [rest](Wakeup). Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError>;
 
@@ -115,6 +117,11 @@ pub trait Journal: Send + Sync + 'static {
     /// their age. A journal may do this piece by piece, so that running sagas do not have to wait for all of it; if it fails
     /// or is dropped in the middle, what was removed is removed.
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError>;
+
+    /// Closes this handle of the journal: it is used no more, and what is asked through it later fails with
+    /// [`JournalError::Closed`]. A journal that owns a file gives it back when its last handle is closed or dropped, before
+    /// this returns. A coordinator closes its handle at the end of its [shutdown](crate::Coordinator::shutdown).
+    async fn close(&self) {}
 
     /// The longest time that a worker's lease may run; `None` if any.
     ///

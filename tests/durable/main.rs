@@ -9,6 +9,9 @@ mod operators;
 mod parked;
 mod programs;
 mod recorded;
+#[path = "../released/sqlite.rs"]
+mod released;
+mod runtimes;
 mod shop;
 mod shutdown;
 mod stopping;

@@ -1,4 +1,4 @@
-//! One attempt of a step or a compensation: limited in time, its panic caught, its span closed with an outcome.
+//! One attempt of a step or a compensation: limited in time, with its panic caught and its span closed with an outcome.
 
 use std::fmt::Display;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use crate::panic::{contain, drop_caught, text};
 use crate::place::Place;
 use crate::telemetry;
 
-/// How one attempt ended. A panic and a timeout leave open what has happened; `Err` says that nothing has.
+/// The end of one attempt. After `Err` nothing has happened; after a panic or a timeout something may have.
 #[derive(Debug)]
 pub enum AttemptResult<T, E> {
     /// `Ok(output)`.
@@ -42,7 +42,7 @@ impl<T, E> AttemptResult<T, E> {
 }
 
 impl<T, E: Display> AttemptResult<T, E> {
-    /// The text of what went wrong.
+    /// The value, or the text of the failure.
     pub(crate) fn into_result(self) -> Result<T, String> {
         match self {
             Self::Done(value) => Ok(value),
@@ -108,7 +108,7 @@ pub(crate) async fn attempt<T, E: Display>(
     spanned(place, attempt).await
 }
 
-/// Runs `attempt` in a span that says which step of which saga it is, and how it ended.
+/// Runs `attempt` in a span that names the step and the saga, and records its outcome in the span.
 async fn spanned<T, E: Display>(
     place: &dyn Place,
     attempt: impl Future<Output = AttemptResult<T, E>>,

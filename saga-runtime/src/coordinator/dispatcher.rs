@@ -7,13 +7,13 @@ use futures_util::stream::FuturesOrdered;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::coordinator::task::Claimant;
-use crate::coordinator::{BATCH, Shared};
+use crate::coordinator::{BATCH, RuntimeGuard, Shared};
 use crate::journal::Claimed;
 use crate::telemetry;
 
 /// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Claims {
+enum ClaimSize {
     Full,
     NotFull,
 }
@@ -21,9 +21,10 @@ enum Claims {
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Claims sagas that wait in the journal: sagas of earlier processes and silent workers, sagas that found no free
     /// slot, and sagas whose sleep is over. Ends when the coordinator shuts down.
-    pub(super) async fn dispatch(self: Arc<Self>) {
+    pub(super) async fn dispatch(self: Arc<Self>, guard: RuntimeGuard<S>) {
         let shutdown = self.tenure.shutdown.clone();
         shutdown.run_until_cancelled(self.dispatch_for_ever()).await;
+        drop(guard);
     }
 
     async fn dispatch_for_ever(self: &Arc<Self>) {
@@ -47,7 +48,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;
             };
-            is_more = self.take_over(&names, vec![slot]).await == Claims::Full;
+            is_more = self.take_over(&names, vec![slot]).await == ClaimSize::Full;
             // All claims are sent before the first saga runs: its writes would delay them.
             while is_more
                 && let slots = self.free_slots()
@@ -56,7 +57,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 claims.push_back(self.take_over(&names, slots));
             }
             while let Some(claimed) = claims.next().await {
-                is_more &= claimed == Claims::Full;
+                is_more &= claimed == ClaimSize::Full;
             }
         }
     }
@@ -72,7 +73,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         self: &Arc<Self>,
         names: &[&'static str],
         slots: Vec<OwnedSemaphorePermit>,
-    ) -> Claims {
+    ) -> ClaimSize {
         match self.note_lost_claims(self.journal.claim(&self.lease, names, slots.len()).await) {
             Ok(claimed) => {
                 let is_full = claimed.len() == slots.len();
@@ -84,14 +85,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     }
                 });
                 if is_full {
-                    Claims::Full
+                    ClaimSize::Full
                 } else {
-                    Claims::NotFull
+                    ClaimSize::NotFull
                 }
             }
             Err(error) => {
                 telemetry::journal_trouble(&error);
-                Claims::NotFull
+                ClaimSize::NotFull
             }
         }
     }
@@ -99,7 +100,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a claimed saga, or parks it as stuck if it can't run.
     pub(super) fn resume(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
         let recoveries = claimed.recoveries;
-        let (claimant, saga, damage) = Claimant::resuming(claimed, slot);
+        let (claimant, saga, damage) = Claimant::from_claimed(claimed, slot);
         if let Some(damage) = damage {
             return self.park(claimant, "damaged", damage.to_string());
         }

@@ -42,7 +42,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Returns an inspector of this coordinator's journal.
     #[must_use]
     pub fn inspector(&self) -> Inspector {
-        Inspector::shared(Arc::clone(&self.inner.journal))
+        Inspector::from_shared(Arc::clone(&self.inner.journal))
     }
 
     /// Cancels a saga in any process: the current attempt ends, then the steps that were done are compensated. A saga
@@ -68,7 +68,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let reason = reason.to_owned();
         self.inner
-            .by_hand(id, move |_| Ok(Event::Retried { reason }))
+            .apply_decision(id, move |_| Ok(Event::Retried { reason }))
             .await
     }
 
@@ -92,7 +92,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let resolved = move |history: &ReplayState| {
             open_call(history, &step).map(|step| Event::CompensationResolved { step, reason })
         };
-        self.inner.by_hand(id, resolved).await
+        self.inner.apply_decision(id, resolved).await
     }
 
     /// Records that the effect of a step of a stuck saga stays. The saga continues with the remaining compensations,
@@ -111,7 +111,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let skipped = move |history: &ReplayState| {
             open_call(history, &step).map(|step| Event::CompensationSkipped { step, reason })
         };
-        self.inner.by_hand(id, skipped).await
+        self.inner.apply_decision(id, skipped).await
     }
 
     /// Records that a step in doubt of a stuck saga was done, with this output. If the step is the pivot, the saga then
@@ -141,7 +141,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
                 reason,
             })
         };
-        self.inner.by_hand(id, completed).await
+        self.inner.apply_decision(id, completed).await
     }
 
     /// Removes sagas that ended before this time, and returns their number. Open and stuck sagas stay.
@@ -190,21 +190,24 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Claims a stuck saga, appends the operator's decision, and resumes the saga.
-    async fn by_hand(
+    async fn apply_decision(
         self: &Arc<Self>,
         id: SagaId,
         decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send + 'static,
     ) -> Result<(), OperatorError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
+        }
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let slot = slot.map_err(|_| OperatorError::ShuttingDown)?;
-        if self.is_shutting_down() {
-            return Err(OperatorError::ShuttingDown);
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
         }
-        let deciding = Arc::clone(self).decide(id, slot, decide);
+        let deciding = Arc::clone(self).claim_and_decide(id, slot, decide);
         self.detached(deciding).await
     }
 
-    async fn decide(
+    async fn claim_and_decide(
         self: Arc<Self>,
         id: SagaId,
         slot: OwnedSemaphorePermit,

@@ -55,7 +55,7 @@ impl Claimant {
 
     /// Creates the claimant of a saga that was claimed from the journal, and returns the start of the saga. With a
     /// damage, the saga can only be parked.
-    pub(super) fn resuming(
+    pub(super) fn from_claimed(
         claimed: Claimed,
         slot: OwnedSemaphorePermit,
     ) -> (Self, NewSaga, Option<Damage>) {
@@ -122,7 +122,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         );
         let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
         // Boxed: otherwise this large future is copied several times on its way into the task.
-        self.tasks.spawn(Box::pin(run));
+        self.tasks.spawn_on(Box::pin(run), &self.runtime);
     }
 
     #[expect(
@@ -290,7 +290,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.claim.clone(),
             claimant.next,
             claimant.in_doubt,
-            EventInbox::of(&claimant.history),
+            EventInbox::from_history(&claimant.history),
             Arc::clone(&self.tenure),
         ))
     }

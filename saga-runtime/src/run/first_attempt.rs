@@ -1,4 +1,4 @@
-//! The first attempt of a step, made in the body itself where the engine need not see it: a step that succeeds at once
+//! The first attempt of a step, made in the body itself if the engine allows it. A step that succeeds at once then
 //! costs little more than the call of its function.
 
 use std::any::Any;
@@ -23,7 +23,7 @@ use crate::run::hand_over::{HandedOver, pursue};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
 
-/// How the first attempt of a call has ended, in the body.
+/// The end of the first attempt of a call in the body.
 pub enum Tried<T, F> {
     /// It gave this output.
     Done(T),
@@ -74,7 +74,7 @@ pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
         'run: 'p;
 
     /// The part of [`Callable::Left`] that is known if the attempt succeeds.
-    fn left(call: &C) -> Option<C::Left>;
+    fn left_if_done(call: &C) -> Option<C::Left>;
 
     /// Returns true if this refusal of it settles the call.
     fn is_settled_by(error: &C::Error) -> bool;
@@ -104,8 +104,8 @@ impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
     }
 
     #[inline]
-    fn left(call: &C) -> Option<C::Left> {
-        Some(call.left())
+    fn left_if_done(call: &C) -> Option<C::Left> {
+        Some(call.left_if_done())
     }
 
     #[inline]
@@ -135,7 +135,7 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
         ready(Tried::Not)
     }
 
-    fn left(_: &C) -> Option<C::Left> {
+    fn left_if_done(_: &C) -> Option<C::Left> {
         None
     }
 
@@ -148,7 +148,7 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
     }
 }
 
-/// The call at the site with this number of `run` begins. Whether the body makes its first attempt.
+/// Begins the call at this site of `run`. The flag in the result is true if the body makes the first attempt.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn begin<'run, N, C, H, E>(
     run: &Run<'_, 'run, E>,
@@ -166,7 +166,7 @@ where
     (call, tries, errors)
 }
 
-/// The first attempt of a call.
+/// Makes the first attempt of a call.
 // A panic before there is a future, in the `Clone` of an input, is one of the body: the step is not requested yet.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn first<'a, 'lane, 'run, C, E>(
@@ -180,7 +180,7 @@ where
     C::FirstAttempt::make(call, run)
 }
 
-/// What the body gets, if the first attempt is `Done`; otherwise the call is pursued.
+/// The value for the body if the first attempt is `Done`; otherwise the call goes on in the engine.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn settle<'a, 'run, N, C, K, H, E>(
     tried: Tried<C::Output, C::Error>,
@@ -204,16 +204,16 @@ where
         {
             let mut done = Done::<N, C, K, E> {
                 run,
-                left: C::FirstAttempt::left(&call),
+                left: C::FirstAttempt::left_if_done(&call),
                 output: Some(output),
                 slot,
                 number: PhantomData,
             };
-            let entry = match &done.output {
-                Some(output) => C::entry(&mut done.left, Some(DoneOutput::Shared(output))),
+            let kept = match &done.output {
+                Some(output) => C::kept(&mut done.left, Some(DoneOutput::Shared(output))),
                 None => None,
             };
-            done.slot.keep(&run.called, N::NUMBER, entry);
+            done.slot.keep(&run.called, N::NUMBER, kept);
             match done.output.take() {
                 Some(output) => ControlFlow::Break(Ok(output)),
                 None => unreachable!("only a panic takes it"),
@@ -248,19 +248,19 @@ where
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn drop(&mut self) {
         if let Some(output) = self.output.take() {
-            let entry = C::entry(&mut self.left, Some(DoneOutput::Whole(output)));
-            self.slot.keep(&self.run.called, N::NUMBER, entry);
+            let kept = C::kept(&mut self.left, Some(DoneOutput::Whole(output)));
+            self.slot.keep(&self.run.called, N::NUMBER, kept);
             self.run.failed_at.store(N::NUMBER, Ordering::Relaxed);
         }
     }
 }
 
-/// What happens with the refusal of a call.
+/// The fate of a refusal of a call.
 pub trait Refusals<F>: Copy + Send {
-    /// Whether it ends the saga.
+    /// True if it ends the saga.
     const END: bool;
 
-    /// How it is written down.
+    /// The way in which it is recorded.
     fn errors(self) -> ErrorRecord<F>;
 }
 
@@ -302,7 +302,7 @@ where
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let attempt = self.project().attempt;
-        // Where nothing is inlined, it is compiled once for all steps with such a result.
+        // Without inlining, this is compiled once for all steps with such a result.
         #[cfg(debug_assertions)]
         let attempt: Pin<&mut (dyn Future<Output = _> + '_)> = attempt;
         poll(attempt, cx)

@@ -14,7 +14,7 @@ use crate::run::callable::DoneOutput;
 use crate::run::first_attempt::OnEngine;
 use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
 
-/// A wait that is over: there is nothing to undo.
+/// A wait that is over. It needs no compensation.
 pub struct Waited<W>(PhantomData<fn() -> W>);
 
 impl<W> fmt::Debug for Waited<W> {
@@ -51,7 +51,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
 
     const IS_SAGA: bool = false;
 
-    fn entry(_: &mut Option<()>, _: Option<DoneOutput<'_, W::Output>>) -> Option<Waited<W>> {
+    fn kept(_: &mut Option<()>, _: Option<DoneOutput<'_, W::Output>>) -> Option<Waited<W>> {
         None
     }
 
