@@ -10,6 +10,7 @@ mod parked;
 mod programs;
 #[path = "../released/sqlite.rs"]
 mod released;
+mod runtimes;
 mod shop;
 mod shutdown;
 mod stopping;

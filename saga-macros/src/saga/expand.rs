@@ -40,6 +40,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
         returned,
         ..
     } = saga;
+    let private = runtime.private();
     // Rustc shows this place as their definition.
     let [execute, shape, services] =
         ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
@@ -68,7 +69,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             ) -> impl ::core::future::Future<
                 Output = ::core::result::Result<#output, #runtime::SagaError<#error>>,
             > + ::core::marker::Send + use<'run> {
-                #runtime::InProcess::new(#services).execute(self)
+                #private::execute(self, #services)
             }
 
             /// The steps and branches of the saga, without running anything.

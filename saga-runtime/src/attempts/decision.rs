@@ -110,18 +110,11 @@ pub(crate) fn doubt_plan(kind: Kind, has_resolver: bool, last: AfterAttempt) -> 
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 4] = [
-        Kind::Compensatable,
-        Kind::NothingToUndo,
-        Kind::Pivot,
-        Kind::Retriable,
-    ];
-
     #[test]
     fn what_follows_an_attempt() {
         let refused = |transient| Verdict::Refused { transient };
         let in_doubt = |transient| Verdict::InDoubt { transient };
-        for kind in KINDS {
+        for kind in Kind::ALL {
             let forever = kind == Kind::Retriable;
             let or_again = |next| if forever { AfterAttempt::Again } else { next };
             for (answer, left, next) in [

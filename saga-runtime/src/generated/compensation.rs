@@ -38,27 +38,28 @@ where
 
 pin_project! {
     /// A running compensation or resolver.
-    struct Resolving<C> {
+    // Neither the struct nor the functions that make it bound `C`: rustc then reports a wrong `C` once, where the step's
+    // code needs a future, and not at the call as well.
+    #[derive(Debug)]
+    pub struct Compensating<C> {
         #[pin]
-        resolver: C,
+        compensation: C,
     }
 }
 
-impl<C: IsCompensation> Future for Resolving<C> {
+impl<C: IsCompensation> Future for Compensating<C> {
     type Output = Result<(), String>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        self.project().resolver.poll_undone(cx)
+        self.project().compensation.poll_undone(cx)
     }
 }
 
 /// Runs a resolver. An error becomes text.
 #[inline]
-pub fn resolving<C: IsCompensation + Send>(
-    resolver: C,
-) -> impl Future<Output = Result<(), String>> + Send {
-    Resolving { resolver }
+pub fn resolving<C>(compensation: C) -> Compensating<C> {
+    Compensating { compensation }
 }
 
 /// Runs a compensation. An error becomes text.
@@ -68,11 +69,10 @@ pub fn undoing<'cx, 'a, S, T, C>(
     compensation: impl FnOnce(Context<'cx, S>, &'a T) -> C,
     cx: Context<'cx, S>,
     output: &'a T,
-) -> impl Future<Output = Result<(), String>> + Send
+) -> Compensating<C>
 where
     S: ?Sized,
     T: ?Sized,
-    C: IsCompensation + Send,
 {
     resolving(compensation(cx, output))
 }

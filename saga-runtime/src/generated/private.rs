@@ -19,8 +19,11 @@ pub use crate::run::{
     Unwind, Unwinding, Unwound, begin, closes, first, parts, settle,
 };
 
+use crate::engines::in_process::InProcess;
+use crate::error::SagaError;
 use crate::language::{Call, KindOf, Part, Step};
 use crate::place::Context;
+use crate::run::Saga;
 
 /// Creates the call of a step.
 #[inline]
@@ -29,6 +32,16 @@ pub fn call<'run, 'a, S: Step>(
     args: S::Args<'a>,
 ) -> Call<'run, 'a, S> {
     Call::new(cx, args)
+}
+
+/// Runs a saga in process.
+// A function of its own, so that rustc reports services that can't be shared at the saga alone.
+#[inline]
+pub fn execute<G: Saga>(
+    saga: G,
+    services: &G::Services,
+) -> impl Future<Output = Result<G::Output, SagaError<G::Error>>> + Send {
+    InProcess::new(services).execute(saga)
 }
 
 /// Converts the result of a call into the value of `call.await`.

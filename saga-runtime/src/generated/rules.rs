@@ -4,7 +4,7 @@ pub use crate::generated::call::{
     HandledCall, IsOutcome as Outcome, IsStepCall as StepCall, RecordedError, RunsByItself,
     WaitsAnywhere,
 };
-pub use crate::generated::compensation::{IsCompensation, resolving, undoing};
+pub use crate::generated::compensation::{Compensating, IsCompensation, resolving, undoing};
 pub use crate::generated::input::SagaInput;
 pub use crate::generated::signature::{IsContext, IsResult};
 pub use crate::language::order::{

@@ -272,7 +272,7 @@ impl Recorder {
                 }
                 Err(AppendError::Journal(error)) => {
                     let is_over = self.tenure.is_over() || self.tenure.shutdown.is_cancelled();
-                    if is_over || matches!(error, JournalError::Closed) {
+                    if is_over || !error.is_transient() {
                         break Suspension::Unreachable(error.to_string());
                     }
                 }

@@ -10,7 +10,7 @@ use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Cause;
 use crate::journal::history::NextCall;
-use crate::journal::{Event, StepCall, Wakeup};
+use crate::journal::{Event, StepCall, Wakeup, from_millis};
 use crate::language::Wait;
 use crate::meta::StepMeta;
 use crate::place::{Calls, Position};
@@ -144,5 +144,5 @@ fn in_millis(delay: Duration) -> SystemTime {
         .saturating_add(delay)
         .as_nanos()
         .div_ceil(1_000_000);
-    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
