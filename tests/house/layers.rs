@@ -67,6 +67,7 @@ const RESTATE: Building = Building {
         &["workflow"],
         &["engine"],
         &["attempts", "wait"],
+        &["invocation"],
         &["attempt_record", "failure_report"],
         &["journal"],
         &["turns"],
@@ -75,16 +76,23 @@ const RESTATE: Building = Building {
     ],
 };
 
+const PARTICIPANT: Building = Building {
+    folder: "saga-participant/src",
+    floors: &[
+        &["axum", "tonic", "tower"],
+        &["participant"],
+        &["answer"],
+        &["database", "error", "request"],
+        &["key", "table"],
+    ],
+};
+
 /// A use that climbs all the same: the file, the module that it uses, and why it can't be otherwise.
 const KNOWN: &[(&str, &str, &str)] = &[
-    ("saga-restate/src/attempts.rs", "engine", ENGINE),
-    ("saga-restate/src/attempts/compensate.rs", "engine", ENGINE),
-    ("saga-restate/src/wait.rs", "engine", ENGINE),
     ("saga-runtime/src/run/saga.rs", "engines", SHAPE),
     ("saga-runtime/src/run/saga.rs", "generated", SHAPE),
 ];
 
-const ENGINE: &str = "attempts and waits are methods of the engine, each kind in a file of its own";
 const SHAPE: &str = "`Saga::shape` needs an engine to infer types, and takes the one in process";
 
 /// Macros that stand at the root, and not in a module.
@@ -100,6 +108,11 @@ fn saga_macros_uses_no_layer_above() {
     MACROS.uses_no_layer_above();
     SAGA.uses_no_layer_above();
     STEP.uses_no_layer_above();
+}
+
+#[test]
+fn saga_participant_uses_no_layer_above() {
+    PARTICIPANT.uses_no_layer_above();
 }
 
 #[test]

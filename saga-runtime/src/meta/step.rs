@@ -25,7 +25,15 @@ impl Kind {
         matches!(self, Self::Pivot | Self::Retriable)
     }
 
-    /// The name in journals and fingerprints. It never changes.
+    /// All kinds.
+    pub const ALL: [Self; 4] = [
+        Self::Compensatable,
+        Self::NothingToUndo,
+        Self::Pivot,
+        Self::Retriable,
+    ];
+
+    /// The name of the kind in journals and fingerprints. It never changes.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::error::Reason;
 use crate::id::SagaId;
+use crate::journal::sqlite::batch::{add_rows, apply};
 use crate::journal::sqlite::claims::TakenOver;
 use crate::journal::sqlite::operation::{Operation, OperationResult, Reply};
 use crate::journal::sqlite::schema;
@@ -50,9 +51,9 @@ fn id(saga: u64) -> SagaId {
 
 /// Does it in a transaction.
 fn done(store: &mut Transaction<'_>, op: Operation) -> OperationResult {
-    let outcome = op.apply(store).expect("it can be written");
+    let outcome = apply(store, &op).expect("it can be written");
     let mut done = [(op, outcome.expect("nothing else was done"))];
-    store.add_rows(&mut done).expect("it can be written");
+    add_rows(store, &mut done).expect("it can be written");
     let [(_, outcome)] = done;
     outcome
 }
