@@ -1,129 +1,20 @@
-//! The engine: what a saga asks for is looked up in Restate's journal, or done and written down there.
-
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+//! The engine: it reads the outcome of each call from Restate's journal, or makes the call and records its outcome
+//! there.
 
 use saga_runtime::engine::{
-    AttemptResult, Calls, Compensate, CompensationOrigin, Control, Doubt, Engine, GiveUp, Group,
-    Instance, Interruption, Origin, PendingStep, Position, SagaEnd, Settlement, StepCompensator,
-    StepEnd, Verdict, Wait, WaitEnd, WayBack, compensate, pursue,
+    AttemptResult, Calls, Compensate, CompensationOrigin, Control, Engine, GiveUp, Group, Instance,
+    Origin, PendingStep, Position, Settlement, StepCompensator, StepEnd, Verdict, Wait, WaitEnd,
+    compensate, pursue,
 };
 use saga_runtime::meta::StepMeta;
 use saga_runtime::{CompensationOutcome, Saga};
 
-use crate::attempt_record::Beginning;
 use crate::attempts::Asker;
-use crate::clock::{Clock, millis};
-use crate::entry_names;
-use crate::journal::Journal;
-use crate::lock::lock;
+use crate::invocation::{Ended, Invocation, Suspended};
 
-/// Why the saga can't go on in this process; Restate begins it again.
-#[derive(Debug, Clone)]
-pub struct Suspended(pub(crate) String);
-
-/// How a saga ended on Restate.
-pub type Ended<G> = SagaEnd<G, Suspended>;
-
-/// One saga on Restate.
-pub(crate) struct Restate {
-    instance: Instance,
-    pub(crate) journal: Journal,
-    /// Whether the next call may have been made by an earlier process.
-    doubt: Doubt,
-    deadline: Option<Duration>,
-    began: Mutex<Option<SystemTime>>,
-    pub(crate) clock: Arc<Clock>,
-    interruption: Mutex<Option<Interruption>>,
-    way_back: WayBack,
-    pub(crate) events: Mutex<HashMap<&'static str, Numbers>>,
-}
-
-/// The numbers of the events with one name that nobody waits for.
-#[derive(Debug, Default)]
-pub(crate) struct Numbers {
-    pub(crate) next: u32,
-    pub(crate) free: BTreeSet<u32>,
-}
-
-impl Restate {
-    pub(crate) fn new(
-        instance: Instance,
-        journal: Journal,
-        deadline: Option<Duration>,
-        clock: Arc<Clock>,
-    ) -> Self {
-        Self {
-            clock,
-            instance,
-            journal,
-            doubt: Doubt::new(true),
-            deadline,
-            began: Mutex::new(None),
-            interruption: Mutex::new(None),
-            way_back: WayBack::open(),
-            events: Mutex::default(),
-        }
-    }
-
-    /// Writes down when the saga begins. Without this nobody knows whether its first step was requested before.
-    pub(crate) async fn begin(&self) {
-        let written = loop {
-            let work = async {
-                self.doubt.set(false);
-                let beginning = Beginning { at: millis() };
-                Ok(serde_json::to_vec(&beginning).expect("it is a number"))
-            };
-            let work = std::pin::pin!(work);
-            match self.journal.run(entry_names::BEGINNING, None, work).await {
-                Ok(written) => break written,
-                Err(_) => self.cancel(),
-            }
-        };
-        let began = serde_json::from_slice::<Beginning>(&written).ok();
-        if let Some(began) = &began {
-            self.clock.is(began.at);
-        }
-        let began = began.map(|began| SystemTime::UNIX_EPOCH + Duration::from_millis(began.at));
-        *lock(&self.began) = began;
-    }
-
-    /// Somebody has cancelled the saga.
-    pub(crate) fn cancel(&self) {
-        self.interrupt(Interruption::Cancelled);
-        self.journal.cancel_waits();
-    }
-
-    pub(crate) fn interrupt(&self, interruption: Interruption) {
-        lock(&self.interruption).get_or_insert(interruption);
-    }
-
-    /// How long it is until the deadline, as long as it holds.
-    pub(crate) fn left(&self) -> Option<Duration> {
-        if self.way_back.is_closed() {
-            return None;
-        }
-        let deadline = (*lock(&self.began))? + self.deadline?;
-        Some(
-            deadline
-                .duration_since(SystemTime::now())
-                .unwrap_or_default(),
-        )
-    }
-
-    /// Whether the deadline has passed. It depends on the clock: what follows has to be written down.
-    pub(crate) fn is_late(&self) -> bool {
-        self.left().is_some_and(|left| left.is_zero())
-    }
-
-    /// Whether the next of these calls may have been made by an earlier process.
-    pub(crate) fn doubt<'a>(&'a self, calls: &'a dyn Calls) -> &'a Doubt {
-        calls.doubt().unwrap_or(&self.doubt)
-    }
-
+impl Invocation {
     async fn pursue(&self, calls: &dyn Calls, step: &mut dyn PendingStep) -> StepEnd<Suspended> {
-        // A retriable step closes the way back after its attempt: only the record says whether one was made.
+        // A retriable step closes the way back after its attempt, because only the record tells if an attempt was made.
         if let Some(end) = self.before_request(step) {
             return end;
         }
@@ -141,18 +32,7 @@ impl Restate {
     }
 }
 
-/// What stops a saga is recorded: an attempt that ended late, a cancellation that Restate delivers in place of an answer.
-impl Control for Restate {
-    fn way_back(&self) -> &WayBack {
-        &self.way_back
-    }
-
-    fn requested_stop(&self) -> Option<Interruption> {
-        *lock(&self.interruption)
-    }
-}
-
-impl Engine for Restate {
+impl Engine for Invocation {
     type Suspension = Suspended;
     type End<G: Saga> = Ended<G>;
 

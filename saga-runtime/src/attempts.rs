@@ -1,4 +1,4 @@
-//! From one attempt of a step to its settled outcome: what is decided, and the loop that carries it out.
+//! The way from one attempt of a step to its settled outcome: pure decisions, and the loops that carry them out.
 
 mod attempt;
 mod compensate;

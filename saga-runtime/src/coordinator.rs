@@ -152,6 +152,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     alarm: Alarm,
     tasks: TaskTracker,
     runtime: runtime::Handle,
+    /// Whether the runtime has ended, and with it the tasks of the coordinator.
+    has_lost_runtime: AtomicBool,
 }
 
 /// A saga that runs in this process.
@@ -171,7 +173,37 @@ impl Drop for LastHandle {
     }
 }
 
+/// Notes that the runtime has ended, when it drops the task that this is in.
+struct RuntimeGuard<S: ?Sized + Send + Sync + 'static>(Arc<Shared<S>>);
+
+impl<S: ?Sized + Send + Sync + 'static> Drop for RuntimeGuard<S> {
+    fn drop(&mut self) {
+        if !self.0.is_shutting_down() {
+            self.0.has_lost_runtime.store(true, Ordering::Release);
+            // Their callers wait in other runtimes.
+            self.0.waiters.close();
+        }
+    }
+}
+
+/// Why a coordinator runs nothing any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    ShuttingDown,
+    RuntimeEnded,
+}
+
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    /// Returns why nothing runs any more, if nothing does.
+    fn stopped(&self) -> Option<Stopped> {
+        if self.is_shutting_down() {
+            Some(Stopped::ShuttingDown)
+        } else {
+            let has_lost_runtime = self.has_lost_runtime.load(Ordering::Acquire);
+            has_lost_runtime.then_some(Stopped::RuntimeEnded)
+        }
+    }
+
     fn running(&self) -> MutexGuard<'_, HashMap<SagaId, Running>> {
         lock(&self.running)
     }
@@ -300,8 +332,10 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             let bytes = input.len();
             return Err(Rejected::TooLarge { bytes, limit }.into());
         }
-        if inner.is_shutting_down() {
-            return Err(Rejected::ShuttingDown.into());
+        match inner.stopped() {
+            Some(Stopped::ShuttingDown) => return Err(Rejected::ShuttingDown.into()),
+            Some(Stopped::RuntimeEnded) => return Err(Rejected::RuntimeEnded.into()),
+            None => {}
         }
         let new = NewSaga {
             id: id.clone(),
@@ -345,6 +379,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         self.inner.waiters.close();
+        self.inner.journal.close().await;
     }
 }
 

@@ -76,7 +76,8 @@ pub enum Cause<E> {
     Cancelled,
     /// The deadline passed before the pivot.
     DeadlineExceeded,
-    /// The saga failed in an earlier process. Only the text of its error is recorded.
+    /// The saga had failed before this caller asked, or failed in an earlier process. Only the text of its error is
+    /// recorded.
     Recorded {
         /// The text.
         message: String,

@@ -12,6 +12,7 @@ mod record;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod time;
 
 use std::time::{Duration, SystemTime};
 
@@ -28,9 +29,10 @@ pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
     Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
 };
-pub use row::{Row, kind_of};
+pub use row::Row;
 #[cfg(feature = "sqlite")]
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, SqliteOptions};
+pub use time::{from_millis, to_millis};
 
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
 ///
@@ -115,6 +117,11 @@ pub trait Journal: Send + Sync + 'static {
     /// their age. A journal may do this piece by piece, so that running sagas do not have to wait for all of it; if it fails
     /// or is dropped in the middle, what was removed is removed.
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError>;
+
+    /// Closes this handle of the journal: it is used no more, and what is asked through it later fails with
+    /// [`JournalError::Closed`]. A journal that owns a file gives it back when its last handle is closed or dropped, before
+    /// this returns. A coordinator closes its handle at the end of its [shutdown](crate::Coordinator::shutdown).
+    async fn close(&self) {}
 
     /// The longest time that a worker's lease may run; `None` if any.
     ///

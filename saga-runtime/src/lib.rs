@@ -411,7 +411,7 @@ pub use saga_macros::step;
 /// saga!(
 ///     async fn sell(cx: Context<'_, Shop>, amount: u64) -> Result<(), String> {
 ///         let order = create_order(cx, amount).await?;
-///         match event_within(cx, APPROVED, Duration::from_secs(24 * 60 * 60)).await {
+///         match event_within(cx, APPROVED, Duration::from_hours(24)).await {
 ///             Some(true) => ship(cx, order).await,
 ///             _ => Err("not approved".to_owned()),
 ///         }

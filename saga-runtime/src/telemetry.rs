@@ -49,6 +49,12 @@ pub(crate) fn compensation_failed(position: Position<'_>, attempts: u32) {
         attempts }, "compensation failed");
 }
 
+/// Says that a new journal was created: a wrong path shows here.
+#[cfg(feature = "sqlite")]
+pub(crate) fn journal_created(path: &std::path::Path) {
+    tracing::info!(target: "saga", { journal = %path.display() }, "journal created");
+}
+
 /// Warns that the journal could not be reached.
 pub(crate) fn journal_trouble(error: &dyn std::fmt::Display) {
     tracing::warn!(target: "saga", { error = %error }, "journal unavailable");

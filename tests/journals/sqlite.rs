@@ -3,7 +3,9 @@
 mod file;
 mod many;
 mod older;
+mod owner;
 mod people;
+mod removed;
 
 use saga_runtime::journal::Sqlite;
 use saga_runtime::journal_suite;

@@ -8,6 +8,7 @@ mod fan_out;
 mod group;
 mod names;
 mod order_rule;
+mod picture;
 mod shape;
 mod slots;
 

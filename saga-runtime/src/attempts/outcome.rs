@@ -1,4 +1,4 @@
-//! How a step ended for good, why it was given up, and how its errors are recorded.
+//! The final outcomes of a step, the reasons to give it up, and the records of its errors.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -11,11 +11,11 @@ use crate::error::{
 };
 use crate::meta::StepMeta;
 
-/// Why a saga is undone.
+/// The reason for which a saga is compensated.
 pub struct FailureCause<'a> {
-    /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, …
+    /// The kind of the reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, …
     pub code: &'static str,
-    /// The text of it.
+    /// Its text.
     pub message: &'a dyn Display,
 }
 
@@ -33,9 +33,9 @@ impl fmt::Debug for FailureCause<'_> {
     }
 }
 
-/// How the error of a step that refuses is written down, so that a replay can give it to the body again.
+/// The way in which the error of a refusal is recorded, so that a replay can give it to the body again.
 pub enum ErrorRecord<E> {
-    /// As text: the refusal ends the saga, and the body is not asked again.
+    /// As text: the refusal ends the saga, and the body does not get it again.
     Text,
     /// Whole, because the body handles it.
     Whole {
@@ -47,7 +47,7 @@ pub enum ErrorRecord<E> {
 }
 
 impl<E> ErrorRecord<E> {
-    /// The error as JSON, if it is written down whole.
+    /// The error as JSON, if it is recorded whole.
     pub(crate) fn write(self, error: &E) -> Option<serde_json::Result<String>> {
         match self {
             Self::Text => None,
@@ -55,7 +55,7 @@ impl<E> ErrorRecord<E> {
         }
     }
 
-    /// The error that was written down whole.
+    /// The error that was recorded whole.
     pub(crate) fn read(self, text: &str) -> Option<serde_json::Result<E>> {
         match self {
             Self::Text => None,
@@ -81,7 +81,8 @@ impl<E> fmt::Debug for ErrorRecord<E> {
     }
 }
 
-/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`PendingStep`](crate::engine::PendingStep).
+/// The final outcome of a step. Its output, or the reason for which it is given up, is in the
+/// [`PendingStep`](crate::engine::PendingStep).
 #[derive(Debug)]
 #[must_use]
 pub enum StepEnd<X> {
@@ -91,7 +92,7 @@ pub enum StepEnd<X> {
     Refused,
     /// It did not get a definite answer in time, or was stopped from outside.
     Stopped(Settlement),
-    /// The engine lets go of the saga.
+    /// The engine suspends the saga.
     Suspended(X),
 }
 
@@ -106,10 +107,10 @@ impl<X> StepEnd<X> {
     }
 }
 
-/// Why a step was given up.
+/// The reason for which a step was given up.
 #[derive(Debug)]
 pub enum GiveUp<E> {
-    /// An error, after which it was open if something had happened.
+    /// An error, after which something may have happened.
     Error(E),
     /// No answer in time.
     TimedOut {
@@ -123,22 +124,22 @@ pub enum GiveUp<E> {
     },
     /// The saga was stopped from outside.
     Interrupted(Interruption),
-    /// It was given up before the process was started, and this is what is written down about it.
+    /// It was given up before this process was started, and this is the recorded reason.
     Recorded {
-        /// What kind of reason, in a word.
+        /// The kind of the reason, in a word.
         code: String,
         /// Its text.
         message: String,
     },
-    /// It is done, but its output can't be written down.
+    /// It is done, but its output can't be recorded.
     Unrecordable {
-        /// What is wrong with the output.
+        /// The reason why the output can't be recorded.
         message: String,
     },
 }
 
 impl<E: Display> GiveUp<E> {
-    /// The same, with the error as it is recorded.
+    /// The same reason, with the error as it is recorded.
     pub(crate) fn to_recorded(&self, errors: ErrorRecord<E>) -> GiveUp<Reason> {
         match self {
             Self::Error(error) => GiveUp::Error(Reason {
@@ -177,7 +178,7 @@ impl GiveUp<Reason> {
 }
 
 impl GiveUp<Infallible> {
-    /// The same reason of a step with errors.
+    /// The same reason, of a step with errors.
     pub(crate) fn widen<E>(self) -> GiveUp<E> {
         match self {
             Self::Error(never) => match never {},
@@ -205,7 +206,7 @@ impl<E> GiveUp<E> {
 }
 
 impl Settlement {
-    /// What to report of a step that was settled on the spot.
+    /// The report on a step that was settled on the spot.
     pub(crate) fn into_compensation(self, step: Cow<'static, str>) -> Option<Compensation> {
         let outcome = match self {
             Self::Nothing | Self::Done => return None,
@@ -217,20 +218,20 @@ impl Settlement {
     }
 }
 
-/// What has become of the effect of a step that was given up.
+/// The fate of the effect of a step that was given up.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// There is none, or none that needs undoing.
+    /// There is no effect, or none that needs compensation.
     Nothing,
-    /// It has happened: the step gave its output, perhaps when it was asked again, and is compensated like any other.
+    /// The effect has happened: the step gave its output, and is compensated like any other.
     Done,
-    /// The step's resolver has undone whatever there was.
+    /// The step's resolver has removed any effect.
     Resolved,
-    /// It could not be found out, or not be undone.
+    /// The effect is not known, or could not be removed.
     Unresolved(CompensationFailure),
-    /// An operator has decided that it stays as it is.
+    /// An operator has decided that the effect stays.
     Skipped {
-        /// Why.
+        /// The operator's reason.
         reason: String,
     },
 }

@@ -15,7 +15,7 @@ use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::waiters::Waiters;
 use crate::coordinator::wakeup::Alarm;
-use crate::coordinator::{Coordinator, LastHandle, Registrable, Shared};
+use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Shared};
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
@@ -24,7 +24,7 @@ use crate::journal::{Journal, Lease, Worker};
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
 
 /// A duration that no process outlives.
-const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+const LONGEST_LEASE: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// The type of a [`Builder`] that has no journal yet: it can't start.
 #[derive(Debug)]
@@ -190,9 +190,11 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             alarm: Alarm::default(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
+            has_lost_runtime: AtomicBool::default(),
         });
         inner.tasks.spawn(Arc::clone(&inner).renew_leases());
-        inner.tasks.spawn(Arc::clone(&inner).dispatch());
+        let guard = RuntimeGuard(Arc::clone(&inner));
+        inner.tasks.spawn(Arc::clone(&inner).dispatch(guard));
         Ok(Coordinator {
             inner,
             owner: Arc::new(owner),

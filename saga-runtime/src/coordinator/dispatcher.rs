@@ -7,7 +7,7 @@ use futures_util::stream::FuturesOrdered;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::coordinator::task::Claimant;
-use crate::coordinator::{BATCH, Shared};
+use crate::coordinator::{BATCH, RuntimeGuard, Shared};
 use crate::journal::Claimed;
 use crate::telemetry;
 
@@ -21,9 +21,10 @@ enum ClaimSize {
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Claims sagas that wait in the journal: sagas of earlier processes and silent workers, sagas that found no free
     /// slot, and sagas whose sleep is over. Ends when the coordinator shuts down.
-    pub(super) async fn dispatch(self: Arc<Self>) {
+    pub(super) async fn dispatch(self: Arc<Self>, guard: RuntimeGuard<S>) {
         let shutdown = self.tenure.shutdown.clone();
         shutdown.run_until_cancelled(self.dispatch_for_ever()).await;
+        drop(guard);
     }
 
     async fn dispatch_for_ever(self: &Arc<Self>) {

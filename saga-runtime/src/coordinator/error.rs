@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 
+use crate::coordinator::Stopped;
 use crate::error::SagaError;
 use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Damage, JournalError, State, Worker};
@@ -75,6 +76,11 @@ pub enum Rejected {
     /// The coordinator shuts down.
     #[error("the coordinator shuts down")]
     ShuttingDown,
+    /// The runtime on which the coordinator was started has ended.
+    #[error(
+        "the runtime on which the coordinator was started has ended: start one in each runtime, as in each `#[tokio::test]`"
+    )]
+    RuntimeEnded,
 }
 
 /// The error of [`Coordinator::execute`](crate::Coordinator::execute): the saga did not complete while this caller
@@ -242,10 +248,24 @@ pub enum OperatorError {
     /// The coordinator shuts down.
     #[error("the coordinator shuts down")]
     ShuttingDown,
+    /// The runtime on which the coordinator was started has ended.
+    #[error(
+        "the runtime on which the coordinator was started has ended: start one in each runtime, as in each `#[tokio::test]`"
+    )]
+    RuntimeEnded,
     /// Another worker took over the saga meanwhile.
     #[error("the saga was taken over by another worker meanwhile")]
     TakenOver,
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl From<Stopped> for OperatorError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::ShuttingDown => Self::ShuttingDown,
+            Stopped::RuntimeEnded => Self::RuntimeEnded,
+        }
+    }
 }

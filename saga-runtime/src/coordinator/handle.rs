@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::coordinator::Shared;
 use crate::coordinator::answer::{Answer, recorded_answer};
 use crate::coordinator::error::{ExecuteError, OperatorError};
+use crate::coordinator::{Shared, Stopped};
 use crate::id::SagaId;
 use crate::journal::{JournalError, State};
 use crate::run::Saga;
+
+const SHUTS_DOWN: &str = "the coordinator shuts down";
 
 /// The handle of a saga on a [`Coordinator`](crate::Coordinator). Dropping the handle does not affect the saga.
 #[must_use = "`wait` for the saga, or drop the handle if its end does not matter here"]
@@ -73,6 +75,10 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
     /// Cancel-safe: dropping the future does not affect the saga.
     pub async fn wait(self) -> Result<G::Output, ExecuteError<G::Error>> {
         let mut answer = self.answer;
+        let in_progress = |why: &str| ExecuteError::InProgress {
+            id: self.id.clone(),
+            why: why.to_owned(),
+        };
         loop {
             if let Some(receiver) = &mut answer {
                 // If the saga had to wait for a slot, another process may run it and can't answer here, so poll.
@@ -88,21 +94,28 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
             let mut ended = pin!(waiter.ended.notified());
             // Enabled before the history is read, so that no end is missed.
             ended.as_mut().enable();
-            let history = self.inner.journal.load(&self.id).await?;
-            let Some(history) = history else {
-                return Err(ExecuteError::InProgress {
-                    id: self.id.clone(),
-                    why: "it has ended and was removed from the journal".to_owned(),
-                });
+            let history = match self.inner.journal.load(&self.id).await {
+                Ok(Some(history)) => history,
+                Ok(None) => {
+                    return Err(in_progress("it has ended and was removed from the journal"));
+                }
+                // At the end of a shutdown.
+                Err(JournalError::Closed) if self.inner.stopped().is_some() => {
+                    return Err(in_progress(SHUTS_DOWN));
+                }
+                Err(error) => return Err(error.into()),
             };
             if let Some(answer) = recorded_answer::<G>(&history) {
                 return answer;
             }
-            if self.inner.is_shutting_down() && !self.inner.running().contains_key(&self.id) {
-                return Err(ExecuteError::InProgress {
-                    id: self.id.clone(),
-                    why: "the coordinator shuts down".to_owned(),
-                });
+            match self.inner.stopped() {
+                Some(Stopped::ShuttingDown) if !self.inner.running().contains_key(&self.id) => {
+                    return Err(in_progress(SHUTS_DOWN));
+                }
+                Some(Stopped::RuntimeEnded) => {
+                    return Err(in_progress("the runtime of the coordinator has ended"));
+                }
+                _ => {}
             }
             if answer.is_some() {
                 continue;

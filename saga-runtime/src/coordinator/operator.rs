@@ -194,10 +194,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         id: SagaId,
         decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send + 'static,
     ) -> Result<(), OperatorError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
+        }
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let slot = slot.map_err(|_| OperatorError::ShuttingDown)?;
-        if self.is_shutting_down() {
-            return Err(OperatorError::ShuttingDown);
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
         }
         let deciding = Arc::clone(self).claim_and_decide(id, slot, decide);
         self.detached(deciding).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::coordinator::error::OperatorError;
-use crate::coordinator::{Coordinator, Shared};
+use crate::coordinator::{Coordinator, Shared, Stopped};
 use crate::engines::journaled::recorder::Suspension;
 use crate::id::SagaId;
 use crate::journal::{AppendError, ClaimedOne, Event, State, Wakeup};
@@ -40,6 +40,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             let message = format!("{} bytes, {limit} are allowed", payload.len());
             let error = <serde_json::Error as serde::ser::Error>::custom(message);
             return Err(OperatorError::Output(error));
+        }
+        if self.inner.stopped() == Some(Stopped::RuntimeEnded) {
+            return Err(OperatorError::RuntimeEnded);
         }
         let sending = Arc::clone(&self.inner).send(id, event.name(), payload);
         self.inner.detached(sending).await

@@ -125,7 +125,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         );
         let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
         // Boxed: otherwise this large future is copied several times on its way into the task.
-        self.tasks.spawn(Box::pin(run));
+        self.tasks.spawn_on(Box::pin(run), &self.runtime);
     }
 
     #[expect(
@@ -286,7 +286,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.claim.clone(),
             claimant.next,
             claimant.in_doubt,
-            EventInbox::of(&claimant.history),
+            EventInbox::from_history(&claimant.history),
             Arc::clone(&self.tenure),
         ))
     }

@@ -1,4 +1,4 @@
-//! What can stop a saga from outside while it goes forward: a cancellation, a deadline.
+//! The control over a saga that runs in this process: a cancellation token and a deadline.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::attempts::{Control, WayBack};
 use crate::error::Interruption;
 
-/// What can interrupt a saga.
+/// The sources of an interruption.
 #[derive(Debug)]
 pub(crate) struct Limits {
     cancellation: Option<CancellationToken>,
     deadline: Option<Duration>,
-    /// When somebody first asked: before its first step, and not while its future waits to be polled.
+    /// The time of the first look: before the saga's first step, and not while its future waits to be polled.
     started: OnceLock<Instant>,
 }
 
@@ -54,10 +54,10 @@ impl Limits {
     }
 }
 
-/// Longer than any process lives.
+/// A time longer than any process lives.
 const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
 
-/// Watches a saga's limits until its pivot has succeeded; from then on nothing interrupts it.
+/// Watches a saga's limits until its way back is closed. From then on nothing interrupts it.
 #[derive(Debug)]
 pub(crate) struct LocalControl {
     limits: Option<Box<Limits>>,
@@ -85,7 +85,7 @@ impl LocalControl {
         }
     }
 
-    /// Whether nothing can interrupt the saga from the start.
+    /// Returns true if nothing can ever interrupt the saga.
     #[inline]
     pub(crate) fn is_unlimited(&self) -> bool {
         self.limits.is_none()
@@ -99,7 +99,7 @@ impl LocalControl {
             .filter(|_| !self.way_back.is_closed())
     }
 
-    /// Whether somebody has cancelled the saga, in time or not.
+    /// Returns true if the saga was cancelled, in time or not.
     pub(crate) fn is_cancelled(&self) -> bool {
         let cancellation = self
             .limits
@@ -108,8 +108,8 @@ impl LocalControl {
         cancellation.is_some_and(CancellationToken::is_cancelled)
     }
 
-    /// How long it is until the deadline, as long as it holds.
-    pub(crate) fn left(&self) -> Option<Duration> {
+    /// The time until the deadline, as long as the deadline holds.
+    pub(crate) fn time_to_deadline(&self) -> Option<Duration> {
         let deadline = self.limits()?.deadline()?;
         Some(deadline.saturating_duration_since(Instant::now()))
     }

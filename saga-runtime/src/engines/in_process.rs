@@ -40,7 +40,7 @@ use crate::telemetry;
 /// # saga!(
 /// #     async fn place_order(cx: Context<'_, Shop>, amount: u64) -> Result<u64, String> {
 /// #         let order = create_order(cx, amount).await?;
-/// #         saga_runtime::sleep(cx, Duration::from_secs(60 * 60)).await;
+/// #         saga_runtime::sleep(cx, Duration::from_hours(1)).await;
 /// #         Ok(order)
 /// #     }
 /// # );
@@ -93,8 +93,8 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
         }
     }
 
-    /// Cancels the saga when `token` is cancelled: the current attempt ends, then what was done is compensated. After
-    /// the pivot it has no effect.
+    /// Cancels the saga when `token` is cancelled: the current attempt ends, then the steps that are done are
+    /// compensated. After the pivot it has no effect.
     pub fn cancelled_by(self, token: CancellationToken) -> Self {
         Self {
             cancellation: Some(token),
@@ -102,7 +102,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
         }
     }
 
-    /// Where the saga finds the events that it waits for. Without this, none ever comes.
+    /// The mailbox from which the saga takes the events that it waits for. Without this, no event ever comes.
     pub fn receives(self, events: Events) -> Self {
         Self {
             events: Some(events),
@@ -113,7 +113,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
     /// Runs the saga until it has completed or is compensated.
     ///
     /// # Errors
-    /// [`SagaError`] if it failed: the step, the cause, and what has become of the steps before.
+    /// [`SagaError`] if it failed: the step, the cause, and every compensation.
     ///
     /// # Cancel safety
     /// Not cancel safe: see [`InProcess`].
@@ -149,7 +149,7 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    /// Drops it. Mostly there is nothing to drop, which is found out here with less ado.
+    /// Fast path of `drop`: usually nothing is allocated.
     #[inline]
     fn drop_idle(self) {
         if self.instance.is_idle() && self.control.is_unlimited() && self.events.is_none() {
@@ -214,7 +214,7 @@ impl Engine for Effects {
     async fn wait(&self, _: &dyn Calls, _: &'static StepMeta, wait: Wait) -> WaitEnd<Infallible> {
         let event = pin!(async {
             match (wait.event, &self.events) {
-                (Some(name), Some(events)) => events.next(name).await,
+                (Some(name), Some(events)) => events.take(name).await,
                 _ => pending().await,
             }
         });

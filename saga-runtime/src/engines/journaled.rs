@@ -1,7 +1,8 @@
-//! The engine that replays what is written down and writes down what happens: behind a [`Coordinator`](crate::Coordinator).
+//! The engine on a journal: it replays the recorded calls and records new ones. A [`Coordinator`](crate::Coordinator)
+//! runs it.
 //!
-//! An outcome is noted when it is there, and written before anything else is requested. So a saga of N steps is written
-//! N + 1 times: its start, one outcome each, and the last outcome together with the end.
+//! An outcome is noted at once and appended before the next request. So a saga of N steps is appended N + 1 times: its
+//! start, one outcome each, and the last outcome together with the end.
 
 mod ambient;
 mod cursor;
@@ -34,18 +35,18 @@ use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use ambient::RecordedAmbient;
 
-/// What a coordinator decides for all of its sagas.
+/// The rules of a coordinator for all of its sagas.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policies {
     /// The longest that an attempt may take, where the step says nothing.
     pub(crate) attempt_timeout: Duration,
-    /// The largest input or output that is written down, in bytes of JSON.
+    /// The largest recorded input or output, in bytes of JSON.
     pub(crate) payload_limit: usize,
-    /// The longest wait for which a saga is not let go of.
+    /// The longest wait during which the saga stays in memory.
     pub(crate) patience: Duration,
 }
 
-/// One saga that is held by a worker.
+/// One saga that a worker has claimed.
 #[derive(Debug)]
 pub(crate) struct Journaled {
     pub(crate) instance: Instance,
@@ -75,7 +76,7 @@ impl Journaled {
         }
     }
 
-    /// The saga has changed since it was written down.
+    /// The definition of the saga does not fit its records.
     fn changed(&self, what: impl std::fmt::Display) -> Suspension {
         let name = self.instance.name();
         Suspension::stuck(
@@ -84,7 +85,7 @@ impl Journaled {
         )
     }
 
-    /// Whether all that is written down was called.
+    /// Checks that the body has made every recorded call.
     pub(crate) fn replayed(&self) -> Result<(), Suspension> {
         for (lane, written) in self.history.lanes() {
             let called = self.cursors.get(lane);
@@ -92,7 +93,7 @@ impl Journaled {
                 && let Some(call) = self.history.call(lane, called)
             {
                 return Err(self.changed(format_args!(
-                    "step `{call}` is written down as call {}, but the saga ends before it",
+                    "step `{call}` is recorded as call {}, but the saga ends before it",
                     called + 1
                 )));
             }
@@ -100,7 +101,7 @@ impl Journaled {
         Ok(())
     }
 
-    /// A value as it is written down.
+    /// A value as it is recorded.
     pub(crate) fn payload(&self, value: &impl Payload) -> Result<String, String> {
         to_json(value, self.policies.payload_limit)
     }

@@ -25,6 +25,23 @@ pub enum JournalError {
         /// Who uses it.
         owner: Worker,
     },
+    /// It does not exist, although it has to.
+    #[error(
+        "the journal {journal} does not exist, or is empty: check the path, or open it without `must_exist` to create it"
+    )]
+    Missing {
+        /// The path of the journal.
+        journal: String,
+    },
+    /// Its file was removed or replaced while it was in use: nothing is recorded any more.
+    #[error(
+        "the journal {journal} was removed or replaced while it was in use: put the file back if you can, and start the \
+         process again"
+    )]
+    Gone {
+        /// The path of the journal.
+        journal: String,
+    },
     /// It is not a journal, or one of another version of this library, or its settings don't hold what is promised.
     #[error("{message}")]
     Unsuitable {

@@ -145,9 +145,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// All names of events in journals.
-    #[cfg(feature = "sqlite")]
-    pub(super) const NAMES: [&'static str; 21] = [
+    /// All names of events in journals, the frequent ones first.
+    pub const NAMES: [&'static str; 21] = [
         "step_done",
         "completed",
         "waiting",

@@ -2,7 +2,7 @@
 //! not survive.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use crate::journal::{
     AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
     JournalError, Lease, NewSaga, Page, Record, Started, State, Wakeup,
 };
+use crate::lock::lock;
 
 /// A [`Journal`] in memory. Clones are the same journal, so that a test can stop one coordinator and start another on it.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +50,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Sagas> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -84,7 +85,7 @@ impl StoredSaga {
         record.epoch += 1;
         record.worker = Some(lease.worker.clone());
         if record.state == State::Waiting {
-            record.state = state(&self.entries);
+            record.state = State::of_held(&self.entries);
         }
         self.recoveries += u32::from(is_cut_off);
         let claim = Claim {
@@ -108,20 +109,10 @@ impl StoredSaga {
             self.record.worker = None;
         } else if self.record.state == State::Stuck {
             // An operator has decided something: it goes on.
-            self.record.state = state(&self.entries);
+            self.record.state = State::of_held(&self.entries);
         }
         self.in_doubt = false;
         self.recoveries = 0;
-    }
-}
-
-/// The state of a saga that is held, has not ended and is not stuck.
-fn state(entries: &[Entry]) -> State {
-    let is_undone = |entry: &Entry| matches!(entry.event, Event::Compensating { .. });
-    if entries.iter().any(is_undone) {
-        State::Compensating
-    } else {
-        State::Running
     }
 }
 

@@ -128,6 +128,17 @@ impl State {
         }
     }
 
+    /// The state of a saga that is held, has not ended and is not stuck: which way it goes by its entries.
+    #[must_use]
+    pub fn of_held(entries: &[Entry]) -> Self {
+        let is_decision = |entry: &Entry| matches!(entry.event, Event::Compensating { .. });
+        if entries.iter().any(is_decision) {
+            Self::Compensating
+        } else {
+            Self::Running
+        }
+    }
+
     /// The name of the state, as commands and journals have it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,11 +1,11 @@
 //! An event as columns, for stores that have tables: the same in each of them.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
 use crate::error::Reason;
 use crate::journal::error::Damage;
 use crate::journal::event::{Event, Settled, StepCall};
+use crate::journal::time::{from_millis, to_millis};
 use crate::meta::Kind;
 
 /// An [`Event`] as columns. A column that the event has no use for is empty.
@@ -17,7 +17,7 @@ pub struct Row {
     pub step: Option<Cow<'static, str>>,
     /// Which call of it.
     pub occurrence: Option<u32>,
-    /// How it is undone: see [`kind_of`].
+    /// How it is undone: [`Kind::name`].
     pub kind: Option<Cow<'static, str>>,
     /// How often something was attempted.
     pub attempts: Option<u32>,
@@ -28,32 +28,6 @@ pub struct Row {
     /// An output or an error, as JSON.
     pub payload: Option<String>,
 }
-
-/// Milliseconds since 1970.
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
-}
-
-/// The name of a step's kind in journals.
-#[must_use]
-pub fn kind_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Compensatable => "compensatable",
-        Kind::NothingToUndo => "nothing_to_undo",
-        Kind::Pivot => "pivot",
-        Kind::Retriable => "retriable",
-    }
-}
-
-pub(super) const KINDS: [Kind; 4] = [
-    Kind::Compensatable,
-    Kind::NothingToUndo,
-    Kind::Pivot,
-    Kind::Retriable,
-];
 
 impl From<Event> for Row {
     fn from(event: Event) -> Self {
@@ -100,7 +74,7 @@ impl From<Event> for Row {
             Event::Retried { reason } => row.message(reason),
             Event::Value { of, value } => row.step(of).payload(value),
             Event::Waiting { step, until } => Self {
-                payload: until.map(|until| millis(until).to_string()),
+                payload: until.map(|until| to_millis(until).to_string()),
                 ..row.step(step)
             },
             Event::Received { name, payload } => Self {
@@ -123,9 +97,9 @@ impl From<Event> for Row {
 }
 
 impl Row {
-    /// Whether it says why something is so.
-    #[cfg(feature = "sqlite")]
-    pub(super) fn has_reason(&self) -> bool {
+    /// Returns whether the row has a code or a message: most rows have neither.
+    #[must_use]
+    pub fn has_reason(&self) -> bool {
         self.code.is_some() || self.message.is_some()
     }
 
@@ -133,7 +107,7 @@ impl Row {
         Self {
             step: Some(step.name),
             occurrence: Some(step.occurrence),
-            kind: Some(kind_of(step.kind).into()),
+            kind: Some(step.kind.name().into()),
             ..self
         }
     }
@@ -242,9 +216,7 @@ impl Row {
                 of: columns.call()?,
             },
             "waiting" => Event::Waiting {
-                until: columns
-                    .number()?
-                    .map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis)),
+                until: columns.number()?.map(from_millis),
                 step: columns.call()?,
             },
             "received" => Event::Received {
@@ -292,9 +264,9 @@ impl Columns {
     fn call(&mut self) -> Result<StepCall, Damage> {
         let name = self.row.step.take();
         let kind = self.row.kind.take();
-        let kind = KINDS
+        let kind = Kind::ALL
             .into_iter()
-            .find(|one| Some(kind_of(*one)) == kind.as_deref());
+            .find(|one| Some(one.name()) == kind.as_deref());
         Ok(StepCall {
             name: self.need(name, "step")?,
             occurrence: self.need(self.row.occurrence, "occurrence")?,

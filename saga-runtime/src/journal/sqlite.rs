@@ -1,16 +1,27 @@
 //! A journal in one file, for one process at a time.
 //!
-//! One thread writes, and commits everything that waits for it together: the more sagas there are, the fewer times the
-//! disk is waited for. Another thread reads, and one more makes lists, so that operators' questions hold nobody up. SQL is called directly and not
-//! through a pool: hundreds of rows go into one transaction, and each would otherwise travel between threads by itself.
+//! One thread writes, and commits all operations that wait together: the more sagas run, the fewer times a commit waits for
+//! the disk. A second thread reads, and a third makes lists, so that operators' questions hold up no saga. SQL is called
+//! directly and not through a pool: hundreds of rows go into one transaction, and each would otherwise travel between threads
+//! by itself.
+//!
+//! ```text
+//! Sqlite ──Operation──▶ writer ▶ batch ▶ transaction, claims ▶ insert, held, awake      opening: options ▶ location
+//!    └─────question───▶ reader ▶ read                                                   ▶ descriptor ▶ file_lock ▶ presence
+//! ```
 
 mod awake;
+mod batch;
 mod claims;
 mod connection;
+mod descriptor;
 mod file_lock;
 mod held;
 mod insert;
+mod location;
 mod operation;
+mod options;
+mod presence;
 mod read;
 mod reader;
 mod schema;
@@ -19,7 +30,8 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -30,109 +42,180 @@ use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     NewSaga, Page, Row, Started, Wakeup,
 };
+use crate::telemetry;
 use claims::{TakenOne, TakenOver};
 use operation::{Operation, Reply};
+use presence::Presence;
 use reader::Reader;
-use writer::Writer;
+use writer::{Opened, Writer};
 
-/// A [`Journal`] in an SQLite file. Clones are the same journal.
+pub use options::SqliteOptions;
+
+/// A [`Journal`] in an SQLite file. Clones are handles of the same journal.
 ///
 /// Every write has reached the disk when it returns: `journal_mode=WAL`, `synchronous=FULL`. Payloads are JSON text, and
-/// the tables can be read with `sqlite3`; the view `saga_states` shows what is going on.
+/// the tables can be read with `sqlite3`; the view `saga_states` shows the state of each saga.
 ///
-/// One process at a time uses the file: it holds a lock on a file beside it (`….owner`), which the operating system lets go
-/// of when the process ends, however it ends. Others can [look at it](Self::open_read_only) meanwhile.
+/// One process at a time owns the file: it holds a lock on the file itself, by whatever name it was opened, which the
+/// operating system releases when the process ends, however it ends. Other processes can [read it](Self::open_read_only)
+/// meanwhile. If the file is removed or replaced while it is open, everything is refused with [`JournalError::Gone`].
 ///
-/// When the last clone is dropped, what is queued is written, and the file is closed; the drop waits for that.
-#[derive(Clone)]
-pub struct Sqlite(Arc<Shared>);
+/// When the last handle is [closed](Journal::close) or dropped, the queued operations are written, and the file is closed. A
+/// drop blocks its thread until then.
+pub struct Sqlite {
+    /// Empty once this handle is closed.
+    shared: RwLock<Option<Arc<Shared>>>,
+    path: PathBuf,
+}
 
 struct Shared {
-    /// Dropped first: the lock is let go of when everything is written.
+    /// Dropped first: the lock is released when everything is written.
     writer: Option<Writer>,
     reader: Reader,
-    /// Reads lists, which may take a while, once somebody wants one.
+    /// Reads lists, which may take a while. It is opened for the first list.
     lister: OnceCell<Reader>,
-    path: PathBuf,
+    presence: Arc<Presence>,
+    /// The handles that are neither closed nor dropped.
+    handles: AtomicUsize,
+}
+
+impl Clone for Sqlite {
+    fn clone(&self) -> Self {
+        let shared = self.shared().ok();
+        if let Some(shared) = &shared {
+            shared.handles.fetch_add(1, Ordering::Relaxed);
+        }
+        Self {
+            shared: RwLock::new(shared),
+            path: self.path.clone(),
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.give_up();
+    }
 }
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sqlite")
-            .field("path", &self.0.path)
+            .field("path", &self.path)
             .finish_non_exhaustive()
     }
 }
 
 impl Sqlite {
-    /// Opens the journal in this file, and creates it if it is not there.
+    /// Opens the journal in this file, and creates it if it does not exist, which is an event at level INFO. A relative path is
+    /// resolved now: a later change of the working directory changes nothing.
     ///
     /// # Errors
     /// [`JournalError::InUse`] if another process uses it, [`JournalError::Unsuitable`] if the file is something else or was
     /// written by a newer version, [`JournalError::Unavailable`] if it can't be read or written.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        Self::open_limited(path.as_ref(), None).await
+        Self::options().open(path).await
     }
 
-    /// Opens the journal like [`open`](Self::open), in a file that may not have more than this many pages of 4 KiB. When it
-    /// is full, nothing more is written until it is opened with room: like a full disk, but for this file only.
+    /// The settings with which a journal can be opened.
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::default()
+    }
+
+    /// Opens the journal like [`open`](Self::open), in a file with [at most so many pages](SqliteOptions::max_pages).
     ///
     /// # Errors
     /// Like [`open`](Self::open).
     pub async fn open_with_limit(path: impl AsRef<Path>, pages: u32) -> Result<Self, JournalError> {
-        Self::open_limited(path.as_ref(), Some(pages)).await
+        Self::options().max_pages(pages).open(path).await
     }
 
-    async fn open_limited(path: &Path, pages: Option<u32>) -> Result<Self, JournalError> {
-        let writer = Writer::open(path.to_owned(), pages).await?;
-        Self::with(Some(writer), path).await
+    async fn open_with(path: &Path, options: &SqliteOptions) -> Result<Self, JournalError> {
+        let path = location::resolve(path)?;
+        let opened = Writer::open(&path, options).await?;
+        let Opened {
+            writer,
+            presence,
+            is_new,
+        } = opened;
+        if is_new {
+            telemetry::journal_created(&path);
+        }
+        Self::with(path, Some(writer), presence).await
     }
 
-    /// Opens the journal in this file to be looked at, also while another process uses it. Whatever would write is
+    /// Opens the journal in this file to be read, also while another process uses it. A write through this handle fails with
     /// [`JournalError::Unsuitable`].
     ///
     /// # Errors
-    /// Like [`open`](Self::open), but never [`JournalError::InUse`].
+    /// Like [`open`](Self::open), but never [`JournalError::InUse`]. [`JournalError::Unsuitable`] also if the file was written by
+    /// an older version, whose tables only `open` brings up to date.
     pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        Self::with(None, path.as_ref()).await
+        let path = location::resolve(path.as_ref())?;
+        let descriptor = descriptor::of(&path, false).map_err(JournalError::unavailable)?;
+        let presence = Arc::new(Presence::new(&path, descriptor));
+        Self::with(path, None, presence).await
     }
 
-    async fn with(writer: Option<Writer>, path: &Path) -> Result<Self, JournalError> {
-        let path = path.to_owned();
-        let reader = Reader::open(path.clone()).await?;
-        Ok(Self(Arc::new(Shared {
+    async fn with(
+        path: PathBuf,
+        writer: Option<Writer>,
+        presence: Arc<Presence>,
+    ) -> Result<Self, JournalError> {
+        let reader = Reader::open(path.clone(), Arc::clone(&presence)).await?;
+        let shared = Shared {
             writer,
             reader,
             lister: OnceCell::new(),
+            presence,
+            handles: AtomicUsize::new(1),
+        };
+        Ok(Self {
+            shared: RwLock::new(Some(Arc::new(shared))),
             path,
-        })))
+        })
     }
 
-    /// How many transactions were committed since the journal was opened: what is written together counts once.
+    /// Returns how many transactions were committed since the journal was opened: operations that are written together count
+    /// once.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        self.0.writer.as_ref().map_or(0, Writer::commits)
+        let shared = self.shared().ok();
+        let commits = shared.and_then(|shared| Some(shared.writer.as_ref()?.commits()));
+        commits.unwrap_or_default()
     }
 
-    fn writer(&self) -> Result<&Writer, JournalError> {
-        self.0
-            .writer
-            .as_ref()
-            .ok_or_else(|| JournalError::Unsuitable {
-                message: format!(
-                    "the journal {} was opened to be read only",
-                    self.0.path.display()
-                ),
-            })
+    fn shared(&self) -> Result<Arc<Shared>, JournalError> {
+        let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        shared.as_ref().map(Arc::clone).ok_or(JournalError::Closed)
     }
 
-    /// Lets the writer do something, and waits for its answer.
+    /// Closes this handle. Returns the journal if it was the last one.
+    fn give_up(&self) -> Option<Arc<Shared>> {
+        let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        let shared = shared.take()?;
+        let is_last = shared.handles.fetch_sub(1, Ordering::AcqRel) == 1;
+        is_last.then_some(shared)
+    }
+
+    fn send(&self, operation: Operation) -> Result<(), JournalError> {
+        let shared = self.shared()?;
+        let Some(writer) = &shared.writer else {
+            let path = self.path.display();
+            return Err(JournalError::Unsuitable {
+                message: format!("the journal {path} was opened to be read only"),
+            });
+        };
+        writer.send(operation)
+    }
+
+    /// Sends an operation to the writer, and waits for its answer.
     async fn write<T, E: From<JournalError>>(
         &self,
-        op: impl FnOnce(Reply<T, E>) -> Operation,
+        operation: impl FnOnce(Reply<T, E>) -> Operation,
     ) -> Result<T, E> {
         let (reply, answer) = Reply::channel();
-        self.writer()?.send(op(reply))?;
+        self.send(operation(reply))?;
         answer
             .await
             .unwrap_or_else(|_| Err(JournalError::Closed.into()))
@@ -160,12 +243,13 @@ impl Journal for Sqlite {
             limit,
             reply,
         });
-        // Read here and not by the one thread that writes.
+        // Decoded here and not by the writer thread.
         Ok(taken.await?.into_iter().map(TakenOver::read).collect())
     }
 
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
-        self.0.reader.read(|rows| rows.next_rest()).await
+        let reader = self.shared()?.reader.clone();
+        reader.read(|rows| rows.next_rest()).await
     }
 
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
@@ -186,7 +270,7 @@ impl Journal for Sqlite {
         events: Vec<Event>,
     ) -> Result<(), AppendError> {
         let claim = claim.clone();
-        // Made here and not by the one thread that writes.
+        // Encoded here and not by the writer thread.
         let rows = events.into_iter().map(Row::from).collect();
         self.write(|reply| Operation::Append {
             claim,
@@ -222,13 +306,17 @@ impl Journal for Sqlite {
 
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
         let id = id.clone();
-        self.0.reader.read(move |rows| rows.load(&id)).await
+        let reader = self.shared()?.reader.clone();
+        reader.read(move |rows| rows.load(&id)).await
     }
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         let filter = filter.clone();
-        let open = || Reader::open(self.0.path.clone());
-        let lister = self.0.lister.get_or_try_init(open).await?;
+        let lister = {
+            let shared = self.shared()?;
+            let open = || Reader::open(self.path.clone(), Arc::clone(&shared.presence));
+            shared.lister.get_or_try_init(open).await?.clone()
+        };
         lister.read(move |rows| rows.list(&filter)).await
     }
 
@@ -246,6 +334,16 @@ impl Journal for Sqlite {
                 Some(through) => after = through,
                 None => return Ok(count),
             }
+        }
+    }
+
+    async fn close(&self) {
+        let Some(shared) = self.give_up() else { return };
+        let closed = shared.writer.as_ref().map(|writer| writer.closed().clone());
+        // The drop of the journal waits for the disk.
+        let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
+        if let Some(closed) = closed {
+            closed.cancelled().await;
         }
     }
 }

@@ -117,7 +117,7 @@ impl<T> fmt::Debug for EventName<T> {
     }
 }
 
-/// Waits for a time in the body of a saga: `sleep(cx, Duration::from_secs(24 * 60 * 60)).await`.
+/// Waits for a time in the body of a saga: `sleep(cx, Duration::from_hours(24)).await`.
 ///
 /// A journal records the end of the wait, so a restart does not begin it anew. A saga that sleeps longer than
 /// [`patience`](crate::coordinator::Builder::patience) is suspended: until then it costs a row in the journal and no

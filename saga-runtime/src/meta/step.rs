@@ -24,6 +24,25 @@ impl Kind {
     pub const fn closes_the_way_back(self) -> bool {
         matches!(self, Self::Pivot | Self::Retriable)
     }
+
+    /// All kinds.
+    pub const ALL: [Self; 4] = [
+        Self::Compensatable,
+        Self::NothingToUndo,
+        Self::Pivot,
+        Self::Retriable,
+    ];
+
+    /// The name of the kind in journals and fingerprints. It never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Compensatable => "compensatable",
+            Self::NothingToUndo => "nothing_to_undo",
+            Self::Pivot => "pivot",
+            Self::Retriable => "retriable",
+        }
+    }
 }
 
 impl Display for Kind {

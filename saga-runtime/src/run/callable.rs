@@ -1,4 +1,4 @@
-//! Calls: what the body of a saga hands to the run, and how it ended.
+//! Calls: the trait that the body's calls implement, and the end of a call.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,21 +11,21 @@ use crate::run::first_attempt::FirstAttempt;
 use crate::run::unwind::{KeptCall, Unwind};
 use crate::run::{Engine, Stop};
 
-/// Something that the body of a saga calls on the engine `E`: a step, or another saga.
+/// A call in the body of a saga on the engine `E`: of a step, of another saga, or of a wait.
 pub trait Callable<'run, E: Engine>: Sized + Send {
-    /// What is called.
+    /// The called step, saga or wait.
     type Part: Part;
 
-    /// What it returns.
+    /// Its output.
     type Output: Send;
 
-    /// Why it can fail.
+    /// Its error.
     type Error: Send;
 
-    /// What its end leaves behind.
+    /// The value that its end leaves behind.
     type Left: Send;
 
-    /// What is kept of that in the run.
+    /// The value that the run stores for compensation.
     type KeptCall: KeptCall + Unwind<E>;
 
     /// The maker of its first attempt: `InBody` for a step, `OnEngine` for everything else.
@@ -35,7 +35,7 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
     const IS_SAGA: bool;
 
     /// The value stored for compensation, made of what the end leaves behind and of the output, if the call is done.
-    fn entry(left: Self::Left, output: Option<&Self::Output>) -> Option<Self::KeptCall>;
+    fn kept(left: Self::Left, output: Option<&Self::Output>) -> Option<Self::KeptCall>;
 
     /// Hands the call to the engine until its outcome is settled. The engine goes on after the `first` attempt, if the body
     /// has made one, and takes it. `errors` says how a refusal is recorded.
@@ -62,13 +62,13 @@ pub trait Tryable<'run, E: Engine>: Callable<'run, E> {
         'run: 'p;
 
     /// The part of [`Callable::Left`] that is known before the call has ended.
-    fn left(&self) -> Self::Left;
+    fn left_if_done(&self) -> Self::Left;
 
     /// Returns true if this refusal of the first attempt settles the call.
     fn is_settled_by(error: &Self::Error) -> bool;
 }
 
-/// How the call `C` ended on the engine `E`.
+/// The end of the call `C` on the engine `E`.
 pub type EndOf<'run, C, E> = CallEnd<
     <C as Callable<'run, E>>::Output,
     <C as Callable<'run, E>>::Error,
@@ -76,31 +76,31 @@ pub type EndOf<'run, C, E> = CallEnd<
     <E as Engine>::Suspension,
 >;
 
-/// How the first attempt of a call has ended, if the body has made one.
+/// The end of the first attempt of a call, if the body has made one.
 pub type First<'run, C, E> =
     Option<AttemptResult<<C as Callable<'run, E>>::Output, <C as Callable<'run, E>>::Error>>;
 
-/// What the body gets from a call.
+/// The value for the body from a call.
 pub type Returned<'run, C, E> =
     Result<<C as Callable<'run, E>>::Output, <C as Callable<'run, E>>::Error>;
 
-/// How a call ended for good.
+/// The end of a call.
 pub struct CallEnd<T, F, L, X> {
-    /// Whether it counts as called: not if the engine lets go of the saga.
+    /// True if it counts as called. A suspended call does not.
     pub(super) is_called: bool,
-    /// What it leaves behind.
+    /// The value that it leaves behind.
     pub(super) left: L,
-    /// The output of a step that is done, although the body does not get it.
+    /// The output of a step that is done although the body does not get it.
     pub(super) kept: Option<T>,
-    /// What was settled or undone already.
+    /// The steps in it that were settled or compensated already.
     pub(super) settled: Vec<Compensation>,
-    /// Where inside of it it failed, if it is a saga.
+    /// The step at which it failed, if it is a saga.
     pub(super) failed_at: Option<Cow<'static, str>>,
-    /// What the body gets, or why the saga ends without its having a say.
+    /// The value for the body, or the reason why the saga stops first.
     pub(super) returned: Result<Result<T, F>, Stop<X>>,
 }
 
-/// What was settled, where inside of it it failed, and what the body gets.
+/// The settled steps, the step of a called saga at which it failed, and the value for the body.
 pub(super) type Returning<T, F, X> = (
     Vec<Compensation>,
     Option<Cow<'static, str>>,
@@ -108,7 +108,7 @@ pub(super) type Returning<T, F, X> = (
 );
 
 impl<T, F, L, X> CallEnd<T, F, L, X> {
-    /// It has left this behind, and given this to the body; or the saga ends here.
+    /// An end that leaves `left` behind, and gives the body this value or stops the saga.
     pub(crate) fn new(left: L, returned: Result<Result<T, F>, Stop<X>>) -> Self {
         Self {
             is_called: !matches!(returned, Err(Stop::Suspended(_))),
@@ -120,7 +120,7 @@ impl<T, F, L, X> CallEnd<T, F, L, X> {
         }
     }
 
-    /// What it leaves behind, and the output, if it is a step that is done; then the rest of it.
+    /// Passes on the value left behind, with the output of a step that is done, and returns the rest.
     pub(super) fn take_over(self, keep: impl FnOnce(L, Option<&T>)) -> Returning<T, F, X> {
         if self.is_called {
             let output = match &self.returned {
@@ -132,7 +132,7 @@ impl<T, F, L, X> CallEnd<T, F, L, X> {
         (self.settled, self.failed_at, self.returned)
     }
 
-    /// Whether the engine lets go of the saga.
+    /// Returns true if the engine suspends the saga.
     pub(super) fn is_suspended(&self) -> bool {
         matches!(self.returned, Err(Stop::Suspended(_)))
     }

@@ -1,4 +1,4 @@
-//! The first attempt of a step, made in the body itself where the engine need not see it: a step that succeeds at once
+//! The first attempt of a step, made in the body itself if the engine allows it. A step that succeeds at once then
 //! costs little more than the call of its function.
 
 use std::any::Any;
@@ -22,7 +22,7 @@ use crate::run::hand_over::{HandedOver, pursue};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
 
-/// How the first attempt of a call has ended, in the body.
+/// The end of the first attempt of a call in the body.
 pub enum Tried<T, F> {
     /// It gave this output.
     Done(T),
@@ -73,7 +73,7 @@ pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
         'run: 'p;
 
     /// The part of [`Callable::Left`] that is known if the attempt succeeds.
-    fn left(call: &C) -> Option<C::Left>;
+    fn left_if_done(call: &C) -> Option<C::Left>;
 
     /// Returns true if this refusal of it settles the call.
     fn is_settled_by(error: &C::Error) -> bool;
@@ -100,8 +100,8 @@ impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
     }
 
     #[inline]
-    fn left(call: &C) -> Option<C::Left> {
-        Some(call.left())
+    fn left_if_done(call: &C) -> Option<C::Left> {
+        Some(call.left_if_done())
     }
 
     #[inline]
@@ -127,7 +127,7 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
         ready(Tried::Not)
     }
 
-    fn left(_: &C) -> Option<C::Left> {
+    fn left_if_done(_: &C) -> Option<C::Left> {
         None
     }
 
@@ -136,7 +136,7 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
     }
 }
 
-/// The call at the site with this number of `run` begins. Whether the body makes its first attempt.
+/// Begins the call at this site of `run`. The flag in the result is true if the body makes the first attempt.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn begin<'run, N, C, H, E>(
     run: &Run<'_, 'run, E>,
@@ -154,7 +154,7 @@ where
     (call, tries, errors)
 }
 
-/// The first attempt of a call.
+/// Makes the first attempt of a call.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn first<'a, 'lane, 'run, C, E>(
     run: &'a Run<'lane, 'run, E>,
@@ -167,7 +167,7 @@ where
     C::FirstAttempt::make(call, run)
 }
 
-/// What the body gets, if the first attempt is `Done`; otherwise the call is pursued.
+/// The value for the body if the first attempt is `Done`; otherwise the call goes on in the engine.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn settle<'a, 'run, N, C, K, H, E>(
     tried: Tried<C::Output, C::Error>,
@@ -186,21 +186,21 @@ where
 {
     match tried {
         Tried::Done(output) => {
-            let left = C::FirstAttempt::left(&call);
-            let entry = left.and_then(|left| C::entry(left, Some(&output)));
-            slot.keep(&run.called, N::NUMBER, entry);
+            let left = C::FirstAttempt::left_if_done(&call);
+            let kept = left.and_then(|left| C::kept(left, Some(&output)));
+            slot.keep(&run.called, N::NUMBER, kept);
             ControlFlow::Break(Ok(output))
         }
         tried => ControlFlow::Continue(pursue(run, number, call, tried, errors, slot)),
     }
 }
 
-/// What happens with the refusal of a call.
+/// The fate of a refusal of a call.
 pub trait Refusals<F>: Copy + Send {
-    /// Whether it ends the saga.
+    /// True if it ends the saga.
     const END: bool;
 
-    /// How it is written down.
+    /// The way in which it is recorded.
     fn errors(self) -> ErrorRecord<F>;
 }
 
@@ -242,7 +242,7 @@ where
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let attempt = self.project().attempt;
-        // Where nothing is inlined, it is compiled once for all steps with such a result.
+        // Without inlining, this is compiled once for all steps with such a result.
         #[cfg(debug_assertions)]
         let attempt: Pin<&mut (dyn Future<Output = _> + '_)> = attempt;
         poll(attempt, cx)

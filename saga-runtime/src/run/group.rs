@@ -14,7 +14,7 @@ use crate::run::first_attempt::{FirstAttempt, Tried};
 use crate::run::slots::Keeps;
 use crate::run::{Engine, Run, Stop};
 
-/// One member of a group: a call, the number of its site, and the slot of what it leaves behind.
+/// One member of a group: a call, the number of its site, and the slot for its value.
 pub struct MemberCall<'a, C, K> {
     number: usize,
     call: C,
@@ -29,10 +29,10 @@ impl<C, K> fmt::Debug for MemberCall<'_, C, K> {
 
 /// The members of a group, as a tuple.
 pub trait Members<'run, E: Engine>: Sized + Send {
-    /// What the body gets: a result for each of them, at least up to the first that has failed.
+    /// The values for the body: a result for each member, at least up to the first that has failed.
     type Returned: Send;
 
-    /// How they ended.
+    /// The ends of the members.
     type Ends: Send;
 
     /// Runs all of them at the same time.
@@ -45,8 +45,8 @@ pub trait Members<'run, E: Engine>: Sized + Send {
         Self: 'a,
         'run: 'a;
 
-    /// Takes over how they ended, in the order of the source.
-    fn take(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned;
+    /// Takes over the ends in source order.
+    fn take_over(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned;
 }
 
 impl<'run, E: Engine> Run<'_, 'run, E> {
@@ -68,7 +68,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         Box::pin(async move {
             match members.run(self.engine, self).await {
                 Ok(ends) => {
-                    let returned = M::take(ends, self);
+                    let returned = M::take_over(ends, self);
                     if !self.watch.stopped.load(Ordering::Relaxed) {
                         return returned;
                     }
@@ -94,7 +94,7 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
         let place = Attempt::new(position, Role::Action, 1);
         tried = C::FirstAttempt::make(&call, &place).await;
     }
-    let mut end = match (tried.attempted(), C::FirstAttempt::left(&call)) {
+    let mut end = match (tried.attempted(), C::FirstAttempt::left_if_done(&call)) {
         (Some(AttemptResult::Done(output)), Some(left)) => CallEnd::new(left, Ok(Ok(output))),
         (mut first, _) => {
             let errors = ErrorRecord::Text;
@@ -143,9 +143,9 @@ macro_rules! group {
                 Ok(($(($end, self.$index.number, self.$index.slot),)+))
             }
 
-            fn take(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned {
+            fn take_over(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned {
                 $(let (end, number, slot) = ends.$index;
-                let $end = run.take::<$C>(number, end, true, slot);)+
+                let $end = run.take_over::<$C>(number, end, true, slot);)+
                 ($($end,)+)
             }
         }

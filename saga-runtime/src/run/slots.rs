@@ -1,4 +1,4 @@
-//! Where a run keeps what its calls have left behind: a slot per site in the body of the saga.
+//! The values that the calls of a run leave behind: a slot per site in the body of the saga.
 
 use std::fmt;
 use std::pin::Pin;
@@ -54,23 +54,23 @@ impl<N> Many<N> {
     pub const EMPTY: Self = Self(Vec::new());
 }
 
-/// A slot that keeps entries of type `N`.
+/// A slot for values of type `N`.
 pub trait Keeps<N>: Send {
-    /// The call of the site `number` has ended, and this is what it has left behind.
+    /// Stores the value of a call that has ended, and records the call.
     fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>);
 }
 
 impl<N: Send> Keeps<N> for One<N> {
     #[inline]
     fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
-        called.once(number);
+        called.record_once(number);
         self.0 = entry;
     }
 }
 
 impl<N: Send> Keeps<N> for Many<N> {
     fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
-        called.again(number);
+        called.record_again(number);
         self.0.push(entry);
     }
 }
@@ -80,10 +80,10 @@ pub trait Slot<E: Engine>: Send + Sync {
     /// Without entries.
     const NEW: Self;
 
-    /// What is called at its site.
+    /// The facts about the step or the saga that is called at its site.
     const PART: StepMeta;
 
-    /// What is left of the call `time` of its site.
+    /// The rest of the call `time` of its site.
     fn left(&self, time: usize) -> Left<'_, E>;
 
     /// Compensates the call `time` of its site, once.
@@ -137,7 +137,7 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
     }
 }
 
-/// What is called at the site with a number.
+/// The facts about the step or the saga at the site with a number.
 pub type Parts = fn(usize) -> &'static StepMeta;
 
 /// All slots of a run on the engine `E`. The macro generates a struct with a field per site.
@@ -147,15 +147,15 @@ pub trait Slots<E: Engine>: Send + Sync {
     where
         Self: Sized;
 
-    /// What is called at the site `number`.
+    /// The facts about the step or the saga at the site `number`.
     fn part(number: usize) -> &'static StepMeta
     where
         Self: Sized;
 
-    /// Whether something that is called can't be undone once it is done.
+    /// True if the saga has a site after which it only goes forward.
     const CLOSES: bool;
 
-    /// What is left of the call `time` of the site `number`.
+    /// The rest of the call `time` of the site `number`.
     fn left(&self, number: usize, time: usize) -> Left<'_, E>;
 
     /// Compensates a call, once: see [`Slot::undo`].
@@ -168,7 +168,7 @@ pub trait Slots<E: Engine>: Send + Sync {
 }
 
 pin_project! {
-    /// Compensates, if there is something to compensate.
+    /// A compensation that runs, if there is one.
     struct SlotCompensation<F> {
         #[pin]
         compensation: Option<F>,
@@ -194,7 +194,7 @@ impl<F: Future<Output = Result<(), String>>> Future for SlotCompensation<F> {
     }
 }
 
-/// What is called at the sites of these slots.
+/// The facts about the sites of these slots.
 #[inline]
 #[must_use]
 pub fn parts<E: Engine, L: Slots<E>>(_: &L, _: &E) -> Parts {

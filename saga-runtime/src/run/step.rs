@@ -16,7 +16,7 @@ use crate::run::first_attempt::InBody;
 use crate::run::unwind::{KeptCall, Left, Unwind};
 use crate::run::{Engine, Stop};
 
-/// A step that was done: what its compensation needs.
+/// A step that is done, with the value for its compensation.
 pub struct Called<'run, S: Step> {
     services: &'run S::Services,
     kept: <S::Kind as KindOf>::Kept<S::Output>,
@@ -110,7 +110,7 @@ impl<S: Step> Action<S::Output, S::Error> for PendingCall<'_, '_, S> {
     }
 }
 
-/// There is nothing to undo.
+/// A compensation that does nothing.
 fn nothing() -> BoxFuture<'static, Result<(), String>> {
     Box::pin(ready(Ok(())))
 }
@@ -127,7 +127,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
     const IS_SAGA: bool = false;
 
     #[inline]
-    fn entry(services: &'run S::Services, output: Option<&S::Output>) -> Option<Called<'run, S>> {
+    fn kept(services: &'run S::Services, output: Option<&S::Output>) -> Option<Called<'run, S>> {
         Some(Called::new(services, output?))
     }
 
@@ -144,7 +144,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
         'run: 'a,
     {
         let rules = &const { Rules::for_step::<S>() };
-        begin(
+        begin_pursuit(
             engine,
             calls,
             self.services,
@@ -169,7 +169,7 @@ impl<'run, 'args, S: Step, E: Engine> Tryable<'run, E> for PendingCall<'run, 'ar
     }
 
     #[inline]
-    fn left(&self) -> Self::Left {
+    fn left_if_done(&self) -> Self::Left {
         self.services
     }
 
@@ -181,7 +181,7 @@ impl<'run, 'args, S: Step, E: Engine> Tryable<'run, E> for PendingCall<'run, 'ar
 }
 
 /// Begins to pursue a step. Only what is above this is compiled for each step.
-fn begin<'a, 'run, E, V, T, F>(
+fn begin_pursuit<'a, 'run, E, V, T, F>(
     engine: &'run E,
     calls: &'a dyn Calls,
     services: &'run V,
@@ -201,7 +201,7 @@ where
     Box::pin(pursue(engine, calls, services, request, first.take()))
 }
 
-/// How a step ended on the services `V`.
+/// The end of a step on the services `V`.
 type StepEnded<'run, V, T, F, X> = CallEnd<T, F, &'run V, X>;
 
 /// Pursues a step until its outcome is settled.

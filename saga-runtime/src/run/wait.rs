@@ -12,7 +12,7 @@ use crate::place::{Calls, Place};
 use crate::run::first_attempt::OnEngine;
 use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
 
-/// A wait that is over: there is nothing to undo.
+/// A wait that is over. It needs no compensation.
 pub struct Waited<W>(PhantomData<fn() -> W>);
 
 impl<W> fmt::Debug for Waited<W> {
@@ -49,7 +49,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
 
     const IS_SAGA: bool = false;
 
-    fn entry((): (), _: Option<&W::Output>) -> Option<Waited<W>> {
+    fn kept((): (), _: Option<&W::Output>) -> Option<Waited<W>> {
         None
     }
 

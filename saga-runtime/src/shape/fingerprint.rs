@@ -1,6 +1,5 @@
 //! The fingerprint of a saga's definition: equal for definitions with the same steps in the same order.
 
-use crate::journal::kind_of;
 use crate::shape::{Node, Shape};
 
 /// FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo, 1991). It must never change: journals store fingerprints.
@@ -22,7 +21,7 @@ impl Hash {
                 Node::Step(step) => {
                     self.text("step");
                     self.text(step.name);
-                    self.text(kind_of(step.kind));
+                    self.text(step.kind.name());
                 }
                 Node::Branch(arms) => {
                     self.text("branch");

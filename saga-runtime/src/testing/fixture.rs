@@ -31,7 +31,7 @@ pub struct Fixture<F: Factory> {
 }
 
 /// A lease that no test outlives.
-const LONG: Duration = Duration::from_secs(60 * 60);
+const LONG: Duration = Duration::from_hours(1);
 
 pub(in crate::testing) fn lease(worker: &str) -> Lease {
     Lease {

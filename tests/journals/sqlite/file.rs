@@ -1,4 +1,4 @@
-//! What is true of a file: who may open it, what it may be, how it fails.
+//! The file: what it may be, and how it fails.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,14 +20,14 @@ pub(super) fn lease() -> Lease {
     lease_of("a")
 }
 
-fn lease_of(worker: &str) -> Lease {
+pub(super) fn lease_of(worker: &str) -> Lease {
     Lease {
         worker: Worker::new(worker),
         duration: Duration::from_hours(1),
     }
 }
 
-fn saga(id: &str, input: &str) -> NewSaga {
+pub(super) fn saga(id: &str, input: &str) -> NewSaga {
     NewSaga {
         id: SagaId::new(id).expect("a valid id"),
         name: "order".to_owned(),
@@ -62,24 +62,6 @@ async fn unsuitable(path: &Path) -> String {
         Err(JournalError::Unsuitable { message }) => message,
         other => panic!("{other:?}"),
     }
-}
-
-#[tokio::test]
-async fn the_second_who_opens_it_is_told_who_uses_it() {
-    let folder = folder();
-    let path = folder.path().join("sagas.db");
-    let first = Sqlite::open(&path).await.expect("nobody uses it");
-    match Sqlite::open(&path).await {
-        Err(JournalError::InUse { journal, owner }) => {
-            assert_eq!(journal, path.display().to_string());
-            let process = format!("process {} on ", std::process::id());
-            assert!(owner.as_str().starts_with(&process), "{owner}");
-            assert!(owner.as_str().contains(", for "), "{owner}");
-        }
-        other => panic!("{other:?}"),
-    }
-    drop(first);
-    Sqlite::open(&path).await.expect("nobody uses it any more");
 }
 
 #[tokio::test]

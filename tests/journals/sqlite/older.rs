@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use saga_runtime::SagaId;
-use saga_runtime::journal::{ClaimedOne, Filter, Journal, Sqlite, State};
+use saga_runtime::journal::{ClaimedOne, Filter, Journal, JournalError, Sqlite, State};
 
 use super::file::{folder, lease};
 
@@ -117,4 +117,32 @@ async fn those_that_are_compensated_are_found_in_an_older_journal() {
         .map(|one| one.saga.id.as_str())
         .collect();
     assert_eq!(listed, ["back"]);
+}
+
+#[tokio::test]
+async fn an_older_journal_that_is_only_read_says_what_to_do() {
+    let folder = folder();
+    let path = folder.path().join("sagas.db");
+    let connection = Connection::open(&path).expect("a new database");
+    let written = connection.execute_batch(&format!(
+        "{} PRAGMA application_id = {}; PRAGMA user_version = 2;",
+        VERSIONS[..2].concat(),
+        0x7361_6761,
+    ));
+    written.expect("it is valid");
+    drop(connection);
+    match Sqlite::open_read_only(&path).await {
+        Err(JournalError::Unsuitable { message }) => {
+            assert!(message.contains("version 2"), "{message}");
+            assert!(
+                message.contains("open it once with `Sqlite::open`"),
+                "{message}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(Sqlite::open(&path).await.expect("it can be migrated"));
+    Sqlite::open_read_only(&path)
+        .await
+        .expect("it is of this version");
 }

@@ -1,4 +1,4 @@
-//! The time and ids that a body asks for: written down together with what happens next.
+//! The time and ids that a body asks for. They are recorded together with the next event.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,13 +15,13 @@ use crate::lock::lock;
 use crate::meta::Kind;
 use crate::place::{Ambient, FreshAmbient};
 
-/// What is written down, and where what is new is noted.
+/// The recorded answers, and the recorder for new ones.
 #[derive(Debug)]
 pub(crate) struct RecordedAmbient {
     answers: HashMap<(String, u32), String>,
-    /// Whether the saga is undone: the body is only replayed, and nothing new counts.
+    /// True if the saga is compensated or has ended: the body is only replayed, and no new answer is recorded.
     is_over: bool,
-    /// How often each was asked for.
+    /// The number of times that each question was asked.
     asked: Mutex<HashMap<String, u32>>,
     recorder: Arc<Recorder>,
 }
@@ -40,8 +40,8 @@ impl RecordedAmbient {
         }
     }
 
-    /// The next answer to a question, or a fresh one, which is noted.
-    fn next<T: Serialize + DeserializeOwned>(
+    /// The next answer to a question: the recorded one, or a fresh one, which is noted.
+    fn answer<T: Serialize + DeserializeOwned>(
         &self,
         lane: &str,
         what: &str,
@@ -78,8 +78,8 @@ impl RecordedAmbient {
 
 impl Ambient for RecordedAmbient {
     fn now(&self, lane: &str) -> SystemTime {
-        // Whole microseconds: the answer is the same whether it was just made or read.
-        let micros = self.next(lane, "now", || {
+        // Whole microseconds, so that a fresh answer equals the recorded one.
+        let micros = self.answer(lane, "now", || {
             let now = FreshAmbient
                 .now(lane)
                 .duration_since(SystemTime::UNIX_EPOCH);
@@ -89,7 +89,7 @@ impl Ambient for RecordedAmbient {
     }
 
     fn uuid(&self, lane: &str) -> Uuid {
-        let text = self.next(lane, "uuid", || FreshAmbient.uuid(lane).to_string());
+        let text = self.answer(lane, "uuid", || FreshAmbient.uuid(lane).to_string());
         Uuid::parse_str(&text).unwrap_or_else(|_| FreshAmbient.uuid(lane))
     }
 }

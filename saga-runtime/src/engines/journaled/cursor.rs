@@ -1,4 +1,4 @@
-//! Where the replay is, in each lane of a saga: in the saga itself, and in each saga that it has called.
+//! The cursor of the replay in each lane: in the saga itself, and in each saga that it has called.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -10,7 +10,7 @@ use crate::engines::journaled::{Journaled, call};
 use crate::lock::lock;
 use crate::place::{Calls, Doubt, Group, Position, Scope};
 
-/// How many steps were called in each lane.
+/// The number of calls in each lane.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
     /// In the saga itself: most call no other.
@@ -48,7 +48,7 @@ impl Cursors {
 }
 
 impl Journaled {
-    /// The number of a call in its lane; that of a member of a group is one of the numbers of the group.
+    /// The numbers that a call may have in its lane. Members of a group share the numbers of the group.
     pub(super) fn numbers(&self, position: Position<'_>) -> Range<usize> {
         let calls = position.calls();
         match calls.group() {
@@ -57,7 +57,7 @@ impl Journaled {
         }
     }
 
-    /// Whether the next of these calls may have been made by an earlier process. From now on it is known.
+    /// Takes the doubt about the next of these calls: true if an earlier process may have made it.
     pub(super) fn take_in_doubt(&self, calls: &dyn Calls) -> bool {
         self.doubt(calls).take()
     }
@@ -70,7 +70,7 @@ impl Journaled {
         calls.doubt().unwrap_or(self.recorder.in_doubt())
     }
 
-    /// Whatever is written down at this place has to be a member of the group.
+    /// Begins a group: every recorded call at this place has to be one of its members.
     pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), Suspension> {
         let lane = lane(group.before());
         let count = group.steps().count();
@@ -89,7 +89,7 @@ impl Journaled {
         Ok(())
     }
 
-    /// Checks that what is written down under these numbers are members of the group.
+    /// Checks that the recorded calls with these numbers are members of the group.
     fn recognize(
         &self,
         group: &Group<'_>,
@@ -103,8 +103,8 @@ impl Journaled {
             };
             if !steps.contains(&recorded.clone().into_key()) {
                 return Err(self.changed(format_args!(
-                    "call {} is in a group of steps that run at the same time, but step `{recorded}` ({}), which is \
-                     written down, is not in that group",
+                    "call {} is in a group of steps that run at the same time, but the recorded step \
+                     `{recorded}` ({}) is not in that group",
                     number + 1,
                     recorded.kind,
                 )));
@@ -113,7 +113,7 @@ impl Journaled {
         Ok(())
     }
 
-    /// How many members there are up to the last one of which something is written down.
+    /// The number of members up to the last one with a record.
     fn last_begun(&self, group: &Group<'_>) -> usize {
         if self.history.is_empty() {
             return 0;

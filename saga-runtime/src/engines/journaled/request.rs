@@ -1,4 +1,4 @@
-//! Requests steps whose outcome is not written down yet, and pursues them until it is settled.
+//! Requests for steps without a recorded outcome, up to the settled outcome.
 
 use std::sync::atomic::AtomicBool;
 
@@ -13,7 +13,7 @@ use crate::journal::{Event, Settled, StepCall};
 use crate::place::{Attempt, Position, Role};
 
 impl Journaled {
-    /// Requests a step: nothing about its outcome is written down yet.
+    /// Requests a step without a recorded outcome.
     pub(super) async fn request(
         &self,
         position: Position<'_>,
@@ -60,13 +60,13 @@ impl Journaled {
         } = around;
         let is_settling = is_settling.into_inner();
         if let StepEnd::Suspended(_) = end {
-            // Between two attempts, of which the first may have done something.
+            // The saga is suspended between two attempts, of which the first may have had an effect.
             self.set_in_doubt(position.calls(), !is_settling);
         }
         self.note_end(call, attempts, step, end, is_settling)
     }
 
-    /// Notes how a step has ended.
+    /// Notes the end of a step.
     fn note_end(
         &self,
         call: StepCall,
@@ -86,8 +86,8 @@ impl Journaled {
         }
     }
 
-    /// Asks a pivot again that an operator wants to be asked again: if it was done after all, the saga goes forward. It was
-    /// given up for the reason that is written down.
+    /// Asks a pivot again at the request of an operator. If it was done after all, the saga goes forward. Otherwise the
+    /// recorded `reason` stands.
     pub(super) async fn ask_pivot(
         &self,
         position: Position<'_>,

@@ -7,9 +7,9 @@ use rusqlite::Statement;
 
 use crate::id::SagaId;
 use crate::journal::sqlite::held::{Cancel, Change, Held, Progress};
-use crate::journal::sqlite::read::{Stored, entries, millis, record};
+use crate::journal::sqlite::read::{Stored, entries, record, to_sql};
 use crate::journal::sqlite::transaction::Transaction;
-use crate::journal::{Claim, Claimed, ClaimedOne, Entry, Event, Lease, Record, State};
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, State};
 
 /// A saga that was taken over, with its entries as they are stored: what they are is found out by whoever has asked.
 pub(super) struct TakenOver {
@@ -34,7 +34,7 @@ impl TakenOver {
             record.changed_at = entries.last().map_or(record.started_at, |last| last.at);
             // What an operator decides on is the state before, which is known.
             if record.state == State::Running {
-                record.state = state(entries);
+                record.state = State::of_held(entries);
             }
         }
         claimed
@@ -129,7 +129,7 @@ impl Transaction<'_> {
         limit: usize,
     ) -> rusqlite::Result<Vec<TakenOver>> {
         self.leases.renew(lease);
-        let woken = self.wake("wake_at <= ?", millis(self.now))?;
+        let woken = self.wake("wake_at <= ?", to_sql(self.now))?;
         let mut through = match &*woken {
             [] => self.held.claimed_through(&lease.worker, names),
             _ => 0,
@@ -281,15 +281,5 @@ impl Transaction<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The state of a saga that is held, and has not ended.
-fn state(entries: &[Entry]) -> State {
-    let is_undone = |entry: &Entry| matches!(entry.event, Event::Compensating { .. });
-    if entries.iter().any(is_undone) {
-        State::Compensating
-    } else {
-        State::Running
     }
 }

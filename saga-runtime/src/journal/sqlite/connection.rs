@@ -16,7 +16,10 @@ const STATEMENTS: usize = 64;
 
 /// A connection that writes, to a file of at most so many pages.
 pub(super) fn to_write(path: &Path, pages: Option<u32>) -> Result<Connection, JournalError> {
-    let mut connection = Connection::open(path).map_err(JournalError::unavailable)?;
+    // The file exists, and its name is no URI.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection =
+        Connection::open_with_flags(path, flags).map_err(JournalError::unavailable)?;
     connection
         .busy_timeout(BUSY)
         .map_err(JournalError::unavailable)?;
@@ -42,11 +45,7 @@ pub(super) fn to_read(path: &Path) -> Result<Connection, JournalError> {
         .busy_timeout(BUSY)
         .map_err(JournalError::unavailable)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    if schema::check(&connection)? == 0 {
-        return Err(JournalError::Unsuitable {
-            message: "the file is empty: no coordinator has used it as its journal".to_owned(),
-        });
-    }
+    schema::check_newest(&connection)?;
     Ok(connection)
 }
 

@@ -2,24 +2,21 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 
 use crate::id::SagaId;
-use crate::journal::row::KINDS;
 use crate::journal::{
     Cancellation, Damage, Entry, Event, Filter, History, NewSaga, Page, Record, Row, State, Worker,
-    kind_of,
+    from_millis, to_millis,
 };
+use crate::meta::Kind;
 
-/// Milliseconds since 1970.
-pub(super) fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
+/// A time as a column.
+pub(super) fn to_sql(time: SystemTime) -> i64 {
+    to_millis(time).cast_signed()
 }
 
 /// The place of the saga's number among the columns of [`record`].
@@ -79,7 +76,7 @@ pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
 }
 
 fn time(millis: i64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis.max(0).cast_unsigned())
+    from_millis(millis.max(0).cast_unsigned())
 }
 
 /// What can be read while others write.
@@ -181,10 +178,10 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
         }
     }
     if let Some(from) = filter.started_from {
-        conditions.also("s.started_at >=", millis(from));
+        conditions.also("s.started_at >=", to_sql(from));
     }
     if let Some(before) = filter.started_before {
-        conditions.also("s.started_at <", millis(before));
+        conditions.also("s.started_at <", to_sql(before));
     }
     if let Some(after) = filter.after {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
@@ -258,7 +255,7 @@ fn columns(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Row> {
         event: known(row, first, &Event::NAMES)?.unwrap_or_default(),
         step: text(1)?.map(Into::into),
         occurrence: row.get(first + 2)?,
-        kind: known(row, first + 3, &KINDS.map(kind_of))?,
+        kind: known(row, first + 3, &Kind::ALL.map(Kind::name))?,
         attempts: row.get(first + 4)?,
         code: text(5)?.map(Into::into),
         message: text(6)?,

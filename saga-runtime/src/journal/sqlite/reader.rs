@@ -1,7 +1,7 @@
-//! The thread that reads.
+//! The reader thread.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use rusqlite::Connection;
@@ -9,15 +9,21 @@ use tokio::sync::oneshot;
 
 use crate::journal::JournalError;
 use crate::journal::sqlite::connection;
+use crate::journal::sqlite::presence::Presence;
 use crate::journal::sqlite::read::Read;
 
 type Question = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A thread with a connection that only reads. It ends when this is dropped.
-pub(super) struct Reader(mpsc::Sender<Question>);
+/// A handle of a thread with a connection that only reads. The thread ends when all handles are dropped.
+#[derive(Clone)]
+pub(super) struct Reader {
+    questions: mpsc::Sender<Question>,
+    presence: Arc<Presence>,
+}
 
 impl Reader {
-    pub(super) async fn open(path: PathBuf) -> Result<Self, JournalError> {
+    pub(super) async fn open(path: PathBuf, presence: Arc<Presence>) -> Result<Self, JournalError> {
+        presence.check()?;
         let (questions, queue) = mpsc::channel::<Question>();
         let (opened, is_open) = oneshot::channel();
         let reading = move || match connection::to_read(&path) {
@@ -36,10 +42,14 @@ impl Reader {
             .spawn(reading)
             .map_err(JournalError::unavailable)?;
         is_open.await.unwrap_or(Err(JournalError::Closed))?;
-        Ok(Self(questions))
+        presence.check()?;
+        Ok(Self {
+            questions,
+            presence,
+        })
     }
 
-    /// Asks something, and waits for the answer.
+    /// Asks the thread a question, and waits for the answer.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(Read<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -48,10 +58,12 @@ impl Reader {
         let question = move |connection: &Connection| {
             let _ = reply.send(question(Read(connection)));
         };
-        self.0
+        self.questions
             .send(Box::new(question))
             .map_err(|_| JournalError::Closed)?;
         let answer = answer.await.map_err(|_| JournalError::Closed)?;
+        // An answer from a file that was replaced is worth nothing.
+        self.presence.check()?;
         answer.map_err(JournalError::unavailable)
     }
 }

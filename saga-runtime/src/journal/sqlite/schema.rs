@@ -58,6 +58,20 @@ pub(super) fn check(connection: &Connection) -> Result<usize, JournalError> {
     }
 }
 
+/// Checks that the file is a journal of this version, for a connection that can't change it.
+pub(super) fn check_newest(connection: &Connection) -> Result<(), JournalError> {
+    let message = match check(connection)? {
+        0 => "the file is empty: no coordinator has used it as its journal".to_owned(),
+        version if version < MIGRATIONS.len() => format!(
+            "the journal has version {version} of its tables, and this library reads version {}: open it once with \
+             `Sqlite::open`, which brings it up to date",
+            MIGRATIONS.len()
+        ),
+        _ => return Ok(()),
+    };
+    Err(JournalError::Unsuitable { message })
+}
+
 /// Brings the tables to the newest version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), JournalError> {
     let version = check(connection)?;

@@ -1,5 +1,5 @@
-//! What the writer does in a transaction: one function per operation. Memory changes after the commit, by what these
-//! hand back.
+//! The SQL of a transaction: one function per operation. Memory follows the commit, by the changes that these functions
+//! stage.
 
 use std::time::SystemTime;
 
@@ -11,11 +11,11 @@ use crate::journal::sqlite::awake;
 use crate::journal::sqlite::awake::{Awake, mark_stuck};
 use crate::journal::sqlite::held::{AllHeld, Cancel, Change, Held};
 use crate::journal::sqlite::insert::{Inserts, NewEntry, NewRow};
-use crate::journal::sqlite::operation::{Operation, OperationResult};
-use crate::journal::sqlite::read::{Read, millis};
-use crate::journal::{AppendError, Claim, Lease, NewSaga, Row, Started, State, Wakeup};
+use crate::journal::sqlite::operation::Purged;
+use crate::journal::sqlite::read::{Read, to_sql};
+use crate::journal::{AppendError, Claim, Lease, NewSaga, Record, Row, Started, State, Wakeup};
 
-/// The tables, and what is known of them in memory.
+/// The tables, and the part of them that memory keeps.
 pub(super) struct Transaction<'c> {
     pub(super) connection: &'c Connection,
     inserts: Inserts<'c>,
@@ -25,7 +25,7 @@ pub(super) struct Transaction<'c> {
     pub(super) now: SystemTime,
 }
 
-/// How an append failed: only itself, or the whole transaction.
+/// The failure of an append: of it alone, or of the whole transaction.
 pub(super) enum WriteFailure {
     Refused(AppendError),
     Sql(rusqlite::Error),
@@ -37,26 +37,18 @@ impl From<rusqlite::Error> for WriteFailure {
     }
 }
 
-/// What has become of entries that can be added.
+/// The result of an append that is accepted.
 pub(super) enum Appended {
-    /// They are to be added to this saga.
+    /// The entries are to be added to the saga with this number.
     To(i64),
-    /// They are there.
+    /// The entries are there already.
     Already,
 }
 
-/// How many sagas are looked at before others have their turn.
+/// The number of sagas that one piece of a purge looks at: other operations have their turn after it.
 const PIECE: i64 = 512;
 
-/// What a piece of a purge has done.
-#[derive(Debug, Default)]
-pub(super) struct Purged {
-    pub(super) count: u64,
-    /// The last saga that was looked at; empty if there was none.
-    pub(super) through: Option<i64>,
-}
-
-/// How an operation went that may have to wait until a transaction is committed that has written to the same saga.
+/// The result of an operation, unless it has to wait for the commit of a transaction that has written to the same saga.
 pub(super) enum Done<T> {
     Now(T),
     Later,
@@ -77,56 +69,31 @@ impl<'c> Transaction<'c> {
         Read(self.connection)
     }
 
-    /// Adds the rows of these operations, and says which starts were new.
-    pub(super) fn add_rows(
-        &mut self,
-        done: &mut [(Operation, OperationResult)],
-    ) -> rusqlite::Result<()> {
-        let at = millis(self.now);
-        let (mut entries, mut sagas) = (Vec::new(), Vec::new());
-        for one in &*done {
-            match one {
-                (Operation::Append { first, rows, .. }, OperationResult::Appending(saga)) => {
-                    let rows = rows.iter().zip(*first..);
-                    let saga = *saga;
-                    entries.extend(rows.map(|(row, seq)| NewEntry { saga, seq, row }));
-                }
-                (Operation::Start { saga, lease, .. }, OperationResult::Starting(number)) => {
-                    sagas.push(NewRow {
-                        number: *number,
-                        saga,
-                        worker: lease.as_ref().map(|lease| &lease.worker),
-                    });
-                }
-                _ => {}
-            }
-        }
-        self.inserts.entries(at, entries)?;
-        let count = sagas.len();
-        let are_all_new = self.inserts.sagas(at, sagas)? == count;
-        for (op, outcome) in done {
-            match (&*op, &*outcome) {
-                (_, OperationResult::Appending(_)) => *outcome = OperationResult::Append(Ok(())),
-                (Operation::Start { saga, lease, .. }, OperationResult::Starting(number)) => {
-                    let there = if are_all_new {
-                        None
-                    } else {
-                        self.rows().record(&saga.id)?
-                    };
-                    *outcome =
-                        OperationResult::Start(match there.filter(|(_, there)| there != number) {
-                            Some((record, _)) => Started::Existing(Box::new(record)),
-                            None => self.started(*number, saga, lease.as_ref()),
-                        });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+    /// Adds entries whose [append](Self::append) was accepted.
+    pub(super) fn add_entries(&mut self, new: Vec<NewEntry<'_>>) -> rusqlite::Result<()> {
+        self.inserts.entries(to_sql(self.now), new)
     }
 
-    /// A new saga is there.
-    fn started(&mut self, number: i64, saga: &NewSaga, lease: Option<&Lease>) -> Started {
+    /// Adds sagas, apart from those whose id is taken. Returns whether none was.
+    pub(super) fn add_sagas(&mut self, new: Vec<NewRow<'_>>) -> rusqlite::Result<bool> {
+        let count = new.len();
+        Ok(self.inserts.sagas(to_sql(self.now), new)? == count)
+    }
+
+    /// The record of another saga that has this id.
+    pub(super) fn other(&self, id: &SagaId, number: i64) -> rusqlite::Result<Option<Record>> {
+        let existing = self.rows().record(id)?;
+        let other = existing.filter(|(_, existing)| *existing != number);
+        Ok(other.map(|(record, _)| record))
+    }
+
+    /// Notes that a saga was added, and claims it for the worker.
+    pub(super) fn started(
+        &mut self,
+        number: i64,
+        saga: &NewSaga,
+        lease: Option<&Lease>,
+    ) -> Started {
         self.held.stage(Change::Started(number));
         let Some(lease) = lease else {
             return Started::New(None);
@@ -149,7 +116,7 @@ impl<'c> Transaction<'c> {
         }))
     }
 
-    /// Sees whether entries can be added, which is done later: [`add_rows`](Self::add_rows).
+    /// Decides whether entries can be added; [`add_entries`](Self::add_entries) adds them.
     pub(super) fn append(
         &mut self,
         claim: &Claim,
@@ -259,7 +226,7 @@ impl<'c> Transaction<'c> {
         Ok(Done::Now(()))
     }
 
-    /// Extends a lease, and says which sagas of the worker somebody wants cancelled.
+    /// Extends a lease. Returns the sagas of the worker that are to be cancelled.
     pub(super) fn renew(&mut self, lease: &Lease) -> Vec<SagaId> {
         self.leases.renew(lease);
         let of_worker = self.held.iter().filter(|held| held.worker == lease.worker);
@@ -281,7 +248,7 @@ impl<'c> Transaction<'c> {
                 "UPDATE sagas SET cancel_reason = coalesce(cancel_reason, ?), cancel_at = coalesce(cancel_at, ?) \
                  WHERE number = ?",
             )?
-            .execute(params![reason, millis(self.now), number])?;
+            .execute(params![reason, to_sql(self.now), number])?;
         if let Some((slot, _)) = self.held.by_number(number) {
             self.held.stage(Change::Cancel(slot));
         }
@@ -289,7 +256,7 @@ impl<'c> Transaction<'c> {
         Ok(true)
     }
 
-    /// Ends the rest of sagas that sleep, and says which.
+    /// Wakes sagas that sleep, and returns their numbers.
     pub(super) fn wake(&mut self, which: &str, value: i64) -> rusqlite::Result<Vec<i64>> {
         let mut update = self.connection.prepare_cached(&format!(
             "UPDATE sagas SET wake_at = NULL WHERE wake_at IS NOT NULL AND {which} RETURNING number"
@@ -302,21 +269,22 @@ impl<'c> Transaction<'c> {
         Ok(woken)
     }
 
-    /// A saga is awake that was not.
+    /// Notes that a saga is awake that was not.
     pub(super) fn woken(&mut self, number: i64) -> rusqlite::Result<()> {
         awake::insert(self.connection, number)?;
         self.held.stage(Change::Woken(number));
         Ok(())
     }
 
-    /// Brings the table of the sagas that are awake up to date.
+    /// Brings the table of awake sagas up to date.
     pub(super) fn list_awake(&mut self) -> rusqlite::Result<()> {
         let through = self.held.awake.write(self.connection)?;
         self.held.stage(Change::Listed(through));
         Ok(())
     }
 
-    /// Removes what has ended among the next sagas after this number: some at a time, so that others are not held up.
+    /// Removes the sagas that have ended among the next ones after this number: some at a time, so that other operations are
+    /// not held up.
     pub(super) fn purge(&mut self, before: SystemTime, after: i64) -> rusqlite::Result<Purged> {
         let mut piece = self.connection.prepare_cached(
             "SELECT max(number) FROM (SELECT number FROM sagas WHERE number > ? ORDER BY number LIMIT ?)",
@@ -331,7 +299,7 @@ impl<'c> Transaction<'c> {
              WHERE s.number > ?1 AND s.number <= ?2 AND s.started_at < ?3 AND e.at < ?3 \
              AND e.event IN ('completed', 'compensated')",
         )?;
-        let ended = ended.query_map([after, through, millis(before)], |row| row.get(0))?;
+        let ended = ended.query_map([after, through, to_sql(before)], |row| row.get(0))?;
         let ended = ended.collect::<rusqlite::Result<Vec<i64>>>()?;
         if !ended.is_empty() {
             // So that none of those that are removed is in there.
@@ -351,16 +319,16 @@ impl<'c> Transaction<'c> {
     }
 }
 
-/// When a saga that is let go of is to go on; empty if at once.
+/// The time when a released saga wakes; empty if it is awake.
 fn wake_at(rest: Wakeup) -> Option<i64> {
     match rest {
         Wakeup::Now => None,
-        Wakeup::At(time) => Some(millis(time)),
+        Wakeup::At(time) => Some(to_sql(time)),
         Wakeup::WhenCalled => Some(i64::MAX),
     }
 }
 
-/// The state in which an entry ends a claim, if it does.
+/// The state in which an entry leaves the saga, if it ends the claim.
 fn ending(event: &str) -> Option<State> {
     let states = [State::Completed, State::Compensated, State::Stuck];
     states.into_iter().find(|state| state.name() == event)

@@ -102,7 +102,7 @@ pub async fn a_claim_after_a_release_is_orderly<F: Factory>(test: Fixture<F>) {
 }
 
 pub async fn what_rests_is_not_claimed<F: Factory>(test: Fixture<F>) {
-    let later = SystemTime::now() + Duration::from_secs(60 * 60);
+    let later = SystemTime::now() + Duration::from_hours(1);
     for (saga, rest) in [("a", Wakeup::At(later)), ("b", Wakeup::WhenCalled)] {
         let claim = test.started(saga).await;
         test.rest(&claim, false, rest).await;

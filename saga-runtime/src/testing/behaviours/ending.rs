@@ -145,10 +145,10 @@ pub async fn what_has_ended_can_not_be_cancelled<F: Factory>(test: Fixture<F>) {
 pub async fn what_has_ended_is_purged<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a"), completed()]).await;
-    let long_ago = SystemTime::now() - Duration::from_secs(60 * 60);
+    let long_ago = SystemTime::now() - Duration::from_hours(1);
     let purged = test.journal.purge(long_ago).await;
     assert_eq!(purged.expect("the journal works"), 0);
-    let later = SystemTime::now() + Duration::from_secs(60 * 60);
+    let later = SystemTime::now() + Duration::from_hours(1);
     let purged = test.journal.purge(later).await;
     assert_eq!(purged.expect("the journal works"), 1);
     let gone = test.journal.load(&id("order-1")).await;
@@ -163,7 +163,7 @@ pub async fn what_is_open_or_stuck_is_not_purged<F: Factory>(test: Fixture<F>) {
     test.started("running").await;
     let claim = test.started("stuck").await;
     test.append(&claim, 1, &[compensating(), stuck()]).await;
-    let later = SystemTime::now() + Duration::from_secs(60 * 60);
+    let later = SystemTime::now() + Duration::from_hours(1);
     let purged = test.journal.purge(later).await;
     assert_eq!(purged.expect("the journal works"), 0);
     assert_eq!(test.events("stuck").await.len(), 2);

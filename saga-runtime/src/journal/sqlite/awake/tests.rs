@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use crate::error::Reason;
 use crate::id::SagaId;
+use crate::journal::sqlite::batch::{add_rows, apply};
 use crate::journal::sqlite::claims::TakenOver;
 use crate::journal::sqlite::operation::{Operation, OperationResult, Reply};
 use crate::journal::sqlite::schema;
@@ -50,9 +51,9 @@ fn id(saga: u64) -> SagaId {
 
 /// Does it in a transaction.
 fn done(store: &mut Transaction<'_>, op: Operation) -> OperationResult {
-    let outcome = op.apply(store).expect("it can be written");
+    let outcome = apply(store, &op).expect("it can be written");
     let mut done = [(op, outcome.expect("nothing else was done"))];
-    store.add_rows(&mut done).expect("it can be written");
+    add_rows(store, &mut done).expect("it can be written");
     let [(_, outcome)] = done;
     outcome
 }
@@ -61,7 +62,7 @@ impl<'c> Model<'c> {
     fn lease(&self) -> Lease {
         Lease {
             worker: Worker::new(self.processes.to_string()),
-            duration: Duration::from_secs(60 * 60),
+            duration: Duration::from_hours(1),
         }
     }
 
@@ -188,7 +189,7 @@ impl<'c> Model<'c> {
     }
 
     fn purge(&mut self) {
-        let later = SystemTime::now() + Duration::from_secs(60 * 60);
+        let later = SystemTime::now() + Duration::from_hours(1);
         let (mut after, mut count) = (0, 0);
         loop {
             let purged = self.transaction(|store| store.purge(later, after));
