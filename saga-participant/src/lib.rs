@@ -144,6 +144,88 @@
 //! compensation calls [`cancel`](Participant::cancel) with `cx.action_key()`. That is the way to "exactly once in my
 //! own database", whichever journal the saga is on.
 //!
+//! ```
+//! # #[cfg(feature = "sqlite")] mod doc {
+//! use saga_participant::{Begun, Cancellation, Participant};
+//! use saga_runtime::{Context, saga, step};
+//! use sqlx::{Sqlite, SqlitePool};
+//!
+//! struct Shop { pool: SqlitePool, participant: Participant<Sqlite> }
+//!
+//! #[derive(Debug, thiserror::Error)]
+//! enum ChargeError {
+//!     #[error("{0}")]
+//!     Refused(String),
+//!     #[error(transparent)]
+//!     Database(#[from] saga_participant::Error),
+//! }
+//!
+//! impl From<sqlx::Error> for ChargeError {
+//!     fn from(error: sqlx::Error) -> Self { Self::Database(error.into()) }
+//! }
+//!
+//! impl ChargeError {
+//!     /// The commit may have failed after it was done. So this says nothing about the payment, and the step is repeated.
+//!     fn is_transient(&self) -> bool { matches!(self, Self::Database(_)) }
+//! }
+//!
+//! #[step(compensate = give_back, retry(attempts = 5, when = ChargeError::is_transient))]
+//! async fn charge(cx: Context<'_, Shop>, amount: i64) -> Result<i64, ChargeError> {
+//!     let mut transaction = cx.pool.begin().await?;
+//!     let answer = match cx.participant.begin(&mut transaction, cx.idempotency_key()).await? {
+//!         Begun::First(first) => {
+//!             let payment = sqlx::query("INSERT INTO payments (amount) VALUES (?)").bind(amount);
+//!             let id = payment.execute(&mut *transaction).await?.last_insert_rowid();
+//!             first.answer(&mut transaction, &id).await?;
+//!             Ok(id)
+//!         }
+//!         Begun::Repeated(answer) => answer,
+//!         Begun::Cancelled => Err("it was cancelled".to_owned()),
+//!     };
+//!     transaction.commit().await?;
+//!     answer.map_err(ChargeError::Refused)
+//! }
+//!
+//! async fn give_back(cx: Context<'_, Shop>, id: &i64) -> Result<(), ChargeError> {
+//!     let mut transaction = cx.pool.begin().await?;
+//!     let cancelled = cx.participant.cancel::<i64>(&mut transaction, cx.action_key()).await?;
+//!     if let Cancellation::Undo(_) = cancelled {
+//!         let undo = sqlx::query("DELETE FROM payments WHERE id = ?").bind(id);
+//!         undo.execute(&mut *transaction).await?;
+//!     }
+//!     transaction.commit().await?;
+//!     Ok(())
+//! }
+//!
+//! saga!(
+//!     /// Charges, and then finds that there is nothing to sell.
+//!     async fn sell(cx: Context<'_, Shop>, amount: i64) -> Result<i64, ChargeError> {
+//!         let payment = charge(cx, amount).await?;
+//!         if amount > 100 {
+//!             return Err(ChargeError::Refused("sold out".to_owned()));
+//!         }
+//!         Ok(payment)
+//!     }
+//! );
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # pub async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await?;
+//! # sqlx::raw_sql("CREATE TABLE payments (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL)").execute(&pool).await?;
+//! # let participant = Participant::new();
+//! # participant.migrate(&pool).await?;
+//! # let shop = Shop { pool, participant };
+//! # Sell { amount: 100 }.execute(&shop).await?;
+//! # Sell { amount: 200 }.execute(&shop).await.expect_err("sold out");
+//! # let left = sqlx::query_scalar::<_, i64>("SELECT amount FROM payments").fetch_all(&shop.pool).await?;
+//! # assert_eq!(left, [100]);
+//! # Ok(())
+//! # }
+//! # }
+//! # #[cfg(feature = "sqlite")] doc::main()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # The table
 //!
 //! [`Participant::migrate`] creates it; [`Participant::schema`] is its SQL, for migrations of the service's own.

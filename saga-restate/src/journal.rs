@@ -37,7 +37,7 @@ pub(crate) struct Journal {
 }
 
 /// A time longer than any server lives, but not one that clocks don't have.
-const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
 impl Journal {
     pub(crate) fn new(context: ContextInternal) -> Self {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::client::Http;
 
 /// The longest time until a server answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the server until its standard input ends or gets a line. However this process ends, the server ends with it.
 /// Its data are removed as well, unless they are kept.

@@ -78,7 +78,7 @@
 //! # Guarantees
 //! * **All or compensated.** If a saga fails, every step that may have had an effect is compensated, last first, or the
 //!   error names the steps that are not.
-//! * **A step that refused is not compensated.** A timeout, a panic, and an error that `in_doubt(when = …)` selects are
+//! * **A step that refused is not compensated.** A timeout, a panic, a transient error, and an error that `in_doubt(when = …)` selects are
 //!   no refusals: they leave the step in doubt.
 //! * **Effects happen at least once**, under a stable [idempotency key](IdempotencyKey). With participants that
 //!   remember keys they happen exactly once.
@@ -260,11 +260,23 @@ pub mod engine {
 /// | option | meaning |
 /// |---|---|
 /// | `timeout = "3s"` | the time limit of one attempt. Default: none in process, one minute on a coordinator |
-/// | `retry(attempts = 5, backoff = "100ms..10s", when = path)` | the number of attempts, the waits between them (exponential, jittered), and a filter of errors: `fn(&Error) -> bool`. Default: one attempt |
-/// | `in_doubt(when = path, resolve = path)` | a filter `fn(&Error) -> bool` of errors that leave the step in doubt, and a resolver: an `async fn` with the parameters of the step that undoes any effect under its key |
+/// | `retry(attempts = 5, backoff = "100ms..10s", when = path)` | the number of attempts, the waits between them (exponential, jittered), and a filter of transient errors: `fn(&Error) -> bool`. A transient error is no answer: if the attempts end with one, the step is in doubt. Default: one attempt |
+/// | `in_doubt(when = path, resolve = path)` | a filter `fn(&Error) -> bool` of errors that leave the step in doubt, in place of `retry(when)`, and a resolver: an `async fn` with the parameters of the step that undoes any effect under its key |
 /// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Default: five attempts |
 /// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
 /// | `crate = path` | the path of this crate, if it was renamed |
+///
+/// # After an error
+/// | the last error | `retry(when)` | `in_doubt(when)` | what follows |
+/// |---|---|---|---|
+/// | any | not given | not given | refused: nothing happened, this step is not undone |
+/// | transient | true | not given | in doubt: resolved, or asked again under its key until the answer is definite |
+/// | any other | false | not given | refused |
+/// | any | – | true | in doubt |
+/// | any | – | false | refused, also if it is transient |
+///
+/// A timeout and a panic always leave the step in doubt. After an attempt in doubt, a refusal of a later attempt is believed:
+/// participants answer finally per key. With a resolver, the resolver runs then too.
 ///
 /// Durations are a whole number with a unit: `us`, `ms`, `s`, `m`, `h` or `d`.
 ///

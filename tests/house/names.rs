@@ -34,8 +34,11 @@ fn no_type_name_stands_twice_in_a_crate() {
         let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for file in below(&format!("{name}/src"), "rs") {
             for (line, found) in types(&file.text) {
-                let place = format!("{}:{line}", file.path);
-                places.entry(found).or_default().push(place);
+                let known = places.entry(found).or_default();
+                // In one file it is the same thing, for another operating system or feature.
+                if !known.iter().any(|place| place.starts_with(&file.path)) {
+                    known.push(format!("{}:{line}", file.path));
+                }
             }
         }
         for (found, places) in places {

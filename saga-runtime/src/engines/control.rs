@@ -55,7 +55,7 @@ impl Limits {
 }
 
 /// A time longer than any process lives.
-const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// Watches a saga's limits until its way back is closed. From then on nothing interrupts it.
 #[derive(Debug)]
