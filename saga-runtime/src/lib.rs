@@ -105,7 +105,8 @@
 //!                                                 telemetry   spans and events, all of them
 //!  shape          a saga as data                  place       running code: its saga, call and attempt
 //!  meta           static facts: names, kinds, retry policies, options
-//!  id · error · panic · lock
+//!  error          what a saga can fail with            id    its id
+//!  escaped · lock · panic                                small, and used everywhere
 //! ```
 //!
 //! One arrow climbs: `Saga::shape` in `run` needs an engine to infer types, and takes the one in process.

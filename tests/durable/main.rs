@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod duplicates;
+mod escaped;
 mod faults;
 mod left;
 mod mended;

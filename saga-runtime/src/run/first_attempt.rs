@@ -202,7 +202,7 @@ where
         Tried::Done(output)
             if !cfg!(debug_assertions) || C::FirstAttempt::is_recordable(&output) =>
         {
-            let mut done = Done::<N, C, K, E> {
+            let mut done = Rescue::<N, C, K, E> {
                 run,
                 left: C::FirstAttempt::left_if_done(&call),
                 output: Some(output),
@@ -224,7 +224,7 @@ where
 }
 
 /// An output that is copied for the compensation. If that panics, the output itself is kept, and the body fails here.
-struct Done<'a, 'lane, 'run, N, C, K, E>
+struct Rescue<'a, 'lane, 'run, N, C, K, E>
 where
     N: Number,
     C: Callable<'run, E>,
@@ -238,7 +238,7 @@ where
     number: PhantomData<fn() -> N>,
 }
 
-impl<'run, N, C, K, E> Drop for Done<'_, '_, 'run, N, C, K, E>
+impl<'run, N, C, K, E> Drop for Rescue<'_, '_, 'run, N, C, K, E>
 where
     N: Number,
     C: Callable<'run, E>,

@@ -82,7 +82,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
                     Err(panic) => format!("panicked: {panic}"),
                 };
                 let event = wait.event.unwrap_or_default();
-                let message = format!("the value of event `{event}` can't be read: {unread}");
+                let message = format!("what came with event `{event}` can't be read: {unread}");
                 Err(Stop::Cause(Cause::Unreadable { message }))
             });
             CallEnd::new((), output.map(Ok))
