@@ -1,6 +1,7 @@
 //! The language of sagas: steps and their kinds, waits, payloads, and the order rule. Nothing here runs a saga.
 
 mod callee;
+pub(crate) mod digest;
 mod json;
 pub mod kind;
 pub(crate) mod order;

@@ -4,6 +4,7 @@ mod cancelling;
 mod duplicates;
 mod escaped;
 mod faults;
+mod inputs;
 mod left;
 mod mended;
 mod operators;

@@ -44,6 +44,7 @@ fn forward() -> Vec<Event> {
         step: call(kind),
         attempts: ATTEMPTS,
         output: output(),
+        inputs: None,
     };
     let settled = |settled| Event::StepSettled {
         step: call(Kind::Pivot),

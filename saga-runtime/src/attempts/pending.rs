@@ -60,7 +60,14 @@ pub trait PendingStep: Send {
     ///
     /// # Errors
     /// What is wrong with the output.
-    fn check_output(&self) -> Result<(), String>;
+    fn check_output(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The digest of its inputs, as far as they are covered.
+    fn inputs(&self) -> Option<u64> {
+        None
+    }
 
     /// Takes a recorded output.
     ///
@@ -88,6 +95,9 @@ pub(crate) trait Action<T, F>: Send {
 
     /// Runs its resolver once.
     fn resolve<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>>;
+
+    /// The digest of its inputs.
+    fn digest(&self) -> Option<u64>;
 }
 
 /// A step that an engine is asked to make, with its values.
@@ -205,6 +215,10 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
         let (json, output) = record(output, limit)?;
         replace_caught(&mut self.output, Some(output));
         Ok(json)
+    }
+
+    fn inputs(&self) -> Option<u64> {
+        self.action.digest()
     }
 
     fn check_output(&self) -> Result<(), String> {

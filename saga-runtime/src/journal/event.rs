@@ -26,6 +26,8 @@ pub enum Event {
         attempts: u32,
         /// What it returned.
         output: String,
+        /// The digest of its inputs, as far as they are covered. An entry of an older version has none.
+        inputs: Option<u64>,
     },
     /// A step has refused; nothing of it needs to be undone.
     StepRefused {

@@ -99,6 +99,10 @@ impl<S: Step> Action<S::Output, S::Error> for PendingCall<'_, '_, S> {
             self.args.clone(),
         ))
     }
+
+    fn digest(&self) -> Option<u64> {
+        S::digest(&self.args)
+    }
 }
 
 /// A compensation that does nothing.

@@ -33,11 +33,13 @@ impl Journaled {
         step: &mut dyn PendingStep,
     ) -> StepEnd<Suspension> {
         let kind = step.meta().kind;
+        let inputs = step.inputs();
         match step.write_output(self.policies.payload_limit) {
             Ok(output) => self.recorder.note(Event::StepDone {
                 step: call,
                 attempts,
                 output,
+                inputs,
             }),
             Err(message) if kind.closes_the_way_back() => {
                 return StepEnd::Suspended(unrecordable(&call, &message));
