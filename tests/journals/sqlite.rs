@@ -1,5 +1,6 @@
 //! The journal in a file.
 
+mod damage;
 mod file;
 mod many;
 mod older;

@@ -94,15 +94,32 @@ pub enum AppendError {
 
 /// What is written down of a saga can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("entry {seq} can't be read: {message}")]
+#[error("{} can't be read: {message}", Place(*seq))]
 pub struct Damage {
-    /// The number of the entry.
+    /// The number of the entry; 0 for the record of the saga.
     pub seq: u64,
     /// What is wrong with it.
     pub message: String,
 }
 
+/// The place of a damage.
+struct Place(u64);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            0 => f.write_str("the record"),
+            seq => write!(f, "entry {seq}"),
+        }
+    }
+}
+
 impl Damage {
+    /// The record of a saga can't be read.
+    pub fn of_record(message: impl Into<String>) -> Self {
+        Self::new(0, message)
+    }
+
     /// The entry with this number can't be read.
     pub fn new(seq: u64, message: impl Into<String>) -> Self {
         Self {

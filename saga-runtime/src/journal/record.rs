@@ -39,8 +39,11 @@ pub struct Record {
     pub epoch: u64,
     /// Who holds it, with a lease that may have run out.
     pub worker: Option<Worker>,
-    /// Who wants it cancelled, if anybody does.
+    /// The wish to cancel the saga, if there is one.
     pub cancellation: Option<Cancellation>,
+    /// The reason why the record can't be read, or not trusted; the other fields are what could be read. Such a saga is set
+    /// aside like one whose entries are damaged.
+    pub damage: Option<Damage>,
 }
 
 impl Record {
@@ -55,6 +58,7 @@ impl Record {
             epoch: 0,
             worker: None,
             cancellation: None,
+            damage: None,
         }
     }
 }

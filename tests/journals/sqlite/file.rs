@@ -293,3 +293,59 @@ async fn one_that_can_not_be_written_harms_no_other() {
     let failed: Vec<_> = (0..8).filter(|index| appended[*index].is_err()).collect();
     assert_eq!(failed, [3]);
 }
+
+/// With `VOLUME` set to a small volume, and as many bytes as are to be free on it in `FREE`: how little is enough to open the
+/// journal and to end what is open. Without them, the log is bounded.
+#[tokio::test]
+async fn the_log_is_bounded_and_a_full_disk_is_left_as_soon_as_there_is_room() {
+    let folder = folder();
+    let volume = std::env::var_os("VOLUME").map(std::path::PathBuf::from);
+    let path = volume.as_deref().unwrap_or(folder.path()).join("sagas.db");
+    let log = path.with_extension("db-wal");
+    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+    let count = if volume.is_some() { 100_000 } else { 3000 };
+    let mut written = 0;
+    for number in 0..count {
+        let Ok(Started::New(Some(claim))) = journal
+            .start(saga(&number.to_string(), "{}"), Some(&lease()))
+            .await
+        else {
+            break;
+        };
+        if journal
+            .append(&claim, 1, done("1".to_owned()))
+            .await
+            .is_err()
+        {
+            break;
+        }
+        written += 1;
+        assert!(size(&log) < 20 * 1024 * 1024, "{}", size(&log));
+    }
+    println!(
+        "{written} sagas: {} bytes, log {} bytes",
+        size(&path),
+        size(&log)
+    );
+    journal.close().await;
+    println!("closed: {} bytes, log {} bytes", size(&path), size(&log));
+    if let Some(free) = std::env::var("FREE")
+        .ok()
+        .and_then(|free| free.parse().ok())
+    {
+        let filler = path.with_extension("filler");
+        std::fs::write(&filler, vec![0; free]).expect("there is that much room");
+    }
+    let journal = Sqlite::open(&path).await.expect("it can be opened");
+    let claimed = journal.claim(&lease_of("b"), &["order"], 10).await;
+    let claimed = claimed.expect("there is room");
+    assert_eq!(claimed.len(), 10);
+    for one in claimed {
+        let output = "1".to_owned();
+        let ended = journal
+            .append(&one.claim, one.next, vec![Event::Completed { output }])
+            .await;
+        ended.expect("there is room");
+    }
+}

@@ -8,11 +8,15 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
+use crate::journal::sqlite::connection::Size;
 use crate::journal::sqlite::held::ByNumber;
 
 /// In SQL, the last entry of the saga in the row `s`, if it says how the saga has ended.
 const LAST: &str = "coalesce(s.closed, \
      (SELECT event FROM entries WHERE saga = s.number ORDER BY seq DESC LIMIT 1), '')";
+
+/// A number that no saga reaches: more than a journal can hold.
+const LAST_NUMBER: i64 = 1 << 53;
 
 /// What differs from the table.
 #[derive(Debug)]
@@ -31,29 +35,41 @@ pub(super) struct Awake {
 
 impl Awake {
     /// Brings the table up to date with what the sagas have done, as it has to be after a crash.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn load(connection: &Connection, size: Size) -> rusqlite::Result<Self> {
         let transaction = connection.unchecked_transaction()?;
+        if size == Size::Small {
+            // The table may be damaged, and a saga that is missing in it would wait for ever.
+            connection.execute_batch(&format!(
+                "UPDATE sagas SET closed = NULL WHERE closed NOT IN ('stuck', 'compensated', 'completed');
+                 UPDATE listed SET through = (SELECT coalesce(max(number), 0) FROM sagas)
+                 WHERE typeof(through) <> 'integer' OR through > {LAST_NUMBER};
+                 INSERT INTO listed SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM listed);
+                 INSERT OR IGNORE INTO awake_sagas SELECT number FROM sagas s WHERE wake_at IS NULL
+                 AND {LAST} NOT IN ('completed', 'compensated', 'stuck')"
+            ))?;
+        }
         connection.execute(
             "INSERT OR IGNORE INTO awake_sagas SELECT number FROM sagas WHERE number > (SELECT through FROM listed)",
             [],
         )?;
         let mut over = connection.prepare(&format!(
-            "SELECT number, iif(wake_at IS NULL, last, '') \
+            "SELECT number, CASE iif(wake_at IS NULL, last, '') WHEN 'stuck' THEN 1 WHEN 'compensated' THEN 2 ELSE 0 END \
              FROM (SELECT s.number, s.wake_at, {LAST} AS last FROM awake_sagas JOIN sagas s USING (number)) \
              WHERE wake_at IS NOT NULL OR last IN ('completed', 'compensated', 'stuck')"
         ))?;
         let over = over.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for over in over.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
+        for over in over.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
             let (number, last) = over;
             delete(connection, number)?;
-            match last.as_str() {
-                "stuck" => mark_stuck(connection, number)?,
-                "compensated" => mark_compensated(connection, number)?,
+            match last {
+                1 => mark_stuck(connection, number)?,
+                2 => mark_compensated(connection, number)?,
                 _ => {}
             }
         }
         connection.execute(
-            "UPDATE listed SET through = max(through, (SELECT coalesce(max(number), 0) FROM sagas))",
+            // Nothing is written if nothing has changed: a full disk can be opened.
+            "UPDATE listed SET through = (SELECT max(number) FROM sagas) WHERE through < (SELECT max(number) FROM sagas)",
             [],
         )?;
         let last = connection.query_row("SELECT through FROM listed", [], |row| row.get(0))?;

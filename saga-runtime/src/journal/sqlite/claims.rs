@@ -28,7 +28,10 @@ impl TakenOver {
     /// The saga with its entries.
     pub(super) fn read(self) -> Claimed {
         let mut claimed = self.claimed;
-        claimed.entries = entries(self.entries);
+        claimed.entries = match &claimed.record.damage {
+            Some(damage) => Err(damage.clone()),
+            None => entries(self.number, self.entries),
+        };
         if let Ok(entries) = &claimed.entries {
             let record = &mut claimed.record;
             record.changed_at = entries.last().map_or(record.started_at, |last| last.at);
@@ -55,9 +58,9 @@ impl TakenOne {
 struct Free {
     number: i64,
     record: Record,
-    claimed_seq: u64,
+    claimed_seq: u32,
     recoveries: u32,
-    doubt_seq: Option<u64>,
+    doubt_seq: rusqlite::Result<Option<u32>>,
     entries: Vec<Stored>,
 }
 
@@ -65,15 +68,16 @@ struct Free {
 const TOGETHER: usize = 32;
 
 /// The number of the first column of an entry in what is read of sagas that can be taken over.
-const ENTRY: usize = 16;
+const ENTRY: usize = 17;
 
 /// What is read of sagas that can be taken over: the columns of a record whose entries are not looked at, and more.
 fn free_sagas() -> String {
     let numbers = vec!["?"; TOGETHER].join(", ");
     format!(
         "SELECT s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, s.cancel_reason, \
-         s.cancel_at, s.number, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq, e.seq, e.at, e.event, \
-         e.step, e.occurrence, e.kind, e.attempts, e.code, e.message, e.payload \
+         s.cancel_at, s.number, s.checksum, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq, e.seq, e.at, e.event, \
+         e.step, e.occurrence, e.kind, e.attempts, e.code, e.message, e.payload, \
+         e.checksum \
          FROM sagas s LEFT JOIN entries e ON e.saga = s.number WHERE s.number IN ({numbers}) ORDER BY s.number, e.seq"
     )
 }
@@ -82,7 +86,7 @@ fn free_sagas() -> String {
 fn claim_sagas() -> String {
     let numbers = vec!["?"; TOGETHER].join(", ");
     format!(
-        "UPDATE sagas SET epoch = epoch + 1, worker = ?, claimed_seq = ?, recoveries = ? WHERE number IN ({numbers})"
+        "UPDATE sagas SET epoch = coalesce(epoch, 0) + 1, worker = ?, claimed_seq = ?, recoveries = ? WHERE number IN ({numbers})"
     )
 }
 
@@ -92,9 +96,10 @@ impl Free {
         Ok(Self {
             number,
             record,
-            claimed_seq: row.get::<_, i64>(13)?.cast_unsigned(),
-            recoveries: row.get(14)?,
-            doubt_seq: row.get::<_, Option<i64>>(15)?.map(i64::cast_unsigned),
+            // What can't be read of these counts as none, and in doubt.
+            claimed_seq: row.get(14).unwrap_or_default(),
+            recoveries: row.get(15).unwrap_or_default(),
+            doubt_seq: row.get(16),
             entries: Vec::new(),
         })
     }
@@ -165,7 +170,9 @@ impl Transaction<'_> {
                 break;
             }
             for free in Free::read_all(&mut select, &numbers)? {
-                if names.contains(&free.record.saga.name.as_str()) {
+                // Any worker can set aside a saga whose name may be a wrong one.
+                let is_named = names.contains(&free.record.saga.name.as_str());
+                if is_named || free.record.damage.is_some() && self.is_reached(&free)? {
                     taken.push(self.take_over(free, lease));
                 }
             }
@@ -208,6 +215,12 @@ impl Transaction<'_> {
         Ok(TakenOne::TakenOver(Box::new(taken)))
     }
 
+    /// Returns whether commands reach a damaged saga by the id that it has been given.
+    fn is_reached(&self, free: &Free) -> rusqlite::Result<bool> {
+        let found = self.rows().record(&free.record.saga.id)?;
+        Ok(found.is_some_and(|(_, number)| number == free.number))
+    }
+
     /// Whether nobody holds the saga, or somebody whose lease has run out.
     fn is_free(&self, number: i64) -> bool {
         let held = self.held.by_number(number);
@@ -221,7 +234,7 @@ impl Transaction<'_> {
             entries,
             ..
         } = free;
-        let last = entries.last().map_or(0, |last| last.seq);
+        let last = entries.iter().map(|entry| entry.seq).max().unwrap_or(0);
         let is_stuck = record.state == State::Stuck;
         // Of one that is stuck nothing is under way.
         let is_cut_off = record.worker.is_some() && !is_stuck;
@@ -238,7 +251,7 @@ impl Transaction<'_> {
             number,
             epoch: record.epoch,
             worker: lease.worker.clone(),
-            next: last + 1,
+            next: u64::from(last) + 1,
             cancel: match record.cancellation {
                 Some(_) => Cancel::Known,
                 None => Cancel::No,
@@ -251,8 +264,9 @@ impl Transaction<'_> {
             epoch: record.epoch,
         };
         let mut claimed = Claimed::new(claim, record, Ok(Vec::new()));
-        claimed.next = last + 1;
-        claimed.orderly = !(is_cut_off || free.doubt_seq == Some(last));
+        claimed.next = u64::from(last) + 1;
+        let is_without_doubt = free.doubt_seq.is_ok_and(|doubt| doubt != Some(last));
+        claimed.orderly = is_without_doubt && !is_cut_off;
         claimed.recoveries = recoveries;
         TakenOver {
             number,

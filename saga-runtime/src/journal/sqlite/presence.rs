@@ -32,6 +32,11 @@ impl Presence {
         }
     }
 
+    /// The path of the journal.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Notes the write-ahead log that the writer has opened.
     pub(super) fn note_wal(&self) {
         if let Some(found) = found(&self.wal_path) {
