@@ -1,7 +1,7 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-restate quickstart test services soak lint doc bench bless
+.PHONY: help demo demo-restate quickstart check test services soak lint doc bench bless
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ quickstart: ## run the smallest example
 
 services: ## install the servers that tests and demos start, into services/node_modules
 	services/install
+
+check: lint ## run the quick checks: format, clippy, unit, behaviour and diagnostics tests
+	cargo test --quiet --package saga-house --package saga-macros --package saga-runtime --package saga-restate \
+		--package saga-tests --lib --test house --test behaviour --test diagnostics
 
 test: services ## run all tests, after installing the servers that they start
 	cargo test --workspace --no-fail-fast

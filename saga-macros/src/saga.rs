@@ -20,10 +20,10 @@ pub(crate) fn expand(function: &TokenStream) -> TokenStream {
     };
     let expanded = match check::check(&syntax, &mut errors) {
         Some(saga) => expand::expand(&saga),
-        None => fallback::stand_in(&syntax, &errors),
+        None => fallback::stand_in(&syntax, &mut errors),
     };
     let as_written = fallback::as_written(&syntax, function);
-    [errors.into_tokens(), expanded, as_written]
+    [expanded, errors.into_tokens(), as_written]
         .into_iter()
         .collect()
 }

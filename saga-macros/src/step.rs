@@ -21,7 +21,7 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream
     };
     let expanded = match check::check(options, &syntax, &mut errors) {
         Some(step) => expand::expand(&step),
-        None => fallback::expand(&syntax, &errors),
+        None => fallback::expand(&syntax, &mut errors),
     };
-    [errors.into_tokens(), expanded].into_iter().collect()
+    [expanded, errors.into_tokens()].into_iter().collect()
 }

@@ -1,33 +1,34 @@
-//! What is written down about one attempt, as JSON.
+//! The record of one attempt, as JSON.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use saga_runtime::engine::Reason;
-use saga_runtime::engine::{PendingStep, Verdict};
+use saga_runtime::Cause;
+use saga_runtime::engine::{GiveUp, PendingStep, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::millis;
 use crate::journal::Recorded;
 
-/// The largest output that is written down, in bytes of JSON.
+/// The largest recorded output, in bytes of JSON.
 pub(crate) const LIMIT: usize = 8 * 1024 * 1024;
 
 /// One attempt of a step.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AttemptRecord {
     pub(crate) ended: AttemptEnd,
-    /// When it ended, in milliseconds since 1970.
+    /// The time of its end, in milliseconds since 1970.
     pub(crate) at: u64,
-    /// It may have been made before, and that answer is lost.
+    /// An earlier process may have made it, and that answer is lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) again: bool,
-    /// When it ended, the deadline of the saga had passed.
+    /// The deadline of the saga had passed when it ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) late: bool,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AttemptEnd {
@@ -37,13 +38,13 @@ pub(crate) enum AttemptEnd {
     Refused(Refused),
     TimedOutAfter(Duration),
     Panicked(String),
-    /// With an output that can't be written down.
+    /// With an output that can't be recorded.
     Unrecordable(String),
     /// It was not made, because the deadline of the saga had passed.
     DeadlineExceeded(()),
     /// It was not made, because the saga was cancelled.
     NotMade(()),
-    /// The saga was cancelled while it was under way, and nobody heard the answer.
+    /// The saga was cancelled while it was under way, and the answer is lost.
     Lost(()),
 }
 
@@ -51,14 +52,14 @@ pub(crate) enum AttemptEnd {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Refused {
     pub(crate) message: String,
-    /// Whether another attempt may help.
+    /// True if another attempt may help.
     pub(crate) transient: bool,
-    /// Whether it is open what has happened.
+    /// True if something may have happened.
     pub(crate) in_doubt: bool,
     /// The whole error, if the saga handles it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Box<RawValue>>,
-    /// Why it can't be written down whole.
+    /// The reason why it can't be recorded whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unwritten: Option<String>,
 }
@@ -90,34 +91,35 @@ impl AttemptRecord {
 }
 
 impl AttemptEnd {
-    /// How an attempt of the step has ended, that gave this answer within `limit`.
-    pub(crate) fn of(step: &dyn PendingStep, answer: Verdict, limit: Duration) -> Self {
+    /// The end of an attempt of the step that got this answer within `limit`.
+    pub(crate) fn from_attempt(step: &dyn PendingStep, answer: Verdict, limit: Duration) -> Self {
         if answer == Verdict::Done {
             let json = step.write_output(LIMIT);
             let json = json.and_then(|json| raw(json).map_err(|error| error.to_string()));
             return json.map_or_else(Self::Unrecordable, Self::Done);
         }
-        let reason = step.reason();
-        match &*reason.code {
-            "timed_out" => Self::TimedOutAfter(limit),
-            "panicked" => {
-                let message = reason.message.strip_prefix("panicked: ");
-                Self::Panicked(message.unwrap_or(&reason.message).to_owned())
-            }
-            _ => Self::Refused(refused(step, reason, answer)),
+        match step.given_up() {
+            Some(GiveUp::TimedOut { .. }) => Self::TimedOutAfter(limit),
+            Some(GiveUp::Panicked { message }) => Self::Panicked(message),
+            _ => Self::Refused(refused(step, step.reason(), answer)),
         }
     }
 
-    /// What went wrong, in words.
+    /// The failure in words.
     pub(crate) fn message(&self) -> String {
+        let text = |cause: Cause<Infallible>| cause.to_string();
         match self {
             Self::Done(_) => "done".to_owned(),
             Self::Refused(refused) => refused.message.clone(),
-            Self::TimedOutAfter(after) => format!("no answer within {after:?}"),
-            Self::Panicked(message) => format!("panicked: {message}"),
-            Self::Unrecordable(message) => format!("the output can't be written down: {message}"),
-            Self::DeadlineExceeded(()) => "deadline exceeded".to_owned(),
-            Self::NotMade(()) | Self::Lost(()) => "cancelled".to_owned(),
+            Self::TimedOutAfter(after) => text(Cause::TimedOut { after: *after }),
+            Self::Panicked(message) => text(Cause::Panicked {
+                message: message.clone(),
+            }),
+            Self::Unrecordable(message) => text(Cause::Unrecordable {
+                message: message.clone(),
+            }),
+            Self::DeadlineExceeded(()) => text(Cause::DeadlineExceeded),
+            Self::NotMade(()) | Self::Lost(()) => text(Cause::Cancelled),
         }
     }
 }
@@ -147,13 +149,13 @@ fn raw(json: String) -> serde_json::Result<Box<RawValue>> {
     RawValue::from_string(json)
 }
 
-/// One attempt of a compensation or a resolver: what went wrong, if something did.
+/// One attempt of a compensation or a resolver.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CompensationRecord {
     Done(()),
     Failed(String),
-    /// Nobody heard the answer, because somebody cancelled the saga once more.
+    /// The answer is lost, because the saga was cancelled once more.
     Lost(()),
 }
 
@@ -163,7 +165,7 @@ impl CompensationRecord {
     }
 }
 
-/// When the saga began.
+/// The start of the saga.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Beginning {
     /// In milliseconds since 1970.

@@ -1,4 +1,4 @@
-//! The attempts of a step, each written down: what Restate has already is not requested again.
+//! The attempts of a step, each recorded. Restate does not request an attempt again that has a record.
 
 mod compensate;
 
@@ -8,35 +8,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use restate_sdk::context::RunRetryPolicy;
-use restate_sdk::errors::HandlerError;
+use restate_sdk::errors::{HandlerError, HandlerResult};
 use saga_runtime::Kind;
 use saga_runtime::engine::{
-    Attempt, Doubt, GiveUp, Interruption, PendingStep, Place, Position, Role, Verdict,
-};
-use saga_runtime::engine::{
-    AttemptOutcome, AttemptReport, BoxFuture, Purpose, Reason, Surroundings,
+    ATTEMPT_TIMEOUT, Attempt, AttemptOutcome, AttemptReport, BoxFuture, Control, Doubt, GiveUp,
+    Interruption, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings, Verdict,
 };
 use saga_runtime::meta::StepMeta;
 
 use crate::attempt_record::{AttemptEnd, AttemptRecord};
-use crate::engine::{ATTEMPT_TIMEOUT, Restate, Suspended};
 use crate::entry_names;
+use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Recorded, Work};
 use crate::lock::lock;
 
-/// After so many attempts of a retriable step its entry is repeated by Restate.
+/// The number of attempts of a retriable step with entries of their own. After these, Restate repeats the entry.
 const WRITTEN_ATTEMPTS: u32 = 10;
 
-/// Who is asked for the attempts of one step.
+/// The engine's side of the pursuit of one step.
 pub(crate) struct Asker<'a> {
-    engine: &'a Restate,
+    engine: &'a Invocation,
     doubt: &'a Doubt,
-    /// Whether others may be under way meanwhile, which a repetition by Restate would cut off.
+    /// True if other calls may be under way meanwhile, which a repetition by Restate would cut off.
     is_beside_others: bool,
     unrecordable: Mutex<Option<String>>,
 }
 
-/// What this process knows of an attempt that it makes.
+/// The knowledge of this process about an attempt that it makes.
 #[derive(Default)]
 struct Kept {
     has_begun: AtomicBool,
@@ -45,7 +43,7 @@ struct Kept {
 }
 
 impl<'a> Asker<'a> {
-    pub(crate) fn new(engine: &'a Restate, doubt: &'a Doubt, is_beside_others: bool) -> Self {
+    pub(crate) fn new(engine: &'a Invocation, doubt: &'a Doubt, is_beside_others: bool) -> Self {
         Self {
             engine,
             doubt,
@@ -54,12 +52,12 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Why the output of the step can't be written down, if it is so.
+    /// Takes the reason why the output of the step can't be recorded.
     pub(crate) fn unrecordable(&self) -> Option<String> {
         lock(&self.unrecordable).take()
     }
 
-    /// How Restate repeats the entry of this attempt, if it does.
+    /// The policy by which Restate repeats the entry of this attempt, if it does.
     fn repeats(&self, step: &StepMeta, number: u32) -> Option<RunRetryPolicy> {
         if step.kind != Kind::Retriable || self.is_beside_others || number <= WRITTEN_ATTEMPTS {
             return None;
@@ -72,8 +70,8 @@ impl<'a> Asker<'a> {
         )
     }
 
-    /// The record of an attempt: made now, or written down before.
-    async fn written(
+    /// The record of an attempt: made now, or read.
+    async fn record(
         &self,
         name: &str,
         retry: Option<RunRetryPolicy>,
@@ -83,7 +81,7 @@ impl<'a> Asker<'a> {
         if let Ok(written) = self.engine.journal.run(name, retry, work.as_mut()).await {
             return written;
         }
-        // Restate has dropped the answer. What this process knows of it is written down under another name.
+        // Restate has dropped the answer. The knowledge of this process is recorded under another name.
         loop {
             self.engine.cancel();
             let answer = pin!(async {
@@ -104,103 +102,40 @@ impl<'a> Asker<'a> {
         }
     }
 
-    async fn asked(
+    async fn ask_or_read(
         &self,
         step: &mut dyn PendingStep,
         attempt: Attempt<'_>,
-        phase: Purpose,
+        purpose: Purpose,
     ) -> Result<AttemptReport, Suspended> {
         let Some(position) = attempt.position() else {
             return Err(Suspended("an attempt has a position".to_owned()));
         };
-        let meta = step.meta();
-        let limit = meta.timeout.unwrap_or(ATTEMPT_TIMEOUT);
-        let name = entry_names::attempt(position, Role::Action, attempt.attempt());
-        let retry = self.repeats(meta, attempt.attempt());
         loop {
             let kept = Kept::default();
-            let written = {
-                let work = pin!(async {
-                    kept.has_begun.store(true, Ordering::Relaxed);
-                    let again = self.doubt.take();
-                    let is_open = again && meta.kind == Kind::Retriable;
-                    let mut record =
-                        if phase == Purpose::Forward && !is_open && self.engine.is_late() {
-                            AttemptRecord::new(AttemptEnd::DeadlineExceeded(()))
-                        } else {
-                            let answer = step.attempt(&attempt, Some(limit)).await;
-                            let ended = AttemptEnd::of(step, answer, limit);
-                            if let Some(error) =
-                                repeated(&ended, meta.kind, retry.is_some(), position)
-                            {
-                                return Err(error);
-                            }
-                            *lock(&kept.answer) = Some(answer);
-                            AttemptRecord {
-                                late: self.engine.is_late(),
-                                ..AttemptRecord::new(ended)
-                            }
-                        };
-                    record.again = again;
-                    let written = record.write();
-                    *lock(&kept.written) = Some(written.clone());
-                    Ok(written)
-                });
-                self.written(&name, retry.clone(), &kept, work).await
-            };
-            let record: AttemptRecord =
-                serde_json::from_slice(&written).map_err(|unread| unreadable(position, &unread))?;
-            self.engine.clock.is(record.at);
-            if record.late {
-                self.engine.interrupt(Interruption::DeadlineExceeded);
-            }
-            let was_made = !matches!(
-                record.ended,
-                AttemptEnd::NotMade(()) | AttemptEnd::DeadlineExceeded(())
-            );
-            if meta.kind == Kind::Retriable && was_made {
-                self.engine.go_forward_only();
-            }
-            let made = lock(&kept.answer).take();
+            let record = self
+                .make_or_read(step, attempt, position, purpose, &kept)
+                .await?;
+            self.take_note(step.meta(), &record);
             let is_repeated = record.again || matches!(record.ended, AttemptEnd::Lost(()));
+            let made = lock(&kept.answer).take();
             let outcome = match record.ended {
                 AttemptEnd::Lost(()) | AttemptEnd::NotMade(()) => {
-                    let interruption = self.engine.interruption();
-                    match interruption.filter(|_| phase == Purpose::Forward) {
-                        Some(interruption) => AttemptOutcome::Interrupted(interruption),
-                        // Nothing interrupts this one: it is made again.
-                        None => continue,
+                    match self.engine.interruption() {
+                        Some(interruption) if purpose == Purpose::Forward => {
+                            AttemptOutcome::Interrupted(interruption)
+                        }
+                        // An attempt to settle is not interrupted: it is made again.
+                        _ => continue,
                     }
                 }
                 AttemptEnd::DeadlineExceeded(()) => {
-                    self.engine.interrupt(Interruption::DeadlineExceeded);
                     AttemptOutcome::Interrupted(Interruption::DeadlineExceeded)
                 }
-                AttemptEnd::Unrecordable(message) => {
-                    // Where this process does not have the output, the step is asked again.
-                    let answer = match made {
-                        Some(answer) => answer,
-                        None => step.attempt(&attempt, Some(limit)).await,
-                    };
-                    if answer != Verdict::Done {
-                        return Err(Suspended(format!(
-                            "step `{}` is done, but its output is neither written down nor given again",
-                            position.name()
-                        )));
-                    }
-                    *lock(&self.unrecordable) = Some(message);
-                    AttemptOutcome::Verdict(Verdict::Done)
+                ended => {
+                    let verdict = self.verdict(step, attempt, position, ended, made);
+                    AttemptOutcome::Verdict(verdict.await?)
                 }
-                AttemptEnd::Refused(refused) if refused.unwritten.is_some() => {
-                    let answer = refused.answer();
-                    let message = refused.unwritten.unwrap_or_default();
-                    step.give_up(GiveUp::Unrecordable { message });
-                    AttemptOutcome::Verdict(answer)
-                }
-                ended => AttemptOutcome::Verdict(match made {
-                    Some(answer) => answer,
-                    None => read(step, ended, position)?,
-                }),
             };
             return Ok(AttemptReport {
                 outcome,
@@ -208,9 +143,114 @@ impl<'a> Asker<'a> {
             });
         }
     }
+
+    /// Makes the attempt and records it, or reads its record.
+    async fn make_or_read(
+        &self,
+        step: &mut dyn PendingStep,
+        attempt: Attempt<'_>,
+        position: Position<'_>,
+        purpose: Purpose,
+        kept: &Kept,
+    ) -> Result<AttemptRecord, Suspended> {
+        let name = entry_names::attempt(position, Role::Action, attempt.attempt());
+        let retry = self.repeats(step.meta(), attempt.attempt());
+        let work = pin!(self.make(step, attempt, position, purpose, retry.is_some(), kept));
+        let written = self.record(&name, retry.clone(), kept, work).await;
+        serde_json::from_slice(&written).map_err(|unread| unreadable(position, &unread))
+    }
+
+    /// Makes the attempt, unless the deadline has passed. Restate records the result, and repeats the attempt on an error.
+    async fn make(
+        &self,
+        step: &mut dyn PendingStep,
+        attempt: Attempt<'_>,
+        position: Position<'_>,
+        purpose: Purpose,
+        is_repeated: bool,
+        kept: &Kept,
+    ) -> HandlerResult<Recorded> {
+        kept.has_begun.store(true, Ordering::Relaxed);
+        let kind = step.meta().kind;
+        let again = self.doubt.take();
+        let may_be_done = again && kind == Kind::Retriable;
+        let mut record = if purpose == Purpose::Forward && !may_be_done && self.engine.is_late() {
+            AttemptRecord::new(AttemptEnd::DeadlineExceeded(()))
+        } else {
+            let limit = limit(step.meta());
+            let answer = step.attempt(&attempt, Some(limit)).await;
+            let ended = AttemptEnd::from_attempt(step, answer, limit);
+            if let Some(error) = repeated(&ended, kind, is_repeated, position) {
+                return Err(error);
+            }
+            *lock(&kept.answer) = Some(answer);
+            AttemptRecord {
+                late: self.engine.is_late(),
+                ..AttemptRecord::new(ended)
+            }
+        };
+        record.again = again;
+        let written = record.write();
+        *lock(&kept.written) = Some(written.clone());
+        Ok(written)
+    }
+
+    /// Takes over the facts about the saga that the record of an attempt holds.
+    fn take_note(&self, step: &StepMeta, record: &AttemptRecord) {
+        self.engine.clock.advance_to(record.at);
+        let is_too_late = matches!(record.ended, AttemptEnd::DeadlineExceeded(()));
+        if record.late || is_too_late {
+            self.engine.interrupt(Interruption::DeadlineExceeded);
+        }
+        let was_made = !is_too_late && !matches!(record.ended, AttemptEnd::NotMade(()));
+        if step.kind == Kind::Retriable && was_made {
+            self.engine.way_back().close();
+        }
+    }
+
+    /// The verdict on an attempt that has ended like this. `made`: the verdict, if this process made it.
+    async fn verdict(
+        &self,
+        step: &mut dyn PendingStep,
+        attempt: Attempt<'_>,
+        position: Position<'_>,
+        ended: AttemptEnd,
+        made: Option<Verdict>,
+    ) -> Result<Verdict, Suspended> {
+        match (ended, made) {
+            (AttemptEnd::Unrecordable(message), made) => {
+                // If this process does not have the output, the step is asked again.
+                let answer = match made {
+                    Some(answer) => answer,
+                    None => step.attempt(&attempt, Some(limit(step.meta()))).await,
+                };
+                if answer != Verdict::Done {
+                    return Err(Suspended(format!(
+                        "step `{}` is done, but its output is neither recorded nor given again",
+                        position.name()
+                    )));
+                }
+                *lock(&self.unrecordable) = Some(message);
+                Ok(Verdict::Done)
+            }
+            (AttemptEnd::Refused(refused), _) if refused.unwritten.is_some() => {
+                let answer = refused.answer();
+                let message = refused.unwritten.unwrap_or_default();
+                step.give_up(GiveUp::Unrecordable { message });
+                Ok(answer)
+            }
+            (_, Some(answer)) => Ok(answer),
+            (ended, None) => read(step, ended, position),
+        }
+    }
 }
 
-/// The error with which Restate repeats an attempt instead of writing it down.
+/// The longest that an attempt of the step may take.
+fn limit(step: &StepMeta) -> Duration {
+    step.timeout.unwrap_or(ATTEMPT_TIMEOUT)
+}
+
+/// The error with which Restate repeats an attempt instead of recording it.
 fn repeated(
     ended: &AttemptEnd,
     kind: Kind,
@@ -218,16 +258,15 @@ fn repeated(
     position: Position<'_>,
 ) -> Option<HandlerError> {
     let is_unrecordable = matches!(ended, AttemptEnd::Unrecordable(_));
-    let only_forward = matches!(kind, Kind::Pivot | Kind::Retriable);
     let has_failed = !matches!(ended, AttemptEnd::Done(_));
-    if (is_unrecordable && only_forward) || (is_repeated && has_failed) {
+    if (is_unrecordable && kind.closes_the_way_back()) || (is_repeated && has_failed) {
         let message = format!("step `{}`: {}", position.name(), ended.message());
         return Some(HandlerError::from(message));
     }
     None
 }
 
-/// Takes what an attempt has given that an earlier process has made.
+/// Gives the step the recorded result of an attempt that an earlier process made.
 fn read(
     step: &mut dyn PendingStep,
     ended: AttemptEnd,
@@ -241,11 +280,11 @@ fn read(
         }
         AttemptEnd::TimedOutAfter(after) => {
             step.give_up(GiveUp::TimedOut { after });
-            Ok(UNKNOWN)
+            Ok(Verdict::NONE)
         }
         AttemptEnd::Panicked(message) => {
             step.give_up(GiveUp::Panicked { message });
-            Ok(UNKNOWN)
+            Ok(Verdict::NONE)
         }
         AttemptEnd::Refused(refused) => {
             let answer = refused.answer();
@@ -265,12 +304,9 @@ fn read(
     }
 }
 
-/// The answer of an attempt that gave none.
-const UNKNOWN: Verdict = Verdict::InDoubt { transient: true };
-
 fn unreadable(position: Position<'_>, error: &serde_json::Error) -> Suspended {
     Suspended(format!(
-        "what is written down about step `{}` can't be read: {error}",
+        "the record of step `{}` can't be read: {error}",
         position.name()
     ))
 }
@@ -282,7 +318,7 @@ impl Surroundings<Suspended> for Asker<'_> {
         attempt: Attempt<'b>,
         phase: Purpose,
     ) -> BoxFuture<'b, Result<AttemptReport, Suspended>> {
-        Box::pin(self.asked(step, attempt, phase))
+        Box::pin(self.ask_or_read(step, attempt, phase))
     }
 
     fn compensate<'b>(
@@ -302,8 +338,11 @@ impl Surroundings<Suspended> for Asker<'_> {
             if let Some(interruption) = self.engine.interruption() {
                 return Ok(Some(interruption));
             }
-            // Whether the deadline has passed is for the next attempt to say, which writes it down.
-            let delay = self.engine.left().map_or(delay, |left| left.min(delay));
+            // The next attempt decides if the deadline has passed, and records it.
+            let delay = self
+                .engine
+                .time_to_deadline()
+                .map_or(delay, |left| left.min(delay));
             self.engine.pause(delay).await;
             Ok(self.engine.interruption())
         })
@@ -322,7 +361,7 @@ impl Surroundings<Suspended> for Asker<'_> {
         _: u32,
         _: Reason,
     ) -> BoxFuture<'a, Result<(), Suspended>> {
-        // It follows from what is written down about the attempts.
+        // It follows from the records of the attempts.
         Box::pin(std::future::ready(Ok(())))
     }
 }

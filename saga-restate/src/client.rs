@@ -19,7 +19,7 @@ use crate::clock::millis;
 use crate::journal::Recorded;
 use crate::workflow::{BEGAN, Event, INPUT, RUN, SEND};
 
-/// Starts sagas on Restate, and says what has become of them.
+/// Starts sagas on Restate and reports their ends.
 ///
 /// It speaks plain HTTP. For TLS, tokens or a proxy give it [a client of the SDK](Self::over).
 pub struct Client<T = Http> {
@@ -64,8 +64,8 @@ impl<T: RequestExecutor> Client<T> {
     /// Starts a saga, or finds the one that was started with the same id and the same input. When this returns, Restate has it.
     ///
     /// # Errors
-    /// [`ClientError::Conflict`] if the id belongs to a saga with another input. Otherwise Restate could not be reached, and it
-    /// is open if it has the saga: ask again.
+    /// [`ClientError::Conflict`] if the id belongs to a saga with another input. Otherwise Restate could not be reached
+    /// and may have the saga or not: ask again.
     pub async fn submit<G: Saga + Serialize>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
@@ -74,13 +74,13 @@ impl<T: RequestExecutor> Client<T> {
         let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
         let input = serde_json::to_vec(saga).map_err(ClientError::Input)?;
         let sent = self.starting::<G>(&id, input.clone()).send().await;
-        let sent = sent.map_err(ClientError::of)?;
+        let sent = sent.map_err(ClientError::from_ingress)?;
         let handle = SagaHandle::new(self.clone(), id, sent.invocation_handle());
         if sent.send_status() == SendStatus::PreviouslyAccepted {
             let known = self.call(G::META.name, handle.id(), INPUT, Recorded::new());
             let known = tokio::select! {
                 known = known => known?,
-                // Perhaps it was killed before it began: then nobody can say with which input.
+                // It may have been killed before it began. Then its input is not known.
                 () = handle.is_ended_by_restate() => return Ok(handle),
             };
             let same = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).ok();
@@ -97,7 +97,7 @@ impl<T: RequestExecutor> Client<T> {
     /// Starts a saga and waits for its end.
     ///
     /// # Errors
-    /// [`ExecuteError::Failed`] if it failed: the report says where, why, and what has become of every step.
+    /// [`ExecuteError::Failed`] if it failed: the report names the step, the cause and every compensation.
     pub async fn execute<G: Saga + Serialize>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
@@ -110,7 +110,7 @@ impl<T: RequestExecutor> Client<T> {
         if !ended.as_ref().is_err_and(is_conflict) {
             return result_of::<G>(ended);
         }
-        // Somebody has started it before, or has killed it.
+        // It was started before, or it was killed.
         self.submit(id, saga).await?.wait().await
     }
 
@@ -124,10 +124,10 @@ impl<T: RequestExecutor> Client<T> {
             .header(HeaderName::from_static(BEGAN), millis().into())
     }
 
-    /// The saga with this id, which somebody has started.
+    /// The saga with this id, which was started before.
     ///
     /// # Errors
-    /// [`ClientError::Unknown`] if nobody has.
+    /// [`ClientError::Unknown`] if it was not.
     pub async fn find<G: Saga>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
@@ -137,7 +137,7 @@ impl<T: RequestExecutor> Client<T> {
             .ingress
             .lookup_workflow(G::META.name, id.as_str(), None)
             .await;
-        // An id follows from the key, whether there is such an invocation or not.
+        // An id follows from the key, even if there is no such invocation.
         let known = match found {
             Ok(invocation) => match invocation.output().await {
                 Err(error) if is_unknown(&error) => Err(error),
@@ -147,7 +147,7 @@ impl<T: RequestExecutor> Client<T> {
         };
         match known {
             Ok(invocation) => Ok(SagaHandle::new(self.clone(), id, invocation)),
-            Err(error) => Err(ClientError::of(error).unknown::<G>(&id)),
+            Err(error) => Err(ClientError::from_ingress(error).unknown::<G>(&id)),
         }
     }
 
@@ -204,18 +204,18 @@ impl<T: RequestExecutor> Client<T> {
         input: Recorded,
     ) -> Result<Recorded, ClientError> {
         let response = self.request(saga, id, handler, input).call().await;
-        let response = response.map_err(ClientError::of)?;
-        response.into_body().map_err(ClientError::of)
+        let response = response.map_err(ClientError::from_ingress)?;
+        response.into_body().map_err(ClientError::from_ingress)
     }
 }
 
-/// Whether Restate says that the workflow was started before; or it was killed, which has the same status.
+/// Returns true if Restate says that the workflow was started before. A killed one has the same status.
 fn is_conflict(error: &ingress::ClientError) -> bool {
     let response = error.response();
     response.is_some_and(|response| response.status() == StatusCode::CONFLICT)
 }
 
-/// Whether Restate says that there is no such invocation.
+/// Returns true if Restate says that there is no such invocation.
 fn is_unknown(error: &ingress::ClientError) -> bool {
     let response = error.response();
     response.is_some_and(|response| response.status() == StatusCode::NOT_FOUND)

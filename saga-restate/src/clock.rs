@@ -1,5 +1,4 @@
-//! The time and the ids that the body of a saga asks for: they follow from what is written down, so that a replay sees the
-//! same.
+//! The time and the ids that the body of a saga asks for. They follow from the records, so that a replay sees the same.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -10,14 +9,14 @@ use uuid::{Builder, Uuid};
 
 use crate::lock::lock;
 
-/// The time of a saga is that of what was written down last.
+/// The time of a saga: that of its last record.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// The id of the invocation, of which there is no other.
+    /// The unique id of the invocation.
     invocation: String,
     /// In milliseconds since 1970.
     now: Mutex<u64>,
-    /// How many ids each lane has asked for.
+    /// The number of ids that each lane has asked for.
     asked: Mutex<HashMap<String, u32>>,
 }
 
@@ -30,14 +29,14 @@ impl Clock {
         }
     }
 
-    /// This is written down as having happened then. Time does not go back.
-    pub(crate) fn is(&self, at: u64) {
+    /// Advances to the time of a record. Time does not go back.
+    pub(crate) fn advance_to(&self, at: u64) {
         let mut now = lock(&self.now);
         *now = at.max(*now);
     }
 
-    /// So long has passed.
-    pub(crate) fn passes(&self, time: Duration) {
+    /// Advances by this time.
+    pub(crate) fn advance_by(&self, time: Duration) {
         let mut now = lock(&self.now);
         *now = now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(0));
     }

@@ -11,14 +11,14 @@ use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::engine::Ended;
+use crate::invocation::Ended;
 use crate::workflow::workflow;
 
 /// Runs sagas for Restate, over HTTP/2.
 ///
-/// Restate has to be told once where it is: `restate deployments register http://localhost:9080`. Behind the same address
-/// there may be any number of processes. `GET /health` answers 200, over HTTP/2 as everything here; with an
-/// [identity key](Self::identity_key) only if it is signed.
+/// Restate has to be told the address once: `restate deployments register http://localhost:9080`. Any number of
+/// processes may be behind the same address. `GET /health` answers 200, over HTTP/2 like every request here; with an
+/// [identity key](Self::identity_key) only if the request is signed.
 pub struct Endpoint<S: ?Sized> {
     services: Arc<S>,
     builder: sdk::Builder,
@@ -30,7 +30,7 @@ impl<S: ?Sized> std::fmt::Debug for Endpoint<S> {
     }
 }
 
-/// Why an endpoint can't serve.
+/// The reason why an endpoint can't serve.
 #[derive(Debug, Error)]
 #[error("can't listen on {address}")]
 #[non_exhaustive]
@@ -40,7 +40,7 @@ pub struct ServeError {
     source: std::io::Error,
 }
 
-/// Why a text is not the public key of a Restate server.
+/// The reason why a text is not the public key of a Restate server.
 #[derive(Debug, Error)]
 #[error("not a Restate identity key: {0}")]
 pub struct InvalidIdentityKey(String);
@@ -71,8 +71,8 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         self
     }
 
-    /// Adds a saga that it runs, and calls `on_end` with its typed end, for logs and numbers: in the process where it ends,
-    /// once or, if that ends at the same time, more than once.
+    /// Adds a saga that it runs, and calls `on_end` with its typed end, for logs and numbers. The call is made in the
+    /// process in which the saga ends; more than once if that process ends at the same time.
     #[must_use = "nothing runs until `serve` is called"]
     pub fn register_watched<G: Registrable<S>>(
         mut self,
@@ -100,7 +100,7 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     /// # Errors
     /// If it can't listen there.
     pub async fn serve(self, address: SocketAddr) -> Result<(), ServeError> {
-        // Whoever finds that it listens may tell it to stop.
+        // A caller that sees the open port may tell it to stop.
         let interrupted = interrupted();
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|source| ServeError { address, source })?;
@@ -108,12 +108,12 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         Ok(())
     }
 
-    /// Serves until `stop` ends. Then it takes no more requests, and gives those that are under way ten seconds. What does
-    /// not end by then is handed back when the process ends: Restate goes on with it here or elsewhere, where only the
-    /// attempt that was cut off is made again, under its key. Nothing is compensated because of it.
+    /// Serves until `stop` ends. Then it takes no more requests, and gives the requests under way ten seconds. A saga
+    /// that does not end by then is handed back when the process ends: Restate continues it here or elsewhere, and only
+    /// the attempt that was cut off is made again, under its key. No step is compensated because of it.
     pub async fn serve_until(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) {
-        // What follows an entry in the journal may wait for 40 ms otherwise, until that entry is acknowledged. The connections
-        // have this from the listener; where they do not, it is slower and no more.
+        // Otherwise an entry of the journal may wait for 40 ms, until the entry before it is acknowledged. The
+        // connections have this setting from the listener; without it they are slower and no more.
         let _ = SockRef::from(&listener).set_tcp_nodelay(true);
         HttpServer::new(self.builder.build())
             .serve_with_cancel(listener, stop)
@@ -121,7 +121,7 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     }
 }
 
-/// Ends when somebody wants this process to end, from now on.
+/// Ends when this process is asked to end, from now on.
 #[cfg(unix)]
 fn interrupted() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -129,7 +129,7 @@ fn interrupted() -> impl Future<Output = ()> + Send {
     async fn comes(signal: std::io::Result<Signal>) {
         match signal {
             Ok(mut signal) => drop(signal.recv().await),
-            // Where there are no signals, it serves for ever.
+            // Without signals, it serves for ever.
             Err(_) => std::future::pending().await,
         }
     }
@@ -143,7 +143,7 @@ fn interrupted() -> impl Future<Output = ()> + Send {
     }
 }
 
-/// Ends when somebody wants this process to end.
+/// Ends when this process is asked to end.
 #[cfg(not(unix))]
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {

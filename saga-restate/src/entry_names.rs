@@ -18,10 +18,10 @@ pub(crate) fn attempt(position: Position<'_>, role: Role, number: u32) -> String
     }
 }
 
-/// What has become of an attempt whose answer Restate has dropped, because the saga was cancelled meanwhile.
+/// The answer to an attempt, recorded apart because Restate dropped it when the saga was cancelled.
 pub(crate) fn answer(attempt: &str) -> String {
     format!("{attempt}: answer")
 }
 
-/// When the saga began.
+/// The entry that records the start of the saga.
 pub(crate) const BEGINNING: &str = "beginning";

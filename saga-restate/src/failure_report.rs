@@ -1,11 +1,11 @@
-//! What is said of a saga that failed, in the message of its invocation: a line to read, then the same as JSON.
+//! The report on a failed saga in the message of its invocation: a line to read, then the same as JSON.
 
 use std::fmt;
 
 use saga_runtime::{CompensationOutcome, SagaError};
 use serde::{Deserialize, Serialize};
 
-/// A saga that failed: where, why, and what has become of the steps before.
+/// A saga that failed: the step, the cause, and every compensation.
 ///
 /// `Display` is one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,40 +17,40 @@ pub struct Report {
     pub id: String,
     /// The step at which it failed; `None` if it was the code of its body.
     pub step: Option<String>,
-    /// What kind of cause it was, in a word: see [`Cause::code`](saga_runtime::Cause::code).
+    /// The kind of the cause, in a word: see [`Cause::code`](saga_runtime::Cause::code).
     pub code: String,
     /// The cause in words.
     pub cause: String,
-    /// What has become of the steps that had to be undone, in the order in which their compensations ended.
+    /// The steps that had to be compensated, in the order in which their compensations ended.
     pub compensations: Vec<UndoneStep>,
-    /// Whether every step that may have had an effect is undone. If not, somebody has to look at it.
+    /// True if every step that may have had an effect is compensated. If not, an operator has to look at the saga.
     pub is_compensated: bool,
-    /// All of it in one line.
+    /// The whole report in one line.
     pub line: String,
 }
 
-/// A step that had to be undone.
+/// A step that had to be compensated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UndoneStep {
     /// Its durable name.
     pub step: String,
-    /// What has become of it.
+    /// The end of its compensation.
     pub undone: Undone,
 }
 
-/// What has become of a step that had to be undone.
+/// The end of the compensation of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Undone {
     /// It is compensated.
     Compensated,
-    /// It was in doubt, and its resolver has undone whatever there was.
+    /// It was in doubt, and its resolver has removed any effect.
     Resolved,
     /// Its compensation failed for good: its effect may still be there.
     Failed {
-        /// How often it was attempted.
+        /// The number of attempts.
         attempts: u32,
         /// The text of the last error.
         message: String,

@@ -1,14 +1,16 @@
-//! What a saga does with Restate's journal, in the order in which it may: one thing at a time.
+//! The saga's use of Restate's journal: one thing at a time, in an order that a replay repeats.
 //!
-//! The SDK freezes when two of its futures are polled together (66 of 80 sagas with a group did), so whatever runs at the same
-//! time takes turns here. While one attempt is made that is not written down yet, those that wait for their turn are made as well.
+//! The SDK freezes when two of its futures are polled together (66 of 80 sagas with a group did), so calls that run at
+//! the same time take turns here. While an attempt without a record is made, the attempts that wait for their turn are
+//! made as well.
 //!
-//! The other way that does not freeze is a handler of a helper service for each member, all of them called before the first is
-//! awaited. Both let 80 of 80 sagas end; `tests/restate/groups.rs` holds the turns to that. They were chosen because the
-//! arguments of a step are borrowed and need not be serializable, which those of a called handler have to be; because a called
-//! handler is an invocation more for each member; and because of what a cancel leaves. It takes from the SDK only the answer of
-//! the `run` in flight, and the attempt goes on here: its answer is written down as an entry of its own, and the other members
-//! end in their turns. Nothing is in doubt unless the process dies as well; then the members that are not written down are.
+//! Another way does not freeze either: a handler of a helper service for each member, with all handlers called before
+//! the first is awaited. Both let 80 of 80 sagas end; `tests/restate/groups.rs` holds the turns to that. Turns were
+//! chosen for three reasons. The arguments of a step are borrowed and need not be serializable, while those of a called
+//! handler have to be. A called handler is one more invocation for each member. And a cancel takes from the SDK only
+//! the answer of the `run` in flight, while the attempt goes on here: its answer becomes an entry of its own, and the
+//! other members end in their turns. No step is in doubt unless the process dies as well; then the members without a
+//! record are.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -20,16 +22,12 @@ use restate_sdk::context::{DurableFuture, RunFuture, RunRetryPolicy};
 use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
 
-use crate::turns::{Next, Turns};
+use crate::turns::{Cancelled, Next, Turns};
 
-/// The invocation is cancelled: what was awaited is not known.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cancelled;
-
-/// What is written down: JSON.
+/// A recorded result: JSON.
 pub(crate) type Recorded = Vec<u8>;
 
-/// Work whose result is written down.
+/// Work whose result is recorded.
 pub(crate) type Work<'w> = Pin<&'w mut (dyn Future<Output = HandlerResult<Recorded>> + Send)>;
 
 /// The journal of one invocation.
@@ -38,8 +36,8 @@ pub(crate) struct Journal {
     turns: Turns,
 }
 
-/// Longer than any server lives, and no time that clocks don't have.
-const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 100);
+/// A time longer than any server lives, but not one that clocks don't have.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
 impl Journal {
     pub(crate) fn new(context: ContextInternal) -> Self {
@@ -49,8 +47,8 @@ impl Journal {
         }
     }
 
-    /// Does `work` and writes down its result, unless that is written down already. An error of it is retried by Restate,
-    /// which ends this invocation and begins it again.
+    /// Does `work` and records its result, or returns the recorded result. Restate retries an error of `work`: it ends
+    /// this invocation and begins it again.
     pub(crate) async fn run(
         &self,
         entry: &str,
@@ -63,8 +61,8 @@ impl Journal {
         let mut has_yielded = false;
         poll_fn(|cx| {
             if turn.has_come(cx) {
-                // Whatever runs at the same time asks for its turn before this one goes on: if it is replayed, it would not
-                // stop to let them.
+                // The other calls of the group ask for their turns before this one goes on. During a replay it would
+                // not stop to let them.
                 if has_yielded {
                     return Poll::Ready(());
                 }
@@ -72,7 +70,8 @@ impl Journal {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            // What has its turn is asked for first, and is not written down yet: then this is not either.
+            // The call whose turn it is does work without a record. So this call, which comes later, has no record
+            // either.
             has_begun |= self.turns.has_begun();
             if done.is_none()
                 && has_begun
@@ -87,13 +86,13 @@ impl Journal {
             let mut work = work;
             match done {
                 Some(done) => {
-                    self.turns.begin();
+                    self.turns.begin_work();
                     done
                 }
                 None => {
                     poll_fn(|cx| {
                         let polled = work.as_mut().poll(cx);
-                        self.turns.begin();
+                        self.turns.begin_work();
                         polled
                     })
                     .await
@@ -115,7 +114,7 @@ impl Journal {
         self.context.sleep(delay.min(LONGEST)).handle().into()
     }
 
-    /// A promise that somebody resolves.
+    /// A promise that another invocation resolves.
     pub(crate) fn promise(
         &self,
         name: &str,
@@ -123,30 +122,31 @@ impl Journal {
         self.context.promise(name)
     }
 
-    /// Waits for the first of these, and says which it is. Others may do something meanwhile.
+    /// Waits for the first of these handles and returns its index. Other calls may run meanwhile.
     pub(crate) async fn first(&self, handles: &[u32]) -> Result<usize, Cancelled> {
         let wait = self.turns.wait(handles);
         loop {
             if let Next::Over(ended) = poll_fn(|cx| wait.next(cx)).await {
                 return ended;
             }
-            // Nothing else is under way; but what has just been called may not have begun.
+            // No other call is under way; but one that has just been made may not have begun.
             yield_once().await;
             if let Poll::Ready(Next::Lead(all)) = poll_fn(|cx| Poll::Ready(wait.next(cx))).await {
                 let handles = all.iter().map(|handle| (*handle).into()).collect();
                 let first = pin!(self.context.select(handles)).await;
-                self.turns.over(first.map_err(|_: TerminalError| Cancelled));
+                self.turns
+                    .end_waits(first.map_err(|_: TerminalError| Cancelled));
             }
         }
     }
 
     /// Ends all waits, because the saga is cancelled.
     pub(crate) fn cancel_waits(&self) {
-        self.turns.over(Err(Cancelled));
+        self.turns.end_waits(Err(Cancelled));
     }
 }
 
-/// Lets everything else that can go on do so first.
+/// Lets every other future that can go on do so first.
 async fn yield_once() {
     let mut has_yielded = false;
     poll_fn(|cx| {

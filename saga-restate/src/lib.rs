@@ -1,7 +1,7 @@
 //! Runs sagas on [Restate](https://restate.dev), a replicated engine for durable execution: the same definitions, unchanged.
 //!
 //! A saga is a Restate *workflow*: its durable name is the service, its id the key. Each attempt of a step and of a
-//! compensation is a journaled `run`; what is recorded is not requested again, whichever process goes on with the saga.
+//! compensation is a journaled `run`. An attempt with a record is not requested again, in whichever process the saga continues.
 //!
 //! ```no_run
 //! use saga_restate::{Client, Endpoint};
@@ -41,33 +41,33 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What is guaranteed
+//! # Guarantees
 //! The same as on a journal, see [`saga_runtime`], and:
-//! * **A saga that failed ends as a failed invocation**, whose message says where, why and what has become of every step;
-//!   the same follows as JSON, which is what [`Client`] reads as a [`Report`].
+//! * **A saga that failed ends as a failed invocation.** Its message names the step, the cause and every compensation. The same
+//!   follows as JSON, which [`Client`] reads as a [`Report`].
 //! * **A cancel compensates**, from [`SagaHandle::cancel`], Restate's command line or its web UI. A *kill* does not: Restate ends
-//!   the invocation on the spot, and what was done stays.
-//! * **Members of a group run at the same time** and are written down one after the other. After a crash those that are not
-//!   written down yet are asked again under their keys, also if they had ended.
+//!   the invocation on the spot, and nothing is compensated.
+//! * **Members of a group run at the same time** and are recorded one after the other. After a crash, members without a record
+//!   are asked again under their keys, also if they had ended.
 //!
-//! # What is different
-//! * The first ten attempts of a `retriable` step are written down one by one; from then on Restate repeats the entry
-//!   itself, with the step's backoff, and the number of the attempt does not grow any more. In a group all are written down.
-//! * The time that a body asks for is that of what was written down last: of the start, of the attempt before, of the event.
-//!   The start is when the client says it was; it and the service had better have the same time.
-//! * After a crash, or a wait during which Restate let the process forget the saga, the next step counts as one that may have
-//!   been requested before: if it refuses, its resolver runs, for nothing at worst.
-//! * A saga whose definition has changed in a way that does not fit what is written down fails with Restate's own
-//!   *journal mismatch* (code 570), and is retried until the old definition is back. Sagas in flight stay on the deployment
-//!   on which they began: register a changed definition under another address.
-//! * There is no stuck saga that an operator compensates by hand: one that could not be undone ends as a failed invocation
-//!   with [`Report::is_compensated`] false.
+//! # Differences from a journal
+//! * The first ten attempts of a `retriable` step are recorded one by one. From then on Restate repeats the entry itself, with
+//!   the step's backoff, and the number of the attempt does not grow any more. In a group all attempts are recorded.
+//! * The time that a body asks for is that of the last record: of the start, of the attempt before, of the event. The start is
+//!   when the client says it was, so the clocks of the client and the service should agree.
+//! * After a crash, or a wait during which Restate let the process forget the saga, an earlier process may have requested the
+//!   next step. If that step refuses, its resolver runs, for nothing at worst.
+//! * A saga whose changed definition does not fit its records fails with Restate's own *journal mismatch* (code 570), and is
+//!   retried until the old definition is back. Sagas in flight stay on the deployment on which they began: register a changed
+//!   definition under another address.
+//! * There is no stuck saga that an operator compensates by hand: a saga that could not be compensated ends as a failed
+//!   invocation with [`Report::is_compensated`] false.
 //!
-//! # What operators see
+//! # For operators
 //! * A saga that waits for an event waits for the promise `event/NAME/N` of its workflow, where `N` counts the events of that
 //!   name from 0; Restate's table `sys_promise` lists it. This name stays.
-//! * Nothing here writes inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
-//!   Where that level is on, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
+//! * This crate writes no inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
+//!   At that level, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
 
 mod attempt_record;
 mod attempts;
@@ -77,6 +77,7 @@ mod endpoint;
 mod engine;
 mod entry_names;
 mod failure_report;
+mod invocation;
 mod journal;
 mod lock;
 #[cfg(feature = "testing")]
@@ -87,8 +88,8 @@ mod workflow;
 
 pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle};
 pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
-pub use engine::{Ended, Suspended};
 pub use failure_report::{Report, Undone, UndoneStep};
+pub use invocation::{Ended, Suspended};
 
 /// The examples of the guide for operators: compiled here, where all crates are known.
 #[cfg(doctest)]

@@ -1,5 +1,5 @@
-//! A Restate server of one's own, for tests and demos: on loopback, on free ports, without telemetry, with its data in a
-//! folder that goes with it.
+//! A private Restate server for tests and demos: on loopback, on free ports, without telemetry, with its data in a
+//! temporary folder.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::Http;
+use crate::client::Http;
 
-/// How long a server may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest time until a server answers.
+const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Runs the server until its standard input ends or says something. Whatever becomes of this process, the server goes with
-/// it, and its data as well if nobody keeps them.
+/// Runs the server until its standard input ends or gets a line. However this process ends, the server ends with it.
+/// Its data are removed as well, unless they are kept.
 const UNTIL_CLOSED: &str = r#"
     data=$1; at_end=$2; shift 2
     "$@" &
@@ -43,19 +43,19 @@ pub struct Server {
     ingress: SocketAddr,
     admin: SocketAddr,
     node: SocketAddr,
-    /// More of its environment.
+    /// Additional environment variables.
     settings: Vec<(String, String)>,
     /// The shell that runs the server.
     process: Option<Child>,
     http: Http,
 }
 
-/// Where its data are.
+/// The folder of its data.
 #[derive(Debug)]
 enum Data {
-    /// In a folder that goes with it.
+    /// A folder that is removed with the server.
     Temporary(TempDir),
-    /// In a folder of somebody else.
+    /// A folder of the caller.
     Kept(PathBuf),
 }
 
@@ -69,8 +69,9 @@ impl Data {
 
     /// A port that is free, and is free again when this is dropped.
     ///
-    /// Somebody else could take it before the server does. So a server for a test has an address of this process, where the
-    /// system has more than one loopback address; one that is kept has the address that browsers find.
+    /// Another process could take the port before the server does. So a server for a test has an address of this
+    /// process, where the system has more than one loopback address. A server that is kept has the address that
+    /// browsers find.
     fn port(&self) -> std::io::Result<TcpListener> {
         static LAST: AtomicU8 = AtomicU8::new(0);
         let everybodys = || TcpListener::bind("127.0.0.1:0");
@@ -92,14 +93,14 @@ impl Data {
     }
 }
 
-/// Why a server is not there.
+/// The reason why there is no server.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServerError {
     /// It can't be started.
     #[error("there is no Restate server at {}: run `make services`, or say in {VARIABLE} where it is", binary.display())]
     Missing {
-        /// Where it was looked for.
+        /// The path at which it was looked for.
         binary: PathBuf,
     },
     /// There is no folder or no port for it.
@@ -111,7 +112,7 @@ pub enum ServerError {
         /// The end of its log.
         log: String,
     },
-    /// It does not accept what it is told.
+    /// It does not accept a request.
     #[error("the Restate server says {status}: {message}")]
     Refused {
         /// The status of its answer.
@@ -131,7 +132,7 @@ impl Server {
         Self::start_with([]).await
     }
 
-    /// The same with settings of its own: environment variables, such as `RESTATE_LOG_FILTER`.
+    /// Starts a server with additional environment variables, such as `RESTATE_LOG_FILTER`.
     ///
     /// # Errors
     /// As those of [`start`](Self::start).
@@ -144,7 +145,7 @@ impl Server {
         Self::start_on(Data::Temporary(folder), settings.collect()).await
     }
 
-    /// The same on this folder, which is made if there is none. What it holds stays there, with the server's log.
+    /// Starts a server on this folder, which is made if there is none. The data stay there, with the server's log.
     ///
     /// # Errors
     /// As those of [`start`](Self::start).
@@ -198,10 +199,10 @@ impl Server {
         self.ask(Method::POST, "/deployments", body).await.map(drop)
     }
 
-    /// Asks its admin API for something.
+    /// Sends a request to its admin API.
     ///
     /// # Errors
-    /// If it does not do it.
+    /// If the server rejects the request.
     pub async fn ask(
         &self,
         method: Method,
@@ -254,7 +255,7 @@ impl Server {
             .args(["--no-logo", "--node-name", "saga", "--listen-mode", "tcp"])
             .arg("--base-dir")
             .arg(self.data.path())
-            // What it spills there it does not remove when it is killed.
+            // A killed server does not remove the files that it spills there.
             .env("TMPDIR", self.data.path())
             .env("RESTATE_DISABLE_TELEMETRY", "true")
             .env("RESTATE_BIND_ADDRESS", self.node.to_string())
@@ -278,7 +279,7 @@ impl Server {
         self.answers().await
     }
 
-    /// Waits until it answers, and has sagas it can be asked for.
+    /// Waits until it answers, and its tables of sagas can be queried.
     async fn answers(&self) -> Result<(), ServerError> {
         let until = Instant::now() + PATIENCE;
         // Its tables are there a little later than the rest.
@@ -333,7 +334,7 @@ impl Drop for Server {
     }
 }
 
-/// Where the server is.
+/// The place of the server.
 fn binary() -> PathBuf {
     if let Some(binary) = std::env::var_os(VARIABLE) {
         return binary.into();

@@ -1,13 +1,17 @@
-//! Who may use the journal next. The order depends on nothing but what is written down, so that a replay has the same one.
+//! The order in which calls use the journal. It depends on the records only, so that a replay has the same one.
 //!
-//! First come those that have something to write down, in the order in which they asked. If all that is under way waits, for
-//! a time or an event, then one of them waits for all.
+//! Calls that record something come first, in the order in which they asked. If every call waits, for a time or an
+//! event, then one of them waits for all.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use crate::journal::Cancelled;
+use crate::lock::lock;
+
+/// The invocation is cancelled, and the result that it awaited is lost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cancelled;
 
 /// The turns in one saga.
 #[derive(Default)]
@@ -17,7 +21,7 @@ pub(crate) struct Turns(Mutex<State>);
 struct State {
     last: u64,
     queue: VecDeque<u64>,
-    /// Whether the first in the queue does something that was not written down before.
+    /// True if the first call in the queue does work without a record.
     has_begun: bool,
     waits: Vec<Waiting>,
     wakers: Vec<Waker>,
@@ -48,11 +52,11 @@ impl State {
 
 impl Turns {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
-    /// Whose turn it is does something that was not written down before.
-    pub(crate) fn begin(&self) {
+    /// The call whose turn it is begins work without a record.
+    pub(crate) fn begin_work(&self) {
         let mut state = self.state();
         if !state.has_begun {
             state.has_begun = true;
@@ -60,7 +64,7 @@ impl Turns {
         }
     }
 
-    /// Whether it does.
+    /// Returns true if the call whose turn it is does work without a record.
     pub(crate) fn has_begun(&self) -> bool {
         self.state().has_begun
     }
@@ -91,8 +95,8 @@ impl Turns {
         }
     }
 
-    /// The first of all handles has come, or all waits end.
-    pub(crate) fn over(&self, first: Result<usize, Cancelled>) {
+    /// Ends the wait for the first of all handles, or all waits.
+    pub(crate) fn end_waits(&self, first: Result<usize, Cancelled>) {
         let mut state = self.state();
         match first {
             Err(cancelled) => {
@@ -121,7 +125,7 @@ pub(crate) struct Turn<'t> {
 }
 
 impl Turn<'_> {
-    /// Whether it is there.
+    /// Returns true if it is this call's turn.
     pub(crate) fn has_come(&self, cx: &Context<'_>) -> bool {
         let mut state = self.turns.state();
         let has_come = state.queue.front() == Some(&self.ticket);
@@ -143,11 +147,11 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// What a wait does next.
+/// The next thing for a wait to do.
 pub(crate) enum Next {
     /// Its handle with this index has come, or it ends.
     Over(Result<usize, Cancelled>),
-    /// It waits for all of these, which are its own and those of others.
+    /// It waits for all of these handles: its own and those of the other waits.
     Lead(Vec<u32>),
 }
 

@@ -1,24 +1,24 @@
-//! Waits: for a time, which Restate keeps, and for an event, which is a promise that somebody resolves.
+//! Waits: for a time, which Restate keeps, and for an event, which is a promise that `send` resolves.
 
 use std::time::Duration;
 
 use restate_sdk::context::macro_support::SealedDurableFuture;
 use saga_runtime::Cause;
-use saga_runtime::engine::{Interruption, Wait, WaitEnd};
+use saga_runtime::engine::{Control, Interruption, Wait, WaitEnd};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::engine::{Restate, Suspended};
+use crate::invocation::{Invocation, Suspended};
 use crate::lock::lock;
 
-/// What an event's promise is resolved with.
+/// The value of an event's promise.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Sent {
-    /// Which invocation has sent it.
+    /// The invocation that sent it.
     pub(crate) by: String,
-    /// When, in milliseconds since 1970.
+    /// The time at which it was sent, in milliseconds since 1970.
     pub(crate) at: u64,
-    /// What comes with it.
+    /// The value of the event.
     pub(crate) value: Box<RawValue>,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn promise(name: &str, number: u32) -> String {
     format!("event/{name}/{number}")
 }
 
-/// What can end a wait.
+/// The possible ends of a wait.
 #[derive(Clone, Copy)]
 enum Winner {
     Event,
@@ -35,7 +35,7 @@ enum Winner {
     Deadline,
 }
 
-impl Restate {
+impl Invocation {
     /// Waits until the time is over, or the saga is cancelled.
     pub(crate) async fn pause(&self, delay: Duration) {
         if self
@@ -48,7 +48,7 @@ impl Restate {
         }
     }
 
-    /// Waits until the time is over, whoever cancels the saga.
+    /// Waits until the time is over, even if the saga is cancelled.
     pub(crate) async fn rest(&self, delay: Duration) {
         let timer = self.journal.timer(delay);
         while self.journal.first(&[timer]).await.is_err() {
@@ -98,7 +98,7 @@ impl Restate {
         };
         match sent {
             Ok(sent) => {
-                self.clock.is(sent.at);
+                self.clock.advance_to(sent.at);
                 WaitEnd::Received(sent.value.get().to_owned())
             }
             Err(unread) => WaitEnd::Stopped(Cause::Unreadable {
@@ -107,7 +107,7 @@ impl Restate {
         }
     }
 
-    /// How the wait ended; `None` if the event has come.
+    /// Waits for the first end. Returns `None` if the event has come.
     async fn wait_for(
         &self,
         limit: Option<Duration>,
@@ -117,7 +117,7 @@ impl Restate {
         ends.extend(event.map(|handle| (Winner::Event, handle)));
         ends.extend(limit.map(|limit| (Winner::Limit, self.journal.timer(limit))));
         ends.extend(
-            self.left()
+            self.time_to_deadline()
                 .map(|left| (Winner::Deadline, self.journal.timer(left))),
         );
         let handles: Vec<_> = ends.iter().map(|(_, handle)| *handle).collect();
@@ -137,7 +137,7 @@ impl Restate {
                     Some(WaitEnd::Stopped(cause))
                 }
                 Some(Winner::Limit) | None => {
-                    self.clock.passes(limit.unwrap_or_default());
+                    self.clock.advance_by(limit.unwrap_or_default());
                     Some(WaitEnd::TimedOut)
                 }
             };

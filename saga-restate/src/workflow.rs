@@ -1,5 +1,5 @@
-//! A saga as a Restate workflow. Here stands all that leans on the parts of the SDK that its macros use and nobody else is
-//! meant to; that is why its version is exact, and why `workflow/pinned.rs` compares this with what the macros make.
+//! A saga as a Restate workflow. All uses of the parts of the SDK that only its macros are meant to use are here. That
+//! is why its version is exact, and why `workflow/pinned.rs` compares this with the output of the macros.
 
 #[cfg(test)]
 mod pinned;
@@ -14,15 +14,15 @@ use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
 use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{Service, ServiceDefinition};
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::engine::{Ambient, Instance, SagaEnd};
+use saga_runtime::engine::{ATTEMPT_TIMEOUT, Ambient, Instance, SagaEnd};
 use saga_runtime::{SagaId, Shape};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::attempt_record::LIMIT;
 use crate::clock::Clock;
-use crate::engine::{ATTEMPT_TIMEOUT, Restate};
 use crate::failure_report::Report;
+use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Journal, Recorded};
 use crate::wait::{Sent, promise};
 
@@ -32,14 +32,14 @@ pub(crate) const RUN: &str = "run";
 pub(crate) const SEND: &str = "send";
 /// Cancels it.
 pub(crate) const CANCEL: &str = "cancel";
-/// Says with which input it was started.
+/// Returns the input with which it was started.
 pub(crate) const INPUT: &str = "input";
 
 /// The promise that the saga resolves when it starts.
 const STARTED: &str = "started";
 
-/// The header in which a client says when it starts a saga, in milliseconds since 1970. Without it that is written down by the
-/// saga, which takes longer.
+/// The header with the time at which a client starts a saga, in milliseconds since 1970. Without it the saga records
+/// the time itself, which takes longer.
 pub(crate) const BEGAN: &str = "saga-began";
 
 /// The codes of failed invocations, which are the status of the answers over HTTP.
@@ -48,25 +48,25 @@ const NOT_STARTED: u16 = 404;
 const FAILED: u16 = 422;
 const NOT_COMPENSATED: u16 = 500;
 
-/// What [`STARTED`] is resolved with.
+/// The value of [`STARTED`].
 #[derive(Debug, Serialize, Deserialize)]
 struct Started {
     invocation: String,
     input: Box<RawValue>,
 }
 
-/// What [`SEND`] is called with.
+/// The input of [`SEND`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Event {
     pub(crate) name: String,
-    /// When it is sent, in milliseconds since 1970.
+    /// The time at which it is sent, in milliseconds since 1970.
     #[serde(default)]
     pub(crate) at: u64,
     pub(crate) value: Box<RawValue>,
 }
 
-/// Who is told how a saga has ended.
-pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, crate::engine::Suspended>) + Send + Sync>;
+/// The callback for the end of a saga.
+pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, Suspended>) + Send + Sync>;
 
 /// The workflow of the saga `G`.
 pub(crate) struct Workflow<S: ?Sized, G: Registrable<S>> {
@@ -82,7 +82,8 @@ where
     G: Registrable<S>,
 {
     let shape = G::shape();
-    // Otherwise nobody knows if a first step that refuses was requested before, and its resolver would run for nothing.
+    // Otherwise a replay can't tell if a first step that refuses was requested before, and its resolver would run for
+    // nothing.
     let begins = G::META.deadline.is_some() || shape.steps().any(|step| step.resolver.is_some());
     let workflow = Workflow::<S, G> {
         services,
@@ -149,17 +150,17 @@ where
         let instance = Instance::new(G::META.name, Some(id.clone()))
             .with_ambient(Arc::clone(&clock) as Arc<dyn Ambient>);
         let journal = Journal::new(context.clone());
-        let engine = Restate::new(instance, journal, G::META.deadline, Arc::clone(&clock));
+        let engine = Invocation::new(instance, journal, G::META.deadline, Arc::clone(&clock));
         match began {
-            Some(began) if !self.begins => clock.is(began),
-            _ => engine.begin().await,
+            Some(began) if !self.begins => clock.advance_to(began),
+            _ => engine.record_start().await,
         }
         let end = saga.drive(&self.services, &engine).await;
         let result = match &end {
             SagaEnd::Completed(output) => saga_runtime::engine::to_json(output, LIMIT)
                 .map(String::into_bytes)
                 .map_err(|message| {
-                    HandlerError::from(format!("the result can't be written down: {message}"))
+                    HandlerError::from(format!("the result can't be recorded: {message}"))
                 }),
             SagaEnd::Failed(error) => {
                 let report = Report::new(id.as_str(), error);
@@ -180,7 +181,7 @@ where
     }
 }
 
-/// Resolves the first promise of the event that nobody has resolved.
+/// Resolves the first promise of the event that is not resolved yet.
 async fn send(context: &ContextInternal) -> HandlerResult<Recorded> {
     let (event, invocation) = context.input::<Recorded>().await;
     let event: Event = read("the event", &event)?;
@@ -195,7 +196,7 @@ async fn send(context: &ContextInternal) -> HandlerResult<Recorded> {
         let name = promise(&event.name, number);
         if context.peek_promise::<Recorded>(&name).await?.is_none() {
             context.resolve_promise(&name, written.clone());
-            // Somebody else may have been faster.
+            // Another sender may have been faster.
             let resolved = context.peek_promise::<Recorded>(&name).await?;
             let by = resolved.and_then(|sent| serde_json::from_slice::<Sent>(&sent).ok());
             if by.is_some_and(|by| by.by == sent.by) {
@@ -206,7 +207,7 @@ async fn send(context: &ContextInternal) -> HandlerResult<Recorded> {
     }
 }
 
-/// Cancels the saga, if it has started; then that has heard of it.
+/// Cancels the saga, if it has started. When this returns, the saga knows.
 async fn cancel(context: &ContextInternal) -> HandlerResult<Recorded> {
     let (_, own) = context.input::<Recorded>().await;
     let started = context.peek_promise::<Recorded>(STARTED).await?;
@@ -215,7 +216,7 @@ async fn cancel(context: &ContextInternal) -> HandlerResult<Recorded> {
     };
     let started: Started = read("the start", &started)?;
     context.cancel_invocation(&started.invocation);
-    // What follows on the same way arrives later: when it is answered, the saga has heard of the cancellation.
+    // A later call on the same way arrives later: when it is answered, the saga knows of the cancellation.
     let after = RequestTarget::Workflow {
         name: context.service_name().to_owned(),
         key: own.key,
@@ -226,7 +227,7 @@ async fn cancel(context: &ContextInternal) -> HandlerResult<Recorded> {
     Ok(Recorded::new())
 }
 
-/// The input with which the saga was started; waits until it has.
+/// The input with which the saga was started. Waits until it has.
 async fn input(context: &ContextInternal) -> HandlerResult<Recorded> {
     let _ = context.input::<Recorded>().await;
     let started: Started = read("the start", &context.promise::<Recorded>(STARTED).await?)?;
@@ -243,7 +244,7 @@ fn write(value: &impl Serialize) -> Result<Recorded, TerminalError> {
     serde_json::to_vec(value).map_err(|unwritten| TerminalError::new(unwritten.to_string()))
 }
 
-/// What Restate is told about the saga.
+/// The description of the saga for Restate.
 fn discovered<G: saga_runtime::Saga>(shape: &Shape) -> discovery::Service {
     let json = || Some("application/json".to_owned());
     let handler = |name: &str, ty, documentation: &str| discovery::Handler {
@@ -309,7 +310,7 @@ fn discovered<G: saga_runtime::Saga>(shape: &Shape) -> discovery::Service {
     }
 }
 
-/// How long Restate waits for an attempt, and how it goes on when this process is gone.
+/// The longest time that Restate waits for an attempt, and its retries when this process is gone.
 fn options(shape: &Shape) -> ServiceOptions {
     let longest = shape
         .steps()
@@ -322,7 +323,7 @@ fn options(shape: &Shape) -> ServiceOptions {
         .retry_policy_initial_interval(Duration::from_millis(50))
         .retry_policy_exponentiation_factor(2.0)
         .retry_policy_max_interval(Duration::from_secs(10))
-        // About a day: until then a deployment is back, or somebody has noticed.
+        // About a day: until then a deployment is back, or an operator has noticed.
         .retry_policy_max_attempts(10_000)
         .retry_policy_pause_on_max_attempts()
         .handler(RUN, HandlerOptions::new().enable_lazy_state(true))

@@ -1,20 +1,28 @@
-//! From one attempt of a step to its settled outcome: what is decided, and the loop that carries it out.
+//! The way from one attempt of a step to its settled outcome: pure decisions, and the loops that carry them out.
 
 mod attempt;
 mod compensate;
+mod compensation;
+mod control;
 mod decision;
+mod drive;
 mod outcome;
 mod pending;
 mod pursuit;
 mod surroundings;
 
 pub use attempt::AttemptResult;
-pub use compensate::{Compensate, CompensationResult, Compensator, StepCompensator, compensate};
+pub use compensate::{Compensate, CompensationResult, Compensator, StepCompensator};
+pub use compensation::CompensationOrigin;
+pub use control::{Control, WayBack};
 pub use decision::Verdict;
+pub use drive::{compensate, pursue};
 pub use outcome::{ErrorRecord, FailureCause, GiveUp, Settlement, StepEnd};
 pub use pending::PendingStep;
-pub use pursuit::{Origin, pursue};
-pub use surroundings::{AttemptOutcome, AttemptReport, BoxFuture, Purpose, Surroundings};
+pub use pursuit::Origin;
+pub use surroundings::{
+    ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, BoxFuture, Purpose, Surroundings,
+};
 
 pub(crate) use attempt::{attempt, caught};
 pub(crate) use pending::{Action, Rules, StepRequest};

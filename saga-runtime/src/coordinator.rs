@@ -1,4 +1,9 @@
 //! The durable runtime: runs each saga in a task of its own, on a journal that survives the process.
+//!
+//! [`Coordinator::builder`] begins the settings, [`Builder::start`] starts it. [`Coordinator::execute`] runs a saga and
+//! waits for its end; [`Coordinator::submit`] returns a [`Handle`] as soon as the saga is recorded. Operators list and
+//! [inspect](Coordinator::inspect) sagas, and decide about [`Stuck`] ones. An [`Inspector`] reads a journal without a
+//! coordinator.
 
 mod answer;
 mod builder;
@@ -28,7 +33,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engines::control::Control;
+use crate::engines::control::LocalControl;
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::{Recorder, Tenure};
 use crate::id::{InvalidSagaId, SagaId};
@@ -88,8 +93,8 @@ const BATCH: usize = 1024;
 /// # What is guaranteed
 /// * **No lost saga.** When [`submit`](Self::submit) returns `Ok`, the saga is recorded. From then on it runs, or waits
 ///   to be run, or is finished, or is listed as [stuck](crate::journal::State::Stuck).
-/// * **Order.** A step is requested only after the outcome of the step before it is durable. A compensation is
-///   requested only after the compensations of all later steps are durable.
+/// * **Order.** A step is requested only after the outcome of the step before it is durable. A compensation is requested
+///   only after the compensations of all later steps are durable, unless the saga says `compensations = parallel`.
 /// * **One final outcome.** The decision to compensate a saga is one entry. After that entry no step is requested.
 /// * **A recorded step does not run again.** After a crash only the step that was in flight is requested again, under
 ///   the same idempotency key.
@@ -155,7 +160,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
 #[derive(Debug, Clone)]
 struct Running {
     cancellation: CancellationToken,
-    control: Arc<Control>,
+    control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }
 

@@ -42,13 +42,6 @@ pub enum Interruption {
     DeadlineExceeded,
 }
 
-impl Interruption {
-    /// The code under which the interruption is recorded.
-    pub(crate) fn code(self) -> &'static str {
-        Cause::<Infallible>::from(self).code()
-    }
-}
-
 impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -83,7 +76,8 @@ pub enum Cause<E> {
     Cancelled,
     /// The deadline passed before the pivot.
     DeadlineExceeded,
-    /// The saga failed in an earlier process. Only the text of its error is recorded.
+    /// The saga had failed before this caller asked, or failed in an earlier process. Only the text of its error is
+    /// recorded.
     Recorded {
         /// The text.
         message: String,

@@ -1,4 +1,4 @@
-//! Everything that only generated code names, and the rules that the compiler checks with their messages.
+//! The names of generated code: functions that it calls, and the rules that the compiler checks, with their messages.
 
 pub(crate) mod call;
 pub(crate) mod compensation;

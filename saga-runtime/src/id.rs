@@ -1,4 +1,4 @@
-//! The identity of one saga: the text a caller chose, or one made up for it.
+//! The id of a saga: a text that the caller chose, or a generated one.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// The identity of one saga: any text of 1 to 256 bytes, chosen by the caller or [generated](SagaId::generate).
+/// The id of a saga: any text of 1 to 256 bytes, chosen by the caller or [generated](SagaId::generate).
 ///
-/// Two starts with the same id are the same saga. Every idempotency key of the saga is derived from it, so an id
-/// that the client of a service chose makes the whole saga safe to request again.
+/// Two starts with the same id are one saga. All idempotency keys of the saga contain its id. So if a client chooses
+/// the id, it can repeat its request safely: the saga runs once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SagaId(Arc<str>);
 
@@ -17,10 +17,10 @@ impl SagaId {
     /// The longest id, in bytes of UTF-8.
     pub const MAX_BYTES: usize = 256;
 
-    /// Takes `id` as it is.
+    /// Creates an id from a text, unchanged.
     ///
     /// # Errors
-    /// [`InvalidSagaId`] if it is empty or longer than [`MAX_BYTES`](Self::MAX_BYTES).
+    /// [`InvalidSagaId`] if the text is empty or longer than [`MAX_BYTES`](Self::MAX_BYTES).
     pub fn new(id: impl AsRef<str>) -> Result<Self, InvalidSagaId> {
         let id = id.as_ref();
         match id.len() {
@@ -30,7 +30,7 @@ impl SagaId {
         }
     }
 
-    /// A new id that no other saga has: a UUID of version 7, which sorts by the time it was made.
+    /// Generates a new, unique id: a UUID of version 7. Such ids sort by the time of their creation.
     #[must_use]
     pub fn generate() -> Self {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
@@ -96,7 +96,7 @@ impl From<&SagaId> for SagaId {
     }
 }
 
-/// Written with hyphens, in lower case.
+/// The text of the UUID with hyphens, in lower case.
 impl From<Uuid> for SagaId {
     fn from(id: Uuid) -> Self {
         Self(id.to_string().into())
@@ -109,15 +109,15 @@ impl From<Infallible> for InvalidSagaId {
     }
 }
 
-/// Why a text can't be a [`SagaId`].
+/// The error of a text that can't be a [`SagaId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidSagaId {
-    /// It has no characters.
+    /// The text is empty.
     Empty,
-    /// It is longer than [`SagaId::MAX_BYTES`].
+    /// The text is longer than [`SagaId::MAX_BYTES`].
     TooLong {
-        /// Its length in bytes of UTF-8.
+        /// The length of the text in bytes of UTF-8.
         bytes: usize,
     },
 }

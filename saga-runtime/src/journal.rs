@@ -63,7 +63,7 @@ pub trait Journal: Send + Sync + 'static {
     /// the same time exactly one gets [`Started::New`].
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
 
-    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Rest), one of
+    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Wakeup), one of
     /// `names`, and held by nobody or by a worker whose lease has run out. Each gets a new epoch.
     async fn claim(
         &self,
@@ -72,11 +72,11 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError>;
 
-    /// When the next saga that [rests](Rest::Until) can go on, if there is one: a hint, so that nobody has to ask for it
+    /// When the next saga that [rests](Wakeup::At) can go on, if there is one: a hint, so that nobody has to ask for it
     /// all the time. It may have passed.
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError>;
 
-    /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Rest).
+    /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Wakeup).
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError>;
 
     /// Extends the lease on all that `worker` holds, and says which of these sagas somebody wants cancelled.
@@ -103,7 +103,7 @@ pub trait Journal: Send + Sync + 'static {
         rest: Wakeup,
     ) -> Result<(), JournalError>;
 
-    /// Notes that somebody wants the saga cancelled, which ends its [rest](Rest). Its holder learns of it by [`renew`](Self::renew), or when it is
+    /// Notes that somebody wants the saga cancelled, which ends its [rest](Wakeup). Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError>;
 

@@ -1,4 +1,4 @@
-//! The language of sagas: steps and their kinds, waits, what travels between them, and the order rule.
+//! The language of sagas: steps and their kinds, waits, payloads, and the order rule. Nothing here runs a saga.
 
 mod callee;
 pub mod kind;

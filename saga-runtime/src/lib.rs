@@ -1,7 +1,7 @@
 //! Sagas whose wiring the compiler checks.
 //!
 //! A saga is a long-running transaction across services: a sequence of steps, each with a compensation that undoes it
-//! when a later step fails. Write the happy path as the async function that you would have written anyway, and say
+//! when a later step fails. Write the happy path as the async function that you would have written anyway, and declare
 //! next to each step how it is undone:
 //!
 //! ```
@@ -41,31 +41,74 @@
 //! # }
 //! ```
 //!
-//! * [`step`](macro@step) makes a step of an `async fn`, [`saga!`] a saga of another one that calls steps.
-//! * [`InProcess`] runs a saga in the caller's future. The generated `execute` is short for it.
-//! * [`Coordinator`] runs sagas on a [`journal`], so that they survive the process.
-//! * [`Context`] is what steps are given: the services, ids, the idempotency key.
-//! * [`SagaError`] says at which step a saga failed, why, and what has become of every step before.
-//! * [`Shape`] is a saga as data: an outline, a Mermaid flowchart, a DOT graph.
-//! * [`Engine`] is the seam for other ways to run the same sagas. Whatever is not named here or by one of these is for those
-//!   who write an engine, see [`engines`], or a [`journal`].
+//! # The names you need
+//! **Write a saga.** [`step`](macro@step) makes a step of an `async fn`. [`saga!`] makes a saga of an `async fn` that
+//! calls steps. [`Context`] is the first parameter of both: your services, the saga's id, the idempotency key, time and
+//! random ids. Inside a saga, [`sleep`], [`event`] and [`event_within`] wait, and [`try_join_all`] calls a step for
+//! each of many items. [`EventName`] names an event and the type of its value.
 //!
-//! # What is guaranteed
+//! **Run it.** [`InProcess`] runs a saga in the caller's future; the generated `execute` is short for it, and
+//! [`Events`] sends it events. [`Coordinator`] runs sagas on a [`journal`], so that they survive the process; a
+//! [`coordinator::Handle`] waits for one. [`SagaId`] names a run, and [`CancellationToken`] stops one that is in
+//! process.
+//!
+//! **Look at the end.** [`SagaError`] tells at which step a saga failed, with the [`Cause`], and the
+//! [`CompensationOutcome`] of each step that had to be undone. [`ExecuteError`] is the error of a coordinator: the saga
+//! failed, is stuck, or continues without this caller.
+//!
+//! **Talk to participants.** [`IdempotencyKey`] identifies one effect of one saga. A participant that remembers keys
+//! lets each effect happen once.
+//!
+//! **Look at the definition.** [`Shape`] is a saga as data: an outline, a Mermaid flowchart, a DOT graph. Its nodes are
+//! in [`shape`](mod@shape); the names, [`Kind`]s and policies of steps are in [`meta`].
+//!
+//! **Extend.** [`engine`] has all that an engine needs, which is another way to run the same sagas. [`journal`] has the
+//! trait of a journal, and `testing` (feature `testing`) the tests that every journal passes.
+//!
+//! # The words
+//! * A **step** is one action in one service. It *refuses* with an `Err`, which says that it had no effect.
+//! * A **compensation** undoes a step that was done. It is retried, since it has to succeed in the end.
+//! * The **pivot** is the step that can't be undone: once it has succeeded, the saga only goes forward. A **retriable**
+//!   step comes after it and is retried until it succeeds.
+//! * A step is **in doubt** if its answer was lost or its error leaves its effect open. It is settled before the saga
+//!   continues: by its *resolver*, or by repeating the request under the same key until the answer is definite.
+//! * A saga is **stuck** if a compensation failed for good, or its history no longer fits its definition. An operator
+//!   decides how it continues.
+//!
+//! # Guarantees
 //! * **All or compensated.** If a saga fails, every step that may have had an effect is compensated, last first, or the
-//!   error names those that are not.
-//! * **A step that refused is not compensated**: an `Err` says that nothing has happened. A timeout, a panic, and an
-//!   error that `in_doubt(when = …)` names leave that open; such a step is *in doubt*, and is settled first: by its
-//!   resolver, or by asking it again under the same key until the answer is definite.
-//! * **Effects happen at least once**, under a stable [idempotency key](IdempotencyKey). Participants that remember keys
-//!   make that exactly once.
-//! * **The order rule**, `(compensatable | nothing to undo)* pivot? retriable*`, is checked by the compiler: nothing that
-//!   can fail comes after a step that can't be undone.
+//!   error names the steps that are not.
+//! * **A step that refused is not compensated.** A timeout, a panic, a transient error, and an error that `in_doubt(when = …)` selects are
+//!   no refusals: they leave the step in doubt.
+//! * **Effects happen at least once**, under a stable [idempotency key](IdempotencyKey). With participants that
+//!   remember keys they happen exactly once.
+//! * **The order rule**, `(compensatable | nothing to undo)* pivot? retriable*`, is checked by the compiler: nothing
+//!   that can fail comes after a step that can't be undone.
 //!
-//! # What is not
-//! * **Isolation.** Others see the states in between: an order that exists and is not paid yet. The usual
-//!   counter-measures are a status that says so (*semantic lock*), updates that commute, and reading again before acting
-//!   (H. Garcia-Molina and K. Salem, *Sagas*, 1987; C. Richardson, *Microservices Patterns*, 2018, chapter 4).
-//! * **In process, survival.** A saga on [`InProcess`] ends with its process or its future.
+//! # Limits
+//! * **No isolation.** Other requests see the states in between: an order that exists and is not paid yet. The usual
+//!   counter-measures are a status that says so (*semantic lock*), updates that commute, and reading again before
+//!   acting (H. Garcia-Molina and K. Salem, *Sagas*, 1987; C. Richardson, *Microservices Patterns*, 2018, chapter 4).
+//! * **No survival in process.** A saga on [`InProcess`] ends with its process or its future.
+//!
+//! # For contributors: the layers
+//! Each folder of `src` is a layer. It uses only layers below it; where two files of a folder use each other, the
+//! folder's documentation says so.
+//!
+//! ```text
+//!  generated      the names of generated code: hidden functions, and rules with their messages
+//!  coordinator    claims sagas, runs each in a task, serves operators          testing   the suite of journals
+//!  engines        in process · on a journal       (`saga-restate` stands here, in a crate of its own)
+//!  run            the traits Saga and Engine, and the machine between them
+//!  attempts       from one attempt to a settled step: pure decisions, a thin driver
+//!  journal        events, claims, replay          language    steps, kinds, waits, the order rule
+//!                                                 telemetry   spans and events, all of them
+//!  shape          a saga as data                  place       running code: its saga, call and attempt
+//!  meta           static facts: names, kinds, retry policies, options
+//!  id · error · panic · lock
+//! ```
+//!
+//! One arrow climbs: `Saga::shape` in `run` needs an engine to infer types, and takes the one in process.
 
 mod attempts;
 pub mod coordinator;
@@ -99,30 +142,34 @@ pub use {
     shape::Node,
 };
 
+#[doc(inline)]
 pub use coordinator::{Coordinator, ExecuteError};
 pub use engines::in_process::{Events, InProcess};
 pub use error::{Cause, Compensation, CompensationFailure, CompensationOutcome, SagaError};
 pub use id::{InvalidSagaId, SagaId};
 pub use language::kind;
 pub use language::{EventName, event, event_within, sleep};
+#[doc(inline)]
 pub use meta::Kind;
 pub use place::{Context, IdempotencyKey};
 pub use run::{Saga, try_join_all};
+#[doc(inline)]
 pub use shape::Shape;
 pub use tokio_util::sync::CancellationToken;
 pub use uuid::Uuid;
 
 pub mod engine {
-    //! Everything that an engine outside of this crate is built of.
+    //! The kit for authors of engines. Users of sagas don't need it.
     //!
-    //! An [`Engine`] says where an attempt is made, what is recorded about it, and how long it waits ([`Surroundings`]).
-    //! This module decides what follows an attempt, how often it is repeated, and how a step in doubt is settled. The
-    //! decisions are the same on every engine.
+    //! An [`Engine`] runs attempts, records them and waits between them; [`Surroundings`] is its side of one step.
+    //! [`pursue`] and [`compensate`] decide the rest: the next action after an attempt, the number of repetitions, the
+    //! settlement of a step in doubt. So these decisions are the same on every engine.
 
     pub use crate::attempts::{
-        AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate, CompensationResult,
-        Compensator, ErrorRecord, FailureCause, GiveUp, Origin, PendingStep, Purpose, Settlement,
-        StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
+        ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate,
+        CompensationOrigin, CompensationResult, Compensator, Control, ErrorRecord, FailureCause,
+        GiveUp, Origin, PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings,
+        Verdict, WayBack, compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::language::{
@@ -135,11 +182,11 @@ pub mod engine {
     pub use crate::run::{Engine, FanOut, FanOutCall, GroupMember, SagaEnd, WaitEnd};
 }
 
-/// Makes a step of a free `async fn`.
+/// Makes a step of a free `async fn`: one action in one service, with its compensation and its policies.
 ///
-/// The function takes a [`Context`] first, then its inputs, by value or by reference, and returns
-/// `Result<Output, Error>`. The output is `Clone + Serialize + Deserialize`; the error is `Display`. Inputs are cloned
-/// for each attempt, so take by reference what is large.
+/// The function takes a [`Context`] first, then its inputs, by value or by reference, and returns `Result<Output,
+/// Error>`. The output is `Clone + Serialize + Deserialize`; the error is `Display`. Inputs are cloned for each
+/// attempt, so take large ones by reference.
 ///
 /// ```
 /// use saga_runtime::{Context, step};
@@ -196,37 +243,49 @@ pub mod engine {
 /// ```
 ///
 /// # How it is undone
-/// Exactly one of these must be said:
+/// Exactly one of these options is required:
 ///
 /// | option | meaning |
 /// |---|---|
-/// | `compensate = path` | undone by `async fn path(cx, output: &Output) -> Result<(), E>`. A step returns what its compensation needs |
-/// | `compensate = ()` | nothing to undo: it reads, or what it does is harmless |
-/// | `pivot` | can't be undone; once it has succeeded the saga only goes forward |
-/// | `retriable` | retried until it succeeds; it never makes the saga fail |
+/// | `compensate = path` | undone by `async fn path(cx, output: &Output) -> Result<(), E>`. The output has all that the compensation needs |
+/// | `compensate = ()` | nothing to undo: the step only reads, or its effect is harmless |
+/// | `pivot` | can't be undone; once the step has succeeded, the saga only goes forward |
+/// | `retriable` | retried until the step succeeds; it never makes the saga fail |
 ///
 /// # Policies
 /// | option | meaning |
 /// |---|---|
-/// | `timeout = "3s"` | the longest that one attempt may take; in process there is no limit without it |
-/// | `retry(attempts = 5, backoff = "100ms..10s", when = path)` | attempts, the waits between (exponential, jittered), and for which errors: `fn(&Error) -> bool`. Without it, one attempt |
-/// | `in_doubt(when = path, resolve = path)` | which errors leave open if something has happened, and an `async fn` with the parameters of the step that undoes whatever may have happened under its key |
-/// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Without it, five attempts |
-/// | `name = "…"` | the durable name, when the function was renamed |
-/// | `crate = path` | where this crate is, when it was renamed |
+/// | `timeout = "3s"` | the time limit of one attempt. Default: none in process, one minute on a coordinator |
+/// | `retry(attempts = 5, backoff = "100ms..10s", when = path)` | the number of attempts, the waits between them (exponential, jittered), and a filter of transient errors: `fn(&Error) -> bool`. A transient error is no answer: if the attempts end with one, the step is in doubt. Default: one attempt |
+/// | `in_doubt(when = path, resolve = path)` | a filter `fn(&Error) -> bool` of errors that leave the step in doubt, in place of `retry(when)`, and a resolver: an `async fn` with the parameters of the step that undoes any effect under its key |
+/// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Default: five attempts |
+/// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
+/// | `crate = path` | the path of this crate, if it was renamed |
 ///
-/// Durations are a whole number and one of `us`, `ms`, `s`, `m`, `h`, `d`.
+/// # After an error
+/// | the last error | `retry(when)` | `in_doubt(when)` | what follows |
+/// |---|---|---|---|
+/// | any | not given | not given | refused: nothing happened, this step is not undone |
+/// | transient | true | not given | in doubt: resolved, or asked again under its key until the answer is definite |
+/// | any other | false | not given | refused |
+/// | any | – | true | in doubt |
+/// | any | – | false | refused, also if it is transient |
 ///
-/// # What the function becomes
-/// A function that returns a [`Call`], which a saga hands to its engine. Anywhere else, `.await` runs the function as it
-/// was written, so that a unit test needs nothing but [`Context::for_test`].
+/// A timeout and a panic always leave the step in doubt. After an attempt in doubt, a refusal of a later attempt is believed:
+/// participants answer finally per key. With a resolver, the resolver runs then too.
+///
+/// Durations are a whole number with a unit: `us`, `ms`, `s`, `m`, `h` or `d`.
+///
+/// # Expansion
+/// The function then returns a [`Call`], which a saga hands to its engine. Anywhere else, `.await` runs
+/// the function as written, so a unit test only needs [`Context::for_test`].
 pub use saga_macros::step;
 
-/// Makes a saga of an `async fn` that calls steps.
+/// Makes a saga of an `async fn` that calls steps: a struct that can be run, recorded and drawn.
 ///
-/// **The code between the steps is deterministic**: it depends on the input and on what steps returned, and on nothing
-/// else. An engine with a journal runs it again after a crash, with the recorded outputs. What reads a file or the services
-/// is a step; the time and random ids come from [`Context::now`] and [`Context::uuid`], which are written down.
+/// **The code between the steps has to be deterministic**: it depends only on the input and on outputs of steps. A
+/// coordinator runs it again after a crash, with the recorded outputs. Code that reads a file or uses the services
+/// belongs in a step. The time and random ids come from [`Context::now`] and [`Context::uuid`], which are recorded.
 ///
 /// ```
 /// use saga_runtime::{Context, saga, step};
@@ -275,33 +334,31 @@ pub use saga_macros::step;
 /// # }
 /// ```
 ///
-/// # What it becomes
-/// A struct that is named like the function, in camel case, with the inputs as fields: the saga's identity and its
-/// serializable input in one value. Attributes written on the function (documentation, derives) go to the struct. It has
-/// `execute(self, &services)`, which runs the saga [in process](InProcess), `shape()`, and implements [`Saga`].
+/// # Expansion
+/// The function becomes a struct with its name in camel case and its inputs as fields. The struct implements [`Saga`],
+/// and has `execute(self, &services)`, which runs the saga [in process](InProcess), and `shape()`. Attributes of the
+/// function, such as documentation and derives, go to the struct.
 ///
-/// Write it in parentheses, `saga!( … );`: then rustfmt formats it. Braces work too.
+/// Write `saga!( … );` with parentheses: then rustfmt formats the body. Braces work too.
 ///
 /// # The body
-/// It is plain Rust: `let`, `if`, `match`, `for`, `while`, early `return`, `?` mean what they always mean. Every `.await`
-/// in it is the call of a step, of another saga, or of one of this library's own: [`sleep`], [`event`], [`event_within`],
-/// [`try_join_all`].
+/// The body is plain Rust: `let`, `if`, `match`, `for`, `while`, early `return` and `?` have their usual meaning. Every
+/// `.await` is the call of a step, of another saga, or of [`sleep`], [`event`], [`event_within`] or [`try_join_all`].
 ///
-/// The body has to be deterministic: a coordinator that goes on after a crash runs it again, and gives it what is written
-/// down about the steps that were called before. Plain code between steps may use the inputs and the outputs, `cx.now()` and
-/// `cx.uuid()`, and nothing else: no other clock, no random number, no map whose order is another one each time.
+/// Deterministic code uses the inputs, the outputs, `cx.now()` and `cx.uuid()`, and nothing else: no other clock, no
+/// other random numbers, no map with a random order.
 ///
-/// * `.await?` is the usual form: a refusal ends the saga, and what was done is compensated.
-/// * `match charge(cx, &order).await { … }` handles a refusal instead. The error is then `Serialize + Deserialize`,
-///   because a replay has to take the same branch.
-/// * A `?` on plain code, or an `Err` that the body returns, is a failure at that point and unwinds like a step's.
-/// * After a `pivot` or a `retriable` step nothing may fail any more: only `retriable` steps follow, and the body ends with
-///   `Ok(…)`. After `if` and `match` the strictest branch counts; the body of a loop has to be allowed after itself.
-/// * `sleep(cx, duration).await` and `event(cx, APPROVED).await` never fail, and have no `?`.
+/// * `.await?` is the usual form: a refusal ends the saga, and the steps that were done are compensated.
+/// * `match charge(cx, &order).await { … }` handles a refusal instead. Then the error has to be
+///   `Serialize + Deserialize`: it is recorded, so that a replay takes the same branch.
+/// * A `?` on plain code, or an `Err` that the body returns, fails the saga at that point, like a refusal of a step.
+/// * After a `pivot` or a `retriable` step nothing may fail: only `retriable` steps follow, and the body ends with
+///   `Ok(…)`. After `if` and `match` the strictest branch counts. The body of a loop has to be allowed after itself.
+/// * `sleep(cx, duration).await` and `event(cx, APPROVED).await` never fail, and take no `?`.
 ///
 /// ## Loops
-/// A step in a loop is called once in each round, and occurrence numbers keep the calls apart: the keys of the second round
-/// end in `/1`. Compensations run in reverse, the last round first.
+/// A step in a loop is called once in each round. Occurrence numbers distinguish the calls: the keys of the second
+/// round end in `/1`. Compensations run in reverse, the last round first.
 ///
 /// ```
 /// # use saga_runtime::{Context, saga, step};
@@ -322,10 +379,10 @@ pub use saga_macros::step;
 ///
 /// ## Steps at the same time
 /// `try_join!(reserve(cx, &order), charge(cx, &order))?` runs its members at the same time: 2 to 16 steps, sagas, or
-/// other `try_join!`s. None of them is awaited by itself. If one of them fails, the others run to their end; then what was
-/// done is compensated, in reverse order of the source. The error is that of the first member that has failed, in the
-/// order of the source, whoever failed first; `try_join!(…).map_err(f)?` makes another one of it. All members can fail, or
-/// none: a `retriable` step does not stand beside others, and a pivot stands alone.
+/// other `try_join!`s, without an `.await` of their own. If one member fails, the others run to their end; then the
+/// steps that were done are compensated, in reverse source order. If several members fail, the error of the first in
+/// source order counts; `try_join!(…).map_err(f)?` converts it. Either all members can fail or none: a `retriable` step
+/// stands only beside others of its kind, and a pivot stands alone.
 ///
 /// ```
 /// # use saga_runtime::{Context, saga, step};
@@ -344,13 +401,14 @@ pub use saga_macros::step;
 /// );
 /// ```
 ///
-/// [`try_join_all`]`(8, &articles, |article| reserve(cx, article)).await?` does the same for each of many items, here for 8
-/// of them at a time. It stops at the first refusal: what has not begun then does not begin.
+/// [`try_join_all`]`(8, &articles, |article| reserve(cx, article)).await?` calls a step for each item, here at most 8
+/// at the same time. After the first refusal no further call begins.
 ///
 /// ## Waits
-/// [`sleep`] waits for a time, [`event`] for somebody who sends an event, [`event_within`] for whichever is first. On a
-/// journal a saga that waits long is let go of meanwhile: it costs a row and no task, and a restart changes nothing. They
-/// stand anywhere, also after the pivot, but not in a `try_join!`, except inside of a saga that is a member of it.
+/// [`sleep`] waits for a time, [`event`] for an event, and [`event_within`] for an event with a time limit. On a
+/// journal a saga that waits long is suspended: it costs a row and no task, and survives a restart. Waits may stand
+/// anywhere, also after the pivot, but not in a `try_join!`. A saga that is a member of a `try_join!` may wait in its
+/// own body.
 ///
 /// ```
 /// # use saga_runtime::{Context, EventName, event_within, saga, step};
@@ -359,38 +417,39 @@ pub use saga_macros::step;
 /// # #[step(compensate = cancel)] async fn create_order(_: Context<'_, Shop>, amount: u64) -> Result<u64, String> { Ok(amount) }
 /// # async fn cancel(_: Context<'_, Shop>, _: &u64) -> Result<(), String> { Ok(()) }
 /// # #[step(pivot)] async fn ship(_: Context<'_, Shop>, _: u64) -> Result<(), String> { Ok(()) }
-/// /// Whether somebody approves; the same constant where it is sent: `coordinator.send(&id, APPROVED, &true)`.
+/// /// The approval of a sale. The sender uses the same constant: `coordinator.send(&id, APPROVED, &true)`.
 /// pub const APPROVED: EventName<bool> = EventName::new("approved");
 ///
 /// saga!(
 ///     async fn sell(cx: Context<'_, Shop>, amount: u64) -> Result<(), String> {
 ///         let order = create_order(cx, amount).await?;
-///         match event_within(cx, APPROVED, Duration::from_secs(24 * 60 * 60)).await {
+///         match event_within(cx, APPROVED, Duration::from_hours(24)).await {
 ///             Some(true) => ship(cx, order).await,
-///             _ => Err("nobody has approved it".to_owned()),
+///             _ => Err("not approved".to_owned()),
 ///         }
 ///     }
 /// );
 /// ```
 ///
-/// ## Sagas inside of sagas
-/// A saga calls another one by its function: `let parcels = pack(cx, articles).await?`. Its steps are steps of the outer
-/// saga, written down as `pack/reserve`, and as `pack#1/reserve` in the second call; if the outer saga fails later, they
-/// are compensated with the rest. The options of the outer saga hold. A saga may call itself, up to 64 deep.
+/// ## Sub-sagas
+/// A saga calls another saga by its function: `let parcels = pack(cx, articles).await?`. The steps of the sub-saga are
+/// steps of the outer saga, recorded as `pack/reserve`, and as `pack#1/reserve` in the second call. If the outer saga
+/// fails later, they are compensated with the rest. The options of the outer saga apply. A saga may call itself, up to
+/// 64 deep.
 ///
-/// What a saga counts as where another one calls it, it says itself: `#[saga(compensatable)]` if all of its steps can be
-/// undone, `#[saga(retriable)]` if none of them can fail. A saga that says nothing counts as a pivot.
+/// A sub-saga has a kind, as a step has. Its definition sets it: `#[saga(compensatable)]` if all of its steps can be
+/// undone, `#[saga(retriable)]` if none of them can fail. Without an option it counts as a pivot.
 ///
 /// # Options
-/// They stand in `#[saga(…)]` on the function:
+/// Options stand in `#[saga(…)]` on the function:
 ///
 /// | option | meaning |
 /// |---|---|
-/// | `deadline = "30s"` | the saga is cancelled when it passes before the pivot |
-/// | `on_compensation_failure = continue` or `halt` | whether the other compensations still run when one has failed for good; `continue` is the default |
-/// | `compensations = sequential` or `parallel` | last first, which is the default, or all at once |
-/// | `compensatable`, `pivot` or `retriable` | what it counts as where another saga calls it; `pivot` is the default |
-/// | `name = "…"` | the durable name, when the function was renamed |
-/// | `version = 2` | the version of the definition, 1 without it |
-/// | `crate = path` | where this crate is, when it was renamed |
+/// | `deadline = "30s"` | the saga is cancelled if it has not passed its pivot within this time |
+/// | `on_compensation_failure = continue` or `halt` | when a compensation has failed for good, the others still run (default), or stay pending |
+/// | `compensations = sequential` or `parallel` | compensations run one by one, the last step first (default), or all at once |
+/// | `compensatable`, `pivot` or `retriable` | the kind of the saga where another saga calls it. Default: `pivot` |
+/// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
+/// | `version = 2` | the version of the definition. Default: 1 |
+/// | `crate = path` | the path of this crate, if it was renamed |
 pub use saga_macros::saga;

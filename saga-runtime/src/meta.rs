@@ -1,4 +1,7 @@
 //! Static facts about steps and sagas: names, kinds, retry policies, options. They are known before anything runs.
+//!
+//! `#[step(…)]` and `#[saga(…)]` set them. A program reads them in a [`Shape`](crate::Shape); an engine gets them with
+//! each call.
 
 mod retry;
 mod saga;

@@ -1,8 +1,8 @@
-//! Panics of the user's code, as text.
+//! The text of panics in the user's code.
 
 use std::any::Any;
 
-/// The text of a panic, or of a panic that has none.
+/// The text of a panic. A panic value that is no text has a fixed one.
 #[cold]
 pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {

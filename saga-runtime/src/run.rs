@@ -1,4 +1,7 @@
 //! One run of a saga: each call in its body goes through here. Used by generated code.
+//!
+//! Three files name one another and belong together: the trait `Saga` (`saga.rs`) is driven on an `Engine`
+//! (`engine.rs`) by the [`Run`] in this file.
 
 mod body;
 mod call_log;
@@ -12,6 +15,7 @@ mod hand_over;
 mod saga;
 mod slots;
 mod start;
+mod step;
 mod sub_saga;
 mod unwind;
 mod wait;
@@ -22,21 +26,23 @@ use std::fmt;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::error::{Cause, Compensation};
+use crate::lock::lock;
 use crate::place::{Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, path};
 
 pub use body::{Forward, Forwarding};
-pub use callable::{CallEnd, Callable, Called, EndOf, First, PendingCall, Returned};
+pub use callable::{CallEnd, Callable, EndOf, First, Returned};
 pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
 pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
 pub use group::{MemberCall, Members};
-pub use hand_over::Pursuit;
+pub use hand_over::HandedOver;
 pub use saga::{Saga, SagaEnd};
 pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
 pub use start::{Input, Plan, Start, Unstarted};
+pub use step::{Called, PendingCall};
 pub use sub_saga::{CalledSubSaga, InnerStart, SubSaga};
 pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
 
@@ -44,12 +50,12 @@ use body::Watch;
 use call_log::CallLog;
 use callable::Returning;
 
-/// What has become of steps that were given up, and with them perhaps of the saga.
+/// The steps that were given up so far, and the stop of the saga, if they have stopped it.
 struct GivenUp<X> {
     settled: Vec<Compensation>,
-    /// Where in a saga inside of this one it failed.
+    /// The step of a called saga at which it failed.
     failed_at: Option<Cow<'static, str>>,
-    /// Why the saga ends here, without the body's having a say.
+    /// The reason why the run stops before the body returns.
     stop: Option<Stop<X>>,
 }
 
@@ -63,19 +69,19 @@ impl<X> Default for GivenUp<X> {
     }
 }
 
-/// Why a saga ends without its body's having a say.
+/// The reason why a run stops before its body returns.
 #[derive(Debug)]
 pub enum Stop<X> {
     /// It failed.
     Cause(Cause<Infallible>),
-    /// The engine lets go of it.
+    /// The engine suspends it.
     Suspended(X),
 }
 
 /// One run of a saga on the engine `E`.
 ///
-/// What it says of its calls, it says by their sites, which are numbered in the order in which the body comes to them:
-/// that a step is called and done is a few instructions then, and no type of a step is part of the run's type.
+/// Calls are identified by site number, in source order. So recording a call costs a few instructions, and the type of
+/// the run names no type of a step.
 pub struct Run<'lane, 'run, E: Engine> {
     watch: Watch,
     engine: &'run E,
@@ -84,7 +90,7 @@ pub struct Run<'lane, 'run, E: Engine> {
     /// See [`Engine::trusts_first_attempts`].
     trusted: bool,
     called: CallLog,
-    /// The site of the step whose first attempt is made.
+    /// The site of the step whose first attempt the body is making.
     now: AtomicUsize,
     /// The site after which the saga has failed, or [`NOWHERE`].
     failed_at: AtomicUsize,
@@ -103,7 +109,7 @@ impl<E: Engine> fmt::Debug for Run<'_, '_, E> {
 }
 
 impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
-    /// A run that has not called anything.
+    /// A run without calls.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn new(engine: &'run E, lane: Frame<'lane, 'run>, parts: Parts) -> Self {
         Self {
@@ -119,8 +125,8 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         }
     }
 
-    /// Takes over how the call at the site `number` ended; `None` if the body gets nothing from it.
-    fn take<C: Callable<'run, E>>(
+    /// Takes over the end of the call at the site `number`. Returns `None` if the body gets nothing from it.
+    fn take_over<C: Callable<'run, E>>(
         &self,
         number: usize,
         end: EndOf<'run, C, E>,
@@ -128,13 +134,13 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         slot: &mut impl Keeps<C::KeptCall>,
     ) -> Option<Returned<'run, C, E>> {
         let returned = end.take_over(|left, output| {
-            slot.keep(&self.called, number, C::entry(left, output));
+            slot.keep(&self.called, number, C::kept(left, output));
         });
-        self.goes_on(number, returned, ends)
+        self.hand_back(number, returned, ends)
     }
 
-    /// What the body gets from the call at the site `number`.
-    fn goes_on<T, F>(
+    /// The value for the body from the call at the site `number`. `None` if the saga ends here.
+    fn hand_back<T, F>(
         &self,
         number: usize,
         (settled, failed_at, returned): Returning<T, F, E::Suspension>,
@@ -170,8 +176,8 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         self.failed_at.load(Ordering::Relaxed) != NOWHERE
     }
 
-    /// Ends the saga here: the body is not polled again. Of the members of a group the first that has failed in the order
-    /// of the source counts, but nothing counts any more if the engine lets go of the saga. Whether this one counts.
+    /// Stops the saga: the body is not polled again. If several members of a group fail, the first in source order
+    /// wins; a suspension overrides them all. Returns true if this stop was the one kept.
     #[cold]
     fn stop(&self, stop: Stop<E::Suspension>) -> bool {
         if self.has_failed() && matches!(stop, Stop::Cause(_)) {
@@ -182,7 +188,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         true
     }
 
-    /// Remembers where the saga fails: at the part that was called, or inside of it.
+    /// Records the place at which the saga fails: the site of the call, or a step of the saga that was called there.
     #[cold]
     fn fail(&self, number: usize, inside: Option<Cow<'static, str>>) {
         self.failed_at.store(number, Ordering::Relaxed);
@@ -191,7 +197,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         }
     }
 
-    /// Where the saga has failed, if it was not in its own code.
+    /// The place at which the saga has failed, if it was not in its own code.
     fn failed_at(&self, inside: Option<Cow<'static, str>>) -> Option<Cow<'static, str>> {
         let site = self.failed_at.load(Ordering::Relaxed);
         inside.or_else(|| (site != NOWHERE).then(|| path(self.lane.scope, (self.parts)(site).name)))
@@ -200,16 +206,14 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     #[cold]
     fn given_up(&self) -> MutexGuard<'_, GivenUp<E::Suspension>> {
         let given_up = self.given_up.get_or_init(Arc::default);
-        given_up.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(given_up)
     }
 
-    /// What has become of the steps that were given up so far.
+    /// Takes the steps that were given up so far.
     fn take_given_up(&self) -> GivenUp<E::Suspension> {
         match self.given_up.get() {
             None => GivenUp::default(),
-            Some(given_up) => {
-                mem::take(&mut *given_up.lock().unwrap_or_else(PoisonError::into_inner))
-            }
+            Some(given_up) => mem::take(&mut *lock(given_up)),
         }
     }
 }

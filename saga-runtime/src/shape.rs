@@ -1,4 +1,25 @@
 //! The shape of a saga: its steps and branches as data. It can be read, compared and drawn without running the saga.
+//!
+//! ```
+//! # use saga_runtime::{Context, saga, step};
+//! # struct Shop;
+//! # #[step(compensate = cancel_order)] async fn create_order(_: Context<'_, Shop>, item: &str) -> Result<u64, String> { Ok(17) }
+//! # async fn cancel_order(_: Context<'_, Shop>, _: &u64) -> Result<(), String> { Ok(()) }
+//! # #[step(pivot)] async fn charge(_: Context<'_, Shop>, _: u64) -> Result<(), String> { Ok(()) }
+//! saga!(
+//!     async fn place_order(cx: Context<'_, Shop>, item: String) -> Result<u64, String> {
+//!         let order = create_order(cx, &item).await?;
+//!         charge(cx, order).await?;
+//!         Ok(order)
+//!     }
+//! );
+//!
+//! let outline = "\
+//! saga `place_order`
+//! 1. create_order: compensated by cancel_order
+//! 2. charge: pivot";
+//! assert_eq!(PlaceOrder::shape().to_string(), outline);
+//! ```
 
 mod dot;
 mod fingerprint;

@@ -1,17 +1,16 @@
-//! The spans and events of a saga, and the names of their fields. Ids, names and outcomes only: payloads and error texts may
-//! hold secrets and are never recorded.
+//! The spans and events of a saga, and the names of their fields. They hold ids, names and outcomes only: payloads and
+//! error texts may contain secrets.
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, field};
 
 use crate::id::SagaId;
-use crate::journal::JournalError;
 use crate::place::{Instance, Place, Position, Role};
 
-/// How the saga or the attempt ended.
+/// The field for the end of a saga or an attempt.
 pub(crate) const OUTCOME: &str = "outcome";
 
-/// Whether no subscriber wants the spans of sagas.
+/// Returns whether no subscriber wants the spans of sagas.
 #[inline]
 pub(crate) fn is_off() -> bool {
     LevelFilter::current() < LevelFilter::INFO
@@ -28,12 +27,12 @@ pub(crate) fn saga_span(instance: &Instance) -> Span {
     )
 }
 
-/// Says how the saga ended.
+/// Records the end of the saga in its span.
 pub(crate) fn record_outcome(span: &Span, outcome: &'static str) {
     span.record(OUTCOME, outcome);
 }
 
-/// Warns that a step ended without a definite answer and is settled before the saga goes on.
+/// Warns that a step ended without a definite answer. It is settled before the saga continues.
 pub(crate) fn in_doubt(position: Position<'_>) {
     tracing::warn!(
         target: "saga", { saga.id = %position.instance().id(),
@@ -41,7 +40,7 @@ pub(crate) fn in_doubt(position: Position<'_>) {
         step.occurrence = position.occurrence() }, "step in doubt");
 }
 
-/// Reports a step that could not be undone: somebody has to look at it.
+/// Reports a step whose compensation failed for good. An operator has to look at the saga.
 pub(crate) fn compensation_failed(position: Position<'_>, attempts: u32) {
     tracing::error!(
         target: "saga", { saga.id = %position.instance().id(),
@@ -57,11 +56,11 @@ pub(crate) fn journal_created(path: &std::path::Path) {
 }
 
 /// Warns that the journal could not be reached.
-pub(crate) fn journal_trouble(error: &JournalError) {
+pub(crate) fn journal_trouble(error: &dyn std::fmt::Display) {
     tracing::warn!(target: "saga", { error = %error }, "journal unavailable");
 }
 
-/// Reports a saga that can't go on by itself: somebody has to look at it.
+/// Reports a stuck saga. An operator has to decide how it continues.
 pub(crate) fn stuck(id: &SagaId, code: &str) {
     tracing::error!(target: "saga", { saga.id = %id, code }, "saga stuck");
 }

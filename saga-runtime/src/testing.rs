@@ -1,4 +1,4 @@
-//! What tests of other crates need: the suite that every [`Journal`](crate::journal::Journal) passes.
+//! The test suite that every [`Journal`](crate::journal::Journal) passes, for authors of journals.
 //!
 //! ```
 //! use saga_runtime::journal::Memory;
@@ -28,8 +28,8 @@ mod fixture;
 
 pub use fixture::{Factory, Fixture};
 
-/// Makes a `#[tokio::test]` of each behaviour that a [`Journal`](crate::journal::Journal) promises. Takes an expression
-/// that gives a [`Factory`](crate::testing::Factory), which is evaluated for each test.
+/// Defines a `#[tokio::test]` for each behaviour that a [`Journal`](crate::journal::Journal) promises. Its argument is
+/// an expression of type [`Factory`](crate::testing::Factory). Each test evaluates it anew.
 #[macro_export]
 macro_rules! journal_suite {
     ($factory:expr) => {
@@ -79,7 +79,7 @@ macro_rules! journal_suite {
             what_has_rested_is_claimed
             what_rests_is_claimed_by_its_id
             a_wish_to_cancel_ends_a_rest
-            a_wish_to_cancel_that_nobody_has_heard_keeps_from_resting
+            an_unheard_wish_to_cancel_keeps_a_saga_claimable
             doubt_ends_with_the_next_entry
             a_claim_after_silence_is_not_orderly_and_counts
             an_entry_ends_the_count
@@ -91,8 +91,8 @@ macro_rules! journal_suite {
             what_is_final_is_not_claimed
             what_is_stuck_is_claimed_by_its_id_only
             what_was_stuck_can_go_on
-            what_an_operator_has_decided_is_gone_on_with
-            what_is_stuck_stays_stuck_if_it_is_let_go_of
+            a_saga_continues_after_an_operators_decision
+            what_is_stuck_stays_stuck_if_it_is_released
             a_wish_to_cancel_reaches_the_holder
             a_wish_to_cancel_reaches_the_next_holder
             the_first_reason_to_cancel_stays

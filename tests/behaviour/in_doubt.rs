@@ -3,6 +3,7 @@
 mod asked_again;
 mod pivot;
 mod resolved;
+mod transient;
 
 use saga_runtime::{Context, step};
 

@@ -193,7 +193,7 @@ impl Participant {
         match answer {
             Answer::Done => Ok(acted.expect("it acts when it says that it is done")),
             Answer::Refused => Err(Refusal::Refused(what)),
-            Answer::Busy => Err(Refusal::Busy(what)),
+            Answer::Busy | Answer::BusyButDone => Err(Refusal::Busy(what)),
             Answer::Unclear | Answer::UnclearButDone => Err(Refusal::Unclear(what)),
             Answer::Silent | Answer::SilentButDone => pending().await,
             Answer::Panics | Answer::PanicsButDone => {

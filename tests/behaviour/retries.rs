@@ -12,7 +12,8 @@ use crate::steps::{pay, reserve, thank};
 #[step(
     compensate = undo_fetch,
     timeout = "1s",
-    retry(attempts = 4, backoff = "100ms..250ms", when = Refusal::is_busy)
+    retry(attempts = 4, backoff = "100ms..250ms", when = Refusal::is_busy),
+    in_doubt(when = never)
 )]
 async fn fetch(
     cx: Context<'_, Participant>,
@@ -26,6 +27,11 @@ async fn fetch(
 
 async fn undo_fetch(cx: Context<'_, Participant>, effect: &Effect) -> Result<(), Refusal> {
     undo(cx, "fetch", effect).await
+}
+
+/// The participant of `fetch` answers for good: each of its errors says that nothing was done.
+fn never(_: &Refusal) -> bool {
+    false
 }
 
 #[step(compensate = undo_insist, retry(attempts = 7))]

@@ -8,6 +8,8 @@ mod mended;
 mod operators;
 mod parked;
 mod programs;
+#[path = "../released/sqlite.rs"]
+mod released;
 mod runtimes;
 mod shop;
 mod shutdown;

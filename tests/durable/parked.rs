@@ -69,7 +69,7 @@ async fn a_definition_that_has_changed() {
     let journal = Memory::new();
     let events = vec![done("pay", Kind::Compensatable, "\"pay\"")];
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
-    let reason = "the definition of `sell` has changed: call 1 is of step `order` (compensatable), but step `pay` (compensatable) is written down";
+    let reason = "the definition of `sell` has changed: call 1 is of step `order` (compensatable), but step `pay` (compensatable) is recorded";
     is_stuck(journal, "order-1", reason).await;
 }
 
@@ -84,7 +84,7 @@ async fn a_definition_that_has_become_shorter() {
         done("report", Kind::Retriable, "\"report\""),
     ];
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
-    let reason = "the definition of `sell` has changed: step `report` is written down as call 5, but the saga ends before it";
+    let reason = "the definition of `sell` has changed: step `report` is recorded as call 5, but the saga ends before it";
     is_stuck(journal, "order-1", reason).await;
 }
 
@@ -101,7 +101,7 @@ async fn an_output_that_can_not_be_read() {
     let journal = Memory::new();
     let events = vec![done("order", Kind::Compensatable, "17")];
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
-    let reason = "the output of step `order` that is written down can't be read: invalid type: integer `17`, expected a string at line 1 column 2";
+    let reason = "the recorded output of step `order` can't be read: invalid type: integer `17`, expected a string at line 1 column 2";
     is_stuck(journal, "order-1", reason).await;
 }
 
@@ -248,7 +248,7 @@ async fn an_output_that_is_too_large_is_undone() {
         Err(ExecuteError::Failed(error)) => {
             let text = error.to_string();
             assert!(
-                text.contains("the output can't be written down: 202 bytes, 100 are allowed"),
+                text.contains("the output can't be recorded: 202 bytes, 100 are allowed"),
                 "{text}"
             );
         }

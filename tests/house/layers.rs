@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use saga_house::{Source, below, without_comments};
+use saga_house::{Source, below, read, without_comments};
 
 /// From top to bottom. The modules of one floor do not use one another.
 type Floors = &'static [&'static [&'static str]];
@@ -23,11 +23,12 @@ const RUNTIME: Building = Building {
         &["engines"],
         &["run"],
         &["attempts"],
-        &["journal", "language", "telemetry"],
+        &["journal", "language"],
+        &["telemetry"],
         &["shape", "place"],
         &["meta"],
         &["error", "panic"],
-        &["id"],
+        &["id", "lock"],
     ],
 };
 
@@ -67,6 +68,7 @@ const RESTATE: Building = Building {
         &["workflow"],
         &["engine"],
         &["attempts", "wait"],
+        &["invocation"],
         &["attempt_record", "failure_report"],
         &["journal"],
         &["turns"],
@@ -75,21 +77,24 @@ const RESTATE: Building = Building {
     ],
 };
 
+const PARTICIPANT: Building = Building {
+    folder: "saga-participant/src",
+    floors: &[
+        &["axum", "tonic", "tower"],
+        &["participant"],
+        &["answer"],
+        &["database", "error", "request"],
+        &["key", "table"],
+    ],
+};
+
 /// A use that climbs all the same: the file, the module that it uses, and why it can't be otherwise.
 const KNOWN: &[(&str, &str, &str)] = &[
-    ("saga-restate/src/attempts.rs", "engine", TO_CUT),
-    ("saga-restate/src/attempts/compensate.rs", "engine", TO_CUT),
-    ("saga-restate/src/testing.rs", "Http", TO_CUT),
-    ("saga-restate/src/turns.rs", "journal", TO_CUT),
-    ("saga-restate/src/wait.rs", "engine", TO_CUT),
-    ("saga-runtime/src/run/saga.rs", "engines", TO_CUT),
-    ("saga-runtime/src/run/saga.rs", "generated", TO_CUT),
-    ("saga-runtime/src/shape/fingerprint.rs", "generated", TO_CUT),
-    ("saga-runtime/src/shape/fingerprint.rs", "journal", TO_CUT),
-    ("saga-runtime/src/telemetry.rs", "journal", TO_CUT),
+    ("saga-runtime/src/run/saga.rs", "engines", SHAPE),
+    ("saga-runtime/src/run/saga.rs", "generated", SHAPE),
 ];
 
-const TO_CUT: &str = "an edge that is left to cut";
+const SHAPE: &str = "`Saga::shape` needs an engine to infer types, and takes the one in process";
 
 /// Macros that stand at the root, and not in a module.
 const AT_THE_ROOT: &[&str] = &["as_written"];
@@ -107,6 +112,11 @@ fn saga_macros_uses_no_layer_above() {
 }
 
 #[test]
+fn saga_participant_uses_no_layer_above() {
+    PARTICIPANT.uses_no_layer_above();
+}
+
+#[test]
 fn saga_restate_uses_no_layer_above() {
     RESTATE.uses_no_layer_above();
 }
@@ -121,6 +131,38 @@ fn each_module_has_a_floor() {
             .chain(building.is_a_crate().then_some("lib"))
             .collect();
         assert_eq!(modules, expected, "the floors of {}", building.folder);
+    }
+}
+
+/// The documentation of the crate shows the same floors in the same order.
+#[test]
+fn the_drawing_shows_the_floors() {
+    let lib = read("saga-runtime/src/lib.rs").text;
+    let drawings = lib.split("//! ```text").skip(1);
+    let mut drawings = drawings.filter_map(|rest| rest.split("//! ```").next());
+    let drawing = drawings.find(|drawing| drawing.contains("generated"));
+    let drawing = drawing.expect("the documentation of the crate has a drawing of its layers");
+    let names = |line: &str| -> Vec<String> {
+        let cells = line.trim_start_matches("//!").split("  ");
+        let cells = cells.flat_map(|cell| cell.split(" · "));
+        cells.map(|cell| cell.trim().to_owned()).collect()
+    };
+    let lines: Vec<_> = drawing.lines().map(names).collect();
+    let mut above = 0;
+    // The suite of journals stands beside the house.
+    for floor in &RUNTIME.floors[1..] {
+        let drawn = floor.iter().map(|module| {
+            let line = lines
+                .iter()
+                .position(|line| line.iter().any(|cell| cell == module));
+            line.unwrap_or_else(|| panic!("the drawing in lib.rs lacks `{module}`"))
+        });
+        let drawn: Vec<_> = drawn.collect();
+        assert!(
+            drawn.iter().all(|line| *line >= above),
+            "the drawing in lib.rs shows {floor:?} too high"
+        );
+        above = drawn.into_iter().max().unwrap_or(above);
     }
 }
 

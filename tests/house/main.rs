@@ -1,6 +1,6 @@
 //! What the sources of the library keep.
 
-mod guarantees;
+mod documents;
 mod layers;
 mod names;
 mod prose;

@@ -12,17 +12,19 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "Input",
         "an input of a step and one of a saga: no file knows both",
     ),
-    (
-        "saga-macros",
-        "Kind",
-        "the reference model of the order rule has kinds of its own, as a test should",
-    ),
+    ("saga-macros", "Kind", MODEL),
     (
         "saga-runtime",
         "Shared",
         "the private state behind each handle that is cloned like an `Arc`",
     ),
+    ("saga-runtime", "Operation", TWINS),
+    ("saga-runtime", "Reply", TWINS),
+    ("saga-runtime", "Writer", TWINS),
 ];
+
+const MODEL: &str = "the reference model of the order rule has kinds of its own, as a test should";
+const TWINS: &str = "`journal/sqlite` and `journal/postgres` have the same parts, so that their diff shows the dialect";
 
 #[test]
 fn no_type_name_stands_twice_in_a_crate() {
@@ -32,8 +34,11 @@ fn no_type_name_stands_twice_in_a_crate() {
         let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for file in below(&format!("{name}/src"), "rs") {
             for (line, found) in types(&file.text) {
-                let place = format!("{}:{line}", file.path);
-                places.entry(found).or_default().push(place);
+                let known = places.entry(found).or_default();
+                // In one file it is the same thing, for another operating system or feature.
+                if !known.iter().any(|place| place.starts_with(&file.path)) {
+                    known.push(format!("{}:{line}", file.path));
+                }
             }
         }
         for (found, places) in places {

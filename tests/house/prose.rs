@@ -18,13 +18,13 @@ const PHRASES: [&str; 9] = [
 ];
 
 /// So many of them may be left in all: in a quotation, or where the phrase is the plain one.
-const MOST_PHRASES: usize = 380;
+const MOST_PHRASES: usize = 77;
 
 /// The openings of an indirect question. `When …` and `How …` often open a plain sentence.
 const QUESTIONS: [&str; 5] = ["What", "Whether", "Where", "Why", "Who"];
 
 /// So many of a hundred comment lines may begin with one.
-const MOST_QUESTIONS: f64 = 11.5;
+const MOST_QUESTIONS: f64 = 3.0;
 
 fn sources() -> Vec<Source> {
     let sources = CRATES.map(|name| below(&format!("{name}/src"), "rs"));

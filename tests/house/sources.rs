@@ -5,7 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that users depend on.
-pub const CRATES: [&str; 3] = ["saga-runtime", "saga-macros", "saga-restate"];
+pub const CRATES: [&str; 4] = [
+    "saga-runtime",
+    "saga-macros",
+    "saga-restate",
+    "saga-participant",
+];
 
 /// One file, read whole.
 #[derive(Debug)]

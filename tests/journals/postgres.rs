@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use saga_runtime::journal::Postgres;
 use saga_runtime::journal_suite;
 use saga_runtime::testing::Factory;
+use test_postgres::Server;
 
 /// A schema of its own for each test.
 struct InPostgres(String);
@@ -18,10 +19,9 @@ impl InPostgres {
     }
 
     async fn connect(&self) -> Postgres {
-        let url = std::env::var("DATABASE_URL").expect("DATABASE_URL says where the database is");
         let journal = Postgres::options()
             .schema(self.0.clone())
-            .connect(&url)
+            .connect(Server::shared().url())
             .await;
         journal.expect("the database works")
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use saga_runtime::{Context, EventName, event_within, saga, step, try_join_all};
 
 const APPROVED: EventName<bool> = EventName::new("approved");
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const A_DAY: Duration = Duration::from_hours(24);
 
 saga!(
     #[saga(compensatable)] // what it counts as where another saga calls it

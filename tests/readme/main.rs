@@ -12,6 +12,8 @@ mod on_restate;
 #[expect(dead_code, reason = "there is nothing stuck")]
 #[rustfmt::skip]
 mod operating;
+#[rustfmt::skip]
+mod participant;
 #[expect(
     unreachable_pub,
     clippy::unwrap_used,
@@ -25,11 +27,12 @@ mod service;
 #[rustfmt::skip]
 mod trial;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("coordinator.rs"),
     include_str!("language.rs"),
     include_str!("on_restate.rs"),
     include_str!("operating.rs"),
+    include_str!("participant.rs"),
     include_str!("sale.rs"),
     include_str!("service.rs"),
     include_str!("trial.rs"),

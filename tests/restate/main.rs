@@ -18,6 +18,8 @@ mod operating;
 mod participant;
 mod patience;
 mod process;
+#[path = "../released/restate.rs"]
+mod released;
 #[path = "../crash/sagas.rs"]
 mod sagas;
 mod service;

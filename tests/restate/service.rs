@@ -9,7 +9,6 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::desk::Desk;
 use crate::process::free_address;
 
 /// Longer than anything needs to be dropped.
@@ -25,12 +24,15 @@ pub(crate) struct Service {
 
 impl Service {
     /// Serves somewhere.
-    pub(crate) async fn start(endpoint: Endpoint<Desk>) -> Self {
+    pub(crate) async fn start<S: Send + Sync + 'static>(endpoint: Endpoint<S>) -> Self {
         Self::at(free_address(), endpoint).await
     }
 
     /// Serves at this address.
-    pub(crate) async fn at(address: SocketAddr, endpoint: Endpoint<Desk>) -> Self {
+    pub(crate) async fn at<S: Send + Sync + 'static>(
+        address: SocketAddr,
+        endpoint: Endpoint<S>,
+    ) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let stop = CancellationToken::new();
         let stopped = stop.clone();

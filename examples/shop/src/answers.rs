@@ -1,24 +1,23 @@
-//! What a participant has answered to each idempotency key: one row per key, written in the participant's own
-//! transaction, and final. It holds no opinion on what is created; that is the participant's.
+//! What the four services have in common: each creation is answered once per idempotency key, in the service's own
+//! transaction, as [`saga_participant`] has it. It holds no opinion on what is created; that is the service's.
 //!
 //! ```text
-//! (none) ──┬── create ──▶ created ──┐
+//! (none) ──┬── create ──▶ answered ─┐
 //!          ├── create ──▶ refused ──┤
 //!          └────────────────────────┴── cancel ──▶ cancelled: refuses every create, however late
 //! ```
-//! The idea is DTM's barrier (<https://en.dtm.pub/practice/barrier.html>): of a creation and its cancellation, whichever
-//! inserts the key first decides.
 
-use sqlx::migrate::Migration;
+use saga_participant::{Begun, Cancellation, First, Key, Participant};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::database;
 use crate::rejection::Rejection;
 
-/// What one participant has created, and what it has answered to each key.
+/// What one service has created, and what it has answered to each key.
 #[derive(Debug, Clone)]
 pub(crate) struct Answers {
     database: SqlitePool,
+    participant: Participant<Sqlite>,
     of: Creations,
 }
 
@@ -29,71 +28,36 @@ pub(crate) struct Creations {
     pub(crate) name: &'static str,
     /// The statement that cancels the one with a number.
     pub(crate) cancel: &'static str,
+    /// The query for the key of the one with a number.
+    pub(crate) key: &'static str,
 }
 
 /// What is known of a creation when it is requested.
 #[derive(Debug)]
-pub(crate) enum Asked<'a> {
+pub(crate) enum Asked {
     /// It was requested before, and created under this number.
     Before(i64),
     /// It is requested for the first time.
-    Now(Open<'a>),
+    Now(Open),
 }
 
 /// A transaction in which a key gets its answer, or nothing happens.
 #[derive(Debug)]
-pub(crate) struct Open<'a> {
+pub(crate) struct Open {
     transaction: Transaction<'static, Sqlite>,
-    key: &'a Key,
-    request: String,
+    first: First<i64, String>,
 }
 
-/// The name of one creation: whoever repeats it means the same one. 1 to 255 visible ASCII characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key(String);
-
-/// What a participant answers to a creation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// It was created, under this number.
-    Created(i64),
-    /// It was refused, for this reason.
-    Refused(String),
-}
-
-impl Key {
-    const MAX_LENGTH: usize = 255;
-
-    /// Takes a key from a request.
-    ///
-    /// # Errors
-    /// [`Rejection::Invalid`] when it is empty, too long, or not of visible ASCII characters.
-    pub fn new(text: impl Into<String>) -> Result<Self, Rejection> {
-        let text = text.into();
-        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if visible && (1..=Self::MAX_LENGTH).contains(&text.len()) {
-            Ok(Self(text))
-        } else {
-            Err(Rejection::Invalid(
-                "`idempotency_key` must be 1 to 255 visible ASCII characters".to_owned(),
-            ))
-        }
-    }
-}
-
-impl Answer {
-    /// The number of what was created; [`Rejection::Refused`] when it was not.
-    fn created(self) -> Result<i64, Rejection> {
-        match self {
-            Self::Created(id) => Ok(id),
-            Self::Refused(reason) => Err(Rejection::Refused(reason)),
-        }
-    }
-}
+/// What a service answers to a creation: the number of what was created, or the reason why it was refused.
+pub(crate) type Answer = Result<i64, String>;
 
 impl Answers {
     pub(crate) fn new(database: SqlitePool, of: Creations) -> Self {
-        Self { database, of }
+        Self {
+            database,
+            participant: Participant::new(),
+            of,
+        }
     }
 
     pub(crate) fn database(&self) -> &SqlitePool {
@@ -102,30 +66,28 @@ impl Answers {
 
     /// Begins a creation, unless the key has its answer already: [`Rejection::Refused`], [`Rejection::Cancelled`], or
     /// [`Rejection::KeyReused`] when it was for another `request`.
-    pub(crate) async fn open<'a>(
-        &self,
-        key: &'a Key,
-        request: String,
-    ) -> Result<Asked<'a>, Rejection> {
+    pub(crate) async fn open(&self, key: &Key, request: &str) -> Result<Asked, Rejection> {
         let mut transaction = database::begin(&self.database).await?;
-        match find(&mut transaction, key, &request).await? {
-            Some(answer) => answer.created().map(Asked::Before),
-            None => Ok(Asked::Now(Open {
-                transaction,
-                key,
-                request,
-            })),
+        let begun = self
+            .participant
+            .begin_for(&mut transaction, key, request)
+            .await?;
+        match begun {
+            Begun::First(first) => Ok(Asked::Now(Open { transaction, first })),
+            Begun::Repeated(answer) => answer.map(Asked::Before).map_err(Rejection::Refused),
+            Begun::Cancelled => Err(Rejection::Cancelled),
         }
     }
 
     /// Cancels what was created under the key, and lets nothing be created under it any more.
     pub(crate) async fn cancel(&self, key: &Key) -> Result<(), Rejection> {
         let mut transaction = database::begin(&self.database).await?;
-        if let Some(id) = cancel(&mut transaction, key).await? {
-            sqlx::query(self.of.cancel)
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
+        match self.participant.cancel(&mut transaction, key).await? {
+            Cancellation::Undo(id) => {
+                let cancel = sqlx::query(self.of.cancel).bind::<i64>(id);
+                cancel.execute(&mut *transaction).await?;
+            }
+            Cancellation::NothingToUndo | Cancellation::AlreadyCancelled => {}
         }
         transaction.commit().await?;
         Ok(())
@@ -133,11 +95,11 @@ impl Answers {
 
     /// The key under which something was created, or [`Rejection::NotFound`].
     pub(crate) async fn key_of(&self, id: i64) -> Result<Key, Rejection> {
-        let key = sqlx::query_scalar("SELECT key FROM answers WHERE created_id = ?")
+        let key = sqlx::query_scalar(self.of.key)
             .bind(id)
             .fetch_optional(&self.database)
             .await?;
-        key.map(Key).ok_or_else(|| self.unknown(id))
+        key.map_or_else(|| Err(self.unknown(id)), self::key)
     }
 
     pub(crate) fn unknown(&self, id: i64) -> Rejection {
@@ -145,7 +107,7 @@ impl Answers {
     }
 }
 
-impl Open<'_> {
+impl Open {
     /// The transaction, to create something in.
     pub(crate) fn transaction(&mut self) -> &mut SqliteConnection {
         &mut self.transaction
@@ -155,79 +117,28 @@ impl Open<'_> {
     pub(crate) async fn answer(self, answer: Answer) -> Result<i64, Rejection> {
         let Self {
             mut transaction,
-            key,
-            request,
+            first,
         } = self;
-        record(&mut transaction, key, &request, &answer).await?;
+        match &answer {
+            Ok(id) => first.answer(&mut transaction, id).await?,
+            Err(reason) => first.refuse(&mut transaction, reason).await?,
+        }
         transaction.commit().await?;
-        answer.created()
+        answer.map_err(Rejection::Refused)
     }
 }
 
-/// The table of answers, the second migration of each participant.
-pub(crate) fn migration() -> [Migration; 2] {
-    database::migration(
-        2,
-        "remember answers",
-        include_str!("../migrations/0002_remember_answers.up.sql"),
-        include_str!("../migrations/0002_remember_answers.down.sql"),
-    )
-}
-
-/// The answer that the key has, if any.
-async fn find(
-    transaction: &mut SqliteConnection,
-    key: &Key,
-    request: &str,
-) -> Result<Option<Answer>, Rejection> {
-    type Row = (Option<String>, String, Option<i64>, Option<String>);
-    let row: Option<Row> =
-        sqlx::query_as("SELECT request, answer, created_id, reason FROM answers WHERE key = ?")
-            .bind(&key.0)
-            .fetch_optional(transaction)
-            .await?;
-    match row {
-        None => Ok(None),
-        Some((_, answer, ..)) if answer == "cancelled" => Err(Rejection::Cancelled),
-        Some((asked, ..)) if asked.as_deref() != Some(request) => Err(Rejection::KeyReused),
-        Some((.., Some(reason))) => Ok(Some(Answer::Refused(reason))),
-        Some((.., created, None)) => Ok(created.map(Answer::Created)),
-    }
-}
-
-/// Gives the key its answer.
-async fn record(
-    transaction: &mut SqliteConnection,
-    key: &Key,
-    request: &str,
-    answer: &Answer,
-) -> Result<(), Rejection> {
-    let (name, created, reason) = match answer {
-        Answer::Created(id) => ("created", Some(id), None),
-        Answer::Refused(reason) => ("refused", None, Some(reason)),
-    };
-    sqlx::query(
-        "INSERT INTO answers (key, request, answer, created_id, reason) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(&key.0)
-    .bind(request)
-    .bind(name)
-    .bind(created)
-    .bind(reason)
-    .execute(transaction)
-    .await?;
-    Ok(())
-}
-
-/// Cancels the key, for good, and says what had been created under it.
-async fn cancel(transaction: &mut SqliteConnection, key: &Key) -> Result<Option<i64>, Rejection> {
-    let created: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO answers (key, answer) VALUES (?, 'cancelled')
-         ON CONFLICT (key) DO UPDATE SET answer = 'cancelled', reason = NULL
-         RETURNING created_id",
-    )
-    .bind(&key.0)
-    .fetch_one(transaction)
-    .await?;
-    Ok(created)
+/// Takes a key from a request.
+///
+/// # Errors
+/// [`Rejection::Invalid`] when it is empty, too long, or not of visible ASCII characters.
+pub fn key(text: String) -> Result<Key, Rejection> {
+    const MAX_LENGTH: usize = 255;
+    let key = Key::new(text).ok();
+    let key = key.filter(|key| key.as_str().len() <= MAX_LENGTH);
+    key.ok_or_else(|| {
+        Rejection::Invalid(format!(
+            "`idempotency_key` must be 1 to {MAX_LENGTH} visible ASCII characters"
+        ))
+    })
 }

@@ -10,7 +10,6 @@ use sqlx::migrate::Migrator;
 
 pub use self::service::DeliveriesService;
 pub use self::store::DeliveryStore;
-use crate::answers;
 use crate::database::migration;
 
 /// Which deliveries are refused.
@@ -71,7 +70,18 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/delivery/0001_create_deliveries.up.sql"),
             include_str!("../migrations/delivery/0001_create_deliveries.down.sql"),
         ),
-        answers::migration(),
+        migration(
+            2,
+            "remember answers",
+            include_str!("../migrations/0002_remember_answers.up.sql"),
+            include_str!("../migrations/0002_remember_answers.down.sql"),
+        ),
+        migration(
+            3,
+            "answer as a participant",
+            include_str!("../migrations/delivery/0003_answer_as_a_participant.up.sql"),
+            include_str!("../migrations/delivery/0003_answer_as_a_participant.down.sql"),
+        ),
     ];
     Migrator::with_migrations(migrations.concat())
 });

@@ -5,7 +5,7 @@
 //!       ┌─────────────┬────┴────────┬─────────────┐
 //!    orders         stock       payments      delivery     the participants: gRPC in front, SQLite behind
 //!       └─────────────┴────┬────────┴─────────────┘
-//!                       answers                what each idempotency key was answered, for good
+//!                       answers                one answer per idempotency key, by saga-participant
 //! ```
 
 pub mod address;

@@ -9,7 +9,6 @@ use sqlx::migrate::Migrator;
 
 pub use self::service::OrdersService;
 pub use self::store::OrderStore;
-use crate::answers;
 use crate::database::migration;
 
 /// The changes that made the service's tables.
@@ -21,12 +20,23 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/orders/0001_create_orders.up.sql"),
             include_str!("../migrations/orders/0001_create_orders.down.sql"),
         ),
-        answers::migration(),
+        migration(
+            2,
+            "remember answers",
+            include_str!("../migrations/0002_remember_answers.up.sql"),
+            include_str!("../migrations/0002_remember_answers.down.sql"),
+        ),
         migration(
             3,
             "list items",
             include_str!("../migrations/orders/0003_list_items.up.sql"),
             include_str!("../migrations/orders/0003_list_items.down.sql"),
+        ),
+        migration(
+            4,
+            "answer as a participant",
+            include_str!("../migrations/orders/0004_answer_as_a_participant.up.sql"),
+            include_str!("../migrations/orders/0004_answer_as_a_participant.down.sql"),
         ),
     ];
     Migrator::with_migrations(migrations.concat())

@@ -10,7 +10,6 @@ use sqlx::migrate::Migrator;
 
 pub use self::service::PaymentsService;
 pub use self::store::PaymentStore;
-use crate::answers;
 use crate::database::migration;
 use crate::money::Money;
 
@@ -77,7 +76,18 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/payments/0001_create_payments.up.sql"),
             include_str!("../migrations/payments/0001_create_payments.down.sql"),
         ),
-        answers::migration(),
+        migration(
+            2,
+            "remember answers",
+            include_str!("../migrations/0002_remember_answers.up.sql"),
+            include_str!("../migrations/0002_remember_answers.down.sql"),
+        ),
+        migration(
+            3,
+            "answer as a participant",
+            include_str!("../migrations/payments/0003_answer_as_a_participant.up.sql"),
+            include_str!("../migrations/payments/0003_answer_as_a_participant.down.sql"),
+        ),
     ];
     Migrator::with_migrations(migrations.concat())
 });

@@ -30,6 +30,17 @@ pub enum Rejection {
     Database(#[from] sqlx::Error),
 }
 
+impl From<saga_participant::Error> for Rejection {
+    fn from(error: saga_participant::Error) -> Self {
+        match error {
+            saga_participant::Error::KeyReused => Self::KeyReused,
+            saga_participant::Error::InvalidKey(error) => Self::Invalid(error.to_string()),
+            saga_participant::Error::Database(error) => Self::Database(error),
+            other => Self::Database(sqlx::Error::Decode(other.into())),
+        }
+    }
+}
+
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
         let text = rejection.to_string();

@@ -11,7 +11,6 @@ use sqlx::migrate::Migrator;
 
 pub use self::service::StockService;
 pub use self::store::StockStore;
-use crate::answers;
 use crate::database::migration;
 use crate::item::Article;
 
@@ -106,7 +105,18 @@ pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             include_str!("../migrations/stock/0001_create_reservations.up.sql"),
             include_str!("../migrations/stock/0001_create_reservations.down.sql"),
         ),
-        answers::migration(),
+        migration(
+            2,
+            "remember answers",
+            include_str!("../migrations/0002_remember_answers.up.sql"),
+            include_str!("../migrations/0002_remember_answers.down.sql"),
+        ),
+        migration(
+            3,
+            "answer as a participant",
+            include_str!("../migrations/stock/0003_answer_as_a_participant.up.sql"),
+            include_str!("../migrations/stock/0003_answer_as_a_participant.down.sql"),
+        ),
     ];
     Migrator::with_migrations(migrations.concat())
 });

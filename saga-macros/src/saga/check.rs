@@ -55,7 +55,7 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
         lints,
         conditions,
     } = sort(&syntax.attributes);
-    let saga = Saga {
+    let mut saga = Saga {
         runtime,
         attributes: definition,
         lints,
@@ -70,7 +70,13 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
         returned: returned?,
         body,
     };
-    (!is_generic).then_some(saga)
+    if is_generic {
+        return None;
+    }
+    if let Some(body) = &mut saga.body {
+        body.mistake = errors.place_replaced();
+    }
+    Some(saga)
 }
 
 /// `place_order` → `PlaceOrder`, at the same place. `None` if that can't name a struct.

@@ -8,6 +8,7 @@ mod fan_out;
 mod group;
 mod names;
 mod order_rule;
+mod picture;
 mod shape;
 mod slots;
 
@@ -39,6 +40,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
         returned,
         ..
     } = saga;
+    let private = runtime.private();
     // Rustc shows this place as their definition.
     let [execute, shape, services] =
         ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
@@ -67,7 +69,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             ) -> impl ::core::future::Future<
                 Output = ::core::result::Result<#output, #runtime::SagaError<#error>>,
             > + ::core::marker::Send + use<'run> {
-                #runtime::InProcess::new(#services).execute(self)
+                #private::execute(self, #services)
             }
 
             /// The steps and branches of the saga, without running anything.

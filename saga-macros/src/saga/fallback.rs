@@ -1,12 +1,12 @@
 //! The expansion of a saga that can't be compiled. Its mistakes are the only errors.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::{FnArg, Pat, ReturnType, Token, Type};
 
 use super::check::{runtime_of, struct_name};
 use super::parse::SagaSyntax;
-use crate::errors::Errors;
+use crate::errors::{Errors, unknown_type};
 use crate::signature::context::context_type;
 use crate::signature::types::{borrowed, reference};
 
@@ -27,20 +27,29 @@ pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStre
 }
 
 /// The struct of a saga with a wrong signature. Its `execute` and `shape` only typecheck.
-pub(super) fn stand_in(syntax: &SagaSyntax, errors: &Errors) -> TokenStream {
-    let fields = syntax.signature.inputs.iter().skip(1).filter_map(field);
+pub(super) fn stand_in(syntax: &SagaSyntax, errors: &mut Errors) -> TokenStream {
+    let is_generic = !syntax.signature.generics.params.is_empty();
+    let inputs = syntax.signature.inputs.iter().skip(1);
+    let fields = inputs.filter_map(|input| field(input, is_generic));
     let visibility = &syntax.visibility;
+    let is_only_mistake = errors.len() == 1;
     let Some(name) = struct_name(&syntax.signature.ident) else {
-        return plain_function(syntax, errors).unwrap_or_default();
+        let unknown = || unknown_type(errors.place_first().as_ref());
+        return plain_function(syntax, is_only_mistake, unknown).unwrap_or_default();
     };
+    let unknown = unknown(&name);
+    let function = plain_function(syntax, is_only_mistake, || quote!(#unknown));
     let definition = define(&quote!(#visibility), &name, fields, errors);
-    let function = plain_function(syntax, errors);
     quote!(#definition #function)
 }
 
 /// The saga as a plain function, so that the items that its body uses count as used. `None` if rustc would report more
 /// mistakes in it.
-fn plain_function(syntax: &SagaSyntax, errors: &Errors) -> Option<TokenStream> {
+fn plain_function(
+    syntax: &SagaSyntax,
+    is_only_mistake: bool,
+    unknown: impl FnOnce() -> TokenStream,
+) -> Option<TokenStream> {
     let SagaSyntax {
         signature, body, ..
     } = syntax;
@@ -50,21 +59,19 @@ fn plain_function(syntax: &SagaSyntax, errors: &Errors) -> Option<TokenStream> {
     let body = body
         .as_ref()
         .ok()
-        .filter(|_| has_context && errors.len() == 1)?;
+        .filter(|_| has_context && is_only_mistake)?;
     let mut signature = signature.clone();
     signature.asyncness.get_or_insert_default();
-    signature.output = ReturnType::Type(
-        <Token![->]>::default(),
-        Box::new(Type::Verbatim(errors.unknown_type())),
-    );
+    let returned = Box::new(Type::Verbatim(unknown()));
+    signature.output = ReturnType::Type(<Token![->]>::default(), returned);
     Some(quote! {
         #[allow(dead_code, clippy::all, clippy::pedantic)]
         const _: () = { #signature #body };
     })
 }
 
-/// A field, with its type if a field can have it.
-fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
+/// A field, with its type if a field can have it: the struct has no parameters.
+fn field(input: &FnArg, is_generic: bool) -> Option<(Ident, Option<TokenStream>)> {
     let FnArg::Typed(typed) = input else {
         return None;
     };
@@ -72,7 +79,7 @@ fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
         return None;
     };
     let ty = match &*typed.ty {
-        ty @ Type::Path(_) if borrowed(ty).is_none() && reference(ty).is_none() => {
+        ty @ Type::Path(_) if !is_generic && borrowed(ty).is_none() && reference(ty).is_none() => {
             Some(quote!(#ty))
         }
         _ => None,
@@ -81,7 +88,7 @@ fn field(input: &FnArg) -> Option<(Ident, Option<TokenStream>)> {
 }
 
 /// A guess of the struct, from tokens that are no function yet.
-pub(super) fn unread(tokens: &TokenStream, errors: Errors) -> TokenStream {
+pub(super) fn unread(tokens: &TokenStream, mut errors: Errors) -> TokenStream {
     let mut tokens = tokens.clone().into_iter();
     let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "fn");
     let name = tokens.by_ref().skip_while(|token| !is_fn(token)).nth(1);
@@ -99,11 +106,11 @@ pub(super) fn unread(tokens: &TokenStream, errors: Errors) -> TokenStream {
             });
             let fields = inputs.map(names).unwrap_or_default();
             let fields = fields.into_iter().skip(1).map(|name| (name, None));
-            define(&quote!(pub), &name, fields, &errors)
+            define(&quote!(pub), &name, fields, &mut errors)
         }
         None => TokenStream::new(),
     };
-    [errors.into_tokens(), stand_in].into_iter().collect()
+    [stand_in, errors.into_tokens()].into_iter().collect()
 }
 
 /// The words before a colon.
@@ -118,18 +125,29 @@ fn names(inputs: TokenStream) -> Vec<Ident> {
     tokens.windows(2).filter_map(before_colon).collect()
 }
 
+// Expands to:
+//
+//     type __PlaceOrder = [(); compile_error! { … }];
+//     struct PlaceOrder { request: OrderRequest }
+//     impl PlaceOrder { async fn execute<S: ?Sized>(self, _: &S) -> __PlaceOrder { … } … }
+//
+// The first mistake is in the type. Rustc accepts every use of a value of that type.
 fn define(
     visibility: &TokenStream,
     name: &Ident,
     fields: impl Iterator<Item = (Ident, Option<TokenStream>)>,
-    errors: &Errors,
+    errors: &mut Errors,
 ) -> TokenStream {
-    let unknown = errors.unknown_type();
+    let unknown = unknown(name);
     let fields = fields.map(|(name, ty)| {
-        let ty = ty.unwrap_or_else(|| unknown.clone());
+        let ty = ty.unwrap_or_else(|| quote!(#unknown));
         quote!(#visibility #name: #ty)
     });
+    let mistake = unknown_type(errors.place_first().as_ref());
     quote! {
+        #[allow(dead_code)]
+        type #unknown = #mistake;
+
         #[allow(dead_code, missing_docs)]
         #visibility struct #name { #(#fields),* }
 
@@ -144,4 +162,9 @@ fn define(
             }
         }
     }
+}
+
+/// The name of the type with the first mistake.
+fn unknown(name: &Ident) -> Ident {
+    format_ident!("__{name}")
 }

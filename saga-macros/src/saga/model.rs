@@ -73,4 +73,6 @@ pub(super) struct Body {
     pub(super) lines: Vec<Line>,
     /// Set if a step can be called more than once.
     pub(super) repeats: bool,
+    /// The first mistake with a placeholder. All placeholders of mistakes stand for it.
+    pub(super) mistake: Option<syn::Error>,
 }

@@ -2,47 +2,57 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{ReturnType, Token, Type};
+use syn::{ReturnType, Signature, Token, Type};
 
 use super::check::sort;
 use super::parse::StepSyntax;
-use crate::errors::Errors;
+use crate::errors::{Errors, unknown_type};
 
 // Expands to:
 //
-//     pub const charge: [(); compile_error! { … }] = { async fn charge(order: &Order) -> … { … } unreachable!() };
+//     pub type charge = [(); compile_error! { … }];
+//     pub const charge: charge = { async fn charge(order: &Order) -> charge { … } unreachable!() };
 //
-// Rustc accepts every use of a value of that type, also a call with any arguments. It still compiles the function, so
-// that the items that the function uses count as used.
-pub(super) fn expand(syntax: &StepSyntax, errors: &Errors) -> TokenStream {
+// The first mistake is in the type. Rustc accepts every use of a value of that type, also a call with any arguments. It
+// still compiles the function, so that the items that the function uses count as used.
+pub(super) fn expand(syntax: &StepSyntax, errors: &mut Errors) -> TokenStream {
     let StepSyntax {
         attributes,
         visibility,
         signature,
         body,
     } = syntax;
-    let unknown = errors.unknown_type();
+    let unknown = unknown_type(errors.place_first().as_ref());
     let name = &signature.ident;
-    let mut signature = signature.clone();
-    signature.asyncness.get_or_insert_default();
-    signature.output = ReturnType::Type(
-        <Token![->]>::default(),
-        Box::new(Type::Verbatim(unknown.clone())),
-    );
     let body = body
         .as_ref()
         .map_or_else(|| quote!({ loop {} }), |body| quote!(#body));
     if signature.receiver().is_some() {
+        let signature = returning(signature, unknown);
         return quote!(#(#attributes)* #visibility #signature #body);
     }
+    let signature = returning(signature, quote!(#name));
     let (_, inner, conditions) = sort(attributes);
     quote! {
         #(#conditions)*
+        #[allow(non_camel_case_types, missing_docs, dead_code)]
+        #visibility type #name = #unknown;
+
+        #(#conditions)*
         #[allow(non_upper_case_globals, missing_docs, dead_code)]
-        #visibility const #name: #unknown = {
+        #visibility const #name: #name = {
             #(#inner)*
             #signature #body
             ::core::unreachable!()
         };
     }
+}
+
+/// The signature of an `async fn` that returns a `returned`.
+fn returning(signature: &Signature, returned: TokenStream) -> Signature {
+    let mut signature = signature.clone();
+    signature.asyncness.get_or_insert_default();
+    let returned = Box::new(Type::Verbatim(returned));
+    signature.output = ReturnType::Type(<Token![->]>::default(), returned);
+    signature
 }

@@ -1,4 +1,4 @@
-//! The attempts to undo something, each written down.
+//! The attempts of compensations and resolvers, each recorded.
 
 use std::pin::pin;
 use std::sync::Mutex;
@@ -8,13 +8,13 @@ use saga_runtime::engine::BoxFuture;
 use saga_runtime::engine::{Attempt, Place, Role};
 
 use crate::attempt_record::CompensationRecord;
-use crate::engine::Restate;
 use crate::entry_names;
+use crate::invocation::Invocation;
 use crate::lock::lock;
 
-impl Restate {
-    /// Polls `undoing`, which is one attempt, and writes down how it ended, unless that is written down already. Nothing
-    /// interrupts it: if Restate drops the answer because somebody cancels the saga, it is written down once more.
+impl Invocation {
+    /// Makes one attempt by polling `compensator` and records its result, or returns the recorded result. Nothing
+    /// interrupts it: if Restate drops the answer because the saga is cancelled, the answer is recorded once more.
     pub(crate) fn compensate<'b>(
         &'b self,
         attempt: Attempt<'b>,
@@ -56,8 +56,8 @@ impl Restate {
             match serde_json::from_slice(&written.unwrap_or_default()) {
                 Ok(CompensationRecord::Done(())) => Ok(()),
                 Ok(CompensationRecord::Failed(message)) => Err(message),
-                Ok(CompensationRecord::Lost(())) => Err("nobody heard the answer".to_owned()),
-                Err(unread) => Err(format!("what is written down can't be read: {unread}")),
+                Ok(CompensationRecord::Lost(())) => Err("the answer is lost".to_owned()),
+                Err(unread) => Err(format!("the record can't be read: {unread}")),
             }
         })
     }

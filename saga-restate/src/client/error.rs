@@ -1,4 +1,4 @@
-//! What can go wrong between a client and Restate.
+//! The failures between a client and Restate.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -11,7 +11,7 @@ use crate::failure_report::Report;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why Restate did not do what it was asked.
+/// The reason why Restate did not do as asked.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -21,8 +21,8 @@ pub enum ClientError {
     /// The text is no id of a saga.
     #[error(transparent)]
     Id(InvalidSagaId),
-    /// The input can't be written down.
-    #[error("the input can't be written down")]
+    /// The input can't be recorded.
+    #[error("the input can't be recorded")]
     Input(#[source] serde_json::Error),
     /// The id belongs to a saga with another input.
     #[error("saga `{saga}` with the id `{id}` was started with another input")]
@@ -32,7 +32,7 @@ pub enum ClientError {
         /// The id.
         id: SagaId,
     },
-    /// Nobody has started such a saga.
+    /// No such saga was started.
     #[error("there is no saga `{saga}` with the id `{id}`")]
     Unknown {
         /// The durable name of the saga.
@@ -40,7 +40,7 @@ pub enum ClientError {
         /// The id.
         id: SagaId,
     },
-    /// Restate could not be reached, and it is open what it has heard.
+    /// Restate could not be reached, and may have got the request or not.
     #[error("Restate can't be reached")]
     Unreachable(#[source] Source),
     /// Restate says no.
@@ -53,24 +53,24 @@ pub enum ClientError {
     },
 }
 
-/// Why a saga has no result.
+/// The reason why a saga has no result.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExecuteError {
     /// It failed.
     #[error(transparent)]
     Failed(Box<Report>),
-    /// It was killed, or ended in another way that is not its own: nothing is known about its steps, and nothing more is
+    /// It was killed, or ended in another way that is not its own. Its steps are not known, and nothing more is
     /// compensated.
     #[error("the saga was ended by Restate: {message}")]
     Ended {
-        /// What Restate says about it.
+        /// The message of Restate.
         message: String,
     },
     /// The result can't be read.
     #[error("the result of the saga can't be read")]
     Result(#[source] serde_json::Error),
-    /// Nothing is known of it.
+    /// The state of the saga is not known.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -93,9 +93,9 @@ impl ClientError {
         Self::Address(error.into())
     }
 
-    pub(super) fn of(error: ingress::ClientError) -> Self {
+    pub(super) fn from_ingress(error: ingress::ClientError) -> Self {
         match error {
-            // Whatever else is missing in an answer, what it says is known.
+            // An answer with missing fields still has its message.
             ingress::ClientError::Status { response, .. }
             | ingress::ClientError::Protocol { response, .. }
                 if !response.status().is_success() =>
@@ -124,9 +124,9 @@ impl ClientError {
 }
 
 impl ExecuteError {
-    /// What an answer says that is not the saga's result.
-    pub(super) fn of(error: ingress::ClientError) -> Self {
-        match ClientError::of(error) {
+    /// The reason in an answer that is not the saga's result.
+    pub(super) fn from_ingress(error: ingress::ClientError) -> Self {
+        match ClientError::from_ingress(error) {
             ClientError::Refused { message, status } => match Report::read(&message) {
                 Some(report) => Self::Failed(Box::new(report)),
                 None if status == StatusCode::NOT_FOUND.as_u16() => {

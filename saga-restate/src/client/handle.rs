@@ -66,7 +66,7 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
     pub(super) async fn is_ended_by_restate(&self) {
         let ended = self.invocation.attach().await;
         if !matches!(
-            ended.map_err(ExecuteError::of),
+            ended.map_err(ExecuteError::from_ingress),
             Err(ExecuteError::Ended { .. })
         ) {
             std::future::pending::<()>().await;
@@ -79,14 +79,14 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
     /// As those of [`wait`](Self::wait).
     pub async fn outcome(&self) -> Result<Option<G::Output>, ExecuteError> {
         let output = self.invocation.output().await;
-        match output.map_err(ExecuteError::of)?.into_body() {
+        match output.map_err(ExecuteError::from_ingress)?.into_body() {
             Output::NotReady => Ok(None),
             Output::Ready(json) => result::<G>(&json).map(Some),
         }
     }
 
-    /// Cancels it: the current attempt ends, then what was done is compensated. After the pivot it has no effect. When this
-    /// returns, the saga has heard of it: no step is begun any more.
+    /// Cancels it: the current attempt ends, then the steps that are done are compensated. After the pivot it has no
+    /// effect. When this returns, the saga knows of it: no step is begun any more.
     ///
     /// # Errors
     /// If it has not begun yet, or Restate can't be reached.
@@ -113,11 +113,11 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
     }
 }
 
-/// How a saga ended, by what its invocation has given.
+/// The end of a saga, read from the result of its invocation.
 pub(super) fn result_of<G: Saga>(
     ended: Result<Recorded, ingress::ClientError>,
 ) -> Result<G::Output, ExecuteError> {
-    result::<G>(&ended.map_err(ExecuteError::of)?)
+    result::<G>(&ended.map_err(ExecuteError::from_ingress)?)
 }
 
 fn result<G: Saga>(json: &[u8]) -> Result<G::Output, ExecuteError> {

@@ -22,7 +22,7 @@ impl Default for Http {
     }
 }
 
-/// Why a request over HTTP has no answer.
+/// The reason why a request over HTTP has no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HttpError {

@@ -1,4 +1,4 @@
-//! Whether what `workflow.rs` builds is still what the SDK's own macro builds, in the version that was read.
+//! A comparison of `workflow.rs` with the SDK's own macro, in the version whose hidden parts were read.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -71,7 +71,7 @@ impl ByHand {
     }
 }
 
-/// What Restate is told when it discovers this, and by whom.
+/// The description that Restate gets when it discovers this service, and the version of the SDK.
 async fn discovery(definition: impl IntoServiceDefinition) -> (Value, String) {
     let request = http::Request::builder()
         .uri("/discover")
@@ -90,7 +90,7 @@ async fn discovery(definition: impl IntoServiceDefinition) -> (Value, String) {
     (serde_json::from_slice(&body).expect("it is JSON"), by)
 }
 
-/// Takes away what a saga says of itself and a workflow by hand does not.
+/// Removes the parts that a saga says of itself and a workflow by hand does not.
 fn without_words(mut endpoint: Value) -> Value {
     let service = &mut endpoint["services"][0];
     for word in ["documentation", "metadata"] {

@@ -1,5 +1,6 @@
-//! One attempt of a step or a compensation: limited in time, its panic caught, its span closed with an outcome.
+//! One attempt of a step or a compensation: limited in time, with its panic caught and its span closed with an outcome.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -8,11 +9,12 @@ use std::time::Duration;
 
 use tracing::Instrument;
 
+use crate::error::Cause;
 use crate::panic::message;
 use crate::place::Place;
 use crate::telemetry;
 
-/// How one attempt ended. A panic and a timeout leave open what has happened; `Err` says that nothing has.
+/// The end of one attempt. After `Err` nothing has happened; after a panic or a timeout something may have.
 #[derive(Debug)]
 pub enum AttemptResult<T, E> {
     /// `Ok(output)`.
@@ -32,13 +34,15 @@ pub enum AttemptResult<T, E> {
 }
 
 impl<T, E: Display> AttemptResult<T, E> {
-    /// The text of what went wrong.
+    /// The value, or the text of the failure.
     pub(crate) fn into_result(self) -> Result<T, String> {
         match self {
             Self::Done(value) => Ok(value),
             Self::Refused(error) => Err(error.to_string()),
-            Self::TimedOut { after } => Err(format!("no answer within {after:?}")),
-            Self::Panicked { message } => Err(format!("panicked: {message}")),
+            Self::TimedOut { after } => Err(Cause::<Infallible>::TimedOut { after }.to_string()),
+            Self::Panicked { message } => {
+                Err(Cause::<Infallible>::Panicked { message }.to_string())
+            }
         }
     }
 
@@ -67,7 +71,7 @@ where
     }
 }
 
-/// Polls a future to its end; a panic in it becomes an outcome.
+/// A future whose panic becomes an outcome.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Caught<'f, F>(Pin<&'f mut F>);
@@ -122,7 +126,7 @@ pub(crate) async fn attempt<T, E: Display>(
     spanned(place, attempt).await
 }
 
-/// Runs `attempt` in a span that says which step of which saga it is, and how it ended.
+/// Runs `attempt` in a span that names the step and the saga, and records its outcome in the span.
 async fn spanned<T, E: Display>(
     place: &dyn Place,
     attempt: impl Future<Output = AttemptResult<T, E>>,

@@ -1,33 +1,33 @@
-//! What follows an attempt: pure functions, so that a table can test them. Waiting and running happen elsewhere.
+//! The decision after an attempt: pure functions, so that a table can test them. Waiting and running happen elsewhere.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::meta::{Kind, StepMeta};
 
-/// How an attempt ended, as far as the decision cares.
+/// The end of an attempt, as far as the decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The step is done.
     Done,
     /// Nothing has happened.
     Refused {
-        /// Whether another attempt may help.
+        /// True if another attempt may help.
         transient: bool,
     },
-    /// It is open what has happened.
+    /// Something may have happened, or not.
     InDoubt {
-        /// Whether another attempt may help.
+        /// True if another attempt may help.
         transient: bool,
     },
 }
 
 impl Verdict {
-    /// There is none: the attempt took too long, or panicked.
-    pub(crate) const NONE: Self = Self::InDoubt { transient: true };
+    /// The verdict on an attempt that took too long or panicked.
+    pub const NONE: Self = Self::InDoubt { transient: true };
 
-    /// What an error means, of which these predicates say if another attempt may help, and if it is open what has happened.
+    /// The verdict on an error. The predicates say if another attempt may help, and if something may have happened.
     #[inline]
-    pub(crate) fn of_error<E>(
+    pub(crate) fn from_error<E>(
         error: &E,
         is_transient: fn(&E) -> bool,
         is_in_doubt: fn(&E) -> bool,
@@ -40,7 +40,7 @@ impl Verdict {
         }
     }
 
-    /// Whether this answer to a first attempt settles a step: nothing has happened, and no retry follows.
+    /// Returns true if this answer to a first attempt settles a step: nothing has happened, and no retry follows.
     #[inline]
     pub(crate) fn is_definite(self, step: &StepMeta) -> bool {
         let attempts_left = step.forward_retry().max_attempts() != Some(1);
@@ -48,26 +48,27 @@ impl Verdict {
     }
 }
 
-/// What a predicate says of an error; `otherwise` if it panics, which takes nothing for granted.
+/// Asks a predicate about an error. Returns `otherwise` if the predicate panics, so that a panic never counts as good
+/// news.
 #[inline]
 fn says<E>(predicate: fn(&E) -> bool, error: &E, otherwise: bool) -> bool {
     catch_unwind(AssertUnwindSafe(|| predicate(error))).unwrap_or(otherwise)
 }
 
-/// What to do after an attempt.
+/// The next thing to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AfterAttempt {
     /// The step is done: go on with its output.
     Proceed,
     /// Wait, then attempt it again under the same key.
     Again,
-    /// The step is refused: nothing of it needs to be undone.
+    /// The step is refused: none of it needs compensation.
     Refuse,
-    /// Find out, or undo, what the attempts may have done.
+    /// Find out, or resolve, the possible effect of the attempts.
     Settle,
 }
 
-/// What follows `answer` of a step of this kind; `attempts_left` by its retry policy.
+/// Decides what follows `answer` of a step of this kind. `attempts_left`: its retry policy allows another attempt.
 pub(crate) fn after_attempt(kind: Kind, answer: Verdict, attempts_left: bool) -> AfterAttempt {
     match (answer, kind) {
         (Verdict::Done, _) => AfterAttempt::Proceed,
@@ -82,22 +83,22 @@ pub(crate) fn after_attempt(kind: Kind, answer: Verdict, attempts_left: bool) ->
     }
 }
 
-/// How a step in doubt is settled.
+/// The plan for a step in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DoubtPlan {
-    /// Its resolver undoes whatever may have happened.
+    /// Its resolver removes any effect that it may have had.
     Resolve,
-    /// It is asked again under the same key until the answer is definite.
+    /// The step is asked again under the same key until the answer is definite.
     AskAgain,
-    /// Whatever happened needs no undoing.
+    /// An effect, if there is one, needs no compensation.
     Leave,
 }
 
-/// How a step of this kind is settled that `may_have_acted`, that is: that had an attempt without a definite answer.
-pub(crate) fn settling(kind: Kind, has_resolver: bool, last: AfterAttempt) -> DoubtPlan {
+/// Plans how a step of this kind is settled after an attempt without a definite answer.
+pub(crate) fn doubt_plan(kind: Kind, has_resolver: bool, last: AfterAttempt) -> DoubtPlan {
     match kind {
         Kind::Compensatable if has_resolver => DoubtPlan::Resolve,
-        // A refusal after an attempt in doubt is believed: participants answer finally per key.
+        // A refusal after an attempt in doubt is believed: a participant's answer per key is final.
         Kind::Compensatable | Kind::Pivot if last == AfterAttempt::Settle => DoubtPlan::AskAgain,
         Kind::Compensatable | Kind::Pivot | Kind::NothingToUndo | Kind::Retriable => {
             DoubtPlan::Leave
@@ -150,7 +151,7 @@ mod tests {
             (Kind::Pivot, false, AfterAttempt::Refuse, Leave),
         ] {
             assert_eq!(
-                settling(kind, has_resolver, last),
+                doubt_plan(kind, has_resolver, last),
                 expected,
                 "{kind:?} {has_resolver} {last:?}"
             );

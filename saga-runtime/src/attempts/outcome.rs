@@ -1,33 +1,41 @@
-//! How a step ended for good, why it was given up, and how its errors are recorded.
+//! The final outcomes of a step, the reasons to give it up, and the records of its errors.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
+use crate::attempts::Verdict;
 use crate::error::{
     Cause, Compensation, CompensationFailure, CompensationOutcome, Interruption, Reason,
 };
+use crate::meta::StepMeta;
 
-/// Why a saga is undone.
+/// The reason for which a saga is compensated.
 pub struct FailureCause<'a> {
-    /// What kind of reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, …
+    /// The kind of the reason, in a word: `error`, `timed_out`, `panicked`, `cancelled`, …
     pub code: &'static str,
-    /// The text of it.
+    /// Its text.
     pub message: &'a dyn Display,
+}
+
+impl Display for FailureCause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
 }
 
 impl fmt::Debug for FailureCause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failing")
+        f.debug_struct("FailureCause")
             .field("code", &self.code)
             .finish_non_exhaustive()
     }
 }
 
-/// How the error of a step that refuses is written down, so that a replay can give it to the body again.
+/// The way in which the error of a refusal is recorded, so that a replay can give it to the body again.
 pub enum ErrorRecord<E> {
-    /// As text: the refusal ends the saga, and the body is not asked again.
+    /// As text: the refusal ends the saga, and the body does not get it again.
     Text,
     /// Whole, because the body handles it.
     Whole {
@@ -39,7 +47,7 @@ pub enum ErrorRecord<E> {
 }
 
 impl<E> ErrorRecord<E> {
-    /// The error as JSON, if it is written down whole.
+    /// The error as JSON, if it is recorded whole.
     pub(crate) fn write(self, error: &E) -> Option<serde_json::Result<String>> {
         match self {
             Self::Text => None,
@@ -47,7 +55,7 @@ impl<E> ErrorRecord<E> {
         }
     }
 
-    /// The error that was written down whole.
+    /// The error that was recorded whole.
     pub(crate) fn read(self, text: &str) -> Option<serde_json::Result<E>> {
         match self {
             Self::Text => None,
@@ -73,7 +81,8 @@ impl<E> fmt::Debug for ErrorRecord<E> {
     }
 }
 
-/// How a step ended for good. Its output, or the reason for which it is given up, is in the [`PendingStep`].
+/// The final outcome of a step. Its output, or the reason for which it is given up, is in the
+/// [`PendingStep`](crate::engine::PendingStep).
 #[derive(Debug)]
 #[must_use]
 pub enum StepEnd<X> {
@@ -83,14 +92,25 @@ pub enum StepEnd<X> {
     Refused,
     /// It did not get a definite answer in time, or was stopped from outside.
     Stopped(Settlement),
-    /// The engine lets go of the saga.
+    /// The engine suspends the saga.
     Suspended(X),
 }
 
-/// Why a step was given up.
+impl<X> StepEnd<X> {
+    /// The end of a step that its first attempt settles: it is done, or it refused and no retry follows.
+    pub(crate) fn after_first(first: Verdict, step: &StepMeta) -> Option<Self> {
+        match first {
+            Verdict::Done => Some(Self::Done),
+            first if first.is_definite(step) => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+
+/// The reason for which a step was given up.
 #[derive(Debug)]
 pub enum GiveUp<E> {
-    /// An error, after which it was open if something had happened.
+    /// An error, after which something may have happened.
     Error(E),
     /// No answer in time.
     TimedOut {
@@ -104,43 +124,61 @@ pub enum GiveUp<E> {
     },
     /// The saga was stopped from outside.
     Interrupted(Interruption),
-    /// It was given up before the process was started, and this is what is written down about it.
+    /// It was given up before this process was started, and this is the recorded reason.
     Recorded {
-        /// What kind of reason, in a word.
+        /// The kind of the reason, in a word.
         code: String,
         /// Its text.
         message: String,
     },
-    /// It is done, but its output can't be written down.
+    /// It is done, but its output can't be recorded.
     Unrecordable {
-        /// What is wrong with the output.
+        /// The reason why the output can't be recorded.
         message: String,
     },
 }
 
 impl<E: Display> GiveUp<E> {
-    /// The same as it is written down.
-    pub(crate) fn reason(&self, errors: ErrorRecord<E>) -> Reason {
+    /// The same reason, with the error as it is recorded.
+    pub(crate) fn to_recorded(&self, errors: ErrorRecord<E>) -> GiveUp<Reason> {
         match self {
-            Self::Error(error) => Reason {
+            Self::Error(error) => GiveUp::Error(Reason {
                 error: errors.write(error).and_then(Result::ok),
                 ..Reason::new("error", error.to_string())
+            }),
+            Self::TimedOut { after } => GiveUp::TimedOut { after: *after },
+            Self::Panicked { message } => GiveUp::Panicked {
+                message: message.clone(),
             },
-            Self::TimedOut { after } => {
-                Reason::new("timed_out", format!("no answer within {after:?}"))
-            }
-            Self::Panicked { message } => Reason::new("panicked", format!("panicked: {message}")),
-            Self::Interrupted(interruption) => {
-                Reason::new(interruption.code(), interruption.to_string())
-            }
-            Self::Recorded { code, message } => Reason::new(code.clone(), message),
+            Self::Interrupted(interruption) => GiveUp::Interrupted(*interruption),
+            Self::Recorded { code, message } => GiveUp::Recorded {
+                code: code.clone(),
+                message: message.clone(),
+            },
+            Self::Unrecordable { message } => GiveUp::Unrecordable {
+                message: message.clone(),
+            },
+        }
+    }
+}
+
+impl GiveUp<Reason> {
+    /// The reason as text with a code. The texts are those of [`Cause`].
+    #[must_use]
+    pub fn into_reason(self) -> Reason {
+        match self {
+            Self::Error(reason) => reason,
+            Self::Recorded { code, message } => Reason::new(code, message),
             Self::Unrecordable { message } => Reason::new("unrecordable", message),
+            Self::TimedOut { after } => Reason::from(&Cause::TimedOut { after }),
+            Self::Panicked { message } => Reason::from(&Cause::Panicked { message }),
+            Self::Interrupted(interruption) => Reason::from(&Cause::from(interruption)),
         }
     }
 }
 
 impl GiveUp<Infallible> {
-    /// The same reason of a step with errors.
+    /// The same reason, of a step with errors.
     pub(crate) fn widen<E>(self) -> GiveUp<E> {
         match self {
             Self::Error(never) => match never {},
@@ -168,7 +206,7 @@ impl<E> GiveUp<E> {
 }
 
 impl Settlement {
-    /// What to report of a step that was settled on the spot.
+    /// The report on a step that was settled on the spot.
     pub(crate) fn into_compensation(self, step: Cow<'static, str>) -> Option<Compensation> {
         let outcome = match self {
             Self::Nothing | Self::Done => return None,
@@ -180,20 +218,20 @@ impl Settlement {
     }
 }
 
-/// What has become of the effect of a step that was given up.
-#[derive(Debug)]
+/// The fate of the effect of a step that was given up.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// There is none, or none that needs undoing.
+    /// There is no effect, or none that needs compensation.
     Nothing,
-    /// It has happened: the step gave its output, perhaps when it was asked again, and is compensated like any other.
+    /// The effect has happened: the step gave its output, and is compensated like any other.
     Done,
-    /// The step's resolver has undone whatever there was.
+    /// The step's resolver has removed any effect.
     Resolved,
-    /// It could not be found out, or not be undone.
+    /// The effect is not known, or could not be removed.
     Unresolved(CompensationFailure),
-    /// An operator has decided that it stays as it is.
+    /// An operator has decided that the effect stays.
     Skipped {
-        /// Why.
+        /// The operator's reason.
         reason: String,
     },
 }

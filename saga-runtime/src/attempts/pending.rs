@@ -1,5 +1,5 @@
-//! A step that is requested of an engine: its attempts and its values, whatever their types are. So an engine is compiled
-//! once, and not once per step.
+//! A step that an engine is asked to make: its attempts and its values, type-erased. So an engine is compiled once, and
+//! not once per step.
 
 use std::convert::Infallible;
 use std::fmt::{self, Display};
@@ -13,68 +13,76 @@ use crate::language::{Payload, Step, from_json, to_json};
 use crate::meta::StepMeta;
 use crate::place::Place;
 
-/// A step that is requested of an engine, with whatever its attempts have given so far: an output, or a reason to give up.
+/// A step that an engine is asked to make. It keeps what its attempts gave: an output, or a reason to give up.
 pub trait PendingStep: Send {
-    /// The step.
+    /// The facts about the step.
     fn meta(&self) -> &'static StepMeta;
 
-    /// Makes one attempt, and keeps what it gives.
+    /// Makes one attempt and keeps its output or its error.
     fn attempt<'b>(
         &'b mut self,
         place: &'b dyn Place,
         limit: Option<Duration>,
     ) -> BoxFuture<'b, Verdict>;
 
-    /// What undoes whatever its attempts may have done. Only asked for if [`StepMeta::resolver`] names one.
+    /// Its resolver. Only used if [`StepMeta::resolver`] names one.
     fn resolver(&mut self) -> &mut dyn Compensator;
 
     /// Gives it up for this reason.
     fn give_up(&mut self, why: GiveUp<Infallible>);
 
-    /// Why it is given up, as it is written down: the last reason counts.
-    fn reason(&self) -> Reason;
+    /// The reason for which it is given up; the last one counts. `None` if it is not given up yet.
+    fn given_up(&self) -> Option<GiveUp<Reason>>;
 
-    /// Whether it is given up because of an error, which the body can be told.
+    /// The same reason as it is recorded.
+    fn reason(&self) -> Reason {
+        match self.given_up() {
+            Some(why) => why.into_reason(),
+            None => Reason::new("in_doubt", "an earlier process was cut off"),
+        }
+    }
+
+    /// Returns true if it is given up because of an error, which the body can be told.
     fn has_refused(&self) -> bool;
 
-    /// Whether it is given up because the saga is stopped from outside.
+    /// Returns true if it is given up because the saga is stopped from outside.
     fn is_interrupted(&self) -> bool;
 
-    /// The output that it has given, as it is written down, in at most `limit` bytes.
+    /// The output as it is recorded, in at most `limit` bytes.
     ///
     /// # Errors
-    /// What is wrong with the output.
+    /// The reason why the output can't be recorded.
     fn write_output(&self, limit: usize) -> Result<String, String>;
 
-    /// Takes the output that is written down like this.
+    /// Takes a recorded output.
     ///
     /// # Errors
     /// If it can't be read.
     fn read_output(&mut self, json: &str) -> serde_json::Result<()>;
 
-    /// Whether the error that it has given can be written down, if the body handles it.
+    /// Checks that its error can be recorded, if the body handles it.
     ///
     /// # Errors
     /// If it can't.
     fn check_error(&self) -> serde_json::Result<()>;
 
-    /// Takes the error that is written down like this; `false` if it is not written down whole.
+    /// Takes a recorded error. Returns false if the error is not recorded whole.
     ///
     /// # Errors
     /// If it can't be read.
     fn read_error(&mut self, json: &str) -> serde_json::Result<bool>;
 }
 
-/// A step, as far as a [`StepRequest`] needs to know it.
+/// The functions of a step, type-erased but for its values.
 pub(crate) trait Action<T, F>: Send {
-    /// Does it, once.
+    /// Runs it once.
     fn run<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<T, F>>;
 
-    /// Undoes whatever its attempts may have done, once.
+    /// Runs its resolver once.
     fn resolve<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>>;
 }
 
-/// A step that is requested, with its values.
+/// A step that an engine is asked to make, with its values.
 pub(crate) struct StepRequest<'a, T, F> {
     action: Box<dyn Action<T, F> + 'a>,
     rules: &'a Rules<F>,
@@ -83,7 +91,7 @@ pub(crate) struct StepRequest<'a, T, F> {
     why: Option<GiveUp<F>>,
 }
 
-/// What is said of a step, and of its errors.
+/// The facts about a step, and its predicates on errors.
 pub(crate) struct Rules<F> {
     meta: &'static StepMeta,
     is_transient: fn(&F) -> bool,
@@ -91,7 +99,7 @@ pub(crate) struct Rules<F> {
 }
 
 impl<F> Rules<F> {
-    pub(crate) const fn of<S: Step<Error = F>>() -> Self {
+    pub(crate) const fn for_step<S: Step<Error = F>>() -> Self {
         Self {
             meta: &const { S::META },
             is_transient: S::is_transient,
@@ -99,9 +107,9 @@ impl<F> Rules<F> {
         }
     }
 
-    /// What this error means.
+    /// The verdict on this error.
     pub(crate) fn answer(&self, error: &F) -> Verdict {
-        Verdict::of_error(error, self.is_transient, self.is_in_doubt)
+        Verdict::from_error(error, self.is_transient, self.is_in_doubt)
     }
 }
 
@@ -120,13 +128,13 @@ impl<'a, T, F> StepRequest<'a, T, F> {
         }
     }
 
-    /// Whether a refusal ends the saga, the output, and the reason to give up.
+    /// Takes it apart: true if a refusal ends the saga, the output, and the reason to give up.
     pub(crate) fn into_parts(self) -> (bool, Option<T>, Option<GiveUp<F>>) {
         let ends = matches!(self.errors, ErrorRecord::Text);
         (ends, self.output, self.why)
     }
 
-    /// Keeps the value of an attempt, and says what it means.
+    /// Keeps the value of an attempt and returns the verdict on it.
     pub(crate) fn note(&mut self, ended: AttemptResult<T, F>) -> Verdict {
         let (answer, why) = match ended {
             AttemptResult::Done(output) => {
@@ -154,7 +162,7 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
     ) -> BoxFuture<'b, Verdict> {
         Box::pin(async move {
             let action = &mut *self.action;
-            // In a block, so that what panics before there is a future is caught as well.
+            // In a block, so that a panic before the future exists is caught as well.
             let ended = attempt(place, async { action.run(place).await }, limit).await;
             self.note(ended)
         })
@@ -168,11 +176,9 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
         self.why = Some(why.widen());
     }
 
-    fn reason(&self) -> Reason {
-        match &self.why {
-            Some(why) => why.reason(self.errors),
-            None => Reason::new("in_doubt", "an earlier process was cut off"),
-        }
+    fn given_up(&self) -> Option<GiveUp<Reason>> {
+        let why = self.why.as_ref()?;
+        Some(why.to_recorded(self.errors))
     }
 
     fn has_refused(&self) -> bool {
@@ -213,7 +219,7 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
     }
 }
 
-/// Its resolver.
+/// The resolver.
 impl<T: Send, F: Send> Compensator for StepRequest<'_, T, F> {
     fn compensate<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
         self.action.resolve(place)

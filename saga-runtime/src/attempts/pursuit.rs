@@ -1,176 +1,307 @@
-//! A step from its first attempt to a settled outcome: retries, waits, and what is in doubt.
+//! The pursuit of one step as a machine without I/O and without a clock: it says what to do next, `drive.rs` does it.
+//!
+//! ```text
+//!           ┌────── Wait ◀───────┐ again
+//!           ▼                    │
+//! start ─▶ Attempt (forward) ────┼─ done, refused ───────────────────────────▶ End
+//!                                │
+//!                                └─ stopped ─▶ InDoubt ─▶ Resolve ───────────▶ End
+//!                                                 └─────▶ Attempt (settling) ─▶ End
+//!                                                           ▲         │
+//!                                                           └─ Pause ◀┘ no answer
+//! ```
 
-use crate::attempts::decision::{AfterAttempt, DoubtPlan, after_attempt, settling};
-use crate::attempts::{
-    AttemptOutcome, AttemptReport, GiveUp, PendingStep, Purpose, Settlement, StepEnd, Surroundings,
-    Verdict, compensate,
-};
+use std::iter::Peekable;
+use std::time::Duration;
+
+use crate::attempts::decision::{AfterAttempt, DoubtPlan, after_attempt, doubt_plan};
+use crate::attempts::{AttemptOutcome, AttemptReport, Purpose, Settlement, Verdict};
 use crate::error::{CompensationFailure, Interruption};
-use crate::meta::Kind;
-use crate::place::{Attempt, Position, Role};
-use crate::telemetry;
+use crate::meta::{Backoffs, Kind, StepMeta};
 
-/// Where the pursuit of a step begins.
-#[derive(Debug)]
+/// The point from which a step is pursued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Nothing is known about it: who is asked for its attempts knows more.
+    /// Nothing is known here: [`Surroundings::ask`](crate::engine::Surroundings::ask) makes the first attempt or reads it.
     Request,
-    /// Its first attempt was answered like this.
-    After(Verdict),
-    /// An earlier process may have requested it, and the answer is lost.
+    /// Attempts were made already, in the body of the saga or before the step was parked. The next command is the wait that
+    /// follows them, if one does.
+    Attempted {
+        /// Their number, at least 1.
+        attempts: u32,
+        /// The answer to the last one. The step itself has its output or its error.
+        last: Verdict,
+        /// True if one of them may have had an effect.
+        may_have_acted: bool,
+    },
+    /// An earlier process may have requested the step, and the answer is lost.
     InDoubt,
-    /// The same, and the saga is interrupted before it can be requested again.
+    /// An earlier process may have requested the step, and the saga is interrupted before it can be requested again.
     Interrupted(Interruption),
-    /// It was given up, for a reason that is written down, and is only to be settled.
-    Settling,
+    /// The step was given up for a recorded reason and only has to be settled.
+    Settling {
+        /// The number of attempts that were made to settle it, before it was parked.
+        attempts: u32,
+    },
 }
 
-/// Pursues the step until its outcome is settled; says how often it was attempted as well.
-pub async fn pursue<X>(
-    step: &mut dyn PendingStep,
-    begin: Origin,
-    position: Position<'_>,
-    around: &dyn Surroundings<X>,
-) -> (StepEnd<X>, u32) {
-    if let Origin::Interrupted(interruption) = begin {
-        step.give_up(GiveUp::Interrupted(interruption));
+impl Origin {
+    /// The first attempt was made, with this answer.
+    #[must_use]
+    pub const fn after_first(answer: Verdict) -> Self {
+        Self::Attempted {
+            attempts: 1,
+            last: answer,
+            may_have_acted: false,
+        }
     }
-    let mut attempts = u32::from(matches!(begin, Origin::After(_)));
-    let end = settle(step, begin, &mut attempts, position, around).await;
-    (end.unwrap_or_else(StepEnd::Suspended), attempts)
 }
 
-async fn settle<X>(
-    step: &mut dyn PendingStep,
-    from: Origin,
-    attempts: &mut u32,
-    position: Position<'_>,
-    around: &dyn Surroundings<X>,
-) -> Result<StepEnd<X>, X> {
-    let meta = step.meta();
-    // A step that an earlier process may have requested is not known to have refused the first time.
-    let mut may_have_acted = !matches!(from, Origin::Request | Origin::After(_));
-    let is_decided = matches!(from, Origin::Settling);
-    let (next, interruption) = match from {
-        Origin::Settling => (AfterAttempt::Settle, None),
-        Origin::Interrupted(interruption) => (AfterAttempt::Settle, Some(interruption)),
-        Origin::Request | Origin::InDoubt | Origin::After(_) => {
-            let mut last = None;
-            let mut heard = match from {
-                Origin::After(answer) => AttemptReport::from(answer),
-                _ => again(step, position, attempts, Purpose::Forward, around).await?,
-            };
-            let mut waits = meta.forward_retry().backoffs().peekable();
-            loop {
-                may_have_acted |= heard.is_repeated;
-                let answer = match heard.outcome {
-                    AttemptOutcome::Verdict(answer) => answer,
-                    // Nothing is heard of an attempt that may have been made.
-                    AttemptOutcome::Interrupted(interruption) if heard.is_repeated => {
-                        break (AfterAttempt::Settle, Some(interruption));
-                    }
-                    // It was not made, so the last answer stands.
-                    AttemptOutcome::Interrupted(interruption) => {
-                        let next = last.map_or(AfterAttempt::Refuse, |last| {
-                            after_attempt(meta.kind, last, false)
-                        });
-                        break (next, Some(interruption));
-                    }
+/// The next thing to do for a step.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Make this attempt, or read it, and report it with [`Pursuit::heard`].
+    Attempt {
+        /// Its number, counted from 1.
+        number: u32,
+        purpose: Purpose,
+    },
+    /// Wait before the next attempt forward, and report with [`Pursuit::waited`].
+    Wait(Duration),
+    /// Wait before the next attempt to settle the step, and report with [`Pursuit::paused`].
+    Pause(Duration),
+    /// The step stays in doubt. Record that it does not go forward any more, if `is_final`, and go on with
+    /// [`Pursuit::settle`].
+    InDoubt { is_final: bool },
+    /// Run the resolver, and report with [`Pursuit::resolved`].
+    Resolve,
+    /// Nothing more.
+    End(PursuitEnd),
+}
+
+/// The end of a pursuit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PursuitEnd {
+    /// The step is done.
+    Done,
+    /// The step refused, and nothing has happened.
+    Refused,
+    /// The step was stopped, and its effect was settled.
+    Stopped(Settlement),
+    /// The step was stopped, and no attempt to settle it got an answer.
+    Unanswered,
+}
+
+/// One step on the way from its first attempt to a settled outcome.
+#[derive(Debug)]
+pub(crate) struct Pursuit {
+    step: &'static StepMeta,
+    purpose: Purpose,
+    attempts: u32,
+    /// The waits between the attempts of this purpose that are still to come.
+    waits: Peekable<Backoffs>,
+    /// The last answer on the way forward.
+    last: Option<Verdict>,
+    may_have_acted: bool,
+    interruption: Option<Interruption>,
+    /// True if it is recorded already that the step does not go forward any more.
+    is_final: bool,
+    plan: DoubtPlan,
+    /// The number of attempts to settle it that were made before.
+    settling_attempts: u32,
+}
+
+impl Pursuit {
+    pub(crate) fn start(step: &'static StepMeta, origin: Origin) -> (Self, Command) {
+        let (attempts, settling_attempts) = match origin {
+            Origin::Attempted { attempts, .. } => (attempts, 0),
+            Origin::Settling { attempts } => (attempts, attempts),
+            Origin::Request | Origin::InDoubt | Origin::Interrupted(_) => (0, 0),
+        };
+        let mut pursuit = Self {
+            step,
+            purpose: Purpose::Forward,
+            attempts,
+            waits: step.forward_retry().backoffs_after(attempts).peekable(),
+            last: None,
+            may_have_acted: false,
+            interruption: None,
+            is_final: false,
+            plan: DoubtPlan::Leave,
+            settling_attempts,
+        };
+        let command = pursuit.first_command(origin);
+        (pursuit, command)
+    }
+
+    fn first_command(&mut self, origin: Origin) -> Command {
+        match origin {
+            Origin::Request => self.attempt(),
+            Origin::Attempted {
+                last,
+                may_have_acted,
+                ..
+            } => {
+                self.may_have_acted = may_have_acted;
+                self.answered(last)
+            }
+            // The first attempt of this process may be a later one: a refusal of it does not say that nothing has happened.
+            Origin::InDoubt => {
+                self.may_have_acted = true;
+                self.attempt()
+            }
+            Origin::Interrupted(interruption) => {
+                self.may_have_acted = true;
+                self.interruption = Some(interruption);
+                self.stop(AfterAttempt::Settle)
+            }
+            Origin::Settling { .. } => {
+                self.may_have_acted = true;
+                self.is_final = true;
+                self.stop(AfterAttempt::Settle)
+            }
+        }
+    }
+
+    /// The number of attempts so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The reason for which the step is given up, if it was stopped from outside: it overrides the error of any attempt.
+    pub(crate) fn interruption(&self) -> Option<Interruption> {
+        self.interruption
+    }
+
+    /// An attempt has ended.
+    pub(crate) fn heard(&mut self, report: AttemptReport) -> Command {
+        match (self.purpose, report.outcome) {
+            (Purpose::Forward, AttemptOutcome::Verdict(answer)) => {
+                self.may_have_acted |= report.is_repeated;
+                self.answered(answer)
+            }
+            (Purpose::Forward, AttemptOutcome::Interrupted(interruption)) => {
+                self.may_have_acted |= report.is_repeated;
+                // An attempt without an answer that an earlier process may have made is in doubt. Otherwise it was not made.
+                let next = if report.is_repeated {
+                    AfterAttempt::Settle
+                } else {
+                    self.last_answer_stands()
                 };
-                last = Some(answer);
-                may_have_acted |= matches!(answer, Verdict::InDoubt { .. });
-                match after_attempt(meta.kind, answer, waits.peek().is_some()) {
-                    AfterAttempt::Proceed => return Ok(StepEnd::Done),
-                    AfterAttempt::Again => {
-                        // A retriable step is reached only when the saga goes forward for good, so nothing
-                        // interrupts it.
-                        if let Some(wait) = waits.next()
-                            && let Some(interruption) = around.wait(wait).await?
-                        {
-                            // There is no other attempt, so the last answer stands.
-                            break (after_attempt(meta.kind, answer, false), Some(interruption));
-                        }
-                        heard = again(step, position, attempts, Purpose::Forward, around).await?;
-                    }
-                    next => break (next, None),
+                self.interruption = Some(interruption);
+                self.stop(next)
+            }
+            (Purpose::Settling, AttemptOutcome::Verdict(Verdict::Done)) => {
+                // A pivot can't be undone, so the saga goes on from here.
+                Command::End(if self.step.kind == Kind::Pivot {
+                    PursuitEnd::Done
+                } else {
+                    PursuitEnd::Stopped(Settlement::Done)
+                })
+            }
+            (Purpose::Settling, AttemptOutcome::Verdict(Verdict::Refused { .. })) => {
+                Command::End(PursuitEnd::Stopped(Settlement::Nothing))
+            }
+            // Nothing interrupts the attempts to settle a step: an interruption is no answer.
+            (Purpose::Settling, _) => self.pause(),
+        }
+    }
+
+    /// The wait before the next attempt forward has ended.
+    pub(crate) fn waited(&mut self, interruption: Option<Interruption>) -> Command {
+        if interruption.is_none() {
+            return self.attempt();
+        }
+        self.interruption = interruption;
+        self.stop(self.last_answer_stands())
+    }
+
+    /// The wait before the next attempt to settle the step has ended.
+    pub(crate) fn paused(&mut self) -> Command {
+        self.attempt()
+    }
+
+    /// It is recorded that the step does not go forward any more, where that is to be recorded.
+    pub(crate) fn settle(&mut self) -> Command {
+        match self.plan {
+            DoubtPlan::Leave => Command::End(PursuitEnd::Stopped(Settlement::Nothing)),
+            DoubtPlan::Resolve => Command::Resolve,
+            DoubtPlan::AskAgain => {
+                let policy = self.step.settling_retry();
+                self.purpose = Purpose::Settling;
+                self.waits = policy.backoffs_after(self.settling_attempts).peekable();
+                match self.settling_attempts {
+                    0 => self.attempt(),
+                    _ => self.pause(),
                 }
             }
         }
-    };
-    let settling = if may_have_acted {
-        settling(meta.kind, meta.resolver.is_some(), next)
-    } else {
-        DoubtPlan::Leave
-    };
-    if let Some(interruption) = interruption {
-        step.give_up(GiveUp::Interrupted(interruption));
     }
-    if settling != DoubtPlan::Leave {
-        telemetry::in_doubt(position);
-        // A pivot in doubt is only asked again, and goes forward if it was done: nothing is decided yet.
-        if !is_decided && meta.kind != Kind::Pivot {
-            let reason = step.reason();
-            around.begin_settling(position, *attempts, reason).await?;
-        }
-    }
-    let settlement = match settling {
-        DoubtPlan::Leave if next == AfterAttempt::Refuse && interruption.is_none() => {
-            return Ok(StepEnd::Refused);
-        }
-        DoubtPlan::Leave => Settlement::Nothing,
-        DoubtPlan::Resolve => match compensate(step.resolver(), position, None, around).await?.1 {
+
+    /// The resolver has ended.
+    pub(crate) fn resolved(resolved: Result<(), CompensationFailure>) -> Command {
+        Command::End(PursuitEnd::Stopped(match resolved {
             Ok(()) => Settlement::Resolved,
             Err(failure) => Settlement::Unresolved(failure),
-        },
-        DoubtPlan::AskAgain => match ask_again(step, attempts, position, around).await? {
-            // It can't be undone, so the saga goes on from here.
-            Settlement::Done if meta.kind == Kind::Pivot => return Ok(StepEnd::Done),
-            settlement => settlement,
-        },
-    };
-    // Whatever the attempts since have given, this is the reason.
-    if let Some(interruption) = interruption {
-        step.give_up(GiveUp::Interrupted(interruption));
+        }))
     }
-    Ok(StepEnd::Stopped(settlement))
-}
 
-/// The next attempt.
-async fn again<X>(
-    step: &mut dyn PendingStep,
-    position: Position<'_>,
-    attempts: &mut u32,
-    phase: Purpose,
-    around: &dyn Surroundings<X>,
-) -> Result<AttemptReport, X> {
-    *attempts += 1;
-    let attempt = Attempt::new(position, Role::Action, *attempts);
-    around.ask(step, attempt, phase).await
-}
-
-/// Attempts the step again, whatever the saga's cancellation or deadline, until the answer is definite.
-async fn ask_again<X>(
-    step: &mut dyn PendingStep,
-    attempts: &mut u32,
-    position: Position<'_>,
-    around: &dyn Surroundings<X>,
-) -> Result<Settlement, X> {
-    let mut waits = step.meta().settling_retry().backoffs();
-    loop {
-        let heard = again(step, position, attempts, Purpose::Settling, around).await?;
-        match heard.outcome {
-            AttemptOutcome::Verdict(Verdict::Done) => return Ok(Settlement::Done),
-            AttemptOutcome::Verdict(Verdict::Refused { .. }) => return Ok(Settlement::Nothing),
-            // Nothing interrupts this: whoever says so has no answer.
-            AttemptOutcome::Verdict(Verdict::InDoubt { .. }) | AttemptOutcome::Interrupted(_) => {
-                let Some(wait) = waits.next() else {
-                    telemetry::compensation_failed(position, *attempts);
-                    let message = step.reason().message;
-                    let failure = CompensationFailure::new(*attempts, message);
-                    return Ok(Settlement::Unresolved(failure));
-                };
-                around.pause(wait).await?;
-            }
+    fn attempt(&mut self) -> Command {
+        self.attempts += 1;
+        Command::Attempt {
+            number: self.attempts,
+            purpose: self.purpose,
         }
     }
+
+    /// The next wait before an attempt to settle the step, as long as its policy allows one.
+    fn pause(&mut self) -> Command {
+        match self.waits.next() {
+            Some(wait) => Command::Pause(wait),
+            None => Command::End(PursuitEnd::Unanswered),
+        }
+    }
+
+    /// An attempt forward got this answer.
+    fn answered(&mut self, answer: Verdict) -> Command {
+        self.last = Some(answer);
+        self.may_have_acted |= matches!(answer, Verdict::InDoubt { .. });
+        match after_attempt(self.step.kind, answer, self.waits.peek().is_some()) {
+            AfterAttempt::Proceed => Command::End(PursuitEnd::Done),
+            AfterAttempt::Again => match self.waits.next() {
+                Some(wait) => Command::Wait(wait),
+                None => self.attempt(),
+            },
+            next => self.stop(next),
+        }
+    }
+
+    /// No other attempt follows, so the last answer stands.
+    fn last_answer_stands(&self) -> AfterAttempt {
+        let stands = |last| after_attempt(self.step.kind, last, false);
+        self.last.map_or(AfterAttempt::Refuse, stands)
+    }
+
+    /// The step does not go forward any more.
+    fn stop(&mut self, next: AfterAttempt) -> Command {
+        let kind = self.step.kind;
+        if self.may_have_acted {
+            self.plan = doubt_plan(kind, self.step.resolver.is_some(), next);
+        }
+        if self.plan != DoubtPlan::Leave {
+            // A pivot in doubt is only asked again, and goes forward if it was done: nothing is decided yet.
+            let is_final = !self.is_final && kind != Kind::Pivot;
+            return Command::InDoubt { is_final };
+        }
+        Command::End(
+            if next == AfterAttempt::Refuse && self.interruption.is_none() {
+                PursuitEnd::Refused
+            } else {
+                PursuitEnd::Stopped(Settlement::Nothing)
+            },
+        )
+    }
 }
+
+#[cfg(test)]
+mod tests;

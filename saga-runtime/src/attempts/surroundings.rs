@@ -7,16 +7,19 @@ use crate::attempts::{PendingStep, Verdict};
 use crate::error::{Interruption, Reason};
 use crate::place::{Attempt, Position};
 
-/// A future whose type nobody has to know.
+/// A boxed future, type-erased.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What an engine adds to the pursuit of a step: how long it waits, and what it writes down before a step in doubt is
-/// settled. `X` is why it can let go of the saga.
+/// The longest that an attempt may take where the step says nothing, on an engine that limits every attempt.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The engine's side of the pursuit of a step: it makes or reads attempts, waits, and records that a step is in doubt.
+/// `X` is the reason for which it can suspend the saga; every function that waits may suspend it.
 pub trait Surroundings<X>: Sync {
-    /// The longest that an attempt may take, of a step or a compensation that says `own`.
+    /// The longest that an attempt may take. `own` is the limit of the step or the compensation itself.
     fn limit(&self, own: Option<Duration>) -> Option<Duration>;
 
-    /// Makes one attempt of the step, or says what is written down about it, and lets the step take that.
+    /// Makes one attempt of the step, or reads its record and hands that to the step.
     fn ask<'b>(
         &'b self,
         step: &'b mut dyn PendingStep,
@@ -28,8 +31,7 @@ pub trait Surroundings<X>: Sync {
         Box::pin(async move { Ok(AttemptReport::from(step.attempt(&attempt, limit).await)) })
     }
 
-    /// Makes one attempt of a compensation or a resolver, which is what polling `undoing` does, or says what is written down
-    /// about it.
+    /// Makes one attempt of a compensation or a resolver by polling `compensator`, or reads its record.
     fn compensate<'b>(
         &'b self,
         attempt: Attempt<'b>,
@@ -42,10 +44,10 @@ pub trait Surroundings<X>: Sync {
     /// Waits for `delay` before another attempt forward, or until the saga is interrupted.
     fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, X>>;
 
-    /// Waits for `delay` before another attempt to settle or to undo, which nothing interrupts.
+    /// Waits for `delay` before another attempt to settle or to compensate. Nothing interrupts this wait.
     fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), X>>;
 
-    /// Makes final that the step does not go forward any more: it is settled next.
+    /// Makes final that the step does not go forward any more. It is settled next.
     fn begin_settling<'a>(
         &'a self,
         position: Position<'a>,
@@ -54,7 +56,7 @@ pub trait Surroundings<X>: Sync {
     ) -> BoxFuture<'a, Result<(), X>>;
 }
 
-/// What an attempt is made for.
+/// The purpose of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To go forward. It can be interrupted.
@@ -63,16 +65,16 @@ pub enum Purpose {
     Settling,
 }
 
-/// What is heard of an attempt.
+/// The report of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptReport {
-    /// How it ended.
+    /// Its end.
     pub outcome: AttemptOutcome,
-    /// Whether it may have been made before, and that answer is lost.
+    /// True if an earlier process may have made it, and that answer is lost.
     pub is_repeated: bool,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// With this answer.

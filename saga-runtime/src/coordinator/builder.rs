@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::waiters::Waiters;
@@ -23,7 +24,7 @@ use crate::journal::{Journal, Lease, Worker};
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
 
 /// A duration that no process outlives.
-const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+const LONGEST_LEASE: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// The type of a [`Builder`] that has no journal yet: it can't start.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             definitions: Definitions::new(),
             twice: None,
             policies: Policies {
-                attempt_timeout: Duration::from_secs(60),
+                attempt_timeout: ATTEMPT_TIMEOUT,
                 payload_limit: 1024 * 1024,
                 patience: Duration::from_secs(1),
             },

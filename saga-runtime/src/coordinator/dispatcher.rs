@@ -13,7 +13,7 @@ use crate::telemetry;
 
 /// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Claims {
+enum ClaimSize {
     Full,
     NotFull,
 }
@@ -48,7 +48,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;
             };
-            is_more = self.take_over(&names, vec![slot]).await == Claims::Full;
+            is_more = self.take_over(&names, vec![slot]).await == ClaimSize::Full;
             // All claims are sent before the first saga runs: its writes would delay them.
             while is_more
                 && let slots = self.free_slots()
@@ -57,7 +57,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 claims.push_back(self.take_over(&names, slots));
             }
             while let Some(claimed) = claims.next().await {
-                is_more &= claimed == Claims::Full;
+                is_more &= claimed == ClaimSize::Full;
             }
         }
     }
@@ -73,7 +73,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         self: &Arc<Self>,
         names: &[&'static str],
         slots: Vec<OwnedSemaphorePermit>,
-    ) -> Claims {
+    ) -> ClaimSize {
         match self.note_lost_claims(self.journal.claim(&self.lease, names, slots.len()).await) {
             Ok(claimed) => {
                 let is_full = claimed.len() == slots.len();
@@ -85,14 +85,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     }
                 });
                 if is_full {
-                    Claims::Full
+                    ClaimSize::Full
                 } else {
-                    Claims::NotFull
+                    ClaimSize::NotFull
                 }
             }
             Err(error) => {
                 telemetry::journal_trouble(&error);
-                Claims::NotFull
+                ClaimSize::NotFull
             }
         }
     }
@@ -100,7 +100,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a claimed saga, or parks it as stuck if it can't run.
     pub(super) fn resume(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
         let recoveries = claimed.recoveries;
-        let (claimant, saga, damage) = Claimant::resuming(claimed, slot);
+        let (claimant, saga, damage) = Claimant::from_claimed(claimed, slot);
         if let Some(damage) = damage {
             return self.park(claimant, "damaged", damage.to_string());
         }

@@ -90,8 +90,8 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
                     Err(_) => {}
                 }
             }
-            let watch = self.inner.waiters.watch(&self.id);
-            let mut ended = pin!(watch.ended.notified());
+            let waiter = self.inner.waiters.wait(&self.id);
+            let mut ended = pin!(waiter.ended.notified());
             // Enabled before the history is read, so that no end is missed.
             ended.as_mut().enable();
             let history = match self.inner.journal.load(&self.id).await {

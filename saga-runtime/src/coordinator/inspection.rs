@@ -32,7 +32,7 @@ impl Inspector {
         }
     }
 
-    pub(super) fn shared(journal: Arc<dyn Journal>) -> Self {
+    pub(super) fn from_shared(journal: Arc<dyn Journal>) -> Self {
         Self { journal }
     }
 

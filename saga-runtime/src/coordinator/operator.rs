@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::attempts::Control;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
 use crate::coordinator::{Coordinator, Shared};
@@ -40,7 +41,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Returns an inspector of this coordinator's journal.
     #[must_use]
     pub fn inspector(&self) -> Inspector {
-        Inspector::shared(Arc::clone(&self.inner.journal))
+        Inspector::from_shared(Arc::clone(&self.inner.journal))
     }
 
     /// Cancels a saga in any process: the current attempt ends, then the steps that were done are compensated. A saga
@@ -66,7 +67,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let reason = reason.to_owned();
         self.inner
-            .by_hand(id, move |_| Ok(Event::Retried { reason }))
+            .apply_decision(id, move |_| Ok(Event::Retried { reason }))
             .await
     }
 
@@ -90,7 +91,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let resolved = move |history: &ReplayState| {
             open_call(history, &step).map(|step| Event::CompensationResolved { step, reason })
         };
-        self.inner.by_hand(id, resolved).await
+        self.inner.apply_decision(id, resolved).await
     }
 
     /// Records that the effect of a step of a stuck saga stays. The saga continues with the remaining compensations,
@@ -109,7 +110,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let skipped = move |history: &ReplayState| {
             open_call(history, &step).map(|step| Event::CompensationSkipped { step, reason })
         };
-        self.inner.by_hand(id, skipped).await
+        self.inner.apply_decision(id, skipped).await
     }
 
     /// Records that a step in doubt of a stuck saga was done, with this output. If the step is the pivot, the saga then
@@ -139,7 +140,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
                 reason,
             })
         };
-        self.inner.by_hand(id, completed).await
+        self.inner.apply_decision(id, completed).await
     }
 
     /// Removes sagas that ended before this time, and returns their number. Open and stuck sagas stay.
@@ -172,7 +173,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if ReplayState::new(&history.entries?)?.only_goes_forward()
             || running
                 .as_ref()
-                .is_some_and(|running| running.control.only_goes_forward())
+                .is_some_and(|running| running.control.way_back().is_closed())
         {
             return Err(OperatorError::PastPivot);
         }
@@ -188,7 +189,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Claims a stuck saga, appends the operator's decision, and resumes the saga.
-    async fn by_hand(
+    async fn apply_decision(
         self: &Arc<Self>,
         id: SagaId,
         decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send + 'static,
@@ -201,11 +202,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
-        let deciding = Arc::clone(self).decide(id, slot, decide);
+        let deciding = Arc::clone(self).claim_and_decide(id, slot, decide);
         self.detached(deciding).await
     }
 
-    async fn decide(
+    async fn claim_and_decide(
         self: Arc<Self>,
         id: SagaId,
         slot: OwnedSemaphorePermit,

@@ -9,11 +9,12 @@ use std::time::SystemTime;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempts::Control;
 use crate::coordinator::answer::Answer;
 use crate::coordinator::error::{ExecuteError, Stuck};
 use crate::coordinator::waiters::AnswerSender;
 use crate::coordinator::{Running, Shared};
-use crate::engines::control::{Control, Limits};
+use crate::engines::control::{Limits, LocalControl};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::{EventInbox, Recorder, Suspension};
 use crate::error::Reason;
@@ -57,7 +58,7 @@ impl Claimant {
 
     /// Creates the claimant of a saga that was claimed from the journal, and returns the start of the saga. With a
     /// damage, the saga can only be parked.
-    pub(super) fn resuming(
+    pub(super) fn from_claimed(
         claimed: Claimed,
         slot: OwnedSemaphorePermit,
     ) -> (Self, NewSaga, Option<Damage>) {
@@ -101,11 +102,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
         let limits = Limits::new(Some(cancellation.clone()), deadline);
-        let control = Control::new(limits);
+        let control = LocalControl::new(limits);
         if claimant.history.only_goes_forward() {
             // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
             // is.
-            control.go_forward_only();
+            control.way_back().close();
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
@@ -285,7 +286,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.claim.clone(),
             claimant.next,
             claimant.in_doubt,
-            EventInbox::of(&claimant.history),
+            EventInbox::from_history(&claimant.history),
             Arc::clone(&self.tenure),
         ))
     }

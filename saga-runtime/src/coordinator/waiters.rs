@@ -14,26 +14,26 @@ use crate::run::Saga;
 /// The callers that wait, by saga.
 #[derive(Default)]
 pub(super) struct Waiters {
-    /// Woken when a saga ends or is released. Each of them then reads the journal.
-    watches: Mutex<HashMap<SagaId, Arc<Notify>>>,
+    /// The callers to wake when a saga ends or is released. They then read the journal.
+    waiting: Mutex<HashMap<SagaId, Arc<Notify>>>,
     /// The [`AnswerSender`]s of sagas that do not run right now, type-erased: a running saga's task holds its own.
     senders: Mutex<HashMap<SagaId, Box<dyn Any + Send>>>,
 }
 
 impl Waiters {
     /// Registers a caller that wakes up when the saga ends or is released.
-    pub(super) fn watch(&self, id: &SagaId) -> Watch<'_> {
-        let ended = Arc::clone(lock(&self.watches).entry(id.clone()).or_default());
-        Watch {
+    pub(super) fn wait(&self, id: &SagaId) -> Waiter<'_> {
+        let ended = Arc::clone(lock(&self.waiting).entry(id.clone()).or_default());
+        Waiter {
             waiters: self,
             id: id.clone(),
             ended,
         }
     }
 
-    /// Wakes the watches of a saga that has ended or was released.
+    /// Wakes the callers that wait for a saga that has ended or was released.
     pub(super) fn wake(&self, id: &SagaId) {
-        if let Some(ended) = lock(&self.watches).get(id) {
+        if let Some(ended) = lock(&self.waiting).get(id) {
             ended.notify_waiters();
         }
     }
@@ -68,10 +68,10 @@ impl Waiters {
         lock(&self.senders).remove(id);
     }
 
-    /// Drops all senders and wakes all watches: no saga runs here any more.
+    /// Drops all senders and wakes all callers: no saga runs here any more.
     pub(super) fn close(&self) {
         lock(&self.senders).clear();
-        for ended in lock(&self.watches).values() {
+        for ended in lock(&self.waiting).values() {
             ended.notify_waiters();
         }
     }
@@ -98,19 +98,19 @@ impl<G: Saga> AnswerSender<G> {
 }
 
 /// A registered caller. Dropping it removes the registration.
-pub(super) struct Watch<'a> {
+pub(super) struct Waiter<'a> {
     waiters: &'a Waiters,
     id: SagaId,
     /// Notified when the saga has ended or was released.
     pub(super) ended: Arc<Notify>,
 }
 
-impl Drop for Watch<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut watches = lock(&self.waiters.watches);
-        // Only the map and this watch hold it.
+        let mut waiting = lock(&self.waiters.waiting);
+        // Only the map and this waiter hold it: no other caller waits.
         if Arc::strong_count(&self.ended) == 2 {
-            watches.remove(&self.id);
+            waiting.remove(&self.id);
         }
     }
 }

@@ -1,20 +1,20 @@
-//! What can stop a saga from outside while it goes forward: a cancellation, a deadline.
+//! The control over a saga that runs in this process: a cancellation token and a deadline.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempts::{Control, WayBack};
 use crate::error::Interruption;
 
-/// What can interrupt a saga.
+/// The sources of an interruption.
 #[derive(Debug)]
 pub(crate) struct Limits {
     cancellation: Option<CancellationToken>,
     deadline: Option<Duration>,
-    /// When somebody first asked: before its first step, and not while its future waits to be polled.
+    /// The time of the first look: before the saga's first step, and not while its future waits to be polled.
     started: OnceLock<Instant>,
 }
 
@@ -54,37 +54,38 @@ impl Limits {
     }
 }
 
-/// Longer than any process lives.
-const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+/// A time longer than any process lives.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 30);
 
-/// Watches a saga's limits until its pivot has succeeded; from then on nothing interrupts it.
+/// Watches a saga's limits until its way back is closed. From then on nothing interrupts it.
 #[derive(Debug)]
-pub(crate) struct Control {
+pub(crate) struct LocalControl {
     limits: Option<Box<Limits>>,
-    forward_only: AtomicBool,
+    way_back: WayBack,
 }
 
-impl Control {
+impl Control for LocalControl {
+    #[inline]
+    fn way_back(&self) -> &WayBack {
+        &self.way_back
+    }
+
+    #[inline]
+    fn requested_stop(&self) -> Option<Interruption> {
+        self.limits.as_deref()?.interruption()
+    }
+}
+
+impl LocalControl {
     #[inline]
     pub(crate) fn new(limits: Option<Box<Limits>>) -> Self {
         Self {
             limits,
-            forward_only: AtomicBool::new(false),
+            way_back: WayBack::open(),
         }
     }
 
-    /// After the pivot, or the first retriable step, the saga only goes forward.
-    #[inline]
-    pub(crate) fn go_forward_only(&self) {
-        self.forward_only.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the saga only goes forward.
-    pub(crate) fn only_goes_forward(&self) -> bool {
-        self.forward_only.load(Ordering::Relaxed)
-    }
-
-    /// Whether nothing can interrupt the saga from the start.
+    /// Returns true if nothing can ever interrupt the saga.
     #[inline]
     pub(crate) fn is_unlimited(&self) -> bool {
         self.limits.is_none()
@@ -95,16 +96,10 @@ impl Control {
     fn limits(&self) -> Option<&Limits> {
         self.limits
             .as_deref()
-            .filter(|_| !self.forward_only.load(Ordering::Relaxed))
+            .filter(|_| !self.way_back.is_closed())
     }
 
-    /// Why the saga has to stop before its next attempt, if it has to.
-    #[inline]
-    pub(crate) fn interruption(&self) -> Option<Interruption> {
-        self.limits()?.interruption()
-    }
-
-    /// Whether somebody has cancelled the saga, in time or not.
+    /// Returns true if the saga was cancelled, in time or not.
     pub(crate) fn is_cancelled(&self) -> bool {
         let cancellation = self
             .limits
@@ -113,8 +108,8 @@ impl Control {
         cancellation.is_some_and(CancellationToken::is_cancelled)
     }
 
-    /// How long it is until the deadline, as long as it holds.
-    pub(crate) fn left(&self) -> Option<Duration> {
+    /// The time until the deadline, as long as the deadline holds.
+    pub(crate) fn time_to_deadline(&self) -> Option<Duration> {
         let deadline = self.limits()?.deadline()?;
         Some(deadline.saturating_duration_since(Instant::now()))
     }

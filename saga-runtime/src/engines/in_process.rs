@@ -10,10 +10,10 @@ use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempts::{
-    AttemptResult, BoxFuture, Compensate, GiveUp, Origin, PendingStep, Settlement, StepCompensator,
-    StepEnd, Surroundings, Verdict, compensate, pursue,
+    AttemptResult, BoxFuture, Compensate, Control, Origin, PendingStep, StepCompensator, StepEnd,
+    Surroundings, Verdict, compensate, pursue,
 };
-use crate::engines::control::{Control, Limits};
+use crate::engines::control::{Limits, LocalControl};
 mod events;
 
 pub use events::Events;
@@ -21,7 +21,7 @@ pub use events::Events;
 use crate::error::{CompensationOutcome, Interruption, Reason, SagaError};
 use crate::id::SagaId;
 use crate::language::Wait;
-use crate::meta::{Kind, StepMeta};
+use crate::meta::StepMeta;
 use crate::place::{Attempt, Calls, Instance, Position, Role};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use crate::telemetry;
@@ -40,7 +40,7 @@ use crate::telemetry;
 /// # saga!(
 /// #     async fn place_order(cx: Context<'_, Shop>, amount: u64) -> Result<u64, String> {
 /// #         let order = create_order(cx, amount).await?;
-/// #         saga_runtime::sleep(cx, Duration::from_secs(60 * 60)).await;
+/// #         saga_runtime::sleep(cx, Duration::from_hours(1)).await;
 /// #         Ok(order)
 /// #     }
 /// # );
@@ -93,8 +93,8 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
         }
     }
 
-    /// Cancels the saga when `token` is cancelled: the current attempt ends, then what was done is compensated. After
-    /// the pivot it has no effect.
+    /// Cancels the saga when `token` is cancelled: the current attempt ends, then the steps that are done are
+    /// compensated. After the pivot it has no effect.
     pub fn cancelled_by(self, token: CancellationToken) -> Self {
         Self {
             cancellation: Some(token),
@@ -102,7 +102,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
         }
     }
 
-    /// Where the saga finds the events that it waits for. Without this, none ever comes.
+    /// The mailbox from which the saga takes the events that it waits for. Without this, no event ever comes.
     pub fn receives(self, events: Events) -> Self {
         Self {
             events: Some(events),
@@ -113,7 +113,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
     /// Runs the saga until it has completed or is compensated.
     ///
     /// # Errors
-    /// [`SagaError`] if it failed: the step, the cause, and what has become of the steps before.
+    /// [`SagaError`] if it failed: the step, the cause, and every compensation.
     ///
     /// # Cancel safety
     /// Not cancel safe: see [`InProcess`].
@@ -129,7 +129,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
         let limits = Limits::new(self.cancellation, G::META.deadline);
         let effects = Effects {
             instance: Instance::new(G::META.name, self.id),
-            control: Control::new(limits),
+            control: LocalControl::new(limits),
             events: self.events,
         };
         async move {
@@ -144,12 +144,12 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
 #[derive(Debug)]
 pub(crate) struct Effects {
     instance: Instance,
-    control: Control,
+    control: LocalControl,
     events: Option<Events>,
 }
 
 impl Effects {
-    /// Drops it. Mostly there is nothing to drop, which is found out here with less ado.
+    /// Fast path of `drop`: usually nothing is allocated.
     #[inline]
     fn drop_idle(self) {
         if self.instance.is_idle() && self.control.is_unlimited() && self.events.is_none() {
@@ -193,44 +193,28 @@ impl Engine for Effects {
         let first = if let Some(first) = first {
             first
         } else {
-            if let Some(interruption) = self.control.interruption() {
-                step.give_up(GiveUp::Interrupted(interruption));
-                return StepEnd::Stopped(Settlement::Nothing);
-            }
-            if meta.kind == Kind::Retriable {
-                self.control.go_forward_only();
+            if let Err(end) = self.control.begin_request(step, false) {
+                return end;
             }
             let attempt = Attempt::new(position, Role::Action, 1);
             step.attempt(&attempt, meta.timeout).await
         };
-        let end = match first {
-            Verdict::Done => StepEnd::Done,
-            first if first.is_definite(meta) => StepEnd::Refused,
-            first => {
-                let begin = Origin::After(first);
-                Box::pin(pursue(step, begin, position, self)).await.0
-            }
+        let end = if let Some(end) = StepEnd::after_first(first, meta) {
+            end
+        } else {
+            let origin = Origin::after_first(first);
+            Box::pin(pursue(step, origin, position, self)).await.0
         };
-        let StepEnd::Done = end else {
-            return end;
-        };
-        if meta.kind == Kind::Pivot {
-            self.control.go_forward_only();
-        }
-        match self.control.interruption() {
-            None => StepEnd::Done,
-            // The saga was stopped during the attempt: what that has done is undone with the rest.
-            Some(interruption) => {
-                step.give_up(GiveUp::Interrupted(interruption));
-                StepEnd::Stopped(Settlement::Done)
-            }
+        match end {
+            StepEnd::Done => self.control.after_done(step),
+            end => end,
         }
     }
 
     async fn wait(&self, _: &dyn Calls, _: &'static StepMeta, wait: Wait) -> WaitEnd<Infallible> {
         let event = pin!(async {
             match (wait.event, &self.events) {
-                (Some(name), Some(events)) => events.next(name).await,
+                (Some(name), Some(events)) => events.take(name).await,
                 _ => pending().await,
             }
         });
@@ -248,9 +232,9 @@ impl Engine for Effects {
         step: &'a dyn Compensate,
         first: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Infallible> {
-        let mut compensating = StepCompensator(step);
-        let (_, undone) = compensate(&mut compensating, position, first, self).await?;
-        Ok(undone.into())
+        let origin = first.into();
+        let (_, end) = compensate(&mut StepCompensator(step), position, origin, self).await?;
+        Ok(end.into())
     }
 }
 

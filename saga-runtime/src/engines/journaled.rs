@@ -1,7 +1,8 @@
-//! The engine that replays what is written down and writes down what happens: behind a [`Coordinator`](crate::Coordinator).
+//! The engine on a journal: it replays the recorded calls and records new ones. A [`Coordinator`](crate::Coordinator)
+//! runs it.
 //!
-//! An outcome is noted when it is there, and written before anything else is requested. So a saga of N steps is written
-//! N + 1 times: its start, one outcome each, and the last outcome together with the end.
+//! An outcome is noted at once and appended before the next request. So a saga of N steps is appended N + 1 times: its
+//! start, one outcome each, and the last outcome together with the end.
 
 mod ambient;
 mod cursor;
@@ -20,10 +21,10 @@ use cursor::Cursors;
 use surroundings::Around;
 
 use crate::attempts::{
-    AttemptResult, Compensate, FailureCause, PendingStep, StepCompensator, StepEnd, Verdict,
-    compensate,
+    AttemptResult, Compensate, CompensationOrigin, FailureCause, PendingStep, StepCompensator,
+    StepEnd, Verdict, compensate,
 };
-use crate::engines::control::Control;
+use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
@@ -34,22 +35,22 @@ use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use ambient::RecordedAmbient;
 
-/// What a coordinator decides for all of its sagas.
+/// The rules of a coordinator for all of its sagas.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policies {
     /// The longest that an attempt may take, where the step says nothing.
     pub(crate) attempt_timeout: Duration,
-    /// The largest input or output that is written down, in bytes of JSON.
+    /// The largest recorded input or output, in bytes of JSON.
     pub(crate) payload_limit: usize,
-    /// The longest wait for which a saga is not let go of.
+    /// The longest wait during which the saga stays in memory.
     pub(crate) patience: Duration,
 }
 
-/// One saga that is held by a worker.
+/// One saga that a worker has claimed.
 #[derive(Debug)]
 pub(crate) struct Journaled {
     pub(crate) instance: Instance,
-    pub(crate) control: Arc<Control>,
+    pub(crate) control: Arc<LocalControl>,
     pub(crate) history: ReplayState,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) policies: Policies,
@@ -59,7 +60,7 @@ pub(crate) struct Journaled {
 impl Journaled {
     pub(crate) fn new(
         instance: Instance,
-        control: Arc<Control>,
+        control: Arc<LocalControl>,
         history: ReplayState,
         recorder: Arc<Recorder>,
         policies: Policies,
@@ -75,7 +76,7 @@ impl Journaled {
         }
     }
 
-    /// The saga has changed since it was written down.
+    /// The definition of the saga does not fit its records.
     fn changed(&self, what: impl std::fmt::Display) -> Suspension {
         let name = self.instance.name();
         Suspension::stuck(
@@ -84,7 +85,7 @@ impl Journaled {
         )
     }
 
-    /// Whether all that is written down was called.
+    /// Checks that the body has made every recorded call.
     pub(crate) fn replayed(&self) -> Result<(), Suspension> {
         for (lane, written) in self.history.lanes() {
             let called = self.cursors.get(lane);
@@ -92,7 +93,7 @@ impl Journaled {
                 && let Some(call) = self.history.call(lane, called)
             {
                 return Err(self.changed(format_args!(
-                    "step `{call}` is written down as call {}, but the saga ends before it",
+                    "step `{call}` is recorded as call {}, but the saga ends before it",
                     called + 1
                 )));
             }
@@ -100,7 +101,7 @@ impl Journaled {
         Ok(())
     }
 
-    /// A value as it is written down.
+    /// A value as it is recorded.
     pub(crate) fn payload(&self, value: &impl Payload) -> Result<String, String> {
         to_json(value, self.policies.payload_limit)
     }
@@ -182,7 +183,7 @@ impl Engine for Journaled {
         if self.history.decision().is_none() {
             self.recorder.note(Event::Compensating {
                 step: step.map(|step| step.to_owned().into()),
-                reason: Reason::new(cause.code, cause.message.to_string()),
+                reason: Reason::new(cause.code, cause.to_string()),
             });
         }
     }
@@ -207,10 +208,11 @@ impl Engine for Journaled {
             call,
             is_settling: AtomicBool::new(true),
         };
-        let mut compensating = StepCompensator(step);
-        let (attempts, undone) = compensate(&mut compensating, position, None, &around).await?;
+        let compensator = &mut StepCompensator(step);
+        let start = CompensationOrigin::Start;
+        let (attempts, end) = compensate(compensator, position, start, &around).await?;
         let step = around.call;
-        self.recorder.note(match &undone {
+        self.recorder.note(match &end {
             Ok(()) => Event::CompensationDone { step, attempts },
             Err(failure) => Event::CompensationFailed {
                 step,
@@ -218,7 +220,7 @@ impl Engine for Journaled {
                 message: failure.message.clone(),
             },
         });
-        Ok(undone.into())
+        Ok(end.into())
     }
 }
 

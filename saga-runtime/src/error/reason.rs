@@ -1,6 +1,9 @@
 //! A reason as a code and a text: the recorded form of causes.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+
+use crate::error::Cause;
 
 /// The reason why a step or a saga failed or is stuck, in its recorded form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,12 @@ pub struct Reason {
     pub message: String,
     /// The step's error as JSON, if the saga's body handles it.
     pub error: Option<String>,
+}
+
+impl From<&Cause<Infallible>> for Reason {
+    fn from(cause: &Cause<Infallible>) -> Self {
+        Self::new(cause.code(), cause.to_string())
+    }
 }
 
 impl Reason {

@@ -1,4 +1,4 @@
-//! Calls in the body of a saga: what is awaited, and what stands before a `?`.
+//! Rules for calls in the body of a saga: the operands of `.await` and of `?`.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -10,7 +10,7 @@ use crate::attempts::ErrorRecord;
 use crate::language::{Awaited, Call, Never, Step, Waits};
 use crate::run::{PendingCall, Saga, SubSaga};
 
-/// What can be awaited in the body of a saga.
+/// Implemented by calls that can be awaited in the body of a saga: of steps and of sub-sagas.
 #[diagnostic::on_unimplemented(
     message = "only steps can be awaited in a saga",
     label = "this is not a step",
@@ -18,7 +18,7 @@ use crate::run::{PendingCall, Saga, SubSaga};
     note = "other sagas can be called by their names; `sleep` and `event` never fail and are awaited without a `?`"
 )]
 pub trait IsStepCall<C> {
-    /// The call of a step that is awaited.
+    /// Converts the operand of `.await` into the call that the run makes.
     fn of(self) -> C;
 }
 
@@ -39,7 +39,7 @@ impl<'run, G: Saga> IsStepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
     }
 }
 
-/// What runs when it is awaited anywhere: nothing that is called like a step of another saga.
+/// Implemented by futures that may be awaited outside a saga body. Sub-sagas do not implement it.
 #[diagnostic::on_unimplemented(
     message = "only another saga calls a saga by its function",
     label = "outside of a saga nothing runs it",
@@ -48,7 +48,7 @@ impl<'run, G: Saga> IsStepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
 )]
 pub trait RunsByItself {}
 
-// Nothing implements it: this only says in these words what `.await` would say of a type that is no future.
+// No saga implements `RunsByItself`, so this is never a future. It only gives the compiler's message better words.
 #[doc(hidden)]
 impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
     type Output = Result<G::Output, G::Error>;
@@ -58,7 +58,7 @@ impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
     }
 }
 
-/// What can be awaited outside of the body of a saga, too: nothing that waits as a saga does.
+/// Implemented by waits that may be awaited outside a saga body. No wait implements it.
 #[diagnostic::on_unimplemented(
     message = "only the body of a saga can wait like this",
     label = "outside of it nobody writes down that it waits",
@@ -67,7 +67,7 @@ impl<G: Saga + RunsByItself> Future for SubSaga<'_, G> {
 )]
 pub trait WaitsAnywhere {}
 
-// Nothing implements this, either.
+// No wait implements `WaitsAnywhere`, so this is never a future, either.
 #[doc(hidden)]
 impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
     type Output = ();
@@ -77,7 +77,7 @@ impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
     }
 }
 
-/// What can be awaited in the body of a saga without a `?`.
+/// Implemented by calls that can be awaited in the body of a saga without a `?`: of steps and of waits.
 #[diagnostic::on_unimplemented(
     message = "only steps, `sleep` and `event` can be awaited without a `?` in a saga",
     label = "this is none of them",
@@ -86,7 +86,7 @@ impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
     note = "the failure of another saga ends this one: write `.await?`, and what it has done is undone with the rest"
 )]
 pub trait HandledCall<C> {
-    /// The call of a step that is awaited.
+    /// Converts the operand of `.await` into the call that the run makes.
     fn of(self) -> C;
 }
 
@@ -107,9 +107,9 @@ impl<W: Awaited> HandledCall<Self> for Waits<W> {
     }
 }
 
-/// A call whose failure the body handles, and what that failure is.
+/// A call whose error the body handles.
 pub trait Handled {
-    /// The failure.
+    /// The error.
     type Error;
 }
 
@@ -121,7 +121,7 @@ impl<W: Awaited> Handled for Waits<W> {
     type Error = Never;
 }
 
-/// The error of a step whose refusal the body handles: a replay has to take the same branch, so it is recorded whole.
+/// Implemented by errors that a body can handle. The whole error is recorded, so that a replay takes the same branch.
 #[diagnostic::on_unimplemented(
     message = "the error `{Self}` is handled by the saga, so it has to be `Serialize + Deserialize`",
     label = "the saga handles this step's error",
@@ -129,7 +129,7 @@ impl<W: Awaited> Handled for Waits<W> {
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`, or end the saga with `?`"
 )]
 pub trait RecordedError: Sized {
-    /// The call of a step whose refusal is handled, and how the error is written down.
+    /// Returns the call, and the functions that record its error and read it again.
     fn of<C: Handled<Error = Self>>(call: C) -> (C, ErrorRecord<Self>);
 }
 
@@ -145,17 +145,17 @@ impl<E: Serialize + DeserializeOwned> RecordedError for E {
     }
 }
 
-/// What stands before a `?` in the body of a saga and takes the context, as a step does.
+/// Implemented by operands of `?` that take the context, as the call of a step does.
 #[diagnostic::on_unimplemented(
     message = "a `?` takes a `Result`, but this is `{Self}`",
     label = "if this is the call of a step, it has not run yet",
     note = "a step runs when it is awaited: `charge(cx, &order).await?`"
 )]
 pub trait IsOutcome<T, E> {
-    /// The same value.
+    /// Returns the value unchanged.
     ///
     /// # Errors
-    /// If it is one.
+    /// If the value is an `Err`.
     fn of(self) -> Result<T, E>;
 }
 

@@ -1,4 +1,4 @@
-//! What undoes a step: compensations and resolvers.
+//! Rules for compensations and resolvers, and the functions that run them.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 
 use crate::place::Context;
 
-/// What a compensation or a resolver returns.
+/// Implemented by the futures of compensations and resolvers.
 #[diagnostic::on_unimplemented(
     message = "what undoes a step is an `async fn` that returns `Result<(), Error>`, not `{Self}`",
     label = "not an `async fn` that returns `Result<(), Error>`",
@@ -16,7 +16,7 @@ use crate::place::Context;
     note = "the `Error` implements `Display`, so that it can be reported"
 )]
 pub trait IsCompensation {
-    /// Polls it; the error as text.
+    /// Polls the future. An error becomes text.
     fn poll_undone(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<(), String>>;
 }
 
@@ -37,42 +37,42 @@ where
 }
 
 pin_project! {
-    /// A compensation or a resolver that runs.
-    struct Resolving<C> {
+    /// A running compensation or resolver.
+    // Neither the struct nor the functions that make it bound `C`: rustc then reports a wrong `C` once, where the step's
+    // code needs a future, and not at the call as well.
+    #[derive(Debug)]
+    pub struct Compensating<C> {
         #[pin]
-        resolver: C,
+        compensation: C,
     }
 }
 
-impl<C: IsCompensation> Future for Resolving<C> {
+impl<C: IsCompensation> Future for Compensating<C> {
     type Output = Result<(), String>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        self.project().resolver.poll_undone(cx)
+        self.project().compensation.poll_undone(cx)
     }
 }
 
-/// Runs a resolver; its error as text.
+/// Runs a resolver. An error becomes text.
 #[inline]
-pub fn resolving<C: IsCompensation + Send>(
-    resolver: C,
-) -> impl Future<Output = Result<(), String>> + Send {
-    Resolving { resolver }
+pub fn resolving<C>(compensation: C) -> Compensating<C> {
+    Compensating { compensation }
 }
 
-/// Runs a compensation; its error as text.
-// The compensation comes first and `T` is what it takes: then a `&String` goes where a `&str` is taken.
+/// Runs a compensation. An error becomes text.
+// The compensation comes first, so that it determines `T`: then a `&String` coerces where it takes a `&str`.
 #[inline]
 pub fn undoing<'cx, 'a, S, T, C>(
     compensation: impl FnOnce(Context<'cx, S>, &'a T) -> C,
     cx: Context<'cx, S>,
     output: &'a T,
-) -> impl Future<Output = Result<(), String>> + Send
+) -> Compensating<C>
 where
     S: ?Sized,
     T: ?Sized,
-    C: IsCompensation + Send,
 {
     resolving(compensation(cx, output))
 }

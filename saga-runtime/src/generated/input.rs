@@ -1,11 +1,11 @@
-//! The input of a saga, which is stored.
+//! The rule for inputs of sagas: they are recorded.
 
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One input of a saga: it is stored, so that the saga can go on after a crash.
-// Called by the saga's implementations of serde's traits, so that a type without them is reported in these words.
+/// Implemented by types of a saga's inputs. An input is recorded, so that the saga can continue after a crash.
+// The saga's own implementations of serde's traits call it, so that the compiler reports a missing one in these words.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the input of a saga",
     label = "not `Serialize + Deserialize`",
@@ -13,16 +13,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
     note = "usually it is enough to put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`"
 )]
 pub trait SagaInput: Sized {
-    /// Writes the value.
+    /// Serializes the value.
     ///
     /// # Errors
-    /// Whatever the serializer reports.
+    /// The error of the serializer.
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error>;
 
-    /// Writes the value as a field of a struct.
+    /// Serializes the value as a field of a struct.
     ///
     /// # Errors
-    /// Whatever the serializer reports.
+    /// The error of the serializer.
     fn serialize_field<Z: SerializeStruct>(
         &self,
         fields: &mut Z,
@@ -32,7 +32,7 @@ pub trait SagaInput: Sized {
     /// Reads a value that [`serialize`](Self::serialize) wrote.
     ///
     /// # Errors
-    /// Whatever the deserializer reports.
+    /// The error of the deserializer.
     fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 

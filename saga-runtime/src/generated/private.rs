@@ -1,4 +1,4 @@
-//! What generated code calls. Nothing here is for people.
+//! The functions and types that generated code uses. Not a public interface.
 
 pub use std::string::String;
 pub use std::vec::Vec;
@@ -14,15 +14,18 @@ pub use crate::language::order::Site;
 pub use crate::language::{Awaited, Never};
 pub use crate::run::{
     At, CallEnd, Callable, Called, CalledSubSaga, End, EndOf, First, Forward, Forwarding,
-    InnerStart, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One, Parts,
-    PendingCall, Plan, Pursuit, Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried,
-    Unstarted, Unwind, Unwinding, Unwound, begin, closes, first, parts, settle,
+    HandedOver, InnerStart, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One,
+    Parts, PendingCall, Plan, Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried, Unstarted,
+    Unwind, Unwinding, Unwound, begin, closes, first, parts, settle,
 };
 
+use crate::engines::in_process::InProcess;
+use crate::error::SagaError;
 use crate::language::{Call, KindOf, Part, Step};
 use crate::place::Context;
+use crate::run::Saga;
 
-/// The call of a step.
+/// Creates the call of a step.
 #[inline]
 pub fn call<'run, 'a, S: Step>(
     cx: Context<'run, S::Services>,
@@ -31,7 +34,17 @@ pub fn call<'run, 'a, S: Step>(
     Call::new(cx, args)
 }
 
-/// What the body gets from `call.await`.
+/// Runs a saga in process.
+// A function of its own, so that rustc reports services that can't be shared at the saga alone.
+#[inline]
+pub fn execute<G: Saga>(
+    saga: G,
+    services: &G::Services,
+) -> impl Future<Output = Result<G::Output, SagaError<G::Error>>> + Send {
+    InProcess::new(services).execute(saga)
+}
+
+/// Converts the result of a call into the value of `call.await`.
 #[inline]
 pub fn returned<P: Part, T, F>(
     _: Site<P>,
@@ -46,7 +59,7 @@ pub fn never<R>() -> R {
     unreachable!("generated code never calls this")
 }
 
-/// The tokens as they are: for editors only.
+/// Emits its tokens unchanged. Editors need it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! as_written {

@@ -1,10 +1,10 @@
-//! The rules that the compiler checks, by the names under which its messages show them.
+//! The rules that the compiler checks, under the names that its messages show.
 
 pub use crate::generated::call::{
     HandledCall, IsOutcome as Outcome, IsStepCall as StepCall, RecordedError, RunsByItself,
     WaitsAnywhere,
 };
-pub use crate::generated::compensation::{IsCompensation, resolving, undoing};
+pub use crate::generated::compensation::{Compensating, IsCompensation, resolving, undoing};
 pub use crate::generated::input::SagaInput;
 pub use crate::generated::signature::{IsContext, IsResult};
 pub use crate::language::order::{

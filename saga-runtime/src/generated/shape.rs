@@ -1,4 +1,4 @@
-//! The shape of a saga, as generated code builds it.
+//! The functions with which generated code builds the shape of a saga.
 
 use std::cell::RefCell;
 
@@ -9,7 +9,7 @@ use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
 
 impl Shape {
     #[doc(hidden)]
-    /// The shape of the saga `G` with this body.
+    /// Creates the shape of the saga `G` with this body.
     #[must_use]
     pub fn new<G: Saga>(body: Vec<Node>) -> Self {
         Self {
@@ -19,14 +19,14 @@ impl Shape {
     }
 }
 
-/// What the shape shows of a call.
+/// The node of a call.
 #[doc(hidden)]
 #[must_use]
 pub fn part<P: Part>(_: Site<P>) -> Node {
     P::node()
 }
 
-/// A wait, if it is one, in the words of the source.
+/// The node of a call. If it is a wait, `what` is shown: its arguments as source text.
 #[doc(hidden)]
 #[must_use]
 pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
@@ -36,21 +36,21 @@ pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
     }
 }
 
-/// One way through a branch.
+/// One arm of a branch.
 #[doc(hidden)]
 #[must_use]
 pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
     Arm { when, body }
 }
 
-/// Parts that run at the same time.
+/// The node of a group.
 #[doc(hidden)]
 #[must_use]
 pub fn group(members: Vec<Node>) -> Node {
     Node::Group(members)
 }
 
-/// A part for each of many items.
+/// The node of a fan-out.
 #[doc(hidden)]
 #[must_use]
 pub fn fan_out(items: &'static str, limit: &'static str, each: Node) -> Node {
@@ -61,7 +61,7 @@ pub fn fan_out(items: &'static str, limit: &'static str, each: Node) -> Node {
     })
 }
 
-/// A saga that another one calls.
+/// The node of a sub-saga.
 #[doc(hidden)]
 #[must_use]
 pub fn inner<G: Saga>() -> Node {
@@ -76,19 +76,19 @@ pub fn inner<G: Saga>() -> Node {
 }
 
 thread_local! {
-    /// The sagas whose shapes are being made: one of them may call itself.
+    /// The sagas whose shapes are being built. A saga that is among them is recursive.
     static AROUND: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The shape of the saga `G`; of a saga that calls itself the body is shown once.
-pub(crate) fn of<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
+/// Builds the shape of the saga `G`. The body of a recursive saga is shown once.
+pub(crate) fn build<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
     AROUND.with_borrow_mut(|around| around.push(G::META.name));
     let shape = shape();
     AROUND.with_borrow_mut(Vec::pop);
     shape
 }
 
-/// What is done any number of times.
+/// The node of a loop.
 #[doc(hidden)]
 #[must_use]
 pub fn repeat(of: &'static str, body: Vec<Node>) -> Node {

@@ -1,25 +1,25 @@
-//! Signatures of steps and sagas: the context first, a `Result` at the end.
+//! Rules for the signatures of steps and sagas: the context comes first, and a `Result` is returned.
 
 use crate::place::Context;
 
-/// The services of a [`Context`], whatever name it goes by.
+/// Implemented by [`Context`], also under another name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the context of a saga",
-    label = "not a `Context` with services that can be shared",
-    note = "the first parameter is `cx: Context<'_, Services>`, then come the inputs",
-    note = "the services are shared by everything that runs at the same time, so they are `Sync + 'static`: a field that changes is a `Mutex` or an atomic, not a `Cell` or a `RefCell`, and what is shared is an `Arc`, not an `Rc`"
+    label = "not a `Context`",
+    note = "the first parameter is `cx: Context<'_, Services>`, then come the inputs"
 )]
 pub trait IsContext {
     /// The services.
-    type Services: ?Sized + Sync + 'static;
+    type Services: ?Sized;
 }
 
+// Without a bound on `S`: rustc would report it wherever the services are named, and `Step` and `Saga` have it.
 #[diagnostic::do_not_recommend]
-impl<S: ?Sized + Sync + 'static> IsContext for Context<'_, S> {
+impl<S: ?Sized> IsContext for Context<'_, S> {
     type Services = S;
 }
 
-/// What a step or a saga returns, whatever name it goes by.
+/// Implemented by [`Result`], also under another name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
     label = "a step or a saga returns `Result<Output, Error>`"

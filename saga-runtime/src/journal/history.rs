@@ -153,8 +153,7 @@ impl ReplayState {
     pub(crate) fn only_goes_forward(&self) -> bool {
         let mut steps = self.steps.iter();
         steps.any(|one| {
-            matches!(one.call.kind, Kind::Pivot | Kind::Retriable)
-                && matches!(one.outcome, StepOutcome::Done { .. })
+            one.call.kind.closes_the_way_back() && matches!(one.outcome, StepOutcome::Done { .. })
         })
     }
 

@@ -19,7 +19,7 @@ impl Leases {
         // A lease of ages is as good as one that never ends.
         let end = now
             .checked_add(lease.duration)
-            .unwrap_or_else(|| now + Duration::from_secs(60 * 60 * 24 * 365));
+            .unwrap_or_else(|| now + Duration::from_hours(24 * 365));
         let known = self
             .0
             .iter_mut()

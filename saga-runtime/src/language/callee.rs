@@ -1,18 +1,18 @@
-//! What the body of a saga can call: steps, and other sagas.
+//! The callees of a saga's body: steps, sub-sagas and waits.
 
 use crate::language::{KindOf, Step};
 use crate::meta::StepMeta;
 use crate::shape::Node;
 
-/// A part of a saga: a step, or another saga.
+/// A part of a saga: a step, a sub-saga or a wait.
 pub trait Part: Sized + 'static {
-    /// Its name and its policies. A saga has no policies.
+    /// The durable name and the policies. Sub-sagas and waits have no policies.
     const PART: StepMeta;
 
-    /// How it is undone. What a saga counts as, `#[saga(…)]` says: a pivot, if it says nothing.
+    /// The kind. `#[saga(…)]` sets that of a sub-saga; the default is a pivot.
     type Kind: KindOf;
 
-    /// What the shape shows of it.
+    /// The node of the part in a shape.
     fn node() -> Node;
 }
 

@@ -1,26 +1,26 @@
-//! The kinds of steps as types, so that the compiler can check in which order they stand.
+//! The kinds of steps as types, so that the compiler can check the order of steps.
 
 use crate::language::Payload;
 use crate::meta::Kind;
 
-/// One of [`Compensatable`], [`NothingToUndo`], [`Pivot`], [`Retriable`], [`Waiting`].
+/// A kind as a type: [`Compensatable`], [`NothingToUndo`], [`Pivot`], [`Retriable`] or [`Waiting`].
 pub trait KindOf: sealed::Sealed + Send + Sync + 'static {
     /// The kind as data.
     const KIND: Kind;
 
-    /// What the body gets if it looks at the failure itself: the whole result, or, where nothing can fail, the output.
+    /// The value of `call.await` in a body: the whole result, or the output alone if the call never fails.
     type Returned<T, F>;
 
-    /// What the body gets.
+    /// Converts the result of a call into the value of `call.await`.
     fn returned<T, F>(returned: Result<T, F>) -> Self::Returned<T, F>;
 
-    /// What is kept of a finished step's output until the saga ends.
+    /// The value stored for compensation: the output, or nothing if there is no compensation.
     type Kept<T: Send + Sync + 'static>: Send + Sync + 'static;
 
-    /// Keeps what the compensation will need.
+    /// Copies the output, if the compensation needs it.
     fn keep<T: Payload + Send + Sync + 'static>(output: &T) -> Self::Kept<T>;
 
-    /// The output, if it was kept because there is a compensation.
+    /// The stored output. `None` if there is no compensation.
     fn kept<T: Send + Sync + 'static>(kept: &Self::Kept<T>) -> Option<&T>;
 }
 
@@ -97,6 +97,6 @@ kinds! {
     Pivot, Pivot keeps nothing, gives result;
     /// A step that is retried until it succeeds: `retriable`.
     Retriable, Retriable keeps nothing, gives result;
-    /// No step: the saga waits. It never fails, and there is nothing to undo.
+    /// A wait, not a step. It never fails, and there is nothing to undo.
     Waiting, NothingToUndo keeps nothing, gives output;
 }

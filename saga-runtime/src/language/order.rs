@@ -1,8 +1,8 @@
-//! The order rule, `(compensatable | nothing to undo)* pivot? retriable*`, as traits: the macro writes down in which
-//! order a saga calls its steps, in code that is type-checked and never run.
+//! The order rule, `(compensatable | nothing to undo)* pivot? retriable*`, as traits.
 //!
-//! A [`OrderPoint`] in the body of a saga is typed with the step since which the saga only goes forward. That step and the
-//! one that is called are all that a message of the compiler shows.
+//! The macro mirrors the order of a saga's calls in code that is type-checked and never run. An [`OrderPoint`] in it
+//! has a type parameter: the step since which the saga only goes forward. So a message of the compiler shows only that
+//! step and the called one.
 //!
 //! ```text
 //! Start ──compensatable, nothing to undo──▶ Start
@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 use crate::language::Part;
 use phase::{Admits, AdmitsPivot, AfterUndo, Grouped, Phase, StandsBeside, Undoable, Unfailing};
 
-/// A point in the body of a saga: `Since` is the step since which it only goes forward, or [`OrderStart`].
+/// A point in the body of a saga. `Since` is the step since which the saga only goes forward, or [`OrderStart`].
 #[derive(Debug)]
 pub struct OrderPoint<Since>(PhantomData<fn() -> Since>);
 
@@ -29,16 +29,16 @@ impl<Since> Clone for OrderPoint<Since> {
 
 impl<Since> Copy for OrderPoint<Since> {}
 
-/// Since the start nothing has happened that can't be undone.
+/// Stands for the start of the saga: everything up to this point can be undone.
 #[derive(Debug)]
 pub enum OrderStart {}
 
-/// One call of a step in the body of a saga: it carries the step's type from the call to the mirror and the shape.
+/// One call in the body of a saga. It carries the step's type from the call to the order rule and to the shape.
 #[derive(Debug)]
 pub struct Site<S>(PhantomData<fn() -> S>);
 
 impl<S> Site<S> {
-    /// A call of a step that the compiler infers.
+    /// Creates the site of a call whose step the compiler infers.
     #[expect(
         clippy::new_without_default,
         reason = "only generated code makes sites"
@@ -57,13 +57,13 @@ impl<S> Clone for Site<S> {
 
 impl<S> Copy for Site<S> {}
 
-/// Before the first step.
+/// Returns the point before the first step.
 #[must_use]
 pub fn begin() -> OrderPoint<OrderStart> {
     OrderPoint(PhantomData)
 }
 
-/// A saga that only goes forward since `Since` may call this step.
+/// Implemented by steps that a saga may call after `Since`.
 #[diagnostic::on_unimplemented(
     message = "step `{Self}` can fail, but it comes after `{Since}`, from where on the saga only goes forward",
     label = "this step can fail",
@@ -72,10 +72,10 @@ pub fn begin() -> OrderPoint<OrderStart> {
     note = "call it before `{Since}`, or mark it `#[step(retriable)]`: then it is retried until it succeeds"
 )]
 pub trait MayFollow<Since>: Sized {
-    /// Since when the saga only goes forward after the step.
+    /// The step since which the saga only goes forward after this one.
     type Then;
 
-    /// After the step of `site`.
+    /// Returns the point after the step of `site`.
     #[must_use]
     fn then(point: OrderPoint<Since>, site: Site<Self>) -> OrderPoint<Self::Then> {
         let _ = (point, site);
@@ -93,7 +93,7 @@ where
     type Then = <Since::Phase as Admits<S::Kind>>::Then<Since, S>;
 }
 
-/// A saga with the pivot `Pivot` behind it may call this step: it is no other pivot.
+/// Implemented by steps that are not a second pivot after `Since`.
 #[diagnostic::on_unimplemented(
     message = "a saga has at most one pivot, and `{Self}` comes after the pivot `{Since}`",
     label = "this is a second pivot",
@@ -102,7 +102,7 @@ where
     note = "a pivot may take the place of one that has refused: call it in the `Err` arm of a `match` on its `.await`"
 )]
 pub trait OnlyPivot<Since>: Sized {
-    /// Where the step of `site` is called.
+    /// Checks the call of the step of `site`.
     fn check(point: OrderPoint<Since>, site: Site<Self>) {
         let _ = (point, site);
     }
@@ -117,7 +117,7 @@ where
 {
 }
 
-/// The saga may fail although it only goes forward since this step.
+/// Implemented by points after which a saga may fail. No step since which a saga only goes forward implements it.
 #[diagnostic::on_unimplemented(
     message = "the saga can fail here, but `{Self}` comes before, from where on it only goes forward",
     label = "this can fail",
@@ -125,7 +125,7 @@ where
     note = "do this before `{Self}`, or handle the error here; the last expression is `Ok(…)`"
 )]
 pub trait MayFailAfter: Sized {
-    /// Where the body can fail by itself.
+    /// Checks a place where the body itself can fail.
     fn check(point: OrderPoint<Self>) {
         let _ = point;
     }
@@ -134,7 +134,7 @@ pub trait MayFailAfter: Sized {
 #[diagnostic::do_not_recommend]
 impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
 
-/// A part of a saga may run at the same time as others.
+/// Implemented by parts that may run at the same time as others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is a pivot, and can't run at the same time as other steps",
     label = "this can't be undone once it is done",
@@ -142,7 +142,7 @@ impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
     note = "call it after the group; a saga counts as a pivot, unless it says `#[saga(compensatable)]`"
 )]
 pub trait InGroup: Sized {
-    /// Where the part of `site` is called.
+    /// Checks the call of the part of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
@@ -151,7 +151,7 @@ pub trait InGroup: Sized {
 #[diagnostic::do_not_recommend]
 impl<P: Part<Kind: Grouped>> InGroup for P {}
 
-/// A part of a saga may run at the same time as `Other`.
+/// Implemented by parts that may run at the same time as `Other`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` and `{Other}` can't run at the same time: only one of them can fail",
     label = "beside this group's first member",
@@ -159,7 +159,7 @@ impl<P: Part<Kind: Grouped>> InGroup for P {}
     note = "call the retriable step after the group"
 )]
 pub trait Beside<Other>: Sized {
-    /// Where both are called.
+    /// Checks the call of both.
     fn check(other: Site<Other>, site: Site<Self>) {
         let _ = (other, site);
     }
@@ -173,14 +173,14 @@ where
 {
 }
 
-/// A part of a saga that is `compensatable`.
+/// Implemented by parts that a saga marked `compensatable` may call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be undone, but the saga that calls it is marked `compensatable`",
     label = "this can't be undone",
     note = "leave `compensatable` out: then the saga counts as a pivot where other sagas call it"
 )]
 pub trait CanBeUndone: Sized {
-    /// Where the part of `site` is called.
+    /// Checks the call of the part of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
@@ -189,14 +189,14 @@ pub trait CanBeUndone: Sized {
 #[diagnostic::do_not_recommend]
 impl<P: Part<Kind: AfterUndo>> CanBeUndone for P {}
 
-/// A part of a saga that is `retriable`.
+/// Implemented by parts that a saga marked `retriable` may call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can fail, but the saga that calls it is marked `retriable`",
     label = "this can fail",
     note = "leave `retriable` out: then the saga counts as a pivot where other sagas call it"
 )]
 pub trait NeverFails: Sized {
-    /// Where the part of `site` is called.
+    /// Checks the call of the part of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
@@ -205,12 +205,12 @@ pub trait NeverFails: Sized {
 #[diagnostic::do_not_recommend]
 impl<P: Part<Kind: Unfailing>> NeverFails for P {}
 
-/// Two ways meet: the stricter one counts.
+/// The meeting of two branches: the stricter one counts.
 pub trait Join<Other>: Sized {
-    /// Since when the saga only goes forward after both.
+    /// The step since which the saga only goes forward after the branches meet.
     type Then;
 
-    /// After `one` and `other`.
+    /// Returns the point after both branches.
     #[must_use]
     fn join(one: OrderPoint<Self>, other: OrderPoint<Other>) -> OrderPoint<Self::Then> {
         let _ = (one, other);

@@ -1,4 +1,4 @@
-//! What travels between steps and, with a journal, between processes: outputs and inputs as data.
+//! Payloads: inputs, outputs and results as data that can be recorded and read again, and their JSON.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,11 +7,11 @@ use serde::{Deserializer, Serialize, Serializer};
 
 use crate::panic::message;
 
-/// A value that an engine can keep, hand out again and write down: a step's output, a saga's input or result.
+/// A value that an engine can copy and record: a step's output, a saga's input or result.
 ///
-/// Implemented for every type that is `Clone + Serialize + DeserializeOwned`; there is nothing to implement by hand.
-// The bounds stand on the blanket implementation and not on the trait, so that a type that lacks three of them is
-// reported once, with the edit that mends it, and not once per bound.
+/// Every type that is `Clone + Serialize + DeserializeOwned` implements it. Never implement it by hand.
+// The bounds stand on the blanket implementation and not on the trait. So the compiler reports a type that lacks three
+// bounds once, with the edit that fixes it, and not once per bound.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the output of a step or a saga",
     label = "not `Clone + Serialize + Deserialize`",
@@ -19,20 +19,20 @@ use crate::panic::message;
     note = "usually it is enough to put `#[derive(Clone, serde::Serialize, serde::Deserialize)]` on `{Self}`"
 )]
 pub trait Payload: Sized {
-    /// Another value like this one.
+    /// Clones the value.
     #[must_use]
     fn copy(&self) -> Self;
 
-    /// Writes the value.
+    /// Serializes the value.
     ///
     /// # Errors
-    /// Whatever the serializer reports.
+    /// The error of the serializer.
     fn write<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error>;
 
     /// Reads a value that [`write`](Self::write) wrote.
     ///
     /// # Errors
-    /// Whatever the deserializer reports.
+    /// The error of the deserializer.
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
@@ -52,10 +52,10 @@ impl<T: Clone + Serialize + DeserializeOwned> Payload for T {
     }
 }
 
-/// A value as JSON, if it is not longer than `limit` bytes. A panic of its own code is an error like any other.
+/// Serializes a value as JSON of at most `limit` bytes. A panic of the value's code becomes an error.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The text of the serializer's error or of a panic, or the size if the JSON is too long.
 pub fn to_json(value: &impl Payload, limit: usize) -> Result<String, String> {
     let write = || {
         let mut json = Vec::with_capacity(64);
@@ -70,10 +70,10 @@ pub fn to_json(value: &impl Payload, limit: usize) -> Result<String, String> {
     String::from_utf8(json).map_err(|error| error.to_string())
 }
 
-/// The value that this JSON is. A panic of its own code is an error like any other.
+/// Reads a value from JSON. A panic of the value's code becomes an error.
 ///
 /// # Errors
-/// If it is no such value.
+/// If the text is not JSON, not a value of this type, or is followed by other text.
 pub fn from_json<T: Payload>(json: &str) -> serde_json::Result<T> {
     let read = || {
         let mut reader = serde_json::Deserializer::from_str(json);

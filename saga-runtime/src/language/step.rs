@@ -1,4 +1,4 @@
-//! What a step is: an action with a name, and how it is undone. Implemented by `#[step]`, run by an engine.
+//! The trait of steps: an action with a durable name, and its compensation. `#[step]` implements it; engines run it.
 
 use std::fmt::{self, Display};
 use std::pin::Pin;
@@ -9,36 +9,37 @@ use crate::place::Context;
 
 /// A step of a saga: one action in one service, and the compensation that undoes it.
 ///
-/// `#[step]` implements it, for a type that is named like the function. An [`Engine`](crate::Engine) calls it.
+/// `#[step]` implements it for a type with the name of the function. An [`Engine`](crate::Engine) calls it.
 ///
-/// Before [`run`](Self::run) is called, the outcome of the step before it is settled. It may be called again after
-/// it has failed, timed out or been cut off by a crash, always with equal arguments and the same idempotency key.
+/// An engine calls [`run`](Self::run) only after the outcome of the previous step is settled. It may call `run` again
+/// after a failure, a timeout or a crash, always with equal arguments and the same idempotency key.
 pub trait Step: Sized + Send + Sync + 'static {
-    /// Its durable name and its policies.
+    /// The durable name, the kind and the policies.
     const META: StepMeta;
 
-    /// How it is undone, as a type: what the order rule of [`saga!`](crate::run::saga) is checked with.
+    /// The kind as a type. The compiler checks the order rule of [`saga!`](crate::saga!) with it.
     type Kind: KindOf;
 
-    /// What it needs besides its inputs: connections, clients, settings.
+    /// The services that the step uses: connections, clients, settings.
     type Services: ?Sized + Sync + 'static;
 
-    /// Its inputs, as a tuple. They are cloned for each attempt.
+    /// The inputs, as a tuple. They are cloned for each attempt.
     type Args<'a>: Clone + Send;
 
-    /// What it produces, for later steps and for its compensation.
+    /// The output. Later steps and the compensation use it.
     type Output: Payload + Send + Sync + 'static;
 
-    /// Why it can refuse. By default an error means that nothing has happened.
+    /// The error. By default it is a refusal: it says that the step had no effect.
     type Error: Display + Send + 'static;
 
-    /// Does it, once.
+    /// Makes one attempt.
     fn run(
         cx: Context<'_, Self::Services>,
         args: Self::Args<'_>,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 
-    /// Undoes what produced `output`, once. Only called if the kind is [`Compensatable`](crate::language::Compensatable).
+    /// Makes one attempt to undo the step that produced `output`. Called only if the kind is
+    /// [`Compensatable`](crate::kind::Compensatable).
     fn compensate(
         cx: Context<'_, Self::Services>,
         output: &Self::Output,
@@ -47,7 +48,8 @@ pub trait Step: Sized + Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Undoes whatever may have happened under the step's key. Only called if [`StepMeta::resolver`] names one.
+    /// Makes one attempt to undo any effect that the step may have had under its key. Called only if
+    /// [`StepMeta::resolver`] is set.
     fn resolve(
         cx: Context<'_, Self::Services>,
         args: Self::Args<'_>,
@@ -56,14 +58,14 @@ pub trait Step: Sized + Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Whether another attempt may help after this error.
+    /// Returns whether another attempt may succeed after this error.
     #[must_use]
     fn is_transient(error: &Self::Error) -> bool {
         let _ = error;
         true
     }
 
-    /// Whether this error leaves open if something has happened.
+    /// Returns whether this error leaves the step in doubt: the step may have had its effect.
     #[must_use]
     fn is_in_doubt(error: &Self::Error) -> bool {
         let _ = error;
@@ -71,11 +73,11 @@ pub trait Step: Sized + Send + Sync + 'static {
     }
 }
 
-/// What calling a step's function returns. Nothing has run yet.
+/// The value that a step's function returns. Nothing has run yet.
 ///
-/// In the body of a [`saga!`](crate::run::saga), `.await` hands it to the engine. Anywhere else `.await` simply runs the
-/// function, once and without policies, as a unit test wants it. That holds in another step, too: what is called there is
-/// part of that step, has its idempotency key, and is neither written down nor compensated by itself.
+/// In the body of a [`saga!`](crate::saga!), `.await` hands the call to the engine. Anywhere else `.await` runs the
+/// function once, without policies, which is handy in unit tests. In the body of another step the called code is part
+/// of that step: it has the step's idempotency key, and is neither recorded nor compensated by itself.
 #[must_use = "a step does nothing until it is awaited"]
 pub struct Call<'run, 'a, S: Step> {
     cx: Context<'run, S::Services>,
@@ -88,7 +90,7 @@ impl<'run, 'a, S: Step> Call<'run, 'a, S> {
         Self { cx, args }
     }
 
-    /// The services and the arguments. In a saga the run knows the place.
+    /// Splits the call into services and arguments. The run adds the place.
     #[inline]
     pub(crate) fn into_parts(self) -> (&'run S::Services, S::Args<'a>) {
         (self.cx.services(), self.args)

@@ -1,4 +1,4 @@
-//! What a saga waits for besides its steps: a time, or an event that somebody sends it.
+//! Waits in a saga's body: for a time, or for an event that is sent to the saga.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use crate::meta::{Kind, StepMeta};
 use crate::place::Context;
 use crate::shape::{Node, WaitFor};
 
-/// The name of an event, and the type of what comes with it: the same constant where it is awaited and where it is sent.
+/// The name of an event, with the type of its value. The sender and the saga use the same constant.
 ///
 /// ```
 /// use saga_runtime::EventName;
@@ -20,7 +20,7 @@ use crate::shape::{Node, WaitFor};
 /// const APPROVED: EventName<bool> = EventName::new("approved");
 /// ```
 ///
-/// The name is checked when the constant is:
+/// The compiler checks the name:
 ///
 /// ```compile_fail,E0080
 /// # use saga_runtime::EventName;
@@ -32,26 +32,26 @@ pub struct EventName<T> {
     read: EventReader<T>,
 }
 
-/// How what came with an event is read.
+/// Reads the value of an event from JSON.
 pub(crate) type EventReader<T> = fn(&str) -> serde_json::Result<T>;
 
-/// What can come with an event: it is written down.
+/// The value of an event. It is recorded as JSON.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` comes with an event, so it has to be `Serialize + Deserialize`",
     label = "this is written down when the event is sent",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`"
 )]
 pub trait Sendable: Sized {
-    /// Writes it as JSON.
+    /// Serializes the value as JSON.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// The error of the serializer.
     fn to_json(&self) -> serde_json::Result<String>;
 
-    /// Reads it again.
+    /// Reads a value from JSON.
     ///
     /// # Errors
-    /// If this is something else.
+    /// If the JSON is not a value of this type.
     fn from_json(json: &str) -> serde_json::Result<Self>;
 }
 
@@ -67,10 +67,10 @@ impl<T: Serialize + DeserializeOwned> Sendable for T {
 }
 
 impl<T: Sendable> EventName<T> {
-    /// The event with this durable name: letters, digits, `_`, `-` and `.`.
+    /// Creates the event with this durable name, of ASCII letters, digits, `_`, `-` and `.`.
     ///
     /// # Panics
-    /// If the name has other characters, or none: in a constant, that is a compile error.
+    /// If the name is empty or has other characters. In a constant, that is a compile error.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let mut bytes = name.as_bytes();
@@ -97,7 +97,7 @@ impl<T> EventName<T> {
         self.name
     }
 
-    /// What comes with it, as JSON.
+    /// Serializes a value of the event as JSON.
     pub(crate) fn write(&self, value: &T) -> serde_json::Result<String> {
         (self.write)(value)
     }
@@ -117,10 +117,11 @@ impl<T> fmt::Debug for EventName<T> {
     }
 }
 
-/// Waits in the body of a saga: `sleep(cx, Duration::from_secs(24 * 60 * 60)).await`.
+/// Waits for a time in the body of a saga: `sleep(cx, Duration::from_hours(24)).await`.
 ///
-/// On a journal the time when it is over is written down: a restart does not begin it anew. A saga that sleeps long is let
-/// go of until then, and costs a row and no task. Somebody who cancels it wakes it.
+/// A journal records the end of the wait, so a restart does not begin it anew. A saga that sleeps longer than
+/// [`patience`](crate::coordinator::Builder::patience) is suspended: until then it costs a row in the journal and no
+/// task. A cancellation ends the wait.
 pub fn sleep<S: ?Sized>(cx: Context<'_, S>, duration: Duration) -> Waits<Slept> {
     let _ = cx;
     let wait = Wait {
@@ -130,10 +131,10 @@ pub fn sleep<S: ?Sized>(cx: Context<'_, S>, duration: Duration) -> Waits<Slept> 
     Waits::new(wait, ())
 }
 
-/// Waits in the body of a saga for an event, however long: `let approval = event(cx, APPROVED).await`.
+/// Waits without a limit for an event in the body of a saga: `let approval = event(cx, APPROVED).await`.
 ///
-/// [`Coordinator::send`](crate::Coordinator::send) sends it. It does not matter which comes first, and each event ends one
-/// wait: the oldest the first.
+/// [`Coordinator::send`](crate::Coordinator::send) and [`Events::send`](crate::Events::send) send it, before or after
+/// the wait begins. Each event ends one wait, the oldest first.
 pub fn event<S: ?Sized, T: Send + 'static>(
     cx: Context<'_, S>,
     name: EventName<T>,
@@ -146,7 +147,7 @@ pub fn event<S: ?Sized, T: Send + 'static>(
     Waits::new(wait, name.read)
 }
 
-/// Waits in the body of a saga for an event, but no longer than this: `None` if none has come.
+/// Waits for an event in the body of a saga, at most this long. `None` if no event came in time.
 pub fn event_within<S: ?Sized, T: Send + 'static>(
     cx: Context<'_, S>,
     name: EventName<T>,
@@ -160,43 +161,43 @@ pub fn event_within<S: ?Sized, T: Send + 'static>(
     Waits::new(wait, name.read)
 }
 
-/// What is waited for.
+/// One wait: for an event, for a time, or for an event with a time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wait {
-    /// The name of an event.
+    /// The name of the event. `None` for a sleep.
     pub event: Option<&'static str>,
-    /// The longest time.
+    /// The longest time. `None` for an event without a limit.
     pub limit: Option<Duration>,
 }
 
-/// What a wait gives.
+/// The result of a wait.
 pub trait Awaited: Part {
-    /// What the body gets.
+    /// The value of the `.await`.
     type Output: Send;
 
-    /// How what came with an event is read.
+    /// The function that reads the value of an event.
     type EventReader: Copy + Send;
 
-    /// The output, if the event has come with this, or the time is over.
+    /// Reads the output: from the JSON of the received event, or from `None` if the time is over.
     ///
     /// # Errors
-    /// If it can't be read.
+    /// If the event's JSON is not a value of the expected type.
     fn output(
         reader: Self::EventReader,
         received: Option<&str>,
     ) -> serde_json::Result<Self::Output>;
 }
 
-/// A time has passed.
+/// The wait of [`sleep`].
 #[derive(Debug)]
 pub enum Slept {}
 
-/// An event has come.
+/// The wait of [`event`].
 #[derive(Debug)]
 pub struct Came<T>(PhantomData<fn() -> T>);
 
-/// An event has come, or a time has passed.
+/// The wait of [`event_within`].
 #[derive(Debug)]
 pub struct CameWithin<T>(PhantomData<fn() -> T>);
 
@@ -247,7 +248,7 @@ impl<T: Send + 'static> Awaited for CameWithin<T> {
     }
 }
 
-/// A wait that is called in the body of a saga. Nothing has begun yet.
+/// The value that [`sleep`], [`event`] and [`event_within`] return. The wait has not begun yet.
 #[must_use = "a saga does not wait until this is awaited"]
 pub struct Waits<W: Awaited> {
     pub(crate) wait: Wait,
@@ -266,7 +267,7 @@ impl<W: Awaited> Waits<W> {
     }
 }
 
-/// The error of what does not fail.
+/// The error of a call that never fails.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub enum Never {}
 

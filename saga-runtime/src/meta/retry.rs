@@ -75,6 +75,14 @@ impl RetryPolicy {
     pub fn backoffs(&self) -> Backoffs {
         Backoffs::new(*self, fastrand::u64(..))
     }
+
+    /// Draws the waits that remain after `attempts` attempts: all of them after none or one.
+    #[must_use]
+    pub(crate) fn backoffs_after(&self, attempts: u32) -> Backoffs {
+        let mut backoffs = self.backoffs();
+        backoffs.skip_waits(attempts.saturating_sub(1));
+        backoffs
+    }
 }
 
 /// The waits of a [`RetryPolicy`], in order. The iterator ends after the last allowed attempt.
@@ -96,6 +104,19 @@ impl Backoffs {
             delay: policy.first.min(policy.longest),
             longest: policy.longest,
             random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Skips this number of waits, in a few steps however many there are.
+    fn skip_waits(&mut self, count: u32) {
+        if let Some(remaining) = &mut self.remaining {
+            *remaining = remaining.saturating_sub(count);
+        }
+        for _ in 0..count {
+            if self.delay.is_zero() || self.delay == self.longest {
+                return;
+            }
+            self.delay = self.delay.saturating_mul(2).min(self.longest);
         }
     }
 }
@@ -132,6 +153,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn after_some_attempts_the_waits_go_on_where_they_were() {
+        let policy = RetryPolicy::attempts(7).backoff(MS(100), MS(1000));
+        for (attempts, expected) in [
+            (0, &[100, 200, 400, 800, 1000, 1000][..]),
+            (1, &[100, 200, 400, 800, 1000, 1000]),
+            (3, &[400, 800, 1000, 1000]),
+            (6, &[1000]),
+            (7, &[]),
+            (u32::MAX, &[]),
+        ] {
+            let waits: Vec<_> = policy.backoffs_after(attempts).collect();
+            assert_eq!(waits.len(), expected.len(), "after {attempts}");
+            for (wait, whole) in waits.iter().zip(expected) {
+                let whole = MS(*whole);
+                assert!(
+                    *wait >= whole / 2 && *wait <= whole,
+                    "after {attempts}: {wait:?} of {whole:?}"
+                );
+            }
+        }
+        let mut unlimited = RetryPolicy::UNTIL_SUCCESS.backoffs_after(u32::MAX);
+        assert!(unlimited.next() >= Some(policy.longest_wait() / 2));
     }
 
     #[test]

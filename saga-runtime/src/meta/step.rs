@@ -19,6 +19,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns true if the saga only goes forward once a step of this kind is done.
+    #[must_use]
+    pub const fn closes_the_way_back(self) -> bool {
+        matches!(self, Self::Pivot | Self::Retriable)
+    }
+
     /// All kinds.
     pub const ALL: [Self; 4] = [
         Self::Compensatable,
@@ -140,6 +146,20 @@ impl StepMeta {
             compensation_retry: retry,
             ..self
         }
+    }
+
+    /// Returns true if the body of a saga may make the first attempt itself, where the engine need not see it.
+    ///
+    /// The one place that decides it: an option that asks something before each attempt, or limits an attempt, excludes it.
+    #[must_use]
+    pub(crate) const fn body_may_try(&self) -> bool {
+        self.timeout.is_none()
+    }
+
+    /// Returns true if the run may make the first attempt of the compensation itself, where the engine need not see it.
+    #[must_use]
+    pub(crate) const fn run_may_compensate(&self) -> bool {
+        self.compensation_timeout.is_none()
     }
 
     /// The policy of the forward attempts: until it is used up, the saga does not compensate.

@@ -114,7 +114,7 @@ impl<'a, S: ?Sized> Context<'a, S> {
     /// # async fn quote(_cx: Context<'_, Shop>, until: SystemTime) -> Result<u64, String> { Ok(3) }
     /// saga!(
     ///     async fn offer(cx: Context<'_, Shop>) -> Result<u64, String> {
-    ///         let until = cx.now() + Duration::from_secs(24 * 60 * 60);
+    ///         let until = cx.now() + Duration::from_hours(24);
     ///         quote(cx, until).await
     ///     }
     /// );

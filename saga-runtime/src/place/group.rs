@@ -91,6 +91,27 @@ impl<'a> Group<'a> {
         let _ = self.begun.set(begun);
     }
 
+    /// Every member begins with this doubt: `in_doubt`, an earlier process may already have made its first call.
+    pub fn begin_in_doubt(&self, in_doubt: bool) {
+        for member in self.members {
+            member.doubt.set(in_doubt);
+        }
+    }
+
+    /// Returns true if an earlier process may already have made the call after the group.
+    ///
+    /// If every member was replayed, that call may have been requested as well. If the engine has suspended a member, the next
+    /// process runs the group again, so one member that was between two attempts is enough.
+    #[must_use]
+    pub fn ends_in_doubt(&self, is_suspended: bool) -> bool {
+        let mut doubts = self.members.iter().map(|member| member.doubt.get());
+        if is_suspended {
+            doubts.any(|in_doubt| in_doubt)
+        } else {
+            doubts.all(|in_doubt| in_doubt)
+        }
+    }
+
     /// The members, in source order.
     #[must_use]
     pub fn members(&self) -> &'a [Member] {
@@ -200,5 +221,60 @@ impl Calls for MemberCalls<'_> {
 
     fn occurrence(&self, name: &str, before: usize) -> usize {
         self.group.occurrence(name, before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meta::Kind;
+    use crate::place::Scope;
+
+    /// Whether the call after a group is in doubt, whose members have these doubts.
+    fn ends_in_doubt(doubts: [bool; 2], is_suspended: bool) -> bool {
+        const STEP: &StepMeta = &StepMeta::new("step", Kind::Compensatable);
+        let calls = Nothing(Instance::new("saga", None));
+        let members = doubts.map(|_| Member::new(STEP, false));
+        let group = Group::new(&calls, &members);
+        group.begin_in_doubt(true);
+        for (member, in_doubt) in members.iter().zip(doubts) {
+            assert!(member.doubt().take(), "each member begins in doubt");
+            member.doubt().set(in_doubt);
+        }
+        group.ends_in_doubt(is_suspended)
+    }
+
+    struct Nothing(Instance);
+
+    impl Calls for Nothing {
+        fn instance(&self) -> &Instance {
+            &self.0
+        }
+
+        fn count(&self) -> usize {
+            0
+        }
+
+        fn name(&self, _: usize) -> &'static str {
+            unreachable!("nothing was called")
+        }
+
+        fn scope(&self) -> Option<&Scope> {
+            None
+        }
+    }
+
+    #[test]
+    fn the_call_after_a_group_is_in_doubt_if_every_member_was_replayed() {
+        assert!(ends_in_doubt([true, true], false));
+        assert!(!ends_in_doubt([true, false], false));
+        assert!(!ends_in_doubt([false, false], false));
+    }
+
+    #[test]
+    fn a_suspended_group_is_in_doubt_if_one_member_is() {
+        assert!(ends_in_doubt([true, true], true));
+        assert!(ends_in_doubt([true, false], true));
+        assert!(!ends_in_doubt([false, false], true));
     }
 }

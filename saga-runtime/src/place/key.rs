@@ -13,10 +13,10 @@ use crate::id::SagaId;
 /// keys, use [`to_uuid`](Self::to_uuid).
 ///
 /// ```text
-/// order-17/charge/0            the first `charge` of the saga `order-17`
-/// order-17/charge/1            the second one
-/// order-17/charge/0/compensation  the compensation of the first
-/// order-17/deliver#1/pack/0    the first `pack` of the saga `deliver`, when that is called the second time
+/// order-17/charge/0               the first call of `charge` in the saga `order-17`
+/// order-17/charge/1               the second call
+/// order-17/charge/0/compensation  the compensation of the first call
+/// order-17/deliver#1/pack/0       the first call of `pack` in the second call of the sub-saga `deliver`
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);

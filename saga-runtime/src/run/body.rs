@@ -1,4 +1,4 @@
-//! A saga's body on its way forward, seen from outside.
+//! The body of a saga on its way forward, seen from outside.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::panic::message;
 use crate::place::Instance;
 use crate::telemetry;
 
-/// What is outside of a saga's body and watches it: whether a step has ended the saga, and its span.
+/// The watch over a saga's body: it knows if a step has stopped the saga, and owns the span of the saga.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) stopped: AtomicBool,
@@ -20,7 +20,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch a saga, in a span of its own if it is given.
+    /// Starts to watch a saga. With an instance, the saga gets its own span.
     #[inline]
     pub(super) fn new(saga: Option<&Instance>) -> Self {
         let span = match saga {
@@ -67,7 +67,7 @@ impl<F: Future> Future for Forwarding<'_, F> {
     }
 }
 
-/// How the body of a saga ended.
+/// The end of the body of a saga.
 #[derive(Debug)]
 pub enum Forward<R> {
     /// It returned.

@@ -1,10 +1,12 @@
-//! Which calls a run has made, in order, by the numbers of their sites.
+//! The calls of a run, in order, by the numbers of their sites.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
-/// The calls of a run. In a body without loops a site is called at most once, and what comes first in the body is called
-/// first: then a bit per site says everything. Otherwise the numbers of the sites are listed.
+use crate::lock::lock;
+
+/// The calls of a run. In a body without loops, each site is called at most once, and in source order: then one bit per
+/// site is enough. Otherwise the numbers of the sites are listed.
 #[derive(Debug, Default)]
 pub struct CallLog {
     once: AtomicU64,
@@ -14,27 +16,27 @@ pub struct CallLog {
 impl CallLog {
     /// The only call of the site `number` has ended.
     #[inline]
-    pub(super) fn once(&self, number: usize) {
-        // Nobody else writes it at the same time.
+    pub(super) fn record_once(&self, number: usize) {
+        // Only one task writes it.
         let calls = self.once.load(Ordering::Relaxed) | 1 << number;
         self.once.store(calls, Ordering::Relaxed);
     }
 
     /// A call of the site `number` has ended.
-    pub(super) fn again(&self, number: usize) {
-        Self::lock(self.often.get_or_init(Arc::default)).push(number);
+    pub(super) fn record_again(&self, number: usize) {
+        lock(self.often.get_or_init(Arc::default)).push(number);
     }
 
-    /// How many calls have ended.
+    /// The number of calls that have ended.
     pub(super) fn count(&self) -> usize {
-        let often = self.often.get().map_or(0, |often| Self::lock(often).len());
+        let often = self.often.get().map_or(0, |often| lock(often).len());
         self.once.load(Ordering::Relaxed).count_ones() as usize + often
     }
 
     /// The site of the call `index`, counted from 0.
     pub(super) fn site(&self, index: usize) -> usize {
         if let Some(often) = self.often.get() {
-            return Self::lock(often)[index];
+            return lock(often)[index];
         }
         let mut calls = self.once.load(Ordering::Relaxed);
         for _ in 0..index {
@@ -55,7 +57,7 @@ impl CallLog {
                 times: Vec::new(),
             };
         };
-        let often = Self::lock(often).clone();
+        let often = lock(often).clone();
         let mut times = vec![0; often.iter().max().map_or(0, |last| last + 1)];
         for site in &often {
             times[*site] += 1;
@@ -67,24 +69,20 @@ impl CallLog {
             times,
         }
     }
-
-    fn lock(often: &Mutex<Vec<usize>>) -> MutexGuard<'_, Vec<usize>> {
-        often.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The calls of a run, the last one first.
 pub(super) struct Backward {
-    /// How many there are still.
+    /// The number of calls still to come.
     left: usize,
     once: u64,
     often: Vec<usize>,
-    /// How often each site was called, up to where this is.
+    /// The number of calls of each site up to here.
     times: Vec<usize>,
 }
 
 impl Backward {
-    /// How many calls there are still.
+    /// The number of calls still to come.
     pub(super) fn count_left(&self) -> usize {
         self.left
     }
@@ -94,9 +92,9 @@ impl Backward {
 #[derive(Debug, PartialEq)]
 pub(super) struct Past {
     pub(super) site: usize,
-    /// Which call of its site it is, counted from 0.
+    /// The number of the call among those of its site, counted from 0.
     pub(super) time: usize,
-    /// How many calls came before it.
+    /// The number of calls before it.
     pub(super) before: usize,
 }
 
@@ -132,25 +130,25 @@ mod tests {
 
     #[test]
     fn calls_outside_of_loops_are_in_the_order_of_their_sites() {
-        let record = CallLog::default();
+        let log = CallLog::default();
         for site in [0, 3, 63] {
-            record.once(site);
+            log.record_once(site);
         }
-        assert_eq!(record.count(), 3);
-        assert_eq!([0, 1, 2].map(|index| record.site(index)), [0, 3, 63]);
-        let backward: Vec<_> = record.backward().collect();
+        assert_eq!(log.count(), 3);
+        assert_eq!([0, 1, 2].map(|index| log.site(index)), [0, 3, 63]);
+        let backward: Vec<_> = log.backward().collect();
         assert_eq!(backward, [past(63, 0, 2), past(3, 0, 1), past(0, 0, 0)]);
     }
 
     #[test]
     fn calls_in_loops_are_in_the_order_in_which_they_were_made() {
-        let record = CallLog::default();
+        let log = CallLog::default();
         for site in [1, 0, 1] {
-            record.again(site);
+            log.record_again(site);
         }
-        assert_eq!(record.count(), 3);
-        assert_eq!([0, 1, 2].map(|index| record.site(index)), [1, 0, 1]);
-        let backward: Vec<_> = record.backward().collect();
+        assert_eq!(log.count(), 3);
+        assert_eq!([0, 1, 2].map(|index| log.site(index)), [1, 0, 1]);
+        let backward: Vec<_> = log.backward().collect();
         assert_eq!(backward, [past(1, 1, 2), past(0, 0, 1), past(1, 0, 0)]);
     }
 }

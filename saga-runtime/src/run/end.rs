@@ -1,4 +1,4 @@
-//! The end of a run: the result is handed out, or what was done is unwound.
+//! The end of a run: the result is handed out, or the steps that are done are compensated.
 
 use tracing::{Instrument, Span};
 
@@ -21,7 +21,7 @@ impl<E: Engine> Run<'_, '_, E> {
         self.engine.end(SagaEnd::Completed(output))
     }
 
-    /// Ends the run of a saga that did not complete: unwinds what was done.
+    /// Ends the run of a saga that did not complete: compensates the steps that are done.
     pub(super) async fn finish<G: Saga, L: Slots<E>>(
         &self,
         slots: &L,
@@ -102,7 +102,7 @@ impl<E: Engine> Run<'_, '_, E> {
         self.engine.end(end)
     }
 
-    /// Whether a step that can't be undone was done, or may have been.
+    /// Returns true if a step that can't be compensated is done, or may be.
     fn is_past_pivot<L: Slots<E>>(
         &self,
         ended: &EndedCalls<'_, E, L>,
@@ -114,7 +114,7 @@ impl<E: Engine> Run<'_, '_, E> {
     }
 }
 
-/// Why the body was not polled again.
+/// The reason why the body was not polled again.
 pub(super) fn reason<X>(stop: Option<Stop<X>>) -> Stop<X> {
     match stop {
         Some(stop) => stop,
@@ -122,7 +122,7 @@ pub(super) fn reason<X>(stop: Option<Stop<X>>) -> Stop<X> {
     }
 }
 
-/// Whether compensations run at all: the pivot is not behind, and no failure has halted them already.
+/// Returns true if compensations run at all: the pivot is not done, and no failure has halted them already.
 fn goes_back(meta: &SagaMeta, past_pivot: bool, settled: &[Compensation]) -> bool {
     let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
     !(past_pivot || halts && settled.iter().any(Compensation::has_failed))

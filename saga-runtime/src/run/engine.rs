@@ -1,4 +1,4 @@
-//! The seam between what a saga is and how it runs: the generated coordinator calls an engine for every effect.
+//! The seam between a saga and its execution: the generated driver calls an engine for every effect.
 
 use std::convert::Infallible;
 use std::future::{poll_fn, ready};
@@ -17,47 +17,48 @@ use crate::run::{Saga, SagaEnd};
 
 /// Runs the effects of one saga: its steps and compensations.
 ///
-/// The coordinator that [`saga!`](crate::run::saga) generates calls [`step`](Self::step) for one step after the other, and
-/// keeps what it leaves behind. If the saga fails, it calls
-/// [`begin_compensation`](Self::begin_compensation) once, then [`compensate`](Self::compensate) for each step that
-/// was done, last first, or all of them at once if the saga says `compensations = parallel`.
+/// The driver that [`saga!`](crate::saga!) generates calls [`step`](Self::step) for one step after the other, and keeps
+/// the values for compensation. If the saga fails, it calls [`begin_compensation`](Self::begin_compensation) once, then
+/// [`compensate`](Self::compensate) for each step that is done, last first, or for all of them at once if the saga says
+/// `compensations = parallel`.
 ///
 /// ```text
-/// coordinator ──▶ step a ─▶ step b ─▶ step c: refused
-///                                        │
-///                   begin_compensation ◀─┘
-///                   compensate b ─▶ compensate a
+/// driver ──▶ step a ─▶ step b ─▶ step c: refused
+///                                   │
+///              begin_compensation ◀─┘
+///              compensate b ─▶ compensate a
 /// ```
 ///
 /// # What an engine promises
-/// * An outcome that [`step`](Self::step) has returned is settled. An engine that writes a journal has it durable before
-///   it requests anything else.
+/// * An outcome that [`step`](Self::step) has returned is settled. An engine with a journal has it durable before it
+///   requests anything else.
 /// * A step is asked again only with equal arguments and the same idempotency key.
 /// * A panic in a step or a compensation is an outcome like any other and doesn't leave the engine.
 /// * Compensations are not subject to the saga's cancellation or deadline.
 pub trait Engine: Send + Sync {
-    /// Why the engine can let go of a saga that is neither finished nor failed, for example because another process
-    /// has taken it over. [`Infallible`](std::convert::Infallible) if it never does.
+    /// The reason for which the engine can suspend a saga that is neither finished nor failed. For example, another
+    /// process has claimed it. [`Infallible`](std::convert::Infallible) if it never suspends a saga.
     type Suspension: Send + Sync;
 
-    /// What driving the saga `G` on this engine gives.
+    /// The value that driving the saga `G` on this engine gives.
     type End<G: Saga>;
 
     /// The saga that this engine runs.
     fn instance(&self) -> &Instance;
 
-    /// Hands out how the saga ended.
+    /// Hands out the end of the saga.
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
-    /// Whether the coordinator may make the first attempt of a step by itself and hand in its outcome only if it is not
-    /// [`Done`](Attempted::Done): nobody watches the saga, and nothing can interrupt it.
+    /// Returns true if the driver may make the first attempt of a step by itself, and hand in its verdict only if it is
+    /// not [`Done`](crate::engine::AttemptResult::Done). That is so if no subscriber watches the saga, and nothing can
+    /// interrupt it.
     #[inline]
     fn trusts_first_attempts(&self) -> bool {
         false
     }
 
-    /// Runs a step, which is called after `calls`, until its outcome is settled: attempts, timeouts, retries, and what is in
-    /// doubt. Goes on after the `first` attempt, if that was made.
+    /// Runs a step, which is called after `calls`, until its outcome is settled: attempts, timeouts, retries, and
+    /// doubt. Goes on after the `first` attempt, if the driver has made it.
     fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
@@ -65,8 +66,8 @@ pub trait Engine: Send + Sync {
         first: Option<Verdict>,
     ) -> impl Future<Output = StepEnd<Self::Suspension>> + Send;
 
-    /// Waits until a time has passed or an event has come, whichever is first: the call of `part` after `calls`. Nothing
-    /// is under way meanwhile, unless other members of a group are.
+    /// Waits until a time has passed or an event has come, whichever is first: the call of `part` after `calls`. No
+    /// step runs during the wait, except in other members of a group.
     fn wait<'a>(
         &'a self,
         calls: &'a dyn Calls,
@@ -74,10 +75,10 @@ pub trait Engine: Send + Sync {
         wait: Wait,
     ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send;
 
-    /// The members of `group` are about to be called.
+    /// Announces that the members of `group` are called next.
     ///
     /// # Errors
-    /// Why the engine lets go of the saga instead.
+    /// The reason for which the engine suspends the saga instead.
     fn begin_group(&self, group: &Group<'_>) -> Result<(), Self::Suspension> {
         let _ = group;
         Ok(())
@@ -90,9 +91,9 @@ pub trait Engine: Send + Sync {
         all(members)
     }
 
-    /// Polls the calls of a fan-out, at most `limit` at the same time, until all that were begun have ended. Each of them
-    /// calls [`step`](Self::step), once or one after the other, and says whether another one is to be begun after it. The
-    /// first `at_least` are begun in any case.
+    /// Polls the calls of a fan-out, at most `limit` at the same time, until all that were begun have ended. Each of
+    /// them calls [`step`](Self::step), once or one after the other, and returns true if another one may be begun after
+    /// it. The first `at_least` are begun in any case.
     fn join_all<'a>(
         &'a self,
         limit: Option<usize>,
@@ -103,23 +104,24 @@ pub trait Engine: Send + Sync {
         window(limit, at_least, calls)
     }
 
-    /// A member of a group has ended: what has become of it does not wait for the others to become durable.
+    /// Makes the outcome of a member durable that has ended, while the others still run.
     fn member_ended(&self) -> impl Future<Output = Result<(), Self::Suspension>> + Send {
         ready(Ok(()))
     }
 
-    /// All members of `group` have ended, or the engine lets go of one of them.
+    /// Announces that all members of `group` have ended, or that the engine has suspended one of them.
     fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
         let _ = (group, is_suspended);
     }
 
-    /// Makes final that the saga is undone, because it failed at `step` (or in its own code) for this `cause`: no step is
-    /// requested any more. Whatever is written down about it is durable before the first compensation is requested.
+    /// Makes final that the saga is compensated, because it failed at `step` (or in its own code) for this `cause`. No
+    /// step is requested any more. The record of this decision is durable before the first compensation is requested.
     fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
         let _ = (step, cause);
     }
 
-    /// Compensates a step until that succeeds or has failed for good. Goes on after the `first` attempt, if that was made.
+    /// Compensates a step until that succeeds or has failed for good. Goes on after the `first` attempt, if it was
+    /// made.
     fn compensate<'a>(
         &'a self,
         position: Position<'a>,
@@ -131,10 +133,10 @@ pub trait Engine: Send + Sync {
 /// A member of a group while it runs.
 pub type GroupMember<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
 
-/// A call of a fan-out while it runs. It gives whether another one is to be begun after it.
+/// A call of a fan-out while it runs. It returns true if another one may be begun after it.
 pub type FanOutCall<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
-/// Each is polled only when it can go on, however many there are.
+/// Runs the calls of a fan-out. Each is polled only when it can go on, however many there are.
 async fn window(
     limit: Option<usize>,
     at_least: usize,
@@ -156,8 +158,7 @@ async fn window(
     }
 }
 
-/// Polls all of these until each of them has ended. There are so few that it is no loss to poll all of them whenever one
-/// of them can go on.
+/// Polls all members until each of them has ended. There are at most 16, so all are polled whenever one can go on.
 async fn all(members: &mut [GroupMember<'_>]) {
     let mut ended = 0_u64;
     poll_fn(|cx| {
@@ -180,16 +181,16 @@ async fn all(members: &mut [GroupMember<'_>]) {
     .await;
 }
 
-/// How a wait ended.
+/// The end of a wait.
 #[derive(Debug)]
 #[must_use]
 pub enum WaitEnd<X> {
     /// The time is over.
     TimedOut,
-    /// The event has come, and this is what came with it, as JSON.
+    /// The event has come, with this value as JSON.
     Received(String),
     /// The saga ends here for this cause.
     Stopped(Cause<Infallible>),
-    /// The engine lets go of the saga.
+    /// The engine suspends the saga.
     Suspended(X),
 }

@@ -30,16 +30,16 @@ use crate::run::{Engine, Run, Stop};
 /// );
 /// ```
 ///
-/// The outputs are in the order of the items, whichever is there first. If one of the calls refuses, those that have begun
-/// run to their end, no other is begun, and what was done is compensated item by item, last first. The refusal of the first
-/// item counts, in the order of the items.
+/// The outputs are in the order of the items, whichever is there first. If one of the calls refuses, the calls that
+/// have begun run to their end, and no other is begun. Then the steps that are done are compensated item by item, last
+/// first. The saga fails with the refusal of the first item, in the order of the items.
 ///
-/// It is named after the function of the `futures` crate, of which it is the durable twin, and has the limit of
-/// `for_each_concurrent`. The call is made by a closure, so that the compiler checks it like any other, and so that the
-/// saga sees which step it is: that is what the order rule and the shape need to know.
+/// The name is that of the function in the `futures` crate, of which this is the durable twin, with the limit of
+/// `for_each_concurrent`. A closure makes the call, so that the compiler checks it like any other, and so that the saga
+/// sees which step it is. The order rule and the shape need that.
 ///
-/// After a crash in the short time between a refusal and the end of those beside it, the items that had not begun may be
-/// requested too, before all of them are undone: nobody can tell any more which had.
+/// After a crash in the short time between a refusal and the end of the calls beside it, items that had not begun may
+/// be requested too, before all of them are compensated: the journal does not say which had begun.
 pub fn try_join_all<I: IntoIterator, C>(
     limit: impl Into<Option<usize>>,
     items: I,
@@ -87,8 +87,8 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
                     let count = ends.len();
                     let returned = ends
                         .into_iter()
-                        .map(|end| self.take::<C>(number, end, true, slot));
-                    // All of them are taken over, also after the first that has failed.
+                        .map(|end| self.take_over::<C>(number, end, true, slot));
+                    // All ends are taken over, also those after the first failure.
                     let returned: Vec<_> = returned.collect();
                     if !self.watch.stopped.load(Ordering::Relaxed) {
                         let mut outputs = Vec::with_capacity(count);
@@ -106,7 +106,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         })
     }
 
-    /// How the calls that have begun have ended: those of the first so many items.
+    /// The ends of the calls that have begun: those of the first items.
     async fn run_all<C: Callable<'run, E>>(
         &self,
         FanOut { limit, calls }: FanOut<C>,

@@ -1,8 +1,9 @@
-//! The first attempt of a step, made in the body itself where the engine need not see it: a step that succeeds at once
+//! The first attempt of a step, made in the body itself if the engine allows it. A step that succeeds at once then
 //! costs little more than the call of its function.
 
 use std::any::Any;
 use std::fmt;
+use std::future::ready;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -15,12 +16,13 @@ use crate::attempts::{AttemptResult, ErrorRecord};
 use crate::language::Part;
 use crate::language::order::Site;
 use crate::panic::message;
-use crate::run::callable::{Callable, Returned};
-use crate::run::hand_over::{Pursuit, pursue};
+use crate::place::Place;
+use crate::run::callable::{Callable, Returned, Tryable};
+use crate::run::hand_over::{HandedOver, pursue};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
 
-/// How the first attempt of a call has ended, in the body.
+/// The end of the first attempt of a call in the body.
 pub enum Tried<T, F> {
     /// It gave this output.
     Done(T),
@@ -57,7 +59,84 @@ impl<T, F> Tried<T, F> {
     }
 }
 
-/// The call at the site with this number of `run` begins. Whether the body makes its first attempt.
+/// The maker of the first attempt of the calls `C`.
+pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
+    /// True if the body may make it, where the engine trusts the body with it.
+    const IN_BODY: bool;
+
+    /// Makes it.
+    fn make<'p>(
+        call: &C,
+        place: &'p dyn Place,
+    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, Self, C, E>
+    where
+        'run: 'p;
+
+    /// The part of [`Callable::Left`] that is known if the attempt succeeds.
+    fn left_if_done(call: &C) -> Option<C::Left>;
+
+    /// Returns true if this refusal of it settles the call.
+    fn is_settled_by(error: &C::Error) -> bool;
+}
+
+/// The body makes it: the call is a step.
+#[derive(Debug)]
+pub struct InBody;
+
+impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
+    const IN_BODY: bool = C::Part::PART.body_may_try();
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn make<'p>(
+        call: &C,
+        place: &'p dyn Place,
+    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
+    where
+        'run: 'p,
+    {
+        Trying {
+            attempt: call.attempt(place),
+        }
+    }
+
+    #[inline]
+    fn left_if_done(call: &C) -> Option<C::Left> {
+        Some(call.left_if_done())
+    }
+
+    #[inline]
+    fn is_settled_by(error: &C::Error) -> bool {
+        C::is_settled_by(error)
+    }
+}
+
+/// The body makes none: the engine handles the whole call, which is a saga or a wait.
+#[derive(Debug)]
+pub struct OnEngine;
+
+impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngine {
+    const IN_BODY: bool = false;
+
+    fn make<'p>(
+        _: &C,
+        _: &'p dyn Place,
+    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
+    where
+        'run: 'p,
+    {
+        ready(Tried::Not)
+    }
+
+    fn left_if_done(_: &C) -> Option<C::Left> {
+        None
+    }
+
+    fn is_settled_by(_: &C::Error) -> bool {
+        false
+    }
+}
+
+/// Begins the call at this site of `run`. The flag in the result is true if the body makes the first attempt.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn begin<'run, N, C, H, E>(
     run: &Run<'_, 'run, E>,
@@ -71,11 +150,11 @@ where
     E: Engine,
 {
     run.now.store(N::NUMBER, Ordering::Relaxed);
-    let tries = C::IS_STEP && run.trusted && const { C::Part::PART.timeout.is_none() };
+    let tries = run.trusted && C::FirstAttempt::IN_BODY;
     (call, tries, errors)
 }
 
-/// The first attempt of a call.
+/// Makes the first attempt of a call.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn first<'a, 'lane, 'run, C, E>(
     run: &'a Run<'lane, 'run, E>,
@@ -85,12 +164,10 @@ where
     C: Callable<'run, E>,
     E: Engine,
 {
-    Trying {
-        attempt: call.attempt(run),
-    }
+    C::FirstAttempt::make(call, run)
 }
 
-/// What the body gets, if the first attempt is `Done`; otherwise the call is pursued.
+/// The value for the body if the first attempt is `Done`; otherwise the call goes on in the engine.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn settle<'a, 'run, N, C, K, H, E>(
     tried: Tried<C::Output, C::Error>,
@@ -99,7 +176,7 @@ pub fn settle<'a, 'run, N, C, K, H, E>(
     call: C,
     errors: H,
     slot: &'a mut K,
-) -> ControlFlow<Returned<'run, C, E>, Pursuit<'a, C::Output, C::Error>>
+) -> ControlFlow<Returned<'run, C, E>, HandedOver<'a, C::Output, C::Error>>
 where
     N: Number + 'a,
     C: Callable<'run, E> + 'a,
@@ -109,19 +186,21 @@ where
 {
     match tried {
         Tried::Done(output) => {
-            slot.keep(&run.called, N::NUMBER, Some(call.done(&output)));
+            let left = C::FirstAttempt::left_if_done(&call);
+            let kept = left.and_then(|left| C::kept(left, Some(&output)));
+            slot.keep(&run.called, N::NUMBER, kept);
             ControlFlow::Break(Ok(output))
         }
         tried => ControlFlow::Continue(pursue(run, number, call, tried, errors, slot)),
     }
 }
 
-/// What happens with the refusal of a call.
+/// The fate of a refusal of a call.
 pub trait Refusals<F>: Copy + Send {
-    /// Whether it ends the saga.
+    /// True if it ends the saga.
     const END: bool;
 
-    /// How it is written down.
+    /// The way in which it is recorded.
     fn errors(self) -> ErrorRecord<F>;
 }
 
@@ -163,7 +242,7 @@ where
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let attempt = self.project().attempt;
-        // Where nothing is inlined, it is compiled once for all steps with such a result.
+        // Without inlining, this is compiled once for all steps with such a result.
         #[cfg(debug_assertions)]
         let attempt: Pin<&mut (dyn Future<Output = _> + '_)> = attempt;
         poll(attempt, cx)

@@ -5,15 +5,16 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord, caught};
+use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
 use crate::language::Part;
 use crate::language::order::Site;
 use crate::place::{Attempt, Calls, Group, Position, Role};
 use crate::run::callable::{CallEnd, Callable, EndOf, Returned};
+use crate::run::first_attempt::{FirstAttempt, Tried};
 use crate::run::slots::Keeps;
 use crate::run::{Engine, Run, Stop};
 
-/// One member of a group: a call, the number of its site, and the slot of what it leaves behind.
+/// One member of a group: a call, the number of its site, and the slot for its value.
 pub struct MemberCall<'a, C, K> {
     number: usize,
     call: C,
@@ -28,10 +29,10 @@ impl<C, K> fmt::Debug for MemberCall<'_, C, K> {
 
 /// The members of a group, as a tuple.
 pub trait Members<'run, E: Engine>: Sized + Send {
-    /// What the body gets: a result for each of them, at least up to the first that has failed.
+    /// The values for the body: a result for each member, at least up to the first that has failed.
     type Returned: Send;
 
-    /// How they ended.
+    /// The ends of the members.
     type Ends: Send;
 
     /// Runs all of them at the same time.
@@ -44,8 +45,8 @@ pub trait Members<'run, E: Engine>: Sized + Send {
         Self: 'a,
         'run: 'a;
 
-    /// Takes over how they ended, in the order of the source.
-    fn take(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned;
+    /// Takes over the ends in source order.
+    fn take_over(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned;
 }
 
 impl<'run, E: Engine> Run<'_, 'run, E> {
@@ -67,7 +68,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         Box::pin(async move {
             match members.run(self.engine, self).await {
                 Ok(ends) => {
-                    let returned = M::take(ends, self);
+                    let returned = M::take_over(ends, self);
                     if !self.watch.stopped.load(Ordering::Relaxed) {
                         return returned;
                     }
@@ -87,15 +88,15 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
     engine: &'run E,
     calls: &'a dyn Calls,
 ) -> EndOf<'run, C, E> {
-    let mut first = None;
-    if C::IS_STEP && engine.trusts_first_attempts() && C::Part::PART.timeout.is_none() {
+    let mut tried = Tried::Not;
+    if engine.trusts_first_attempts() && C::FirstAttempt::IN_BODY {
         let position = Position::new(calls, &const { C::Part::PART }, calls.count());
         let place = Attempt::new(position, Role::Action, 1);
-        first = Some(caught(pin!(call.attempt(&place))).await);
+        tried = C::FirstAttempt::make(&call, &place).await;
     }
-    let mut end = match first {
-        Some(AttemptResult::Done(output)) => CallEnd::of(call.left(), Ok(Ok(output))),
-        mut first => {
+    let mut end = match (tried.attempted(), C::FirstAttempt::left_if_done(&call)) {
+        (Some(AttemptResult::Done(output)), Some(left)) => CallEnd::new(left, Ok(Ok(output))),
+        (mut first, _) => {
             let errors = ErrorRecord::Text;
             call.pursue(engine, calls, &mut first, errors).await
         }
@@ -108,8 +109,8 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
     end
 }
 
-macro_rules! groups {
-    ($($C:ident $N:ident $index:tt $end:ident $call:ident $member:ident,)+) => {
+macro_rules! group {
+    ($(($C:ident $N:ident $index:tt $end:ident $call:ident $member:ident))+) => {
         impl<'s, 'run, E, $($C, $N),+> Members<'run, E> for ($(MemberCall<'s, $C, $N>,)+)
         where
             E: Engine,
@@ -142,27 +143,39 @@ macro_rules! groups {
                 Ok(($(($end, self.$index.number, self.$index.slot),)+))
             }
 
-            fn take(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned {
+            fn take_over(ends: Self::Ends, run: &Run<'_, 'run, E>) -> Self::Returned {
                 $(let (end, number, slot) = ends.$index;
-                let $end = run.take::<$C>(number, end, true, slot);)+
+                let $end = run.take_over::<$C>(number, end, true, slot);)+
                 ($($end,)+)
             }
         }
     };
 }
 
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, C14 N14 14 end14 call14 member14, }
-groups! { C0 N0 0 end0 call0 member0, C1 N1 1 end1 call1 member1, C2 N2 2 end2 call2 member2, C3 N3 3 end3 call3 member3, C4 N4 4 end4 call4 member4, C5 N5 5 end5 call5 member5, C6 N6 6 end6 call6 member6, C7 N7 7 end7 call7 member7, C8 N8 8 end8 call8 member8, C9 N9 9 end9 call9 member9, C10 N10 10 end10 call10 member10, C11 N11 11 end11 call11 member11, C12 N12 12 end12 call12 member12, C13 N13 13 end13 call13 member13, C14 N14 14 end14 call14 member14, C15 N15 15 end15 call15 member15, }
+/// Implements [`Members`] for the tuple of the first member and the second, of the first three, and so on.
+macro_rules! groups {
+    ([$($members:tt)+]) => {};
+    ([$($members:tt)+] $next:tt $($others:tt)*) => {
+        group! { $($members)+ $next }
+        groups! { [$($members)+ $next] $($others)* }
+    };
+}
+
+groups! {
+    [(C0 N0 0 end0 call0 member0)]
+    (C1 N1 1 end1 call1 member1)
+    (C2 N2 2 end2 call2 member2)
+    (C3 N3 3 end3 call3 member3)
+    (C4 N4 4 end4 call4 member4)
+    (C5 N5 5 end5 call5 member5)
+    (C6 N6 6 end6 call6 member6)
+    (C7 N7 7 end7 call7 member7)
+    (C8 N8 8 end8 call8 member8)
+    (C9 N9 9 end9 call9 member9)
+    (C10 N10 10 end10 call10 member10)
+    (C11 N11 11 end11 call11 member11)
+    (C12 N12 12 end12 call12 member12)
+    (C13 N13 13 end13 call13 member13)
+    (C14 N14 14 end14 call14 member14)
+    (C15 N15 15 end15 call15 member15)
+}

@@ -1,4 +1,4 @@
-//! A call in the body that the engine pursues: its first attempt has not settled it, or is the engine's as well.
+//! The way of a call from the body to the engine, if the body's first attempt has not settled it.
 
 use std::fmt;
 use std::future::pending;
@@ -10,12 +10,12 @@ use std::task::{self, Poll};
 use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
 use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, EndOf, First};
-use crate::run::first_attempt::{Refusals, Tried};
+use crate::run::first_attempt::{FirstAttempt, Refusals, Tried};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
 
-/// Pursues the call at the site with this number of `run` until its outcome is settled, unless its first attempt, if the
-/// body has `tried` it, has settled it.
+/// Hands the call at this site of `run` to the engine until its outcome is settled, unless the attempt that the body
+/// has `tried` has settled it.
 #[cold]
 #[inline(never)]
 pub(super) fn pursue<'a, 'run, N, C, K, H, E>(
@@ -25,7 +25,7 @@ pub(super) fn pursue<'a, 'run, N, C, K, H, E>(
     tried: Tried<C::Output, C::Error>,
     errors: H,
     slot: &'a mut K,
-) -> Pursuit<'a, C::Output, C::Error>
+) -> HandedOver<'a, C::Output, C::Error>
 where
     N: Number + 'a,
     C: Callable<'run, E> + 'a,
@@ -33,7 +33,10 @@ where
     H: Refusals<C::Error>,
     E: Engine,
 {
-    let refusal = (H::END, C::is_settled_by as fn(&C::Error) -> bool);
+    let refusal = (
+        H::END,
+        C::FirstAttempt::is_settled_by as fn(&C::Error) -> bool,
+    );
     let mut first = tried.attempted();
     if let Some(settled) = run.settled(N::NUMBER, refusal, &mut first) {
         slot.keep(&run.called, N::NUMBER, None);
@@ -48,27 +51,27 @@ where
     run.pursued(N::NUMBER, H::END, Box::new(caller), first, errors)
 }
 
-/// How a call ends, at last.
+/// The future of a call's end.
 type Ending<'a, T, F, L, E> = BoxFuture<'a, CallEnd<T, F, L, <E as Engine>::Suspension>>;
 
-/// The call that a body makes, by the types of what it gives.
+/// A call of the body, erased to the types of its values.
 trait ErasedCaller<'a, 'run, T, F, L, E: Engine>: Send {
     /// See [`Callable::pursue`].
-    fn begin(
+    fn pursue(
         &mut self,
         run: &'a Run<'_, 'run, E>,
         first: &mut Option<AttemptResult<T, F>>,
         errors: ErrorRecord<F>,
     ) -> Option<Ending<'a, T, F, L, E>>;
 
-    /// Keeps what it has left behind.
+    /// Stores the value that it has left behind.
     fn keep(&mut self, called: &CallLog, left: L, output: Option<&T>);
 }
 
-/// A call in a body, and where what it leaves behind is kept.
+/// A call in a body, and the slot for the value that it leaves behind.
 struct Caller<'a, N, C, K> {
     number: PhantomData<fn() -> N>,
-    /// Until it is begun.
+    /// `None` once it is begun.
     call: Option<C>,
     slot: &'a mut K,
 }
@@ -81,7 +84,7 @@ where
     K: Keeps<C::KeptCall>,
     E: Engine,
 {
-    fn begin(
+    fn pursue(
         &mut self,
         run: &'a Run<'_, 'run, E>,
         first: &mut First<'run, C, E>,
@@ -92,25 +95,26 @@ where
     }
 
     fn keep(&mut self, called: &CallLog, left: C::Left, output: Option<&C::Output>) {
-        self.slot.keep(called, N::NUMBER, C::entry(left, output));
+        self.slot.keep(called, N::NUMBER, C::kept(left, output));
     }
 }
 
-/// What is below is compiled once for all steps with such results.
+/// Compiled once for all steps with such results.
 impl<'run, E: Engine> Run<'_, 'run, E> {
-    /// Takes the `first` attempt, if it was refused and that settles it: then the saga has failed there, if it `ends`.
+    /// Takes the `first` attempt if it is a refusal that settles the call. If the refusal `ends` the saga, the saga has
+    /// failed here.
     fn settled<'a, T, F>(
         &self,
         number: usize,
         (ends, is_settled_by): (bool, fn(&F) -> bool),
         first: &mut Option<AttemptResult<T, F>>,
-    ) -> Option<Pursuit<'a, T, F>> {
+    ) -> Option<HandedOver<'a, T, F>> {
         match first.take() {
             Some(AttemptResult::Refused(error)) if is_settled_by(&error) => {
                 if ends {
                     self.failed_at.store(number, Ordering::Relaxed);
                 }
-                Some(Pursuit::Settled(Some(Err(error))))
+                Some(HandedOver::Settled(Some(Err(error))))
             }
             not_settled => {
                 *first = not_settled;
@@ -126,36 +130,36 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         mut caller: Box<dyn ErasedCaller<'a, 'run, T, F, L, E> + 'a>,
         mut first: Option<AttemptResult<T, F>>,
         errors: ErrorRecord<F>,
-    ) -> Pursuit<'a, T, F>
+    ) -> HandedOver<'a, T, F>
     where
         T: Send + 'a,
         F: Send + 'a,
         L: Send + 'a,
     {
-        Pursuit::Pursued(Box::pin(async move {
-            let Some(pursued) = caller.begin(self, &mut first, errors) else {
+        HandedOver::Pursued(Box::pin(async move {
+            let Some(pursued) = caller.pursue(self, &mut first, errors) else {
                 return pending().await;
             };
             let end = pursued.await;
             let returned = end.take_over(|left, output| caller.keep(&self.called, left, output));
-            match self.goes_on(number, returned, ends) {
+            match self.hand_back(number, returned, ends) {
                 Some(returned) => returned,
-                // The saga ends here: its body is not polled again.
+                // The saga ends here: the run does not poll the body again.
                 None => pending().await,
             }
         }))
     }
 }
 
-/// A call that is pursued.
-pub enum Pursuit<'a, T, F> {
+/// A call in the body that the first attempt has settled, or that the engine pursues.
+pub enum HandedOver<'a, T, F> {
     /// Its first attempt has settled it.
     Settled(Option<Result<T, F>>),
     /// The engine pursues it.
     Pursued(BoxFuture<'a, Result<T, F>>),
 }
 
-impl<T, F> fmt::Debug for Pursuit<'_, T, F> {
+impl<T, F> fmt::Debug for HandedOver<'_, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Settled(_) => "Settled",
@@ -164,10 +168,10 @@ impl<T, F> fmt::Debug for Pursuit<'_, T, F> {
     }
 }
 
-/// What it gives is never borrowed from it.
-impl<T, F> Unpin for Pursuit<'_, T, F> {}
+/// The value is never borrowed from the future.
+impl<T, F> Unpin for HandedOver<'_, T, F> {}
 
-impl<T, F> Future for Pursuit<'_, T, F> {
+impl<T, F> Future for HandedOver<'_, T, F> {
     type Output = Result<T, F>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {

@@ -1,4 +1,4 @@
-//! What a saga is: a name, an input, and a coordinator that any engine can drive. Implemented by `saga!`.
+//! The trait of sagas: a name, an input, and a driver that runs on any engine. Implemented by `saga!`.
 
 use std::fmt::Display;
 
@@ -10,7 +10,7 @@ use crate::place::Frame;
 use crate::run::{Engine, Input, Plan, Start, Unstarted};
 use crate::shape::Shape;
 
-/// A saga with its input: what [`saga!`](crate::run::saga) makes of an `async fn`.
+/// A saga with its input: the struct that [`saga!`](crate::saga!) makes of an `async fn`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a saga",
     label = "not a saga with its input",
@@ -20,16 +20,16 @@ pub trait Saga: Sized + Send + 'static {
     /// Its durable name and its options.
     const META: SagaMeta;
 
-    /// What its steps need besides their inputs.
+    /// The services that its steps need besides their inputs.
     type Services: ?Sized + Sync + 'static;
 
-    /// What it returns.
+    /// Its output.
     type Output: Payload + Send + 'static;
 
-    /// Why it can fail.
+    /// Its error.
     type Error: Display + Send + 'static;
 
-    /// The coordinator.
+    /// The driver.
     ///
     /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
     #[doc(hidden)]
@@ -43,10 +43,10 @@ pub trait Saga: Sized + Send + 'static {
     /// Its steps and branches, without running anything.
     #[must_use]
     fn shape() -> Shape {
-        crate::generated::shape::of::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
+        crate::generated::shape::build::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
     }
 
-    /// Runs it on `engine` until it has completed, failed, or the engine lets go of it.
+    /// Runs it on `engine` until it has completed or failed, or the engine suspends it.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn drive<'run, E: Engine + 'run>(
         self,
@@ -63,14 +63,14 @@ pub trait Saga: Sized + Send + 'static {
     }
 }
 
-/// How a saga ended on an engine.
+/// The end of a saga on an engine.
 #[derive(Debug)]
 #[must_use]
 pub enum SagaEnd<G: Saga, X> {
     /// Every step has an outcome, and this is the result.
     Completed(G::Output),
-    /// It failed; what was done is compensated, or the error says what is not.
+    /// It failed. The steps that were done are compensated, or the error names those that are not.
     Failed(SagaError<G::Error>),
-    /// The engine let go of it before its end.
+    /// The engine has suspended it before its end.
     Suspended(X),
 }

@@ -1,4 +1,4 @@
-//! Where a run keeps what its calls have left behind: a slot per site in the body of the saga.
+//! The values that the calls of a run leave behind: a slot per site in the body of the saga.
 
 use std::fmt;
 use std::pin::Pin;
@@ -54,23 +54,23 @@ impl<N> Many<N> {
     pub const EMPTY: Self = Self(Vec::new());
 }
 
-/// A slot that keeps entries of type `N`.
+/// A slot for values of type `N`.
 pub trait Keeps<N>: Send {
-    /// The call of the site `number` has ended, and this is what it has left behind.
+    /// Stores the value of a call that has ended, and records the call.
     fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>);
 }
 
 impl<N: Send> Keeps<N> for One<N> {
     #[inline]
     fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
-        called.once(number);
+        called.record_once(number);
         self.0 = entry;
     }
 }
 
 impl<N: Send> Keeps<N> for Many<N> {
     fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
-        called.again(number);
+        called.record_again(number);
         self.0.push(entry);
     }
 }
@@ -80,10 +80,10 @@ pub trait Slot<E: Engine>: Send + Sync {
     /// Without entries.
     const NEW: Self;
 
-    /// What is called at its site.
+    /// The facts about the step or the saga that is called at its site.
     const PART: StepMeta;
 
-    /// What is left of the call `time` of its site.
+    /// The rest of the call `time` of its site.
     fn left(&self, time: usize) -> Left<'_, E>;
 
     /// Compensates the call `time` of its site, once.
@@ -112,7 +112,7 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for One<N> {
         _: usize,
         place: &'a dyn Place,
     ) -> impl Future<Output = Result<(), String>> + Send {
-        SlotUndone::new(self.0.as_ref().and_then(|entry| entry.undo(place)))
+        SlotCompensation::new(self.0.as_ref().and_then(|entry| entry.compensation(place)))
     }
 }
 
@@ -133,11 +133,11 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
         place: &'a dyn Place,
     ) -> impl Future<Output = Result<(), String>> + Send {
         let entry = self.0.get(time).and_then(Option::as_ref);
-        SlotUndone::new(entry.and_then(|entry| entry.undo(place)))
+        SlotCompensation::new(entry.and_then(|entry| entry.compensation(place)))
     }
 }
 
-/// What is called at the site with a number.
+/// The facts about the step or the saga at the site with a number.
 pub type Parts = fn(usize) -> &'static StepMeta;
 
 /// All slots of a run on the engine `E`. The macro generates a struct with a field per site.
@@ -147,15 +147,15 @@ pub trait Slots<E: Engine>: Send + Sync {
     where
         Self: Sized;
 
-    /// What is called at the site `number`.
+    /// The facts about the step or the saga at the site `number`.
     fn part(number: usize) -> &'static StepMeta
     where
         Self: Sized;
 
-    /// Whether something that is called can't be undone once it is done.
+    /// True if the saga has a site after which it only goes forward.
     const CLOSES: bool;
 
-    /// What is left of the call `time` of the site `number`.
+    /// The rest of the call `time` of the site `number`.
     fn left(&self, number: usize, time: usize) -> Left<'_, E>;
 
     /// Compensates a call, once: see [`Slot::undo`].
@@ -168,33 +168,33 @@ pub trait Slots<E: Engine>: Send + Sync {
 }
 
 pin_project! {
-    /// Compensates, if there is something to compensate.
-    struct SlotUndone<F> {
+    /// A compensation that runs, if there is one.
+    struct SlotCompensation<F> {
         #[pin]
-        undo: Option<F>,
+        compensation: Option<F>,
     }
 }
 
-impl<F> SlotUndone<F> {
+impl<F> SlotCompensation<F> {
     #[inline]
-    fn new(undo: Option<F>) -> Self {
-        Self { undo }
+    fn new(compensation: Option<F>) -> Self {
+        Self { compensation }
     }
 }
 
-impl<F: Future<Output = Result<(), String>>> Future for SlotUndone<F> {
+impl<F: Future<Output = Result<(), String>>> Future for SlotCompensation<F> {
     type Output = Result<(), String>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        match self.project().undo.as_pin_mut() {
-            Some(undo) => undo.poll(cx),
+        match self.project().compensation.as_pin_mut() {
+            Some(compensation) => compensation.poll(cx),
             None => Poll::Ready(Ok(())),
         }
     }
 }
 
-/// What is called at the sites of these slots.
+/// The facts about the sites of these slots.
 #[inline]
 #[must_use]
 pub fn parts<E: Engine, L: Slots<E>>(_: &L, _: &E) -> Parts {

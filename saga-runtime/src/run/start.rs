@@ -1,4 +1,4 @@
-//! What a generated coordinator is made of and starts from.
+//! The parts of a generated driver, and its input.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::run::body::Forward;
 use crate::run::slots::Slots;
 use crate::run::{Engine, Run, Saga};
 
-/// What `saga!` generates: how to read the saga's shape, and its coordinator.
+/// The result of `saga!`: a function that reads the saga's shape, and the driver.
 #[derive(Debug)]
 pub struct Plan<M, F> {
     pub(crate) shape: M,
@@ -22,15 +22,15 @@ impl<M, F> Plan<M, F> {
     }
 }
 
-/// What a coordinator starts from.
+/// The input of a driver.
 pub struct Start<'lane, 'run, G: Saga, E> {
     /// The saga with its input.
     pub saga: G,
-    /// What its steps need besides their inputs.
+    /// The services that its steps need besides their inputs.
     pub services: &'run G::Services,
-    /// What runs its effects.
+    /// The engine that runs its effects.
     pub engine: &'run E,
-    /// Where its calls are written down.
+    /// The place of its calls in the records.
     pub lane: Frame<'lane, 'run>,
 }
 
@@ -42,9 +42,9 @@ impl<G: Saga, E> fmt::Debug for Start<'_, '_, G, E> {
     }
 }
 
-/// What a coordinator is given: a [`Start`], or nothing, if only its shape is wanted.
+/// The input of a driver: a [`Start`], or nothing, if the caller only wants the shape.
 pub trait Input<'lane, 'run, G: Saga, E: Engine>: Sized {
-    /// What the coordinator gives.
+    /// The result of the driver.
     type End;
 
     /// The start, if there is one.

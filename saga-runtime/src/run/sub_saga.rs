@@ -1,7 +1,7 @@
 //! Sagas that are called by other sagas: their steps are steps of the outermost one.
 
 use std::fmt;
-use std::future::{Ready, pending, ready};
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::mem;
 
@@ -14,12 +14,13 @@ use crate::run::body::Forward;
 use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, EndOf, First};
 use crate::run::end::reason;
+use crate::run::first_attempt::OnEngine;
 use crate::run::slots::Slots;
 use crate::run::start::{Input, Start};
 use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwinding, Unwound};
 use crate::run::{Engine, Run, Saga, Stop};
 
-/// What calling a saga by its name returns. Nothing has run yet.
+/// The call of a saga by its name. Nothing has run yet.
 ///
 /// In the body of another saga, `.await?` makes its steps steps of that one.
 #[must_use = "a saga does nothing until it is awaited"]
@@ -61,8 +62,8 @@ impl<E: Engine, G> fmt::Debug for CalledSubSaga<'_, E, G> {
 impl<E: Engine, G: Saga + Part> KeptCall for CalledSubSaga<'_, E, G> {
     const PART: StepMeta = G::PART;
 
-    /// It is undone in another way: see [`Left::Saga`].
-    fn undo<'a>(
+    /// It is compensated in another way: see [`Left::Saga`].
+    fn compensation<'a>(
         &'a self,
         _: &'a dyn Place,
     ) -> Option<impl Future<Output = Result<(), String>> + Send> {
@@ -76,19 +77,19 @@ impl<E: Engine, G: Saga + Part> Unwind<E> for CalledSubSaga<'_, E, G> {
     }
 }
 
-/// What is left of a saga that was called by another one.
+/// The rest of a saga that was called by another one.
 pub trait SubSagaCalls<E: Engine>: Send + Sync {
-    /// Compensates what was done, if that is needed.
+    /// Compensates the steps that are done, if that is needed.
     fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>>;
 
-    /// Whether something of it is done and can't be undone.
+    /// Returns true if a step in it is done that can't be compensated.
     fn closes(&self) -> bool;
 
-    /// Whether what was called last can't be undone once it is done.
+    /// Returns true if its last call can't be compensated once it is done.
     fn may_close(&self) -> bool;
 }
 
-/// A saga that was called by another one and has ended: its calls, and what they have left behind.
+/// A saga that was called by another one and has ended: its calls, and the values that they have left behind.
 struct EndedSubSaga<'run, E: Engine, L> {
     engine: &'run E,
     scope: &'run Scope,
@@ -145,33 +146,11 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
     type Left = Option<CalledSubSaga<'run, E, G>>;
     type KeptCall = CalledSubSaga<'run, E, G>;
 
-    const IS_STEP: bool = false;
+    type FirstAttempt = OnEngine;
+
     const IS_SAGA: bool = true;
 
-    fn attempt<'p>(
-        &self,
-        _: &'p dyn Place,
-    ) -> impl Future<Output = Result<G::Output, G::Error>> + Send + use<'p, 'run, G, E>
-    where
-        'run: 'p,
-    {
-        // There are no attempts of a saga, only of its steps.
-        pending()
-    }
-
-    fn done(&self, _: &G::Output) -> CalledSubSaga<'run, E, G> {
-        unreachable!("the body of a saga makes no attempts of sagas")
-    }
-
-    fn is_settled_by(_: &G::Error) -> bool {
-        false
-    }
-
-    fn left(&self) -> Self::Left {
-        None
-    }
-
-    fn entry(left: Self::Left, _: Option<&G::Output>) -> Option<CalledSubSaga<'run, E, G>> {
+    fn kept(left: Self::Left, _: Option<&G::Output>) -> Option<CalledSubSaga<'run, E, G>> {
         left
     }
 
@@ -199,7 +178,7 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
                 doubt: calls.doubt(),
             },
         });
-        // A saga may call itself: the type of its coordinator ends here.
+        // A saga may call itself: the type of its driver ends here.
         Box::pin(G::coordinate::<E, _>(start).future)
     }
 }
@@ -234,7 +213,7 @@ impl<'lane, 'run, G: Saga + Part, E: Engine> Input<'lane, 'run, G, E>
         slots: &mut L,
         output: G::Output,
     ) -> Self::End {
-        left(run, slots, Ok(Ok(output)))
+        end_sub_saga(run, slots, Ok(Ok(output)))
     }
 
     fn ended<'a, L: Slots<E> + 'run>(
@@ -247,16 +226,16 @@ impl<'lane, 'run, G: Saga + Part, E: Engine> Input<'lane, 'run, G, E>
             Forward::Panicked(message) => Err(Stop::Cause(Cause::Panicked { message })),
             Forward::Stopped => Err(reason(run.given_up().stop.take())),
         };
-        ready(left(run, slots, returned))
+        ready(end_sub_saga(run, slots, returned))
     }
 }
 
-/// What the body of a saga inside of another one gives, or why it ends without its having a say.
+/// The value for the body from a called saga, or the reason why the saga stops first.
 type Given<G, E> =
     Result<Result<<G as Saga>::Output, <G as Saga>::Error>, Stop<<E as Engine>::Suspension>>;
 
-/// What is left of a saga inside of another one; the outermost one undoes it.
-fn left<'run, G, E, L>(
+/// The end of a called saga. The outermost saga compensates it.
+fn end_sub_saga<'run, G, E, L>(
     run: &mut Run<'_, 'run, E>,
     slots: &mut L,
     returned: Given<G, E>,

@@ -1,4 +1,4 @@
-//! Unwinding: what a saga has called is undone, last first.
+//! Unwinding: the calls of a saga are compensated, last first.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,46 +9,46 @@ use futures_util::future::join_all;
 
 use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
 use crate::error::{Compensation, CompensationOutcome};
-use crate::meta::{CompensationOrder, Kind, OnCompensationFailure, SagaMeta, StepMeta};
+use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta};
 use crate::place::{Calls, Instance, Place, Position, Role};
 use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
 use crate::run::slots::{Parts, Slots};
 use crate::run::sub_saga::SubSagaCalls;
 
-/// What a run keeps of a call: a step that was done, or a saga that was called.
+/// The value that a run stores of a call: of a step that is done, or of a saga that was called.
 pub trait KeptCall: Send + Sync {
-    /// What was called.
+    /// The facts about the step or the saga.
     const PART: StepMeta;
 
-    /// Compensates it, once, if it is a step that has a compensation.
-    fn undo<'a>(
+    /// Its compensation, if it is a step that has one, not yet polled.
+    fn compensation<'a>(
         &'a self,
         place: &'a dyn Place,
     ) -> Option<impl Future<Output = Result<(), String>> + Send>;
 }
 
-/// An [`KeptCall`], on the engine `E`.
+/// A [`KeptCall`] on the engine `E`.
 pub trait Unwind<E: Engine>: Send + Sync {
-    /// What is left of it.
+    /// The rest of it.
     fn left(&self) -> Left<'_, E>;
 }
 
-/// Whether what is called like this can't be undone once it is done.
+/// Returns true if a step or a saga like this can't be compensated once it is done.
 #[must_use]
 pub const fn closes(step: &StepMeta) -> bool {
-    matches!(step.kind, Kind::Pivot | Kind::Retriable)
+    step.kind.closes_the_way_back()
 }
 
-/// What is left of a call.
+/// The rest of a call that has ended.
 pub enum Left<'a, E> {
     /// Nothing.
     Nothing,
-    /// A step that was done and can't be undone.
+    /// A step that is done and can't be compensated.
     Closed,
-    /// A step that was done and has a compensation.
+    /// A step that is done and has a compensation.
     Step(&'a dyn Compensate),
-    /// What a saga has called.
+    /// The calls of a saga.
     Saga(&'a (dyn SubSagaCalls<E> + 'a)),
 }
 
@@ -63,10 +63,10 @@ impl<E> fmt::Debug for Left<'_, E> {
     }
 }
 
-/// Nothing, unless the engine lets go of the saga.
+/// The end of unwinding, unless the engine suspends the saga.
 pub type Unwound<E> = Result<(), <E as Engine>::Suspension>;
 
-/// Calls that have ended, and what they have left behind.
+/// Calls that have ended, and the values that they have left behind.
 pub(super) struct EndedCalls<'a, E: Engine, L> {
     pub(super) engine: &'a E,
     pub(super) calls: &'a dyn Calls,
@@ -74,14 +74,14 @@ pub(super) struct EndedCalls<'a, E: Engine, L> {
 }
 
 impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
-    /// What this call has left behind, and where it was made.
+    /// The rest of this call, and its position.
     #[inline]
     fn left(&self, past: &Past) -> (Position<'a>, Left<'a, E>) {
         let position = Position::new(self.calls, L::part(past.site), past.before);
         (position, self.slots.left(past.site, past.time))
     }
 
-    /// Whether something is done and can't be undone.
+    /// Returns true if a step is done that can't be compensated.
     pub(super) fn closes(&self, mut past: impl Iterator<Item = Past>) -> bool {
         L::CLOSES
             && past.any(|past| match self.slots.left(past.site, past.time) {
@@ -91,7 +91,7 @@ impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
             })
     }
 
-    /// Whether what was called last can't be undone once it is done.
+    /// Returns true if the last call can't be compensated once it is done.
     pub(super) fn may_close(&self, mut past: impl Iterator<Item = Past>) -> bool {
         past.next()
             .is_some_and(|last| match self.slots.left(last.site, last.time) {
@@ -101,10 +101,10 @@ impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
     }
 }
 
-/// How a saga is unwound, and what has become of its steps.
+/// The unwinding of a saga: the rules for it, and its results so far.
 #[derive(Debug)]
 pub struct Unwinding {
-    /// Whether a compensation that has failed for good halts the others.
+    /// True if a compensation that has failed for good halts the others.
     halts: bool,
     at_once: bool,
     is_halted: bool,
@@ -112,7 +112,8 @@ pub struct Unwinding {
 }
 
 impl Unwinding {
-    /// As the options of the saga say; some steps are settled already, and perhaps nothing is undone any more.
+    /// Unwinding by the options of the saga. Some steps are settled already. Without `goes_back` nothing is
+    /// compensated.
     pub(super) fn new(meta: &SagaMeta, compensations: Vec<Compensation>, goes_back: bool) -> Self {
         let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
         Self {
@@ -123,7 +124,7 @@ impl Unwinding {
         }
     }
 
-    /// Beside this one.
+    /// An unwinding by the same rules, without results.
     fn beside(&self) -> Self {
         Self {
             compensations: Vec::new(),
@@ -140,7 +141,7 @@ impl Unwinding {
         self.compensations.push(compensation);
     }
 
-    /// Unwinds what was called: one after the other, last first, or all at the same time.
+    /// Compensates the calls: one after the other, last first, or all at the same time.
     pub(super) async fn run<E: Engine, L: Slots<E>>(
         &mut self,
         ended: &EndedCalls<'_, E, L>,
@@ -169,7 +170,7 @@ impl Unwinding {
                 continue;
             }
             let mut first = None;
-            if trusted && position.step().compensation_timeout.is_none() {
+            if trusted && position.step().run_may_compensate() {
                 place.set(&past);
                 // In a block, so that a function that panics before it returns its future is caught as well.
                 let undo = pin!(async { compensate_once(ended, &past, step, &place).await });
@@ -218,7 +219,7 @@ impl Unwinding {
     }
 }
 
-/// Compensates a step, once. Where nothing is inlined, that is compiled once for all sagas.
+/// Compensates a step once. Without inlining, this is compiled once for all sagas.
 #[cfg(debug_assertions)]
 fn compensate_once<'a, E: Engine, L: Slots<E>>(
     _: &'a EndedCalls<'_, E, L>,
@@ -229,7 +230,7 @@ fn compensate_once<'a, E: Engine, L: Slots<E>>(
     step.compensate(place)
 }
 
-/// Compensates a step, once, without a box.
+/// Compensates a step once, without a box.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 fn compensate_once<'a, E: Engine, L: Slots<E>>(
@@ -241,7 +242,7 @@ fn compensate_once<'a, E: Engine, L: Slots<E>>(
     ended.slots.undo(past.site, past.time, place)
 }
 
-/// The first attempt of a compensation, which the coordinator makes itself where the engine need not see it.
+/// The first attempt of a compensation, which the run makes itself if the engine allows it.
 struct FirstCompensation<'a> {
     calls: &'a dyn Calls,
     parts: Parts,

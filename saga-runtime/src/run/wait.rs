@@ -1,7 +1,7 @@
 //! Waits as calls in the body of a saga.
 
 use std::fmt;
-use std::future::{Ready, pending};
+use std::future::Ready;
 use std::marker::PhantomData;
 
 use crate::attempts::{BoxFuture, ErrorRecord};
@@ -9,9 +9,10 @@ use crate::error::Cause;
 use crate::language::{Awaited, Never, Waits};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Place};
+use crate::run::first_attempt::OnEngine;
 use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
 
-/// A wait that is over: there is nothing to undo.
+/// A wait that is over. It needs no compensation.
 pub struct Waited<W>(PhantomData<fn() -> W>);
 
 impl<W> fmt::Debug for Waited<W> {
@@ -23,7 +24,7 @@ impl<W> fmt::Debug for Waited<W> {
 impl<W: Awaited> KeptCall for Waited<W> {
     const PART: StepMeta = W::PART;
 
-    fn undo<'a>(
+    fn compensation<'a>(
         &'a self,
         _: &'a dyn Place,
     ) -> Option<impl Future<Output = Result<(), String>> + Send> {
@@ -44,31 +45,11 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     type Left = ();
     type KeptCall = Waited<W>;
 
-    const IS_STEP: bool = false;
+    type FirstAttempt = OnEngine;
+
     const IS_SAGA: bool = false;
 
-    fn attempt<'p>(
-        &self,
-        _: &'p dyn Place,
-    ) -> impl Future<Output = Result<W::Output, Never>> + Send + use<'p, 'run, W, E>
-    where
-        'run: 'p,
-    {
-        // There are no attempts of a wait.
-        pending()
-    }
-
-    fn done(&self, _: &W::Output) -> Waited<W> {
-        Waited(PhantomData)
-    }
-
-    fn is_settled_by(error: &Never) -> bool {
-        match *error {}
-    }
-
-    fn left(&self) {}
-
-    fn entry((): (), _: Option<&W::Output>) -> Option<Waited<W>> {
+    fn kept((): (), _: Option<&W::Output>) -> Option<Waited<W>> {
         None
     }
 
@@ -99,7 +80,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
                     Stop::Cause(Cause::Unreadable { message })
                 })
             });
-            CallEnd::of((), output.map(Ok))
+            CallEnd::new((), output.map(Ok))
         })
     }
 }

@@ -72,10 +72,10 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generated::shape::arm;
     use crate::meta::RetryPolicy;
     use crate::meta::SagaMeta;
     use crate::meta::{Kind, StepMeta};
+    use crate::shape::Arm;
 
     const CHARGE: StepMeta = StepMeta::new("charge", Kind::Compensatable);
     const SHIP: StepMeta = StepMeta::new("ship", Kind::Pivot);
@@ -98,6 +98,7 @@ mod tests {
         let step = Node::Step;
         let retried = CHARGE.retry(RetryPolicy::attempts(9));
         let pivot = StepMeta::new("charge", Kind::Pivot);
+        let arm = |when, body| Arm { when, body };
         let branch = Node::Branch(vec![arm("a", vec![step(SHIP)]), arm("else", vec![])]);
         let same = fingerprint(vec![step(retried), step(SHIP)]);
         assert_eq!(same, fingerprint(vec![step(CHARGE), step(SHIP)]));

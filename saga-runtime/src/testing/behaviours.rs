@@ -1,4 +1,4 @@
-//! The behaviours: each a function, which panics if a journal does not have it.
+//! The behaviours of a journal: one function each, which panics if the journal does not have it.
 
 mod claiming;
 mod ending;

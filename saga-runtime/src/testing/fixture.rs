@@ -1,4 +1,4 @@
-//! A journal under test, and what tests of it say often.
+//! A journal under test, and the calls and values that its tests share.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use crate::journal::{
 };
 use crate::meta::Kind;
 
-/// Makes journals for the suite.
+/// Opens journals for the suite.
 pub trait Factory {
-    /// What is tested.
+    /// The journal under test.
     type Journal: Journal;
 
-    /// An empty journal.
+    /// Opens a new, empty journal.
     fn open(&mut self) -> impl Future<Output = Self::Journal>;
 
-    /// The same journal once more, as the next process finds it. A journal that lives as long as its process hands back what
-    /// it is given.
+    /// Closes the journal and opens it again, as the next process does. A journal that lives only as long as its
+    /// process is returned unchanged.
     fn reopen(&mut self, journal: Self::Journal) -> impl Future<Output = Self::Journal>;
 }
 
-/// A journal under test.
+/// A journal under test, with the factory that opened it.
 #[derive(Debug)]
 pub struct Fixture<F: Factory> {
     factory: F,
     pub(in crate::testing) journal: F::Journal,
 }
 
-/// Far longer than a test takes.
-const LONG: Duration = Duration::from_secs(60 * 60);
+/// A lease that no test outlives.
+const LONG: Duration = Duration::from_hours(1);
 
 pub(in crate::testing) fn lease(worker: &str) -> Lease {
     Lease {
@@ -40,7 +40,7 @@ pub(in crate::testing) fn lease(worker: &str) -> Lease {
     }
 }
 
-/// A lease that has run out as soon as it is there.
+/// A lease that has run out at once, as that of a worker that fell silent.
 pub(in crate::testing) fn silent(worker: &str) -> Lease {
     Lease {
         worker: Worker::new(worker),
@@ -93,12 +93,12 @@ pub(in crate::testing) fn compensating() -> Event {
 
 pub(in crate::testing) fn stuck() -> Event {
     Event::Stuck {
-        reason: Reason::new("compensation_failed", "nobody answers"),
+        reason: Reason::new("compensation_failed", "no answer"),
     }
 }
 
 impl<F: Factory> Fixture<F> {
-    /// An empty journal.
+    /// Opens an empty journal.
     pub async fn new(mut factory: F) -> Self {
         let journal = factory.open().await;
         Self { factory, journal }

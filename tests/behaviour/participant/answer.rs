@@ -9,6 +9,8 @@ pub(crate) enum Answer {
     Refused,
     /// Does nothing, and says that another attempt may help.
     Busy,
+    /// Does it, and says that another attempt may help.
+    BusyButDone,
     /// Does nothing, and says that it doesn't know.
     Unclear,
     /// Does it, and says that it doesn't know.
@@ -27,7 +29,11 @@ impl Answer {
     /// Whether it does what it was asked.
     pub(crate) fn acts(self) -> bool {
         match self {
-            Self::Done | Self::UnclearButDone | Self::SilentButDone | Self::PanicsButDone => true,
+            Self::Done
+            | Self::BusyButDone
+            | Self::UnclearButDone
+            | Self::SilentButDone
+            | Self::PanicsButDone => true,
             Self::Refused | Self::Busy | Self::Unclear | Self::Silent | Self::Panics => false,
         }
     }

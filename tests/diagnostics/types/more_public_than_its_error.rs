@@ -1,4 +1,5 @@
-//~ errors: 1
+//~ errors: 1, to tools: 2
+// `Saga::Output` and `Saga::Error` are both a part of the return type, so both name the private type.
 
 #[path = "../shop.rs"]
 mod shop;

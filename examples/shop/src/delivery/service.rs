@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::{DeliveryFaults, DeliveryStore};
-use crate::answers::Key;
+use crate::answers;
 use crate::proto::delivery::cancel_delivery_request::Delivery as Target;
 use crate::proto::delivery::deliveries_server::Deliveries;
 use crate::proto::delivery::{
@@ -33,7 +33,7 @@ impl Deliveries for DeliveriesService {
         request: Request<CreateDeliveryRequest>,
     ) -> Result<Response<Delivery>, Status> {
         let request = request.into_inner();
-        let key = Key::new(request.idempotency_key)?;
+        let key = answers::key(request.idempotency_key)?;
         let order_id = positive("order_id", request.order_id)?;
         let parcels = positive("parcels", request.parcels)?;
 
@@ -51,7 +51,7 @@ impl Deliveries for DeliveriesService {
     ) -> Result<Response<CancelDeliveryResponse>, Status> {
         let key = match request.into_inner().delivery {
             Some(Target::Id(id)) => self.store.answers.key_of(id).await?,
-            Some(Target::IdempotencyKey(key)) => Key::new(key)?,
+            Some(Target::IdempotencyKey(key)) => answers::key(key)?,
             None => return Err(Rejection::missing("delivery").into()),
         };
         self.store.answers.cancel(&key).await?;

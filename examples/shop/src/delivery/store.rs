@@ -1,15 +1,17 @@
 //! The deliveries as they are stored. Each function is one transaction.
 
+use saga_participant::Key;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::DeliveryRules;
-use crate::answers::{Answer, Answers, Asked, Creations, Key};
+use crate::answers::{Answer, Answers, Asked, Creations};
 use crate::proto::delivery::Delivery;
 use crate::rejection::Rejection;
 
 const DELIVERIES: Creations = Creations {
     name: "delivery",
     cancel: "UPDATE deliveries SET state = 'cancelled' WHERE id = ?",
+    key: "SELECT idempotency_key FROM deliveries WHERE id = ?",
 };
 
 /// The deliveries, and the answer to each key.
@@ -40,10 +42,12 @@ impl DeliveryStore {
         parcels: i32,
     ) -> Result<Delivery, Rejection> {
         let request = format!("{parcels} parcels for order {order_id}");
-        let id = match self.answers.open(key, request).await? {
+        let id = match self.answers.open(key, &request).await? {
             Asked::Before(id) => id,
             Asked::Now(mut open) => {
-                let answer = self.decide(open.transaction(), order_id, parcels).await?;
+                let answer = self
+                    .decide(open.transaction(), key, order_id, parcels)
+                    .await?;
                 open.answer(answer).await?
             }
         };
@@ -57,18 +61,22 @@ impl DeliveryStore {
     async fn decide(
         &self,
         transaction: &mut SqliteConnection,
+        key: &Key,
         order_id: i64,
         parcels: i32,
     ) -> Result<Answer, Rejection> {
         if let Some(reason) = self.rules.refusal(parcels) {
-            return Ok(Answer::Refused(reason));
+            return Ok(Err(reason));
         }
-        let id = sqlx::query("INSERT INTO deliveries (order_id, parcels) VALUES (?, ?)")
-            .bind(order_id)
-            .bind(parcels)
-            .execute(transaction)
-            .await?
-            .last_insert_rowid();
-        Ok(Answer::Created(id))
+        let id = sqlx::query(
+            "INSERT INTO deliveries (order_id, parcels, idempotency_key) VALUES (?, ?, ?)",
+        )
+        .bind(order_id)
+        .bind(parcels)
+        .bind(key.as_str())
+        .execute(transaction)
+        .await?
+        .last_insert_rowid();
+        Ok(Ok(id))
     }
 }

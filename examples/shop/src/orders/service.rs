@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::OrderStore;
-use crate::answers::Key;
+use crate::answers;
 use crate::item::LineItem;
 use crate::proto::orders::cancel_order_request::Order as Target;
 use crate::proto::orders::orders_server::Orders;
@@ -33,7 +33,7 @@ impl Orders for OrdersService {
         request: Request<CreateOrderRequest>,
     ) -> Result<Response<Order>, Status> {
         let request = request.into_inner();
-        let key = Key::new(request.idempotency_key)?;
+        let key = answers::key(request.idempotency_key)?;
         let items = request.items.into_iter().map(LineItem::try_from);
         let items = items.collect::<Result<Vec<_>, _>>()?;
         let parcels = positive("parcels", request.parcels)?;
@@ -48,7 +48,7 @@ impl Orders for OrdersService {
     ) -> Result<Response<CancelOrderResponse>, Status> {
         let key = match request.into_inner().order {
             Some(Target::Id(id)) => self.store.answers.key_of(id).await?,
-            Some(Target::IdempotencyKey(key)) => Key::new(key)?,
+            Some(Target::IdempotencyKey(key)) => answers::key(key)?,
             None => return Err(Rejection::missing("order").into()),
         };
         self.store.answers.cancel(&key).await?;

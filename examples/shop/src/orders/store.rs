@@ -1,8 +1,9 @@
 //! The orders as they are stored. Each function is one transaction.
 
+use saga_participant::Key;
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::answers::{Answer, Answers, Asked, Creations, Key};
+use crate::answers::{Answer, Answers, Asked, Creations};
 use crate::item::{self, LineItem};
 use crate::money::Money;
 use crate::proto::orders::{self as proto, Order, OrderState};
@@ -11,6 +12,7 @@ use crate::rejection::Rejection;
 const ORDERS: Creations = Creations {
     name: "order",
     cancel: "UPDATE orders SET state = 'cancelled' WHERE id = ?",
+    key: "SELECT idempotency_key FROM orders WHERE id = ?",
 };
 
 /// The orders, and the answer to each key.
@@ -40,10 +42,10 @@ impl OrderStore {
     ) -> Result<Order, Rejection> {
         let amount = item::total(items)?;
         let request = request(items, parcels);
-        let id = match self.answers.open(key, request).await? {
+        let id = match self.answers.open(key, &request).await? {
             Asked::Before(id) => id,
             Asked::Now(mut open) => {
-                let answer = insert(open.transaction(), amount, items, parcels).await?;
+                let answer = insert(open.transaction(), key, amount, items, parcels).await?;
                 open.answer(answer).await?
             }
         };
@@ -96,13 +98,15 @@ impl OrderStore {
 
 async fn insert(
     transaction: &mut SqliteConnection,
+    key: &Key,
     amount: Money,
     items: &[LineItem],
     parcels: i32,
 ) -> Result<Answer, sqlx::Error> {
-    let id = sqlx::query("INSERT INTO orders (amount, parcels) VALUES (?, ?)")
+    let id = sqlx::query("INSERT INTO orders (amount, parcels, idempotency_key) VALUES (?, ?, ?)")
         .bind(amount.minor_units())
         .bind(parcels)
+        .bind(key.as_str())
         .execute(&mut *transaction)
         .await?
         .last_insert_rowid();
@@ -118,7 +122,7 @@ async fn insert(
         .execute(&mut *transaction)
         .await?;
     }
-    Ok(Answer::Created(id))
+    Ok(Ok(id))
 }
 
 /// What is remembered of a request, to tell it from another one.

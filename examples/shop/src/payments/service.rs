@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::{PaymentFaults, PaymentStore};
-use crate::answers::Key;
+use crate::answers;
 use crate::money::Money;
 use crate::proto::payments::cancel_payment_request::Payment as Target;
 use crate::proto::payments::payments_server::Payments;
@@ -34,7 +34,7 @@ impl Payments for PaymentsService {
         request: Request<CreatePaymentRequest>,
     ) -> Result<Response<Payment>, Status> {
         let request = request.into_inner();
-        let key = Key::new(request.idempotency_key)?;
+        let key = answers::key(request.idempotency_key)?;
         let order_id = positive("order_id", request.order_id)?;
         let amount = Money::from_minor_units(request.amount).map_err(Rejection::from)?;
 
@@ -52,7 +52,7 @@ impl Payments for PaymentsService {
     ) -> Result<Response<CancelPaymentResponse>, Status> {
         let key = match request.into_inner().payment {
             Some(Target::Id(id)) => self.store.answers.key_of(id).await?,
-            Some(Target::IdempotencyKey(key)) => Key::new(key)?,
+            Some(Target::IdempotencyKey(key)) => answers::key(key)?,
             None => return Err(Rejection::missing("payment").into()),
         };
         self.store.answers.cancel(&key).await?;

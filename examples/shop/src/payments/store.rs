@@ -1,9 +1,10 @@
 //! The payments as they are stored. Each function is one transaction.
 
+use saga_participant::Key;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::PaymentRules;
-use crate::answers::{Answer, Answers, Asked, Creations, Key};
+use crate::answers::{Answer, Answers, Asked, Creations};
 use crate::money::Money;
 use crate::proto::payments::Payment;
 use crate::rejection::Rejection;
@@ -11,6 +12,7 @@ use crate::rejection::Rejection;
 const PAYMENTS: Creations = Creations {
     name: "payment",
     cancel: "UPDATE payments SET state = 'cancelled' WHERE id = ?",
+    key: "SELECT idempotency_key FROM payments WHERE id = ?",
 };
 
 /// The payments, and the answer to each key.
@@ -41,10 +43,12 @@ impl PaymentStore {
         amount: Money,
     ) -> Result<Payment, Rejection> {
         let request = format!("{amount} for order {order_id}");
-        let id = match self.answers.open(key, request).await? {
+        let id = match self.answers.open(key, &request).await? {
             Asked::Before(id) => id,
             Asked::Now(mut open) => {
-                let answer = self.decide(open.transaction(), order_id, amount).await?;
+                let answer = self
+                    .decide(open.transaction(), key, order_id, amount)
+                    .await?;
                 open.answer(answer).await?
             }
         };
@@ -58,18 +62,22 @@ impl PaymentStore {
     async fn decide(
         &self,
         transaction: &mut SqliteConnection,
+        key: &Key,
         order_id: i64,
         amount: Money,
     ) -> Result<Answer, Rejection> {
         if let Some(reason) = self.rules.refusal(amount) {
-            return Ok(Answer::Refused(reason));
+            return Ok(Err(reason));
         }
-        let id = sqlx::query("INSERT INTO payments (order_id, amount) VALUES (?, ?)")
-            .bind(order_id)
-            .bind(amount.minor_units())
-            .execute(transaction)
-            .await?
-            .last_insert_rowid();
-        Ok(Answer::Created(id))
+        let id = sqlx::query(
+            "INSERT INTO payments (order_id, amount, idempotency_key) VALUES (?, ?, ?)",
+        )
+        .bind(order_id)
+        .bind(amount.minor_units())
+        .bind(key.as_str())
+        .execute(transaction)
+        .await?
+        .last_insert_rowid();
+        Ok(Ok(id))
     }
 }

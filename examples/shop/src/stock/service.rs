@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use super::{StockFaults, StockStore};
-use crate::answers::Key;
+use crate::answers;
 use crate::item::Article;
 use crate::proto::stock::release_request::Reservation as Target;
 use crate::proto::stock::stock_server::Stock;
@@ -32,7 +32,7 @@ impl Stock for StockService {
         request: Request<ReserveRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let request = request.into_inner();
-        let key = Key::new(request.idempotency_key)?;
+        let key = answers::key(request.idempotency_key)?;
         let order_id = positive("order_id", request.order_id)?;
         let article = Article::new(request.article).map_err(Rejection::from)?;
         let quantity = positive("quantity", request.quantity)?;
@@ -52,7 +52,7 @@ impl Stock for StockService {
     ) -> Result<Response<ReleaseResponse>, Status> {
         let key = match request.into_inner().reservation {
             Some(Target::Id(id)) => self.store.answers.key_of(id).await?,
-            Some(Target::IdempotencyKey(key)) => Key::new(key)?,
+            Some(Target::IdempotencyKey(key)) => answers::key(key)?,
             None => return Err(Rejection::missing("reservation").into()),
         };
         self.store.answers.cancel(&key).await?;

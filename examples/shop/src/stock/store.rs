@@ -1,9 +1,10 @@
 //! The reservations as they are stored. Each function is one transaction.
 
+use saga_participant::Key;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::StockRules;
-use crate::answers::{Answer, Answers, Asked, Creations, Key};
+use crate::answers::{Answer, Answers, Asked, Creations};
 use crate::item::Article;
 use crate::proto::stock::Reservation;
 use crate::rejection::Rejection;
@@ -11,6 +12,7 @@ use crate::rejection::Rejection;
 const RESERVATIONS: Creations = Creations {
     name: "reservation",
     cancel: "UPDATE reservations SET state = 'cancelled' WHERE id = ?",
+    key: "SELECT idempotency_key FROM reservations WHERE id = ?",
 };
 
 /// The reservations, and the answer to each key.
@@ -42,10 +44,10 @@ impl StockStore {
         quantity: i32,
     ) -> Result<Reservation, Rejection> {
         let request = format!("{quantity} of {article} for order {order_id}");
-        let id = match self.answers.open(key, request).await? {
+        let id = match self.answers.open(key, &request).await? {
             Asked::Before(id) => id,
             Asked::Now(mut open) => {
-                let answer = self.decide(open.transaction(), order_id, article, quantity);
+                let answer = self.decide(open.transaction(), key, order_id, article, quantity);
                 let answer = answer.await?;
                 open.answer(answer).await?
             }
@@ -61,6 +63,7 @@ impl StockStore {
     async fn decide(
         &self,
         transaction: &mut SqliteConnection,
+        key: &Key,
         order_id: i64,
         article: &Article,
         quantity: i32,
@@ -73,16 +76,17 @@ impl StockStore {
         .fetch_one(&mut *transaction)
         .await?;
         if let Some(reason) = self.rules.refusal(article, quantity, set_aside) {
-            return Ok(Answer::Refused(reason));
+            return Ok(Err(reason));
         }
         let id =
-            sqlx::query("INSERT INTO reservations (order_id, article, quantity) VALUES (?, ?, ?)")
+            sqlx::query("INSERT INTO reservations (order_id, article, quantity, idempotency_key) VALUES (?, ?, ?, ?)")
                 .bind(order_id)
                 .bind(article.as_str())
                 .bind(quantity)
+                .bind(key.as_str())
                 .execute(transaction)
                 .await?
                 .last_insert_rowid();
-        Ok(Answer::Created(id))
+        Ok(Ok(id))
     }
 }

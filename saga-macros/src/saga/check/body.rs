@@ -32,6 +32,9 @@ pub(super) fn check(
     let mut block = block.clone();
     let mut walk = Walk::new(cx, errors);
     walk.block(&mut block, Gives::Result);
+    if !walk.sites.is_empty() {
+        walk.ends_with_result(signature, &mut block);
+    }
     let Walk {
         placeholders,
         sites,
@@ -50,7 +53,6 @@ pub(super) fn check(
     if sites.is_empty() {
         return None;
     }
-    result(signature, &mut block, errors);
     Some(Body {
         block,
         placeholders,
@@ -58,25 +60,26 @@ pub(super) fn check(
         lines: paths::lines(&flow),
         flow,
         repeats,
+        mistake: None,
     })
 }
 
-/// Reports a body that surely ends without a result. Rustc reports the others.
-fn result(signature: &Signature, block: &mut Block, errors: &mut Errors) {
-    let is_none = match block.stmts.last() {
-        Some(Stmt::Local(_)) => true,
-        Some(Stmt::Expr(value, Some(_))) => matches!(value, Expr::Try(_) | Expr::Assign(_)),
-        _ => false,
-    };
-    if is_none {
-        let replacement = errors.replace(
-            block.brace_token.span.close(),
-            format!("saga `{}` ends without a result", signature.ident),
-            "end it with `Ok(…)`; where there is no output, with `Ok(())`",
-        );
-        block
-            .stmts
-            .push(Stmt::Expr(Expr::Verbatim(replacement), None));
+impl Walk<'_> {
+    /// Reports a body that surely ends without a result. Rustc reports the others.
+    fn ends_with_result(&mut self, signature: &Signature, block: &mut Block) {
+        let is_none = match block.stmts.last() {
+            Some(Stmt::Local(_)) => true,
+            Some(Stmt::Expr(value, Some(_))) => matches!(value, Expr::Try(_) | Expr::Assign(_)),
+            _ => false,
+        };
+        if is_none {
+            let replacement = self.replace(
+                block.brace_token.span.close(),
+                format!("saga `{}` ends without a result", signature.ident),
+                "end it with `Ok(…)`; where there is no output, with `Ok(())`",
+            );
+            block.stmts.push(Stmt::Expr(replacement, None));
+        }
     }
 }
 

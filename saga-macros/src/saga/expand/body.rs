@@ -4,6 +4,7 @@ use quote::quote;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, Item};
 
+use super::names::mistake;
 use super::{call, fan_out, group};
 use crate::runtime_path::RuntimePath;
 use crate::saga::model::{Body, Placeholder};
@@ -66,6 +67,14 @@ impl Expand<'_> {
                 let mut call = call.clone();
                 self.visit_expr_call_mut(&mut call);
                 not_awaited(runtime, &call)
+            }
+            Placeholder::NotCalled(function) => {
+                let mistake = mistake();
+                Expr::Verbatim(quote!({ use #function as _; #mistake }))
+            }
+            Placeholder::Mistake => {
+                let mistake = mistake();
+                Expr::Verbatim(quote!(#mistake))
             }
         }
     }

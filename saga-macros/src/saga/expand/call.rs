@@ -39,7 +39,11 @@ pub(super) fn expand(
 ) -> Expr {
     let (private, rules) = (runtime.private(), runtime.rules());
     let (run, variable) = (run(), variable(index, site));
-    let (slots, slot) = (slots_variable(), slot(index));
+    // At the place of the call, where rustc reports one that borrows services that are not `Sync`.
+    let (mut slots, mut slot) = (slots_variable(), slot(index));
+    slots.set_span(slots.span().located_at(site.span));
+    slot.set_span(site.span);
+    let (borrow, dot) = (at(site.span, quote!(&mut)), Token![.](site.span));
     let ExprAwait {
         base,
         dot_token,
@@ -76,7 +80,7 @@ pub(super) fn expand(
     let pursued = quote! {
         let #settled = #private::settle(
             if #tries { #private::first(#run, &#call) #wait } else { #private::Tried::Not },
-            #run, #number, #call, #errors, &mut #slots.#slot,
+            #run, #number, #call, #errors, #borrow #slots #dot #slot,
         );
         match #settled {
             ::core::ops::ControlFlow::Break(#returned) => break '__settled #returned,

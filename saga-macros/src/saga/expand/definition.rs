@@ -8,6 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, LitStr, Path, Token, Type};
 
 use super::names::hidden;
+use super::picture;
 use crate::saga::model::{Input, Saga, Site};
 use crate::spans::{at, group};
 
@@ -36,6 +37,9 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let (private, serde) = (runtime.private(), runtime.serde());
     let sites = body.as_ref().map_or(&[][..], |body| &body.sites);
     let note = note(&options.name, sites);
+    // Only for rustdoc: an editor that shows the documentation of the struct can't show the picture.
+    let picture =
+        picture::markdown(saga).map(|picture| quote!(#[cfg_attr(doc, doc = "\n", doc = #picture)]));
     let fields = inputs.iter().map(|input| {
         let (attributes, name, ty) = (input.attributes, input.name, input.ty);
         let doc = format!("The saga's input `{name}`.");
@@ -58,6 +62,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         #[derive(#serialize #deserialize)]
         #(#attributes)*
         #[doc = #note]
+        #picture
         #[allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)]
         #[serde(crate = #serde)]
         #visibility #keyword #name #fields

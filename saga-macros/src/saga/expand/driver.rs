@@ -6,7 +6,7 @@ use syn::Type;
 use syn::spanned::Spanned;
 
 use super::names::{hidden, run, slot, slots, slots_variable, variable};
-use super::{body, order_rule, shape};
+use super::{body, names, order_rule, shape};
 use crate::saga::model::Saga;
 use crate::spans::{at, group};
 
@@ -69,8 +69,13 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     .map(hidden);
     let [ended, forward, output] = ["ended", "forward", "output"].map(hidden);
     let fields = inputs.iter().map(|input| input.pattern);
+    let mistake = body.mistake.as_ref().map(self::mistake);
     let typed = typed(returned, &private);
-    let block = group(Delimiter::Brace, braces, quote!(#typed #(#statements)*));
+    let block = group(
+        Delimiter::Brace,
+        braces,
+        quote!(#mistake #typed #(#statements)*),
+    );
     let over = quote!(<__I as #private::Input<'__lane, '__run, Self, __E>>);
     quote! {
         #definition
@@ -132,4 +137,14 @@ fn typed(returned: &Type, private: &TokenStream) -> TokenStream {
     let before = at(span, quote!(return #private::never::<));
     let after = at(span, quote!(>()));
     quote!(if false { #before #returned #after; })
+}
+
+// Expands to:
+//
+//     let mistake = compile_error! { … };
+//
+// The variable stands in the body for every expression that breaks a rule.
+fn mistake(error: &syn::Error) -> TokenStream {
+    let (mistake, error) = (names::mistake(), error.to_compile_error());
+    quote!(let #mistake = #error;)
 }

@@ -34,3 +34,8 @@ pub(super) fn slots_variable() -> Ident {
 pub(super) fn hidden(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
+
+/// The variable of the first mistake in the body. Rustc accepts every use of it.
+pub(super) fn mistake() -> Ident {
+    Ident::new("__mistake", Span::mixed_site())
+}

@@ -41,6 +41,10 @@ pub(in crate::saga) enum Placeholder {
     ForEach { site: usize, call: Expr },
     /// `charge(cx, &order)` before a `?`, without an `.await`.
     NotAwaited(ExprCall),
+    /// A wrong call of this function. Nothing calls the function, but its import must not become a warning.
+    NotCalled(Expr),
+    /// An expression that breaks a rule.
+    Mistake,
 }
 
 impl Placeholder {

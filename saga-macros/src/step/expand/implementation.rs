@@ -203,12 +203,21 @@ fn predicates(step: &Step<'_>) -> TokenStream {
         .transient
         .iter()
         .map(|path| predicate("is_transient", path));
-    let in_doubt = step
-        .policies
-        .in_doubt
-        .iter()
-        .map(|path| predicate("is_in_doubt", path));
-    transient.chain(in_doubt).collect()
+    let in_doubt = match (&step.policies.in_doubt, &step.policies.transient) {
+        (Some(path), _) => predicate("is_in_doubt", path),
+        // An error that the author calls transient is no answer.
+        (None, Some(path)) => {
+            let span = name_of(path);
+            let error = Ident::new("__error", span);
+            quote! {
+                fn is_in_doubt(#error: &Self::Error) -> bool {
+                    Self::is_transient(#error)
+                }
+            }
+        }
+        (None, None) => TokenStream::new(),
+    };
+    quote!(#(#transient)* #in_doubt)
 }
 
 /// The place of the name of a function, without the path before it.

@@ -2,14 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::language::EventName;
+use crate::lock::lock;
 
-/// Where a saga that runs in process finds its events: see [`InProcess::receives`](crate::InProcess::receives). Clones are
-/// the same.
+/// The mailbox of a saga that runs in process: see [`InProcess::receives`](crate::InProcess::receives). Clones share
+/// it.
 #[derive(Clone, Default)]
 pub struct Events(Arc<Mailbox>);
 
@@ -26,7 +27,7 @@ impl fmt::Debug for Events {
 }
 
 impl Events {
-    /// No event has been sent.
+    /// An empty mailbox.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -46,8 +47,8 @@ impl Events {
         Ok(())
     }
 
-    /// The next event with this name.
-    pub(crate) async fn next(&self, name: &str) -> String {
+    /// Takes the next event with this name. Waits until one is sent.
+    pub(crate) async fn take(&self, name: &str) -> String {
         loop {
             let sent = self.0.sent.notified();
             let next = self.events().get_mut(name).and_then(VecDeque::pop_front);
@@ -59,6 +60,6 @@ impl Events {
     }
 
     fn events(&self) -> MutexGuard<'_, HashMap<&'static str, VecDeque<String>>> {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.events)
     }
 }

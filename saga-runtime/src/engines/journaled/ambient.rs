@@ -1,7 +1,7 @@
-//! The time and ids that a body asks for: written down together with what happens next.
+//! The time and ids that a body asks for. They are recorded together with the next event.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -11,16 +11,17 @@ use uuid::Uuid;
 use crate::engines::journaled::recorder::Recorder;
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
+use crate::lock::lock;
 use crate::meta::Kind;
 use crate::place::{Ambient, FreshAmbient};
 
-/// What is written down, and where what is new is noted.
+/// The recorded answers, and the recorder for new ones.
 #[derive(Debug)]
 pub(crate) struct RecordedAmbient {
     answers: HashMap<(String, u32), String>,
-    /// Whether the saga is undone: the body is only replayed, and nothing new counts.
+    /// True if the saga is compensated or has ended: the body is only replayed, and no new answer is recorded.
     is_over: bool,
-    /// How often each was asked for.
+    /// The number of times that each question was asked.
     asked: Mutex<HashMap<String, u32>>,
     recorder: Arc<Recorder>,
 }
@@ -39,8 +40,8 @@ impl RecordedAmbient {
         }
     }
 
-    /// The next answer to a question, or a fresh one, which is noted.
-    fn next<T: Serialize + DeserializeOwned>(
+    /// The next answer to a question: the recorded one, or a fresh one, which is noted.
+    fn answer<T: Serialize + DeserializeOwned>(
         &self,
         lane: &str,
         what: &str,
@@ -50,7 +51,7 @@ impl RecordedAmbient {
             "" => what.to_owned(),
             lane => format!("{lane}/{what}"),
         };
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.asked);
         let count = asked.entry(name.clone()).or_insert(0);
         let key = (name, *count);
         *count += 1;
@@ -77,8 +78,8 @@ impl RecordedAmbient {
 
 impl Ambient for RecordedAmbient {
     fn now(&self, lane: &str) -> SystemTime {
-        // Whole microseconds: the answer is the same whether it was just made or read.
-        let micros = self.next(lane, "now", || {
+        // Whole microseconds, so that a fresh answer equals the recorded one.
+        let micros = self.answer(lane, "now", || {
             let now = FreshAmbient
                 .now(lane)
                 .duration_since(SystemTime::UNIX_EPOCH);
@@ -88,7 +89,7 @@ impl Ambient for RecordedAmbient {
     }
 
     fn uuid(&self, lane: &str) -> Uuid {
-        let text = self.next(lane, "uuid", || FreshAmbient.uuid(lane).to_string());
+        let text = self.answer(lane, "uuid", || FreshAmbient.uuid(lane).to_string());
         Uuid::parse_str(&text).unwrap_or_else(|_| FreshAmbient.uuid(lane))
     }
 }

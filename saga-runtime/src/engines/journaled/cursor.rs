@@ -1,15 +1,16 @@
-//! Where the replay is, in each lane of a saga: in the saga itself, and in each saga that it has called.
+//! The cursor of the replay in each lane: in the saga itself, and in each saga that it has called.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
-use crate::place::{Calls, Doubt, Group, Member, Position, Scope};
+use crate::lock::lock;
+use crate::place::{Calls, Doubt, Group, Position, Scope};
 
-/// How many steps were called in each lane.
+/// The number of calls in each lane.
 #[derive(Debug, Default)]
 pub(super) struct Cursors {
     /// In the saga itself: most call no other.
@@ -41,13 +42,13 @@ impl Cursors {
         from..*cursor
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        lock(&self.inside)
     }
 }
 
 impl Journaled {
-    /// The number of a call in its lane; that of a member of a group is one of the numbers of the group.
+    /// The numbers that a call may have in its lane. Members of a group share the numbers of the group.
     pub(super) fn numbers(&self, position: Position<'_>) -> Range<usize> {
         let calls = position.calls();
         match calls.group() {
@@ -56,22 +57,20 @@ impl Journaled {
         }
     }
 
-    /// Whether the next of these calls may have been made by an earlier process. From now on it is known.
+    /// Takes the doubt about the next of these calls: true if an earlier process may have made it.
     pub(super) fn take_in_doubt(&self, calls: &dyn Calls) -> bool {
-        match calls.doubt() {
-            Some(doubt) => doubt.take(),
-            None => self.recorder.in_doubt().take(),
-        }
+        self.doubt(calls).take()
     }
 
     pub(super) fn set_in_doubt(&self, calls: &dyn Calls, in_doubt: bool) {
-        match calls.doubt() {
-            Some(doubt) => doubt.set(in_doubt),
-            None => self.recorder.in_doubt().set(in_doubt),
-        }
+        self.doubt(calls).set(in_doubt);
     }
 
-    /// Whatever is written down at this place has to be a member of the group.
+    fn doubt<'a>(&'a self, calls: &'a dyn Calls) -> &'a Doubt {
+        calls.doubt().unwrap_or(self.recorder.in_doubt())
+    }
+
+    /// Begins a group: every recorded call at this place has to be one of its members.
     pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), Suspension> {
         let lane = lane(group.before());
         let count = group.steps().count();
@@ -86,13 +85,11 @@ impl Journaled {
         } else {
             self.last_begun(group)
         });
-        for member in group.members() {
-            member.doubt().set(in_doubt);
-        }
+        group.begin_in_doubt(in_doubt);
         Ok(())
     }
 
-    /// Checks that what is written down under these numbers are members of the group.
+    /// Checks that the recorded calls with these numbers are members of the group.
     fn recognize(
         &self,
         group: &Group<'_>,
@@ -106,8 +103,8 @@ impl Journaled {
             };
             if !steps.contains(&recorded.clone().into_key()) {
                 return Err(self.changed(format_args!(
-                    "call {} is in a group of steps that run at the same time, but step `{recorded}` ({}), which is \
-                     written down, is not in that group",
+                    "call {} is in a group of steps that run at the same time, but the recorded step \
+                     `{recorded}` ({}) is not in that group",
                     number + 1,
                     recorded.kind,
                 )));
@@ -116,7 +113,7 @@ impl Journaled {
         Ok(())
     }
 
-    /// How many members there are up to the last one of which something is written down.
+    /// The number of members up to the last one with a record.
     fn last_begun(&self, group: &Group<'_>) -> usize {
         if self.history.is_empty() {
             return 0;
@@ -135,16 +132,8 @@ impl Journaled {
         begun.map_or(0, |begun| begun - group.before().count())
     }
 
-    /// If nothing had to be requested, then what comes next may have been; and so may what a member was about to do again
-    /// when it was suspended.
     pub(super) fn end_members(&self, group: &Group<'_>, is_suspended: bool) {
-        let mut members = group.members().iter().map(Member::doubt);
-        let in_doubt = if is_suspended {
-            members.any(Doubt::get)
-        } else {
-            members.all(Doubt::get)
-        };
-        self.set_in_doubt(group.before(), in_doubt);
+        self.set_in_doubt(group.before(), group.ends_in_doubt(is_suspended));
     }
 }
 

@@ -1,11 +1,10 @@
-//! Notes what has become of a step, and of the saga.
+//! Notes of the outcomes of steps and of the saga.
 
-use crate::attempts::{GiveUp, PendingStep, Settlement, StepEnd};
+use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::Suspension;
 use crate::journal::{Event, Settled, StepCall};
 use crate::language::Payload;
-use crate::meta::Kind;
 
 impl Journaled {
     /// Notes that the saga has completed.
@@ -14,11 +13,11 @@ impl Journaled {
         if let Some(decision) = self.history.decision() {
             let reason = &decision.reason.message;
             return Err(self.changed(format_args!(
-                "it completes, but is written down as failed: {reason}"
+                "it completes, but is recorded as failed: {reason}"
             )));
         }
         let output = self.payload(output).map_err(|message| {
-            let message = format!("the result can't be written down: {message}");
+            let message = format!("the result can't be recorded: {message}");
             Suspension::stuck("unrecordable", message)
         })?;
         self.recorder.note(Event::Completed { output });
@@ -39,11 +38,11 @@ impl Journaled {
                 attempts,
                 output,
             }),
-            Err(message) if matches!(kind, Kind::Pivot | Kind::Retriable) => {
+            Err(message) if kind.closes_the_way_back() => {
                 return StepEnd::Suspended(unrecordable(&call, &message));
             }
-            // What the step has done is undone while its output is still here. If the process ends before, the step is
-            // asked for its output again.
+            // The step is compensated while its output is still in memory. If the process ends before, the next process
+            // asks the step for its output again.
             Err(message) => {
                 step.give_up(GiveUp::Unrecordable { message });
                 self.recorder.note(Event::StepInDoubt {
@@ -54,17 +53,7 @@ impl Journaled {
                 return StepEnd::Stopped(Settlement::Done);
             }
         }
-        if kind == Kind::Pivot {
-            self.control.go_forward_only();
-        }
-        match self.control.interruption() {
-            None => StepEnd::Done,
-            // The saga was stopped during the attempt: what that has done is undone with the rest.
-            Some(interruption) => {
-                step.give_up(GiveUp::Interrupted(interruption));
-                StepEnd::Stopped(Settlement::Done)
-            }
-        }
+        self.control.after_done(step)
     }
 
     /// Notes that a step has refused.
@@ -74,7 +63,8 @@ impl Journaled {
         attempts: u32,
         step: &mut dyn PendingStep,
     ) -> StepEnd<Suspension> {
-        // The body handles the error, but a replay could not: it is not given to the body the first time either.
+        // The body handles the error, but a replay could not read it. So the body does not get it the first time
+        // either.
         if let Err(unwritten) = step.check_error() {
             let message = unwritten.to_string();
             step.give_up(GiveUp::Unrecordable { message });
@@ -87,7 +77,7 @@ impl Journaled {
         refusal(step)
     }
 
-    /// Notes what has become of a step that was given up.
+    /// Notes the fate of a step that was given up.
     pub(super) fn note_stopped(
         &self,
         call: StepCall,
@@ -97,7 +87,7 @@ impl Journaled {
         is_settling: bool,
     ) {
         let settled = match settlement {
-            // It was interrupted before an attempt could do anything: there is nothing to say about it.
+            // It was interrupted before an attempt could do anything: there is nothing to record.
             Settlement::Nothing if !is_settling && step.is_interrupted() => return,
             Settlement::Nothing if !is_settling => {
                 let reason = step.reason();
@@ -116,7 +106,8 @@ impl Journaled {
             },
             Settlement::Done => match step.write_output(self.policies.payload_limit) {
                 Ok(output) => Settled::Done { output },
-                // It stays in doubt, and is asked for its output again if the process ends before it is undone.
+                // It stays in doubt. If the process ends before the compensation, the next process asks the step for
+                // its output again.
                 Err(_) => return,
             },
             Settlement::Skipped { .. } => return,
@@ -136,7 +127,7 @@ impl Journaled {
     }
 }
 
-/// How a step ends that has refused, or that was given up and has done nothing.
+/// The end of a step that has refused, or that was given up without an effect.
 pub(super) fn refusal(step: &dyn PendingStep) -> StepEnd<Suspension> {
     if step.has_refused() {
         StepEnd::Refused
@@ -146,6 +137,6 @@ pub(super) fn refusal(step: &dyn PendingStep) -> StepEnd<Suspension> {
 }
 
 pub(super) fn unrecordable(step: &StepCall, message: &str) -> Suspension {
-    let message = format!("the output of step `{step}` can't be written down: {message}");
+    let message = format!("the output of step `{step}` can't be recorded: {message}");
     Suspension::stuck("unrecordable", message)
 }

@@ -1,10 +1,10 @@
-//! Writes down what one saga does: events are noted as they happen, and written together before the next request.
-//! What they mean is `history.rs`.
+//! The record of one saga: events are noted as they happen, and appended together before the next request. Their
+//! meaning is in `history.rs`.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -15,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Reason;
 use crate::journal::history::ReplayState;
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
+use crate::lock::lock;
 use crate::meta::RetryPolicy;
 use crate::place::Doubt;
 
-/// Why a coordinator lets go of a saga that has not ended.
+/// The reason for which a coordinator suspends a saga that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Suspension {
     /// The coordinator shuts down; nothing of the saga is under way.
     Shutdown,
-    /// Somebody else has claimed it.
+    /// Another worker has claimed it.
     Fenced,
     /// It has nothing to do for a while.
     Asleep(Wakeup),
@@ -38,7 +39,7 @@ impl fmt::Display for Suspension {
         match self {
             Self::Asleep(_) => f.write_str("it waits for a time or an event"),
             Self::Shutdown => f.write_str("the coordinator shuts down"),
-            Self::Fenced => f.write_str("somebody else has taken it over"),
+            Self::Fenced => f.write_str("another worker has claimed it"),
             Self::Unreachable(message) => f.write_str(message),
             Self::Stuck(reason) => f.write_str(&reason.message),
         }
@@ -52,7 +53,7 @@ impl Suspension {
     }
 }
 
-/// For how long a worker may act for the sagas that it holds, and whether it is about to stop.
+/// The time until which a worker may act for its sagas, and the signal to stop.
 #[derive(Debug)]
 pub(crate) struct Tenure {
     valid_until: Mutex<Instant>,
@@ -76,18 +77,16 @@ impl Tenure {
         *self.lock() <= Instant::now()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Instant> {
-        self.valid_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        lock(&self.valid_until)
     }
 }
 
-/// What has happened and is not written yet, and what was sent to the saga.
+/// The events that are not appended yet, and the events that were sent to the saga.
 struct Noted {
     events: Vec<Event>,
     inbox: EventInbox,
-    /// Whether nothing is noted any more.
+    /// True once no event may be noted any more.
     is_closed: bool,
 }
 
@@ -95,19 +94,19 @@ struct Noted {
 #[derive(Debug, Default)]
 pub(crate) struct EventInbox {
     events: Vec<(Cow<'static, str>, String)>,
-    /// The numbers of those that have ended a wait.
+    /// The numbers of the events that have ended a wait.
     taken: Vec<u64>,
 }
 
 impl EventInbox {
-    /// What is written down of them.
-    pub(crate) fn of(history: &ReplayState) -> Self {
+    /// The recorded events.
+    pub(crate) fn from_history(history: &ReplayState) -> Self {
         let (events, taken) = history.received();
         Self { events, taken }
     }
 
     /// The oldest event with this name that is not taken yet.
-    fn next(&self, name: &str) -> Option<u64> {
+    fn oldest(&self, name: &str) -> Option<u64> {
         let numbered = self.events.iter().zip(0..);
         let mut numbered =
             numbered.filter(|((one, _), number)| one == name && !self.taken.contains(number));
@@ -115,17 +114,17 @@ impl EventInbox {
     }
 }
 
-/// What is being written.
+/// The state of the appends.
 struct Writes {
     /// The number of the next entry.
     next: u64,
-    /// What was taken to be written, and is not known to be: whoever waited for that may have stopped waiting.
+    /// Events submitted but not confirmed. Their caller may have been dropped.
     unanswered: Vec<Event>,
-    /// Why nothing can be written any more. Whoever comes later is told so as well: what was noted before is lost.
+    /// The first write error. All later writes fail with it, because the events that were noted before are lost.
     failed: Option<Suspension>,
 }
 
-/// The entries of one saga that is held.
+/// The recorder of one claimed saga.
 pub(crate) struct Recorder {
     journal: Arc<dyn Journal>,
     claim: Claim,
@@ -146,7 +145,7 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// How long the recorder waits before it tries again to write, as long as the lease holds.
+/// The waits before another append, as long as the lease holds.
 const RETRY: RetryPolicy =
     RetryPolicy::UNTIL_SUCCESS.backoff(Duration::from_millis(20), Duration::from_secs(1));
 
@@ -186,19 +185,19 @@ impl Recorder {
         &self.tenure
     }
 
-    /// Notes what has happened; it is written with the next [`write`](Self::write).
+    /// Notes an event. The next [`write`](Self::write) appends it.
     pub(crate) fn note(&self, event: Event) {
         let mut noted = self.lock();
         noted.is_closed |= event.ends_claim();
         noted.events.push(event);
     }
 
-    /// Whether the end of the saga is noted: then nothing can follow.
+    /// Returns true if the end of the saga is noted: then nothing can follow.
     pub(crate) fn has_ended(&self) -> bool {
         self.lock().events.iter().any(Event::ends_claim)
     }
 
-    /// Notes that an event was sent to the saga; `false` if the saga does not take anything here any more.
+    /// Notes an event that was sent to the saga. Returns false if the saga takes no events here any more.
     pub(crate) fn deliver(&self, name: Cow<'static, str>, payload: String) -> bool {
         let mut noted = self.lock();
         if noted.is_closed {
@@ -218,35 +217,36 @@ impl Recorder {
     /// Takes the oldest event with this name that is not taken yet.
     pub(crate) fn take_received(&self, name: &str) -> Option<(u64, String)> {
         let inbox = &mut self.lock().inbox;
-        let number = inbox.next(name)?;
+        let number = inbox.oldest(name)?;
         inbox.taken.push(number);
         let (_, payload) = &inbox.events[usize::try_from(number).ok()?];
         Some((number, payload.clone()))
     }
 
-    /// The saga is about to be let go of until this event comes: from now on nothing is delivered here. `false` if it has
-    /// come.
-    pub(crate) fn rest(&self, name: Option<&str>) -> bool {
+    /// Prepares to suspend the saga until this event comes: from now on no event is delivered here. Returns false if
+    /// the event has come.
+    pub(crate) fn close_until(&self, name: Option<&str>) -> bool {
         let mut noted = self.lock();
-        let is_there = name.is_some_and(|name| noted.inbox.next(name).is_some());
+        let is_there = name.is_some_and(|name| noted.inbox.oldest(name).is_some());
         noted.is_closed |= !is_there;
         !is_there
     }
 
-    /// Writes what was noted. Tries again while the journal can't be reached and the lease holds.
+    /// Appends the noted events. Tries again while the journal can't be reached and the lease holds.
     ///
     /// # Errors
-    /// Why the saga has to be let go of. What was noted may be written or not, and nothing is written any more.
+    /// The reason for which the saga has to be suspended. The noted events may be appended or not, and nothing is
+    /// appended any more.
     ///
     /// # Cancel safety
-    /// What a future that is dropped was about to write is written by the next one.
+    /// If the future is dropped, the next write appends its events.
     pub(crate) async fn write(&self) -> Result<(), Suspension> {
         let mut writing = self.writing.lock().await;
         if let Some(suspension) = &writing.failed {
             return Err(suspension.clone());
         }
         if !writing.unanswered.is_empty() {
-            // The same entries under the same numbers: if they are there, that is fine.
+            // The same entries under the same numbers: an append of entries that are there already succeeds.
             self.append(&mut writing).await?;
         }
         writing.unanswered = mem::take(&mut self.lock().events);
@@ -256,7 +256,7 @@ impl Recorder {
         self.append(&mut writing).await
     }
 
-    /// Appends what is not known to be written.
+    /// Appends the events that are not confirmed.
     async fn append(&self, writing: &mut Writes) -> Result<(), Suspension> {
         let mut waits = RETRY.backoffs();
         let suspension = loop {
@@ -286,18 +286,18 @@ impl Recorder {
         Err(suspension)
     }
 
-    /// Whether the step after the last entry may have been requested, and its answer is not known.
+    /// The doubt about the step after the last entry: an earlier process may have requested it, and the answer is lost.
     pub(crate) fn in_doubt(&self) -> &Doubt {
         &self.in_doubt
     }
 
-    /// Lets go of the saga, while nothing of it is under way.
+    /// Releases the claim. No step of the saga may run.
     pub(crate) async fn release(&self, rest: Wakeup) -> Result<(), JournalError> {
         let in_doubt = self.in_doubt.get();
         self.journal.release(&self.claim, in_doubt, rest).await
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Noted> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        lock(&self.noted)
     }
 }

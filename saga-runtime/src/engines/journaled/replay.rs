@@ -1,6 +1,6 @@
-//! Gives the body what is written down about its steps.
+//! The replay: the body gets the recorded outcomes of its steps.
 
-use crate::attempts::{GiveUp, Origin, PendingStep, Settlement, StepEnd};
+use crate::attempts::{Control, GiveUp, Origin, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::outcome::refusal;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
@@ -10,7 +10,7 @@ use crate::meta::Kind;
 use crate::place::Position;
 
 impl Journaled {
-    /// What is known about the call of a step, or its outcome, if it has to be requested.
+    /// Ends the call of a step with its recorded outcome, or requests the step.
     pub(super) async fn replay_or_request(
         &self,
         position: Position<'_>,
@@ -28,8 +28,8 @@ impl Journaled {
             NextCall::Request => self.request(position, step).await,
             NextCall::Done(output) => {
                 read_output(step, output)?;
-                if matches!(kind, Kind::Pivot | Kind::Retriable) {
-                    self.control.go_forward_only();
+                if kind.closes_the_way_back() {
+                    self.control.way_back().close();
                 }
                 StepEnd::Done
             }
@@ -43,7 +43,8 @@ impl Journaled {
                 if kind == Kind::Pivot {
                     self.ask_pivot(position, step, reason).await?
                 } else {
-                    self.pursue(position, step, Origin::Settling).await
+                    let origin = Origin::Settling { attempts: 0 };
+                    self.pursue(position, step, origin).await
                 }
             }
             NextCall::Settled(reason, settled) => {
@@ -71,13 +72,13 @@ impl Journaled {
             }
             NextCall::Waiting(_) | NextCall::Over(_) => {
                 return Err(self.changed(format_args!(
-                    "call {} is of step `{called}`, but a wait is written down",
+                    "call {} is of step `{called}`, but a wait is recorded",
                     index + 1,
                 )));
             }
             NextCall::Changed { recorded } => {
                 return Err(self.changed(format_args!(
-                    "call {} is of step `{called}` ({}), but step `{recorded}` ({}) is written down",
+                    "call {} is of step `{called}` ({}), but step `{recorded}` ({}) is recorded",
                     index + 1,
                     called.kind,
                     recorded.kind,
@@ -87,7 +88,7 @@ impl Journaled {
     }
 }
 
-/// Gives the step up for a reason that is written down: the body is told it again.
+/// Gives the step up for a recorded reason, which the body gets again.
 pub(super) fn read_reason(step: &mut dyn PendingStep, reason: &Reason) -> Result<(), Suspension> {
     if let Some(error) = &reason.error {
         let read = step.read_error(error);
@@ -102,7 +103,7 @@ pub(super) fn read_reason(step: &mut dyn PendingStep, reason: &Reason) -> Result
     Ok(())
 }
 
-/// Gives the step the output that is written down.
+/// Gives the step its recorded output.
 fn read_output(step: &mut dyn PendingStep, output: &str) -> Result<(), Suspension> {
     let read = step.read_output(output);
     read.map_err(|unread| unreadable("output", step, &unread))
@@ -110,7 +111,6 @@ fn read_output(step: &mut dyn PendingStep, output: &str) -> Result<(), Suspensio
 
 fn unreadable(what: &str, step: &dyn PendingStep, error: &serde_json::Error) -> Suspension {
     let step = step.meta().name;
-    let message =
-        format!("the {what} of step `{step}` that is written down can't be read: {error}");
+    let message = format!("the recorded {what} of step `{step}` can't be read: {error}");
     Suspension::stuck("unreadable", message)
 }

@@ -1,20 +1,19 @@
-//! Requests steps whose outcome is not written down yet, and pursues them until it is settled.
+//! Requests for steps without a recorded outcome, up to the settled outcome.
 
 use std::sync::atomic::AtomicBool;
 
-use crate::attempts::{GiveUp, Origin, PendingStep, Settlement, StepEnd, Verdict, pursue};
+use crate::attempts::{Control, Origin, PendingStep, Settlement, StepEnd, pursue};
 use crate::engines::journaled::outcome::unrecordable;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::replay::read_reason;
 use crate::engines::journaled::surroundings::Around;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Reason;
-use crate::journal::{Event, Settled};
-use crate::meta::Kind;
+use crate::journal::{Event, Settled, StepCall};
 use crate::place::{Attempt, Position, Role};
 
 impl Journaled {
-    /// Requests a step: nothing about its outcome is written down yet.
+    /// Requests a step without a recorded outcome.
     pub(super) async fn request(
         &self,
         position: Position<'_>,
@@ -27,37 +26,20 @@ impl Journaled {
             return StepEnd::Suspended(Suspension::Shutdown);
         }
         let meta = step.meta();
-        let call = call(position);
         let in_doubt = self.take_in_doubt(position.calls());
-        let begin = match self.control.interruption() {
-            // One that only goes forward may be done, and can't be undone: it is too late.
-            Some(_) if in_doubt && meta.kind == Kind::Retriable => {
-                self.control.go_forward_only();
-                Origin::InDoubt
-            }
-            Some(interruption) if in_doubt => Origin::Interrupted(interruption),
-            Some(interruption) => {
-                step.give_up(GiveUp::Interrupted(interruption));
-                return StepEnd::Stopped(Settlement::Nothing);
-            }
-            None => {
-                if meta.kind == Kind::Retriable {
-                    self.control.go_forward_only();
-                }
-                if in_doubt {
-                    Origin::InDoubt
-                } else {
-                    let attempt = Attempt::new(position, Role::Action, 1);
-                    let limit = Some(self.limit(meta.timeout));
-                    match step.attempt(&attempt, limit).await {
-                        Verdict::Done => return self.done(call, 1, step),
-                        answer if answer.is_definite(meta) => return self.refused(call, 1, step),
-                        answer => Origin::After(answer),
-                    }
-                }
-            }
+        let mut origin = match self.control.begin_request(step, in_doubt) {
+            Ok(origin) => origin,
+            Err(end) => return end,
         };
-        self.pursue(position, step, begin).await
+        if let Origin::Request = origin {
+            let attempt = Attempt::new(position, Role::Action, 1);
+            let first = step.attempt(&attempt, Some(self.limit(meta.timeout))).await;
+            if let Some(end) = StepEnd::after_first(first, meta) {
+                return self.note_end(call(position), 1, step, end, false);
+            }
+            origin = Origin::after_first(first);
+        }
+        self.pursue(position, step, origin).await
     }
 
     /// Pursues a step until its outcome is settled, and notes it.
@@ -70,30 +52,42 @@ impl Journaled {
         let around = Around {
             engine: self,
             call: call(position),
-            is_settling: AtomicBool::new(matches!(begin, Origin::Settling)),
+            is_settling: AtomicBool::new(matches!(begin, Origin::Settling { .. })),
         };
         let (end, attempts) = pursue(step, begin, position, &around).await;
         let Around {
             call, is_settling, ..
         } = around;
         let is_settling = is_settling.into_inner();
+        if let StepEnd::Suspended(_) = end {
+            // The saga is suspended between two attempts, of which the first may have had an effect.
+            self.set_in_doubt(position.calls(), !is_settling);
+        }
+        self.note_end(call, attempts, step, end, is_settling)
+    }
+
+    /// Notes the end of a step.
+    fn note_end(
+        &self,
+        call: StepCall,
+        attempts: u32,
+        step: &mut dyn PendingStep,
+        end: StepEnd<Suspension>,
+        is_settling: bool,
+    ) -> StepEnd<Suspension> {
         match end {
-            // Between two attempts, of which the first may have done something.
-            StepEnd::Suspended(suspension) => {
-                self.set_in_doubt(position.calls(), !is_settling);
-                StepEnd::Suspended(suspension)
-            }
             StepEnd::Done => self.done(call, attempts, step),
             StepEnd::Refused => self.refused(call, attempts, step),
             StepEnd::Stopped(settlement) => {
                 self.note_stopped(call, attempts, step, &settlement, is_settling);
                 StepEnd::Stopped(settlement)
             }
+            suspended @ StepEnd::Suspended(_) => suspended,
         }
     }
 
-    /// Asks a pivot again that an operator wants to be asked again: if it was done after all, the saga goes forward. It was
-    /// given up for the reason that is written down.
+    /// Asks a pivot again at the request of an operator. If it was done after all, the saga goes forward. Otherwise the
+    /// recorded `reason` stands.
     pub(super) async fn ask_pivot(
         &self,
         position: Position<'_>,
@@ -129,7 +123,7 @@ impl Journaled {
             settled,
         });
         if let StepEnd::Done = end {
-            self.control.go_forward_only();
+            self.control.way_back().close();
         } else {
             read_reason(step, reason)?;
         }

@@ -1,4 +1,4 @@
-//! What surrounds a step or a compensation that is pursued: limits, waits, the shutdown.
+//! The engine's side of a pursuit: limits, waits, and the shutdown of the coordinator.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::error::{Interruption, Reason};
 use crate::journal::{Event, StepCall};
 use crate::place::Position;
 
-/// What surrounds one step that is pursued.
+/// The engine's side of the pursuit of one step.
 pub(super) struct Around<'a> {
     pub(super) engine: &'a Journaled,
     pub(super) call: StepCall,
@@ -52,7 +52,7 @@ impl Journaled {
         own.unwrap_or(self.policies.attempt_timeout)
     }
 
-    /// Waits, unless the coordinator shuts down.
+    /// Waits, unless the coordinator shuts down first.
     pub(super) async fn unless_shutdown<T>(
         &self,
         waiting: impl Future<Output = T>,

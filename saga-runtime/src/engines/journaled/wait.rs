@@ -1,10 +1,11 @@
-//! Waits: for a time, for an event. A saga that waits long is let go of meanwhile.
+//! Waits: for a time, for an event. During a long wait the saga is suspended.
 
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{Either, select};
 
+use crate::attempts::Control;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Cause;
@@ -40,7 +41,7 @@ impl Journaled {
             NextCall::Request | NextCall::Stop(_) => None,
             _ => {
                 return Err(self.changed(format_args!(
-                    "call {} is `{step}`, but something else is written down",
+                    "call {} is `{step}`, but something else is recorded",
                     index + 1
                 )));
             }
@@ -50,7 +51,7 @@ impl Journaled {
             let cause = Cause::recorded(&reason.code, reason.message.clone());
             return Ok(WaitEnd::Stopped(cause));
         }
-        // Nothing else was under way here.
+        // No step was under way here.
         self.take_in_doubt(calls);
         if begun.is_none()
             && let Some(received) = self.received(&step, wait)
@@ -91,14 +92,14 @@ impl Journaled {
                 left.unwrap_or_default()
             });
             if left.is_some_and(|left| left.is_zero()) {
-                self.over(step, None);
+                self.note_over(step, None);
                 return Ok(WaitEnd::TimedOut);
             }
             let is_long = left.is_none_or(|left| left > self.policies.patience);
-            // In a group others may be under way.
+            // In a group, other members may be under way.
             if is_long && calls.doubt().is_none() {
-                if self.recorder.rest(wait.event) {
-                    return Err(Suspension::Asleep(self.rest(until)));
+                if self.recorder.close_until(wait.event) {
+                    return Err(Suspension::Asleep(self.wakeup(until)));
                 }
                 continue;
             }
@@ -112,18 +113,21 @@ impl Journaled {
     /// The event, if it is there.
     fn received(&self, step: &StepCall, wait: Wait) -> Option<WaitEnd<Suspension>> {
         let (number, event) = self.recorder.take_received(wait.event?)?;
-        self.over(step, Some(number));
+        self.note_over(step, Some(number));
         Some(WaitEnd::Received(event))
     }
 
-    fn over(&self, step: &StepCall, received: Option<u64>) {
+    fn note_over(&self, step: &StepCall, received: Option<u64>) {
         let step = step.clone();
         self.recorder.note(Event::WaitOver { step, received });
     }
 
-    /// Until when there is nothing to do: the saga's deadline wakes it as well.
-    fn rest(&self, until: Option<SystemTime>) -> Wakeup {
-        let deadline = self.control.left().map(|left| SystemTime::now() + left);
+    /// The time until which the saga can rest. Its deadline wakes it as well.
+    fn wakeup(&self, until: Option<SystemTime>) -> Wakeup {
+        let deadline = self
+            .control
+            .time_to_deadline()
+            .map(|left| SystemTime::now() + left);
         match (until, deadline) {
             (Some(until), Some(deadline)) => Wakeup::At(until.min(deadline)),
             (Some(time), None) | (None, Some(time)) => Wakeup::At(time),

@@ -136,7 +136,7 @@ impl ReplayState {
                 // A step that only goes forward is done; any other one was given up, and is undone with the rest.
                 *outcome = match outcome {
                     StepOutcome::InDoubt { reason } | StepOutcome::Settled { reason, .. }
-                        if !matches!(step.kind, Kind::Pivot | Kind::Retriable) =>
+                        if !step.kind.closes_the_way_back() =>
                     {
                         let settled = Settling::Done { output };
                         StepOutcome::Settled {

@@ -100,7 +100,7 @@ impl Task {
 
     /// Writes all of these with one commit. If one of them can't be written, each by itself.
     async fn write(&self, batch: Vec<Operation>) {
-        let mut columns = Columns::default();
+        let mut columns = Parameters::default();
         for operation in &batch {
             columns.add(operation);
         }
@@ -167,7 +167,7 @@ impl Task {
         let _ = append.reply.send(result);
     }
 
-    async fn execute(&self, columns: &Columns) -> Result<Written, sqlx::Error> {
+    async fn execute(&self, columns: &Parameters) -> Result<Written, sqlx::Error> {
         let rows = sqlx::query(AssertSqlSafe(Arc::clone(&self.statement)))
             .bind(&columns.start_id)
             .bind(&columns.start_name)
@@ -225,7 +225,7 @@ struct Written {
 
 /// The parameters of one statement, a list per column.
 #[derive(Debug, Default)]
-struct Columns {
+struct Parameters {
     start_id: Vec<String>,
     start_name: Vec<String>,
     start_version: Vec<i64>,
@@ -254,7 +254,7 @@ struct Columns {
     notifies: bool,
 }
 
-impl Columns {
+impl Parameters {
     fn add(&mut self, operation: &Operation) {
         match operation {
             Operation::Start { saga, lease, .. } => {

@@ -1,22 +1,22 @@
-//! The phases of a saga as types, and which kinds of steps each of them admits.
+//! The phases of a saga as types, and the kinds of steps that each phase admits.
 
 use crate::language::kind::Waiting;
 use crate::language::order::OrderStart;
 use crate::language::{Compensatable, NothingToUndo, Part, Pivot, Retriable};
 
-/// Everything so far can be undone.
+/// The phase before a pivot: everything so far can be undone.
 #[derive(Debug)]
 pub enum Undoable {}
 
-/// A pivot is behind.
+/// The phase after a pivot.
 #[derive(Debug)]
 pub enum AfterPivot {}
 
-/// A retriable step is behind.
+/// The phase after a retriable step.
 #[derive(Debug)]
 pub enum AfterRetriable {}
 
-/// The phase of a saga since a step, or since its start.
+/// The phase that a step, or the start of the saga, begins.
 pub trait Phase {
     /// [`Undoable`], [`AfterPivot`] or [`AfterRetriable`].
     type Phase;
@@ -30,7 +30,7 @@ impl<S: Part<Kind: Closes>> Phase for S {
     type Phase = <S::Kind as Closes>::Phase;
 }
 
-/// Which phase a step of this kind begins.
+/// The phase that a step of this kind begins.
 pub trait Closes {
     /// The phase.
     type Phase;
@@ -44,10 +44,10 @@ impl Closes for Retriable {
     type Phase = AfterRetriable;
 }
 
-/// In this phase a step of kind `K` may be called. `AfterPivot` admits pivots: [`OnlyPivot`](super::OnlyPivot) refuses them in better
-/// words.
+/// Implemented by phases in which a step of kind `K` may be called. `AfterPivot` admits pivots:
+/// [`OnlyPivot`](super::OnlyPivot) rejects them with a better message.
 pub trait Admits<K> {
-    /// Since when the saga only goes forward after the step `S`, if it did so since `Since` before.
+    /// The step since which the saga only goes forward after `S`, if it was `Since` before.
     type Then<Since, S>;
 }
 
@@ -91,7 +91,7 @@ impl Admits<Retriable> for AfterRetriable {
     type Then<Since, S> = Since;
 }
 
-/// In this phase a step of kind `K` is no second pivot.
+/// Implemented by phases in which a step of kind `K` is not a second pivot.
 pub trait AdmitsPivot<K> {}
 
 impl<K> AdmitsPivot<K> for Undoable {}
@@ -101,15 +101,15 @@ impl AdmitsPivot<NothingToUndo> for AfterPivot {}
 impl AdmitsPivot<Retriable> for AfterPivot {}
 impl AdmitsPivot<Waiting> for AfterPivot {}
 
-/// What is of this kind may run at the same time as something else.
+/// Implemented by kinds whose steps may run at the same time as others.
 pub trait Grouped {}
 
 impl Grouped for Compensatable {}
 impl Grouped for NothingToUndo {}
 impl Grouped for Retriable {}
 
-/// What is of this kind may run at the same time as what is of kind `K`. Pivots are refused in other words by
-/// [`InGroup`](super::InGroup).
+/// Implemented by kinds whose steps may run at the same time as a step of kind `K`. Pivots are admitted here:
+/// [`InGroup`](super::InGroup) rejects them with a better message.
 pub trait StandsBeside<K> {}
 
 impl<K> StandsBeside<K> for Pivot {}
@@ -122,14 +122,14 @@ impl StandsBeside<Pivot> for NothingToUndo {}
 impl StandsBeside<Retriable> for Retriable {}
 impl StandsBeside<Pivot> for Retriable {}
 
-/// What is of this kind can be undone.
+/// Implemented by kinds whose steps can be undone.
 pub trait AfterUndo {}
 
 impl AfterUndo for Compensatable {}
 impl AfterUndo for NothingToUndo {}
 impl AfterUndo for Waiting {}
 
-/// What is of this kind never fails.
+/// Implemented by kinds whose calls never fail.
 pub trait Unfailing {}
 
 impl Unfailing for Retriable {}

@@ -1,4 +1,4 @@
-//! How sagas are taken over.
+//! The behaviours of claims, leases, releases and wake-ups.
 
 use std::time::{Duration, SystemTime};
 
@@ -102,7 +102,7 @@ pub async fn a_claim_after_a_release_is_orderly<F: Factory>(test: Fixture<F>) {
 }
 
 pub async fn what_rests_is_not_claimed<F: Factory>(test: Fixture<F>) {
-    let later = SystemTime::now() + Duration::from_secs(60 * 60);
+    let later = SystemTime::now() + Duration::from_hours(1);
     for (saga, rest) in [("a", Wakeup::At(later)), ("b", Wakeup::WhenCalled)] {
         let claim = test.started(saga).await;
         test.rest(&claim, false, rest).await;
@@ -134,7 +134,7 @@ pub async fn what_has_rested_is_claimed<F: Factory>(test: Fixture<F>) {
     let claimed = test.claim_only(&lease("a")).await;
     assert!(claimed.orderly);
     assert_eq!(claimed.recoveries, 0);
-    // The rest was that of the claim before.
+    // The wake-up time belongs to the claim before.
     test.release(&claimed.claim, false).await;
     test.claim_only(&lease("a")).await;
 }
@@ -144,7 +144,7 @@ pub async fn what_rests_is_claimed_by_its_id<F: Factory>(test: Fixture<F>) {
     test.rest(&claim, false, Wakeup::WhenCalled).await;
     let claimed = test.journal.claim_one(&lease("a"), &id("order-1")).await;
     let ClaimedOne::Claimed(claimed) = claimed.expect("the journal works") else {
-        panic!("nobody holds it");
+        panic!("no worker holds it");
     };
     test.append(&claimed.claim, 1, &[done("a")]).await;
     test.release(&claimed.claim, false).await;
@@ -160,16 +160,14 @@ pub async fn a_wish_to_cancel_ends_a_rest<F: Factory>(test: Fixture<F>) {
     assert!(claimed.record.cancellation.is_some());
 }
 
-pub async fn a_wish_to_cancel_that_nobody_has_heard_keeps_from_resting<F: Factory>(
-    test: Fixture<F>,
-) {
+pub async fn an_unheard_wish_to_cancel_keeps_a_saga_claimable<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     let noted = test.journal.request_cancel(&id("order-1"), "no").await;
     assert!(noted.expect("the journal works"));
     test.rest(&claim, false, Wakeup::WhenCalled).await;
     let claimed = test.claim_only(&lease("a")).await;
     assert!(claimed.record.cancellation.is_some());
-    // Whoever was told of it may let it rest.
+    // A holder that knows of the wish may release the saga to rest.
     test.rest(&claimed.claim, false, Wakeup::WhenCalled).await;
     assert!(test.claim(&lease("a"), 10).await.is_empty());
 }
@@ -180,7 +178,7 @@ pub async fn a_claim_after_a_release_in_doubt_is_not<F: Factory>(test: Fixture<F
     test.release(&claim, true).await;
     let claimed = test.claim_only(&lease("a")).await;
     assert!(!claimed.orderly);
-    // It is not known any better as long as nothing is written.
+    // The doubt stays as long as no entry is appended.
     test.release(&claimed.claim, false).await;
     assert!(!test.claim_only(&lease("a")).await.orderly);
 }

@@ -1,4 +1,4 @@
-//! How sagas end, are stuck, are cancelled and are removed.
+//! The behaviours of the ends of sagas: final, stuck, cancelled, removed.
 
 use std::time::{Duration, SystemTime};
 
@@ -52,14 +52,14 @@ pub async fn what_was_stuck_can_go_on<F: Factory>(test: Fixture<F>) {
     let reason = "it answers again".to_owned();
     test.append(&claimed.claim, 3, &[Event::Retried { reason }])
         .await;
-    // If the operator's process ends now, anybody goes on.
+    // If the operator's process ends now, any worker can claim the saga.
     test.release(&claimed.claim, false).await;
     let claimed = test.claim_only(&lease("c")).await;
     test.append(&claimed.claim, 4, &[Event::Compensated]).await;
     assert_eq!(test.record("order-1").await.state, State::Compensated);
 }
 
-pub async fn what_an_operator_has_decided_is_gone_on_with<F: Factory>(test: Fixture<F>) {
+pub async fn a_saga_continues_after_an_operators_decision<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a"), compensating(), stuck()])
         .await;
@@ -79,7 +79,7 @@ pub async fn what_an_operator_has_decided_is_gone_on_with<F: Factory>(test: Fixt
     assert_eq!(claimed.next, 5);
 }
 
-pub async fn what_is_stuck_stays_stuck_if_it_is_let_go_of<F: Factory>(test: Fixture<F>) {
+pub async fn what_is_stuck_stays_stuck_if_it_is_released<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a"), compensating(), stuck()])
         .await;
@@ -145,10 +145,10 @@ pub async fn what_has_ended_can_not_be_cancelled<F: Factory>(test: Fixture<F>) {
 pub async fn what_has_ended_is_purged<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a"), completed()]).await;
-    let long_ago = SystemTime::now() - Duration::from_secs(60 * 60);
+    let long_ago = SystemTime::now() - Duration::from_hours(1);
     let purged = test.journal.purge(long_ago).await;
     assert_eq!(purged.expect("the journal works"), 0);
-    let later = SystemTime::now() + Duration::from_secs(60 * 60);
+    let later = SystemTime::now() + Duration::from_hours(1);
     let purged = test.journal.purge(later).await;
     assert_eq!(purged.expect("the journal works"), 1);
     let gone = test.journal.load(&id("order-1")).await;
@@ -163,7 +163,7 @@ pub async fn what_is_open_or_stuck_is_not_purged<F: Factory>(test: Fixture<F>) {
     test.started("running").await;
     let claim = test.started("stuck").await;
     test.append(&claim, 1, &[compensating(), stuck()]).await;
-    let later = SystemTime::now() + Duration::from_secs(60 * 60);
+    let later = SystemTime::now() + Duration::from_hours(1);
     let purged = test.journal.purge(later).await;
     assert_eq!(purged.expect("the journal works"), 0);
     assert_eq!(test.events("stuck").await.len(), 2);

@@ -1,4 +1,4 @@
-//! How sagas are read and listed, and what is there after the journal was opened again.
+//! The behaviours of reads and lists, and of a journal that was opened again.
 
 use std::time::{Duration, SystemTime};
 

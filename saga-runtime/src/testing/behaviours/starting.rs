@@ -1,4 +1,4 @@
-//! How sagas are written down first.
+//! The behaviours of starts.
 
 use futures_util::future::join_all;
 

@@ -1,4 +1,4 @@
-//! How entries are written.
+//! The behaviours of appends.
 
 use futures_util::future::join_all;
 
@@ -149,7 +149,7 @@ pub async fn entries_are_numbered_from_one<F: Factory>(test: Fixture<F>) {
 pub async fn entries_of_one_append_are_there_together<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.append(&claim, 1, &[done("a")]).await;
-    // The first of these is there already, so none of them is written.
+    // The first of these is recorded already, so none of them is.
     test.is_not_contiguous(&claim, 1, vec![done("a"), done("b")])
         .await;
     assert_eq!(test.events("order-1").await, [done("a")]);
@@ -210,7 +210,7 @@ pub async fn an_append_under_an_older_epoch_is_fenced<F: Factory>(test: Fixture<
     test.is_fenced(&older, 1).await;
     test.append(&newer.claim, 1, &[done("a")]).await;
     test.is_fenced(&older, 2).await;
-    // Not even what stands there already: it is not this worker's.
+    // Not even a repetition of the recorded entry: this worker has not appended it.
     test.is_fenced(&older, 1).await;
     assert_eq!(test.events("order-1").await, [done("a")]);
 }

@@ -92,6 +92,7 @@ impl World {
         };
         let acts = match answer {
             Answer::Done
+            | Answer::BusyButDone
             | Answer::UnclearButDone
             | Answer::SilentButDone
             | Answer::PanicsButDone => true,
@@ -109,7 +110,7 @@ impl World {
                 error: Refusal::Refused(what),
                 is_transient,
             },
-            Answer::Busy => Said::Refused {
+            Answer::Busy | Answer::BusyButDone => Said::Refused {
                 error: Refusal::Busy(what),
                 is_transient: true,
             },
@@ -138,6 +139,7 @@ impl World {
             Answer::Done => (true, None),
             Answer::Refused => (false, Some(format!("{what} was refused"))),
             Answer::Busy => (false, Some(format!("{what} was busy"))),
+            Answer::BusyButDone => (true, Some(format!("{what} was busy"))),
             Answer::Unclear => (false, Some(format!("{what} was unclear"))),
             Answer::UnclearButDone => (true, Some(format!("{what} was unclear"))),
             Answer::Silent => (false, Some("no answer within 2s".to_owned())),

@@ -125,16 +125,26 @@ impl Walk<'_> {
             Stmt::Item(_) => false,
         };
         if !is_conditional {
-            return visit_mut::visit_stmt_mut(self, statement);
+            return self.statement(statement);
         }
         let [what, help] = NOT_UNDER_CFG;
         self.without_steps(what, help, |awaits| awaits.visit_stmt_mut(statement));
-        let flow = self.apart(|walk| visit_mut::visit_stmt_mut(walk, statement));
+        let flow = self.apart(|walk| walk.statement(statement));
         self.branch(vec![Way {
             when: "#[cfg(…)]".to_owned(),
             flow,
             ..Way::default()
         }]);
+    }
+
+    fn statement(&mut self, statement: &mut Stmt) {
+        let Stmt::Macro(invocation) = statement else {
+            return visit_mut::visit_stmt_mut(self, statement);
+        };
+        if let Some(replacement) = self.invocation(&invocation.mac, Gives::Value) {
+            let end = invocation.semi_token.unwrap_or_default();
+            *statement = Stmt::Expr(replacement, Some(end));
+        }
     }
 
     pub(super) fn last_site(&self) -> Option<usize> {

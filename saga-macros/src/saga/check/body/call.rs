@@ -19,7 +19,7 @@ impl Walk<'_> {
             Ok(call) => call,
             Err((what, help)) => {
                 let span = first_token(&awaited.base);
-                return Expr::Verbatim(self.errors.replace(span, what, help));
+                return self.replace(span, what, help);
             }
         };
         let (path, span, wait) = (text(&call.func), name(&call.func), wait(call));
@@ -34,6 +34,23 @@ impl Walk<'_> {
         self.flow.push(Flow::Step(site));
         let awaited = awaited.clone();
         self.placeholder(span, Placeholder::Step { site, awaited })
+    }
+
+    /// The placeholder for the awaited call of a step with a mistake, which was reported last.
+    pub(super) fn not_called(&mut self, awaited: &mut Expr) -> Expr {
+        let Expr::Await(awaited) = awaited else {
+            return self.replaced();
+        };
+        let Ok(call) = callee(&mut awaited.base) else {
+            return self.replaced();
+        };
+        if !matches!(&*call.func, Expr::Path(path) if path.path.segments.iter().all(|one| one.arguments.is_none()))
+        {
+            return self.replaced();
+        }
+        let (function, span) = ((*call.func).clone(), name(&call.func));
+        self.errors.replaced();
+        self.placeholder(span, Placeholder::NotCalled(function))
     }
 
     /// Takes a call out whose refusal ends the saga. Returns whether `node` is one, perhaps with a translated output or

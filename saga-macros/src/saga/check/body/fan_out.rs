@@ -1,14 +1,13 @@
 //! Fan-outs: a step for each of many items, `try_join_all(limit, items, |item| …)`.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use proc_macro2::Span;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, ExprAwait, ExprCall, ExprClosure, Stmt};
 
 use super::call::{callee, name};
 use super::group::awaited as awaited_by_itself;
 use super::text;
-use super::walk::Walk;
+use super::walk::{Refused, Walk};
 use crate::saga::model::{FanOut, Flow, Placeholder, Refusal, Site};
 use crate::spans::first_token;
 
@@ -23,17 +22,13 @@ impl Walk<'_> {
             return None;
         }
         let span = name(&call.func);
-        Some(match self.whole_fan_out(call, span, refusal) {
-            Ok(site) => {
-                let awaited = node.clone();
-                self.placeholder(span, Placeholder::FanOut { site, awaited })
-            }
-            // Nothing calls the function, but its import must not become a warning.
-            Err(replacement) => {
-                let function = &call.func;
-                Expr::Verbatim(quote!({ use #function as _; #replacement }))
-            }
-        })
+        let Ok(site) = self.whole_fan_out(call, span, refusal) else {
+            let function = (*call.func).clone();
+            self.errors.replaced();
+            return Some(self.placeholder(span, Placeholder::NotCalled(function)));
+        };
+        let awaited = node.clone();
+        Some(self.placeholder(span, Placeholder::FanOut { site, awaited }))
     }
 
     fn whole_fan_out(
@@ -41,11 +36,11 @@ impl Walk<'_> {
         call: &mut ExprCall,
         span: Span,
         refusal: Refusal,
-    ) -> Result<usize, TokenStream> {
+    ) -> Result<usize, Refused> {
         if refusal == Refusal::IsHandled {
             let what = "what `try_join_all` gives is not looked at here";
             let help = "put a `?` behind its `.await`: if one of the steps refuses, the saga ends when those that have begun have ended";
-            return Err(self.errors.replace(span, what, help));
+            return Err(self.refuse(span, what, help));
         }
         let mut arguments = call.args.iter_mut();
         let (Some(limit), Some(items), Some(Expr::Closure(each)), None) = (
@@ -55,7 +50,7 @@ impl Walk<'_> {
             arguments.next(),
         ) else {
             let what = "`try_join_all` takes a limit, the items, and a closure that calls a step";
-            return Err(self.errors.replace(span, what, EXAMPLE));
+            return Err(self.refuse(span, what, EXAMPLE));
         };
         let (items_text, limit_text) = (text(items), text(limit));
         self.visit_expr_mut(limit);
@@ -71,11 +66,11 @@ impl Walk<'_> {
     }
 
     /// Checks the closure, which calls a step for one item. Returns the site of the call.
-    fn each(&mut self, closure: &mut ExprClosure) -> Result<usize, TokenStream> {
+    fn each(&mut self, closure: &mut ExprClosure) -> Result<usize, Refused> {
         if let Some(token) = &closure.asyncness {
             let what = "the closure of `try_join_all` is `async`";
             let help = "leave `async` out: it gives the call of a step, which the saga awaits";
-            return Err(self.errors.replace(first_token(token), what, help));
+            return Err(self.refuse(first_token(token), what, help));
         }
         with_last(&mut closure.body, |last| self.ends_with_call(last))?;
         let what = "a step can't be awaited inside of a closure";
@@ -88,15 +83,15 @@ impl Walk<'_> {
         }))
     }
 
-    fn ends_with_call(&mut self, last: &mut Expr) -> Result<(), TokenStream> {
+    fn ends_with_call(&mut self, last: &mut Expr) -> Result<(), Refused> {
         if let Some(span) = awaited_by_itself(last) {
             let what = "the call in a `try_join_all` is awaited by itself";
             let help = "leave its `.await` out: the `.await?` stands behind the `try_join_all`";
-            return Err(self.errors.replace(span, what, help));
+            return Err(self.refuse(span, what, help));
         }
         if callee(last).is_err() {
             let what = "the closure of `try_join_all` ends with the call of a step";
-            return Err(self.errors.replace(first_token(last), what, EXAMPLE));
+            return Err(self.refuse(first_token(last), what, EXAMPLE));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Groups: steps that run at the same time, as members of a `try_join!`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::Span;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut;
@@ -8,7 +8,7 @@ use syn::{Expr, ExprTry, Macro, Token};
 
 use super::call::{callee, name};
 use super::text;
-use super::walk::Walk;
+use super::walk::{Refused, Walk};
 use crate::saga::model::{First, Flow, Placeholder, Refusal, Results, Site};
 use crate::spans::first_token;
 
@@ -26,15 +26,15 @@ impl Walk<'_> {
     pub(super) fn group_that(&mut self, invocation: &Macro, first: First) -> Expr {
         let (sites, flow) = (self.sites.len(), self.flow.len());
         let group = self.whole_group(invocation, first);
-        group.unwrap_or_else(|replacement| {
-            // The replacement stands for all of the group.
+        group.unwrap_or_else(|Refused| {
+            // The placeholder stands for all of the group.
             self.sites.truncate(sites);
             self.flow.truncate(flow);
-            Expr::Verbatim(replacement)
+            self.replaced()
         })
     }
 
-    fn whole_group(&mut self, invocation: &Macro, first: First) -> Result<Expr, TokenStream> {
+    fn whole_group(&mut self, invocation: &Macro, first: First) -> Result<Expr, Refused> {
         let mut members = Vec::new();
         let results = self.members(invocation, &mut members)?;
         let count = members.len();
@@ -42,7 +42,7 @@ impl Walk<'_> {
             let what = format!("a group of {count} steps, where at most {MOST} are possible");
             let help = "call some of them after the others";
             let span = first_token(&invocation.path);
-            return Err(self.errors.replace(span, what, help));
+            return Err(self.refuse(span, what, help));
         }
         let sites = members.iter().map(|(site, _)| *site).collect();
         self.flow.push(Flow::Group(sites));
@@ -61,22 +61,21 @@ impl Walk<'_> {
         &mut self,
         invocation: &Macro,
         calls: &mut Vec<(usize, Expr)>,
-    ) -> Result<Results, TokenStream> {
+    ) -> Result<Results, Refused> {
         let span = first_token(&invocation.path);
         let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
         let members = match parser.parse2(invocation.tokens.clone()) {
             Ok(members) => members,
             Err(error) => {
-                let replacement = error.to_compile_error();
                 self.errors.push(error);
-                return Err(replacement);
+                return Err(Refused);
             }
         };
         if members.len() < 2 {
             let what = format!("a `try_join!` of {} steps", members.len());
             let what = what.replace("1 steps", "one step");
             let help = "give it at least two, which run at the same time; a single step is awaited: `charge(cx, &order).await?`";
-            return Err(self.errors.replace(span, what, help));
+            return Err(self.refuse(span, what, help));
         }
         let mut results = Vec::new();
         for mut member in members {
@@ -92,18 +91,18 @@ impl Walk<'_> {
     }
 
     /// Checks one member: the call of a step, without an `.await` of its own.
-    fn member(&mut self, member: &mut Expr) -> Result<(), TokenStream> {
+    fn member(&mut self, member: &mut Expr) -> Result<(), Refused> {
         if let Some(span) = awaited(member) {
             let what = "a member of `try_join!` is awaited by itself";
             let help = "leave its `.await` out: all members run at the same time, and the `?` stands behind the `try_join!`";
-            return Err(self.errors.replace(span, what, help));
+            return Err(self.refuse(span, what, help));
         }
         let span = first_token(member);
         let Ok(call) = callee(member) else {
             let what = "only calls of steps can be members of a `try_join!`";
             let help =
                 "call steps by their names: `try_join!(charge(cx, &order), reserve(cx, &order))?`";
-            return Err(self.errors.replace(span, what, help));
+            return Err(self.refuse(span, what, help));
         };
         let (path, span) = (text(&call.func), name(&call.func));
         visit_mut::visit_expr_call_mut(self, call);

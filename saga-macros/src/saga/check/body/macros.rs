@@ -61,49 +61,33 @@ const ONLY_LOOK: [&str; 34] = [
 ];
 
 impl Walk<'_> {
-    /// A call of a macro.
-    pub(super) fn invocation(&mut self, invocation: &mut Macro, gives: Gives) {
+    /// Walks through a call of a macro. Returns the placeholder for one that a body can't have.
+    pub(super) fn invocation(&mut self, invocation: &Macro, gives: Gives) -> Option<Expr> {
         let name = invocation.path.segments.last();
         let is_one_of =
             |names: &[&str]| name.is_some_and(|last| names.iter().any(|name| last.ident == name));
+        let span = first_token(&invocation.path);
         if is_one_of(&AT_ONCE) {
             let name = name.map(|last| last.ident.to_string()).unwrap_or_default();
             let what = format!("a saga has no `{name}!`");
-            let replacement = self.errors.replace(
-                first_token(&invocation.path),
-                what,
-                "run steps at the same time with `try_join!(charge(cx, &order), reserve(cx, &order))?`",
-            );
-            if let Ok(replacement) = syn::parse2(replacement) {
-                *invocation = replacement;
-            }
-            return;
+            let help = "run steps at the same time with `try_join!(charge(cx, &order), reserve(cx, &order))?`";
+            return Some(self.replace(span, what, help));
         }
         if is_one_of(&["try_join"]) {
-            let replacement = self.errors.replace(
-                first_token(&invocation.path),
-                "what `try_join!` gives is not looked at here",
-                "put a `?` behind it: if one of the steps refuses, the saga ends when all of them have ended",
-            );
-            if let Ok(replacement) = syn::parse2(replacement) {
-                *invocation = replacement;
-            }
-            return;
+            let what = "what `try_join!` gives is not looked at here";
+            let help = "put a `?` behind it: if one of the steps refuses, the saga ends when all of them have ended";
+            return Some(self.replace(span, what, help));
         }
         if let Some(span) = self.context_handed_to(invocation) {
             let [what, help] = CONTEXT_IN_A_MACRO;
-            let replacement = self.errors.replace(span, what, help);
-            if let Ok(replacement) = syn::parse2(replacement) {
-                *invocation = replacement;
-            }
-            return;
+            return Some(self.replace(span, what, help));
         }
         let fails = is_one_of(&RETURN_ERRORS) || gives == Gives::Result && !is_one_of(&DIVERGE);
         self.tokens(invocation.tokens.clone());
         if fails {
-            let place = Place(first_token(&invocation.path));
-            self.flow.push(Flow::MayFail(place));
+            self.flow.push(Flow::MayFail(Place(span)));
         }
+        None
     }
 
     /// The place where a macro gets the context itself. With it, the macro could await a step that is neither recorded

@@ -1,6 +1,6 @@
 //! Code of its own inside of a body: closures, `async` blocks, spawned tasks. No step runs there.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, Item};
 
@@ -18,12 +18,12 @@ impl Walk<'_> {
         let mut awaits = Awaits::default();
         each(&mut awaits);
         let Some(span) = awaits.first else { return };
-        awaits.replacement = Some(self.errors.replace(span, what, help));
+        awaits.replacement = Some(self.replace(span, what, help));
         each(&mut awaits);
     }
 
     /// Reports steps in code of its own. Returns whether `node` is such code: the walk then skips it.
-    pub(super) fn replaced(&mut self, node: &mut Expr) -> bool {
+    pub(super) fn opaque(&mut self, node: &mut Expr) -> bool {
         match node {
             Expr::Closure(closure) => {
                 let what = "a step can't be awaited inside of a closure";
@@ -35,7 +35,7 @@ impl Walk<'_> {
             Expr::Async(block) => {
                 let what = "a saga has no `async` blocks";
                 let help = "write the code without the `async` block: a saga does one thing after the other";
-                *node = Expr::Verbatim(self.errors.replace(block.async_token.span, what, help));
+                *node = self.replace(block.async_token.span, what, help);
             }
             Expr::Call(call) => {
                 let Some(span) = spawned(call) else {
@@ -44,7 +44,7 @@ impl Walk<'_> {
                 let what = "a saga can't spawn: nobody would undo what runs beside it";
                 let help =
                     "call it as a step and await it, so that it is recorded and can be undone";
-                *node = Expr::Verbatim(self.errors.replace(span, what, help));
+                *node = self.replace(span, what, help);
             }
             _ => return false,
         }
@@ -68,7 +68,7 @@ fn spawned(call: &ExprCall) -> Option<Span> {
 #[derive(Default)]
 struct Awaits {
     first: Option<Span>,
-    replacement: Option<TokenStream>,
+    replacement: Option<Expr>,
 }
 
 impl VisitMut for Awaits {
@@ -76,7 +76,7 @@ impl VisitMut for Awaits {
         if let Expr::Await(awaited) = node {
             self.first.get_or_insert(first_token(&awaited.base));
             if let Some(replacement) = &self.replacement {
-                *node = Expr::Verbatim(replacement.clone());
+                node.clone_from(replacement);
                 return;
             }
         }

@@ -590,3 +590,20 @@ fn no_step_runs_out_of_sight() {
         ),
     ]);
 }
+
+#[test]
+fn the_output_of_a_step_is_no_result() {
+    let expected = "the saga ends with the output of a step, where its result is expected";
+    mistakes(&[
+        ("a(cx).await?; b(cx).await?", expected),
+        ("a(cx).await?; return b(cx).await?;", expected),
+        (
+            "a(cx).await?; if x { b(cx).await? } else { Ok(()) }",
+            expected,
+        ),
+    ]);
+    flows(&[
+        ("let x = { a(cx).await? }; Ok(x)", "a"),
+        ("a(cx).await?; let x = b(cx).await?; x", "a b ?"),
+    ]);
+}

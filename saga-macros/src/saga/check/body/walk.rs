@@ -1,5 +1,6 @@
 //! The walk through a body, in the order of evaluation.
 
+use std::fmt::Display;
 use std::mem;
 
 use proc_macro2::Span;
@@ -28,6 +29,9 @@ pub(super) struct Walk<'e> {
     /// Set if a step can be called more than once.
     pub(super) repeats: bool,
 }
+
+/// The mark of a mistake that is reported, but not replaced yet.
+pub(super) struct Refused;
 
 /// The use of the value of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,24 @@ impl<'e> Walk<'e> {
         Placeholder::expr(self.placeholders.len() - 1, span)
     }
 
+    /// Reports a mistake; returns the placeholder for it.
+    pub(super) fn replace(&mut self, span: Span, what: impl Display, help: impl Display) -> Expr {
+        self.errors.report(span, what, help);
+        self.replaced()
+    }
+
+    /// Reports a mistake in a part of an expression. The caller replaces all of it.
+    pub(super) fn refuse(&mut self, span: Span, what: impl Display, help: impl Display) -> Refused {
+        self.errors.report(span, what, help);
+        Refused
+    }
+
+    /// The placeholder for the mistake that was reported last.
+    pub(super) fn replaced(&mut self) -> Expr {
+        self.errors.replaced();
+        self.placeholder(Span::call_site(), Placeholder::Mistake)
+    }
+
     /// Calls `walk`, and returns its flow apart from the rest.
     pub(super) fn apart(&mut self, walk: impl FnOnce(&mut Self)) -> Vec<Flow> {
         let before = mem::take(&mut self.flow);
@@ -86,14 +108,16 @@ impl<'e> Walk<'e> {
                 *last = Stmt::Expr(self.group_that(&invocation.mac, First::IsTheResult), None);
             }
             Stmt::Macro(invocation) if invocation.semi_token.is_none() => {
-                self.invocation(&mut invocation.mac, gives);
+                if let Some(replacement) = self.invocation(&invocation.mac, gives) {
+                    *last = Stmt::Expr(replacement, None);
+                }
             }
             other => self.visit_stmt_mut(other),
         }
     }
 
     pub(super) fn expr(&mut self, node: &mut Expr, gives: Gives) {
-        if self.replaced(node) {
+        if self.opaque(node) {
             return;
         }
         match node {
@@ -107,7 +131,11 @@ impl<'e> Walk<'e> {
             Expr::Macro(invocation) if gives == Gives::Result && is_try_join(&invocation.mac) => {
                 *node = self.group_that(&invocation.mac, First::IsTheResult);
             }
-            Expr::Macro(invocation) => self.invocation(&mut invocation.mac, gives),
+            Expr::Macro(invocation) => {
+                if let Some(replacement) = self.invocation(&invocation.mac, gives) {
+                    *node = replacement;
+                }
+            }
             Expr::Return(returned) => {
                 if let Some(value) = &mut returned.expr {
                     self.expr(value, Gives::Result);
@@ -149,6 +177,13 @@ impl<'e> Walk<'e> {
             return;
         }
         match node {
+            Expr::Try(attempt) if is_awaited(&attempt.expr) => {
+                let span = attempt.question_token.span;
+                let what = "the saga ends with the output of a step, where its result is expected";
+                let help = "leave this `?` out, or put the output into `Ok(…)`";
+                self.errors.report(span, what, help);
+                *node = self.not_called(&mut attempt.expr);
+            }
             Expr::Call(call) if is_ok(&call.func) => visit_mut::visit_expr_call_mut(self, call),
             _ => {
                 let place = Place(first_token(node));
@@ -185,6 +220,7 @@ impl VisitMut for Walk<'_> {
         self.let_else(local);
     }
 
+    /// A macro that is neither an expression nor a statement.
     fn visit_macro_mut(&mut self, invocation: &mut Macro) {
         self.invocation(invocation, Gives::Value);
     }

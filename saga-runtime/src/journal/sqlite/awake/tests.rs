@@ -63,7 +63,7 @@ impl<'c> Model<'c> {
     fn lease(&self) -> Lease {
         Lease {
             worker: Worker::new(self.processes.to_string()),
-            duration: Duration::from_secs(60 * 60),
+            duration: Duration::from_hours(1),
         }
     }
 
@@ -198,7 +198,7 @@ impl<'c> Model<'c> {
     }
 
     fn purge(&mut self) {
-        let later = SystemTime::now() + Duration::from_secs(60 * 60);
+        let later = SystemTime::now() + Duration::from_hours(1);
         let (mut after, mut count) = (0, 0);
         loop {
             let purged = self.transaction(|store| store.purge(later, after));

@@ -1,4 +1,4 @@
-//! Each guarantee of the README names the tests that hold it, and the tests are there.
+//! The documents name what is there: each guarantee its tests, and the guide for contributors its files.
 
 use saga_house::{below, read};
 
@@ -40,6 +40,33 @@ fn each_test_of_a_guarantee_is_there() {
         assert!(
             is_there,
             "docs/reliability.md names `{name}`, which is nowhere"
+        );
+    }
+}
+
+/// A path may begin in the crate that the paragraph is about.
+#[test]
+fn each_file_that_contributors_are_sent_to_is_there() {
+    let guide = read("CONTRIBUTING.md").text;
+    let quoted = guide.split('`').skip(1).step_by(2);
+    let endings = [".rs", ".toml", ".md", ".stderr", ".sql"];
+    let is_file = |text: &&str| {
+        let is_pattern = text.contains(['*', ' ', '…']);
+        !is_pattern && endings.iter().any(|ending| text.ends_with(ending))
+    };
+    let folders = [
+        "",
+        "saga-runtime",
+        "saga-runtime/src",
+        "saga-macros",
+        "saga-macros/src/step",
+        "saga-restate/src",
+    ];
+    for file in quoted.filter(is_file) {
+        let is_there = |folder: &&str| saga_house::root().join(folder).join(file).exists();
+        assert!(
+            folders.iter().any(is_there),
+            "CONTRIBUTING.md names `{file}`, which is nowhere"
         );
     }
 }

@@ -1,0 +1,129 @@
+//! One invocation of a saga: its journal, its clock, its doubt, and the control over it from outside.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use saga_runtime::engine::{Calls, Control, Doubt, Instance, Interruption, SagaEnd, WayBack};
+
+use crate::attempt_record::Beginning;
+use crate::clock::{Clock, millis};
+use crate::entry_names;
+use crate::journal::Journal;
+use crate::lock::lock;
+
+/// The reason why the saga can't go on in this process. Restate begins it again.
+#[derive(Debug, Clone)]
+pub struct Suspended(pub(crate) String);
+
+/// The end of a saga on Restate.
+pub type Ended<G> = SagaEnd<G, Suspended>;
+
+/// One invocation of a saga on Restate. It is the engine of the saga, too: see `engine.rs`.
+pub(crate) struct Invocation {
+    pub(crate) instance: Instance,
+    pub(crate) journal: Journal,
+    /// The doubt about the next call: an earlier process may have made it.
+    pub(crate) doubt: Doubt,
+    deadline: Option<Duration>,
+    began: Mutex<Option<SystemTime>>,
+    pub(crate) clock: Arc<Clock>,
+    interruption: Mutex<Option<Interruption>>,
+    way_back: WayBack,
+    pub(crate) events: Mutex<HashMap<&'static str, Numbers>>,
+}
+
+/// The numbers of the events with one name for which no wait is open.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    pub(crate) next: u32,
+    pub(crate) free: BTreeSet<u32>,
+}
+
+impl Invocation {
+    pub(crate) fn new(
+        instance: Instance,
+        journal: Journal,
+        deadline: Option<Duration>,
+        clock: Arc<Clock>,
+    ) -> Self {
+        Self {
+            clock,
+            instance,
+            journal,
+            doubt: Doubt::new(true),
+            deadline,
+            began: Mutex::new(None),
+            interruption: Mutex::new(None),
+            way_back: WayBack::open(),
+            events: Mutex::default(),
+        }
+    }
+
+    /// Records the start of the saga. Without this record a replay can't tell if the first step was requested before.
+    pub(crate) async fn record_start(&self) {
+        let written = loop {
+            let work = async {
+                self.doubt.set(false);
+                let beginning = Beginning { at: millis() };
+                Ok(serde_json::to_vec(&beginning).expect("it is a number"))
+            };
+            let work = std::pin::pin!(work);
+            match self.journal.run(entry_names::BEGINNING, None, work).await {
+                Ok(written) => break written,
+                Err(_) => self.cancel(),
+            }
+        };
+        let began = serde_json::from_slice::<Beginning>(&written).ok();
+        if let Some(began) = &began {
+            self.clock.advance_to(began.at);
+        }
+        let began = began.map(|began| SystemTime::UNIX_EPOCH + Duration::from_millis(began.at));
+        *lock(&self.began) = began;
+    }
+
+    /// The saga is cancelled from outside.
+    pub(crate) fn cancel(&self) {
+        self.interrupt(Interruption::Cancelled);
+        self.journal.cancel_waits();
+    }
+
+    pub(crate) fn interrupt(&self, interruption: Interruption) {
+        lock(&self.interruption).get_or_insert(interruption);
+    }
+
+    /// The time until the deadline, as long as the deadline holds.
+    pub(crate) fn time_to_deadline(&self) -> Option<Duration> {
+        if self.way_back.is_closed() {
+            return None;
+        }
+        let deadline = (*lock(&self.began))? + self.deadline?;
+        Some(
+            deadline
+                .duration_since(SystemTime::now())
+                .unwrap_or_default(),
+        )
+    }
+
+    /// Returns true if the deadline has passed. The answer depends on the clock, so the caller records it.
+    pub(crate) fn is_late(&self) -> bool {
+        self.time_to_deadline().is_some_and(|left| left.is_zero())
+    }
+
+    /// The doubt about the next of these calls: an earlier process may have made it.
+    pub(crate) fn doubt<'a>(&'a self, calls: &'a dyn Calls) -> &'a Doubt {
+        calls.doubt().unwrap_or(&self.doubt)
+    }
+}
+
+/// Interruptions are recorded: an attempt that ended late, or a cancellation that Restate delivers in place of an
+/// answer.
+impl Control for Invocation {
+    fn way_back(&self) -> &WayBack {
+        &self.way_back
+    }
+
+    fn requested_stop(&self) -> Option<Interruption> {
+        *lock(&self.interruption)
+    }
+}

@@ -1,0 +1,143 @@
+//! The loops that carry out what `pursuit.rs` and `compensation.rs` decide. All I/O is behind [`Surroundings`].
+
+use std::time::Duration;
+
+use crate::attempts::compensation::{CompensationAttempts, CompensationCommand};
+use crate::attempts::pursuit::{Command, Pursuit, PursuitEnd};
+use crate::attempts::{
+    CompensationOrigin, CompensationResult, Compensator, GiveUp, Origin, PendingStep, Settlement,
+    StepEnd, Surroundings, attempt,
+};
+use crate::error::CompensationFailure;
+use crate::place::{Attempt, Position, Role};
+use crate::telemetry;
+
+/// Pursues the step until its outcome is settled. Returns the number of attempts as well.
+pub async fn pursue<X>(
+    step: &mut dyn PendingStep,
+    origin: Origin,
+    position: Position<'_>,
+    around: &dyn Surroundings<X>,
+) -> (StepEnd<X>, u32) {
+    let (mut pursuit, command) = Pursuit::start(step.meta(), origin);
+    let end = match drive(&mut pursuit, command, step, position, around).await {
+        Ok(end) => conclude(&pursuit, end, step, position),
+        Err(suspension) => StepEnd::Suspended(suspension),
+    };
+    (end, pursuit.attempts())
+}
+
+async fn drive<X>(
+    pursuit: &mut Pursuit,
+    mut command: Command,
+    step: &mut dyn PendingStep,
+    position: Position<'_>,
+    around: &dyn Surroundings<X>,
+) -> Result<PursuitEnd, X> {
+    loop {
+        command = match command {
+            Command::Attempt { number, purpose } => {
+                let attempt = Attempt::new(position, Role::Action, number);
+                pursuit.heard(around.ask(step, attempt, purpose).await?)
+            }
+            Command::Wait(delay) => pursuit.waited(around.wait(delay).await?),
+            Command::Pause(delay) => {
+                around.pause(delay).await?;
+                pursuit.paused()
+            }
+            Command::InDoubt { is_final } => {
+                interrupt(pursuit, step);
+                telemetry::in_doubt(position);
+                if is_final {
+                    let (attempts, reason) = (pursuit.attempts(), step.reason());
+                    around.begin_settling(position, attempts, reason).await?;
+                }
+                pursuit.settle()
+            }
+            Command::Resolve => {
+                let start = CompensationOrigin::Start;
+                let (_, resolved) = compensate(step.resolver(), position, start, around).await?;
+                Pursuit::resolved(resolved)
+            }
+            Command::End(end) => return Ok(end),
+        }
+    }
+}
+
+/// Gives the step up if the saga was interrupted.
+fn interrupt(pursuit: &Pursuit, step: &mut dyn PendingStep) {
+    if let Some(interruption) = pursuit.interruption() {
+        step.give_up(GiveUp::Interrupted(interruption));
+    }
+}
+
+fn conclude<X>(
+    pursuit: &Pursuit,
+    end: PursuitEnd,
+    step: &mut dyn PendingStep,
+    position: Position<'_>,
+) -> StepEnd<X> {
+    let settlement = match end {
+        PursuitEnd::Done => return StepEnd::Done,
+        PursuitEnd::Refused => return StepEnd::Refused,
+        PursuitEnd::Stopped(settlement) => settlement,
+        PursuitEnd::Unanswered => {
+            let attempts = pursuit.attempts();
+            telemetry::compensation_failed(position, attempts);
+            let message = step.reason().message;
+            Settlement::Unresolved(CompensationFailure::new(attempts, message))
+        }
+    };
+    // The errors of attempts since then do not count.
+    interrupt(pursuit, step);
+    StepEnd::Stopped(settlement)
+}
+
+/// Attempts a compensation or a resolver by the policy of the step, until it succeeds or has failed for good.
+///
+/// # Errors
+/// The reason for which the engine suspends the saga instead.
+pub async fn compensate<X>(
+    compensator: &mut dyn Compensator,
+    position: Position<'_>,
+    origin: CompensationOrigin,
+    around: &dyn Surroundings<X>,
+) -> Result<CompensationResult, X> {
+    let step = position.step();
+    let limit = around.limit(step.compensation_timeout);
+    let (mut compensation, mut command) =
+        CompensationAttempts::start(step.compensation_retry, origin);
+    loop {
+        command = match command {
+            CompensationCommand::Attempt(number) => {
+                let place = Attempt::new(position, Role::Compensation, number);
+                let result = attempt_compensation(compensator, place, limit, around).await;
+                compensation.heard(result)
+            }
+            CompensationCommand::Pause(delay) => {
+                around.pause(delay).await?;
+                compensation.paused()
+            }
+            CompensationCommand::End(end) => {
+                if end.is_err() {
+                    telemetry::compensation_failed(position, compensation.attempts());
+                }
+                return Ok((compensation.attempts(), end));
+            }
+        }
+    }
+}
+
+async fn attempt_compensation<X>(
+    compensator: &mut dyn Compensator,
+    place: Attempt<'_>,
+    limit: Option<Duration>,
+    around: &dyn Surroundings<X>,
+) -> Result<(), String> {
+    let made = Box::pin(async {
+        // In a block, so that a function that panics before it returns its future is caught as well.
+        let compensation = async { compensator.compensate(&place).await };
+        attempt(&place, compensation, limit).await.into_result()
+    });
+    around.compensate(place, made).await
+}

@@ -1,0 +1,252 @@
+//! Steps as calls in the body of a saga.
+
+use std::fmt::{self, Display};
+use std::future::ready;
+
+use crate::attempts::{
+    Action, AttemptResult, BoxFuture, Compensate, ErrorRecord, PendingStep, Rules, Settlement,
+    StepEnd, StepRequest, Verdict,
+};
+use crate::error::Cause;
+use crate::language::{KindOf, Payload, Step};
+use crate::meta::{Kind, StepMeta};
+use crate::place::{Calls, Context, Place, path};
+use crate::run::callable::{CallEnd, Callable, EndOf, First, Tryable};
+use crate::run::first_attempt::InBody;
+use crate::run::unwind::{KeptCall, Left, Unwind};
+use crate::run::{Engine, Stop};
+
+/// A step that is done, with the value for its compensation.
+pub struct Called<'run, S: Step> {
+    services: &'run S::Services,
+    kept: <S::Kind as KindOf>::Kept<S::Output>,
+}
+
+impl<'run, S: Step> Called<'run, S> {
+    #[inline]
+    fn new(services: &'run S::Services, output: &S::Output) -> Self {
+        Self {
+            services,
+            kept: <S::Kind as KindOf>::keep(output),
+        }
+    }
+}
+
+impl<S: Step> fmt::Debug for Called<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Called")
+            .field("step", &S::META.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Step> KeptCall for Called<'_, S> {
+    const PART: StepMeta = S::META;
+
+    #[inline]
+    fn compensation<'a>(
+        &'a self,
+        place: &'a dyn Place,
+    ) -> Option<impl Future<Output = Result<(), String>> + Send> {
+        let output = <S::Kind as KindOf>::kept::<S::Output>(&self.kept)?;
+        Some(S::compensate(Context::at(self.services, place), output))
+    }
+}
+
+impl<S: Step, E: Engine> Unwind<E> for Called<'_, S> {
+    #[inline]
+    fn left(&self) -> Left<'_, E> {
+        match const { S::META.kind } {
+            Kind::Compensatable => Left::Step(self),
+            Kind::NothingToUndo => Left::Nothing,
+            Kind::Pivot | Kind::Retriable => Left::Closed,
+        }
+    }
+}
+
+impl<S: Step> Compensate for Called<'_, S> {
+    fn compensate<'a>(&'a self, place: &'a dyn Place) -> BoxFuture<'a, Result<(), String>> {
+        match self.compensation(place) {
+            Some(compensation) => Box::pin(compensation),
+            None => nothing(),
+        }
+    }
+}
+
+/// A step that is called: its services and its inputs.
+pub struct PendingCall<'run, 'args, S: Step> {
+    services: &'run S::Services,
+    args: S::Args<'args>,
+}
+
+impl<'run, 'args, S: Step> PendingCall<'run, 'args, S> {
+    #[inline]
+    pub(crate) fn new(services: &'run S::Services, args: S::Args<'args>) -> Self {
+        Self { services, args }
+    }
+}
+
+impl<S: Step> fmt::Debug for PendingCall<'_, '_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingCall")
+            .field("step", &S::META.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Step> Action<S::Output, S::Error> for PendingCall<'_, '_, S> {
+    fn run<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<S::Output, S::Error>> {
+        Box::pin(S::run(Context::at(self.services, place), self.args.clone()))
+    }
+
+    fn resolve<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
+        if const { S::META.resolver.is_none() } {
+            return nothing();
+        }
+        Box::pin(S::resolve(
+            Context::at(self.services, place),
+            self.args.clone(),
+        ))
+    }
+}
+
+/// A compensation that does nothing.
+fn nothing() -> BoxFuture<'static, Result<(), String>> {
+    Box::pin(ready(Ok(())))
+}
+
+impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
+    type Part = S;
+    type Output = S::Output;
+    type Error = S::Error;
+    type Left = &'run S::Services;
+    type KeptCall = Called<'run, S>;
+
+    type FirstAttempt = InBody;
+
+    const IS_SAGA: bool = false;
+
+    #[inline]
+    fn kept(services: &'run S::Services, output: Option<&S::Output>) -> Option<Called<'run, S>> {
+        Some(Called::new(services, output?))
+    }
+
+    #[cold]
+    fn pursue<'a>(
+        self,
+        engine: &'run E,
+        calls: &'a dyn Calls,
+        first: &mut First<'run, Self, E>,
+        errors: ErrorRecord<S::Error>,
+    ) -> BoxFuture<'a, EndOf<'run, Self, E>>
+    where
+        Self: 'a,
+        'run: 'a,
+    {
+        let rules = &const { Rules::for_step::<S>() };
+        begin_pursuit(
+            engine,
+            calls,
+            self.services,
+            Box::new(self),
+            rules,
+            errors,
+            first,
+        )
+    }
+}
+
+impl<'run, 'args, S: Step, E: Engine> Tryable<'run, E> for PendingCall<'run, 'args, S> {
+    #[inline]
+    fn attempt<'p>(
+        &self,
+        place: &'p dyn Place,
+    ) -> impl Future<Output = Result<S::Output, S::Error>> + Send + use<'p, 'run, 'args, S, E>
+    where
+        'run: 'p,
+    {
+        S::run(Context::at(self.services, place), self.args.clone())
+    }
+
+    #[inline]
+    fn left_if_done(&self) -> Self::Left {
+        self.services
+    }
+
+    #[inline]
+    fn is_settled_by(error: &S::Error) -> bool {
+        let verdict = Verdict::from_error(error, S::is_transient, S::is_in_doubt);
+        verdict.is_definite(&const { S::META })
+    }
+}
+
+/// Begins to pursue a step. Only what is above this is compiled for each step.
+fn begin_pursuit<'a, 'run, E, V, T, F>(
+    engine: &'run E,
+    calls: &'a dyn Calls,
+    services: &'run V,
+    action: Box<dyn Action<T, F> + 'a>,
+    rules: &'a Rules<F>,
+    errors: ErrorRecord<F>,
+    first: &mut Option<AttemptResult<T, F>>,
+) -> BoxFuture<'a, StepEnded<'run, V, T, F, E::Suspension>>
+where
+    'run: 'a,
+    E: Engine,
+    V: ?Sized + Sync,
+    T: Payload + Send + Sync + 'a,
+    F: Display + Send + 'a,
+{
+    let request = StepRequest::new(action, rules, errors);
+    Box::pin(pursue(engine, calls, services, request, first.take()))
+}
+
+/// The end of a step on the services `V`.
+type StepEnded<'run, V, T, F, X> = CallEnd<T, F, &'run V, X>;
+
+/// Pursues a step until its outcome is settled.
+async fn pursue<'run, E, V, T, F>(
+    engine: &'run E,
+    calls: &dyn Calls,
+    services: &'run V,
+    mut request: StepRequest<'_, T, F>,
+    first: Option<AttemptResult<T, F>>,
+) -> StepEnded<'run, V, T, F, E::Suspension>
+where
+    E: Engine,
+    V: ?Sized + Sync,
+    T: Payload + Send + Sync,
+    F: Display + Send,
+{
+    let first = first.map(|first| request.note(first));
+    let end = engine.step(calls, &mut request, first).await;
+    let step = request.meta();
+    let (ends, output, why) = request.into_parts();
+    let settlement = match (end, output, why) {
+        (StepEnd::Suspended(suspension), ..) => {
+            return CallEnd::new(services, Err(Stop::Suspended(suspension)));
+        }
+        (StepEnd::Done, Some(output), _) => {
+            return CallEnd::new(services, Ok(Ok(output)));
+        }
+        (StepEnd::Stopped(settlement), output, Some(why)) => (settlement, output, why),
+        (_, _, Some(why)) => (Settlement::Nothing, None, why),
+        (_, _, None) => unreachable!("a step that is not done is given up for a reason"),
+    };
+    let (settlement, output, why) = settlement;
+    let nothing_left = matches!(settlement, Settlement::Nothing | Settlement::Resolved);
+    let is_done = matches!(settlement, Settlement::Done);
+    let settled = settlement.into_compensation(path(calls.scope(), step.name));
+    let returned = match why.into_stop() {
+        Ok(error) if ends || nothing_left => Ok(Err(error)),
+        Ok(error) => Err(Stop::Cause(Cause::InDoubt {
+            message: error.to_string(),
+        })),
+        Err(cause) => Err(Stop::Cause(cause)),
+    };
+    CallEnd {
+        kept: output.filter(|_| is_done),
+        settled: settled.into_iter().collect(),
+        ..CallEnd::new(services, returned)
+    }
+}

@@ -1,0 +1,18 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<(), ShopError> {
+        let order = create_order(cx, &request).await?;
+        let payment = charge(cx, &order).await?;
+        let delivery = ship(cx, &order, &payment).await?;
+        send_receipt(cx, &delivery).await?
+    }
+);
+
+fn main() {}

@@ -1,0 +1,225 @@
+//! The sagas of the recorded journals. A definition here never changes, since journals that hold it are checked in: add
+//! another saga instead.
+
+use std::time::Duration;
+
+use saga_runtime::{Context, EventName, event, event_within, saga, sleep, step, try_join_all};
+
+use super::desk::{Desk, Refused, ask, undo};
+
+/// The event that some of the sagas wait for.
+pub(crate) const APPROVED: EventName<u32> = EventName::new("approved");
+
+macro_rules! steps {
+    ($($step:ident undone by $undo:ident;)+) => {$(
+        #[step(compensate = $undo, compensation(retry(attempts = 2, backoff = "1ms..1ms")))]
+        async fn $step(cx: Context<'_, Desk>) -> Result<String, Refused> {
+            ask(cx).await
+        }
+
+        async fn $undo(cx: Context<'_, Desk>, output: &str) -> Result<(), Refused> {
+            undo(cx, output).await
+        }
+    )+};
+}
+
+steps! {
+    reserve undone by release;
+    charge undone by refund;
+    pack undone by unpack;
+}
+
+#[step(compensate = ())]
+async fn check(cx: Context<'_, Desk>) -> Result<String, Refused> {
+    ask(cx).await
+}
+
+#[step(compensate = forget, name = "weigh.v1")]
+async fn weigh(cx: Context<'_, Desk>) -> Result<String, Refused> {
+    ask(cx).await
+}
+
+async fn forget(cx: Context<'_, Desk>, output: &str) -> Result<(), Refused> {
+    undo(cx, output).await
+}
+
+#[step(compensate = unstamp)]
+async fn stamp(cx: Context<'_, Desk>, number: u32) -> Result<(u32, String), Refused> {
+    Ok((number, ask(cx).await?))
+}
+
+async fn unstamp(cx: Context<'_, Desk>, (_, output): &(u32, String)) -> Result<(), Refused> {
+    undo(cx, output).await
+}
+
+#[step(
+    compensate = unbook,
+    in_doubt(resolve = settle),
+    compensation(retry(attempts = 2, backoff = "1ms..1ms"))
+)]
+async fn book(cx: Context<'_, Desk>, seat: &u32) -> Result<u32, Refused> {
+    ask(cx).await?;
+    Ok(*seat)
+}
+
+async fn unbook(cx: Context<'_, Desk>, _seat: &u32) -> Result<(), Refused> {
+    ask(cx).await.map(drop)
+}
+
+async fn settle(cx: Context<'_, Desk>, _seat: &u32) -> Result<(), Refused> {
+    ask(cx).await.map(drop)
+}
+
+#[step(pivot, retry(attempts = 2, backoff = "1ms..1ms"))]
+async fn ship(cx: Context<'_, Desk>) -> Result<String, Refused> {
+    ask(cx).await
+}
+
+#[step(retriable, retry(backoff = "1ms..1ms"))]
+async fn thank(cx: Context<'_, Desk>) -> Result<String, Refused> {
+    ask(cx).await
+}
+
+saga!(
+    /// A straight saga with a step of each kind.
+    pub(crate) async fn order(cx: Context<'_, Desk>, number: u32) -> Result<u32, Refused> {
+        reserve(cx).await?;
+        charge(cx).await?;
+        check(cx).await?;
+        ship(cx).await?;
+        thank(cx).await?;
+        Ok(number)
+    }
+);
+
+saga!(
+    #[saga(on_compensation_failure = halt)]
+    pub(crate) async fn halting(cx: Context<'_, Desk>) -> Result<(), Refused> {
+        reserve(cx).await?;
+        charge(cx).await?;
+        ship(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    #[saga(name = "bulk.v2", version = 2, compensations = parallel)]
+    pub(crate) async fn bulk(cx: Context<'_, Desk>) -> Result<(), Refused> {
+        reserve(cx).await?;
+        charge(cx).await?;
+        check(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    pub(crate) async fn booking(cx: Context<'_, Desk>, seat: u32) -> Result<u32, Refused> {
+        reserve(cx).await?;
+        let booked = book(cx, &seat).await?;
+        pack(cx).await?;
+        Ok(booked)
+    }
+);
+
+saga!(
+    /// Handles a refusal: the error is part of the history.
+    pub(crate) async fn courier(cx: Context<'_, Desk>) -> Result<String, Refused> {
+        reserve(cx).await?;
+        let sent = match weigh(cx).await {
+            Ok(weighed) => weighed,
+            Err(refused) => {
+                charge(cx).await?;
+                refused.0
+            }
+        };
+        pack(cx).await?;
+        Ok(sent)
+    }
+);
+
+saga!(
+    pub(crate) async fn parcels(cx: Context<'_, Desk>) -> Result<[String; 3], Refused> {
+        let (one, two, three) = try_join!(reserve(cx), charge(cx), pack(cx))?;
+        check(cx).await?;
+        ship(cx).await?;
+        Ok([one, two, three])
+    }
+);
+
+saga!(
+    pub(crate) async fn stamps(cx: Context<'_, Desk>, count: u32) -> Result<u32, Refused> {
+        let stamped = try_join_all(2, 0..count, |number| stamp(cx, number)).await?;
+        ship(cx).await?;
+        Ok(stamped.into_iter().map(|(number, _)| number).sum())
+    }
+);
+
+saga!(
+    pub(crate) async fn rounds(cx: Context<'_, Desk>, count: u32) -> Result<u32, Refused> {
+        for _ in 0..count {
+            pack(cx).await?;
+        }
+        ship(cx).await?;
+        Ok(count)
+    }
+);
+
+saga!(
+    #[saga(compensatable)]
+    pub(crate) async fn prepare(cx: Context<'_, Desk>) -> Result<(), Refused> {
+        reserve(cx).await?;
+        pack(cx).await?;
+        pack(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    /// Calls another saga three times, twice of these in a group.
+    pub(crate) async fn delivery(cx: Context<'_, Desk>) -> Result<(), Refused> {
+        prepare(cx).await?;
+        charge(cx).await?;
+        try_join!(prepare(cx), prepare(cx))?;
+        ship(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    pub(crate) async fn napping(cx: Context<'_, Desk>, millis: u64) -> Result<bool, Refused> {
+        reserve(cx).await?;
+        let (began, id) = (cx.now(), cx.uuid());
+        sleep(cx, Duration::from_millis(millis)).await;
+        charge(cx).await?;
+        Ok(cx.now() >= began && cx.uuid() != id)
+    }
+);
+
+saga!(
+    pub(crate) async fn approval(cx: Context<'_, Desk>) -> Result<u32, Refused> {
+        reserve(cx).await?;
+        let approved = event(cx, APPROVED).await;
+        charge(cx).await?;
+        Ok(approved)
+    }
+);
+
+saga!(
+    pub(crate) async fn request(
+        cx: Context<'_, Desk>,
+        millis: u64,
+    ) -> Result<Option<u32>, Refused> {
+        reserve(cx).await?;
+        Ok(event_within(cx, APPROVED, Duration::from_millis(millis)).await)
+    }
+);
+
+saga!(
+    #[saga(deadline = "1h")]
+    pub(crate) async fn urgent(cx: Context<'_, Desk>) -> Result<u32, Refused> {
+        reserve(cx).await?;
+        let approved = event(cx, APPROVED).await;
+        charge(cx).await?;
+        Ok(approved)
+    }
+);
