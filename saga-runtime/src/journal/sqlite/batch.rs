@@ -237,7 +237,8 @@ impl<'c> Batches<'c> {
             self.roll_back();
             return Err(JournalError::unavailable(error));
         }
-        if self.commits.fetch_add(1, Ordering::Relaxed) % MEASURED == 0 {
+        let commits = self.commits.fetch_add(1, Ordering::Relaxed);
+        if commits.is_multiple_of(MEASURED) {
             // If that fails, the limit stays as it is.
             let _ = room::limit_log(self.transaction.connection, self.presence.path());
         }
