@@ -1,4 +1,4 @@
-//! What can go wrong between a coordinator and its journal.
+//! The errors between a coordinator and its journal.
 
 use std::error::Error;
 
@@ -11,7 +11,7 @@ pub enum JournalError {
     /// It can't be reached, or can't write: it is busy, the disk is full, the connection is down. Trying again may help.
     #[error("the journal is unavailable: {message}")]
     Unavailable {
-        /// What happened.
+        /// The text of the store's error.
         message: String,
         /// The store's own error.
         #[source]
@@ -20,9 +20,9 @@ pub enum JournalError {
     /// Another process uses it.
     #[error("the journal {journal} is in use by {owner}")]
     InUse {
-        /// Which one.
+        /// The path of the journal.
         journal: String,
-        /// Who uses it.
+        /// The process that uses it.
         owner: Worker,
     },
     /// It does not exist, although it has to.
@@ -45,7 +45,7 @@ pub enum JournalError {
     /// It is not a journal, or one of another version of this library, or its settings don't hold what is promised.
     #[error("{message}")]
     Unsuitable {
-        /// What is wrong, and what to do.
+        /// The problem, and the way out.
         message: String,
     },
     /// It was closed.
@@ -62,7 +62,7 @@ impl JournalError {
         }
     }
 
-    /// Whether trying again may help.
+    /// Returns whether trying again may help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
@@ -73,7 +73,7 @@ impl JournalError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// Somebody else has claimed the saga, or it is final: this claim is worth nothing any more.
+    /// Another worker has claimed the saga, or it is final: this claim is worth nothing any more.
     #[error("the saga is claimed by somebody else or has ended (epoch {epoch})")]
     Fenced {
         /// The epoch of the claim.
@@ -92,13 +92,13 @@ pub enum AppendError {
     Journal(#[from] JournalError),
 }
 
-/// What is written down of a saga can't be read.
+/// A record or an entry of a saga that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} can't be read: {message}", Place(*seq))]
 pub struct Damage {
     /// The number of the entry; 0 for the record of the saga.
     pub seq: u64,
-    /// What is wrong with it.
+    /// The problem.
     pub message: String,
 }
 

@@ -33,7 +33,7 @@ impl Leases {
         }
     }
 
-    /// Whether what `worker` holds is still its own.
+    /// Returns whether the worker's claims are still valid.
     pub(super) fn is_valid(&self, worker: &Worker) -> bool {
         let known = self.0.iter().find(|(known, _)| known == worker);
         known.is_some_and(|(_, valid_until)| *valid_until > Instant::now())

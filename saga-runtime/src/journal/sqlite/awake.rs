@@ -1,8 +1,7 @@
 //! Which sagas are awake: they have not ended, are not stuck, and do not sleep.
 //!
-//! Most sagas end soon. So the table of those that are awake is brought up to date for many at a time, and a saga that ends
-//! before is never in there. In between this is known in memory; after a crash it is told by the sagas themselves. With it
-//! goes which sagas are compensated.
+//! The `awake` table is updated in batches, so that short sagas never touch it. Between batches the set is kept in memory;
+//! after a crash it is rebuilt from the sagas table. The set of compensated sagas is kept the same way.
 
 use std::collections::HashSet;
 
@@ -18,7 +17,7 @@ const LAST: &str = "coalesce(s.closed, \
 /// A number that no saga reaches: more than a journal can hold.
 const LAST_NUMBER: i64 = 1 << 53;
 
-/// What differs from the table.
+/// The differences from the table.
 #[derive(Debug)]
 pub(super) struct Awake {
     /// The highest number that was given to a saga.
@@ -112,13 +111,14 @@ impl Awake {
         self.compensated.push(number);
     }
 
-    /// How many sagas have started since the table was brought up to date, or are not awake any more, whichever is more.
+    /// The number of sagas that have started since the table was brought up to date, or that are not awake any more: the larger
+    /// of the two.
     pub(super) fn unlisted(&self) -> usize {
         let started = usize::try_from(self.last - self.through).unwrap_or(usize::MAX);
         started.max(self.gone.len())
     }
 
-    /// Whether a saga in the table is still awake.
+    /// Returns whether a saga in the table is still awake.
     pub(super) fn is_there(&self, number: i64) -> bool {
         !self.gone.contains(&number)
     }

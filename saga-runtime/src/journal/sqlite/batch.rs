@@ -82,9 +82,9 @@ pub(super) struct Batches<'c> {
     transaction: Transaction<'c>,
     presence: Arc<Presence>,
     commits: Arc<AtomicU64>,
-    /// Whether there was no room on the disk for the last transaction.
+    /// There was no room on the disk for the last transaction.
     is_full: bool,
-    /// Whether transactions are done again, because there is more room now.
+    /// Transactions are done again, because there is more room now.
     is_repeating: bool,
 }
 

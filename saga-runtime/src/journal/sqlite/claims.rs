@@ -1,4 +1,4 @@
-//! How sagas are taken over: many at a time, because after a crash there may be many.
+//! Claims: many sagas at a time, because after a crash there may be many.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -11,14 +11,14 @@ use crate::journal::sqlite::read::{Stored, entries, record, to_sql};
 use crate::journal::sqlite::transaction::Transaction;
 use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, State};
 
-/// A saga that was taken over, with its entries as they are stored: what they are is found out by whoever has asked.
+/// A claimed saga with its stored entries. The caller decodes them, not the writer thread.
 pub(super) struct TakenOver {
     number: i64,
     claimed: Claimed,
     entries: Vec<Stored>,
 }
 
-/// What has become of the claim of one saga.
+/// The result of the claim of one saga.
 pub(super) enum TakenOne {
     TakenOver(Box<TakenOver>),
     Not(ClaimedOne),
@@ -35,7 +35,7 @@ impl TakenOver {
         if let Ok(entries) = &claimed.entries {
             let record = &mut claimed.record;
             record.changed_at = entries.last().map_or(record.started_at, |last| last.at);
-            // What an operator decides on is the state before, which is known.
+            // An operator decides on the state before the claim, which is known.
             if record.state == State::Running {
                 record.state = State::of_held(entries);
             }
@@ -64,13 +64,13 @@ struct Free {
     entries: Vec<Stored>,
 }
 
-/// How many sagas are read with one statement.
+/// The number of sagas that one statement reads.
 const TOGETHER: usize = 32;
 
 /// The number of the first column of an entry in what is read of sagas that can be taken over.
 const ENTRY: usize = 17;
 
-/// What is read of sagas that can be taken over: the columns of a record whose entries are not looked at, and more.
+/// In SQL, the sagas that can be taken over: the columns of a record without its state, and more.
 fn free_sagas() -> String {
     let numbers = vec!["?"; TOGETHER].join(", ");
     format!(
@@ -82,7 +82,7 @@ fn free_sagas() -> String {
     )
 }
 
-/// What is written down of sagas that are taken over at the same place.
+/// In SQL, the claim of sagas that are taken over at the same place.
 fn claim_sagas() -> String {
     let numbers = vec!["?"; TOGETHER].join(", ");
     format!(
@@ -96,7 +96,7 @@ impl Free {
         Ok(Self {
             number,
             record,
-            // What can't be read of these counts as none, and in doubt.
+            // A count that can't be read is none, and the saga is in doubt.
             claimed_seq: row.get(14).unwrap_or_default(),
             recoveries: row.get(15).unwrap_or_default(),
             doubt_seq: row.get(16),
@@ -203,7 +203,7 @@ impl Transaction<'_> {
             return Ok(TakenOne::Not(ClaimedOne::Unknown));
         };
         free.record.state = before.state;
-        // One that is stuck goes on when something is written down.
+        // A stuck saga goes on with the next entry.
         if before.state != State::Stuck {
             self.connection
                 .prepare_cached("UPDATE sagas SET wake_at = NULL WHERE number = ?")?
@@ -221,7 +221,7 @@ impl Transaction<'_> {
         Ok(found.is_some_and(|(_, number)| number == free.number))
     }
 
-    /// Whether nobody holds the saga, or somebody whose lease has run out.
+    /// Returns whether the saga has no holder, or one whose lease has run out.
     fn is_free(&self, number: i64) -> bool {
         let held = self.held.by_number(number);
         held.is_none_or(|(_, held)| !self.leases.is_valid(&held.worker))

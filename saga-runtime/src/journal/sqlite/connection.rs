@@ -9,7 +9,7 @@ use crate::journal::JournalError;
 use crate::journal::sqlite::integrity::{self, failed};
 use crate::journal::sqlite::{room, schema};
 
-/// How long a connection waits for another one, for example for one that an operator has opened.
+/// The time that a connection waits for another one, for example for one that an operator has opened.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Statements are prepared once.

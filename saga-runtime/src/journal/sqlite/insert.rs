@@ -5,7 +5,7 @@ use rusqlite::{Connection, PrepFlags, Statement, ToSql};
 use crate::journal::sqlite::checksum;
 use crate::journal::{NewSaga, Row, Worker};
 
-/// How many rows the statements add, the widest first.
+/// The numbers of rows that the statements add, the widest first.
 const WIDTHS: [usize; 3] = [16, 4, 1];
 
 /// An entry that is to be added.
@@ -147,7 +147,7 @@ impl<'c> Inserts<'c> {
     }
 }
 
-/// Whether two rows can share a statement.
+/// Returns whether two rows can share a statement.
 fn is_alike(one: &Row, other: &Row) -> bool {
     !one.has_reason() && one.event == other.event && one.kind == other.kind
 }
@@ -196,8 +196,8 @@ impl<'c> Wide<'c> {
     }
 }
 
-/// A statement that is kept. SQLite is told so: it then leaves the memory that it has ready for short-lived texts to those, and
-/// each text that is bound would otherwise be allocated, under a lock for all connections of the process.
+/// A statement that is kept. `PERSISTENT` keeps it out of SQLite's lookaside memory; otherwise each bound text is allocated
+/// under a lock for all connections of the process.
 fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<Statement<'c>> {
     connection.prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT)
 }
@@ -231,7 +231,7 @@ impl<'s, 'c> Bind<'s, 'c> {
         self.statement.raw_bind_parameter(self.last, value)
     }
 
-    /// What differs from entry to entry of the same kind.
+    /// Binds the columns in which entries of the same kind differ.
     fn entry(&mut self, at: i64, new: &NewEntry<'_>) -> rusqlite::Result<()> {
         let row = new.row;
         self.next(row.step.as_deref())?;

@@ -39,7 +39,7 @@ const STATE: &str = "coalesce(s.closed, CASE \
      CASE WHEN EXISTS (SELECT 1 FROM entries e WHERE e.saga = s.number AND e.event = 'compensating') \
      THEN 'compensating' ELSE 'running' END END)";
 
-/// In SQL, those that may be open: listed as awake, not listed yet, or asleep.
+/// In SQL, the sagas that may be open: listed as awake, not listed yet, or asleep.
 const MAYBE_OPEN: &str = "s.number IN (SELECT number FROM awake_sagas UNION ALL \
      SELECT number FROM sagas WHERE number > (SELECT through FROM listed) UNION ALL \
      SELECT number FROM sagas WHERE wake_at IS NOT NULL) AND ";
@@ -182,7 +182,7 @@ fn time(millis: i64) -> SystemTime {
     from_millis(millis.max(0).cast_unsigned())
 }
 
-/// What can be read while others write.
+/// The queries, which other connections' writes do not disturb.
 pub(super) struct Read<'a>(pub(super) &'a Connection);
 
 impl Read<'_> {
@@ -317,7 +317,7 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
             "SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE {which}{sql} ORDER BY s.number DESC LIMIT ?{limit}"
         )
     };
-    // What can be found without asking each saga for its last entry.
+    // Most states can be found without asking each saga for its last entry.
     let sql = match filter.state {
         None => among("1"),
         Some(State::Completed) => among(&format!("{STATE} = 'completed'")),
@@ -337,7 +337,7 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-/// The first text that comes after all those that begin with this one, if there is any.
+/// The first text that comes after all texts that begin with this one, if there is any.
 fn behind_all_with(prefix: &str) -> Option<String> {
     let mut begin = prefix.to_owned();
     loop {

@@ -97,7 +97,9 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), JournalError> {
     Ok(())
 }
 
-/// Checks that the tables, indices and views are those of this version. Others may be there as well.
+/// Checks that the tables, indices and views of this version are there as they were made. Others may be there as well.
+///
+/// The SQL of a migration is stored with all comments inside of a statement, so it never changes.
 pub(super) fn compare(connection: &Connection) -> Result<(), JournalError> {
     let mut sound = Connection::open_in_memory().map_err(failed)?;
     migrate(&mut sound)?;

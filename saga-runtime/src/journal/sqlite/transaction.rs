@@ -307,7 +307,7 @@ impl<'c> Transaction<'c> {
         let ended = ended.query_map([after, through, to_sql(before)], |row| row.get(0))?;
         let ended = ended.collect::<rusqlite::Result<Vec<i64>>>()?;
         if !ended.is_empty() {
-            // So that none of those that are removed is in there.
+            // The table must name no saga that is removed.
             self.list_awake()?;
         }
         let of_saga = |sql: &str| self.connection.prepare_cached(sql);

@@ -43,7 +43,7 @@ struct OpenFile {
 pub(super) struct Opened {
     pub(super) writer: Writer,
     pub(super) presence: Arc<Presence>,
-    /// Whether the journal was created.
+    /// The journal was created.
     pub(super) is_new: bool,
 }
 
@@ -150,7 +150,7 @@ fn write_all(
 ) {
     let connection = &file.connection;
     let opening = Transaction::new(connection, file.size).or_else(|error| {
-        // What an earlier process has left in the log may take the room that is needed.
+        // The log of an earlier process may take the room that is needed.
         if room::is_full(&error) && room::empty_log(connection) {
             Transaction::new(connection, file.size)
         } else {

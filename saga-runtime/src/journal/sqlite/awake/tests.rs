@@ -17,7 +17,7 @@ use crate::journal::{
     Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Row, Started, State, Wakeup, Worker,
 };
 
-/// What a saga does, as far as claims go.
+/// The state of a saga, as far as claims go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Doing {
     Waits,
@@ -132,7 +132,7 @@ impl<'c> Model<'c> {
             return;
         };
         self.transaction(|store| store.release(&claim, false, rest).map(drop))
-            .expect("it is let go of");
+            .expect("it is released");
         let is_awake = self.unheard.remove(&saga);
         self.sagas
             .insert(saga, if is_awake { Doing::Waits } else { then });
@@ -146,7 +146,7 @@ impl<'c> Model<'c> {
                 let (claim, next) = (claimed.claim, claimed.next);
                 self.unheard.remove(&saga);
                 self.sagas.insert(saga, Doing::Runs(claim, next));
-                // What an operator does with a saga is written down.
+                // An operator's decision is an entry.
                 let reason = "look again".to_owned();
                 self.append(saga, Event::Retried { reason }, Doing::Waits);
                 let doing = self.sagas.get_mut(&saga).expect("it is there");
@@ -215,7 +215,7 @@ impl<'c> Model<'c> {
         assert_eq!(count, gone as u64);
     }
 
-    /// Looks for those that are compensated, two at a time.
+    /// Looks for the compensated sagas, two at a time.
     fn find_compensated(&self) {
         let mut filter = Filter::default().state(State::Compensated).limit(2);
         let mut found = Vec::new();
