@@ -253,11 +253,9 @@ async fn wrong(content: &[u8], sound: &Seen) -> Option<String> {
     let folder = folder();
     let path = folder.path().join("sagas.db");
     std::fs::write(&path, content).expect("the folder can be written");
-    let journal = match Sqlite::options().must_exist(true).open(&path).await {
-        Ok(journal) => journal,
-        // Damage that is not one saga's, but the file's, is said at once.
-        Err(_) => return None,
-    };
+    // Damage that is not one saga's, but the file's, is said at once.
+    let opened = Sqlite::options().must_exist(true).open(&path).await;
+    let Ok(journal) = opened else { return None };
     let (sagas, claimed) = match seen(&journal).await {
         Ok(seen) => seen,
         Err(error) => return Some(format!("it is opened, but {error}")),
