@@ -22,7 +22,7 @@ impl InFile {
 
     async fn open_file(&self) -> Sqlite {
         let opened = Sqlite::open(self.0.path().join("sagas.db")).await;
-        opened.expect("nobody else uses it")
+        opened.expect("no other process uses it")
     }
 }
 
