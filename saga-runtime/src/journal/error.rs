@@ -74,7 +74,7 @@ impl JournalError {
 #[non_exhaustive]
 pub enum AppendError {
     /// Another worker has claimed the saga, or it is final: this claim is worth nothing any more.
-    #[error("the saga is claimed by somebody else or has ended (epoch {epoch})")]
+    #[error("the saga is claimed by another worker or has ended (epoch {epoch})")]
     Fenced {
         /// The epoch of the claim.
         epoch: u64,
