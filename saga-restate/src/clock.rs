@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use saga_runtime::engine::Ambient;
+use saga_runtime::journal::{from_millis, to_millis};
 use uuid::{Builder, Uuid};
 
 use crate::lock::lock;
@@ -44,7 +45,7 @@ impl Clock {
 
 impl Ambient for Clock {
     fn now(&self, _: &str) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_millis(*lock(&self.now))
+        from_millis(*lock(&self.now))
     }
 
     fn uuid(&self, lane: &str) -> Uuid {
@@ -64,6 +65,5 @@ impl Ambient for Clock {
 
 /// The time, in milliseconds since 1970.
 pub(crate) fn millis() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+    to_millis(SystemTime::now())
 }

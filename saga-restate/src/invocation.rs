@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use saga_runtime::engine::{Calls, Control, Doubt, Instance, Interruption, SagaEnd, WayBack};
+use saga_runtime::journal::from_millis;
 
 use crate::attempt_record::Beginning;
 use crate::clock::{Clock, millis};
@@ -78,7 +79,7 @@ impl Invocation {
         if let Some(began) = &began {
             self.clock.advance_to(began.at);
         }
-        let began = began.map(|began| SystemTime::UNIX_EPOCH + Duration::from_millis(began.at));
+        let began = began.map(|began| from_millis(began.at));
         *lock(&self.began) = began;
     }
 

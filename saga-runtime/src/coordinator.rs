@@ -259,6 +259,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 Ok(Handle::new(self, id, answer))
             }
             Started::Existing(record) => {
+                if let Some(damage) = record.damage {
+                    return Err(SubmitError::Damaged { id, damage });
+                }
                 if record.saga.name == G::META.name
                     && definition.is_same(&record.saga.input, &input)
                 {

@@ -41,6 +41,15 @@ pub enum SubmitError {
         /// The durable name of the existing saga.
         name: String,
     },
+    /// There is a saga with this id, and its record is damaged: its input can't be compared.
+    #[error("the saga `{id}` is there already, and damaged: {damage}")]
+    Damaged {
+        /// The id.
+        id: SagaId,
+        /// The damage.
+        #[source]
+        damage: Damage,
+    },
     /// The journal failed. The saga may have been started; it is safe to repeat the call.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::error::reason::shortened;
 use crate::escaped::Escaped;
 
 /// One step that had to be undone, and the outcome of its compensation.
@@ -85,9 +86,11 @@ pub struct CompensationFailure {
 }
 
 impl CompensationFailure {
-    /// Creates the failure of a compensation with this number of attempts and this text of the last error.
+    /// Creates the failure of a compensation with this number of attempts and this text of the last error, of which
+    /// more than 4 KiB is cut.
     #[must_use]
     pub fn new(attempts: u32, message: String) -> Self {
+        let message = shortened(message);
         Self { attempts, message }
     }
 }

@@ -11,17 +11,17 @@ use crate::meta::Kind;
 /// An [`Event`] as columns. A column that the event has no use for is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
-    /// What has happened: [`Event::name`].
+    /// The name of the event: [`Event::name`].
     pub event: Cow<'static, str>,
     /// The durable name of the step.
     pub step: Option<Cow<'static, str>>,
     /// Which call of it.
     pub occurrence: Option<u32>,
-    /// How it is undone: [`Kind::name`].
+    /// The kind of the step: [`Kind::name`].
     pub kind: Option<Cow<'static, str>>,
-    /// How often something was attempted.
+    /// The number of attempts.
     pub attempts: Option<u32>,
-    /// What kind of reason, in a word.
+    /// The kind of the reason, in a word.
     pub code: Option<Cow<'static, str>>,
     /// A sentence: an error's text, or an operator's reason.
     pub message: Option<String>,

@@ -44,7 +44,7 @@ SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
 FROM taken o JOIN {schema}.sagas s ON s.number = o.number
 ORDER BY s.number";
 
-/// The sagas that can be claimed: the free ones, those that have slept enough, and those of workers whose lease has run out.
+/// The sagas that can be claimed: free sagas, sleepers whose time has come, and the sagas of workers whose lease has run out.
 const PICK: &str = "
 WITH silent AS (
     SELECT DISTINCT held.worker FROM (
