@@ -74,7 +74,7 @@ impl JournalError {
 #[non_exhaustive]
 pub enum AppendError {
     /// Another worker has claimed the saga, or it is final: this claim is worth nothing any more.
-    #[error("the saga is claimed by somebody else or has ended (epoch {epoch})")]
+    #[error("the saga is claimed by another worker or has ended (epoch {epoch})")]
     Fenced {
         /// The epoch of the claim.
         epoch: u64,
@@ -94,7 +94,7 @@ pub enum AppendError {
 
 /// A record or an entry of a saga that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} can't be read: {message}", Place(*seq))]
+#[error("{} can't be read: {message}", DamagedEntry(*seq))]
 pub struct Damage {
     /// The number of the entry; 0 for the record of the saga.
     pub seq: u64,
@@ -103,9 +103,9 @@ pub struct Damage {
 }
 
 /// The place of a damage.
-struct Place(u64);
+struct DamagedEntry(u64);
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for DamagedEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             0 => f.write_str("the record"),

@@ -27,7 +27,7 @@ impl Leases {
         if let Some((_, valid_until)) = known {
             *valid_until = end;
         } else {
-            // Those whose lease has run out may come back, but need not.
+            // A worker whose lease has run out may come back: it is added again then.
             self.0.retain(|(_, valid_until)| *valid_until > now);
             self.0.push((lease.worker.clone(), end));
         }

@@ -226,7 +226,7 @@ impl Postgres {
     }
 }
 
-/// How often something is tried again that has met somebody else's claim.
+/// The number of retries after a conflict with the claim of another worker.
 const AGAIN: usize = 5;
 
 /// Whether another worker has written the same thing, or both have waited for each other: trying again helps.

@@ -44,9 +44,9 @@ SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
 FROM taken o JOIN {schema}.sagas s ON s.number = o.number
 ORDER BY s.number";
 
-/// The sagas that can be claimed: the free ones, the ones that have slept enough, and the ones of workers whose lease has
-/// run out. Each source skips what other claims have locked before it counts, so that claims at the same time get
-/// different sagas.
+/// The sagas that can be claimed: free sagas, sleepers whose time has come, and the sagas of workers whose lease has run
+/// out. Each source skips what other claims have locked before it counts, so that claims at the same time get different
+/// sagas.
 const PICK: &str = "
 WITH silent AS (
     SELECT DISTINCT held.worker FROM (

@@ -24,11 +24,11 @@ pub(super) struct Awake {
     last: i64,
     /// The highest one when the table was brought up to date.
     through: i64,
-    /// Those that are awake and not in the table.
+    /// The sagas that are awake and not in the table yet.
     fresh: HashSet<i64, ByNumber>,
     /// Those in the table that are not awake any more.
     gone: HashSet<i64, ByNumber>,
-    /// Those that are compensated, which their rows do not say yet.
+    /// The compensated sagas whose rows do not say so yet.
     compensated: Vec<i64>,
 }
 
@@ -123,7 +123,7 @@ impl Awake {
         !self.gone.contains(&number)
     }
 
-    /// Those that are not in the table, the oldest first.
+    /// The awake sagas that are not in the table, the oldest first.
     pub(super) fn fresh(&self) -> Vec<i64> {
         let mut numbers: Vec<_> = self.fresh.iter().copied().collect();
         numbers.sort_unstable();

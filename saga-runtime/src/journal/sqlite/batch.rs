@@ -121,7 +121,7 @@ impl<'c> Batches<'c> {
         room::empty_log(self.transaction.connection);
     }
 
-    /// Writes these operations and those that come meanwhile in one transaction, and answers all of them. Returns the
+    /// Writes these operations, and all that arrive meanwhile, in one transaction, and answers each. Returns the
     /// operations that have to wait for it.
     fn write(
         &mut self,

@@ -275,7 +275,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes down who holds these sagas now. Those that were interrupted at the same place share a statement.
+    /// Records the new holder of these sagas. Sagas that were interrupted at the same place share a statement.
     fn write_claims(&self, taken: &[TakenOver], lease: &Lease) -> rusqlite::Result<()> {
         let mut alike: BTreeMap<(u64, u32), Vec<i64>> = BTreeMap::new();
         for one in taken {

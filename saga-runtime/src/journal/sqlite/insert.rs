@@ -103,7 +103,7 @@ impl<'c> Inserts<'c> {
         self.reason.raw_execute().map(drop)
     }
 
-    /// Adds those whose ids are not taken, and says how many that were.
+    /// Adds the sagas whose ids are free, and returns their number.
     pub(super) fn sagas(
         &mut self,
         started_at: i64,

@@ -47,7 +47,7 @@ const MAYBE_OPEN: &str = "s.number IN (SELECT number FROM awake_sagas UNION ALL 
 /// The record of a saga, and its number. A column that can't be read damages this record only.
 pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
     let number = row.get(10)?;
-    let mut columns = Columns::of(row);
+    let mut columns = SqlColumns::of(row);
     let id = columns.needed_text(0, "id");
     let id = SagaId::new(id).map_err(|error| error.to_string());
     let id = columns.sound(id).filter(|_| columns.damage.is_none());
@@ -105,12 +105,12 @@ const UNREADABLE: &str = "unreadable#";
 const DIFFERS: &str = "its checksum differs";
 
 /// The columns of a row, each read by itself, and the first damage among them.
-struct Columns<'r, 'q> {
+struct SqlColumns<'r, 'q> {
     row: &'r SqlRow<'q>,
     damage: Option<String>,
 }
 
-impl<'r, 'q> Columns<'r, 'q> {
+impl<'r, 'q> SqlColumns<'r, 'q> {
     fn of(row: &'r SqlRow<'q>) -> Self {
         Self { row, damage: None }
     }

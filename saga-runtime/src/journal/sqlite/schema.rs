@@ -116,10 +116,10 @@ pub(super) fn compare(connection: &Connection) -> Result<(), JournalError> {
 }
 
 /// The name of a table, an index or a view, and its SQL. A damaged file may have any bytes there.
-type Definition = (Vec<u8>, Vec<u8>);
+type TableDefinition = (Vec<u8>, Vec<u8>);
 
 /// All that is defined in the file.
-fn definitions(connection: &Connection) -> Result<Vec<Definition>, JournalError> {
+fn definitions(connection: &Connection) -> Result<Vec<TableDefinition>, JournalError> {
     let bytes = |value: ValueRef<'_>| value.as_bytes_or_null().ok().flatten().map(<[u8]>::to_vec);
     let mut statement = connection
         .prepare("SELECT name, sql FROM sqlite_schema")

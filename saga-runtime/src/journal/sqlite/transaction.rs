@@ -76,7 +76,7 @@ impl<'c> Transaction<'c> {
         self.inserts.entries(to_sql(self.now), new)
     }
 
-    /// Adds sagas, apart from those whose id is taken. Returns whether none was.
+    /// Adds the sagas whose ids are free. Returns true if all ids were free.
     pub(super) fn add_sagas(&mut self, new: Vec<NewRow<'_>>) -> rusqlite::Result<bool> {
         let count = new.len();
         Ok(self.inserts.sagas(to_sql(self.now), new)? == count)

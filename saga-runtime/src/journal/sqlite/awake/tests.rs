@@ -39,7 +39,7 @@ struct Model<'c> {
     connection: &'c Connection,
     store: Transaction<'c>,
     sagas: BTreeMap<u64, Doing>,
-    /// Those that were cancelled since they were claimed: they do not go to sleep.
+    /// Sagas that were cancelled since their claim: they do not go to sleep.
     unheard: BTreeSet<u64>,
     started: u64,
     processes: u64,
