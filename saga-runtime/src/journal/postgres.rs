@@ -116,6 +116,7 @@ impl PostgresOptions {
         let mut connection = pool.acquire().await.map_err(JournalError::unavailable)?;
         schema::check_server(&mut connection).await?;
         schema::migrate(&mut connection, &schema).await?;
+        schema::forget_workers(&mut connection, &schema).await?;
         drop(connection);
         Ok(Postgres(Arc::new(Shared {
             writer: Writer::start(&pool, &schema),
@@ -354,7 +355,11 @@ impl Journal for Postgres {
         let written = answer
             .await
             .unwrap_or_else(|_| Err(JournalError::Closed.into()));
-        if ends_claim || matches!(written, Err(AppendError::Fenced { .. })) {
+        let is_over = match &written {
+            Ok(()) => ends_claim,
+            Err(error) => matches!(error, AppendError::Fenced { .. }),
+        };
+        if is_over {
             self.numbers().remove(&claim.id);
         }
         written
