@@ -13,6 +13,7 @@ mod released;
 mod runtimes;
 mod shop;
 mod shutdown;
+mod slots;
 mod stopping;
 mod trouble;
 mod values;
