@@ -17,6 +17,7 @@ mod released;
 mod runtimes;
 mod shop;
 mod shutdown;
+mod slots;
 mod unrunnable;
 mod values;
 mod waiting;
