@@ -3,10 +3,13 @@
 mod cancelling;
 mod cut_off;
 mod duplicates;
+mod escaped;
+mod inputs;
 mod journal_faults;
 mod journal_outage;
 mod operators;
 mod programs;
+mod recorded;
 mod recovery;
 mod recovery_by_hand;
 #[path = "../released/sqlite.rs"]

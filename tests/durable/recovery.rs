@@ -186,6 +186,7 @@ fn done(step: &'static str, kind: Kind) -> Event {
         step: call,
         attempts: 1,
         output: format!("\"{step}\""),
+        inputs: None,
     }
 }
 

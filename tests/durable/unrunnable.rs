@@ -31,6 +31,7 @@ fn done(name: &'static str, kind: Kind, output: &str) -> Event {
         step,
         attempts: 1,
         output: output.to_owned(),
+        inputs: None,
     }
 }
 

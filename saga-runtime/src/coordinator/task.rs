@@ -1,9 +1,6 @@
 //! The task of one saga: from its claim to its end or its release.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::SystemTime;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,7 +18,7 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{Claim, Claimed, Damage, Event, NewSaga, Wakeup};
-use crate::panic::message;
+use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
 use crate::telemetry;
@@ -143,7 +140,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let driven = caught(saga.drive(&*self.services, &engine)).await;
+            let driven = contain(saga.drive(&*self.services, &engine)).await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
@@ -172,8 +169,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 self.work.notify_one();
             }
             self.waiters.wake(id);
-            if let Some(sender) = sender {
-                sender.send(answer);
+            match sender {
+                Some(sender) => sender.send(answer),
+                None => drop_caught(answer),
             }
         }
     }
@@ -190,21 +188,27 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if self.is_shutting_down() {
             self.work.notify_one();
         }
-        let suspension = match (written, end) {
-            (Ok(()), SagaEnd::Completed(output)) => return Ok(output),
-            (Ok(()), SagaEnd::Failed(error)) if error.is_final() => {
-                return Err(ExecuteError::Failed(error));
+        let suspension = match written {
+            Ok(()) => match end {
+                SagaEnd::Completed(output) => return Ok(output),
+                SagaEnd::Failed(error) if error.is_final() => {
+                    return Err(ExecuteError::Failed(error));
+                }
+                SagaEnd::Failed(error) => {
+                    let reason = error.stuck_because();
+                    telemetry::stuck(id, &reason.code);
+                    return Err(ExecuteError::Stuck(Stuck::new(
+                        id,
+                        reason.message,
+                        Some(error),
+                    )));
+                }
+                SagaEnd::Suspended(suspension) => suspension,
+            },
+            Err(suspension) => {
+                drop_caught(end);
+                suspension
             }
-            (Ok(()), SagaEnd::Failed(error)) => {
-                let reason = error.stuck_because();
-                telemetry::stuck(id, &reason.code);
-                return Err(ExecuteError::Stuck(Stuck::new(
-                    id,
-                    reason.message,
-                    Some(error),
-                )));
-            }
-            (Ok(()), SagaEnd::Suspended(suspension)) | (Err(suspension), _) => suspension,
         };
         match &suspension {
             Suspension::Stuck(reason) => {
@@ -290,17 +294,4 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             Arc::clone(&self.tenure),
         ))
     }
-}
-
-/// Runs the future to its end. A panic becomes an `Err` with its text.
-async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
-    let mut future = pin!(future);
-    std::future::poll_fn(move |cx| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(message(&*panic))),
-        }
-    })
-    .await
 }

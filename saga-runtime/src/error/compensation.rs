@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::reason::shortened;
+use crate::escaped::Escaped;
 
 /// One step that had to be undone, and the outcome of its compensation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +97,10 @@ impl CompensationFailure {
 
 impl fmt::Display for CompensationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = Escaped(&self.message);
         match self.attempts {
-            1 => write!(f, "{} (1 attempt)", self.message),
-            attempts => write!(f, "{} ({attempts} attempts)", self.message),
+            1 => write!(f, "{message} (1 attempt)"),
+            attempts => write!(f, "{message} ({attempts} attempts)"),
         }
     }
 }

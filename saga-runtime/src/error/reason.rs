@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use crate::error::Cause;
+use crate::error::{Cause, Unescaped};
 
 /// The reason why a step or a saga failed or is stuck, in its recorded form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Reason {
 
 impl From<&Cause<Infallible>> for Reason {
     fn from(cause: &Cause<Infallible>) -> Self {
-        Self::new(cause.code(), cause.to_string())
+        Self::new(cause.code(), Unescaped(cause).to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::escaped::Escaped;
 use crate::journal::record::Worker;
 
 /// The journal could not do what was asked.
@@ -9,7 +10,7 @@ use crate::journal::record::Worker;
 #[non_exhaustive]
 pub enum JournalError {
     /// It can't be reached, or can't write: it is busy, the disk is full, the connection is down. Trying again may help.
-    #[error("the journal is unavailable: {message}")]
+    #[error("the journal is unavailable: {}", Escaped(.message))]
     Unavailable {
         /// The text of the store's error.
         message: String,
@@ -18,7 +19,7 @@ pub enum JournalError {
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// Another process uses it.
-    #[error("the journal {journal} is in use by {owner}")]
+    #[error("the journal {} is in use by {owner}", Escaped(.journal))]
     InUse {
         /// The path of the journal.
         journal: String,
@@ -43,7 +44,7 @@ pub enum JournalError {
         journal: String,
     },
     /// It is not a journal, or one of another version of this library, or its settings don't hold what is promised.
-    #[error("{message}")]
+    #[error("{}", Escaped(.message))]
     Unsuitable {
         /// The problem, and the way out.
         message: String,
@@ -94,7 +95,7 @@ pub enum AppendError {
 
 /// A record or an entry of a saga that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} can't be read: {message}", DamagedEntry(*seq))]
+#[error("{} can't be read: {}", DamagedEntry(*seq), Escaped(.message))]
 pub struct Damage {
     /// The number of the entry; 0 for the record of the saga.
     pub seq: u64,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::error::Reason;
+use crate::escaped::Escaped;
 use crate::meta::Kind;
 
 /// One entry of a saga's history.
@@ -25,6 +26,8 @@ pub enum Event {
         attempts: u32,
         /// Its output.
         output: String,
+        /// The digest of its inputs, as far as they are covered. An entry of an older version has none.
+        inputs: Option<u64>,
     },
     /// A step has refused; nothing of it needs to be undone.
     StepRefused {
@@ -274,8 +277,8 @@ impl StepCall {
 impl std::fmt::Display for StepCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.occurrence {
-            0 => f.write_str(&self.name),
-            occurrence => write!(f, "{}#{occurrence}", self.name),
+            0 => Escaped(&self.name).fmt(f),
+            occurrence => write!(f, "{}#{occurrence}", Escaped(&self.name)),
         }
     }
 }

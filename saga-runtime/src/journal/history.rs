@@ -45,6 +45,8 @@ struct RecordedCall {
     /// Its number in its lane.
     number: usize,
     outcome: StepOutcome,
+    /// The digest of its inputs, if it is recorded.
+    inputs: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -275,6 +277,11 @@ impl ReplayState {
         self.calls
             .get(&called.clone().into_key())
             .map(|index| &self.steps[*index])
+    }
+
+    /// The recorded digest of the inputs of a call.
+    pub(crate) fn inputs(&self, called: &StepCall) -> Option<u64> {
+        self.known(called)?.inputs
     }
 
     fn recorded(&self, lane: &str, number: usize) -> Option<&RecordedCall> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::error::Damage;
 use crate::journal::event::Event;
@@ -175,7 +176,8 @@ impl std::str::FromStr for State {
 /// A text that names no [`State`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated"
+    "`{}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated",
+    Escaped(.0)
 )]
 pub struct UnknownState(String);
 
@@ -214,7 +216,7 @@ impl Worker {
 
 impl fmt::Display for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&Escaped(&self.0).to_string())
     }
 }
 

@@ -40,7 +40,12 @@ impl From<Event> for Row {
                 step,
                 attempts,
                 output,
-            } => row.step(step).attempts(attempts).payload(output),
+                inputs,
+            } => row
+                .step(step)
+                .attempts(attempts)
+                .payload(output)
+                .inputs(inputs),
             Event::StepRefused {
                 step,
                 attempts,
@@ -133,6 +138,14 @@ impl Row {
         }
     }
 
+    /// The digest of a step's inputs stands where the code of a reason would: what is done has none.
+    fn inputs(self, inputs: Option<u64>) -> Self {
+        Self {
+            code: inputs.map(|digest| format!("{digest:016x}").into()),
+            ..self
+        }
+    }
+
     fn reason(self, reason: Reason) -> Self {
         Self {
             code: Some(reason.code),
@@ -153,6 +166,7 @@ impl Row {
                 step: columns.call()?,
                 attempts: columns.attempts()?,
                 output: columns.payload()?,
+                inputs: columns.inputs()?,
             },
             "step_refused" => Event::StepRefused {
                 step: columns.call()?,
@@ -286,6 +300,14 @@ impl Columns {
     fn payload(&mut self) -> Result<String, Damage> {
         let payload = self.row.payload.take();
         self.need(payload, "payload")
+    }
+
+    fn inputs(&mut self) -> Result<Option<u64>, Damage> {
+        let Some(code) = self.row.code.take() else {
+            return Ok(None);
+        };
+        let digest = u64::from_str_radix(&code, 16).ok();
+        self.need(digest, "code").map(Some)
     }
 
     fn reason(&mut self) -> Result<Reason, Damage> {

@@ -38,7 +38,14 @@ fn outcomes(events: &[Event]) -> Vec<String> {
     let mut outcomes: Vec<_> = events
         .iter()
         .filter(outcome)
-        .map(|event| format!("{event:?}"))
+        .cloned()
+        .map(|mut event| {
+            // An author does not know the digests of inputs.
+            if let Event::StepDone { inputs, .. } = &mut event {
+                *inputs = None;
+            }
+            format!("{event:?}")
+        })
         .collect();
     outcomes.sort();
     outcomes

@@ -47,6 +47,7 @@ pub(super) fn done(output: String) -> Vec<Event> {
         step,
         attempts: 1,
         output,
+        inputs: None,
     }]
 }
 

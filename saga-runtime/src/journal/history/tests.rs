@@ -33,6 +33,7 @@ fn done(step: StepCall) -> Event {
         step,
         attempts: 1,
         output: "17".to_owned(),
+        inputs: None,
     }
 }
 

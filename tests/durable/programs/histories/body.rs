@@ -58,6 +58,7 @@ impl Body {
                 step,
                 attempts: 1,
                 output,
+                inputs: None,
             }
         } else {
             let mut reason = Reason::new("error", "refused");
