@@ -47,6 +47,17 @@ use crate::journal::{
 /// The tables stand in a schema of their own, `saga` if nothing else is said: two services in one database use two. Opening
 /// the journal creates the tables, and brings older ones to the present form; of many processes that open it at once, one
 /// does that. The view `saga_states` shows what is going on.
+///
+/// # Across processes
+/// * Each saga runs in one process at a time. When a process ends, the others claim its sagas once its lease is over. A
+///   process that was only frozen can't write to a saga that it has lost.
+/// * A process sees by polling what the others do: every third of its [lease](crate::coordinator::Builder::lease) it claims
+///   what waits, hears of cancellations, and looks at the sagas that its callers wait for. This also holds for the sagas
+///   that a shutdown of another process releases.
+/// * [`inspect`](crate::Coordinator::inspect), [`list`](crate::Coordinator::list), [`cancel`](crate::Coordinator::cancel) and
+///   [`wait`](crate::coordinator::Handle::wait) work in any process.
+/// * [`send`](crate::Coordinator::send) and the decisions of operators need the saga: while another process runs it, they
+///   fail with [`OperatorError::Held`](crate::coordinator::OperatorError::Held). Send to the process that runs it.
 #[derive(Clone)]
 pub struct Postgres(Arc<Shared>);
 
