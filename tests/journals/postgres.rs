@@ -3,6 +3,7 @@
 mod batches;
 mod clocks;
 mod fencing;
+mod waking;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
