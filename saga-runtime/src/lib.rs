@@ -360,6 +360,8 @@ pub use saga_macros::step;
 /// * After a `pivot` or a `retriable` step nothing may fail: only `retriable` steps follow, and the body ends with
 ///   `Ok(…)`. After `if` and `match` the strictest branch counts. The body of a loop has to be allowed after itself.
 /// * `sleep(cx, duration).await` and `event(cx, APPROVED).await` never fail, and take no `?`.
+/// * A macro awaits no step: neither one that gets `cx`, nor one that the body defines and that uses `cx`. Such a step
+///   would be neither recorded nor compensated, so it is an error.
 ///
 /// ## Loops
 /// A step in a loop is called once in each round. Occurrence numbers distinguish the calls: the keys of the second

@@ -266,6 +266,7 @@ fn a_macro_does_not_get_the_context() {
         "attempt!(b with cx);",
         "println!(\"{}\", attempt!(b(cx)));",
         "if x { attempt!(b(cx, cx.id)) }",
+        "let x = || async { attempt!(b(cx)) };",
     ] {
         assert_eq!(body(code), [handed], "{code}");
     }
@@ -275,6 +276,34 @@ fn a_macro_does_not_get_the_context() {
         "let x = hash_map! { cx.saga_id() => 1 };",
         "assert!(is_open(cx));",
         "attempt!(inner.cx);",
+    ] {
+        assert_eq!(body(code), [""; 0], "{code}");
+    }
+}
+
+#[test]
+fn a_macro_that_the_body_defines_does_not_see_the_context() {
+    let body = |code: &str| {
+        messages(&format!(
+            "async fn f(cx: Context<'_, S>) -> Result<(), E> {{ a(cx).await?; {code} Ok(()) }}"
+        ))
+    };
+    let seen = "a macro in the body uses the context, but a step that it awaits is neither recorded nor compensated";
+    for code in [
+        "macro_rules! pay { ($o:expr) => { charge(cx, $o).await? } } pay!(1);",
+        "macro_rules! pay { () => { charge(cx).await? }; ($o:expr) => { $o } }",
+        "macro_rules! alias { () => { let other = cx; } }",
+        "if x { macro_rules! pay { () => { charge(cx).await? } } pay!(); }",
+        "for x in y { macro_rules! pay { () => { charge(cx).await? } } pay!(); }",
+        "let x = { macro_rules! pay { () => { charge(cx).await? } } pay!() };",
+        "let x = || { macro_rules! pay { () => { charge(cx) } } pay!() };",
+    ] {
+        assert_eq!(body(code), [seen], "{code}");
+    }
+    for code in [
+        "macro_rules! double { ($x:expr) => { $x * 2 } } let x = double!(3);",
+        "macro_rules! tomorrow { () => { cx.now() + DAY } } let x = tomorrow!();",
+        "fn plain(cx: u32) -> u32 { cx }",
     ] {
         assert_eq!(body(code), [""; 0], "{code}");
     }

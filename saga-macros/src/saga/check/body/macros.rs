@@ -90,6 +90,22 @@ impl Walk<'_> {
         None
     }
 
+    /// Walks through a macro that the body defines. Its code sees the context by its name.
+    pub(super) fn definition(&mut self, definition: &Macro) {
+        let found = self
+            .cx
+            .and_then(|cx| handed_on(cx, definition.tokens.clone()));
+        if let Some(span) = found {
+            let [what, help] = CONTEXT_IN_A_DEFINITION;
+            self.errors.report(span, what, help);
+        }
+    }
+
+    /// Reports each macro in a closure that gets the context, or that uses it by its name.
+    pub(super) fn macros_of_closure(&mut self, closure: &ExprClosure) {
+        InClosure { walk: self }.visit_expr(&closure.body);
+    }
+
     /// The place where a macro gets the context itself. With it, the macro could await a step that is neither recorded
     /// nor compensated.
     fn context_handed_to(&self, invocation: &Macro) -> Option<Span> {
@@ -150,6 +166,11 @@ impl Walk<'_> {
 const CONTEXT_IN_A_MACRO: [&str; 2] = [
     "a macro gets the context, but a step that it awaits is neither recorded nor compensated",
     "await the step outside of the macro, and hand its output in",
+];
+
+const CONTEXT_IN_A_DEFINITION: [&str; 2] = [
+    "a macro in the body uses the context, but a step that it awaits is neither recorded nor compensated",
+    "await the step in the body itself, without the macro",
 ];
 
 /// The place where the context stands as a value of its own, not before a `.`.
@@ -232,4 +253,24 @@ impl<'ast> Visit<'ast> for Inside<'_, '_> {
     }
 
     fn visit_item(&mut self, _: &'ast Item) {}
+}
+
+/// Reads the macros of a closure and changes nothing.
+struct InClosure<'w, 'e> {
+    walk: &'w mut Walk<'e>,
+}
+
+impl<'ast> Visit<'ast> for InClosure<'_, '_> {
+    fn visit_macro(&mut self, invocation: &'ast Macro) {
+        if let Some(span) = self.walk.context_handed_to(invocation) {
+            let [what, help] = CONTEXT_IN_A_MACRO;
+            self.walk.errors.report(span, what, help);
+        }
+    }
+
+    fn visit_item(&mut self, item: &'ast Item) {
+        if let Item::Macro(definition) = item {
+            self.walk.definition(&definition.mac);
+        }
+    }
 }

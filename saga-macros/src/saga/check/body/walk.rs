@@ -225,8 +225,12 @@ impl VisitMut for Walk<'_> {
         self.invocation(invocation, Gives::Value);
     }
 
-    /// An item in the body is a function of its own.
-    fn visit_item_mut(&mut self, _: &mut Item) {}
+    /// An item in the body is a function of its own, but a macro that the body defines sees the names around it.
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        if let Item::Macro(definition) = item {
+            self.definition(&definition.mac);
+        }
+    }
 }
 
 /// Returns whether this is the `Ok` of `Ok(…)`, which never fails.
