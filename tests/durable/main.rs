@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod duplicates;
+mod failing;
 mod faults;
 mod left;
 mod mended;

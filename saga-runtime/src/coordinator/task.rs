@@ -34,6 +34,8 @@ pub(super) struct Claimant {
     history: ReplayState,
     next: u64,
     in_doubt: bool,
+    /// See [`Claimed::recoveries`].
+    recoveries: u32,
     is_cancelled: bool,
     started_at: Option<SystemTime>,
 }
@@ -47,6 +49,7 @@ impl Claimant {
             history: ReplayState::default(),
             next: 1,
             in_doubt: false,
+            recoveries: 0,
             is_cancelled: false,
             started_at: None,
         }
@@ -75,6 +78,7 @@ impl Claimant {
             history,
             next: claimed.next,
             in_doubt: !claimed.orderly,
+            recoveries: claimed.recoveries,
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
         };
@@ -122,6 +126,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.history,
             recorder,
             self.policies,
+            claimant.recoveries,
         );
         let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
         // Boxed: otherwise this large future is copied several times on its way into the task.
@@ -143,7 +148,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let driven = caught(saga.drive(&*self.services, &engine)).await;
+            let driving = saga.drive(&*self.services, &engine);
+            let driven = caught(driving, || engine.suspend_if_idle()).await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
@@ -292,14 +298,18 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-/// Runs the future to its end. A panic becomes an `Err` with its text.
-async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+/// Runs the future to its end. A panic becomes an `Err` with its text. When the future is pending and `again` returns
+/// true, it is polled again at once.
+async fn caught<F: Future>(future: F, again: impl Fn() -> bool) -> Result<F::Output, String> {
     let mut future = pin!(future);
     std::future::poll_fn(move |cx| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(message(&*panic))),
+        loop {
+            return match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                Ok(Poll::Pending) if again() => continue,
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+                Err(panic) => Poll::Ready(Err(message(&*panic))),
+            };
         }
     })
     .await
