@@ -167,6 +167,7 @@ async fn leave_open(file: &Path, sagas: usize) -> anyhow::Result<()> {
                 step,
                 attempts: 1,
                 output: number.to_string(),
+                inputs: None,
             };
             Ok(journal.append(&claim, 1, vec![done]).await?)
         });

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use saga_runtime::Cause;
-use saga_runtime::engine::{GiveUp, PendingStep, Reason, Verdict};
+use saga_runtime::engine::{GiveUp, PendingStep, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -92,7 +92,11 @@ impl AttemptRecord {
 
 impl AttemptEnd {
     /// The end of an attempt of the step that got this answer within `limit`.
-    pub(crate) fn from_attempt(step: &dyn PendingStep, answer: Verdict, limit: Duration) -> Self {
+    pub(crate) fn from_attempt(
+        step: &mut dyn PendingStep,
+        answer: Verdict,
+        limit: Duration,
+    ) -> Self {
         if answer == Verdict::Done {
             let json = step.write_output(LIMIT);
             let json = json.and_then(|json| raw(json).map_err(|error| error.to_string()));
@@ -101,7 +105,7 @@ impl AttemptEnd {
         match step.given_up() {
             Some(GiveUp::TimedOut { .. }) => Self::TimedOutAfter(limit),
             Some(GiveUp::Panicked { message }) => Self::Panicked(message),
-            _ => Self::Refused(refused(step, step.reason(), answer)),
+            _ => Self::Refused(refused(step, answer)),
         }
     }
 
@@ -124,17 +128,19 @@ impl AttemptEnd {
     }
 }
 
-fn refused(step: &dyn PendingStep, reason: Reason, answer: Verdict) -> Refused {
+fn refused(step: &mut dyn PendingStep, answer: Verdict) -> Refused {
     let (transient, in_doubt) = match answer {
         Verdict::InDoubt { transient } => (transient, true),
         Verdict::Refused { transient } => (transient, false),
         Verdict::Done => (false, false),
     };
     let whole = step.check_error();
-    let whole = whole.and_then(|()| reason.error.map(raw).transpose());
+    let reason = step.reason();
+    let error = |json| raw(json).map_err(|error| error.to_string());
+    let whole = whole.and_then(|()| reason.error.map(error).transpose());
     let (error, unwritten) = match whole {
         Ok(error) => (error, None),
-        Err(unwritten) => (None, Some(unwritten.to_string())),
+        Err(unwritten) => (None, Some(unwritten)),
     };
     Refused {
         message: reason.message,

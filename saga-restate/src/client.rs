@@ -6,6 +6,7 @@ mod http;
 
 use ::http::{HeaderName, HeaderValue, StatusCode};
 use restate_sdk::ingress::{self, CallResponse, RequestExecutor, RequestTarget, SendStatus};
+use saga_runtime::engine::is_same_json;
 use saga_runtime::{EventName, InvalidSagaId, Saga, SagaId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,8 +73,9 @@ impl<T: RequestExecutor> Client<T> {
         saga: &G,
     ) -> Result<SagaHandle<G, T>, ClientError> {
         let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
-        let input = serde_json::to_vec(saga).map_err(ClientError::Input)?;
-        let sent = self.starting::<G>(&id, input.clone()).send().await;
+        let input = serde_json::to_string(saga).map_err(ClientError::Input)?;
+        let starting = self.starting::<G>(&id, input.clone().into_bytes());
+        let sent = starting.send().await;
         let sent = sent.map_err(ClientError::from_ingress)?;
         let handle = SagaHandle::new(self.clone(), id, sent.invocation_handle());
         if sent.send_status() == SendStatus::PreviouslyAccepted {
@@ -83,8 +85,9 @@ impl<T: RequestExecutor> Client<T> {
                 // It may have been killed before it began. Then its input is not known.
                 () = handle.is_ended_by_restate() => return Ok(handle),
             };
-            let same = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).ok();
-            if same(&known) != same(&input) {
+            let is_same =
+                std::str::from_utf8(&known).is_ok_and(|known| is_same_json(known, &input));
+            if !is_same {
                 return Err(ClientError::Conflict {
                     saga: G::META.name,
                     id: handle.id().clone(),
@@ -104,8 +107,8 @@ impl<T: RequestExecutor> Client<T> {
         saga: &G,
     ) -> Result<G::Output, ExecuteError> {
         let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
-        let input = serde_json::to_vec(saga).map_err(ClientError::Input)?;
-        let called = self.starting::<G>(&id, input).call().await;
+        let input = serde_json::to_string(saga).map_err(ClientError::Input)?;
+        let called = self.starting::<G>(&id, input.into_bytes()).call().await;
         let ended = called.and_then(CallResponse::into_body);
         if !ended.as_ref().is_err_and(is_conflict) {
             return result_of::<G>(ended);
@@ -189,7 +192,7 @@ impl<T: RequestExecutor> Client<T> {
     ) -> ingress::Request<T, Recorded, Recorded> {
         let target = RequestTarget::Workflow {
             name: saga.to_owned(),
-            key: id.to_string(),
+            key: id.as_str().to_owned(),
             handler: handler.to_owned(),
         };
         let json = HeaderValue::from_static("application/json");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use saga_runtime::engine::{Escaped, text};
 use saga_runtime::{CompensationOutcome, SagaError};
 use serde::{Deserialize, Serialize};
 
@@ -78,10 +79,10 @@ impl Report {
             id: id.to_owned(),
             step: error.step().map(str::to_owned),
             code: error.cause().code().to_owned(),
-            cause: error.cause().to_string(),
+            cause: text(error.cause()),
             compensations: compensations.collect(),
             is_compensated: error.is_compensated(),
-            line: error.to_string(),
+            line: text(error),
         }
     }
 
@@ -100,7 +101,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line)
+        Escaped(&self.line).fmt(f)
     }
 }
 

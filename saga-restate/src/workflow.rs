@@ -157,8 +157,8 @@ where
         }
         let end = saga.drive(&self.services, &engine).await;
         let result = match &end {
-            SagaEnd::Completed(output) => saga_runtime::engine::to_json(output, LIMIT)
-                .map(String::into_bytes)
+            SagaEnd::Completed(output) => saga_runtime::engine::record(output, LIMIT)
+                .map(|(json, _)| json.into_bytes())
                 .map_err(|message| {
                     HandlerError::from(format!("the result can't be recorded: {message}"))
                 }),

@@ -22,7 +22,6 @@ mod wakeup;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -38,8 +37,9 @@ use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::{Recorder, Tenure};
 use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
+use crate::language::json_of;
 use crate::lock::lock;
-use crate::panic::message;
+use crate::panic::drop_caught;
 use crate::run::Saga;
 
 pub use builder::{Builder, NoJournal};
@@ -48,7 +48,7 @@ pub use handle::Handle;
 pub use inspection::{Inspection, Inspector, OpenWait};
 pub use registry::Registrable;
 
-use registry::Definitions;
+use registry::{Definition, Definitions};
 use task::Claimant;
 use waiters::{AnswerSender, Waiters};
 use wakeup::Alarm;
@@ -225,7 +225,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Records a new saga, and runs it if there is a free slot.
-    async fn start<G>(self: Arc<Self>, new: NewSaga, saga: G) -> Result<Handle<S, G>, SubmitError>
+    async fn start<G>(
+        self: Arc<Self>,
+        new: NewSaga,
+        saga: G,
+        definition: Arc<dyn Definition<S>>,
+    ) -> Result<Handle<S, G>, SubmitError>
     where
         G: Saga<Services = S>,
     {
@@ -254,7 +259,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 Ok(Handle::new(self, id, answer))
             }
             Started::Existing(record) => {
-                if record.saga.name == G::META.name && is_same(&record.saga.input, &input) {
+                if let Some(damage) = record.damage {
+                    return Err(SubmitError::Damaged { id, damage });
+                }
+                if record.saga.name == G::META.name
+                    && definition.is_same(&record.saga.input, &input)
+                {
                     Ok(Handle::new(self, id, None))
                 } else {
                     Err(SubmitError::Conflict {
@@ -267,12 +277,24 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-/// Serializes a caller's value as JSON. A panic of the value's code becomes an error.
-fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
-    catch_unwind(AssertUnwindSafe(|| serde_json::to_string(value))).unwrap_or_else(|panic| {
-        let message = format!("panicked: {}", message(&*panic));
-        Err(serde::ser::Error::custom(message))
-    })
+/// Returns the saga as a later process reads it from its recorded input: it begins with that.
+fn saga_as_read<S: ?Sized + Send + Sync + 'static, G: Saga>(
+    definition: &dyn Definition<S>,
+    input: &str,
+    saga: G,
+) -> serde_json::Result<G> {
+    let read = definition.read_back(input);
+    match read
+        .map_err(<serde_json::Error as serde::ser::Error>::custom)?
+        .downcast()
+    {
+        Ok(read) => {
+            drop_caught(saga);
+            Ok(*read)
+        }
+        // Another type is registered under this name.
+        Err(_) => Ok(saga),
+    }
 }
 
 impl<S: Send + Sync + 'static> Coordinator<S> {
@@ -326,8 +348,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             .definitions
             .get(G::META.name)
             .ok_or(Rejected::NotRegistered { name: G::META.name })?;
-        let input = to_json(&saga).map_err(Rejected::Input)?;
         let limit = inner.policies.payload_limit;
+        let input = json_of(&saga).map_err(Rejected::Input)?;
         if input.len() > limit {
             let bytes = input.len();
             return Err(Rejected::TooLarge { bytes, limit }.into());
@@ -344,7 +366,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             fingerprint: definition.fingerprint(),
             input,
         };
-        inner.detached(Arc::clone(inner).start(new, saga)).await
+        let saga = saga_as_read(&**definition, &new.input, saga).map_err(Rejected::Input)?;
+        let starting = Arc::clone(inner).start(new, saga, Arc::clone(definition));
+        inner.detached(starting).await
     }
 
     /// Returns the handle of a saga that was started before, in this process or another.
@@ -381,10 +405,4 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.waiters.close();
         self.inner.journal.close().await;
     }
-}
-
-/// Compares two inputs as data: the order of their fields does not count.
-fn is_same(one: &str, other: &str) -> bool {
-    let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
-    one == other || value(one).is_some_and(|one| Some(one) == value(other))
 }

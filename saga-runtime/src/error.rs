@@ -9,7 +9,9 @@ use std::time::Duration;
 mod compensation;
 mod reason;
 
+use crate::escaped::Escaped;
 use crate::id::SagaId;
+use crate::panic::text;
 
 pub use compensation::{Compensation, CompensationFailure, CompensationOutcome};
 pub use reason::Reason;
@@ -127,14 +129,26 @@ const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
 impl<E: Display> Display for Cause<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(error) => error.fmt(f),
-            Self::TimedOut { after } => write!(f, "no answer within {after:?}"),
-            Self::Panicked { message } => write!(f, "panicked: {message}"),
-            Self::InDoubt { message } => write!(f, "in doubt: {message}"),
-            Self::Cancelled => Interruption::Cancelled.fmt(f),
-            Self::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
-            Self::Recorded { message } | Self::Unreadable { message } => f.write_str(message),
-            Self::Unrecordable { message } => {
+            Self::Error(error) => Escaped(error).fmt(f),
+            other => Escaped(Unescaped(other)).fmt(f),
+        }
+    }
+}
+
+/// The text of a cause as it is recorded, with whatever characters it has.
+pub(crate) struct Unescaped<'a, E>(pub(crate) &'a Cause<E>);
+
+impl<E: Display> Display for Unescaped<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Cause::Error(error) => error.fmt(f),
+            Cause::TimedOut { after } => write!(f, "no answer within {after:?}"),
+            Cause::Panicked { message } => write!(f, "panicked: {message}"),
+            Cause::InDoubt { message } => write!(f, "in doubt: {message}"),
+            Cause::Cancelled => Interruption::Cancelled.fmt(f),
+            Cause::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
+            Cause::Recorded { message } | Cause::Unreadable { message } => f.write_str(message),
+            Cause::Unrecordable { message } => {
                 write!(f, "the output can't be recorded: {message}")
             }
         }
@@ -256,7 +270,7 @@ impl<E: Display> SagaError<E> {
         } else {
             "compensation_failed"
         };
-        Reason::new(code, self.to_string())
+        Reason::new(code, text(self))
     }
 }
 
@@ -272,7 +286,7 @@ impl<E: Display> Display for SagaError<E> {
         } = &*self.0;
         write!(f, "saga `{saga}` failed")?;
         if let Some(step) = step {
-            write!(f, " at step `{step}`")?;
+            write!(f, " at step `{}`", Escaped(step))?;
         }
         write!(f, ": {cause}")?;
         if *past_pivot {
@@ -280,15 +294,16 @@ impl<E: Display> Display for SagaError<E> {
         }
         let mut separator = "; compensated:";
         for one in compensations.iter().filter(|one| one.is_undone()) {
-            write!(f, "{separator} `{}`", one.step)?;
+            write!(f, "{separator} `{}`", Escaped(&one.step))?;
             separator = ",";
         }
         for (step, failure) in self.compensation_failures() {
-            write!(f, "; NOT compensated: `{step}`: {failure}")?;
+            write!(f, "; NOT compensated: `{}`: {failure}", Escaped(step))?;
         }
         for one in compensations {
             if let CompensationOutcome::Skipped { reason } = &one.outcome {
-                write!(f, "; skipped: `{}`: {reason}", one.step)?;
+                let (step, reason) = (Escaped(&one.step), Escaped(reason));
+                write!(f, "; skipped: `{step}`: {reason}")?;
             }
         }
         let mut separator = "; pending:";
@@ -296,7 +311,7 @@ impl<E: Display> Display for SagaError<E> {
             .iter()
             .filter(|one| one.outcome == CompensationOutcome::Pending)
         {
-            write!(f, "{separator} `{}`", one.step)?;
+            write!(f, "{separator} `{}`", Escaped(&one.step))?;
             separator = ",";
         }
         Ok(())

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::escaped::Escaped;
+
 /// The id of a saga: any text of 1 to 256 bytes, chosen by the caller or [generated](SagaId::generate).
 ///
 /// Two starts with the same id are one saga. All idempotency keys of the saga contain its id. So if a client chooses
@@ -46,9 +48,10 @@ impl SagaId {
     }
 }
 
+/// For people: control characters are escaped. [`as_str`](SagaId::as_str) is the id as it is.
 impl fmt::Display for SagaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Escaped(&self.0).fmt(f)
     }
 }
 

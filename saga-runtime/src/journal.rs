@@ -1,5 +1,5 @@
-//! Where a [`Coordinator`](crate::Coordinator) writes down what its sagas have done: the promise that every store
-//! keeps. What is written is in `journal/event.rs`; what it means is decided in `history.rs`.
+//! The journal of a [`Coordinator`](crate::Coordinator): the promise that every store keeps. `journal/event.rs` has the entries,
+//! `journal/history.rs` their meaning.
 
 mod error;
 mod event;
@@ -38,7 +38,7 @@ pub use time::{from_millis, to_millis};
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
 ///
 /// # What holds
-/// * **Durable.** When [`start`](Self::start) or [`append`](Self::append) has returned `Ok`, what it wrote survives the
+/// * **Durable.** When [`start`](Self::start) or [`append`](Self::append) has returned `Ok`, its rows survive the
 ///   end of the process and of the machine. If it returned an error, it may be written or not; doing the same again is
 ///   fine.
 /// * **Fenced.** A saga has at most one holder. Each claim raises the saga's epoch, and an append under an older epoch
@@ -47,7 +47,7 @@ pub use time::{from_millis, to_millis};
 ///   same entries stand there, which is how an append whose answer was lost is repeated, and refused otherwise.
 /// * **Never lost.** A saga whose last entry is not [final](State::is_final) and not [`Stuck`](State::Stuck) is held
 ///   by a worker with a valid lease, or can be claimed. There is no other state.
-/// * **Contained.** A saga whose entries can't be read is handed out as damaged, and no other is affected.
+/// * **Contained.** A saga whose record or entries can't be read is handed out as damaged, and no other is affected.
 ///
 /// A lease belongs to a worker, not to a saga: [`renew`](Self::renew) extends all that it holds. Leases are compared by
 /// the journal's own clock.
@@ -58,14 +58,14 @@ pub use time::{from_millis, to_millis};
 /// The module `saga_runtime::testing` has the suite that every journal passes (feature `testing`).
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
-    /// Writes down a new saga, held by `worker` if one is given, otherwise [waiting](State::Waiting) to be claimed.
+    /// Records a new saga, held by `worker` if one is given, otherwise [waiting](State::Waiting) to be claimed.
     ///
     /// If the id is taken nothing is written: the record that is there comes back. Of many starts with the same id at
     /// the same time exactly one gets [`Started::New`].
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
 
     /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Wakeup), one of
-    /// `names`, and held by nobody or by a worker whose lease has run out. Each gets a new epoch.
+    /// `names`, and held by no worker, or by one whose lease has run out. Each gets a new epoch.
     async fn claim(
         &self,
         worker: &Lease,
@@ -73,14 +73,14 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError>;
 
-    /// When the next saga that [rests](Wakeup::At) can go on, if there is one: a hint, so that nobody has to ask for it
+    /// When the next saga that [rests](Wakeup::At) can go on, if there is one: a hint, so that no worker has to ask for it
     /// all the time. It may have passed.
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError>;
 
     /// Takes over one saga that is open or stuck, for an operator, also if it is at [rest](Wakeup).
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError>;
 
-    /// Extends the lease on all that `worker` holds, and says which of these sagas somebody wants cancelled.
+    /// Extends the lease on all that `worker` holds, and returns the sagas among them that are to be cancelled.
     async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError>;
 
     /// Adds entries to a saga that is held, the first of them as number `first`; all of them or none.
@@ -93,10 +93,10 @@ pub trait Journal: Send + Sync + 'static {
         events: Vec<Event>,
     ) -> Result<(), AppendError>;
 
-    /// Lets go of a saga: it can be claimed when its `rest` is over, and this claim is not counted against it. `in_doubt`
+    /// Releases a saga: it can be claimed when its `rest` is over, and this claim is not counted against it. `in_doubt`
     /// says that the step after the last entry may have been requested: [`Claimed::orderly`] is `false` the next time. A
-    /// claim that is fenced is let go of already. A saga that somebody wants cancelled since this claim does not rest: its
-    /// holder may not have heard of that.
+    /// claim that is fenced is released already. If cancellation was requested after this claim was taken, `rest` is ignored
+    /// and the saga can be claimed at once: its holder may not know of the request.
     async fn release(
         &self,
         claim: &Claim,
@@ -104,11 +104,11 @@ pub trait Journal: Send + Sync + 'static {
         rest: Wakeup,
     ) -> Result<(), JournalError>;
 
-    /// Notes that somebody wants the saga cancelled, which ends its [rest](Wakeup). Its holder learns of it by [`renew`](Self::renew), or when it is
+    /// Records the wish to cancel a saga, which ends its [rest](Wakeup). Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError>;
 
-    /// Reads one saga, whoever holds it.
+    /// Reads one saga, also while a worker holds it.
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError>;
 
     /// Lists sagas, the newest first.
@@ -135,25 +135,25 @@ pub trait Journal: Send + Sync + 'static {
 /// A worker, and for how long its claims are valid from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Who holds.
+    /// The worker.
     pub worker: Worker,
-    /// How long, from the moment when the journal hears of it.
+    /// The length of the lease, from the moment when the journal gets it.
     pub duration: Duration,
 }
 
-/// How long a saga that is let go of has nothing to do.
+/// The time when a released saga can be claimed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wakeup {
     /// It can go on.
     Now,
     /// It sleeps until then, by the clock of the journal.
     At(SystemTime),
-    /// It waits for somebody who claims it by its id.
+    /// It waits for a claim by its id.
     WhenCalled,
 }
 
 impl Wakeup {
-    /// Whether it is over.
+    /// Returns whether the saga can be claimed now.
     #[must_use]
     pub fn is_over(self, now: SystemTime) -> bool {
         match self {
@@ -164,11 +164,11 @@ impl Wakeup {
     }
 }
 
-/// What has become of a start.
+/// The result of a start.
 #[derive(Debug, Clone)]
 #[must_use]
 pub enum Started {
-    /// The saga is written down. The claim is there if a worker was given.
+    /// The saga is recorded. The claim is there if a worker was given.
     New(Option<Claim>),
     /// The id is taken by this saga.
     Existing(Box<Record>),
@@ -180,17 +180,17 @@ pub enum Started {
 pub struct Claimed {
     /// The proof of it.
     pub claim: Claim,
-    /// How it was started, and what is known about it.
+    /// Its record.
     pub record: Record,
-    /// What it has done, or why that can't be read.
+    /// Its entries, or the damage that keeps them from being read.
     pub entries: Result<Vec<Entry>, Damage>,
     /// The number of the next entry.
     pub next: u64,
-    /// Whether nothing was under way when the holder before let go of it. If not, the step after the last entry may
-    /// have been requested.
+    /// Nothing was under way when the holder before released it. If `false`, the step after the last entry may have been
+    /// requested.
     pub orderly: bool,
-    /// How often it was claimed since its last entry without having been let go of in an orderly way: this claim, and
-    /// those that ended with their process.
+    /// The number of claims since its last entry that did not end with an orderly release: this claim, and the claims that
+    /// ended with their process.
     pub recoveries: u32,
 }
 
@@ -212,7 +212,7 @@ impl Claimed {
     }
 }
 
-/// What has become of the claim of one saga.
+/// The result of the claim of one saga.
 #[derive(Debug, Clone)]
 #[must_use]
 pub enum ClaimedOne {

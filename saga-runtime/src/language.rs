@@ -1,6 +1,8 @@
 //! The language of sagas: steps and their kinds, waits, payloads, and the order rule. Nothing here runs a saga.
 
 mod callee;
+pub(crate) mod digest;
+mod json;
 pub mod kind;
 pub(crate) mod order;
 mod payload;
@@ -9,7 +11,8 @@ mod wait;
 
 pub use callee::Part;
 pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
-pub use payload::{Payload, from_json, to_json};
+pub use payload::{Payload, from_json, is_same_json, record, to_json};
+pub(crate) use payload::{check_recordable, input_read_back, is_same_input, json_of, read_back};
 pub use step::{Call, Step};
 pub use wait::{
     Awaited, Came, CameWithin, EventName, Never, Slept, Wait, Waits, event, event_within, sleep,

@@ -105,7 +105,8 @@
 //!                                                 telemetry   spans and events, all of them
 //!  shape          a saga as data                  place       running code: its saga, call and attempt
 //!  meta           static facts: names, kinds, retry policies, options
-//!  id · error · panic · lock
+//!  error          what a saga can fail with            id    its id
+//!  escaped · lock · panic                                small, and used everywhere
 //! ```
 //!
 //! One arrow climbs: `Saga::shape` in `run` needs an engine to infer types, and takes the one in process.
@@ -114,6 +115,7 @@ mod attempts;
 pub mod coordinator;
 mod engines;
 mod error;
+mod escaped;
 mod generated;
 mod id;
 pub mod journal;
@@ -172,9 +174,12 @@ pub mod engine {
         StepEnd, Surroundings, Verdict, WayBack, compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
+    pub use crate::escaped::Escaped;
     pub use crate::language::{
-        Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, to_json,
+        Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, is_same_json,
+        record, to_json,
     };
+    pub use crate::panic::text;
     pub use crate::place::{
         Ambient, Attempt, Calls, Doubt, Frame, Group, Instance, Member, Place, Position, Role,
         Scope,

@@ -209,6 +209,12 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         lock(given_up)
     }
 
+    /// The reason for which the body is not polled again.
+    fn take_stop(&self) -> Option<Stop<E::Suspension>> {
+        self.given_up.get()?;
+        self.given_up().stop.take()
+    }
+
     /// Takes the steps that were given up so far.
     fn take_given_up(&self) -> GivenUp<E::Suspension> {
         match self.given_up.get() {

@@ -1,5 +1,5 @@
-//! How often sagas allocate, in process: not at all where one step follows the other, once for a group, and in proportion to
-//! the items of a fan-out.
+//! Allocations of sagas in process: none where one step follows the other, one for a group, and in proportion to the items of a
+//! fan-out.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -68,7 +68,7 @@ saga!(
     }
 );
 
-/// What a future that never waits allocates.
+/// Counts the allocations of a future that never waits.
 fn allocated<T>(future: impl Future<Output = T>) -> (T, AllocationInfo) {
     let mut ended = None;
     let info = allocation_counter::measure(|| {
@@ -97,7 +97,7 @@ fn what_a_failure_allocates_does_not_depend_on_the_number_of_steps() {
     .map(|(failed, info)| {
         let error = failed.expect_err("it is too much");
         assert!(error.is_compensated());
-        // Where nothing is optimised, a compensation is boxed: it is compiled faster.
+        // Debug builds box a compensation, which compiles faster.
         let boxed = cfg!(debug_assertions).then_some(error.compensations().len());
         info.count_total - boxed.unwrap_or(0) as u64
     });

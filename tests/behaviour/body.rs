@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{look, pack, pay, reserve, ship, thank};
 
-/// How to travel.
+/// A means of travel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Route {
     ByTrain { seats: u32 },

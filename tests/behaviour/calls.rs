@@ -6,7 +6,7 @@ use saga_runtime::{Context, step};
 
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 
-/// Adds what is written beside it.
+/// Adds its second input.
 #[step(
     compensate = undo_add,
     timeout = "1s",

@@ -6,7 +6,7 @@ use saga_runtime::{Cause, Context, InProcess, SagaError, saga, step};
 use tokio::time::{Instant, advance};
 use tokio_util::sync::CancellationToken;
 
-use crate::ability::{Ability, lacks};
+use crate::capability::{Capability, lacks};
 use crate::engine;
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve, ship, thank};
@@ -62,7 +62,7 @@ saga!(
     }
 );
 
-/// Runs the saga and cancels it during the next request for `what`, after which nothing is asked until that has ended.
+/// Runs the saga and cancels it during the next request for `what`. That request ends before another one begins.
 async fn cancelled_during(what: &str, participant: &Participant) -> Result<(), SagaError<Refusal>> {
     let hold = participant.holds(what);
     let (ended, ()) = tokio::join!(participant.run_cancellable(Travelling {}), async {
@@ -103,7 +103,7 @@ async fn cancelled_after_attempt(
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_before_its_first_step_asks_for_nothing() {
-    if lacks(Ability::CancelsAtOnce) {
+    if lacks(Capability::CancelsAtOnce) {
         return;
     }
     let participant = Participant::new();
@@ -119,7 +119,7 @@ async fn a_saga_that_is_cancelled_before_its_first_step_asks_for_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_that_is_cancelled_between_two_steps_does_not_begin_the_second() {
-    if lacks(Ability::CancelsAtOnce) {
+    if lacks(Capability::CancelsAtOnce) {
         return;
     }
     let participant = Participant::new();
@@ -208,7 +208,7 @@ async fn a_step_in_doubt_that_waits_for_a_retry_is_settled_when_the_saga_is_canc
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_after_an_attempt_in_doubt_is_believed_when_the_saga_is_cancelled() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let answers = [Answer::Unclear, Answer::Refused];
@@ -325,7 +325,7 @@ async fn cancelling_one_saga_leaves_those_with_other_tokens_alone() {
             .execute(Travelling {})
     };
     run(&one).await.expect_err("it is cancelled");
-    run(&other).await.expect("nobody cancelled this one");
+    run(&other).await.expect("this one is not cancelled");
     assert_eq!(participant.left(), ["reserve", "book", "ship", "thank"]);
 }
 
@@ -341,7 +341,7 @@ saga!(
 
 #[tokio::test(start_paused = true)]
 async fn whichever_comes_first_ends_the_saga_a_cancellation_or_its_deadline() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new().answers("book", [Answer::Refused]);

@@ -1,4 +1,4 @@
-//! How steps are undone: with what, in which order, how often, and what happens when that fails.
+//! Compensations: their inputs, their order, their retries and their failures.
 
 mod failing;
 mod parallel;
@@ -11,7 +11,7 @@ use tokio::time::advance;
 use crate::participant::{Answer, Participant, Refusal, read};
 use crate::steps::{look, pack, pay, reserve};
 
-/// Where these sagas fail: nothing of it is ever left.
+/// The step at which these sagas fail. It leaves no effect.
 #[step(compensate = ())]
 async fn seal(cx: Context<'_, Participant>) -> Result<(), Refusal> {
     read(cx, "seal").await

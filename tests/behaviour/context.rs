@@ -1,4 +1,4 @@
-//! What a step, a compensation and the body of a saga know about where they run.
+//! The context of a step, a compensation and a body.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use saga_runtime::{Context, InProcess, SagaId, saga, step};
 
 use crate::participant::Refusal;
 
-/// Services that note what their callers know.
+/// Services that note the contexts of their callers.
 #[derive(Default)]
 struct Notes {
     seen: Mutex<Vec<Seen>>,
@@ -35,14 +35,14 @@ impl Notes {
             key: cx.idempotency_key().to_string(),
             debug: format!("{cx:?}"),
         };
-        let mut all = self.seen.lock().expect("nobody panics under the lock");
+        let mut all = self.seen.lock().expect("nothing panics under the lock");
         all.push(seen);
     }
 
     fn seen(self) -> Vec<Seen> {
         self.seen
             .into_inner()
-            .expect("nobody panics under the lock")
+            .expect("nothing panics under the lock")
     }
 }
 
@@ -124,7 +124,7 @@ async fn an_id_that_is_made_up_is_the_same_all_through_the_saga_and_in_its_error
         .execute(&notes)
         .await
         .expect_err("`two` is refused");
-    let id = error.id().expect("somebody asked for it").to_string();
+    let id = error.id().expect("it was asked for").to_string();
     let seen = notes.seen();
     assert_eq!(seen.len(), 9);
     assert!(seen.iter().all(|one| one.saga_id == id), "{seen:?}");
@@ -142,7 +142,7 @@ saga!(
 );
 
 #[tokio::test]
-async fn an_id_is_made_up_only_if_somebody_asks_for_it_or_watches() {
+async fn an_id_is_made_up_only_if_something_asks_for_it_or_watches() {
     crate::begin();
     let error = AskingNothing {}
         .execute(&Notes::default())

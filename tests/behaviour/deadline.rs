@@ -5,7 +5,7 @@ use std::time::Duration;
 use saga_runtime::{Cause, Context, InProcess, SagaError, saga, step};
 use tokio::time::{Instant, advance};
 
-use crate::ability::{Ability, lacks};
+use crate::capability::{Capability, lacks};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve, ship, thank};
 
@@ -82,7 +82,7 @@ async fn time_before_the_saga_starts_does_not_count() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_ends_before_the_saga_whose_deadline_has_passed_is_undone() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new();
@@ -99,7 +99,7 @@ async fn an_attempt_ends_before_the_saga_whose_deadline_has_passed_is_undone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_for_a_retry_ends_when_the_deadline_passes() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new().answers("book", [Answer::Refused]);
@@ -126,7 +126,7 @@ async fn a_step_in_doubt_that_waits_for_a_retry_is_settled_when_the_deadline_pas
         .run(Hurrying {})
         .await
         .expect_err("the deadline passes before the retry");
-    // Asked again twice, with a minute's wait in between: what is in doubt has no deadline.
+    // Two more requests, a minute apart: a step in doubt has no deadline.
     assert_eq!(
         participant.asked(),
         [
@@ -145,7 +145,7 @@ async fn a_step_in_doubt_that_waits_for_a_retry_is_settled_when_the_deadline_pas
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_whose_deadline_passes_during_its_last_step_is_undone() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new();
@@ -174,7 +174,7 @@ async fn a_deadline_that_passes_during_the_pivot_has_no_effect_if_the_pivot_succ
 
 #[tokio::test(start_paused = true)]
 async fn after_the_pivot_the_deadline_has_no_effect() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new().answers("thank", [Answer::Refused; 20]);

@@ -1,4 +1,4 @@
-//! A saga in process lives in the future of its caller: who drops that drops the saga, and nothing is undone.
+//! A saga in process lives in the future of its caller. To drop that future is to drop the saga, and nothing is undone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,7 +58,7 @@ async fn a_saga_that_is_dropped_while_it_compensates_compensates_no_more() {
     assert_eq!(participant.left(), ["reserve", "pay"]);
 }
 
-/// What the documentation recommends where the caller may be dropped.
+/// The documentation recommends this where the caller may be dropped.
 #[tokio::test(start_paused = true)]
 async fn a_saga_in_a_task_of_its_own_outlives_a_caller_that_is_dropped() {
     let participant = Arc::new(Participant::new());

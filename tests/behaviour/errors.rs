@@ -1,4 +1,4 @@
-//! What the caller of a saga that failed is told.
+//! The error that the caller of a failed saga gets.
 
 mod line;
 

@@ -1,4 +1,4 @@
-//! Steps of which nobody knows whether they have happened: how it is found out, or undone.
+//! Steps in doubt. The engine finds out whether they had an effect, or undoes them.
 
 mod asked_again;
 mod pivot;
@@ -9,7 +9,7 @@ use saga_runtime::{Context, step};
 
 use crate::participant::{Answer, Effect, Participant, Refusal, act, resolve, undo};
 
-/// Whatever leaves open what has happened, with what happened.
+/// Every answer that leaves a step in doubt, with and without an effect.
 const DOUBTS: [Answer; 6] = [
     Answer::Unclear,
     Answer::UnclearButDone,

@@ -1,25 +1,16 @@
-//! The tests of `main.rs` once more on a journal: what sagas do does not depend on the engine. Left out are the files that
-//! are about running in process, and those where a saga is cancelled in the middle of plain code.
+//! The tests of every engine on a journal.
 
-#[expect(dead_code, reason = "the tests that need more are not here")]
-mod ability;
-mod body;
-mod compensation;
-mod deadline;
 #[path = "engine/journaled.rs"]
 mod engine;
-mod errors;
-mod handled;
-mod in_doubt;
-mod keys;
-mod long;
-mod order;
-mod participant;
-mod random;
-mod retries;
-mod steps;
-mod structure;
-mod timeouts;
+mod many_calls;
+#[expect(
+    dead_code,
+    reason = "some helpers serve tests that run in process only"
+)]
+#[path = "suite.rs"]
+mod suite;
 
-/// Called before the first saga of a test: there is no subscriber.
+pub(crate) use suite::*;
+
+/// Called before the first saga of a test. Sets no subscriber.
 pub(crate) fn begin() {}

@@ -1,38 +1,19 @@
-//! How sagas behave in process: in which order, after which failure, with which keys, under which runtime.
+//! The behaviour of sagas in process: the order of their steps, what follows a failure, their keys, their runtimes.
 //!
-//! Nobody watches them here. `watched.rs` is the same once more with a subscriber, and what that one sees: whether there
-//! is one concerns a whole process, and sagas go a shorter way when there is none.
+//! No subscriber watches them here, and sagas take a shorter way then. A subscriber belongs to a whole process, so `watched.rs`
+//! runs the same tests with one.
 
-mod ability;
-mod body;
-mod calls;
-mod cancellation;
-mod compensation;
-mod context;
-mod deadline;
-mod dropping;
 #[path = "engine/in_process.rs"]
 mod engine;
-mod errors;
-mod go_saga;
-mod handled;
-mod in_doubt;
-mod keys;
-mod long;
-mod order;
-mod panics;
-mod participant;
-mod random;
-mod retries;
-mod runtimes;
-mod shape;
-mod steps;
-mod structure;
-mod timeouts;
-mod wild;
+#[path = "in_process.rs"]
+mod in_process;
+#[path = "suite.rs"]
+mod suite;
 
-/// Whether there is a subscriber.
+pub(crate) use suite::*;
+
+/// Says that there is no subscriber.
 pub(crate) const IS_WATCHED: bool = false;
 
-/// Called before the first saga of a test: there is no subscriber.
+/// Called before the first saga of a test. Sets no subscriber.
 pub(crate) fn begin() {}

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, resolve, undo};
 use crate::steps::{pay, reserve};
 
-/// What to panic with, and when.
+/// The payload of a panic, and its moment.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Breaking {
     WithAText,
@@ -75,7 +75,7 @@ saga!(
 );
 
 fn broken_predicate(_: &Refusal) -> bool {
-    panic!("nobody thought of this error");
+    panic!("an unexpected error");
 }
 
 #[step(

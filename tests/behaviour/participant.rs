@@ -1,4 +1,4 @@
-//! A service that records what it was asked, and answers as a test tells it to.
+//! A service that records its requests. A test sets its answers.
 
 mod answer;
 mod asking;
@@ -32,7 +32,7 @@ const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 pub(crate) struct Participant {
     /// Cancels the sagas that [`Participant::run_cancellable`] runs.
     pub(crate) cancellation: CancellationToken,
-    /// The engine has heard of that.
+    /// The engine knows of the cancellation.
     pub(crate) heard: CancellationToken,
     since: Instant,
     state: Arc<Mutex<State>>,
@@ -55,17 +55,17 @@ pub(crate) struct Request {
     pub(crate) at: Duration,
 }
 
-/// What a step has done: its output.
+/// The effect of a step: its output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Effect {
-    /// What was done.
+    /// The name of the effect.
     pub(crate) what: String,
     /// No two effects have the same number.
     pub(crate) number: u32,
 }
 
 impl Participant {
-    /// One that does what it is asked.
+    /// A participant that answers every request with success.
     pub(crate) fn new() -> Self {
         crate::begin();
         Self {
@@ -76,8 +76,7 @@ impl Participant {
         }
     }
 
-    /// The next times that it is asked for `what`, or under the key `what`, it answers like this, once each; then it
-    /// does what it is asked.
+    /// Sets the answers to the next requests for `what`, or under the key `what`, one each. Later requests succeed.
     pub(crate) fn answers(self, what: &str, answers: impl IntoIterator<Item = Answer>) -> Self {
         self.state()
             .next
@@ -99,13 +98,13 @@ impl Participant {
         self
     }
 
-    /// From now on it answers finally per key: what was done is never refused later, whatever it is told to answer.
+    /// From now on it answers finally per key: it never refuses a request that it has done, whatever answers are set.
     pub(crate) fn consistent(self) -> Self {
         self.state().is_consistent = true;
         self
     }
 
-    /// Holds the next request for `what` back until the test lets go of it.
+    /// Holds the next request for `what` until the test releases it.
     pub(crate) fn holds(&self, what: &str) -> Hold {
         let hold = Hold::new();
         self.state().holds.insert(what.to_owned(), hold.clone());
@@ -128,7 +127,7 @@ impl Participant {
         ends(engine::run(self, saga, Some(self.cancellation.clone()))).await
     }
 
-    /// What it was asked, in order.
+    /// All requests, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         let state = self.state();
         state.requests.iter().map(|one| one.what.clone()).collect()
@@ -155,7 +154,7 @@ impl Participant {
             .collect()
     }
 
-    /// What is in the world: done and not undone, in the order in which it was done.
+    /// The effects that are not undone, in the order in which they happened.
     pub(crate) fn left(&self) -> Vec<String> {
         let state = self.state();
         let left = state.effects.iter();
@@ -166,7 +165,7 @@ impl Participant {
         self.state.lock().expect("nothing panics under the lock")
     }
 
-    /// Answers one request; `act` is what it does to the world.
+    /// Answers one request; `act` is its effect.
     async fn answer<T>(
         &self,
         request: Request,

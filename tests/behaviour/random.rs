@@ -58,7 +58,7 @@ fn every_saga_does_what_the_model_says() {
     counts.into_inner().is_enough();
 }
 
-/// What holds of every saga whose participants answer finally per key, whatever the model says.
+/// Checks the rules for every saga whose participants answer finally per key. They hold without the model.
 fn holds(report: &Report) -> Result<(), TestCaseError> {
     match &report.ended {
         Ok(done) => prop_assert_eq!(done, &report.left, "completed, and all of it is there"),
@@ -95,7 +95,7 @@ fn actual(runtime: &Runtime, case: &Case) -> Report {
     Report::of(&participant, ended, case.options)
 }
 
-/// How many sagas ended how: a test of the test.
+/// Counts sagas by their end: a test of the test.
 #[derive(Debug, Default)]
 struct Seen {
     completed: u32,

@@ -1,11 +1,11 @@
-//! How often a step is attempted, when, and with what.
+//! The attempts of a step: their number, their times, their inputs.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use saga_runtime::{Cause, Context, saga, step};
 
-use crate::ability::{Ability, lacks, lateness, rounds};
+use crate::capability::{Capability, lacks, lateness, rounds};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve, thank};
 
@@ -229,7 +229,7 @@ async fn a_policy_without_a_backoff_waits_from_100_milliseconds_on() {
 
 #[tokio::test(start_paused = true)]
 async fn sagas_that_failed_together_do_not_come_back_together() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let mut waits = HashSet::new();
@@ -246,7 +246,7 @@ async fn sagas_that_failed_together_do_not_come_back_together() {
 
 #[tokio::test(start_paused = true)]
 async fn a_retriable_step_is_attempted_until_it_succeeds_whatever_happens() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let failures = [

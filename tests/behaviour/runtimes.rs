@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 const SAGAS: usize = 1000;
 
-/// How long to wait for sagas that will never end.
+/// The limit for sagas that never end.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Rooms that a thousand sagas want at the same time.
@@ -40,7 +40,7 @@ impl Hotel {
     }
 }
 
-/// What the guest does.
+/// The behaviour of the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Guest {
     Stays,
@@ -151,7 +151,7 @@ async fn a_thousand_sagas_run_at_once_on_many_threads() {
     a_thousand_at_once().await;
 }
 
-/// Where two sagas wait for each other.
+/// A point at which two sagas wait for each other.
 struct Meeting {
     both: Barrier,
 }

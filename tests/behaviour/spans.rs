@@ -165,7 +165,7 @@ async fn every_span_is_closed_belongs_to_its_saga_and_names_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_has_to_know_is_an_event_that_names_saga_and_step() {
+async fn news_for_operators_is_an_event_that_names_saga_and_step() {
     let recording = Recording::new();
     let guard = recording.start();
     let participant = Participant::new()

@@ -1,4 +1,4 @@
-//! Loops, groups, fan-outs, sagas inside of sagas, waits: what is done, in which order it is undone, under which keys.
+//! Loops, groups, fan-outs, sagas inside of sagas, and waits: their steps, the order of their compensations, their keys.
 
 mod fan_out;
 mod groups;

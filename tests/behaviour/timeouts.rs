@@ -1,4 +1,4 @@
-//! How long an attempt may take, and what follows when it takes longer.
+//! The limit of an attempt, and the consequences of passing it.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_runtime::{Cause, Context, InProcess, saga, step};
 use tokio::time::{Instant, advance};
 
-use crate::ability::{Ability, lacks, lateness};
+use crate::capability::{Capability, lacks, lateness};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, ends, undo};
 use crate::steps::{pay, reserve};
 
@@ -38,7 +38,7 @@ saga!(
 
 #[tokio::test(start_paused = true)]
 async fn a_step_without_a_timeout_may_take_a_day() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new();
@@ -91,7 +91,7 @@ async fn a_step_that_timed_out_says_so_and_after_how_long() {
 
 #[tokio::test(start_paused = true)]
 async fn a_compensation_without_a_timeout_may_take_a_day() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new().answers("pay", [Answer::Refused]);
@@ -148,7 +148,7 @@ impl Lines {
     fn note(&self, what: &'static str) {
         self.0
             .lock()
-            .expect("nobody panics under the lock")
+            .expect("nothing panics under the lock")
             .push(what);
     }
 }
@@ -178,10 +178,10 @@ async fn an_attempt_that_timed_out_is_dropped_before_the_next_begins() {
     let began = Instant::now();
     let error = ends(Listening {}.execute(&lines))
         .await
-        .expect_err("nobody ever answers");
+        .expect_err("no answer ever comes");
     assert_eq!(*error.cause(), Cause::TimedOut { after: SECOND });
     assert!(began.elapsed() >= 2 * SECOND);
-    let noted = lines.0.into_inner().expect("nobody panics under the lock");
+    let noted = lines.0.into_inner().expect("nothing panics under the lock");
     assert_eq!(noted, ["opened", "closed", "opened", "closed"]);
 }
 

@@ -1,44 +1,25 @@
-//! The tests of `main.rs` once more, all of them watched by a subscriber, and what is seen then.
+//! The tests of `main.rs` with a subscriber that watches every saga, and the tests of its spans.
 
-mod ability;
-mod body;
-mod calls;
-mod cancellation;
-mod compensation;
-mod context;
-mod deadline;
-mod dropping;
 #[path = "engine/in_process.rs"]
 mod engine;
-mod errors;
-mod go_saga;
-mod handled;
-mod in_doubt;
-mod keys;
-mod long;
-mod order;
-mod panics;
-mod participant;
-mod random;
-mod retries;
-mod runtimes;
-mod shape;
+#[path = "in_process.rs"]
+mod in_process;
 mod spans;
-mod steps;
-mod structure;
-mod timeouts;
-mod wild;
+#[path = "suite.rs"]
+mod suite;
 
 use std::sync::Once;
 
-/// Whether there is a subscriber.
+pub(crate) use suite::*;
+
+/// Says that there is a subscriber.
 pub(crate) const IS_WATCHED: bool = true;
 
-/// Called before the first saga of a test: from then on there is a subscriber.
+/// Called before the first saga of a test. Sets the subscriber.
 pub(crate) fn begin() {
     static BEGUN: Once = Once::new();
     BEGUN.call_once(|| {
         tracing::subscriber::set_global_default(tracing_subscriber::registry())
-            .expect("nobody else sets a subscriber");
+            .expect("no other code sets a subscriber");
     });
 }

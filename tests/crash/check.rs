@@ -1,4 +1,4 @@
-//! What has to hold after any number of crashes: of each saga, by the journal and by what the participant was asked.
+//! The rules for each saga after any number of crashes, checked by the journal and by the requests to the participant.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -6,23 +6,23 @@ use std::path::Path;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{Event, Journal, Sqlite, State};
 
-use crate::asked::{keys, order};
+use crate::journal_log::is_written_before;
 use crate::participant::{Participant, Request};
+use crate::participant_log::{keys, order};
 use crate::sagas::Case;
-use crate::written::is_written_before;
 
-/// What was known when a process had ended.
+/// The state after the end of a process.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
-    /// How many requests had come.
+    /// The number of requests.
     requests: usize,
-    /// What is written down, as what would be requested: `case-3`, 2, `act`.
+    /// The recorded outcomes, as requests: `case-3`, 2, `act`.
     settled: HashSet<(String, u32, &'static str)>,
     /// The sagas that had ended, and how.
     ended: HashMap<String, State>,
 }
 
-/// What a step is called in the journal, as the participant counts it.
+/// The number by which the participant knows a step of the journal.
 fn number(step: &str) -> u32 {
     // Of a saga inside of another one the name stands before it.
     match step.rsplit('/').next().unwrap_or(step) {
@@ -162,7 +162,7 @@ pub(crate) async fn check(
             let settled = (request.saga.clone(), request.step, what);
             if snapshot.settled.contains(&settled) {
                 return Err(format!(
-                    "{request:?} came again after its outcome was written down"
+                    "{request:?} came again after its outcome was recorded"
                 ));
             }
         }

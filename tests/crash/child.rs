@@ -1,4 +1,4 @@
-//! The process that is killed: it starts the sagas that it is told to, goes on with what earlier ones left, and ends when
+//! The process that is killed. It starts the sagas of its arguments, resumes the sagas of earlier processes, and ends when
 //! nothing is open.
 
 mod killing;
@@ -70,7 +70,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         left_out: Mutex::default(),
         lease: Mutex::default(),
     };
-    // Who loses a saga looks again after a third of it.
+    // A worker that loses a saga looks again after a third of it.
     let lease = match arguments.steal_before {
         Some(_) => Duration::from_millis(60),
         None => Duration::from_secs(30),
@@ -80,7 +80,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .lease(lease)
         // Random kills hit the same place more often than an operator would stand for.
         .max_recoveries(1000)
-        // Whatever waits is let go of.
+        // Suspends every saga that waits.
         .patience(Duration::ZERO);
     let coordinator = register(builder).start().await?;
     let cases = sagas::cases();
@@ -94,7 +94,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         for id in &ids {
             let inspected = coordinator.inspect(id).await?;
             if inspected.is_some_and(|inspected| inspected.awaits(sagas::GO)) {
-                // It may have gone on, or ended, meanwhile.
+                // It may have continued, or ended, meanwhile.
                 let _ = coordinator.send(id, sagas::GO, &()).await;
             }
         }
@@ -104,7 +104,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Whether some saga can still go on. One look at all of them: in two, one that waits could be missed.
+/// Says whether some saga can still continue. Looks at all of them once: with two looks, one that waits could be missed.
 async fn is_open(
     coordinator: &Coordinator<Participant>,
 ) -> Result<bool, Box<dyn std::error::Error>> {

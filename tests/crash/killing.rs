@@ -27,16 +27,16 @@ pub(crate) struct Kill {
 
 pub(crate) struct Killing {
     pub(crate) journal: Sqlite,
-    /// SQLite's log of what is committed: the end of the journal.
+    /// SQLite's log of commits, which is the end of the journal.
     pub(crate) log: PathBuf,
     pub(crate) kill: Kill,
-    /// The write before which another worker takes the saga over, has it cancelled and lets go of it.
+    /// The write before which another worker takes the saga over, has it cancelled and releases it.
     pub(crate) steal_before: Option<u64>,
     pub(crate) defect: Option<Defect>,
     pub(crate) writes: AtomicU64,
-    /// What was answered and is still to be written, by mistake.
+    /// The defect: events that were confirmed and are not written yet.
     pub(crate) late: OnceLock<mpsc::UnboundedSender<(Claim, u64, Vec<Event>)>>,
-    /// How many entries of each saga were not written by mistake.
+    /// The defect: the number of entries of each saga that were never written.
     pub(crate) left_out: Mutex<HashMap<SagaId, u64>>,
     /// The lease of the worker.
     pub(crate) lease: Mutex<Option<Lease>>,
@@ -54,7 +54,11 @@ impl Killing {
 
     /// Another worker takes the saga over, because the lease has run out.
     async fn steal(&self, id: &SagaId) -> Result<(), JournalError> {
-        let lease = self.lease.lock().expect("nobody panics").clone();
+        let lease = self
+            .lease
+            .lock()
+            .expect("nothing panics under the lock")
+            .clone();
         let Some(lease) = lease else { return Ok(()) };
         let over = Lease {
             duration: Duration::ZERO,
@@ -75,7 +79,7 @@ impl Killing {
         Ok(())
     }
 
-    /// Writes what somebody has to say who may have lost the saga.
+    /// Writes the entries of a worker that may have lost the saga.
     async fn append_unfenced(
         &self,
         claim: &Claim,
@@ -89,7 +93,7 @@ impl Killing {
             epoch,
         };
         match self.journal.append(&claim, first, events).await {
-            // Nobody holds it, or somebody has written there.
+            // No worker holds it, or another one has written there.
             Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => Ok(()),
             appended => appended,
         }
@@ -103,7 +107,7 @@ impl Killing {
             tokio::spawn(async move {
                 while let Some((claim, first, events)) = queue.recv().await {
                     tokio::time::sleep(Duration::from_millis(2)).await;
-                    // Nobody hears of it if it fails: that is the mistake.
+                    // The defect: no caller learns of a failure.
                     let _ = journal.append(&claim, first, events).await;
                 }
             });
@@ -123,7 +127,7 @@ impl Killing {
         let count = events.len();
         events.retain(|event| !matches!(event, Event::Compensating { .. }));
         let first = {
-            let mut left_out = self.left_out.lock().expect("nobody panics");
+            let mut left_out = self.left_out.lock().expect("nothing panics under the lock");
             let before = left_out.entry(claim.id.clone()).or_insert(0);
             let first = first - *before;
             *before += (count - events.len()) as u64;
@@ -135,7 +139,7 @@ impl Killing {
         self.journal.append(claim, first, events).await
     }
 
-    /// How long the log is.
+    /// The length of the log.
     fn logged(&self) -> u64 {
         fs::metadata(&self.log).map_or(0, |log| log.len())
     }
@@ -157,7 +161,7 @@ fn end_process() -> ! {
 impl Journal for Killing {
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
         let write = self.begin();
-        *self.lease.lock().expect("nobody panics") = worker.cloned();
+        *self.lease.lock().expect("nothing panics under the lock") = worker.cloned();
         let started = self.journal.start(saga, worker).await;
         self.end(write);
         started
@@ -211,7 +215,7 @@ impl Journal for Killing {
             _ => self.journal.append(claim, first, events).await,
         };
         if self.defect == Some(Defect::TailLost) && self.kill.after == Some(write) {
-            // The step after it is requested, and then the machine ends: what was not synced is gone from the file.
+            // The step after it is requested, and then the machine ends: writes that were not synced are gone from the file.
             let log = OpenOptions::new().write(true).open(&self.log);
             let log = log.expect("it was just written");
             tokio::spawn(async move {

@@ -1,15 +1,15 @@
-//! Sagas survive `kill -9` anywhere: real processes on a real file are killed at every write and at random, started again
-//! until all has ended, and what the participant was asked is compared with what may be asked.
+//! Sagas survive `kill -9` anywhere. Real processes on a real file are killed at every write and at random, and started again
+//! until all sagas have ended. The requests to the participant are then compared with the allowed ones.
 
-mod asked;
 mod check;
+mod journal_log;
 #[expect(
     dead_code,
     reason = "at moments of the participant, processes are killed on Restate only"
 )]
 mod participant;
+mod participant_log;
 mod sagas;
-mod written;
 
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -46,7 +46,7 @@ impl Crashes {
         self.folder.path()
     }
 
-    /// Starts a process that starts the sagas, if they are not there yet, and goes on with them.
+    /// Starts a process that starts the sagas, or resumes them.
     fn start(&self, arguments: &[String]) -> Child {
         let numbers: Vec<_> = self.numbers().iter().map(ToString::to_string).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_crash-child"));
@@ -82,7 +82,7 @@ impl Crashes {
         Ok(true)
     }
 
-    /// Lets a process go on with what is left, which nobody kills, and checks everything.
+    /// Lets a last process, which is not killed, finish the sagas, and checks everything.
     fn finish(
         &mut self,
         arguments: &[String],
@@ -93,7 +93,7 @@ impl Crashes {
         let limit = if self.defect.is_some() { 10 } else { 120 };
         let end = Instant::now() + Duration::from_secs(limit);
         if self.ends(within(child, end)?, runtime)? {
-            return Err("nobody killed it".to_owned());
+            return Err("it was not killed".to_owned());
         }
         runtime.block_on(check(self.path(), &self.sagas, &self.snapshots))
     }
@@ -160,7 +160,7 @@ fn stolen(number: usize, case: Case, defect: Option<&'static str>) -> Result<(),
     Ok(())
 }
 
-/// Sagas in which what is asked for shows who has asked: one step at a time, and compensations that do not fail.
+/// Sagas whose requests tell the processes apart: one step at a time, and compensations that do not fail.
 fn plain_cases() -> impl Iterator<Item = (usize, Case)> {
     let is_plain = |case: &Case| {
         let in_a_row = ["line", "shipping", "doubting"].contains(&case.saga);
@@ -245,7 +245,7 @@ fn processes_may_be_killed_at_random() {
 
 /// The checks are worth nothing if they find nothing: each of these mistakes is made on purpose, and has to be found.
 ///
-/// `symptom` is a part of what is said then, so that it is found by what it breaks.
+/// `symptom` is a part of the message, so that the defect is found by its consequence.
 fn finds(defect: &'static str, symptom: &str) {
     let found = cases()
         .into_iter()
@@ -268,10 +268,7 @@ fn it_is_found_if_the_tail_of_the_journal_is_lost() {
 
 #[test]
 fn it_is_found_if_the_decision_to_compensate_is_not_written() {
-    finds(
-        "decision-not-written",
-        "before the decision was written down",
-    );
+    finds("decision-not-written", "before the decision was recorded");
 }
 
 #[test]

@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use saga_runtime::Context;
 use serde::{Deserialize, Serialize};
 
-/// What goes wrong in a saga; its input. Steps are numbered from 1.
+/// The faults of a saga, which are its input. Steps are numbered from 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
-    /// How many steps there are.
+    /// The number of steps.
     pub(crate) steps: u32,
     /// The step that refuses.
     pub(crate) refused: Option<u32>,
@@ -20,14 +20,14 @@ pub(crate) struct Plan {
     pub(crate) stubborn: Option<(u32, u32)>,
 }
 
-/// What a step returns.
+/// The output of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Effect {
     pub(crate) step: u32,
     pub(crate) plan: Plan,
 }
 
-/// What a step says when it is not done, or does not know.
+/// The error of a step that was not done, or may not have been done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Refusal {
     Refused,
@@ -54,17 +54,17 @@ impl std::fmt::Display for Refusal {
 pub(crate) enum Defect {
     /// The journal answers before it has written.
     AppendsNotAwaited,
-    /// The journal loses what was written last, as a disk does that was not synced.
+    /// The journal loses its last writes, as a disk does that was not synced.
     TailLost,
-    /// The decision to undo a saga is not written down.
+    /// The decision to compensate a saga is not recorded.
     DecisionNotWritten,
     /// A request's key depends on the attempt.
     KeyWithAttempt,
     /// Once a compensation has failed, others are not requested.
     CompensationsSkipped,
-    /// What was done first is undone first.
+    /// Compensations run first to last.
     FirstToLast,
-    /// Whoever lost a saga to another worker may still write to it.
+    /// A worker that lost a saga to another one may still write to it.
     FenceNotChecked,
     /// After a crash a saga begins anew.
     BeginsAnew,
@@ -86,7 +86,7 @@ pub(crate) struct Participant {
     moments: Moments,
 }
 
-/// What happens in the middle of a request: before it takes effect, and after.
+/// Called twice in each request: before it takes effect, and after.
 pub(crate) type Moments = Box<dyn Fn() + Send + Sync>;
 
 const TABLES: &str = "
@@ -162,7 +162,7 @@ impl Participant {
             .optional()
     }
 
-    /// What was done first of what is not undone, and its key.
+    /// The first effect that is not undone, and its key.
     fn first_done(&self, saga: &str) -> rusqlite::Result<Option<(u32, String)>> {
         self.database()
             .prepare_cached(
@@ -249,7 +249,7 @@ pub(crate) async fn undo(cx: Context<'_, Participant>, effect: &Effect) -> Resul
     Ok(())
 }
 
-/// Asks to undo whatever was done under the step's key, and to refuse whatever still comes.
+/// Asks to undo any effect under the step's key, and to refuse later requests under it.
 pub(crate) async fn resolve(cx: Context<'_, Participant>, step: u32) -> Result<(), Refusal> {
     let key = cx.idempotency_key();
     cx.request(cx.saga_id().as_str(), step, "undo", key.as_str())

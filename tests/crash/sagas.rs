@@ -122,7 +122,7 @@ saga!(
     }
 );
 
-/// What some sagas wait for.
+/// The event that some sagas wait for.
 pub(crate) const GO: EventName<()> = EventName::new("go");
 
 saga!(
@@ -152,7 +152,7 @@ saga!(
     }
 );
 
-/// Which saga, and what goes wrong in it.
+/// A saga and its faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) saga: &'static str,

@@ -1,4 +1,4 @@
-//! A saga is cancelled by a wish that is written down.
+//! A cancellation is a recorded request.
 
 use std::sync::Arc;
 

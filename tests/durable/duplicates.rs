@@ -1,4 +1,4 @@
-//! One saga per id, whoever starts it and however often.
+//! One saga per id, for any number of starts by any number of callers.
 
 use std::sync::Arc;
 

@@ -1,21 +1,24 @@
-//! What a coordinator adds to the sagas that `behaviour` describes: one saga per id, crashes, shutdowns, operators, limits.
+//! A coordinator's part: one saga per id, crashes, shutdowns, operators, limits. `behaviour` describes the sagas themselves.
 
 mod cancelling;
+mod cut_off;
 mod duplicates;
+mod escaped;
 mod failing;
-mod faults;
-mod left;
-mod mended;
+mod inputs;
+mod journal_faults;
+mod journal_outage;
 mod operators;
-mod parked;
 mod programs;
+mod recorded;
+mod recovery;
+mod recovery_by_hand;
 #[path = "../released/sqlite.rs"]
 mod released;
 mod runtimes;
 mod shop;
 mod shutdown;
 mod slots;
-mod stopping;
-mod trouble;
+mod unrunnable;
 mod values;
 mod waiting;

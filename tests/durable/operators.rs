@@ -177,7 +177,7 @@ async fn only_what_is_open_can_be_decided() {
         .expect("it is stuck");
 }
 
-/// A pivot that gives no definite answer: nobody knows if the parcel is on its way.
+/// A pivot without a definite answer: the parcel may be on its way.
 async fn pivot_in_doubt(shop: &Shop) -> Coordinator<Shop> {
     let coordinator = in_memory(shop).await;
     match coordinator.execute("order-1", Sell { amount: 3 }).await {
@@ -268,7 +268,7 @@ async fn a_wrong_question_changes_nothing() {
     assert!(nothing.is_none());
     let there = coordinator.inspect("order-1").await;
     assert!(there.expect("the journal works").is_some());
-    // Another saga comes to its end: whatever could go on has gone on.
+    // Another saga comes to its end, so every saga that could continue has done so.
     shop.behaves();
     let executed = coordinator.execute("order-2", Sell { amount: 3 }).await;
     executed.expect("nothing fails");

@@ -1,6 +1,6 @@
 //! Random programs made of steps, groups, fan-outs, loops, waits and sagas inside of sagas, with random refusals: in process, on a journal,
-//! and on a journal whose process dies at every single write, once or twice. What is done, what is undone, in which order,
-//! and how it ends is the same as in a model made of plain `Vec`s.
+//! and on a journal whose process dies at every single write, once or twice. Steps, compensations, their order and the end are the
+//! same as in a model made of plain `Vec`s.
 
 mod crashing;
 mod histories;
@@ -41,7 +41,7 @@ fn runtime() -> Runtime {
     runtime.expect("a runtime without I/O needs nothing")
 }
 
-/// How a saga has ended: how many steps were done, or at which it failed.
+/// The end of a saga: the number of steps that were done, or the step at which it failed.
 type Ended = Result<u32, Option<String>>;
 
 /// Runs a program on a journal until it ends or the process dies; `None` if it died.
@@ -58,7 +58,7 @@ fn one_process(world: &World, program: &Go, journal: &Crashing) -> Option<Ended>
             let handle = handle.expect("nothing is wrong with it");
             let id = handle.id().clone();
             let sending = async {
-                // Those that a process has sent before it died come twice: nobody waits for the others.
+                // Events that a process sent before it died come twice. No wait takes the surplus.
                 for _ in 0..Author::events(&program.program) {
                     // The process that died holds the saga as long as its lease says.
                     while let Err(OperatorError::Held(_)) = coordinator.send(&id, HEARD, &1).await {
@@ -66,7 +66,7 @@ fn one_process(world: &World, program: &Go, journal: &Crashing) -> Option<Ended>
                     }
                 }
             };
-            // Time is paused: what nothing ends any more is found at once.
+            // Time is paused, so a saga without an end is found at once.
             let waiting = tokio::time::timeout(FOR_EVER, handle.wait());
             let (ended, ()) = tokio::join!(waiting, sending);
             let Ok(ended) = ended else {
@@ -100,11 +100,11 @@ fn through(crashes: &[Crash], world: &World, program: &Go) -> (Ended, bool) {
         }
     }
     let journal = Crashing::new(memory, None);
-    let ended = one_process(world, program, &journal).expect("nobody kills this one");
+    let ended = one_process(world, program, &journal).expect("this one is not killed");
     (ended, true)
 }
 
-/// What holds of every run, whatever happened in between. A step may be asked again only if its process died.
+/// Checks the rules for every run. A step may be requested again only if its process died.
 fn holds(expected: &Expected, world: &World, ended: &Ended, crashes: usize, what: &str) {
     assert_eq!(ended, &expected.ended, "{what}");
     assert_eq!(world.left(), expected.left, "{what}: what is left");

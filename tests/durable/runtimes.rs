@@ -61,7 +61,7 @@ fn a_coordinator_whose_runtime_has_ended_says_so_at_once() {
             matches!(retried, Err(OperatorError::RuntimeEnded)),
             "{retried:?}"
         );
-        // What is written down can be read.
+        // The journal can be read.
         let inspected = soon(coordinator.inspect("order-1")).await;
         assert!(inspected.expect("the journal works").is_some());
         soon(coordinator.shutdown()).await;
@@ -92,7 +92,7 @@ fn one_that_waits_in_another_runtime_is_told() {
     });
 }
 
-/// The saga belongs to the coordinator, and not to the runtime of the one who started it.
+/// The saga belongs to the coordinator, and not to the runtime of its caller.
 #[test]
 fn a_saga_goes_on_when_the_runtime_of_its_caller_has_ended() {
     let until = Arc::new(Notify::new());
@@ -117,14 +117,14 @@ async fn the_file_is_free_after_a_shutdown_although_handles_live() {
     let path = folder.path().join("shop.db");
     let until = Arc::new(Notify::new());
     let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&until))]);
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let coordinator = started(&shop, journal).await;
     let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
     let handle = handle.expect("it is new");
     shop.is_asked("charge").await;
     until.notify_one();
     coordinator.shutdown().await;
-    let journal = Sqlite::open(&path).await.expect("nobody uses it any more");
+    let journal = Sqlite::open(&path).await.expect("it is free again");
     let waited = handle.wait().await;
     assert!(
         matches!(waited, Err(ExecuteError::InProgress { .. })),

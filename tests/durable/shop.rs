@@ -1,4 +1,4 @@
-//! A shop whose services note what they are asked, and answer as a test tells them to.
+//! A shop whose services record their requests. A test sets their answers.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +10,7 @@ use saga_runtime::{Context, Coordinator, SagaId, saga, step};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-/// How a service answers.
+/// The answer of a service.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     Refuses,
@@ -51,7 +51,7 @@ impl Shop {
         self.said.lock().expect("nothing panics under the lock")
     }
 
-    /// The next times that it is asked for `what` it answers like this.
+    /// Sets the answers to the next requests for `what`.
     pub(crate) fn answers(
         self,
         what: &'static str,
@@ -61,25 +61,25 @@ impl Shop {
         self
     }
 
-    /// Whenever it is asked for `what` it answers like this, until it is told otherwise.
+    /// Sets the answer to every request for `what` from now on.
     pub(crate) fn always(self, what: &'static str, answer: Answer) -> Self {
         self.said().always.insert(what, answer);
         self
     }
 
-    /// It does what it is asked from now on.
+    /// Lets all requests succeed from now on.
     pub(crate) fn behaves(&self) {
         let mut said = self.said();
         said.answers.clear();
         said.always.clear();
     }
 
-    /// What it was asked, in order.
+    /// All requests, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.said().asked.clone()
     }
 
-    /// Waits until it was asked for `what`.
+    /// Waits for a request for `what`.
     pub(crate) async fn is_asked(&self, what: &str) {
         loop {
             let asked = self.asked_something.notified();
@@ -90,7 +90,7 @@ impl Shop {
         }
     }
 
-    /// Notes something besides what it is asked.
+    /// Adds a note to the requests.
     pub(crate) fn note(&self, what: &str) {
         self.said().asked.push(what.to_owned());
     }

@@ -1,4 +1,4 @@
-//! A coordinator that shuts down, or is dropped: attempts end, nothing is compensated because of it, the next goes on.
+//! A coordinator that shuts down, or is dropped. Attempts end, nothing is compensated because of it, and the next one resumes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,7 +131,7 @@ async fn one_that_has_nothing_to_do_stops_at_once() {
     let path = folder.path().join("sagas.db");
     // Somewhere on its way it is about to renew its lease, and waits for the journal.
     for steps in 0..20 {
-        let journal = Sqlite::open(&path).await.expect("nobody uses it");
+        let journal = Sqlite::open(&path).await.expect("no other process uses it");
         let coordinator = started(&Shop::default(), journal).await;
         for _ in 0..steps {
             tokio::task::yield_now().await;

@@ -13,7 +13,7 @@ use crate::shop::{Refused, Shop, id, inspected, order};
 
 const CONFIRMED: EventName<()> = EventName::new("confirmed");
 
-/// What a saga has seen.
+/// The values that a saga has seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Seen {
     first: Uuid,
@@ -65,7 +65,7 @@ async fn started(shop: &Shop, journal: Memory) -> Coordinator<Shop> {
     builder.start().await.expect("the journal works")
 }
 
-/// The questions that are written down.
+/// The questions in the journal.
 async fn questions(coordinator: &Coordinator<Shop>) -> Vec<String> {
     let entries = inspected(coordinator, "a").await.entries;
     let of = entries.iter().filter_map(|entry| match &entry.event {

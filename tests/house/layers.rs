@@ -27,8 +27,9 @@ const RUNTIME: Building = Building {
         &["telemetry"],
         &["shape", "place"],
         &["meta"],
-        &["error", "panic"],
-        &["id", "lock"],
+        &["error"],
+        &["id"],
+        &["escaped", "lock", "panic"],
     ],
 };
 

@@ -18,7 +18,7 @@ const PHRASES: [&str; 9] = [
 ];
 
 /// So many of them may be left in all: in a quotation, or where the phrase is the plain one.
-const MOST_PHRASES: usize = 77;
+const MOST_PHRASES: usize = 10;
 
 /// The openings of an indirect question. `When …` and `How …` often open a plain sentence.
 const QUESTIONS: [&str; 5] = ["What", "Whether", "Where", "Why", "Who"];

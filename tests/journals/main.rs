@@ -1,4 +1,4 @@
-//! The journals keep what a journal promises.
+//! The promises of a journal, checked on each journal of this library.
 
 mod memory;
 mod postgres;

@@ -1,5 +1,9 @@
 //! The journal in Postgres.
 
+mod batches;
+mod clocks;
+mod fencing;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use saga_runtime::journal::Postgres;

@@ -1,5 +1,6 @@
 //! The journal in a file.
 
+mod damage;
 mod file;
 mod many;
 mod older;
@@ -21,7 +22,7 @@ impl InFile {
 
     async fn open_file(&self) -> Sqlite {
         let opened = Sqlite::open(self.0.path().join("sagas.db")).await;
-        opened.expect("nobody else uses it")
+        opened.expect("no other process uses it")
     }
 }
 

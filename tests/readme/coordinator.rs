@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let coordinator = Coordinator::builder(Shop)
         .journal(Sqlite::open("shop.db").await?)
         .register::<PlaceOrder>()
-        .start() // goes on with what an earlier process left open
+        .start() // resumes the sagas of an earlier process
         .await?;
     // The id is the client's: asking again with it never orders twice, and tells how it ended.
     match coordinator.execute("order-17", PlaceOrder { pieces: 4 }).await {

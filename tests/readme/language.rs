@@ -1,4 +1,4 @@
-//! What the body of a saga may hold.
+//! The language of a saga's body.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What operators do with a saga that is stuck.
+//! The work of operators on a stuck saga.
 
 use saga_runtime::Coordinator;
 use saga_runtime::coordinator::OperatorError;

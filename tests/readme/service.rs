@@ -27,7 +27,7 @@ async fn order(coordinator: Coordinator<Shop>, id: &str, pieces: u64) -> (u16, S
         Err(ExecuteError::NotStarted(SubmitError::Conflict { id, .. })) => (422, format!("{id} is another order")),
         // It has not failed: the same call again waits for it.
         Err(ExecuteError::InProgress { id, .. }) => (202, format!("{id} is being worked on")),
-        // Stuck, or the journal can't be reached: not what a client can do something about.
+        // Stuck, or the journal can't be reached: a client can't help that.
         Err(error) => (503, error.to_string()),
     }
 }

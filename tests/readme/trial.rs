@@ -1,4 +1,4 @@
-//! How sagas and their steps are tested.
+//! Tests of sagas and their steps.
 
 use saga_runtime::{Context, saga, step};
 

@@ -1,4 +1,4 @@
-//! The recorded sagas: how each gets where it stands in a recorded journal, and how it ends from there.
+//! The sagas of a recorded SQLite journal: the script up to the record of each, and the script from there to its end.
 
 use saga_runtime::journal::State;
 
@@ -23,7 +23,7 @@ pub(crate) enum Start {
 }
 
 impl Start {
-    /// Whether some of its steps run at the same time, so that they may be recorded in any order.
+    /// Says whether some of its steps run at the same time, so that they may be recorded in any order.
     pub(crate) fn has_group(self) -> bool {
         matches!(self, Self::Parcels | Self::Stamps | Self::Delivery)
     }

@@ -44,6 +44,7 @@ fn forward() -> Vec<Event> {
         step: call(kind),
         attempts: ATTEMPTS,
         output: output(),
+        inputs: None,
     };
     let settled = |settled| Event::StepSettled {
         step: call(Kind::Pivot),
@@ -54,6 +55,12 @@ fn forward() -> Vec<Event> {
         done(Kind::NothingToUndo),
         done(Kind::Pivot),
         done(Kind::Retriable),
+        Event::StepDone {
+            step: pack(),
+            attempts: ATTEMPTS,
+            output: output(),
+            inputs: Some(0x0123_4567_89ab_cdef),
+        },
         Event::StepRefused {
             step: pack(),
             attempts: ATTEMPTS,

@@ -1,4 +1,4 @@
-//! The sagas in the recorded data of a Restate server: how each gets where it stands there, and how it ends from there.
+//! The sagas in the recorded data of a Restate server: the moment of each, and its end.
 
 use super::desk::Answer::{self, Never, Panics, Refuses, Succeeds};
 

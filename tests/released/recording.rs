@@ -48,8 +48,8 @@ fn normalize(file: &Path) {
     let normalized = connection.execute_batch(&format!(
         "UPDATE sagas SET started_at = started_at - {later}, cancel_at = cancel_at - {later},
              wake_at = CASE WHEN wake_at < {began} * 2 THEN wake_at - {later} ELSE wake_at END,
-             worker = CASE WHEN worker IS NULL THEN NULL ELSE 'recorded' END;
-         UPDATE entries SET at = at - {later};
+             worker = CASE WHEN worker IS NULL THEN NULL ELSE 'recorded' END, checksum = NULL;
+         UPDATE entries SET at = at - {later}, checksum = NULL;
          UPDATE entries SET payload = CAST(CAST(payload AS INTEGER) - {later} AS TEXT)
              WHERE event = 'waiting' AND payload IS NOT NULL;
          VACUUM;"

@@ -1,4 +1,4 @@
-//! Sagas in flight on a Restate server are finished by the present code, whichever released form it recorded them in.
+//! Sagas in flight on a Restate server, recorded in every released form. The present code finishes them.
 
 mod desk;
 mod in_flight;

@@ -76,7 +76,7 @@ fn parts(value: &Value, name: &str, line: &mut String) {
     }
 }
 
-/// The same with placeholders for what differs each time.
+/// Replaces times and ids.
 fn timeless(mut json: Value) -> Value {
     if let Value::Object(fields) = &mut json {
         for (name, value) in fields {

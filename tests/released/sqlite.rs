@@ -1,4 +1,4 @@
-//! SQLite journals of released forms are recovered by the present code, and the present form is the recorded one.
+//! SQLite journals of every released form. The present code recovers them, and the present form is the recorded one.
 
 mod cases;
 mod desk;

@@ -1,28 +1,28 @@
-//! What has to hold of a saga after kills, by what its client is told and by what the participant was asked.
+//! The rules for a saga after kills, checked by the answer to its client and by the requests to the participant.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use saga_restate::Report;
 
-use crate::asked::{keys, order};
 use crate::participant::{Participant, Request};
+use crate::participant_log::{keys, order};
 use crate::sagas::Case;
 
-/// How a saga ended, as its client is told.
+/// The end of a saga, as its client learns it.
 #[derive(Debug)]
 pub(crate) enum Ended {
     Completed,
     Failed(Box<Report>),
 }
 
-/// What the participant was asked so far.
+/// The requests to the participant so far.
 pub(crate) fn requests(database: &Path) -> Result<Vec<Request>, String> {
     let participant = Participant::open(database, None).map_err(|error| error.to_string())?;
     participant.requests().map_err(|error| error.to_string())
 }
 
-/// `before`: what had been asked when something was killed.
+/// `before` is the list of requests up to the kill.
 pub(crate) fn check(
     database: &Path,
     id: &str,
@@ -67,7 +67,7 @@ fn complete(case: Case) -> Vec<u32> {
     }
 }
 
-/// Only what was in flight is asked again: whatever was asked before it had ended, and was written down.
+/// Checks that only the request in flight was repeated: all requests before it had ended and were recorded.
 fn not_again(case: Case, before: &[Request], after: &[Request]) -> Result<(), String> {
     let Some(last) = before.last() else {
         return Ok(());

@@ -22,7 +22,7 @@ use sagas::{Doubting, Grouped, Line, Shipping, Spread};
 struct Arguments {
     /// The participant's database.
     participant: PathBuf,
-    /// Where Restate finds the sagas.
+    /// The address at which Restate finds the sagas.
     address: SocketAddr,
     /// At which moment something is killed, counted from 1.
     #[arg(long)]
@@ -60,7 +60,7 @@ fn moments(arguments: &Arguments) -> Moments {
         if kill_at != Some(moment) {
             return;
         }
-        // Whoever is gone already need not be killed.
+        // A process that is gone already need not be killed.
         if let Some(server) = server.and_then(Pid::from_raw) {
             let _ = kill_process(server, Signal::KILL);
         }

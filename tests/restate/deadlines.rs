@@ -6,8 +6,8 @@ use saga_restate::{Endpoint, ExecuteError, Report, Undone};
 use saga_runtime::{Context, Saga, saga, step};
 use serde::Serialize;
 
-use crate::desk::{Desk, Scene, reserve};
 use crate::service::Service;
+use crate::services::{Desk, Fixture, reserve};
 
 /// Longer than any deadline here.
 const LONG: Duration = Duration::from_secs(2);
@@ -68,32 +68,30 @@ saga!(
 );
 
 /// A server that knows a service with these sagas.
-async fn scene() -> (Scene, Service) {
-    let scene = Scene::new().await;
-    let endpoint = Endpoint::builder(scene.desk.clone())
+async fn fixture() -> (Fixture, Service) {
+    let fixture = Fixture::new().await;
+    let endpoint = Endpoint::builder(fixture.desk.clone())
         .register::<Loading>()
         .register::<Looking>()
         .register::<Departing>();
-    let service = Service::start(endpoint).await;
-    let registered = scene.server.register(&service.url()).await;
-    registered.expect("it is an endpoint");
-    (scene, service)
+    let service = fixture.serve(endpoint).await;
+    (fixture, service)
 }
 
 /// Runs a saga that comes as far as this step before its deadline: on a busy machine that may have passed before. Says how it
 /// has ended, and what was asked.
 async fn as_far_as<G>(
     step: &str,
-    scene: &Scene,
+    fixture: &Fixture,
     saga: G,
 ) -> (Result<G::Output, ExecuteError>, Vec<String>)
 where
     G: Saga + Serialize,
 {
     for id in 1..30 {
-        let before = scene.desk.asked().len();
-        let ended = scene.client.execute(&*id.to_string(), &saga).await;
-        let asked = scene.desk.asked().split_off(before);
+        let before = fixture.desk.asked().len();
+        let ended = fixture.client.execute(&*id.to_string(), &saga).await;
+        let asked = fixture.desk.asked().split_off(before);
         if asked.iter().any(|one| one == step) {
             return (ended, asked);
         }
@@ -112,8 +110,8 @@ fn late<T: std::fmt::Debug>(ended: Result<T, ExecuteError>) -> Report {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_outlasts_the_deadline_ends_and_is_undone_with_the_rest() {
-    let (scene, _service) = scene().await;
-    let (ended, asked) = as_far_as("load", &scene, Loading {}).await;
+    let (fixture, _service) = fixture().await;
+    let (ended, asked) = as_far_as("load", &fixture, Loading {}).await;
     let report = late(ended);
     assert_eq!(report.step.as_deref(), Some("load"));
     let undone = report.compensations.iter();
@@ -125,9 +123,9 @@ async fn an_attempt_that_outlasts_the_deadline_ends_and_is_undone_with_the_rest(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_wait_for_another_attempt_ends_when_the_deadline_passes() {
-    let (scene, _service) = scene().await;
-    scene.desk.refuse("look");
-    let (ended, asked) = as_far_as("look", &scene, Looking {}).await;
+    let (fixture, _service) = fixture().await;
+    fixture.desk.refuse("look");
+    let (ended, asked) = as_far_as("look", &fixture, Looking {}).await;
     let report = late(ended);
     assert_eq!(report.step.as_deref(), Some("look"));
     assert_eq!(asked, ["reserve", "look", "undo reserve"]);
@@ -135,8 +133,8 @@ async fn the_wait_for_another_attempt_ends_when_the_deadline_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_passes_during_the_pivot_has_no_effect() {
-    let (scene, _service) = scene().await;
-    let (departed, asked) = as_far_as("depart", &scene, Departing {}).await;
+    let (fixture, _service) = fixture().await;
+    let (departed, asked) = as_far_as("depart", &fixture, Departing {}).await;
     assert_eq!(departed.expect("it only goes forward"), "arrive");
     assert_eq!(asked, ["depart", "arrive"]);
 }

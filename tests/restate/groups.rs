@@ -2,8 +2,8 @@
 
 use saga_restate::{ExecuteError, Report};
 
-use crate::desk::{Desk, Parcels, Scene, endpoint};
 use crate::service::Service;
+use crate::services::{Desk, Fixture, Parcels, endpoint};
 
 const MEMBERS: [&str; 4] = ["reserve", "charge", "pack", "label"];
 
@@ -12,10 +12,10 @@ const SAGAS: usize = 80;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eighty_sagas_with_a_group_of_four_all_end_under_load() {
-    let scene = Scene::new().await;
+    let fixture = Fixture::new().await;
     let mut running = tokio::task::JoinSet::new();
     for number in 0..SAGAS {
-        let client = scene.client.clone();
+        let client = fixture.client.clone();
         running.spawn(async move { client.execute(format!("{number}"), &Parcels {}).await });
     }
     let mut ended = 0;
@@ -26,21 +26,21 @@ async fn eighty_sagas_with_a_group_of_four_all_end_under_load() {
     }
     assert_eq!(ended, SAGAS);
     for step in MEMBERS.into_iter().chain(["book"]) {
-        assert_eq!(scene.desk.times(step), SAGAS, "{step}");
+        assert_eq!(fixture.desk.times(step), SAGAS, "{step}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_members_of_a_group_run_at_the_same_time() {
-    let scene = Scene::new().await;
-    let holds = MEMBERS.map(|step| scene.desk.hold(step));
-    let parcels = scene.client.submit("parcels-1", &Parcels {}).await;
+    let fixture = Fixture::new().await;
+    let holds = MEMBERS.map(|step| fixture.desk.hold(step));
+    let parcels = fixture.client.submit("parcels-1", &Parcels {}).await;
     let parcels = parcels.expect("Restate takes it");
     for hold in &holds {
         hold.came().await;
     }
     for hold in holds.iter().rev() {
-        hold.let_go();
+        hold.release();
     }
     assert_eq!(parcels.wait().await.expect("nothing is wrong"), 4);
 }
@@ -63,28 +63,28 @@ fn nothing_is_left(desk: &Desk, ended: Result<usize, ExecuteError>) -> Box<Repor
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_in_the_middle_of_a_group_undoes_every_member() {
     for held in MEMBERS {
-        let scene = Scene::new().await;
-        let hold = scene.desk.hold(held);
-        let parcels = scene.client.submit("parcels-1", &Parcels {}).await;
+        let fixture = Fixture::new().await;
+        let hold = fixture.desk.hold(held);
+        let parcels = fixture.client.submit("parcels-1", &Parcels {}).await;
         let parcels = parcels.expect("Restate takes it");
         hold.came().await;
-        scene.press(parcels.invocation(), "cancel").await;
-        hold.let_go();
-        nothing_is_left(&scene.desk, parcels.wait().await);
+        fixture.press(parcels.invocation(), "cancel").await;
+        hold.release();
+        nothing_is_left(&fixture.desk, parcels.wait().await);
         for step in MEMBERS {
-            assert_eq!(scene.desk.times(step), 1, "{step}");
+            assert_eq!(fixture.desk.times(step), 1, "{step}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_in_the_middle_of_a_group_whose_process_dies_undoes_every_member() {
-    let Scene {
+    let Fixture {
         server,
         client,
         desk,
         service,
-    } = Scene::new().await;
+    } = Fixture::new().await;
     let hold = desk.hold("charge");
     let parcels = client.submit("parcels-1", &Parcels {}).await;
     let parcels = parcels.expect("Restate takes it");
@@ -94,7 +94,7 @@ async fn a_cancel_in_the_middle_of_a_group_whose_process_dies_undoes_every_membe
     pressed.await.expect("the server does it");
     let address = service.address;
     service.vanishes().await;
-    hold.let_go();
+    hold.release();
     let _service = Service::at(address, endpoint(&desk)).await;
     nothing_is_left(&desk, parcels.wait().await);
 }

@@ -1,4 +1,4 @@
-//! Who may ask a service: with an identity key only the server that signs with it.
+//! Identity keys: a service with one answers only the server that signs with it.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -8,8 +8,8 @@ use hyper_util::rt::TokioExecutor;
 use saga_restate::Client;
 use saga_restate::testing::{Server, ServerError};
 
-use crate::desk::{Desk, Order, endpoint};
 use crate::service::Service;
+use crate::services::{Desk, Order, endpoint};
 
 /// The keys of the first two tests of RFC 8032, which everybody knows.
 const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----
@@ -19,7 +19,7 @@ MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 const PUBLIC: &str = "publickeyv1_FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS96Z";
 const OF_SOMEBODY_ELSE: &str = "publickeyv1_586Z7H2vpX9qNhN2T4e9Utugie3ogjbxzGaMtM3E6HR5";
 
-/// A server that signs what it asks for.
+/// A server that signs its requests.
 async fn signing() -> (Server, tempfile::TempDir) {
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("private.pem");
@@ -30,7 +30,7 @@ async fn signing() -> (Server, tempfile::TempDir) {
     (server.expect("a server"), folder)
 }
 
-/// How a service answers to somebody who signs nothing.
+/// The answer of a service to a request without a signature.
 async fn unsigned(service: &Service, method: Method, path: &str) -> StatusCode {
     let request = Request::builder()
         .method(method)
@@ -55,7 +55,7 @@ async fn a_service_with_a_key_does_what_the_server_signs_and_nothing_else() {
     assert_eq!(unsigned(&service, Method::GET, "/discover").await, 401);
     assert_eq!(unsigned(&service, Method::GET, "/health").await, 401);
 
-    // Another server signs nothing, and does not even learn what is there.
+    // Another server signs nothing, and does not even learn of the sagas.
     let another = Server::start().await.expect("a server");
     assert!(matches!(
         another.register(&service.url()).await,
@@ -89,7 +89,7 @@ async fn a_service_refuses_what_is_signed_with_another_key_and_may_have_several(
 }
 
 #[tokio::test]
-async fn whoever_may_ask_a_service_may_ask_how_it_is() {
+async fn a_caller_that_may_ask_a_service_may_ask_for_its_health() {
     let service = Service::start(endpoint(&Desk::default())).await;
     assert_eq!(unsigned(&service, Method::GET, "/health").await, 200);
 }

@@ -2,43 +2,43 @@
 //! is killed, both are; and of two processes behind one address one dies. And what else only a real server shows: operators who
 //! cancel, kill and read, services that are stopped, locked or changed, duplicates, groups under load.
 
-#[path = "../crash/asked.rs"]
-mod asked;
 mod balancer;
 mod changing;
 mod check;
 mod deadlines;
-mod desk;
 mod duplicates;
 mod groups;
 mod identity;
+mod kill_harness;
+mod long_waits;
 mod operating;
 #[path = "../crash/participant.rs"]
 #[expect(dead_code, reason = "the child process makes the requests")]
 mod participant;
-mod patience;
+#[path = "../crash/participant_log.rs"]
+mod participant_log;
 mod process;
 #[path = "../released/restate.rs"]
 mod released;
 #[path = "../crash/sagas.rs"]
 mod sagas;
 mod service;
-mod stage;
+mod services;
 mod stopping;
 
+use kill_harness::{Harness, Victim};
 use process::Process;
 use sagas::{Case, cases};
-use stage::{Stage, Victim};
 
-/// How many sagas are killed at the same time.
+/// The number of sagas that are killed at the same time.
 const AT_ONCE: usize = 4;
 
 /// Kills the sagas of these cases at every moment; says how many kills there were.
-async fn every_moment(stage: &Stage, number: usize, case: Case, victim: Victim) -> usize {
+async fn every_moment(harness: &Harness, number: usize, case: Case, victim: Victim) -> usize {
     let mut kills = 0;
     for moment in 1.. {
         let about = format!("case {number} ({case:?}), moment {moment}, {victim:?}");
-        match stage.kill_at(number, case, moment, victim).await {
+        match harness.kill_at(number, case, moment, victim).await {
             Ok(true) => kills += 1,
             Ok(false) => return kills,
             Err(error) => panic!("{about}: {error}"),
@@ -55,10 +55,10 @@ async fn a_process_may_be_killed_in_every_step_and_compensation_of_every_saga() 
         let these: Vec<_> = all.iter().copied().skip(part).step_by(AT_ONCE).collect();
         running.spawn(async move {
             // Each has a server of its own, which knows only one process that runs these sagas.
-            let stage = Stage::new().await;
+            let harness = Harness::new().await;
             let mut kills = 0;
             for (number, case) in these {
-                kills += every_moment(&stage, number, case, Victim::Process).await;
+                kills += every_moment(&harness, number, case, Victim::Process).await;
             }
             kills
         });
@@ -90,8 +90,8 @@ async fn server_is_killed(victim: Victim) -> usize {
     let mut running = tokio::task::JoinSet::new();
     for (number, case) in some_cases() {
         running.spawn(async move {
-            let stage = Stage::new().await;
-            every_moment(&stage, number, case, victim).await
+            let harness = Harness::new().await;
+            every_moment(&harness, number, case, victim).await
         });
     }
     running.join_all().await.into_iter().sum()
@@ -113,27 +113,27 @@ async fn the_process_and_the_server_may_be_killed_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn if_one_of_two_processes_dies_its_sagas_finish_on_the_other() {
-    let stage = Stage::new().await;
+    let harness = Harness::new().await;
     let balanced = balancer::Balancer::start().await;
     let folder = tempfile::TempDir::new().expect("a folder");
     let database = folder.path().join("participant.db");
     // SQLite does not let two processes make the same file at once.
     let _made = participant::Participant::open(&database, None).expect("a database");
-    // One dies in the middle of what it does, the other one goes on with it.
+    // One dies in the middle of its work, and the other one resumes it.
     let mut dying = Process::start(&database, balanced.first, &["--kill-at", "40"]);
     let mut other = Process::start(&database, balanced.second, &[]);
     dying.listens().await;
     other.listens().await;
-    stage.register(&balanced.address).await;
+    harness.register(&balanced.address).await;
     let all: Vec<_> = cases().into_iter().enumerate().collect();
     let mut submitted = Vec::new();
     for (number, case) in &all {
         let id = format!("case-{number}");
-        let saga = stage.submit(&id, *case).await;
+        let saga = harness.submit(&id, *case).await;
         submitted.push(saga.expect("Restate takes it"));
     }
     for ((number, case), saga) in all.iter().zip(&submitted) {
-        let ended = saga.ends(&stage).await;
+        let ended = saga.ends(&harness).await;
         let checked = ended.and_then(|ended| {
             check::check(&database, &format!("case-{number}"), *case, &ended, None)
         });

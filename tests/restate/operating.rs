@@ -1,9 +1,9 @@
-//! What operators do and see, in the web UI or on the command line, which use the admin API: they cancel a saga, kill it, and
-//! read why it failed.
+//! The work of operators in the web UI or on the command line, which use the admin API: they cancel a saga, kill it, and
+//! read its failure.
 
 use saga_restate::{ExecuteError, Report, Undone};
 
-use crate::desk::{Order, Scene};
+use crate::services::{Fixture, Order};
 
 fn tea() -> Order {
     Order {
@@ -13,59 +13,59 @@ fn tea() -> Order {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_in_the_web_ui_compensates_once_and_a_second_one_stops_no_compensation() {
-    let scene = Scene::new().await;
-    let charge = scene.desk.hold("charge");
-    let refund = scene.desk.hold("undo charge");
-    let saga = scene.client.submit("order-1", &tea()).await;
+    let fixture = Fixture::new().await;
+    let charge = fixture.desk.hold("charge");
+    let refund = fixture.desk.hold("undo charge");
+    let saga = fixture.client.submit("order-1", &tea()).await;
     let saga = saga.expect("Restate takes it");
     charge.came().await;
-    scene.press(saga.invocation(), "cancel").await;
-    charge.let_go();
+    fixture.press(saga.invocation(), "cancel").await;
+    charge.release();
     refund.came().await;
-    scene.press(saga.invocation(), "cancel").await;
-    refund.let_go();
+    fixture.press(saga.invocation(), "cancel").await;
+    refund.release();
     let Err(ExecuteError::Failed(report)) = saga.wait().await else {
         panic!("it is cancelled");
     };
     assert_eq!(report.code, "cancelled");
     assert!(report.is_compensated, "{report}");
     assert_eq!(
-        scene.desk.asked(),
+        fixture.desk.asked(),
         ["reserve", "charge", "undo charge", "undo reserve"]
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_ends_a_saga_on_the_spot_and_compensates_nothing() {
-    let scene = Scene::new().await;
-    let charge = scene.desk.hold("charge");
-    let saga = scene.client.submit("order-1", &tea()).await;
+    let fixture = Fixture::new().await;
+    let charge = fixture.desk.hold("charge");
+    let saga = fixture.client.submit("order-1", &tea()).await;
     let saga = saga.expect("Restate takes it");
     charge.came().await;
-    scene.press(saga.invocation(), "kill").await;
+    fixture.press(saga.invocation(), "kill").await;
     let Err(ExecuteError::Ended { message }) = saga.wait().await else {
         panic!("it is killed");
     };
     assert!(message.contains("killed"), "{message}");
-    charge.let_go();
-    let again = scene.client.find::<Order>("order-1").await;
+    charge.release();
+    let again = fixture.client.find::<Order>("order-1").await;
     let again = again.expect("it is known").wait().await;
     assert!(matches!(again, Err(ExecuteError::Ended { .. })));
-    assert_eq!(scene.desk.asked(), ["reserve", "charge"]);
+    assert_eq!(fixture.desk.asked(), ["reserve", "charge"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saga_that_is_killed_before_it_begins_is_known_to_whoever_starts_it_again() {
-    let scene = Scene::new().await;
-    let Scene {
+async fn a_saga_that_is_killed_before_it_begins_is_known_to_a_second_start() {
+    let fixture = Fixture::new().await;
+    let Fixture {
         server,
         client,
         desk,
         service,
-    } = scene;
+    } = fixture;
     service.vanishes().await;
     let saga = client.submit("order-1", &tea()).await;
-    let saga = saga.expect("Restate takes it, though nobody is there");
+    let saga = saga.expect("Restate takes it, though no service is there");
     let path = format!("/invocations/{}/kill", saga.invocation());
     let pressed = server.ask(http::Method::PATCH, &path, String::new());
     pressed.await.expect("the server does it");
@@ -79,14 +79,14 @@ async fn a_saga_that_is_killed_before_it_begins_is_known_to_whoever_starts_it_ag
     assert_eq!(desk.asked(), Vec::<String>::new());
 }
 
-/// What an operator reads of a saga that has failed.
-async fn failure(scene: &Scene, id: &str) -> (String, Report) {
-    let saga = scene.client.submit(id, &tea()).await;
+/// The report that an operator reads of a failed saga.
+async fn failure(fixture: &Fixture, id: &str) -> (String, Report) {
+    let saga = fixture.client.submit(id, &tea()).await;
     let saga = saga.expect("Restate takes it");
     let Err(ExecuteError::Failed(told)) = saga.wait().await else {
         panic!("it fails");
     };
-    let about = scene
+    let about = fixture
         .about(
             saga.invocation(),
             "status, completion_result, completion_failure",
@@ -103,9 +103,9 @@ async fn failure(scene: &Scene, id: &str) -> (String, Report) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saga_that_is_compensated_is_a_failed_invocation_whose_message_says_why() {
-    let scene = Scene::new().await;
-    scene.desk.refuse("book");
-    let (line, report) = failure(&scene, "order-1").await;
+    let fixture = Fixture::new().await;
+    fixture.desk.refuse("book");
+    let (line, report) = failure(&fixture, "order-1").await;
     assert_eq!(
         line,
         "[422] saga `order` failed at step `book`: no book today; compensated: `charge`, `reserve`"
@@ -117,10 +117,10 @@ async fn a_saga_that_is_compensated_is_a_failed_invocation_whose_message_says_wh
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saga_that_can_not_be_undone_is_a_failed_invocation_whose_message_says_what_is_left() {
-    let scene = Scene::new().await;
-    scene.desk.refuse("book");
-    scene.desk.refuse("undo charge");
-    let (line, report) = failure(&scene, "order-1").await;
+    let fixture = Fixture::new().await;
+    fixture.desk.refuse("book");
+    fixture.desk.refuse("undo charge");
+    let (line, report) = failure(&fixture, "order-1").await;
     assert_eq!(
         line,
         "[500] saga `order` failed at step `book`: no book today; compensated: `reserve`; NOT compensated: `charge`: no undo charge today (2 attempts)"

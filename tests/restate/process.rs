@@ -54,7 +54,7 @@ impl Drop for Process {
     }
 }
 
-/// An address where nobody listens, and nobody else will: this process has loopback addresses of its own, where the system
+/// A free address. No other process takes it meanwhile, since this one has loopback addresses of its own where the system
 /// has more than one.
 pub(crate) fn free_address() -> SocketAddr {
     static LAST: AtomicU8 = AtomicU8::new(0);

@@ -60,7 +60,7 @@ impl Service {
         self.stop.cancel();
     }
 
-    /// Waits until it has stopped. Then whatever it left behind ends, as with a process whose `main` has returned.
+    /// Waits until it has stopped. Then its tasks end, as in a process whose `main` has returned.
     pub(crate) async fn ends(mut self) {
         (&mut self.serving).await.expect("it does not panic");
         self.vanishes().await;

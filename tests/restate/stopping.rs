@@ -1,10 +1,10 @@
-//! A service that is stopped: what is under way ends, or is handed back; nothing is compensated because of it.
+//! A service that is stopped. Attempts under way end, or go back to Restate; nothing is compensated because of it.
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::desk::{Order, Scene, endpoint};
 use crate::process::{Process, free_address};
 use crate::service::Service;
+use crate::services::{Fixture, Order, endpoint};
 
 fn tea() -> Order {
     Order {
@@ -14,18 +14,18 @@ fn tea() -> Order {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_is_stopped_ends_what_is_under_way() {
-    let Scene {
+    let Fixture {
         server: _server,
         client,
         desk,
         service,
-    } = Scene::new().await;
+    } = Fixture::new().await;
     let charge = desk.hold("charge");
     let saga = client.submit("order-1", &tea()).await;
     let saga = saga.expect("Restate takes it");
     charge.came().await;
     service.stop();
-    charge.let_go();
+    charge.release();
     service.ends().await;
     assert_eq!(saga.wait().await.expect("it is well"), "tea");
     assert_eq!(desk.asked(), ["reserve", "charge", "book"]);
@@ -33,12 +33,12 @@ async fn a_service_that_is_stopped_ends_what_is_under_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_end_in_time_is_handed_back_and_goes_on_elsewhere() {
-    let Scene {
+    let Fixture {
         server: _server,
         client,
         desk,
         service,
-    } = Scene::new().await;
+    } = Fixture::new().await;
     let charge = desk.hold("charge");
     let saga = client.submit("order-1", &tea()).await;
     let saga = saga.expect("Restate takes it");
@@ -48,7 +48,7 @@ async fn what_does_not_end_in_time_is_handed_back_and_goes_on_elsewhere() {
     service.ends().await;
     assert_eq!(saga.outcome().await.expect("Restate knows it"), None);
     assert_eq!(desk.asked(), ["reserve", "charge"]);
-    charge.let_go();
+    charge.release();
     let _service = Service::at(address, endpoint(&desk)).await;
     assert_eq!(saga.wait().await.expect("it is well"), "tea");
     assert_eq!(desk.asked(), ["reserve", "charge", "charge", "book"]);

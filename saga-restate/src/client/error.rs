@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use restate_sdk::ingress;
+use saga_runtime::engine::Escaped;
 use saga_runtime::{InvalidSagaId, Saga, SagaId};
 use serde::Deserialize;
 use thiserror::Error;
@@ -44,7 +45,7 @@ pub enum ClientError {
     #[error("Restate can't be reached")]
     Unreachable(#[source] Source),
     /// Restate says no.
-    #[error("Restate says {status}: {message}")]
+    #[error("Restate says {status}: {}", Escaped(.message))]
     Refused {
         /// The status of its answer.
         status: u16,
@@ -62,7 +63,7 @@ pub enum ExecuteError {
     Failed(Box<Report>),
     /// It was killed, or ended in another way that is not its own. Its steps are not known, and nothing more is
     /// compensated.
-    #[error("the saga was ended by Restate: {message}")]
+    #[error("the saga was ended by Restate: {}", Escaped(.message))]
     Ended {
         /// The message of Restate.
         message: String,

@@ -1,16 +1,13 @@
 //! One attempt of a step or a compensation: limited in time, with its panic caught and its span closed with an outcome.
 
-use std::convert::Infallible;
 use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::task::{self, Poll};
+use std::pin::pin;
 use std::time::Duration;
 
 use tracing::Instrument;
 
-use crate::error::Cause;
-use crate::panic::message;
+use crate::error::{Cause, Reason};
+use crate::panic::{contain, drop_caught, text};
 use crate::place::Place;
 use crate::telemetry;
 
@@ -33,16 +30,29 @@ pub enum AttemptResult<T, E> {
     },
 }
 
+impl<T, E> AttemptResult<T, E> {
+    #[inline]
+    fn from_caught(ended: Result<Result<T, E>, String>) -> Self {
+        match ended {
+            Ok(Ok(value)) => Self::Done(value),
+            Ok(Err(error)) => Self::Refused(error),
+            Err(message) => Self::Panicked { message },
+        }
+    }
+}
+
 impl<T, E: Display> AttemptResult<T, E> {
     /// The value, or the text of the failure.
     pub(crate) fn into_result(self) -> Result<T, String> {
         match self {
             Self::Done(value) => Ok(value),
-            Self::Refused(error) => Err(error.to_string()),
-            Self::TimedOut { after } => Err(Cause::<Infallible>::TimedOut { after }.to_string()),
-            Self::Panicked { message } => {
-                Err(Cause::<Infallible>::Panicked { message }.to_string())
+            Self::Refused(error) => {
+                let message = text(&error);
+                drop_caught(error);
+                Err(message)
             }
+            Self::TimedOut { after } => Err(Reason::from(&Cause::TimedOut { after }).message),
+            Self::Panicked { message } => Err(Reason::from(&Cause::Panicked { message }).message),
         }
     }
 
@@ -56,61 +66,33 @@ impl<T, E: Display> AttemptResult<T, E> {
     }
 }
 
-/// Polls `future` until it ends, panics or has taken longer than `limit`.
+/// Polls `future` until it ends, panics or has taken longer than `limit`. A future that panics when it is dropped in the
+/// middle has panicked.
 #[inline]
 async fn attempted<F, T, E>(future: F, limit: Option<Duration>) -> AttemptResult<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
     let Some(limit) = limit else {
-        return caught(pin!(future)).await;
+        return caught(future).await;
     };
-    match tokio::time::timeout(limit, caught(pin!(future))).await {
-        Ok(ended) => ended,
-        Err(_) => AttemptResult::TimedOut { after: limit },
-    }
+    let mut attempt = pin!(contain(future));
+    let Ok(ended) = tokio::time::timeout(limit, attempt.as_mut()).await else {
+        return match attempt.discard() {
+            None => AttemptResult::TimedOut { after: limit },
+            Some(message) => AttemptResult::Panicked { message },
+        };
+    };
+    AttemptResult::from_caught(ended)
 }
 
-/// A future whose panic becomes an outcome.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Caught<'f, F>(Pin<&'f mut F>);
-
-/// Polls `future` to its end; a panic in it becomes an outcome.
+/// Runs `future` to its end. A panic in it becomes an outcome.
 #[inline]
-pub(crate) fn caught<F>(future: Pin<&mut F>) -> Caught<'_, F> {
-    Caught(future)
-}
-
-impl<F, T, E> Future for Caught<'_, F>
+pub(crate) async fn caught<F, T, E>(future: F) -> AttemptResult<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
-    type Output = AttemptResult<T, E>;
-
-    #[cfg_attr(not(debug_assertions), inline(always))]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        poll_caught(self.0.as_mut(), cx)
-    }
-}
-
-/// Polls `future` once; a panic in it becomes an outcome.
-#[cfg_attr(not(debug_assertions), inline(always))]
-pub(crate) fn poll_caught<F, T, E>(
-    future: Pin<&mut F>,
-    cx: &mut task::Context<'_>,
-) -> Poll<AttemptResult<T, E>>
-where
-    F: Future<Output = Result<T, E>> + ?Sized,
-{
-    match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(Ok(value))) => Poll::Ready(AttemptResult::Done(value)),
-        Ok(Poll::Ready(Err(error))) => Poll::Ready(AttemptResult::Refused(error)),
-        Err(panic) => Poll::Ready(AttemptResult::Panicked {
-            message: message(&*panic),
-        }),
-    }
+    AttemptResult::from_caught(contain(future).await)
 }
 
 /// One attempt, at most as long as `limit`, in a span if there is a subscriber.

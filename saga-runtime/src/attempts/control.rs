@@ -180,7 +180,7 @@ mod tests {
             matches!(self.1, Some(GiveUp::Interrupted(_)))
         }
 
-        fn write_output(&self, _: usize) -> Result<String, String> {
+        fn write_output(&mut self, _: usize) -> Result<String, String> {
             Err("there is none".to_owned())
         }
 
@@ -188,7 +188,7 @@ mod tests {
             Ok(())
         }
 
-        fn check_error(&self) -> serde_json::Result<()> {
+        fn check_error(&mut self) -> Result<(), String> {
             Ok(())
         }
 

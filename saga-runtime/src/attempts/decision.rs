@@ -1,8 +1,7 @@
 //! The decision after an attempt: pure functions, so that a table can test them. Waiting and running happen elsewhere.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::meta::{Kind, StepMeta};
+use crate::panic::caught;
 
 /// The end of an attempt, as far as the decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl Verdict {
 /// news.
 #[inline]
 fn says<E>(predicate: fn(&E) -> bool, error: &E, otherwise: bool) -> bool {
-    catch_unwind(AssertUnwindSafe(|| predicate(error))).unwrap_or(otherwise)
+    caught(|| predicate(error)).unwrap_or(otherwise)
 }
 
 /// The next thing to do after an attempt.

@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::{self, Display};
+use std::io;
 use std::time::Duration;
 
 use crate::attempts::Verdict;
 use crate::error::{
     Cause, Compensation, CompensationFailure, CompensationOutcome, Interruption, Reason,
 };
+use crate::language::read_back;
 use crate::meta::StepMeta;
+use crate::panic::{caught, drop_caught, text};
 
 /// The reason for which a saga is compensated.
 pub struct FailureCause<'a> {
@@ -47,11 +50,37 @@ pub enum ErrorRecord<E> {
 }
 
 impl<E> ErrorRecord<E> {
-    /// The error as JSON, if it is recorded whole.
-    pub(crate) fn write(self, error: &E) -> Option<serde_json::Result<String>> {
+    /// The error as JSON, if it is recorded whole and can be.
+    pub(crate) fn write(self, error: &E) -> Option<String> {
         match self {
             Self::Text => None,
-            Self::Whole { write, .. } => Some(write(error)),
+            Self::Whole { write, .. } => caught(|| write(error)).ok()?.ok(),
+        }
+    }
+
+    /// The error that is read back from its JSON, if it is recorded whole.
+    pub(crate) fn record(self, error: &E) -> Option<Result<E, String>> {
+        let Self::Whole { write, read } = self else {
+            return None;
+        };
+        let rewrite = |error: &E, buffer: &mut dyn io::Write| {
+            let json = write(error)?;
+            let written = buffer.write_all(json.as_bytes());
+            written.map_err(serde_json::Error::io)
+        };
+        let json = match caught(|| write(error)) {
+            Ok(Ok(json)) => json,
+            Ok(Err(unwritten)) => return Some(Err(unwritten.to_string())),
+            Err(panic) => return Some(Err(format!("panicked: {panic}"))),
+        };
+        Some(read_back(&json, rewrite, read))
+    }
+
+    /// Returns true if a journal could record the error, as far as it has to.
+    pub(crate) fn is_recordable(self, error: &E) -> bool {
+        match self.record(error) {
+            None => true,
+            Some(recorded) => recorded.map(drop_caught).is_ok(),
         }
     }
 
@@ -59,7 +88,9 @@ impl<E> ErrorRecord<E> {
     pub(crate) fn read(self, text: &str) -> Option<serde_json::Result<E>> {
         match self {
             Self::Text => None,
-            Self::Whole { read, .. } => Some(read(text)),
+            Self::Whole { read, .. } => Some(caught(|| read(text)).unwrap_or_else(|panic| {
+                Err(serde::de::Error::custom(format!("panicked: {panic}")))
+            })),
         }
     }
 }
@@ -143,8 +174,8 @@ impl<E: Display> GiveUp<E> {
     pub(crate) fn to_recorded(&self, errors: ErrorRecord<E>) -> GiveUp<Reason> {
         match self {
             Self::Error(error) => GiveUp::Error(Reason {
-                error: errors.write(error).and_then(Result::ok),
-                ..Reason::new("error", error.to_string())
+                error: errors.write(error),
+                ..Reason::new("error", text(error))
             }),
             Self::TimedOut { after } => GiveUp::TimedOut { after: *after },
             Self::Panicked { message } => GiveUp::Panicked {

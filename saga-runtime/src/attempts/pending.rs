@@ -9,8 +9,9 @@ use crate::attempts::{
     AttemptResult, BoxFuture, Compensator, ErrorRecord, GiveUp, Verdict, attempt,
 };
 use crate::error::Reason;
-use crate::language::{Payload, Step, from_json, to_json};
+use crate::language::{Payload, Step, check_recordable, from_json, record};
 use crate::meta::StepMeta;
+use crate::panic::{drop_caught, replace_caught};
 use crate::place::Place;
 
 /// A step that an engine is asked to make. It keeps what its attempts gave: an output, or a reason to give up.
@@ -48,11 +49,25 @@ pub trait PendingStep: Send {
     /// Returns true if it is given up because the saga is stopped from outside.
     fn is_interrupted(&self) -> bool;
 
-    /// The output as it is recorded, in at most `limit` bytes.
+    /// Writes the output that it has given as JSON of at most `limit` bytes, and goes on with what is read back from that: the
+    /// body sees the same as in a replay.
     ///
     /// # Errors
-    /// The reason why the output can't be recorded.
-    fn write_output(&self, limit: usize) -> Result<String, String>;
+    /// What is wrong with the output, which stays as it is.
+    fn write_output(&mut self, limit: usize) -> Result<String, String>;
+
+    /// Checks that an engine that writes a journal could record the output that it has given.
+    ///
+    /// # Errors
+    /// What is wrong with the output.
+    fn check_output(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The digest of its inputs, as far as they are covered.
+    fn inputs(&self) -> Option<u64> {
+        None
+    }
 
     /// Takes a recorded output.
     ///
@@ -60,11 +75,11 @@ pub trait PendingStep: Send {
     /// If it can't be read.
     fn read_output(&mut self, json: &str) -> serde_json::Result<()>;
 
-    /// Checks that its error can be recorded, if the body handles it.
+    /// Writes the error that it has given, if the body handles it, and goes on with what is read back from that.
     ///
     /// # Errors
-    /// If it can't.
-    fn check_error(&self) -> serde_json::Result<()>;
+    /// What is wrong with the error, which stays as it is.
+    fn check_error(&mut self) -> Result<(), String>;
 
     /// Takes a recorded error. Returns false if the error is not recorded whole.
     ///
@@ -80,6 +95,9 @@ pub(crate) trait Action<T, F>: Send {
 
     /// Runs its resolver once.
     fn resolve<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>>;
+
+    /// The digest of its inputs.
+    fn digest(&self) -> Option<u64>;
 }
 
 /// A step that an engine is asked to make, with its values.
@@ -131,6 +149,7 @@ impl<'a, T, F> StepRequest<'a, T, F> {
     /// Takes it apart: true if a refusal ends the saga, the output, and the reason to give up.
     pub(crate) fn into_parts(self) -> (bool, Option<T>, Option<GiveUp<F>>) {
         let ends = matches!(self.errors, ErrorRecord::Text);
+        drop_caught(self.action);
         (ends, self.output, self.why)
     }
 
@@ -138,14 +157,14 @@ impl<'a, T, F> StepRequest<'a, T, F> {
     pub(crate) fn note(&mut self, ended: AttemptResult<T, F>) -> Verdict {
         let (answer, why) = match ended {
             AttemptResult::Done(output) => {
-                self.output = Some(output);
+                replace_caught(&mut self.output, Some(output));
                 return Verdict::Done;
             }
             AttemptResult::Refused(error) => (self.rules.answer(&error), GiveUp::Error(error)),
             AttemptResult::TimedOut { after } => (Verdict::NONE, GiveUp::TimedOut { after }),
             AttemptResult::Panicked { message } => (Verdict::NONE, GiveUp::Panicked { message }),
         };
-        self.why = Some(why);
+        replace_caught(&mut self.why, Some(why));
         answer
     }
 }
@@ -173,7 +192,7 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
     }
 
     fn give_up(&mut self, why: GiveUp<Infallible>) {
-        self.why = Some(why.widen());
+        replace_caught(&mut self.why, Some(why.widen()));
     }
 
     fn given_up(&self) -> Option<GiveUp<Reason>> {
@@ -189,30 +208,45 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
         matches!(self.why, Some(GiveUp::Interrupted(_)))
     }
 
-    fn write_output(&self, limit: usize) -> Result<String, String> {
+    fn write_output(&mut self, limit: usize) -> Result<String, String> {
+        let Some(output) = &self.output else {
+            return Err("there is none".to_owned());
+        };
+        let (json, output) = record(output, limit)?;
+        replace_caught(&mut self.output, Some(output));
+        Ok(json)
+    }
+
+    fn inputs(&self) -> Option<u64> {
+        self.action.digest()
+    }
+
+    fn check_output(&self) -> Result<(), String> {
         match &self.output {
-            Some(output) => to_json(output, limit),
-            None => Err("there is none".to_owned()),
+            Some(output) => check_recordable(output),
+            None => Ok(()),
         }
     }
 
     fn read_output(&mut self, json: &str) -> serde_json::Result<()> {
-        self.output = Some(from_json(json)?);
+        replace_caught(&mut self.output, Some(from_json(json)?));
         Ok(())
     }
 
-    fn check_error(&self) -> serde_json::Result<()> {
-        match &self.why {
-            Some(GiveUp::Error(error)) => self.errors.write(error).transpose().map(drop),
-            _ => Ok(()),
+    fn check_error(&mut self) -> Result<(), String> {
+        if let Some(GiveUp::Error(error)) = &self.why
+            && let Some(recorded) = self.errors.record(error)
+        {
+            replace_caught(&mut self.why, Some(GiveUp::Error(recorded?)));
         }
+        Ok(())
     }
 
     fn read_error(&mut self, json: &str) -> serde_json::Result<bool> {
         match self.errors.read(json) {
             None => Ok(false),
             Some(error) => {
-                self.why = Some(GiveUp::Error(error?));
+                replace_caught(&mut self.why, Some(GiveUp::Error(error?)));
                 Ok(true)
             }
         }

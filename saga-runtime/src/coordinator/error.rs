@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 
 use crate::coordinator::Stopped;
 use crate::error::SagaError;
+use crate::escaped::Escaped;
 use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Damage, JournalError, State, Worker};
 
@@ -33,12 +34,21 @@ pub enum SubmitError {
     #[error(transparent)]
     Rejected(#[from] Rejected),
     /// The id belongs to another saga: one with another name or another input.
-    #[error("the id `{id}` belongs to another `{name}`, with another input")]
+    #[error("the id `{id}` belongs to another `{}`, with another input", Escaped(.name))]
     Conflict {
         /// The id.
         id: SagaId,
         /// The durable name of the existing saga.
         name: String,
+    },
+    /// There is a saga with this id, and its record is damaged: its input can't be compared.
+    #[error("the saga `{id}` is there already, and damaged: {damage}")]
+    Damaged {
+        /// The id.
+        id: SagaId,
+        /// The damage.
+        #[source]
+        damage: Damage,
     },
     /// The journal failed. The saga may have been started; it is safe to repeat the call.
     #[error(transparent)]
@@ -60,8 +70,9 @@ pub enum Rejected {
         /// Its durable name.
         name: &'static str,
     },
-    /// The input can't be serialized.
-    #[error("the input can't be recorded: {0}")]
+    /// The input can't be serialized, or can't be read back, or is read back as another value: the saga would see something
+    /// else after a restart. The text names the field where it can.
+    #[error("the input can't be recorded: {}", Escaped(.0))]
     Input(#[source] serde_json::Error),
     /// The input exceeds [`payload_limit`](crate::coordinator::Builder::payload_limit).
     #[error(
@@ -123,7 +134,9 @@ impl<E: Display> Display for ExecuteError<E> {
         match self {
             Self::Failed(error) => error.fmt(f),
             Self::Stuck(stuck) => stuck.fmt(f),
-            Self::InProgress { id, why } => write!(f, "saga `{id}` is still in progress: {why}"),
+            Self::InProgress { id, why } => {
+                write!(f, "saga `{id}` is still in progress: {}", Escaped(why))
+            }
             Self::NotStarted(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),
         }
@@ -191,7 +204,8 @@ impl<E> Stuck<E> {
 
 impl<E> Display for Stuck<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "saga `{}` is stuck: {}", self.id, self.reason)
+        let reason = Escaped(&self.reason);
+        write!(f, "saga `{}` is stuck: {reason}", self.id)
     }
 }
 
@@ -225,7 +239,9 @@ pub enum OperatorError {
     Held(Worker),
     /// The step needs no decision: it is not in doubt, and its compensation has not failed.
     #[error(
-        "step `{step}` of the saga is neither in doubt nor has its compensation failed; these are: {open}"
+        "step `{}` of the saga is neither in doubt nor has its compensation failed; these are: {}",
+        Escaped(.step),
+        Escaped(.open)
     )]
     NothingToDecide {
         /// The step in the call.
@@ -234,10 +250,10 @@ pub enum OperatorError {
         open: String,
     },
     /// The given output or event value can't be serialized, or is too large.
-    #[error("the output can't be recorded: {0}")]
+    #[error("the output can't be recorded: {}", Escaped(.0))]
     Output(#[source] serde_json::Error),
     /// The id belongs to a saga of another type.
-    #[error("the saga is a `{name}`")]
+    #[error("the saga is a `{}`", Escaped(.name))]
     OtherSaga {
         /// Its durable name.
         name: String,

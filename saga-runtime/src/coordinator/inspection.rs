@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{CompensationOutcome, Reason};
+use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{
@@ -145,10 +146,12 @@ impl fmt::Display for Inspection {
         writeln!(
             f,
             "saga {}: {}, version {}, {state}",
-            saga.id, saga.name, saga.version
+            saga.id,
+            Escaped(&saga.name),
+            saga.version
         )?;
         if let Some(cancellation) = cancellation {
-            writeln!(f, "  to be cancelled: {}", cancellation.reason)?;
+            writeln!(f, "  to be cancelled: {}", Escaped(&cancellation.reason))?;
         }
         for entry in &self.entries {
             let after = entry.at.duration_since(*started_at).unwrap_or_default();
@@ -157,7 +160,7 @@ impl fmt::Display for Inspection {
                 "  {:>3}  +{:>9.3}s  {}",
                 entry.seq,
                 after.as_secs_f64(),
-                Line(&entry.event)
+                Escaped(Line(&entry.event))
             )?;
         }
         if let Some(damage) = &self.damage {

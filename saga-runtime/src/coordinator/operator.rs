@@ -15,6 +15,7 @@ use crate::journal::history::ReplayState;
 use crate::journal::{
     AppendError, Claimed, ClaimedOne, Event, Filter, JournalError, Page, State, StepCall, Wakeup,
 };
+use crate::language::json_of;
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Lists sagas page by page, the newest first.
@@ -124,7 +125,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         reason: &str,
     ) -> Result<(), OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
-        let output = serde_json::to_string(output).map_err(OperatorError::Output)?;
+        let output = json_of(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let completed = move |history: &ReplayState| {
             let (name, occurrence) = parse_step(&step);

@@ -1,8 +1,8 @@
 //! The registered sagas of a coordinator, by durable name.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::coordinator::Shared;
 use crate::coordinator::task::Claimant;
-use crate::panic::message;
+use crate::language::{input_read_back, is_same_input};
+use crate::panic::caught;
 use crate::run::Saga;
 
 /// A saga that a coordinator for the services `S` can run. Every saga that [`saga!`](crate::saga!) defines implements
@@ -28,6 +29,15 @@ impl<S: ?Sized, G: Saga<Services = S> + Serialize + DeserializeOwned> Registrabl
 /// A type-erased registered saga.
 pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     fn fingerprint(&self) -> u64;
+
+    /// Reads the input of a saga that was just written, if it is read back as the same value.
+    ///
+    /// # Errors
+    /// The problem. It names the field where it can.
+    fn read_back(&self, input: &str) -> Result<Box<dyn Any + Send>, String>;
+
+    /// Returns whether two inputs are the same value for the saga.
+    fn is_same(&self, recorded: &str, given: &str) -> bool;
 
     /// Reads the input of a claimed saga, and runs the saga in a task of its own.
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
@@ -47,11 +57,19 @@ where
         self.fingerprint
     }
 
+    fn read_back(&self, input: &str) -> Result<Box<dyn Any + Send>, String> {
+        let saga: G = input_read_back(input)?;
+        Ok(Box::new(saga))
+    }
+
+    fn is_same(&self, recorded: &str, given: &str) -> bool {
+        is_same_input::<G>(recorded, given)
+    }
+
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
         // The input's code may panic. That must not harm the other sagas of the same claim.
-        let read =
-            catch_unwind(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
-        match read.unwrap_or_else(|panic| Err(format!("panicked: {}", message(&*panic)))) {
+        let read = caught(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
+        match read.unwrap_or_else(|panic| Err(format!("panicked: {panic}"))) {
             Ok(saga) => {
                 let sender = inner.waiters.take_sender::<G>(claimant.id());
                 inner.spawn(claimant, saga, sender);

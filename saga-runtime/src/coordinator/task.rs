@@ -1,9 +1,8 @@
 //! The task of one saga: from its claim to its end or its release.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::SystemTime;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,7 +20,7 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{Claim, Claimed, Damage, Event, NewSaga, Wakeup};
-use crate::panic::message;
+use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
 use crate::telemetry;
@@ -148,8 +147,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let driving = saga.drive(&*self.services, &engine);
-            let driven = caught(driving, || engine.suspend_if_idle()).await;
+            let driving = unless_idle(saga.drive(&*self.services, &engine), &engine);
+            let driven = contain(driving).await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
@@ -178,8 +177,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 self.work.notify_one();
             }
             self.waiters.wake(id);
-            if let Some(sender) = sender {
-                sender.send(answer);
+            match sender {
+                Some(sender) => sender.send(answer),
+                None => drop_caught(answer),
             }
         }
     }
@@ -196,21 +196,27 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if self.is_shutting_down() {
             self.work.notify_one();
         }
-        let suspension = match (written, end) {
-            (Ok(()), SagaEnd::Completed(output)) => return Ok(output),
-            (Ok(()), SagaEnd::Failed(error)) if error.is_final() => {
-                return Err(ExecuteError::Failed(error));
+        let suspension = match written {
+            Ok(()) => match end {
+                SagaEnd::Completed(output) => return Ok(output),
+                SagaEnd::Failed(error) if error.is_final() => {
+                    return Err(ExecuteError::Failed(error));
+                }
+                SagaEnd::Failed(error) => {
+                    let reason = error.stuck_because();
+                    telemetry::stuck(id, &reason.code);
+                    return Err(ExecuteError::Stuck(Stuck::new(
+                        id,
+                        reason.message,
+                        Some(error),
+                    )));
+                }
+                SagaEnd::Suspended(suspension) => suspension,
+            },
+            Err(suspension) => {
+                drop_caught(end);
+                suspension
             }
-            (Ok(()), SagaEnd::Failed(error)) => {
-                let reason = error.stuck_because();
-                telemetry::stuck(id, &reason.code);
-                return Err(ExecuteError::Stuck(Stuck::new(
-                    id,
-                    reason.message,
-                    Some(error),
-                )));
-            }
-            (Ok(()), SagaEnd::Suspended(suspension)) | (Err(suspension), _) => suspension,
         };
         match &suspension {
             Suspension::Stuck(reason) => {
@@ -298,19 +304,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-/// Runs the future to its end. A panic becomes an `Err` with its text. When the future is pending and `again` returns
-/// true, it is polled again at once.
-async fn caught<F: Future>(future: F, again: impl Fn() -> bool) -> Result<F::Output, String> {
-    let mut future = pin!(future);
-    std::future::poll_fn(move |cx| {
-        loop {
-            return match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                Ok(Poll::Pending) if again() => continue,
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-                Err(panic) => Poll::Ready(Err(message(&*panic))),
-            };
+/// Polls `driving` to its end. When all that it does is to wait for long, the engine ends the waits, and it is polled
+/// again at once.
+async fn unless_idle<F: Future>(driving: F, engine: &Journaled) -> F::Output {
+    let mut driving = pin!(driving);
+    poll_fn(|cx| {
+        let polled = driving.as_mut().poll(cx);
+        if polled.is_pending() && engine.suspend_if_idle() {
+            return driving.as_mut().poll(cx);
         }
+        polled
     })
     .await
 }

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::coordinator::answer::Answer;
 use crate::id::SagaId;
 use crate::lock::lock;
+use crate::panic::caught;
 use crate::run::Saga;
 
 /// The callers that wait, by saga.
@@ -93,7 +94,8 @@ impl<G: Saga> AnswerSender<G> {
 
     /// Answers the caller, unless it has stopped waiting.
     pub(super) fn send(self, answer: Answer<G>) {
-        let _ = self.0.send(answer);
+        // Without a caller the answer is dropped here.
+        let _ = caught(|| drop(self.0.send(answer)));
     }
 }
 

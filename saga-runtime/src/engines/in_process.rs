@@ -10,8 +10,8 @@ use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempts::{
-    AttemptResult, Backoff, BoxFuture, Compensate, Control, LastError, Origin, PendingStep,
-    StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
+    AttemptResult, Backoff, BoxFuture, Compensate, Control, GiveUp, LastError, Origin, PendingStep,
+    Settlement, StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
 };
 use crate::engines::control::{Limits, LocalControl};
 mod events;
@@ -205,6 +205,11 @@ impl Engine for Effects {
             let origin = Origin::after_first(first);
             Box::pin(pursue(step, origin, position, self)).await.0
         };
+        if cfg!(debug_assertions)
+            && let Some(end) = unrecordable(step, &end)
+        {
+            return end;
+        }
         match end {
             StepEnd::Done => self.control.after_done(step),
             end => end,
@@ -237,6 +242,21 @@ impl Engine for Effects {
         let (_, end) = compensate(compensator, phase, position, origin, self).await?;
         Ok(end.into())
     }
+}
+
+/// Ends a step whose value a journal could not give back. Only debug builds ask, so that tests in process show it.
+fn unrecordable(
+    step: &mut dyn PendingStep,
+    end: &StepEnd<Infallible>,
+) -> Option<StepEnd<Infallible>> {
+    let (checked, settlement) = match end {
+        StepEnd::Done => (step.check_output(), Settlement::Done),
+        StepEnd::Refused => (step.check_error(), Settlement::Nothing),
+        StepEnd::Stopped(_) | StepEnd::Suspended(_) => return None,
+    };
+    let message = checked.err()?;
+    step.give_up(GiveUp::Unrecordable { message });
+    Some(StepEnd::Stopped(settlement))
 }
 
 impl Surroundings<Infallible> for Effects {

@@ -30,8 +30,9 @@ use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
-use crate::language::{Payload, Wait, to_json};
+use crate::language::Wait;
 use crate::meta::{AttemptPhase, StepMeta};
+use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use ambient::RecordedAmbient;
@@ -113,11 +114,6 @@ impl Journaled {
         }
         Ok(())
     }
-
-    /// A value as it is recorded.
-    pub(crate) fn payload(&self, value: &impl Payload) -> Result<String, String> {
-        to_json(value, self.policies.payload_limit)
-    }
 }
 
 impl Engine for Journaled {
@@ -128,13 +124,15 @@ impl Engine for Journaled {
         &self.instance
     }
 
-    fn end<G: Saga>(&self, end: SagaEnd<G, Suspension>) -> Self::End<G> {
+    fn end<G: Saga>(&self, mut end: SagaEnd<G, Suspension>) -> Self::End<G> {
         if let SagaEnd::Suspended(Suspension::Asleep(_)) = end {
             // Of all waits, the first that ends wakes the saga.
             return SagaEnd::Suspended(Suspension::Asleep(self.activity.wakeup()));
         }
-        let noted = match &end {
-            SagaEnd::Completed(output) => self.completed(output),
+        let noted = match &mut end {
+            SagaEnd::Completed(output) => self.completed(output).map(|read| {
+                replace_caught(output, read);
+            }),
             SagaEnd::Failed(error) => self.replayed().map(|()| {
                 self.recorder.note(if error.is_final() {
                     Event::Compensated
@@ -154,6 +152,7 @@ impl Engine for Journaled {
                         reason: reason.clone(),
                     });
                 }
+                drop_caught(end);
                 SagaEnd::Suspended(suspension)
             }
         }
@@ -167,7 +166,8 @@ impl Engine for Journaled {
     ) -> StepEnd<Suspension> {
         let _call = self.activity.call();
         let position = Position::new(calls, step.meta(), calls.count());
-        match self.replay_or_request(position, step).await {
+        let ended = contain(self.replay_or_request(position, step)).await;
+        match ended.unwrap_or_else(|panic| Err(panicked(&panic))) {
             Ok(end) => end,
             Err(suspension) => StepEnd::Suspended(suspension),
         }
@@ -203,7 +203,7 @@ impl Engine for Journaled {
         if self.history.decision().is_none() {
             self.recorder.note(Event::Compensating {
                 step: step.map(|step| step.to_owned().into()),
-                reason: Reason::new(cause.code, cause.to_string()),
+                reason: Reason::new(cause.code, text(cause)),
             });
         }
     }
@@ -240,6 +240,11 @@ impl Engine for Journaled {
         });
         Ok(end.into())
     }
+}
+
+/// The suspension after a panic of which no outcome accounts: an operator sees it, and the step is asked again by a retry.
+fn panicked(panic: &str) -> Suspension {
+    Suspension::stuck("panicked", format!("panicked: {panic}"))
 }
 
 /// The call of the step at this position.

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::error::reason::shortened;
+use crate::escaped::Escaped;
+
 /// One step that had to be undone, and the outcome of its compensation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -83,18 +86,21 @@ pub struct CompensationFailure {
 }
 
 impl CompensationFailure {
-    /// Creates the failure of a compensation with this number of attempts and this text of the last error.
+    /// Creates the failure of a compensation with this number of attempts and this text of the last error, of which
+    /// more than 4 KiB is cut.
     #[must_use]
     pub fn new(attempts: u32, message: String) -> Self {
+        let message = shortened(message);
         Self { attempts, message }
     }
 }
 
 impl fmt::Display for CompensationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = Escaped(&self.message);
         match self.attempts {
-            1 => write!(f, "{} (1 attempt)", self.message),
-            attempts => write!(f, "{} ({attempts} attempts)", self.message),
+            1 => write!(f, "{message} (1 attempt)"),
+            attempts => write!(f, "{message} ({attempts} attempts)"),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::panic::{drop_caught, text};
 use crate::place::Context;
 
 /// Implemented by the futures of compensations and resolvers.
@@ -30,7 +31,11 @@ where
     fn poll_undone(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<(), String>> {
         match self.poll(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
+            Poll::Ready(Err(error)) => {
+                let message = text(&error);
+                drop_caught(error);
+                Poll::Ready(Err(message))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

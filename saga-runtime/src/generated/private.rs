@@ -9,6 +9,7 @@ pub use crate::as_written;
 pub use crate::generated::shape::{
     arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of,
 };
+pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};
 pub use crate::language::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::language::order::Site;
 pub use crate::language::{Awaited, Never};

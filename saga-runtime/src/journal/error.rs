@@ -1,7 +1,8 @@
-//! What can go wrong between a coordinator and its journal.
+//! The errors between a coordinator and its journal.
 
 use std::error::Error;
 
+use crate::escaped::Escaped;
 use crate::journal::record::Worker;
 
 /// The journal could not do what was asked.
@@ -9,20 +10,20 @@ use crate::journal::record::Worker;
 #[non_exhaustive]
 pub enum JournalError {
     /// It can't be reached, or can't write: it is busy, the disk is full, the connection is down. Trying again may help.
-    #[error("the journal is unavailable: {message}")]
+    #[error("the journal is unavailable: {}", Escaped(.message))]
     Unavailable {
-        /// What happened.
+        /// The text of the store's error.
         message: String,
         /// The store's own error.
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// Another process uses it.
-    #[error("the journal {journal} is in use by {owner}")]
+    #[error("the journal {} is in use by {owner}", Escaped(.journal))]
     InUse {
-        /// Which one.
+        /// The path of the journal.
         journal: String,
-        /// Who uses it.
+        /// The process that uses it.
         owner: Worker,
     },
     /// It does not exist, although it has to.
@@ -43,9 +44,9 @@ pub enum JournalError {
         journal: String,
     },
     /// It is not a journal, or one of another version of this library, or its settings don't hold what is promised.
-    #[error("{message}")]
+    #[error("{}", Escaped(.message))]
     Unsuitable {
-        /// What is wrong, and what to do.
+        /// The problem, and the way out.
         message: String,
     },
     /// It was closed.
@@ -62,7 +63,7 @@ impl JournalError {
         }
     }
 
-    /// Whether trying again may help.
+    /// Returns whether trying again may help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
@@ -73,8 +74,8 @@ impl JournalError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// Somebody else has claimed the saga, or it is final: this claim is worth nothing any more.
-    #[error("the saga is claimed by somebody else or has ended (epoch {epoch})")]
+    /// Another worker has claimed the saga, or it is final: this claim is worth nothing any more.
+    #[error("the saga is claimed by another worker or has ended (epoch {epoch})")]
     Fenced {
         /// The epoch of the claim.
         epoch: u64,
@@ -92,17 +93,34 @@ pub enum AppendError {
     Journal(#[from] JournalError),
 }
 
-/// What is written down of a saga can't be read.
+/// A record or an entry of a saga that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("entry {seq} can't be read: {message}")]
+#[error("{} can't be read: {}", DamagedEntry(*seq), Escaped(.message))]
 pub struct Damage {
-    /// The number of the entry.
+    /// The number of the entry; 0 for the record of the saga.
     pub seq: u64,
-    /// What is wrong with it.
+    /// The problem.
     pub message: String,
 }
 
+/// The place of a damage.
+struct DamagedEntry(u64);
+
+impl std::fmt::Display for DamagedEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            0 => f.write_str("the record"),
+            seq => write!(f, "entry {seq}"),
+        }
+    }
+}
+
 impl Damage {
+    /// The record of a saga can't be read.
+    pub fn of_record(message: impl Into<String>) -> Self {
+        Self::new(0, message)
+    }
+
     /// The entry with this number can't be read.
     pub fn new(seq: u64, message: impl Into<String>) -> Self {
         Self {

@@ -1,9 +1,10 @@
-//! What happens in a saga, as it is written down: one event per outcome. Payloads are JSON text.
+//! The events of a saga's history: one per outcome. Payloads are JSON text.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::error::Reason;
+use crate::escaped::Escaped;
 use crate::meta::{AttemptPhase, Kind};
 
 /// One entry of a saga's history.
@@ -22,34 +23,36 @@ pub enum Event {
     StepDone {
         /// The call.
         step: StepCall,
-        /// How often it was attempted since the saga was last claimed.
+        /// The number of its attempts since the saga was last claimed.
         attempts: u32,
-        /// What it returned.
+        /// Its output.
         output: String,
+        /// The digest of its inputs, as far as they are covered. An entry of an older version has none.
+        inputs: Option<u64>,
     },
     /// A step has refused; nothing of it needs to be undone.
     StepRefused {
         /// The call.
         step: StepCall,
-        /// How often it was attempted since the saga was last claimed.
+        /// The number of its attempts since the saga was last claimed.
         attempts: u32,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
     /// A step has no definite answer. It is not attempted as part of the way forward any more: it is settled.
     StepInDoubt {
         /// The call.
         step: StepCall,
-        /// How often it was attempted since the saga was last claimed.
+        /// The number of its attempts since the saga was last claimed.
         attempts: u32,
-        /// Why it was given up.
+        /// The reason why it was given up.
         reason: Reason,
     },
     /// A step in doubt is settled.
     StepSettled {
         /// The call.
         step: StepCall,
-        /// What has become of its effect.
+        /// The outcome for its effect.
         settled: Settled,
     },
     /// Attempts for a call have failed, and the saga is released until the next one is due. A retry that ends before the saga
@@ -76,54 +79,54 @@ pub enum Event {
     Compensating {
         /// The step at which it failed, if it was a step.
         step: Option<Cow<'static, str>>,
-        /// Why it failed.
+        /// The reason of the failure.
         reason: Reason,
     },
     /// A step is compensated.
     CompensationDone {
         /// The call.
         step: StepCall,
-        /// How often its compensation was attempted since the saga was last claimed.
+        /// The number of attempts of its compensation since the saga was last claimed.
         attempts: u32,
     },
     /// A compensation has failed for good.
     CompensationFailed {
         /// The call.
         step: StepCall,
-        /// How often it was attempted since the saga was last claimed.
+        /// The number of its attempts since the saga was last claimed.
         attempts: u32,
         /// The text of the last error.
         message: String,
     },
     /// The saga has completed.
     Completed {
-        /// What it returned.
+        /// Its output.
         output: String,
     },
     /// The saga has failed, and every step that may have had an effect is undone.
     Compensated,
     /// The saga can't go on by itself.
     Stuck {
-        /// Why, in a sentence for an operator.
+        /// The reason, in a sentence for an operator.
         reason: Reason,
     },
     /// An operator has let a stuck saga try again what failed.
     Retried {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// An operator has undone a step by hand.
     CompensationResolved {
         /// The call.
         step: StepCall,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// An operator has decided that a step stays as it is.
     CompensationSkipped {
         /// The call.
         step: StepCall,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The body of the saga has asked for the time, or for a random id.
@@ -144,7 +147,7 @@ pub enum Event {
     Received {
         /// The name of the event.
         name: Cow<'static, str>,
-        /// What came with it.
+        /// Its payload.
         payload: String,
     },
     /// The saga does not wait any more.
@@ -158,9 +161,9 @@ pub enum Event {
     StepCompleted {
         /// The call.
         step: StepCall,
-        /// What it returned, or would have.
+        /// Its output, or the output that it would have had.
         output: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -252,7 +255,7 @@ impl Event {
         }
     }
 
-    /// Whether a saga's claim ends with this entry.
+    /// Returns whether the saga's claim ends with this entry.
     #[must_use]
     pub fn ends_claim(&self) -> bool {
         matches!(
@@ -268,9 +271,9 @@ pub struct StepCall {
     /// The durable name of the step. For a step of a saga that was called by another one, that one's name stands before
     /// it: `place_order/charge`, or `place_order#1/charge` in its second call.
     pub name: Cow<'static, str>,
-    /// How many calls of the same step came before: 0 for the first.
+    /// The number of earlier calls of the same step: 0 for the first.
     pub occurrence: u32,
-    /// How the step is undone.
+    /// The kind of the step: how it is undone.
     pub kind: Kind,
 }
 
@@ -280,7 +283,7 @@ impl StepCall {
         self.name.rsplit_once('/').map_or("", |(lane, _)| lane)
     }
 
-    /// What tells it from all other calls of the saga.
+    /// The key that no other call of the saga has.
     pub(crate) fn into_key(self) -> (Cow<'static, str>, u32) {
         (self.name, self.occurrence)
     }
@@ -292,7 +295,7 @@ impl StepCall {
         name.strip_prefix("event:")
     }
 
-    /// Whether it is the same call, perhaps of a step that is undone in another way by now.
+    /// Returns whether it is the same call, perhaps of a step that is undone in another way by now.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.occurrence == other.occurrence && self.name == other.name
     }
@@ -301,27 +304,27 @@ impl StepCall {
 impl std::fmt::Display for StepCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.occurrence {
-            0 => f.write_str(&self.name),
-            occurrence => write!(f, "{}#{occurrence}", self.name),
+            0 => Escaped(&self.name).fmt(f),
+            occurrence => write!(f, "{}#{occurrence}", Escaped(&self.name)),
         }
     }
 }
 
-/// What has become of the effect of a step in doubt.
+/// The outcome for the effect of a step in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     /// There is none, or none that needs undoing.
     Nothing,
     /// It has happened, and the step gave this output.
     Done {
-        /// What it returned.
+        /// Its output.
         output: String,
     },
     /// The step's resolver has undone whatever there was.
     Resolved,
     /// It could not be found out, or not be undone.
     Unresolved {
-        /// How often it was attempted since the saga was last claimed.
+        /// The number of its attempts since the saga was last claimed.
         attempts: u32,
         /// The text of the last error.
         message: String,

@@ -1,4 +1,4 @@
-//! What a saga's entries mean: which step comes next, what is settled, what is undone. Pure: I/O is `recorder.rs`.
+//! The meaning of a saga's entries: the next step, the settled steps, the compensated steps. Pure: I/O is `recorder.rs`.
 //!
 //! ```text
 //! Forward ──step in doubt──▶ Settling ──settled──▶ Forward ──completed──▶ Final
@@ -18,24 +18,24 @@ use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::{Damage, Entry, StepCall};
 use crate::meta::{AttemptPhase, Kind};
 
-/// What a saga has done so far, in the order in which a replay asks for it.
+/// The calls and decisions of a saga so far, in the order in which a replay asks for them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReplayState {
     steps: Vec<RecordedCall>,
     /// Which steps were called in which lane, in order: those of the saga itself, and those of each saga that it called.
     lanes: HashMap<String, Vec<usize>>,
-    /// Where each call is among the steps: by its name and occurrence.
+    /// The index of each call among the steps, by its name and occurrence.
     calls: HashMap<(Cow<'static, str>, u32), usize>,
     /// The calls whose attempts fail, by name and occurrence: the newest entry of each, until the call has an outcome.
     failing: HashMap<(Cow<'static, str>, u32), Failing>,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
-    /// What the bodies have asked for, and the answers.
+    /// The questions of the bodies, and the answers.
     values: Vec<(StepCall, String)>,
     /// The events that were sent to the saga: name and payload.
     received: Vec<(Cow<'static, str>, String)>,
     end: Option<RecordedEnd>,
-    /// Whether the last entry that was not made by hand says that the saga is stuck.
+    /// The reason of the last entry that was not made by hand, if that entry says that the saga is stuck.
     stuck: Option<Reason>,
     by_hand: bool,
 }
@@ -62,6 +62,8 @@ struct RecordedCall {
     /// Its number in its lane.
     number: usize,
     outcome: StepOutcome,
+    /// The digest of its inputs, if it is recorded.
+    inputs: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +77,7 @@ enum StepOutcome {
 }
 
 impl StepOutcome {
-    /// Whether the step is in doubt, and nobody could settle it.
+    /// Returns whether the step is in doubt and not settled.
     fn is_unsettled(&self) -> bool {
         match self {
             Self::InDoubt { .. } => true,
@@ -87,7 +89,7 @@ impl StepOutcome {
     }
 }
 
-/// What has become of the effect of a step in doubt, also by hand.
+/// The outcome for the effect of a step in doubt, also by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Settling {
     Nothing,
@@ -102,18 +104,18 @@ pub(crate) enum Settling {
 pub(crate) struct Decision {
     /// The step at which it failed, if it was a step.
     pub(crate) step: Option<String>,
-    /// Why.
+    /// The reason.
     pub(crate) reason: Reason,
 }
 
-/// How a saga has ended.
+/// The end of a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RecordedEnd {
     Completed { output: String },
     Compensated,
 }
 
-/// What the history says about the next call of a step.
+/// The history's answer about the next call of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NextCall<'a> {
     /// It is done, with this output.
@@ -134,13 +136,13 @@ pub(crate) enum NextCall<'a> {
     Stop(&'a Decision),
     /// Another step was called here: the definition has changed.
     Changed {
-        /// The call that is written down.
+        /// The recorded call.
         recorded: &'a StepCall,
     },
 }
 
 impl ReplayState {
-    /// What these entries mean.
+    /// Replays these entries.
     ///
     /// # Errors
     /// [`Damage`] if they don't follow from one another.
@@ -156,7 +158,7 @@ impl ReplayState {
         Ok(history)
     }
 
-    /// Whether no step is written down.
+    /// Returns whether no step is recorded.
     pub(crate) fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.failing.is_empty()
     }
@@ -166,7 +168,7 @@ impl ReplayState {
         self.decision.as_ref()
     }
 
-    /// Whether a step is done after which the saga only goes forward.
+    /// Returns whether a step is done after which the saga only goes forward.
     pub(crate) fn only_goes_forward(&self) -> bool {
         let mut steps = self.steps.iter();
         // A retriable step closes the way back with its first request.
@@ -182,12 +184,12 @@ impl ReplayState {
         (failing.phase == phase && failing.step == *called).then_some(failing)
     }
 
-    /// How it has ended, if it has.
+    /// Its end, if it has ended.
     pub(crate) fn end(&self) -> Option<&RecordedEnd> {
         self.end.as_ref()
     }
 
-    /// What is known about a call in its lane: its number there, or all numbers of the group that it is in.
+    /// The recorded outcome of a call in its lane: its number there, or all numbers of the group that it is in.
     pub(crate) fn next(&self, numbers: Range<usize>, called: &StepCall) -> NextCall<'_> {
         let known = self.known(called);
         let here = known.filter(|one| numbers.contains(&one.number) && one.call == *called);
@@ -216,7 +218,7 @@ impl ReplayState {
         }
     }
 
-    /// What the bodies have asked for besides steps, and the answers.
+    /// The questions of the bodies besides steps, and the answers.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&StepCall, &str)> {
         let values = self.values.iter();
         values.map(|(of, value)| (of, value.as_str()))
@@ -254,7 +256,7 @@ impl ReplayState {
         (self.received.clone(), taken.collect())
     }
 
-    /// What is known about a member of a group that has these numbers in its lane.
+    /// The recorded outcome of a member of a group that has these numbers in its lane.
     pub(crate) fn next_in_group(&self, numbers: Range<usize>, called: &StepCall) -> NextCall<'_> {
         match self.next(numbers, called) {
             // The others are members of the group, which was seen to before.
@@ -277,12 +279,12 @@ impl ReplayState {
         lanes.map(|(lane, steps)| (lane.as_str(), steps.len()))
     }
 
-    /// Whether something is known about a call of a step.
+    /// Returns whether a call of a step is recorded.
     pub(crate) fn knows(&self, called: &StepCall) -> bool {
         self.known(called).is_some() || self.failing.contains_key(&called.clone().into_key())
     }
 
-    /// The lanes of the sagas that were called in this lane, as far as something is written down about their steps.
+    /// The lanes of the sagas that were called in this lane, as far as steps of them are recorded.
     pub(crate) fn lanes_inside(&self, lane: &str) -> HashSet<&str> {
         let failing = self.failing.values().map(|failing| failing.step.lane());
         let lanes = self.lanes.keys().map(String::as_str).chain(failing);
@@ -304,12 +306,17 @@ impl ReplayState {
             .map(|index| &self.steps[*index])
     }
 
+    /// The recorded digest of the inputs of a call.
+    pub(crate) fn inputs(&self, called: &StepCall) -> Option<u64> {
+        self.known(called)?.inputs
+    }
+
     fn recorded(&self, lane: &str, number: usize) -> Option<&RecordedCall> {
         let index = *self.lanes.get(lane)?.get(number)?;
         self.steps.get(index)
     }
 
-    /// What has become of the compensation of a call, if it has ended.
+    /// The outcome of the compensation of a call, if it has ended.
     pub(crate) fn compensation(&self, step: &StepCall) -> Option<&CompensationOutcome> {
         let mut ended = self.compensations.iter().rev();
         ended

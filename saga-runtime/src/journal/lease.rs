@@ -27,13 +27,13 @@ impl Leases {
         if let Some((_, valid_until)) = known {
             *valid_until = end;
         } else {
-            // Those whose lease has run out may come back, but need not.
+            // A worker whose lease has run out may come back: it is added again then.
             self.0.retain(|(_, valid_until)| *valid_until > now);
             self.0.push((lease.worker.clone(), end));
         }
     }
 
-    /// Whether what `worker` holds is still its own.
+    /// Returns whether the worker's claims are still valid.
     pub(super) fn is_valid(&self, worker: &Worker) -> bool {
         let known = self.0.iter().find(|(known, _)| known == worker);
         known.is_some_and(|(_, valid_until)| *valid_until > Instant::now())

@@ -32,11 +32,11 @@ struct Sagas {
 struct StoredSaga {
     record: Record,
     entries: Vec<Entry>,
-    /// Whether the step after the last entry may have been requested by a holder that let go.
+    /// A holder has released the saga with a step in doubt: the step after the last entry may have been requested.
     in_doubt: bool,
-    /// How long it has nothing to do.
+    /// The time until which it has nothing to do.
     rest: Wakeup,
-    /// Whether it was cancelled since it was claimed: its holder may not have heard of that.
+    /// It was cancelled since it was claimed: its holder may not know yet.
     is_cancel_unheard: bool,
     /// See [`Claimed::recoveries`].
     recoveries: u32,
@@ -77,7 +77,7 @@ impl StoredSaga {
     }
 
     fn claim(&mut self, lease: &Lease) -> Claimed {
-        // Whoever held it before did not let go of it.
+        // The holder before has not released it.
         let is_cut_off = self.record.worker.is_some();
         self.rest = Wakeup::Now;
         self.is_cancel_unheard = false;

@@ -116,6 +116,7 @@ impl PostgresOptions {
         let mut connection = pool.acquire().await.map_err(JournalError::unavailable)?;
         schema::check_server(&mut connection).await?;
         schema::migrate(&mut connection, &schema).await?;
+        schema::forget_workers(&mut connection, &schema).await?;
         drop(connection);
         Ok(Postgres(Arc::new(Shared {
             writer: Writer::start(&pool, &schema),
@@ -225,7 +226,7 @@ impl Postgres {
     }
 }
 
-/// How often something is tried again that has met somebody else's claim.
+/// The number of retries after a conflict with the claim of another worker.
 const AGAIN: usize = 5;
 
 /// Whether another worker has written the same thing, or both have waited for each other: trying again helps.
@@ -354,7 +355,11 @@ impl Journal for Postgres {
         let written = answer
             .await
             .unwrap_or_else(|_| Err(JournalError::Closed.into()));
-        if ends_claim || matches!(written, Err(AppendError::Fenced { .. })) {
+        let is_over = match &written {
+            Ok(()) => ends_claim,
+            Err(error) => matches!(error, AppendError::Fenced { .. }),
+        };
+        if is_over {
             self.numbers().remove(&claim.id);
         }
         written

@@ -1,9 +1,10 @@
-//! What a journal knows of a saga besides its entries: how it was started, who holds it, in which state it is.
+//! The record of a saga, beside its entries: its start, its holder, its state.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::error::Damage;
 use crate::journal::event::Event;
@@ -24,11 +25,11 @@ pub struct NewSaga {
     pub input: String,
 }
 
-/// How a saga was started, and what is known about it.
+/// The start of a saga, its holder and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// What it was started with.
+    /// Its id, its definition and its input.
     pub saga: NewSaga,
     /// When it was started.
     pub started_at: SystemTime,
@@ -36,16 +37,19 @@ pub struct Record {
     pub changed_at: SystemTime,
     /// In which state it is.
     pub state: State,
-    /// How often it was claimed.
+    /// The number of its claims.
     pub epoch: u64,
-    /// Who holds it, with a lease that may have run out.
+    /// The worker that holds it, with a lease that may have run out.
     pub worker: Option<Worker>,
-    /// Who wants it cancelled, if anybody does.
+    /// The wish to cancel the saga, if there is one.
     pub cancellation: Option<Cancellation>,
+    /// The reason why the record can't be read, or not trusted; the other fields are what could be read. Such a saga is set
+    /// aside like one whose entries are damaged.
+    pub damage: Option<Damage>,
 }
 
 impl Record {
-    /// The record of a saga that has just been started and is held by nobody.
+    /// The record of a saga that was just started and has no holder.
     #[must_use]
     pub fn new(saga: NewSaga, started_at: SystemTime) -> Self {
         Self {
@@ -56,6 +60,7 @@ impl Record {
             epoch: 0,
             worker: None,
             cancellation: None,
+            damage: None,
         }
     }
 }
@@ -63,7 +68,7 @@ impl Record {
 /// A wish to have a saga cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancellation {
-    /// Why.
+    /// The reason.
     pub reason: String,
     /// Since when.
     pub at: SystemTime,
@@ -73,7 +78,7 @@ pub struct Cancellation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// It is written down and can be claimed.
+    /// It is recorded and can be claimed.
     Waiting,
     /// It goes forward.
     Running,
@@ -98,7 +103,7 @@ impl State {
         Self::Compensated,
     ];
 
-    /// Whether nothing will change any more.
+    /// Returns whether nothing will change any more.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Compensated)
@@ -176,11 +181,12 @@ impl std::str::FromStr for State {
 /// A text that names no [`State`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated"
+    "`{}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated",
+    Escaped(.0)
 )]
 pub struct UnknownState(String);
 
-/// The right to write to a saga, until somebody else claims it.
+/// The right to write to a saga, until another worker claims it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The saga.
@@ -215,7 +221,7 @@ impl Worker {
 
 impl fmt::Display for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&Escaped(&self.0).to_string())
     }
 }
 
@@ -226,16 +232,16 @@ pub struct Entry {
     pub seq: u64,
     /// When it was written.
     pub at: SystemTime,
-    /// What has happened.
+    /// The event.
     pub event: Event,
 }
 
 /// A saga with its entries.
 #[derive(Debug, Clone)]
 pub struct History {
-    /// How it was started, and what is known about it.
+    /// Its record.
     pub record: Record,
-    /// What it has done, or why that can't be read.
+    /// Its entries, or the damage that keeps them from being read.
     pub entries: Result<Vec<Entry>, Damage>,
 }
 
@@ -243,15 +249,15 @@ pub struct History {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Filter {
-    /// Only those in this state.
+    /// Only sagas in this state.
     pub state: Option<State>,
-    /// Only those of this definition.
+    /// Only sagas of this definition.
     pub name: Option<String>,
-    /// Only those whose id begins with this.
+    /// Only sagas whose id begins with this.
     pub id_prefix: Option<String>,
-    /// Only those that were started at this time or later.
+    /// Only sagas that were started at this time or later.
     pub started_from: Option<SystemTime>,
-    /// Only those that were started before this time.
+    /// Only sagas that were started before this time.
     pub started_before: Option<SystemTime>,
     /// Goes on after this page: [`Page::next`].
     pub after: Option<u64>,
@@ -274,35 +280,35 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Only those in this state.
+    /// Only sagas in this state.
     #[must_use]
     pub fn state(mut self, state: State) -> Self {
         self.state = Some(state);
         self
     }
 
-    /// Only those of this definition.
+    /// Only sagas of this definition.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Only those whose id begins with this.
+    /// Only sagas whose id begins with this.
     #[must_use]
     pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.id_prefix = Some(prefix.into());
         self
     }
 
-    /// Only those that were started at this time or later.
+    /// Only sagas that were started at this time or later.
     #[must_use]
     pub fn started_from(mut self, time: SystemTime) -> Self {
         self.started_from = Some(time);
         self
     }
 
-    /// Only those that were started before this time.
+    /// Only sagas that were started before this time.
     #[must_use]
     pub fn started_before(mut self, time: SystemTime) -> Self {
         self.started_before = Some(time);
@@ -323,7 +329,7 @@ impl Filter {
         self
     }
 
-    /// Whether a record is one of those, apart from the page.
+    /// Returns whether the filter admits a record, apart from the page.
     #[must_use]
     pub fn admits(&self, record: &Record) -> bool {
         self.state.is_none_or(|state| state == record.state)
@@ -350,7 +356,7 @@ impl Filter {
 pub struct Page {
     /// The sagas.
     pub sagas: Vec<Record>,
-    /// Where the next page begins, if there is one: [`Filter::after`].
+    /// The beginning of the next page, if there is one: [`Filter::after`].
     pub next: Option<u64>,
 }
 

@@ -13,17 +13,17 @@ use crate::meta::{AttemptPhase, Kind};
 /// An [`Event`] as columns. A column that the event has no use for is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
-    /// What has happened: [`Event::name`].
+    /// The name of the event: [`Event::name`].
     pub event: Cow<'static, str>,
     /// The durable name of the step.
     pub step: Option<Cow<'static, str>>,
     /// Which call of it.
     pub occurrence: Option<u32>,
-    /// How it is undone: [`Kind::name`].
+    /// The kind of the step: [`Kind::name`].
     pub kind: Option<Cow<'static, str>>,
-    /// How often something was attempted.
+    /// The number of attempts.
     pub attempts: Option<u32>,
-    /// What kind of reason, in a word.
+    /// The kind of the reason, in a word.
     pub code: Option<Cow<'static, str>>,
     /// A sentence: an error's text, or an operator's reason.
     pub message: Option<String>,
@@ -42,7 +42,12 @@ impl From<Event> for Row {
                 step,
                 attempts,
                 output,
-            } => row.step(step).attempts(attempts).payload(output),
+                inputs,
+            } => row
+                .step(step)
+                .attempts(attempts)
+                .payload(output)
+                .inputs(inputs),
             Event::StepRefused {
                 step,
                 attempts,
@@ -158,6 +163,14 @@ impl Row {
         }
     }
 
+    /// The digest of a step's inputs stands where the code of a reason would: what is done has none.
+    fn inputs(self, inputs: Option<u64>) -> Self {
+        Self {
+            code: inputs.map(|digest| format!("{digest:016x}").into()),
+            ..self
+        }
+    }
+
     fn reason(self, reason: Reason) -> Self {
         Self {
             code: Some(reason.code),
@@ -178,6 +191,7 @@ impl Row {
                 step: columns.call()?,
                 attempts: columns.attempts()?,
                 output: columns.payload()?,
+                inputs: columns.inputs()?,
             },
             "step_refused" => Event::StepRefused {
                 step: columns.call()?,
@@ -323,6 +337,14 @@ impl Columns {
     fn payload(&mut self) -> Result<String, Damage> {
         let payload = self.row.payload.take();
         self.need(payload, "payload")
+    }
+
+    fn inputs(&mut self) -> Result<Option<u64>, Damage> {
+        let Some(code) = self.row.code.take() else {
+            return Ok(None);
+        };
+        let digest = u64::from_str_radix(&code, 16).ok();
+        self.need(digest, "code").map(Some)
     }
 
     fn reason(&mut self) -> Result<Reason, Damage> {

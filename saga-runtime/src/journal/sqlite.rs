@@ -12,18 +12,21 @@
 
 mod awake;
 mod batch;
+mod checksum;
 mod claims;
 mod connection;
 mod descriptor;
 mod file_lock;
 mod held;
 mod insert;
+mod integrity;
 mod location;
 mod operation;
 mod options;
 mod presence;
 mod read;
 mod reader;
+mod room;
 mod schema;
 mod transaction;
 mod writer;
@@ -36,6 +39,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
 
 use crate::id::SagaId;
 use crate::journal::{
@@ -43,6 +47,7 @@ use crate::journal::{
     NewSaga, Page, Row, Started, Wakeup,
 };
 use crate::telemetry;
+use checksum::Checked;
 use claims::{TakenOne, TakenOver};
 use operation::{Operation, Reply};
 use presence::Presence;
@@ -75,6 +80,8 @@ struct Shared {
     /// Reads lists, which may take a while. It is opened for the first list.
     lister: OnceCell<Reader>,
     presence: Arc<Presence>,
+    /// The threads that have a connection.
+    threads: TaskTracker,
     /// The handles that are neither closed nor dropped.
     handles: AtomicUsize,
 }
@@ -132,7 +139,8 @@ impl Sqlite {
 
     async fn open_with(path: &Path, options: &SqliteOptions) -> Result<Self, JournalError> {
         let path = location::resolve(path)?;
-        let opened = Writer::open(&path, options).await?;
+        let threads = TaskTracker::new();
+        let opened = Writer::open(&path, options, &threads).await?;
         let Opened {
             writer,
             presence,
@@ -141,7 +149,7 @@ impl Sqlite {
         if is_new {
             telemetry::journal_created(&path);
         }
-        Self::with(path, Some(writer), presence).await
+        Self::with(path, Some(writer), presence, threads).await
     }
 
     /// Opens the journal in this file to be read, also while another process uses it. A write through this handle fails with
@@ -154,20 +162,22 @@ impl Sqlite {
         let path = location::resolve(path.as_ref())?;
         let descriptor = descriptor::of(&path, false).map_err(JournalError::unavailable)?;
         let presence = Arc::new(Presence::new(&path, descriptor));
-        Self::with(path, None, presence).await
+        Self::with(path, None, presence, TaskTracker::new()).await
     }
 
     async fn with(
         path: PathBuf,
         writer: Option<Writer>,
         presence: Arc<Presence>,
+        threads: TaskTracker,
     ) -> Result<Self, JournalError> {
-        let reader = Reader::open(path.clone(), Arc::clone(&presence)).await?;
+        let reader = Reader::open(path.clone(), Arc::clone(&presence), &threads).await?;
         let shared = Shared {
             writer,
             reader,
             lister: OnceCell::new(),
             presence,
+            threads,
             handles: AtomicUsize::new(1),
         };
         Ok(Self {
@@ -226,8 +236,14 @@ impl Sqlite {
 impl Journal for Sqlite {
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
         let lease = worker.cloned();
-        self.write(|reply| Operation::Start { saga, lease, reply })
-            .await
+        let checksum = checksum::of_saga(&saga);
+        self.write(|reply| Operation::Start {
+            saga,
+            checksum,
+            lease,
+            reply,
+        })
+        .await
     }
 
     async fn claim(
@@ -271,7 +287,8 @@ impl Journal for Sqlite {
     ) -> Result<(), AppendError> {
         let claim = claim.clone();
         // Encoded here and not by the writer thread.
-        let rows = events.into_iter().map(Row::from).collect();
+        let rows = events.into_iter().map(Row::from);
+        let rows = rows.map(Checked::from).collect();
         self.write(|reply| Operation::Append {
             claim,
             first,
@@ -314,7 +331,8 @@ impl Journal for Sqlite {
         let filter = filter.clone();
         let lister = {
             let shared = self.shared()?;
-            let open = || Reader::open(self.path.clone(), Arc::clone(&shared.presence));
+            let presence = Arc::clone(&shared.presence);
+            let open = || Reader::open(self.path.clone(), presence, &shared.threads);
             shared.lister.get_or_try_init(open).await?.clone()
         };
         lister.read(move |rows| rows.list(&filter)).await
@@ -339,11 +357,10 @@ impl Journal for Sqlite {
 
     async fn close(&self) {
         let Some(shared) = self.give_up() else { return };
-        let closed = shared.writer.as_ref().map(|writer| writer.closed().clone());
+        let threads = shared.threads.clone();
+        threads.close();
         // The drop of the journal waits for the disk.
         let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
-        if let Some(closed) = closed {
-            closed.cancelled().await;
-        }
+        threads.wait().await;
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::language::Payload;
 use crate::meta::Kind;
+use crate::panic::drop_caught;
 
 /// A kind as a type: [`Compensatable`], [`NothingToUndo`], [`Pivot`], [`Retriable`] or [`Waiting`].
 pub trait KindOf: sealed::Sealed + Send + Sync + 'static {
@@ -19,6 +20,9 @@ pub trait KindOf: sealed::Sealed + Send + Sync + 'static {
 
     /// Copies the output, if the compensation needs it.
     fn keep<T: Payload + Send + Sync + 'static>(output: &T) -> Self::Kept<T>;
+
+    /// Keeps the output itself. The body does not get it.
+    fn keep_whole<T: Send + Sync + 'static>(output: T) -> Self::Kept<T>;
 
     /// The stored output. `None` if there is no compensation.
     fn kept<T: Send + Sync + 'static>(kept: &Self::Kept<T>) -> Option<&T>;
@@ -71,6 +75,11 @@ macro_rules! kinds {
         }
 
         #[inline]
+        fn keep_whole<T: Send + Sync + 'static>(output: T) -> T {
+            output
+        }
+
+        #[inline]
         fn kept<T: Send + Sync + 'static>(kept: &T) -> Option<&T> {
             Some(kept)
         }
@@ -80,6 +89,10 @@ macro_rules! kinds {
 
         #[inline]
         fn keep<T: Payload + Send + Sync + 'static>(_: &T) {}
+
+        fn keep_whole<T: Send + Sync + 'static>(output: T) {
+            drop_caught(output);
+        }
 
         #[inline]
         fn kept<T: Send + Sync + 'static>(_: &()) -> Option<&T> {

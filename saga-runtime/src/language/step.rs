@@ -58,6 +58,13 @@ pub trait Step: Sized + Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
+    /// The digest of its inputs, as far as they are `Serialize`: a replay compares it with the recorded one. `None` if none is.
+    #[must_use]
+    fn digest(args: &Self::Args<'_>) -> Option<u64> {
+        let _ = args;
+        None
+    }
+
     /// Returns whether another attempt may succeed after this error.
     #[must_use]
     fn is_transient(error: &Self::Error) -> bool {

@@ -1,14 +1,16 @@
 //! Waits in a saga's body: for a time, or for an event that is sent to the saga.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::language::Part;
+use crate::language::{Part, read_back};
 use crate::meta::{Kind, StepMeta};
+use crate::panic::{caught, drop_caught};
 use crate::place::Context;
 use crate::shape::{Node, WaitFor};
 
@@ -97,9 +99,18 @@ impl<T> EventName<T> {
         self.name
     }
 
-    /// Serializes a value of the event as JSON.
+    /// Serializes a value of the event as JSON from which it can be read back.
     pub(crate) fn write(&self, value: &T) -> serde_json::Result<String> {
-        (self.write)(value)
+        let failed = |message: String| <serde_json::Error as serde::ser::Error>::custom(message);
+        let panicked = |panic: String| Err(failed(format!("panicked: {panic}")));
+        let json = caught(|| (self.write)(value)).unwrap_or_else(panicked)?;
+        let rewrite = |value: &T, buffer: &mut dyn io::Write| {
+            let written = buffer.write_all((self.write)(value)?.as_bytes());
+            written.map_err(serde_json::Error::io)
+        };
+        let back = read_back(&json, rewrite, self.read).map_err(failed)?;
+        drop_caught(back);
+        Ok(json)
     }
 }
 

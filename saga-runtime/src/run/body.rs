@@ -1,6 +1,5 @@
 //! The body of a saga on its way forward, seen from outside.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +7,7 @@ use std::task::{self, Poll};
 
 use tracing::Span;
 
-use crate::panic::message;
+use crate::panic::poll_caught;
 use crate::place::Instance;
 use crate::telemetry;
 
@@ -56,13 +55,13 @@ impl<F: Future> Future for Forwarding<'_, F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let _entered = self.watch.span.as_ref().map(|span| span.enter());
         let body = &mut self.body;
-        match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))) {
-            Ok(Poll::Ready(returned)) => Poll::Ready(Forward::Returned(returned)),
-            Ok(Poll::Pending) if self.watch.stopped.load(Ordering::Relaxed) => {
+        match poll_caught(body.as_mut(), cx) {
+            Poll::Ready(Ok(returned)) => Poll::Ready(Forward::Returned(returned)),
+            Poll::Pending if self.watch.stopped.load(Ordering::Relaxed) => {
                 Poll::Ready(Forward::Stopped)
             }
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(panic) => Poll::Ready(Forward::Panicked(message(&*panic))),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(message)) => Poll::Ready(Forward::Panicked(message)),
         }
     }
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
-use crate::error::Compensation;
+use crate::error::{Cause, Compensation};
 use crate::language::Part;
+use crate::panic::caught;
 use crate::place::{Calls, Place};
 use crate::run::first_attempt::FirstAttempt;
 use crate::run::unwind::{KeptCall, Unwind};
@@ -34,8 +35,12 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
     /// True for a saga, whose calls are in a frame of their own.
     const IS_SAGA: bool;
 
-    /// The value stored for compensation, made of what the end leaves behind and of the output, if the call is done.
-    fn kept(left: Self::Left, output: Option<&Self::Output>) -> Option<Self::KeptCall>;
+    /// The value stored for compensation, made of what the end leaves behind and of the output, if the call is done. It takes
+    /// `left` after the user's code, which copies the output and may panic.
+    fn kept(
+        left: &mut Option<Self::Left>,
+        output: Option<DoneOutput<'_, Self::Output>>,
+    ) -> Option<Self::KeptCall>;
 
     /// Hands the call to the engine until its outcome is settled. The engine goes on after the `first` attempt, if the body
     /// has made one, and takes it. `errors` says how a refusal is recorded.
@@ -66,6 +71,18 @@ pub trait Tryable<'run, E: Engine>: Callable<'run, E> {
 
     /// Returns true if this refusal of the first attempt settles the call.
     fn is_settled_by(error: &Self::Error) -> bool;
+
+    /// Returns true if a journal could record this output.
+    fn is_recordable(output: &Self::Output) -> bool;
+}
+
+/// The output of a call that is done.
+#[derive(Debug, Clone, Copy)]
+pub enum DoneOutput<'a, T> {
+    /// The body gets it: the compensation needs a copy.
+    Shared(&'a T),
+    /// The body does not get it.
+    Whole(T),
 }
 
 /// The end of the call `C` on the engine `E`.
@@ -120,16 +137,33 @@ impl<T, F, L, X> CallEnd<T, F, L, X> {
         }
     }
 
-    /// Passes on the value left behind, with the output of a step that is done, and returns the rest.
-    pub(super) fn take_over(self, keep: impl FnOnce(L, Option<&T>)) -> Returning<T, F, X> {
-        if self.is_called {
-            let output = match &self.returned {
-                Ok(Ok(output)) => Some(output),
-                _ => self.kept.as_ref(),
-            };
-            keep(self.left, output);
+    /// Keeps what it leaves behind, with the output, if it is a step that is done; then gives the rest of it. If the output
+    /// can't be copied, the body does not get it: the saga ends here, and the output itself is kept.
+    pub(super) fn take_over(
+        self,
+        mut keep: impl FnMut(&mut Option<L>, Option<DoneOutput<'_, T>>),
+    ) -> Returning<T, F, X> {
+        if !self.is_called {
+            return (self.settled, self.failed_at, self.returned);
         }
-        (self.settled, self.failed_at, self.returned)
+        let mut left = Some(self.left);
+        let returned = match self.returned {
+            Ok(Ok(output)) => {
+                let kept = caught(|| keep(&mut left, Some(DoneOutput::Shared(&output))));
+                match kept {
+                    Ok(()) => Ok(Ok(output)),
+                    Err(message) => {
+                        keep(&mut left, Some(DoneOutput::Whole(output)));
+                        Err(Stop::Cause(Cause::Panicked { message }))
+                    }
+                }
+            }
+            returned => {
+                keep(&mut left, self.kept.map(DoneOutput::Whole));
+                returned
+            }
+        };
+        (self.settled, self.failed_at, returned)
     }
 
     /// Returns true if the engine suspends the saga.

@@ -3,7 +3,7 @@
 use tracing::{Instrument, Span};
 
 use crate::attempts::FailureCause;
-use crate::error::{Cause, Compensation, SagaError};
+use crate::error::{Cause, Compensation, SagaError, Unescaped};
 use crate::meta::{OnCompensationFailure, SagaMeta};
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
@@ -51,8 +51,9 @@ impl<E: Engine> Run<'_, '_, E> {
         let cause = match body {
             Forward::Returned(Ok(output)) => return self.complete(output),
             Forward::Returned(Err(error)) => Cause::Error(error),
-            Forward::Panicked(message) => Cause::Panicked { message },
-            Forward::Stopped => match reason(stop) {
+            // Something may panic while the body is left. Why it is left counts.
+            Forward::Panicked(message) if stop.is_none() => Cause::Panicked { message },
+            Forward::Panicked(_) | Forward::Stopped => match reason(stop) {
                 Stop::Cause(cause) => cause.widen(),
                 Stop::Suspended(suspension) => {
                     return self.engine.end(SagaEnd::Suspended(suspension));
@@ -70,7 +71,7 @@ impl<E: Engine> Run<'_, '_, E> {
         if goes_back {
             let failing = FailureCause {
                 code: cause.code(),
-                message: &cause,
+                message: &Unescaped(&cause),
             };
             self.engine
                 .begin_compensation(failed_at.as_deref(), &failing);

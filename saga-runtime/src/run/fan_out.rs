@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::attempts::BoxFuture;
 use crate::language::Part;
 use crate::language::order::Site;
+use crate::panic::drop_caught;
 use crate::place::Group;
 use crate::run::callable::{Callable, EndOf};
 use crate::run::group::run_member;
@@ -118,8 +119,9 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         engine.begin_group(&group)?;
         let mut ends: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
         let places: Vec<_> = (0..count).map(|index| group.member(index)).collect();
+        let mut calls = calls.into_iter();
         {
-            let begun = calls.into_iter().zip(&mut ends).zip(&places);
+            let begun = calls.by_ref().zip(&mut ends).zip(&places);
             let mut begun = begun.map(|((call, end), place)| -> BoxFuture<'_, bool> {
                 Box::pin(async move {
                     let ended = run_member(call, engine, place).await;
@@ -130,6 +132,8 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
             });
             engine.join_all(limit, group.begun(), &mut begun).await;
         }
+        // The calls that were not begun: one by one, since their inputs may panic.
+        calls.for_each(drop_caught);
         let ends: Vec<_> = ends.into_iter().map_while(|end| end).collect();
         engine.end_group(&group, ends.iter().any(EndOf::<'run, C, E>::is_suspended));
         Ok(ends)

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::ready;
+use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use crate::language::Part;
 use crate::language::order::Site;
 use crate::panic::message;
 use crate::place::Place;
-use crate::run::callable::{Callable, Returned, Tryable};
+use crate::run::callable::{Callable, DoneOutput, Returned, Tryable};
 use crate::run::hand_over::{HandedOver, pursue};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
@@ -52,7 +53,7 @@ impl<T, F> Tried<T, F> {
             Self::Done(output) => Some(AttemptResult::Done(output)),
             Self::Refused(error) => Some(AttemptResult::Refused(error)),
             Self::Panicked(panic) => Some(AttemptResult::Panicked {
-                message: message(&*panic),
+                message: message(panic),
             }),
             Self::Not => None,
         }
@@ -77,6 +78,9 @@ pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
 
     /// Returns true if this refusal of it settles the call.
     fn is_settled_by(error: &C::Error) -> bool;
+
+    /// Returns true if a journal could record this output of it.
+    fn is_recordable(output: &C::Output) -> bool;
 }
 
 /// The body makes it: the call is a step.
@@ -108,6 +112,10 @@ impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
     fn is_settled_by(error: &C::Error) -> bool {
         C::is_settled_by(error)
     }
+
+    fn is_recordable(output: &C::Output) -> bool {
+        C::is_recordable(output)
+    }
 }
 
 /// The body makes none: the engine handles the whole call, which is a saga or a wait.
@@ -134,6 +142,10 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
     fn is_settled_by(_: &C::Error) -> bool {
         false
     }
+
+    fn is_recordable(_: &C::Output) -> bool {
+        true
+    }
 }
 
 /// Begins the call at this site of `run`. The flag in the result is true if the body makes the first attempt.
@@ -155,6 +167,7 @@ where
 }
 
 /// Makes the first attempt of a call.
+// A panic before there is a future, in the `Clone` of an input, is one of the body: the step is not requested yet.
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn first<'a, 'lane, 'run, C, E>(
     run: &'a Run<'lane, 'run, E>,
@@ -185,13 +198,60 @@ where
     E: Engine,
 {
     match tried {
-        Tried::Done(output) => {
-            let left = C::FirstAttempt::left_if_done(&call);
-            let kept = left.and_then(|left| C::kept(left, Some(&output)));
-            slot.keep(&run.called, N::NUMBER, kept);
-            ControlFlow::Break(Ok(output))
+        // Debug builds check what a journal would refuse: then the engine ends the call.
+        Tried::Done(output)
+            if !cfg!(debug_assertions) || C::FirstAttempt::is_recordable(&output) =>
+        {
+            let mut done = Rescue::<N, C, K, E> {
+                run,
+                left: C::FirstAttempt::left_if_done(&call),
+                output: Some(output),
+                slot,
+                number: PhantomData,
+            };
+            let kept = match &done.output {
+                Some(output) => C::kept(&mut done.left, Some(DoneOutput::Shared(output))),
+                None => None,
+            };
+            done.slot.keep(&run.called, N::NUMBER, kept);
+            match done.output.take() {
+                Some(output) => ControlFlow::Break(Ok(output)),
+                None => unreachable!("only a panic takes it"),
+            }
         }
         tried => ControlFlow::Continue(pursue(run, number, call, tried, errors, slot)),
+    }
+}
+
+/// An output that is copied for the compensation. If that panics, the output itself is kept, and the body fails here.
+struct Rescue<'a, 'lane, 'run, N, C, K, E>
+where
+    N: Number,
+    C: Callable<'run, E>,
+    K: Keeps<C::KeptCall>,
+    E: Engine,
+{
+    run: &'a Run<'lane, 'run, E>,
+    left: Option<C::Left>,
+    output: Option<C::Output>,
+    slot: &'a mut K,
+    number: PhantomData<fn() -> N>,
+}
+
+impl<'run, N, C, K, E> Drop for Rescue<'_, '_, 'run, N, C, K, E>
+where
+    N: Number,
+    C: Callable<'run, E>,
+    K: Keeps<C::KeptCall>,
+    E: Engine,
+{
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn drop(&mut self) {
+        if let Some(output) = self.output.take() {
+            let kept = C::kept(&mut self.left, Some(DoneOutput::Whole(output)));
+            self.slot.keep(&self.run.called, N::NUMBER, kept);
+            self.run.failed_at.store(N::NUMBER, Ordering::Relaxed);
+        }
     }
 }
 

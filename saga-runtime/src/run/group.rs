@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
 use crate::language::Part;
 use crate::language::order::Site;
+use crate::panic::{caught, drop_caught};
 use crate::place::{Attempt, Calls, Group, Position, Role};
 use crate::run::callable::{CallEnd, Callable, EndOf, Returned};
 use crate::run::first_attempt::{FirstAttempt, Tried};
@@ -92,10 +93,19 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
     if engine.trusts_first_attempts() && C::FirstAttempt::IN_BODY {
         let position = Position::new(calls, &const { C::Part::PART }, calls.count());
         let place = Attempt::new(position, Role::Action, 1);
-        tried = C::FirstAttempt::make(&call, &place).await;
+        tried = match caught(|| C::FirstAttempt::make(&call, &place)) {
+            Ok(attempt) => attempt.await,
+            Err(message) => Tried::Panicked(Box::new(message)),
+        };
     }
     let mut end = match (tried.attempted(), C::FirstAttempt::left_if_done(&call)) {
-        (Some(AttemptResult::Done(output)), Some(left)) => CallEnd::new(left, Ok(Ok(output))),
+        (Some(AttemptResult::Done(output)), Some(left))
+            if !cfg!(debug_assertions) || C::FirstAttempt::is_recordable(&output) =>
+        {
+            // The others of the group must not notice if an input panics.
+            drop_caught(call);
+            CallEnd::new(left, Ok(Ok(output)))
+        }
         (mut first, _) => {
             let errors = ErrorRecord::Text;
             call.pursue(engine, calls, &mut first, errors).await

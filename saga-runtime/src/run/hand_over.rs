@@ -9,7 +9,7 @@ use std::task::{self, Poll};
 
 use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
 use crate::run::call_log::CallLog;
-use crate::run::callable::{CallEnd, Callable, EndOf, First};
+use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
 use crate::run::first_attempt::{FirstAttempt, Refusals, Tried};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
@@ -38,7 +38,8 @@ where
         C::FirstAttempt::is_settled_by as fn(&C::Error) -> bool,
     );
     let mut first = tried.attempted();
-    if let Some(settled) = run.settled(N::NUMBER, refusal, &mut first) {
+    let errors = errors.errors();
+    if let Some(settled) = run.settled(N::NUMBER, refusal, errors, &mut first) {
         slot.keep(&run.called, N::NUMBER, None);
         return settled;
     }
@@ -47,7 +48,6 @@ where
         call: Some(call),
         slot,
     };
-    let errors = errors.errors();
     run.pursued(N::NUMBER, H::END, Box::new(caller), first, errors)
 }
 
@@ -65,7 +65,7 @@ trait ErasedCaller<'a, 'run, T, F, L, E: Engine>: Send {
     ) -> Option<Ending<'a, T, F, L, E>>;
 
     /// Stores the value that it has left behind.
-    fn keep(&mut self, called: &CallLog, left: L, output: Option<&T>);
+    fn keep(&mut self, called: &CallLog, left: &mut Option<L>, output: Option<DoneOutput<'_, T>>);
 }
 
 /// A call in a body, and the slot for the value that it leaves behind.
@@ -94,7 +94,12 @@ where
         Some(call.pursue(run.engine, run, first, errors))
     }
 
-    fn keep(&mut self, called: &CallLog, left: C::Left, output: Option<&C::Output>) {
+    fn keep(
+        &mut self,
+        called: &CallLog,
+        left: &mut Option<C::Left>,
+        output: Option<DoneOutput<'_, C::Output>>,
+    ) {
         self.slot.keep(called, N::NUMBER, C::kept(left, output));
     }
 }
@@ -107,10 +112,15 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         &self,
         number: usize,
         (ends, is_settled_by): (bool, fn(&F) -> bool),
+        errors: ErrorRecord<F>,
         first: &mut Option<AttemptResult<T, F>>,
     ) -> Option<HandedOver<'a, T, F>> {
         match first.take() {
-            Some(AttemptResult::Refused(error)) if is_settled_by(&error) => {
+            // Debug builds check what a journal would refuse: then the engine ends the call.
+            Some(AttemptResult::Refused(error))
+                if is_settled_by(&error)
+                    && (!cfg!(debug_assertions) || errors.is_recordable(&error)) =>
+            {
                 if ends {
                     self.failed_at.store(number, Ordering::Relaxed);
                 }

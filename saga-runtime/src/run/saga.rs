@@ -69,7 +69,7 @@ pub trait Saga: Sized + Send + 'static {
 pub enum SagaEnd<G: Saga, X> {
     /// Every step has an outcome, and this is the result.
     Completed(G::Output),
-    /// It failed. The steps that were done are compensated, or the error names those that are not.
+    /// It failed. The done steps are compensated, or the error names each step that is not.
     Failed(SagaError<G::Error>),
     /// The engine has suspended it before its end.
     Suspended(X),

@@ -1,12 +1,14 @@
 //! The values that the calls of a run leave behind: a slot per site in the body of the saga.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
 use crate::meta::StepMeta;
+use crate::panic::drop_caught;
 use crate::place::Place;
 use crate::run::Engine;
 use crate::run::call_log::CallLog;
@@ -41,6 +43,27 @@ impl<N> fmt::Debug for One<N> {
 impl<N> fmt::Debug for Many<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Many").field(&self.0.len()).finish()
+    }
+}
+
+/// A panic of a kept output's destructor has no effect.
+impl<N> Drop for One<N> {
+    #[inline]
+    fn drop(&mut self) {
+        if mem::needs_drop::<N>() {
+            drop_caught(self.0.take());
+        }
+    }
+}
+
+/// A panic of a kept output's destructor has no effect.
+impl<N> Drop for Many<N> {
+    fn drop(&mut self) {
+        if mem::needs_drop::<N>() {
+            while let Some(entry) = self.0.pop() {
+                drop_caught(entry);
+            }
+        }
     }
 }
 

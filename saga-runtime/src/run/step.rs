@@ -4,14 +4,15 @@ use std::fmt::{self, Display};
 use std::future::ready;
 
 use crate::attempts::{
-    Action, AttemptResult, BoxFuture, Compensate, ErrorRecord, PendingStep, Rules, Settlement,
-    StepEnd, StepRequest, Verdict,
+    Action, AttemptResult, BoxFuture, Compensate, ErrorRecord, GiveUp, PendingStep, Rules,
+    Settlement, StepEnd, StepRequest, Verdict,
 };
-use crate::error::Cause;
-use crate::language::{KindOf, Payload, Step};
+use crate::error::{Cause, CompensationFailure};
+use crate::language::{KindOf, Payload, Step, check_recordable};
 use crate::meta::{Kind, StepMeta};
+use crate::panic::{contain, drop_caught, text};
 use crate::place::{Calls, Context, Place, path};
-use crate::run::callable::{CallEnd, Callable, EndOf, First, Tryable};
+use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First, Tryable};
 use crate::run::first_attempt::InBody;
 use crate::run::unwind::{KeptCall, Left, Unwind};
 use crate::run::{Engine, Stop};
@@ -20,16 +21,6 @@ use crate::run::{Engine, Stop};
 pub struct Called<'run, S: Step> {
     services: &'run S::Services,
     kept: <S::Kind as KindOf>::Kept<S::Output>,
-}
-
-impl<'run, S: Step> Called<'run, S> {
-    #[inline]
-    fn new(services: &'run S::Services, output: &S::Output) -> Self {
-        Self {
-            services,
-            kept: <S::Kind as KindOf>::keep(output),
-        }
-    }
 }
 
 impl<S: Step> fmt::Debug for Called<'_, S> {
@@ -108,6 +99,10 @@ impl<S: Step> Action<S::Output, S::Error> for PendingCall<'_, '_, S> {
             self.args.clone(),
         ))
     }
+
+    fn digest(&self) -> Option<u64> {
+        S::digest(&self.args)
+    }
 }
 
 /// A compensation that does nothing.
@@ -127,8 +122,18 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
     const IS_SAGA: bool = false;
 
     #[inline]
-    fn kept(services: &'run S::Services, output: Option<&S::Output>) -> Option<Called<'run, S>> {
-        Some(Called::new(services, output?))
+    fn kept(
+        services: &mut Option<&'run S::Services>,
+        output: Option<DoneOutput<'_, S::Output>>,
+    ) -> Option<Called<'run, S>> {
+        let kept = match output? {
+            DoneOutput::Shared(output) => <S::Kind as KindOf>::keep(output),
+            DoneOutput::Whole(output) => <S::Kind as KindOf>::keep_whole(output),
+        };
+        Some(Called {
+            services: services.take()?,
+            kept,
+        })
     }
 
     #[cold]
@@ -178,6 +183,10 @@ impl<'run, 'args, S: Step, E: Engine> Tryable<'run, E> for PendingCall<'run, 'ar
         let verdict = Verdict::from_error(error, S::is_transient, S::is_in_doubt);
         verdict.is_definite(&const { S::META })
     }
+
+    fn is_recordable(output: &S::Output) -> bool {
+        check_recordable(output).is_ok()
+    }
 }
 
 /// Begins to pursue a step. Only what is above this is compiled for each step.
@@ -219,18 +228,26 @@ where
     F: Display + Send,
 {
     let first = first.map(|first| request.note(first));
-    let end = engine.step(calls, &mut request, first).await;
+    let end = contain(engine.step(calls, &mut request, first)).await;
+    // What has happened is open after a panic of which no attempt accounts: the step is named as not undone.
+    let end = end.unwrap_or_else(|message| {
+        let failure = CompensationFailure::new(1, format!("panicked: {message}"));
+        request.give_up(GiveUp::Panicked { message });
+        StepEnd::Stopped(Settlement::Unresolved(failure))
+    });
     let step = request.meta();
     let (ends, output, why) = request.into_parts();
     let settlement = match (end, output, why) {
-        (StepEnd::Suspended(suspension), ..) => {
+        (StepEnd::Suspended(suspension), output, why) => {
+            drop_caught((output, why));
             return CallEnd::new(services, Err(Stop::Suspended(suspension)));
         }
-        (StepEnd::Done, Some(output), _) => {
+        (StepEnd::Done, Some(output), why) => {
+            drop_caught(why);
             return CallEnd::new(services, Ok(Ok(output)));
         }
         (StepEnd::Stopped(settlement), output, Some(why)) => (settlement, output, why),
-        (_, _, Some(why)) => (Settlement::Nothing, None, why),
+        (_, output, Some(why)) => (Settlement::Nothing, output, why),
         (_, _, None) => unreachable!("a step that is not done is given up for a reason"),
     };
     let (settlement, output, why) = settlement;
@@ -239,13 +256,21 @@ where
     let settled = settlement.into_compensation(path(calls.scope(), step.name));
     let returned = match why.into_stop() {
         Ok(error) if ends || nothing_left => Ok(Err(error)),
-        Ok(error) => Err(Stop::Cause(Cause::InDoubt {
-            message: error.to_string(),
-        })),
+        Ok(error) => {
+            let message = text(&error);
+            drop_caught(error);
+            Err(Stop::Cause(Cause::InDoubt { message }))
+        }
         Err(cause) => Err(Stop::Cause(cause)),
     };
+    let kept = if is_done {
+        output
+    } else {
+        drop_caught(output);
+        None
+    };
     CallEnd {
-        kept: output.filter(|_| is_done),
+        kept,
         settled: settled.into_iter().collect(),
         ..CallEnd::new(services, returned)
     }

@@ -12,7 +12,7 @@ use crate::meta::StepMeta;
 use crate::place::{Calls, Context, Frame, Instance, Place, Scope};
 use crate::run::body::Forward;
 use crate::run::call_log::CallLog;
-use crate::run::callable::{CallEnd, Callable, EndOf, First};
+use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
 use crate::run::end::reason;
 use crate::run::first_attempt::OnEngine;
 use crate::run::slots::Slots;
@@ -150,8 +150,11 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
 
     const IS_SAGA: bool = true;
 
-    fn kept(left: Self::Left, _: Option<&G::Output>) -> Option<CalledSubSaga<'run, E, G>> {
-        left
+    fn kept(
+        left: &mut Option<Self::Left>,
+        _: Option<DoneOutput<'_, G::Output>>,
+    ) -> Option<CalledSubSaga<'run, E, G>> {
+        left.take().flatten()
     }
 
     fn pursue<'a>(
@@ -223,8 +226,12 @@ impl<'lane, 'run, G: Saga + Part, E: Engine> Input<'lane, 'run, G, E>
     ) -> impl Future<Output = Self::End> + Send {
         let returned = match body {
             Forward::Returned(returned) => Ok(returned),
-            Forward::Panicked(message) => Err(Stop::Cause(Cause::Panicked { message })),
-            Forward::Stopped => Err(reason(run.given_up().stop.take())),
+            Forward::Panicked(message) => {
+                // Something may panic while the body is left. Why it is left counts.
+                let stop = run.take_stop();
+                Err(stop.unwrap_or(Stop::Cause(Cause::Panicked { message })))
+            }
+            Forward::Stopped => Err(reason(run.take_stop())),
         };
         ready(end_sub_saga(run, slots, returned))
     }

@@ -8,7 +8,9 @@ use crate::attempts::{BoxFuture, ErrorRecord};
 use crate::error::Cause;
 use crate::language::{Awaited, Never, Waits};
 use crate::meta::StepMeta;
+use crate::panic::caught;
 use crate::place::{Calls, Place};
+use crate::run::callable::DoneOutput;
 use crate::run::first_attempt::OnEngine;
 use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
 
@@ -49,7 +51,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
 
     const IS_SAGA: bool = false;
 
-    fn kept((): (), _: Option<&W::Output>) -> Option<Waited<W>> {
+    fn kept(_: &mut Option<()>, _: Option<DoneOutput<'_, W::Output>>) -> Option<Waited<W>> {
         None
     }
 
@@ -73,12 +75,15 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
                 WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
             };
             let output = received.and_then(|received| {
-                let output = W::output(reader, received.as_deref());
-                output.map_err(|error| {
-                    let event = wait.event.unwrap_or_default();
-                    let message = format!("what came with event `{event}` can't be read: {error}");
-                    Stop::Cause(Cause::Unreadable { message })
-                })
+                let output = caught(|| W::output(reader, received.as_deref()));
+                let unread = match output {
+                    Ok(Ok(output)) => return Ok(output),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(panic) => format!("panicked: {panic}"),
+                };
+                let event = wait.event.unwrap_or_default();
+                let message = format!("what came with event `{event}` can't be read: {unread}");
+                Err(Stop::Cause(Cause::Unreadable { message }))
             });
             CallEnd::new((), output.map(Ok))
         })

@@ -75,6 +75,7 @@ pub(in crate::testing) fn done(name: &'static str) -> Event {
         step: call(name),
         attempts: 1,
         output: format!("{{\"step\":\"{name}\"}}"),
+        inputs: None,
     }
 }
 

@@ -1,11 +1,11 @@
-//! Compensations that fail: how often they are attempted, and what becomes of the others.
+//! Compensations that fail: the number of attempts, and the end of the others.
 
 use std::time::Duration;
 
 use saga_runtime::{Context, saga, step};
 
 use super::{Buy, outcomes, refusing, seal};
-use crate::ability::{lateness, rounds};
+use crate::capability::{lateness, rounds};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{look, pack, pay, reserve};
 

@@ -7,25 +7,25 @@ use saga_runtime::journal::Memory;
 use saga_runtime::{Coordinator, EventName, SagaError};
 use tokio_util::sync::CancellationToken;
 
-use crate::ability::Ability;
+use crate::capability::Capability;
 use crate::participant::Participant;
 
-/// What it lacks, and why.
-pub(crate) const LACKS: &[(Ability, &str)] = &[];
+/// The capabilities that it lacks, each with the reason.
+pub(crate) const LACKS: &[(Capability, &str)] = &[];
 
-/// How many random sagas are compared with the model.
+/// The number of random sagas that are compared with the model.
 pub(crate) const RANDOM_SAGAS: u32 = 2000;
 
-/// How many are tried until one that fails is small.
+/// The most sagas that are tried to make a failing one smaller.
 pub(crate) const SMALLER_SAGAS: u32 = 20_000;
 
 /// From which attempt of a step on they have the same number, if they have.
 pub(crate) const COUNTED_ATTEMPTS: Option<u32> = None;
 
-/// Whether a cancellation takes its time until the engine has heard of it.
+/// Says whether a cancellation takes its time until the engine hears of it.
 pub(crate) const HEARS_LATER: bool = false;
 
-/// What a test knows this id or key as.
+/// The id or key by which a test knows this one.
 pub(crate) fn known(text: &str) -> String {
     text.to_owned()
 }

@@ -15,14 +15,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::ability::Ability;
+use crate::capability::Capability;
 use crate::participant::Participant;
 
 struct Restate {
     server: Server,
     client: Client,
-    /// Sagas of several tests have the same name: whoever registers one submits it before the next is registered. What runs
-    /// stays where it began.
+    /// Held from the registration of a saga to its start, since sagas of several tests have the same name. A saga that runs
+    /// stays on its deployment.
     registering: Mutex<()>,
 }
 
@@ -41,31 +41,31 @@ static RESTATE: LazyLock<Restate> = LazyLock::new(|| {
 /// Sagas of all tests are on one server, so each has an id of its own; the tests know all of them as `saga`.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// What it lacks, and why.
-pub(crate) const LACKS: &[(Ability, &str)] = &[
+/// The capabilities that it lacks, each with the reason.
+pub(crate) const LACKS: &[(Capability, &str)] = &[
     (
-        Ability::TheClockOfTheTest,
+        Capability::TheClockOfTheTest,
         "Restate keeps the time, and it is the real one; `restate/deadlines.rs` has short ones",
     ),
     (
-        Ability::CancelsAtOnce,
+        Capability::CancelsAtOnce,
         "a saga is cancelled through the Restate server: once it has begun, and not in its own code",
     ),
 ];
 
-/// How many random sagas are compared with the model.
+/// The number of random sagas that are compared with the model.
 pub(crate) const RANDOM_SAGAS: u32 = 30;
 
-/// How many are tried until one that fails is small: they run in real time.
+/// The most sagas that are tried to make a failing one smaller. They run in real time.
 pub(crate) const SMALLER_SAGAS: u32 = 100;
 
 /// From which attempt of a step on they have the same number: from then on Restate repeats its entry.
 pub(crate) const COUNTED_ATTEMPTS: Option<u32> = Some(11);
 
-/// Whether a cancellation takes its time until the engine has heard of it.
+/// Says whether a cancellation takes its time until the engine hears of it.
 pub(crate) const HEARS_LATER: bool = true;
 
-/// What a test knows this id or key as.
+/// The id or key by which a test knows this one.
 pub(crate) fn known(text: &str) -> String {
     let is_number = |rest: &str| rest.find(|c: char| !c.is_ascii_digit());
     match text.strip_prefix("saga-") {
@@ -128,7 +128,7 @@ async fn run_here<G: Registrable<Participant>>(
     let address = listener.local_addr().expect("it is bound");
     let heard = participant.heard.clone();
     let endpoint = Endpoint::builder(participant).register_watched::<G>(move |_, end| {
-        // Nobody listens if it ends a second time.
+        // No receiver is left if it ends a second time.
         let _ = ended.send(end);
     });
     let stop = CancellationToken::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use saga_runtime::{CompensationFailure, CompensationOutcome, Context, saga};
 
 use super::{Buying, error_of, guess, wait};
-use crate::ability::{Ability, lacks};
+use crate::capability::{Capability, lacks};
 use crate::participant::{Answer, Participant, Refusal};
 use crate::steps::{pay, reserve, ship};
 
@@ -99,7 +99,7 @@ async fn an_error_of_the_body_names_no_step() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passed_says_so() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
     let participant = Participant::new();

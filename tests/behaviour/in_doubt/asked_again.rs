@@ -6,7 +6,7 @@ use saga_runtime::{Cause, CompensationOutcome, Context, saga, step};
 use tokio::time::advance;
 
 use super::{DOUBTS, deposit, transfer};
-use crate::ability::{lateness, rounds};
+use crate::capability::{lateness, rounds};
 use crate::participant::{Answer, Participant, Refusal, read};
 use crate::steps::{pay, reserve};
 

@@ -1,4 +1,4 @@
-//! With a resolver: it undoes whatever may have happened under the step's key.
+//! Steps in doubt with a resolver. It undoes any effect under the step's key.
 
 use saga_runtime::{Cause, CompensationOutcome, Context, saga};
 

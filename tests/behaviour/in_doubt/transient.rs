@@ -108,7 +108,7 @@ async fn a_step_that_is_never_answered_definitely_is_named_as_not_undone() {
     let error = participant
         .run(Charging {})
         .await
-        .expect_err("nobody knows");
+        .expect_err("the outcome is unknown");
     assert!(!error.is_compensated());
     let open: Vec<_> = error
         .compensation_failures()

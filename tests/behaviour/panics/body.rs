@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::participant::{Participant, Refusal};
 use crate::steps::{pay, reserve, ship, thank};
 
-/// Where the body of the saga panics.
+/// The place in the body that panics.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Place {
     Start,
@@ -37,7 +37,7 @@ saga!(
     async fn thanking_early(cx: Context<'_, Participant>) -> Result<(), Refusal> {
         reserve(cx).await?;
         thank(cx).await?;
-        unreachable!("nobody comes here");
+        unreachable!("this is never reached");
     }
 );
 

@@ -1,6 +1,6 @@
-//! How a participant answers one request.
+//! The answer of a participant to one request.
 
-/// What it does, and what it says.
+/// An effect, and the text about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Does it.
@@ -26,7 +26,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// Whether it does what it was asked.
+    /// Says whether the request has its effect.
     pub(crate) fn acts(self) -> bool {
         match self {
             Self::Done
@@ -38,7 +38,7 @@ impl Answer {
         }
     }
 
-    /// Whether it says that nothing was done.
+    /// Says whether the answer is a refusal.
     pub(crate) fn refuses(self) -> bool {
         matches!(self, Self::Refused | Self::Busy)
     }

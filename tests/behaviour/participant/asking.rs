@@ -1,4 +1,4 @@
-//! How steps, compensations and resolvers ask a participant for something.
+//! The requests that steps, compensations and resolvers make.
 
 use saga_runtime::Context;
 
@@ -25,7 +25,7 @@ pub(crate) async fn act(cx: Context<'_, Participant>, what: &str) -> Result<Effe
     cx.answer(request(cx, what.to_owned()), acting).await
 }
 
-/// Asks to undo `effect`, which is what a compensation of `what` was given.
+/// Asks to undo `effect`, the input of a compensation of `what`.
 pub(crate) async fn undo(
     cx: Context<'_, Participant>,
     what: &str,
@@ -43,7 +43,7 @@ pub(crate) async fn undo(
     cx.answer(request(cx, name), undone).await
 }
 
-/// Asks to undo whatever may have been done under the step's key.
+/// Asks to undo any effect under the step's key.
 pub(crate) async fn resolve(cx: Context<'_, Participant>, what: &str) -> Result<(), Refusal> {
     let resolved = |state: &mut State, request: &Request| {
         state.effects.retain(|(key, _)| *key != request.action_key);

@@ -1,20 +1,20 @@
-//! What a participant says when it has not done, or does not know whether it has done, what it was asked.
+//! The error of a request that had no effect, or may have had none.
 
 use std::error::Error;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The error of most steps and sagas here; each names what was asked.
+/// The error of most steps and sagas here. It names the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Refusal {
     /// Nothing was done, and nothing will be.
     Refused(String),
     /// Nothing was done; another attempt may help.
     Busy(String),
-    /// Nobody knows if something was done.
+    /// The participant does not know if it had an effect.
     Unclear(String),
-    /// The saga itself does not want to go on.
+    /// The saga itself fails.
     Objection(String),
 }
 

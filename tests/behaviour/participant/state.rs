@@ -1,4 +1,4 @@
-//! What a participant has been asked, what it has done, and what it is to answer.
+//! The state of a participant: its requests, its effects, its next answers.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,9 +12,9 @@ pub(super) struct State {
     pub(super) holds: HashMap<String, Hold>,
     /// The request, and the number of it, at which the saga is cancelled.
     pub(super) cancels_at: Option<(String, usize)>,
-    /// Whether what was done under a key is never refused under it later.
+    /// Never refuses under a key what it has done under that key.
     pub(super) is_consistent: bool,
-    /// What is in the world, by the key under which it was done.
+    /// The effects that are not undone, each with its key.
     pub(super) effects: Vec<(String, Effect)>,
     pub(super) numbers: u32,
 }

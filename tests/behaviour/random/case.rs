@@ -1,4 +1,4 @@
-//! What is random: the way, the answers, the options, and when the saga is cancelled.
+//! The random choices: the branches, the answers, the options, and the moment of a cancellation.
 
 use proptest::collection::vec;
 use proptest::option;

@@ -1,4 +1,4 @@
-//! What a saga has to do, written down a second time: plain loops over plain `Vec`s, without time, futures or types.
+//! A model of a saga: plain loops over plain `Vec`s, without time, futures or types.
 
 mod report;
 mod steps;
@@ -29,7 +29,7 @@ pub(super) struct Model {
 struct Failed {
     step: Option<&'static str>,
     cause: Cause<Refusal>,
-    /// Whether the body may handle it.
+    /// The body may handle it.
     is_handled: bool,
 }
 
@@ -277,7 +277,7 @@ fn stumbled() -> Cause<Refusal> {
     }
 }
 
-/// What an error that can't be handled is to the body.
+/// Turns an error that the body can't handle into a failure in doubt.
 fn in_doubt(failed: Failed) -> Failed {
     let cause = match failed.cause {
         Cause::Error(error) => Cause::InDoubt {

@@ -10,7 +10,7 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
-/// What was recorded so far.
+/// The record so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recording(Arc<Mutex<Recorded>>);
 
@@ -68,7 +68,7 @@ impl Recording {
         Self::default()
     }
 
-    /// Records what happens on this thread until the guard is dropped.
+    /// Records the spans and events of this thread until the guard is dropped.
     pub(super) fn start(&self) -> DefaultGuard {
         crate::begin();
         tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
@@ -91,7 +91,7 @@ impl Recording {
     }
 
     fn recorded(&self) -> MutexGuard<'_, Recorded> {
-        self.0.lock().expect("nobody panics under the lock")
+        self.0.lock().expect("nothing panics under the lock")
     }
 
     fn change(&self, id: &Id, change: impl FnOnce(&mut Span)) {

@@ -1,4 +1,4 @@
-//! What is secret stays secret: spans and events have ids, names and outcomes.
+//! Spans and events have ids, names and outcomes, and never a secret.
 
 use saga_runtime::{Context, saga, step};
 

@@ -9,7 +9,7 @@ use super::{keys, undone};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 use crate::steps::{look, pack, pay, ship, thank};
 
-/// How many of the steps were under way at the same time, at the most.
+/// The number of steps under way now, and the highest number so far.
 static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 

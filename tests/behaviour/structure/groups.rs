@@ -199,7 +199,7 @@ async fn a_member_that_panics_is_an_outcome_like_any_other() {
         .await
         .expect_err("hurry panics");
     assert_eq!(error.step(), Some("hurry"));
-    assert!(!error.is_compensated(), "nobody knows what it has done");
+    assert!(!error.is_compensated(), "its effects are unknown");
     assert_eq!(
         undone(&participant),
         ["saga/pack/0", "saga/pay/0", "saga/reserve/0"]

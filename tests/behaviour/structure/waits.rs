@@ -1,4 +1,4 @@
-//! `sleep` and `event`: the saga waits, and goes on as if nothing had been.
+//! `sleep` and `event`: the saga waits, and then continues.
 
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ async fn a_saga_that_waits_can_be_cancelled() {
 async fn a_deadline_ends_a_wait() {
     let participant = Participant::new();
     let error = participant.run(ListeningInVain {}).await;
-    let error = error.expect_err("nobody tells it");
+    let error = error.expect_err("no event comes");
     assert_eq!(*error.cause(), Cause::DeadlineExceeded);
     assert_eq!(undone(&participant), ["saga/reserve/0"]);
 }

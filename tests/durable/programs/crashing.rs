@@ -44,7 +44,7 @@ impl Crashing {
         self.died.notified().await;
     }
 
-    /// Whether the process dies at this write, or is dead.
+    /// Counts a write. Returns the crash if the process dies here, or is dead.
     fn next(&self) -> Option<Crash> {
         let write = self.writes.fetch_add(1, Ordering::SeqCst);
         self.crash.filter(|crash| crash.at <= write)

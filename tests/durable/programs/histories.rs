@@ -1,17 +1,20 @@
-//! Histories that a program may leave behind, made without running it: what happens beside something else is written down
-//! in any order that is allowed.
+//! Histories that a program may leave behind, made without running it. Events of members that run at the same time stand in any
+//! order that is allowed.
+
+mod body;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 use std::time::{Duration, SystemTime};
 
-use saga_runtime::journal::{Event, Reason, StepCall};
+use saga_runtime::journal::{Event, StepCall};
 use saga_runtime::{Kind, Uuid};
 
 use super::model::Expected;
-use super::program::{Author, Go, HEARD, Op};
+use super::program::{Author, Go, HEARD};
+use body::Body;
 
-/// What a lane does next.
+/// The next event of a lane.
 #[derive(Debug, Clone)]
 enum Item {
     /// The body is given a random id for the step with this key.
@@ -29,7 +32,7 @@ enum Item {
     Hears(StepCall),
 }
 
-/// What a saga does, as far as it is written down.
+/// A part of a saga, as far as a journal records it.
 #[derive(Debug)]
 enum Part {
     Items(VecDeque<Item>),
@@ -45,11 +48,11 @@ enum Part {
     Fails,
 }
 
-/// A history, and what was under way when each of its entries was written.
+/// A history, and the requests under way at each of its entries.
 #[derive(Debug, Default)]
 pub(super) struct Made {
     pub(super) events: Vec<Event>,
-    /// For each number of entries the keys of what may have been requested, and is not written down.
+    /// For each number of entries, the keys of the requests that may be under way then.
     pub(super) under_way: Vec<Vec<String>>,
     /// The ids that steps were given.
     pub(super) given: HashMap<String, Uuid>,
@@ -119,14 +122,14 @@ pub(super) fn history(
 }
 
 impl Made {
-    /// What may have been requested when this much was written down. Between entries that come together nothing else is.
+    /// Sets the requests that may be under way after the entries so far. Between entries of one append there are no others.
     fn under_way(&mut self, keys: Vec<String>) {
         self.under_way.resize(self.events.len(), Vec::new());
         self.under_way.push(keys);
     }
 }
 
-/// What these lanes do next.
+/// The keys of the next requests of these lanes.
 fn requested(heads: &[&Item]) -> Vec<String> {
     let requested = heads.iter().filter_map(|item| match item {
         Item::Ends { key, .. } => Some(key.clone()),
@@ -202,158 +205,7 @@ fn over(step: StepCall, received: Option<u64>) -> Event {
     Event::WaitOver { step, received }
 }
 
-/// The body of one saga.
-#[derive(Debug, Default)]
-struct Body {
-    /// What stands before the names of its steps.
-    path: String,
-    called: HashMap<&'static str, u32>,
-}
-
-impl Body {
-    fn occurrence(&mut self, name: &'static str) -> u32 {
-        let called = self.called.entry(name).or_insert(0);
-        *called += 1;
-        *called - 1
-    }
-
-    fn call(&mut self, name: &'static str, kind: Kind) -> StepCall {
-        StepCall {
-            occurrence: self.occurrence(name),
-            name: format!("{}{name}", self.path).into(),
-            kind,
-        }
-    }
-
-    fn inner(&mut self, refused: &HashSet<String>, ops: &[Op]) -> Part {
-        let path = match self.occurrence("go") {
-            0 => format!("{}go/", self.path),
-            occurrence => format!("{}go#{occurrence}/", self.path),
-        };
-        let called = HashMap::new();
-        Self { path, called }.part(refused, ops)
-    }
-
-    /// A step; whether it is done.
-    fn step(&mut self, refused: &HashSet<String>, name: &'static str) -> (Item, bool) {
-        let kind = match name {
-            "work" | "risk" => Kind::Compensatable,
-            _ => Kind::NothingToUndo,
-        };
-        let step = self.call(name, kind);
-        let key = key(&step);
-        let is_done = !refused.contains(&key);
-        let event = if is_done {
-            let output = match kind {
-                Kind::Compensatable => format!("\"{key}\""),
-                _ => "null".to_owned(),
-            };
-            Event::StepDone {
-                step,
-                attempts: 1,
-                output,
-            }
-        } else {
-            let mut reason = Reason::new("error", "refused");
-            // The body handles it.
-            reason.error = (name == "risk").then(|| "null".to_owned());
-            Event::StepRefused {
-                step,
-                attempts: 1,
-                reason,
-            }
-        };
-        (Item::Ends { key, event }, is_done)
-    }
-
-    fn one(&mut self, refused: &HashSet<String>, name: &'static str) -> Part {
-        let (item, is_done) = self.step(refused, name);
-        row_of([item], is_done)
-    }
-
-    fn part(&mut self, refused: &HashSet<String>, ops: &[Op]) -> Part {
-        let parts = ops.iter().map(|op| match op {
-            Op::Work => self.one(refused, "work"),
-            Op::Look => self.one(refused, "look"),
-            Op::Mark => {
-                let of = self.call("uuid", Kind::NothingToUndo);
-                let (item, is_done) = self.step(refused, "mark");
-                let key = match &item {
-                    Item::Ends { key, .. } => key.clone(),
-                    _ => String::new(),
-                };
-                row_of([Item::Given(of, key), item], is_done)
-            }
-            Op::Either => {
-                let (risk, is_done) = self.step(refused, "risk");
-                if is_done {
-                    row_of([risk], true)
-                } else {
-                    let (look, is_done) = self.step(refused, "look");
-                    row_of([risk, look], is_done)
-                }
-            }
-            Op::Nap => {
-                let sleep = self.call("sleep", Kind::NothingToUndo);
-                row_of([Item::Sleeps(sleep.clone()), Item::Wakes(sleep)], true)
-            }
-            Op::Hear => {
-                let mut wait = self.call("event", Kind::NothingToUndo);
-                wait.name = format!("{}:{}", wait.name, HEARD.name()).into();
-                row_of([Item::Listens(wait.clone()), Item::Hears(wait)], true)
-            }
-            Op::Pair => {
-                let both = [self.one(refused, "work"), self.one(refused, "work")];
-                beside(usize::MAX, both)
-            }
-            Op::Group(one, other) => {
-                let one = self.inner(refused, one);
-                let step = self.one(refused, "work");
-                let other = self.inner(refused, other);
-                beside(usize::MAX, [one, step, other])
-            }
-            Op::Both(one, other) => {
-                let both = [self.inner(refused, one), self.inner(refused, other)];
-                beside(usize::MAX, both)
-            }
-            Op::Inner(inner) => self.inner(refused, inner),
-            Op::Repeat(times, inner) => {
-                let rounds = (0..*times)
-                    .flat_map(|_| [self.one(refused, "work"), self.inner(refused, inner)]);
-                Part::Row(rounds.collect())
-            }
-            Op::Each(limit, programs) => {
-                let each = programs.iter().map(|ops| self.inner(refused, ops));
-                beside(*limit, each.collect::<Vec<_>>())
-            }
-            Op::Many(limit, times) => {
-                let each = (0..*times).map(|_| self.one(refused, "work"));
-                beside(*limit, each.collect::<Vec<_>>())
-            }
-            Op::Fail => Part::Fails,
-        });
-        Part::Row(parts.collect())
-    }
-}
-
-fn row_of<const N: usize>(items: [Item; N], is_done: bool) -> Part {
-    let mut parts = VecDeque::from([Part::Items(items.into())]);
-    if !is_done {
-        parts.push_back(Part::Fails);
-    }
-    Part::Row(parts)
-}
-
-fn beside(limit: usize, parts: impl IntoIterator<Item = Part>) -> Part {
-    Part::Beside {
-        limit: if limit == 0 { usize::MAX } else { limit },
-        active: Vec::new(),
-        waiting: parts.into_iter().collect(),
-        has_failed: false,
-    }
-}
-
-/// Where a part is.
+/// The state of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Course {
     GoesOn,
@@ -362,7 +214,7 @@ enum Course {
 }
 
 impl Part {
-    /// Begins whatever can begin.
+    /// Begins every part that can begin.
     fn begin(&mut self) -> Course {
         match self {
             Self::Items(items) if items.is_empty() => Course::IsDone,
@@ -415,7 +267,7 @@ impl Part {
         }
     }
 
-    /// What can happen next.
+    /// Collects the items that can happen next.
     fn heads<'a>(&'a self, heads: &mut Vec<&'a Item>) {
         match self {
             Self::Items(items) => heads.extend(items.front()),

@@ -1,22 +1,22 @@
-//! What a program does, with plain `Vec`s.
+//! A model of programs, made of plain `Vec`s.
 
 use std::collections::{HashMap, HashSet};
 
 use super::Ended;
 use super::program::{Go, Op};
 
-/// How a program ends, and what it leaves behind.
+/// The end of a program, and its effects.
 #[derive(Debug, PartialEq)]
 pub(super) struct Expected {
     pub(super) ended: Ended,
     pub(super) naps: u64,
     /// The keys that steps are asked under, sorted.
     pub(super) asked: Vec<String>,
-    /// Those that come after a failure in a fan-out: they may have begun beside it, or not.
+    /// The keys of steps after a failure in a fan-out. They may have begun beside it, or not.
     pub(super) perhaps: HashSet<String>,
     /// The keys that compensations are asked under, in order.
     pub(super) undone: Vec<String>,
-    /// The keys of what is left, sorted.
+    /// The keys of the effects that are left, sorted.
     pub(super) left: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ struct Model<'a> {
     refused: &'a HashSet<String>,
     asked: Vec<String>,
     perhaps: HashSet<String>,
-    /// What was done and has to be undone, in the order of the source.
+    /// The effects that have to be undone, in the order of the source.
     done: Vec<String>,
     naps: u64,
 }
@@ -104,7 +104,7 @@ impl Body {
 }
 
 impl Body {
-    /// Where its own code fails.
+    /// The failure of its own code.
     fn itself(&self) -> Failed {
         self.path.strip_prefix('/').map(str::to_owned)
     }
@@ -166,7 +166,7 @@ impl Model<'_> {
         Ok(count)
     }
 
-    /// What comes after the first failure may have begun beside it.
+    /// Parts after the first failure may have begun beside it.
     fn each<T>(
         &mut self,
         items: impl IntoIterator<Item = T>,

@@ -44,7 +44,7 @@ pub(crate) enum Op {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Refused;
 
-/// What programs wait for.
+/// The event that programs wait for.
 pub(crate) const HEARD: EventName<u32> = EventName::new("heard");
 
 impl fmt::Display for Refused {
@@ -53,7 +53,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// What the steps change. Clones are the same world.
+/// The state that the steps change. Clones are the same world.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
@@ -67,14 +67,14 @@ struct State {
 }
 
 impl World {
-    /// A world that refuses what is asked under these keys.
+    /// A world that refuses the requests under these keys.
     pub(crate) fn refusing(refused: &HashSet<String>) -> Self {
         let world = Self::default();
         world.state().refused.clone_from(refused);
         world
     }
 
-    /// The world after it was asked under these keys: what is done and not undone, and which ids steps were given.
+    /// The world after the requests under these keys: its effects, and the ids that steps were given.
     pub(crate) fn after(
         refused: &HashSet<String>,
         asked: Vec<String>,
@@ -95,7 +95,7 @@ impl World {
         self.state().asked.clone()
     }
 
-    /// The keys of what is done and not undone.
+    /// The keys of the effects that are not undone.
     pub(crate) fn left(&self) -> Vec<String> {
         self.state().done.iter().cloned().collect()
     }
@@ -168,7 +168,7 @@ async fn look(cx: Context<'_, World>) -> Result<(), Refused> {
 }
 
 saga!(
-    /// Does what its program says, and counts the steps.
+    /// Runs its program, and counts the steps.
     #[derive(Debug, Clone)]
     #[saga(compensatable)]
     pub(crate) async fn go(cx: Context<'_, World>, program: Vec<Op>) -> Result<u32, Refused> {
@@ -255,7 +255,7 @@ impl Author {
         (program, refused)
     }
 
-    /// How many events the program waits for, at the most.
+    /// The most events that the program waits for.
     pub(crate) fn events(ops: &[Op]) -> u32 {
         let all = ops.iter().map(|op| match op {
             Op::Hear => 1,

@@ -1,4 +1,4 @@
-//! The file: what it may be, and how it fails.
+//! The file of a journal: its format, and its failures.
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,6 +47,7 @@ pub(super) fn done(output: String) -> Vec<Event> {
         step,
         attempts: 1,
         output,
+        inputs: None,
     }]
 }
 
@@ -68,7 +69,7 @@ async fn unsuitable(path: &Path) -> String {
 async fn it_can_be_looked_at_while_it_is_used() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let claim = started(&journal, "order-1").await;
     let looking = Sqlite::open_read_only(&path).await.expect("it is there");
     let appended = journal.append(&claim, 1, done("1".to_owned())).await;
@@ -114,7 +115,7 @@ async fn a_file_that_is_no_journal_is_left_alone() {
 async fn a_journal_of_a_newer_version_is_left_alone() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    drop(Sqlite::open(&path).await.expect("nobody uses it"));
+    drop(Sqlite::open(&path).await.expect("no other process uses it"));
     let connection = Connection::open(&path).expect("it is a database");
     connection
         .pragma_update(None, "user_version", 99)
@@ -138,7 +139,7 @@ async fn nothing_is_there_to_be_looked_at_in_an_empty_file() {
 async fn a_damaged_saga_harms_no_other() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     for id in ["gap", "unknown", "sound"] {
         let claim = started(&journal, id).await;
         for seq in 1..4 {
@@ -155,7 +156,7 @@ async fn a_damaged_saga_harms_no_other() {
         )
         .expect("it can be written");
     drop(connection);
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let claimed = journal.claim(&lease_of("b"), &["order"], 9).await;
     let claimed = claimed.expect("the journal works");
     let entries: Vec<_> = claimed
@@ -173,7 +174,7 @@ async fn a_damaged_saga_harms_no_other() {
             "3 entries",
         ]
     );
-    // What is damaged can be set aside.
+    // A damaged saga can be set aside.
     for one in &claimed {
         assert_eq!(one.next, 4);
     }
@@ -183,7 +184,7 @@ async fn a_damaged_saga_harms_no_other() {
 async fn what_waits_together_is_committed_together() {
     let folder = folder();
     let journal = Sqlite::open(folder.path().join("sagas.db")).await;
-    let journal = journal.expect("nobody uses it");
+    let journal = journal.expect("no other process uses it");
     let before = journal.commits();
     let lease = lease();
     let starts = (0..500).map(|saga_number| {
@@ -206,7 +207,7 @@ async fn one_who_does_not_look_for_the_answer_holds_up_nobody() {
         for number in 0..40 {
             let saga = saga(&format!("order-{round}-{number}"), "{}");
             let mut start = journal.start(saga, None);
-            // It has asked, and nobody polls it any more.
+            // It has asked, and is never polled again.
             if futures_util::poll!(&mut start).is_pending() {
                 starts.push(start);
             }
@@ -229,7 +230,7 @@ async fn one_who_does_not_look_for_the_answer_holds_up_nobody() {
 async fn a_saga_of_three_steps_is_committed_four_times() {
     let folder = folder();
     let journal = Sqlite::open(folder.path().join("sagas.db")).await;
-    let journal = journal.expect("nobody uses it");
+    let journal = journal.expect("no other process uses it");
     let before = journal.commits();
     let claim = started(&journal, "order-1").await;
     for seq in 1..3 {
@@ -253,7 +254,7 @@ async fn on_a_full_disk_nothing_is_lost_and_it_goes_on_when_there_is_space() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
     let journal = Sqlite::open_with_limit(&path, 40).await;
-    let journal = journal.expect("nobody uses it");
+    let journal = journal.expect("no other process uses it");
     let claim = started(&journal, "order-1").await;
     let large = || done(format!("\"{}\"", "x".repeat(1024 * 1024)));
     let appended = journal.append(&claim, 1, large()).await;
@@ -267,7 +268,7 @@ async fn on_a_full_disk_nothing_is_lost_and_it_goes_on_when_there_is_space() {
     let appended = journal.append(&claim, 1, done("1".to_owned())).await;
     appended.expect("a small one still fits");
     drop(journal);
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let claimed = journal.claim(&lease_of("b"), &["order"], 9).await;
     let claimed = claimed.expect("the journal works").remove(0);
     assert_eq!(claimed.next, 2);
@@ -280,7 +281,7 @@ async fn one_that_can_not_be_written_harms_no_other() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
     let journal = Sqlite::open_with_limit(&path, 60).await;
-    let journal = journal.expect("nobody uses it");
+    let journal = journal.expect("no other process uses it");
     let mut claims = Vec::new();
     for id in 0..8 {
         claims.push(started(&journal, &id.to_string()).await);
@@ -292,4 +293,48 @@ async fn one_that_can_not_be_written_harms_no_other() {
     let appended = futures_util::future::join_all(appends).await;
     let failed: Vec<_> = (0..8).filter(|index| appended[*index].is_err()).collect();
     assert_eq!(failed, [3]);
+}
+
+/// With `VOLUME` set to a small volume, the journal fills it, and has to go on when there is a little more room: the test then
+/// waits for a line on its input. Without it, only the log is looked at.
+#[tokio::test]
+async fn the_log_is_bounded_and_a_full_disk_is_left_as_soon_as_there_is_room() {
+    let folder = folder();
+    let volume = std::env::var_os("VOLUME").map(std::path::PathBuf::from);
+    let path = volume.as_deref().unwrap_or(folder.path()).join("sagas.db");
+    let log = path.with_extension("db-wal");
+    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let count = if volume.is_some() { 100_000 } else { 3000 };
+    let mut written = 0;
+    for number in 0..count {
+        let id = number.to_string();
+        let started = journal.start(saga(&id, "{}"), Some(&lease())).await;
+        let Ok(Started::New(Some(claim))) = started else {
+            break;
+        };
+        let appended = journal.append(&claim, 1, done("1".to_owned())).await;
+        if appended.is_err() {
+            break;
+        }
+        written += 1;
+        assert!(size(&log) < 20 * 1024 * 1024, "{}", size(&log));
+    }
+    println!("{written} sagas: {} bytes, log {}", size(&path), size(&log));
+    journal.close().await;
+    println!("closed: {} bytes, log {}", size(&path), size(&log));
+    if volume.is_some() {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).expect("it is there");
+    }
+    let journal = Sqlite::open(&path).await.expect("it can be opened");
+    let claimed = journal.claim(&lease_of("b"), &["order"], 10).await;
+    let claimed = claimed.expect("there is room");
+    assert_eq!(claimed.len(), 10);
+    for one in claimed {
+        let output = "1".to_owned();
+        let ended = Event::Completed { output };
+        let ended = journal.append(&one.claim, one.next, vec![ended]).await;
+        ended.expect("there is room");
+    }
 }

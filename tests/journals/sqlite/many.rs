@@ -1,4 +1,4 @@
-//! What is true when there are many sagas: what is done with all of them holds up nobody.
+//! Operations on many sagas at once. They hold up no single saga.
 
 use std::time::{Duration, SystemTime};
 
@@ -25,7 +25,7 @@ fn completed() -> Event {
 }
 
 #[tokio::test]
-async fn nobody_waits_until_all_that_has_ended_is_removed() {
+async fn no_caller_waits_until_all_ended_sagas_are_removed() {
     let folder = folder();
     let journal = Sqlite::open(folder.path().join("sagas.db")).await;
     let journal = journal.expect("a new file");
@@ -47,7 +47,7 @@ async fn nobody_waits_until_all_that_has_ended_is_removed() {
 }
 
 #[tokio::test]
-async fn those_that_are_compensated_are_found_among_many_that_are_not() {
+async fn compensated_sagas_are_found_among_many_that_are_not() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
     let journal = Sqlite::open(&path).await.expect("a new file");
@@ -72,7 +72,7 @@ async fn those_that_are_compensated_are_found_among_many_that_are_not() {
     }
     // Of each of them its row says so, at the latest when the journal is closed.
     drop(journal);
-    let file = Connection::open(&path).expect("nobody else uses it");
+    let file = Connection::open(&path).expect("no other process uses it");
     let count: i64 = file
         .query_row(
             "SELECT count(*) FROM sagas WHERE closed = 'compensated'",

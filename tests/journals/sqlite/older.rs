@@ -6,7 +6,7 @@ use saga_runtime::journal::{ClaimedOne, Filter, Journal, JournalError, Sqlite, S
 
 use super::file::{folder, lease};
 
-/// How a file gets from nothing to each of the versions before the newest one.
+/// The migrations up to each version before the newest one.
 const VERSIONS: [&str; 3] = [
     include_str!("../../../saga-runtime/src/journal/sqlite/migrations/0001_sagas_and_entries.sql"),
     include_str!("../../../saga-runtime/src/journal/sqlite/migrations/0002_sleeping_sagas.sql"),
@@ -91,7 +91,7 @@ async fn of_an_older_journal_exactly_what_is_open_goes_on() {
 }
 
 #[tokio::test]
-async fn those_that_are_compensated_are_found_in_an_older_journal() {
+async fn compensated_sagas_are_found_in_an_older_journal() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
     let connection = Connection::open(&path).expect("a new database");

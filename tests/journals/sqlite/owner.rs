@@ -12,7 +12,7 @@ use super::file::{done, folder, saga, started};
 async fn the_second_who_opens_it_is_told_who_uses_it() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let first = Sqlite::open(&path).await.expect("nobody uses it");
+    let first = Sqlite::open(&path).await.expect("no other process uses it");
     match Sqlite::open(&path).await {
         Err(JournalError::InUse { journal, owner }) => {
             assert_eq!(journal, path.display().to_string());
@@ -23,7 +23,7 @@ async fn the_second_who_opens_it_is_told_who_uses_it() {
         other => panic!("{other:?}"),
     }
     drop(first);
-    Sqlite::open(&path).await.expect("nobody uses it any more");
+    Sqlite::open(&path).await.expect("it is free again");
 }
 
 /// Names of one file.
@@ -77,13 +77,13 @@ async fn is_in_use(path: &Path) -> bool {
 async fn all_names_of_a_file_have_one_owner() {
     let folder = folder();
     let journal = Sqlite::open(folder.path().join("sagas.db")).await;
-    let journal = journal.expect("nobody uses it");
+    let journal = journal.expect("no other process uses it");
     for path in names(folder.path()) {
         assert!(is_in_use(&path).await);
     }
     drop(journal);
     for path in names_again(folder.path()) {
-        let journal = Sqlite::open(&path).await.expect("nobody uses it any more");
+        let journal = Sqlite::open(&path).await.expect("it is free again");
         started(&journal, &path.display().to_string()).await;
     }
 }
@@ -101,7 +101,7 @@ fn names_again(folder: &Path) -> Vec<PathBuf> {
 async fn another_process_is_refused_by_any_name_and_without_the_file_beside() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let _journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let _journal = Sqlite::open(&path).await.expect("no other process uses it");
     let mut names = names(folder.path());
     // A list of paths is separated by colons, and URIs have one.
     names.retain(|name| !name.display().to_string().contains(':'));
@@ -129,10 +129,10 @@ async fn refused_in_another_process() {
 
 /// A process that closes any descriptor of a file loses its POSIX locks on the file, and SQLite's are such locks.
 #[tokio::test]
-async fn whoever_is_refused_costs_sqlite_no_lock() {
+async fn a_refused_open_costs_sqlite_no_lock() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let looking = Sqlite::open_read_only(&path).await.expect("it is there");
     let claim = started(&journal, "order-1").await;
     for name in names(folder.path()) {
@@ -172,10 +172,16 @@ async fn a_relative_path_is_resolved_when_it_is_opened() {
 async fn moves_to_another_folder() {
     let [one, other] = &*asked() else { return };
     std::env::set_current_dir(one).expect("it is there");
-    let journal = Sqlite::open("sagas.db").await.expect("nobody uses it");
+    let journal = Sqlite::open("sagas.db")
+        .await
+        .expect("no other process uses it");
     started(&journal, "order-1").await;
     std::env::set_current_dir(other).expect("it is there");
-    drop(Sqlite::open("sagas.db").await.expect("nobody uses it"));
+    drop(
+        Sqlite::open("sagas.db")
+            .await
+            .expect("no other process uses it"),
+    );
     let listed = journal.list(&Filter::default()).await;
     assert_eq!(listed.expect("it can be read").sagas.len(), 1);
 }
@@ -197,7 +203,7 @@ async fn a_journal_that_must_exist_is_not_created() {
         matches!(empty, Err(JournalError::Missing { .. })),
         "{empty:?}"
     );
-    drop(Sqlite::open(&path).await.expect("nobody uses it"));
+    drop(Sqlite::open(&path).await.expect("no other process uses it"));
     must_exist().open(&path).await.expect("it is there");
 }
 
@@ -220,7 +226,7 @@ async fn opens_a_journal_twice() {
     for path in asked() {
         tracing_subscriber::fmt().with_ansi(false).init();
         for _ in 0..2 {
-            drop(Sqlite::open(&path).await.expect("nobody uses it"));
+            drop(Sqlite::open(&path).await.expect("no other process uses it"));
         }
     }
 }
@@ -229,7 +235,7 @@ async fn opens_a_journal_twice() {
 async fn the_file_is_free_when_the_last_handle_is_closed() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let first = Sqlite::open(&path).await.expect("nobody uses it");
+    let first = Sqlite::open(&path).await.expect("no other process uses it");
     let second = first.clone();
     first.close().await;
     first.close().await;
@@ -240,7 +246,7 @@ async fn the_file_is_free_when_the_last_handle_is_closed() {
     assert!(is_in_use(&path).await);
     started(&second, "order-1").await;
     second.close().await;
-    let again = Sqlite::open(&path).await.expect("nobody uses it any more");
+    let again = Sqlite::open(&path).await.expect("it is free again");
     assert!(first.clone().load(&saga("order-1", "{}").id).await.is_err());
     let listed = again.list(&Filter::default()).await;
     assert_eq!(listed.expect("it can be read").sagas.len(), 1);

@@ -9,7 +9,7 @@ use super::file::{done, folder, started};
 async fn people_can_read_it() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let claim = started(&journal, "order-1").await;
     let appended = journal
         .append(&claim, 1, done("{\"id\":3}".to_owned()))
@@ -36,7 +36,7 @@ async fn people_can_read_it() {
 async fn what_the_guide_for_operators_asks_is_answered() {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let claim = started(&journal, "order-17").await;
     let appended = journal.append(&claim, 1, done("3".to_owned())).await;
     appended.expect("the claim holds");

@@ -12,7 +12,7 @@ use super::file::{done, folder, lease, saga, started};
 async fn is_refused_after(harm: impl FnOnce(&Path)) {
     let folder = folder();
     let path = folder.path().join("sagas.db");
-    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
     let looking = Sqlite::open_read_only(&path).await.expect("it is there");
     let claim = started(&journal, "order-1").await;
     harm(folder.path());

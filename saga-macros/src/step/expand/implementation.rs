@@ -54,6 +54,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let compensate = compensate(step);
     let resolve = resolve(step);
     let predicates = predicates(step);
+    let digest = digest(step);
     // The place of an item is that of its first token, here the attribute.
     let attributes = at(
         marker.span(),
@@ -74,6 +75,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
             #compensate
             #resolve
             #predicates
+            #digest
         },
     );
     quote! {
@@ -113,6 +115,35 @@ fn run(step: &Step<'_>) -> TokenStream {
             #(#inner)*
             #signature #body
             #name(cx, #(#arguments),*)
+        }
+    }
+}
+
+// Expands to:
+//
+//     fn digest((input0,): &Self::Args<'_>) -> Option<u64> {
+//         use {AddsInput as _, SkipsInput as _};
+//         let mut digest = Digest::new();
+//         (&DigestInput(input0)).add_to(&mut digest);
+//         digest.finish()
+//     }
+//
+// The reference makes rustc find the method of an input that is `Serialize` first, and the other one if it is not.
+fn digest(step: &Step<'_>) -> TokenStream {
+    if step.inputs.is_empty() {
+        return TokenStream::new();
+    }
+    let private = step.runtime.private();
+    let arguments = numbered(step);
+    quote! {
+        fn digest(
+            (#(#arguments,)*): &Self::Args<'_>,
+        ) -> ::core::option::Option<::core::primitive::u64> {
+            #[allow(unused_imports)]
+            use #private::{AddsInput as _, SkipsInput as _};
+            let mut digest = #private::Digest::new();
+            #((&#private::DigestInput(#arguments)).add_to(&mut digest);)*
+            digest.finish()
         }
     }
 }

@@ -4,11 +4,11 @@ use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::Suspension;
 use crate::journal::{Event, Settled, StepCall};
-use crate::language::Payload;
+use crate::language::{Payload, record};
 
 impl Journaled {
-    /// Notes that the saga has completed.
-    pub(super) fn completed(&self, output: &impl Payload) -> Result<(), Suspension> {
+    /// Notes that the saga has completed, and gives the output that every later caller reads.
+    pub(super) fn completed<T: Payload>(&self, output: &T) -> Result<T, Suspension> {
         self.replayed()?;
         if let Some(decision) = self.history.decision() {
             let reason = &decision.reason.message;
@@ -16,12 +16,13 @@ impl Journaled {
                 "it completes, but is recorded as failed: {reason}"
             )));
         }
-        let output = self.payload(output).map_err(|message| {
+        let recorded = record(output, self.policies.payload_limit);
+        let (output, back) = recorded.map_err(|message| {
             let message = format!("the result can't be recorded: {message}");
             Suspension::stuck("unrecordable", message)
         })?;
         self.recorder.note(Event::Completed { output });
-        Ok(())
+        Ok(back)
     }
 
     /// Notes that a step is done.
@@ -32,11 +33,13 @@ impl Journaled {
         step: &mut dyn PendingStep,
     ) -> StepEnd<Suspension> {
         let kind = step.meta().kind;
+        let inputs = step.inputs();
         match step.write_output(self.policies.payload_limit) {
             Ok(output) => self.recorder.note(Event::StepDone {
                 step: call,
                 attempts,
                 output,
+                inputs,
             }),
             Err(message) if kind.closes_the_way_back() => {
                 return StepEnd::Suspended(unrecordable(&call, &message));
@@ -65,8 +68,7 @@ impl Journaled {
     ) -> StepEnd<Suspension> {
         // The body handles the error, but a replay could not read it. So the body does not get it the first time
         // either.
-        if let Err(unwritten) = step.check_error() {
-            let message = unwritten.to_string();
+        if let Err(message) = step.check_error() {
             step.give_up(GiveUp::Unrecordable { message });
         }
         self.recorder.note(Event::StepRefused {
@@ -82,7 +84,7 @@ impl Journaled {
         &self,
         call: StepCall,
         attempts: u32,
-        step: &dyn PendingStep,
+        step: &mut dyn PendingStep,
         settlement: &Settlement,
         is_settling: bool,
     ) {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Reason;
+use crate::escaped::Escaped;
 use crate::journal::history::ReplayState;
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
 use crate::lock::lock;
@@ -40,8 +41,8 @@ impl fmt::Display for Suspension {
             Self::Asleep(_) => f.write_str("it waits for a time, an event or its next attempt"),
             Self::Shutdown => f.write_str("the coordinator shuts down"),
             Self::Fenced => f.write_str("another worker has claimed it"),
-            Self::Unreachable(message) => f.write_str(message),
-            Self::Stuck(reason) => f.write_str(&reason.message),
+            Self::Unreachable(message) => Escaped(message).fmt(f),
+            Self::Stuck(reason) => Escaped(&reason.message).fmt(f),
         }
     }
 }

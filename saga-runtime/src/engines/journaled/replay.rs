@@ -29,6 +29,15 @@ impl Journaled {
         Ok(match next {
             NextCall::Request => self.request(position, step).await,
             NextCall::Done(output) => {
+                let recorded = self.history.inputs(&called);
+                if let (Some(recorded), Some(given)) = (recorded, step.inputs())
+                    && recorded != given
+                {
+                    return Err(self.changed(format_args!(
+                        "call {} is of step `{called}` as it is recorded, but the inputs of this call differ from the recorded ones",
+                        index + 1,
+                    )));
+                }
                 read_output(step, output)?;
                 if kind.closes_the_way_back() {
                     self.control.way_back().close();

@@ -40,9 +40,18 @@ impl ReplayState {
         }
         match event {
             Event::Failing { .. } => self.fails(event),
-            Event::StepDone { step, output, .. } => {
+            Event::StepDone {
+                step,
+                output,
+                inputs,
+                ..
+            } => {
                 let output = output.clone();
-                self.push(step, StepOutcome::Done { output })
+                let is_next = self.push(step, StepOutcome::Done { output });
+                if let (true, Some(recorded)) = (is_next, self.steps.last_mut()) {
+                    recorded.inputs = *inputs;
+                }
+                is_next
             }
             Event::StepRefused { step, reason, .. } => {
                 let reason = reason.clone();
@@ -252,6 +261,7 @@ impl ReplayState {
             call: step.clone(),
             number: lane.len(),
             outcome,
+            inputs: None,
         });
         lane.push(index);
         true

@@ -1,4 +1,4 @@
-//! What entries mean, as tables.
+//! The meaning of entries, as tables.
 
 use std::time::SystemTime;
 
@@ -33,6 +33,7 @@ fn done(step: StepCall) -> Event {
         step,
         attempts: 1,
         output: "17".to_owned(),
+        inputs: None,
     }
 }
 
@@ -115,7 +116,7 @@ fn history(events: &[Event]) -> Result<ReplayState, Damage> {
     ReplayState::new(&entries)
 }
 
-/// What comes next for the call number `index`, which is the first of `step`.
+/// The answer about the call number `index`, which is the first of `step`.
 fn next(events: &[Event], index: usize, step: &StepMeta) -> String {
     let history = history(events).expect("it follows");
     format!("{:?}", history.next(index..index + 1, &call(step)))
@@ -256,7 +257,7 @@ fn what_can_not_follow() {
             ],
             4,
         ),
-        // What is stuck is moved by hand only, and only then.
+        // A stuck saga is moved by hand only, and only then.
         (vec![stuck(), done(charge())], 2),
         (vec![retried()], 1),
         (vec![done(charge()), stuck(), skipped(charge())], 3),
@@ -298,7 +299,7 @@ fn what_is_waited_for() {
         (vec![one(), sent("approved")], ""),
         (vec![one(), over(call(&APPROVED), None)], ""),
         (two().into(), "event:approved, pack/event:approved"),
-        // Which of the two gets it is not written down yet.
+        // The entry that says which of the two gets it is not there yet.
         (
             vec![first.clone(), second.clone(), sent("approved")],
             "pack/event:approved",

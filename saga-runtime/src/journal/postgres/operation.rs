@@ -76,7 +76,7 @@ impl Operation {
     }
 }
 
-/// The same error for each of those that wait.
+/// The error of the database, once for each waiting caller.
 pub(super) fn unavailable(error: &sqlx::Error) -> JournalError {
     JournalError::Unavailable {
         message: error.to_string(),

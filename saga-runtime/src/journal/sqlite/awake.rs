@@ -1,59 +1,74 @@
 //! Which sagas are awake: they have not ended, are not stuck, and do not sleep.
 //!
-//! Most sagas end soon. So the table of those that are awake is brought up to date for many at a time, and a saga that ends
-//! before is never in there. In between this is known in memory; after a crash it is told by the sagas themselves. With it
-//! goes which sagas are compensated.
+//! The `awake` table is updated in batches, so that short sagas never touch it. Between batches the set is kept in memory;
+//! after a crash it is rebuilt from the sagas table. The set of compensated sagas is kept the same way.
 
 use std::collections::HashSet;
 
 use rusqlite::Connection;
 
+use crate::journal::sqlite::connection::Size;
 use crate::journal::sqlite::held::ByNumber;
 
 /// In SQL, the last entry of the saga in the row `s`, if it says how the saga has ended.
 const LAST: &str = "coalesce(s.closed, \
      (SELECT event FROM entries WHERE saga = s.number ORDER BY seq DESC LIMIT 1), '')";
 
-/// What differs from the table.
+/// A number that no saga reaches: more than a journal can hold.
+const LAST_NUMBER: i64 = 1 << 53;
+
+/// The differences from the table.
 #[derive(Debug)]
 pub(super) struct Awake {
     /// The highest number that was given to a saga.
     last: i64,
     /// The highest one when the table was brought up to date.
     through: i64,
-    /// Those that are awake and not in the table.
+    /// The sagas that are awake and not in the table yet.
     fresh: HashSet<i64, ByNumber>,
     /// Those in the table that are not awake any more.
     gone: HashSet<i64, ByNumber>,
-    /// Those that are compensated, which their rows do not say yet.
+    /// The compensated sagas whose rows do not say so yet.
     compensated: Vec<i64>,
 }
 
 impl Awake {
     /// Brings the table up to date with what the sagas have done, as it has to be after a crash.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+    pub(super) fn load(connection: &Connection, size: Size) -> rusqlite::Result<Self> {
         let transaction = connection.unchecked_transaction()?;
+        if size == Size::Small {
+            // The table may be damaged, and a saga that is missing in it would wait for ever.
+            connection.execute_batch(&format!(
+                "UPDATE sagas SET closed = NULL WHERE closed NOT IN ('stuck', 'compensated', 'completed');
+                 UPDATE listed SET through = (SELECT coalesce(max(number), 0) FROM sagas)
+                 WHERE typeof(through) <> 'integer' OR through > {LAST_NUMBER};
+                 INSERT INTO listed SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM listed);
+                 INSERT OR IGNORE INTO awake_sagas SELECT number FROM sagas s WHERE wake_at IS NULL
+                 AND {LAST} NOT IN ('completed', 'compensated', 'stuck')"
+            ))?;
+        }
         connection.execute(
             "INSERT OR IGNORE INTO awake_sagas SELECT number FROM sagas WHERE number > (SELECT through FROM listed)",
             [],
         )?;
         let mut over = connection.prepare(&format!(
-            "SELECT number, iif(wake_at IS NULL, last, '') \
+            "SELECT number, CASE iif(wake_at IS NULL, last, '') WHEN 'stuck' THEN 1 WHEN 'compensated' THEN 2 ELSE 0 END \
              FROM (SELECT s.number, s.wake_at, {LAST} AS last FROM awake_sagas JOIN sagas s USING (number)) \
              WHERE wake_at IS NOT NULL OR last IN ('completed', 'compensated', 'stuck')"
         ))?;
         let over = over.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for over in over.collect::<rusqlite::Result<Vec<(i64, String)>>>()? {
+        for over in over.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
             let (number, last) = over;
             delete(connection, number)?;
-            match last.as_str() {
-                "stuck" => mark_stuck(connection, number)?,
-                "compensated" => mark_compensated(connection, number)?,
+            match last {
+                1 => mark_stuck(connection, number)?,
+                2 => mark_compensated(connection, number)?,
                 _ => {}
             }
         }
         connection.execute(
-            "UPDATE listed SET through = max(through, (SELECT coalesce(max(number), 0) FROM sagas))",
+            // Nothing is written if nothing has changed: a full disk can be opened.
+            "UPDATE listed SET through = (SELECT max(number) FROM sagas) WHERE through < (SELECT max(number) FROM sagas)",
             [],
         )?;
         let last = connection.query_row("SELECT through FROM listed", [], |row| row.get(0))?;
@@ -96,18 +111,19 @@ impl Awake {
         self.compensated.push(number);
     }
 
-    /// How many sagas have started since the table was brought up to date, or are not awake any more, whichever is more.
+    /// The number of sagas that have started since the table was brought up to date, or that are not awake any more: the larger
+    /// of the two.
     pub(super) fn unlisted(&self) -> usize {
         let started = usize::try_from(self.last - self.through).unwrap_or(usize::MAX);
         started.max(self.gone.len())
     }
 
-    /// Whether a saga in the table is still awake.
+    /// Returns whether a saga in the table is still awake.
     pub(super) fn is_there(&self, number: i64) -> bool {
         !self.gone.contains(&number)
     }
 
-    /// Those that are not in the table, the oldest first.
+    /// The awake sagas that are not in the table, the oldest first.
     pub(super) fn fresh(&self) -> Vec<i64> {
         let mut numbers: Vec<_> = self.fresh.iter().copied().collect();
         numbers.sort_unstable();

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::journal::sqlite::insert::{NewEntry, NewRow};
 use crate::journal::sqlite::operation::{Operation, OperationResult, answer_all};
 use crate::journal::sqlite::presence::Presence;
+use crate::journal::sqlite::room;
 use crate::journal::sqlite::transaction::{Appended, Done, Transaction, WriteFailure};
 use crate::journal::{JournalError, Started};
 
@@ -29,6 +30,9 @@ const MOMENT: Duration = Duration::from_micros(50);
 
 /// The number of changes after which the table of awake sagas is brought up to date.
 const UNLISTED: usize = 4096;
+
+/// The number of commits after which the room on the disk is looked at again.
+const MEASURED: u64 = 256;
 
 /// The operations of one transaction.
 struct Batch {
@@ -78,6 +82,10 @@ pub(super) struct Batches<'c> {
     transaction: Transaction<'c>,
     presence: Arc<Presence>,
     commits: Arc<AtomicU64>,
+    /// There was no room on the disk for the last transaction.
+    is_full: bool,
+    /// Transactions are done again, because there is more room now.
+    is_repeating: bool,
 }
 
 impl<'c> Batches<'c> {
@@ -90,6 +98,8 @@ impl<'c> Batches<'c> {
             transaction,
             presence,
             commits,
+            is_full: false,
+            is_repeating: false,
         }
     }
 
@@ -108,14 +118,10 @@ impl<'c> Batches<'c> {
         self.list_awake();
         // Copies and other processes find all of the journal in one file. If this fails, the next one to open the journal
         // does it.
-        let truncated = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let _ = self
-            .transaction
-            .connection
-            .query_row(truncated, [], |_| Ok(()));
+        room::empty_log(self.transaction.connection);
     }
 
-    /// Writes these operations and those that come meanwhile in one transaction, and answers all of them. Returns the
+    /// Writes these operations, and all that arrive meanwhile, in one transaction, and answers each. Returns the
     /// operations that have to wait for it.
     fn write(
         &mut self,
@@ -131,28 +137,39 @@ impl<'c> Batches<'c> {
         }
         let mut batch = Batch::new(first);
         if let Err(error) = self.fill(&mut batch, operations) {
+            self.is_full = room::is_full(&error);
             self.roll_back();
-            let these = mem::take(&mut batch.done).into_iter().map(|(one, _)| one);
-            let mut these: Vec<_> = these.chain(batch.failed.take()).collect();
-            if these.len() == 1
-                && let Some(operation) = these.pop()
-            {
-                operation.refuse(JournalError::unavailable(error));
-            }
-            // One that can't be written must not harm the others: each gets a transaction of its own.
-            for operation in these {
-                self.write(VecDeque::from([operation]), None);
-            }
-            return batch.remaining();
-        }
-        if let Err(error) = self.commit() {
-            for (operation, _) in batch.done.drain(..) {
-                operation.refuse(again(&error));
-            }
+            self.failed(&mut batch, &JournalError::unavailable(error));
+        } else if let Err(error) = self.commit() {
+            self.failed(&mut batch, &error);
         } else {
             answer_all(mem::take(&mut batch.done));
         }
         batch.remaining()
+    }
+
+    /// Does the operations of a transaction that has failed again, each in a transaction of its own: one that can't be
+    /// written must not harm the others. One that was alone is refused, unless there is more room for it now.
+    fn failed(&mut self, batch: &mut Batch, error: &JournalError) {
+        let done = mem::take(&mut batch.done).into_iter().map(|(one, _)| one);
+        let operations: Vec<_> = done.chain(batch.failed.take()).collect();
+        let is_roomier = mem::take(&mut self.is_full)
+            && !self.is_repeating
+            && room::empty_log(self.transaction.connection);
+        let is_refused =
+            matches!(error, JournalError::Gone { .. }) || operations.len() == 1 && !is_roomier;
+        if is_refused {
+            for operation in operations {
+                operation.refuse(again(error));
+            }
+            return;
+        }
+        let was_repeating = self.is_repeating;
+        self.is_repeating |= is_roomier;
+        for operation in operations {
+            self.write(VecDeque::from([operation]), None);
+        }
+        self.is_repeating = was_repeating;
     }
 
     /// Does the operations of one transaction.
@@ -216,10 +233,15 @@ impl<'c> Batches<'c> {
     /// Commits the transaction, and lets memory follow.
     fn commit(&mut self) -> Result<(), JournalError> {
         if let Err(error) = self.execute("COMMIT") {
+            self.is_full = room::is_full(&error);
             self.roll_back();
             return Err(JournalError::unavailable(error));
         }
-        self.commits.fetch_add(1, Ordering::Relaxed);
+        let commits = self.commits.fetch_add(1, Ordering::Relaxed);
+        if commits.is_multiple_of(MEASURED) {
+            // If that fails, the limit stays as it is.
+            let _ = room::limit_log(self.transaction.connection, self.presence.path());
+        }
         self.transaction.held.committed();
         // A commit to a file that was removed meanwhile is not acknowledged.
         self.presence.check()
@@ -317,12 +339,26 @@ pub(super) fn add_rows(
             (Operation::Append { first, rows, .. }, OperationResult::Appending(saga)) => {
                 let rows = rows.iter().zip(*first..);
                 let saga = *saga;
-                entries.extend(rows.map(|(row, seq)| NewEntry { saga, seq, row }));
+                entries.extend(rows.map(|(checked, seq)| NewEntry {
+                    saga,
+                    seq,
+                    row: &checked.row,
+                    checksum: checked.checksum,
+                }));
             }
-            (Operation::Start { saga, lease, .. }, OperationResult::Starting(number)) => {
+            (
+                Operation::Start {
+                    saga,
+                    checksum,
+                    lease,
+                    ..
+                },
+                OperationResult::Starting(number),
+            ) => {
                 sagas.push(NewRow {
                     number: *number,
                     saga,
+                    checksum: *checksum,
                     worker: lease.as_ref().map(|lease| &lease.worker),
                 });
             }

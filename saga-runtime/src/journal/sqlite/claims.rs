@@ -1,4 +1,4 @@
-//! How sagas are taken over: many at a time, because after a crash there may be many.
+//! Claims: many sagas at a time, because after a crash there may be many.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -11,14 +11,14 @@ use crate::journal::sqlite::read::{Stored, entries, record, to_sql};
 use crate::journal::sqlite::transaction::Transaction;
 use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, State};
 
-/// A saga that was taken over, with its entries as they are stored: what they are is found out by whoever has asked.
+/// A claimed saga with its stored entries. The caller decodes them, not the writer thread.
 pub(super) struct TakenOver {
     number: i64,
     claimed: Claimed,
     entries: Vec<Stored>,
 }
 
-/// What has become of the claim of one saga.
+/// The result of the claim of one saga.
 pub(super) enum TakenOne {
     TakenOver(Box<TakenOver>),
     Not(ClaimedOne),
@@ -28,11 +28,14 @@ impl TakenOver {
     /// The saga with its entries.
     pub(super) fn read(self) -> Claimed {
         let mut claimed = self.claimed;
-        claimed.entries = entries(self.entries);
+        claimed.entries = match &claimed.record.damage {
+            Some(damage) => Err(damage.clone()),
+            None => entries(self.number, self.entries),
+        };
         if let Ok(entries) = &claimed.entries {
             let record = &mut claimed.record;
             record.changed_at = entries.last().map_or(record.started_at, |last| last.at);
-            // What an operator decides on is the state before, which is known.
+            // An operator decides on the state before the claim, which is known.
             if record.state == State::Running {
                 record.state = State::of_held(entries);
             }
@@ -55,34 +58,35 @@ impl TakenOne {
 struct Free {
     number: i64,
     record: Record,
-    claimed_seq: u64,
+    claimed_seq: u32,
     recoveries: u32,
-    doubt_seq: Option<u64>,
+    doubt_seq: rusqlite::Result<Option<u32>>,
     entries: Vec<Stored>,
 }
 
-/// How many sagas are read with one statement.
+/// The number of sagas that one statement reads.
 const TOGETHER: usize = 32;
 
 /// The number of the first column of an entry in what is read of sagas that can be taken over.
-const ENTRY: usize = 16;
+const ENTRY: usize = 17;
 
-/// What is read of sagas that can be taken over: the columns of a record whose entries are not looked at, and more.
+/// In SQL, the sagas that can be taken over: the columns of a record without its state, and more.
 fn free_sagas() -> String {
     let numbers = vec!["?"; TOGETHER].join(", ");
     format!(
         "SELECT s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, s.cancel_reason, \
-         s.cancel_at, s.number, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq, e.seq, e.at, e.event, \
-         e.step, e.occurrence, e.kind, e.attempts, e.code, e.message, e.payload \
+         s.cancel_at, s.number, s.checksum, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq, e.seq, e.at, e.event, \
+         e.step, e.occurrence, e.kind, e.attempts, e.code, e.message, e.payload, \
+         e.checksum \
          FROM sagas s LEFT JOIN entries e ON e.saga = s.number WHERE s.number IN ({numbers}) ORDER BY s.number, e.seq"
     )
 }
 
-/// What is written down of sagas that are taken over at the same place.
+/// In SQL, the claim of sagas that are taken over at the same place.
 fn claim_sagas() -> String {
     let numbers = vec!["?"; TOGETHER].join(", ");
     format!(
-        "UPDATE sagas SET epoch = epoch + 1, worker = ?, claimed_seq = ?, recoveries = ? WHERE number IN ({numbers})"
+        "UPDATE sagas SET epoch = coalesce(epoch, 0) + 1, worker = ?, claimed_seq = ?, recoveries = ? WHERE number IN ({numbers})"
     )
 }
 
@@ -92,9 +96,10 @@ impl Free {
         Ok(Self {
             number,
             record,
-            claimed_seq: row.get::<_, i64>(13)?.cast_unsigned(),
-            recoveries: row.get(14)?,
-            doubt_seq: row.get::<_, Option<i64>>(15)?.map(i64::cast_unsigned),
+            // A count that can't be read is none, and the saga is in doubt.
+            claimed_seq: row.get(14).unwrap_or_default(),
+            recoveries: row.get(15).unwrap_or_default(),
+            doubt_seq: row.get(16),
             entries: Vec::new(),
         })
     }
@@ -165,7 +170,9 @@ impl Transaction<'_> {
                 break;
             }
             for free in Free::read_all(&mut select, &numbers)? {
-                if names.contains(&free.record.saga.name.as_str()) {
+                // Any worker can set aside a saga whose name may be a wrong one.
+                let is_named = names.contains(&free.record.saga.name.as_str());
+                if is_named || free.record.damage.is_some() && self.is_reached(&free)? {
                     taken.push(self.take_over(free, lease));
                 }
             }
@@ -196,7 +203,7 @@ impl Transaction<'_> {
             return Ok(TakenOne::Not(ClaimedOne::Unknown));
         };
         free.record.state = before.state;
-        // One that is stuck goes on when something is written down.
+        // A stuck saga goes on with the next entry.
         if before.state != State::Stuck {
             self.connection
                 .prepare_cached("UPDATE sagas SET wake_at = NULL WHERE number = ?")?
@@ -208,7 +215,13 @@ impl Transaction<'_> {
         Ok(TakenOne::TakenOver(Box::new(taken)))
     }
 
-    /// Whether nobody holds the saga, or somebody whose lease has run out.
+    /// Returns whether commands reach a damaged saga by the id that it has been given.
+    fn is_reached(&self, free: &Free) -> rusqlite::Result<bool> {
+        let found = self.rows().record(&free.record.saga.id)?;
+        Ok(found.is_some_and(|(_, number)| number == free.number))
+    }
+
+    /// Returns whether the saga has no holder, or one whose lease has run out.
     fn is_free(&self, number: i64) -> bool {
         let held = self.held.by_number(number);
         held.is_none_or(|(_, held)| !self.leases.is_valid(&held.worker))
@@ -221,7 +234,7 @@ impl Transaction<'_> {
             entries,
             ..
         } = free;
-        let last = entries.last().map_or(0, |last| last.seq);
+        let last = entries.iter().map(|entry| entry.seq).max().unwrap_or(0);
         let is_stuck = record.state == State::Stuck;
         // Of one that is stuck nothing is under way.
         let is_cut_off = record.worker.is_some() && !is_stuck;
@@ -238,7 +251,7 @@ impl Transaction<'_> {
             number,
             epoch: record.epoch,
             worker: lease.worker.clone(),
-            next: last + 1,
+            next: u64::from(last) + 1,
             cancel: match record.cancellation {
                 Some(_) => Cancel::Known,
                 None => Cancel::No,
@@ -251,8 +264,9 @@ impl Transaction<'_> {
             epoch: record.epoch,
         };
         let mut claimed = Claimed::new(claim, record, Ok(Vec::new()));
-        claimed.next = last + 1;
-        claimed.orderly = !(is_cut_off || free.doubt_seq == Some(last));
+        claimed.next = u64::from(last) + 1;
+        let is_without_doubt = free.doubt_seq.is_ok_and(|doubt| doubt != Some(last));
+        claimed.orderly = is_without_doubt && !is_cut_off;
         claimed.recoveries = recoveries;
         TakenOver {
             number,
@@ -261,7 +275,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes down who holds these sagas now. Those that were interrupted at the same place share a statement.
+    /// Records the new holder of these sagas. Sagas that were interrupted at the same place share a statement.
     fn write_claims(&self, taken: &[TakenOver], lease: &Lease) -> rusqlite::Result<()> {
         let mut alike: BTreeMap<(u64, u32), Vec<i64>> = BTreeMap::new();
         for one in taken {

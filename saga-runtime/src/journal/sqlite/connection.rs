@@ -6,16 +6,27 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::journal::JournalError;
-use crate::journal::sqlite::schema;
+use crate::journal::sqlite::integrity::{self, failed};
+use crate::journal::sqlite::{room, schema};
 
-/// How long a connection waits for another one, for example for one that an operator has opened.
+/// The time that a connection waits for another one, for example for one that an operator has opened.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Statements are prepared once.
 const STATEMENTS: usize = 64;
 
+/// The size of a file: a small one is looked at as a whole when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    Small,
+    Large,
+}
+
 /// A connection that writes, to a file of at most so many pages.
-pub(super) fn to_write(path: &Path, pages: Option<u32>) -> Result<Connection, JournalError> {
+pub(super) fn to_write(
+    path: &Path,
+    pages: Option<u32>,
+) -> Result<(Connection, Size), JournalError> {
     // The file exists, and its name is no URI.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
@@ -27,14 +38,21 @@ pub(super) fn to_write(path: &Path, pages: Option<u32>) -> Result<Connection, Jo
     schema::check(&connection)?;
     set(&connection, "journal_mode", "WAL", "wal")?;
     set(&connection, "synchronous", "FULL", "2")?;
-    // Longer than the default: what is appended goes to the main file in larger pieces.
-    set(&connection, "wal_autocheckpoint", "4000", "4000")?;
+    room::limit_log(&connection, path)?;
     if let Some(pages) = pages {
         let pages = pages.to_string();
         set(&connection, "max_page_count", &pages, &pages)?;
     }
+    let is_checked = integrity::check(&connection)?;
     schema::migrate(&mut connection)?;
-    Ok(connection)
+    schema::compare(&connection)?;
+    let size = if is_checked {
+        integrity::check_entries(&connection)?;
+        Size::Small
+    } else {
+        Size::Large
+    };
+    Ok((connection, size))
 }
 
 /// A connection that reads, also while another process writes.
@@ -62,7 +80,7 @@ fn set(
         .or_else(|error| match error {
             // Settings that answer nothing.
             rusqlite::Error::QueryReturnedNoRows => Ok(()),
-            error => Err(JournalError::unavailable(error)),
+            error => Err(failed(error)),
         })?;
     let actual = connection
         .pragma_query_value(None, name, |row| {
@@ -71,7 +89,7 @@ fn set(
                 other => other.as_str().unwrap_or_default().to_owned(),
             })
         })
-        .map_err(JournalError::unavailable)?;
+        .map_err(failed)?;
     if actual == expected {
         return Ok(());
     }

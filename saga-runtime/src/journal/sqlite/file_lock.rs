@@ -12,8 +12,8 @@ use crate::journal::sqlite::descriptor::Descriptor;
 use crate::journal::{JournalError, Worker};
 use crate::lock::lock;
 
-/// Whether a lock on the whole file leaves SQLite's own locks on parts of it alone. Elsewhere a file beside the journal is
-/// locked.
+/// On these systems, a lock on the whole file leaves SQLite's own locks on parts of it alone. Elsewhere a file beside the
+/// journal is locked.
 const LOCKS_ITSELF: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// The lock on a journal, until it is dropped.

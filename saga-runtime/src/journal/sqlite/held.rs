@@ -8,7 +8,7 @@ use crate::id::SagaId;
 use crate::journal::sqlite::awake::Awake;
 use crate::journal::{Claim, Worker};
 
-/// Numbers of sagas are the journal's own, one after the other: nobody can choose them so that they collide.
+/// Numbers of sagas are the journal's own, one after the other: no caller can choose them so that they collide.
 pub(super) type ByNumber = BuildHasherDefault<NumberHasher>;
 
 /// A hash of one number.
@@ -37,13 +37,13 @@ impl Hasher for NumberHasher {
     }
 }
 
-/// Whether somebody wants a saga cancelled that is held.
+/// The wish to cancel a saga that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cancel {
     No,
     /// Its holder was told when it claimed the saga.
     Known,
-    /// Its holder may not have heard of it yet.
+    /// Its holder may not know yet.
     SinceClaimed,
 }
 
@@ -56,19 +56,19 @@ pub(super) struct Held {
     pub(super) worker: Worker,
     /// The number of the next entry.
     pub(super) next: u64,
-    /// Whether somebody wants it cancelled.
+    /// The wish to cancel it.
     pub(super) cancel: Cancel,
-    /// Whether it is stuck, and its holder has written nothing yet.
+    /// It is stuck, and its holder has written nothing yet.
     pub(super) is_stuck: bool,
-    /// Whether a transaction that is not committed yet has written to it.
+    /// A transaction that is not committed yet has written to it.
     pub(super) is_touched: bool,
 }
 
-/// Where a saga that is held is kept.
+/// The slot of a saga that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HeldSlot(usize);
 
-/// What changes in memory once a transaction is committed.
+/// A change in memory that follows the commit of a transaction.
 #[derive(Debug)]
 pub(super) enum Change {
     /// The saga is new.
@@ -77,7 +77,7 @@ pub(super) enum Change {
     Hold(Held),
     /// The next entry of the saga has another number.
     Next(HeldSlot, u64),
-    /// Somebody wants the saga cancelled.
+    /// The saga is to be cancelled.
     Cancel(HeldSlot),
     /// The saga has ended, or is stuck, and is not held any more.
     Suspension(HeldSlot),
@@ -85,17 +85,17 @@ pub(super) enum Change {
     Release(HeldSlot),
     /// All that can be claimed has been, up to a number.
     Claimed(Progress),
-    /// The saga, which was asleep or stuck, is in the table of those that are awake.
+    /// The saga, which was asleep or stuck, is in the table of awake sagas.
     Woken(i64),
     /// The saga has ended, is stuck, or sleeps.
     Over(i64),
     /// The saga is compensated.
     Compensated(i64),
-    /// The table of those that are awake is up to date, up to this number.
+    /// The table of awake sagas is up to date, up to this number.
     Listed(i64),
 }
 
-/// How far a worker has claimed what it can, in the table of the sagas that are awake: it need not look at those again.
+/// A worker's progress in the table of awake sagas: it need not look again at the sagas that it has passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) worker: Worker,
@@ -156,7 +156,7 @@ impl AllHeld {
         progress.map_or(0, |progress| progress.through)
     }
 
-    /// How many there are.
+    /// The number of sagas that are held.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -167,7 +167,7 @@ impl AllHeld {
         self.staged.push(change);
     }
 
-    /// Whether the transaction changes something.
+    /// Returns whether the transaction changes something.
     pub(super) fn has_staged(&self) -> bool {
         !self.staged.is_empty()
     }
@@ -236,7 +236,7 @@ impl AllHeld {
     }
 
     fn hold(&mut self, held: Held) {
-        // Whoever held it before has lost it.
+        // The holder before has lost it.
         if let Some(before) = self.by_id.get(&held.id) {
             self.suspension(HeldSlot(*before));
         }

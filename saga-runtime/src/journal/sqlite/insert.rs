@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, PrepFlags, Statement, ToSql};
 
+use crate::journal::sqlite::checksum;
 use crate::journal::{NewSaga, Row, Worker};
 
-/// How many rows the statements add, the widest first.
+/// The numbers of rows that the statements add, the widest first.
 const WIDTHS: [usize; 3] = [16, 4, 1];
 
 /// An entry that is to be added.
@@ -13,6 +14,7 @@ pub(super) struct NewEntry<'a> {
     pub(super) saga: i64,
     pub(super) seq: u64,
     pub(super) row: &'a Row,
+    pub(super) checksum: u32,
 }
 
 /// A saga that is to be added.
@@ -20,6 +22,7 @@ pub(super) struct NewEntry<'a> {
 pub(super) struct NewRow<'a> {
     pub(super) number: i64,
     pub(super) saga: &'a NewSaga,
+    pub(super) checksum: u32,
     pub(super) worker: Option<&'a Worker>,
 }
 
@@ -35,22 +38,24 @@ impl<'c> Inserts<'c> {
         Ok(Self {
             sagas: Wide::new(
                 connection,
-                "INSERT OR FAIL INTO sagas (started_at, name, version, fingerprint, epoch, worker, number, id, input)",
+                "INSERT OR FAIL INTO sagas (started_at, name, version, fingerprint, epoch, worker, number, id, input, \
+                 checksum)",
                 " ON CONFLICT (id) DO NOTHING",
                 6,
-                3,
+                4,
             )?,
             entries: Wide::new(
                 connection,
-                "INSERT OR FAIL INTO entries (at, event, kind, saga, seq, step, occurrence, attempts, payload)",
+                "INSERT OR FAIL INTO entries (at, event, kind, saga, seq, step, occurrence, attempts, payload, \
+                 checksum)",
                 "",
                 3,
-                6,
+                7,
             )?,
             reason: prepare(
                 connection,
-                "INSERT INTO entries (at, event, kind, saga, seq, step, occurrence, attempts, payload, code, message) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO entries (at, event, kind, saga, seq, step, occurrence, attempts, payload, checksum, code, \
+                 message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
         })
     }
@@ -78,7 +83,7 @@ impl<'c> Inserts<'c> {
             self.entries.insert(&alike, shared, |bind, new| {
                 bind.next(new.saga)?;
                 bind.next(new.seq.cast_signed())?;
-                bind.entry(new.row)
+                bind.entry(at, new)
             })?;
             alike.clear();
         }
@@ -92,13 +97,13 @@ impl<'c> Inserts<'c> {
         bind.next(new.row.kind.as_deref())?;
         bind.next(new.saga)?;
         bind.next(new.seq.cast_signed())?;
-        bind.entry(new.row)?;
+        bind.entry(at, &new)?;
         bind.next(new.row.code.as_deref())?;
         bind.next(new.row.message.as_deref())?;
         self.reason.raw_execute().map(drop)
     }
 
-    /// Adds those whose ids are not taken, and says how many that were.
+    /// Adds the sagas whose ids are free, and returns their number.
     pub(super) fn sagas(
         &mut self,
         started_at: i64,
@@ -133,7 +138,8 @@ impl<'c> Inserts<'c> {
             count += self.sagas.insert(&alike, shared, |bind, new| {
                 bind.next(new.number)?;
                 bind.next(new.saga.id.as_str())?;
-                bind.next(&*new.saga.input)
+                bind.next(&*new.saga.input)?;
+                bind.next(checksum::with(new.checksum, &[started_at, new.number]))
             })?;
             alike.clear();
         }
@@ -141,7 +147,7 @@ impl<'c> Inserts<'c> {
     }
 }
 
-/// Whether two rows can share a statement.
+/// Returns whether two rows can share a statement.
 fn is_alike(one: &Row, other: &Row) -> bool {
     !one.has_reason() && one.event == other.event && one.kind == other.kind
 }
@@ -190,8 +196,8 @@ impl<'c> Wide<'c> {
     }
 }
 
-/// A statement that is kept. SQLite is told so: it then leaves the memory that it has ready for short-lived texts to those, and
-/// each text that is bound would otherwise be allocated, under a lock for all connections of the process.
+/// A statement that is kept. `PERSISTENT` keeps it out of SQLite's lookaside memory; otherwise each bound text is allocated
+/// under a lock for all connections of the process.
 fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<Statement<'c>> {
     connection.prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT)
 }
@@ -225,12 +231,15 @@ impl<'s, 'c> Bind<'s, 'c> {
         self.statement.raw_bind_parameter(self.last, value)
     }
 
-    /// What differs from entry to entry of the same kind.
-    fn entry(&mut self, row: &Row) -> rusqlite::Result<()> {
+    /// Binds the columns in which entries of the same kind differ.
+    fn entry(&mut self, at: i64, new: &NewEntry<'_>) -> rusqlite::Result<()> {
+        let row = new.row;
         self.next(row.step.as_deref())?;
         self.next(row.occurrence)?;
         self.next(row.attempts)?;
-        self.next(row.payload.as_deref())
+        self.next(row.payload.as_deref())?;
+        let key = [at, new.saga, new.seq.cast_signed()];
+        self.next(checksum::with(new.checksum, &key))
     }
 }
 

@@ -6,8 +6,9 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use crate::id::SagaId;
+use crate::journal::sqlite::checksum::Checked;
 use crate::journal::sqlite::claims::{TakenOne, TakenOver};
-use crate::journal::{AppendError, Claim, JournalError, Lease, NewSaga, Row, Started, Wakeup};
+use crate::journal::{AppendError, Claim, JournalError, Lease, NewSaga, Started, Wakeup};
 
 /// The way back to the caller of an operation.
 pub(super) struct Reply<T, E = JournalError> {
@@ -37,15 +38,16 @@ impl<T, E> Reply<T, E> {
 pub(super) enum Operation {
     Start {
         saga: NewSaga,
+        checksum: u32,
         lease: Option<Lease>,
         reply: Reply<Started>,
     },
     Append {
         claim: Claim,
         first: u64,
-        rows: Vec<Row>,
+        rows: Vec<Checked>,
         /// Returns the rows so that the caller frees them, not the writer thread.
-        reply: Reply<Vec<Row>, AppendError>,
+        reply: Reply<Vec<Checked>, AppendError>,
     },
     Claim {
         lease: Lease,

@@ -32,6 +32,11 @@ impl Presence {
         }
     }
 
+    /// The path of the journal.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Notes the write-ahead log that the writer has opened.
     pub(super) fn note_wal(&self) {
         if let Some(found) = found(&self.wal_path) {
@@ -39,7 +44,7 @@ impl Presence {
         }
     }
 
-    /// Checks that the files are those that were opened. Once they are not, this never succeeds again.
+    /// Checks that the open files are still there. Once one is not, this never succeeds again.
     ///
     /// Two calls of the operating system, a microsecond each: it can be asked for every commit.
     pub(super) fn check(&self) -> Result<(), JournalError> {

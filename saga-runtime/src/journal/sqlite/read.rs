@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 
 use crate::id::SagaId;
+use crate::journal::record::UnknownState;
+use crate::journal::sqlite::checksum;
 use crate::journal::{
     Cancellation, Damage, Entry, Event, Filter, History, NewSaga, Page, Record, Row, State, Worker,
     from_millis, to_millis,
@@ -24,7 +26,7 @@ const NUMBER: usize = 11;
 
 /// The columns of [`record`], of a saga whose row is called `s`, but for two: when it was changed, and its state.
 const COLUMNS: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
-     s.cancel_reason, s.cancel_at, s.number";
+     s.cancel_reason, s.cancel_at, s.number, s.checksum";
 
 const CHANGED_AT: &str =
     "(SELECT e.at FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1)";
@@ -37,49 +39,150 @@ const STATE: &str = "coalesce(s.closed, CASE \
      CASE WHEN EXISTS (SELECT 1 FROM entries e WHERE e.saga = s.number AND e.event = 'compensating') \
      THEN 'compensating' ELSE 'running' END END)";
 
-/// In SQL, those that may be open: listed as awake, not listed yet, or asleep.
+/// In SQL, the sagas that may be open: listed as awake, not listed yet, or asleep.
 const MAYBE_OPEN: &str = "s.number IN (SELECT number FROM awake_sagas UNION ALL \
      SELECT number FROM sagas WHERE number > (SELECT through FROM listed) UNION ALL \
      SELECT number FROM sagas WHERE wake_at IS NOT NULL) AND ";
 
-/// The record of a saga, and its number.
+/// The record of a saga, and its number. A column that can't be read damages this record only.
 pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
-    let id = row.get_ref(0)?.as_str()?;
-    let unsuitable = |error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-    };
+    let number = row.get(10)?;
+    let mut columns = SqlColumns::of(row);
+    let id = columns.needed_text(0, "id");
+    let id = SagaId::new(id).map_err(|error| error.to_string());
+    let id = columns.sound(id).filter(|_| columns.damage.is_none());
     let saga = NewSaga {
-        id: SagaId::new(id).map_err(unsuitable)?,
-        name: row.get(1)?,
-        version: row.get(2)?,
-        fingerprint: row.get::<_, i64>(3)?.cast_unsigned(),
-        input: row.get(4)?,
+        id: id.unwrap_or_else(|| unreadable(number)),
+        name: columns.needed_text(1, "name"),
+        version: columns.needed_number(2, "version"),
+        fingerprint: columns.bits(3, "fingerprint"),
+        input: columns.needed_text(4, "input"),
     };
-    let started_at = time(row.get(5)?);
+    let started_at = columns.needed_number::<u64>(5, "started_at");
+    if let Some(checksum) = columns.number::<u32>(11, "checksum")
+        && columns.damage.is_none()
+        && checksum
+            != checksum::with(
+                checksum::of_saga(&saga),
+                &[started_at.cast_signed(), number],
+            )
+    {
+        columns.damaged(DIFFERS.to_owned());
+    }
+    let started_at = from_millis(started_at);
     let mut record = Record::new(saga, started_at);
-    record.epoch = row.get::<_, i64>(6)?.cast_unsigned();
-    record.worker = row.get_ref(7)?.as_str_or_null()?.map(Worker::new);
-    let reason: Option<String> = row.get(8)?;
-    let at: Option<i64> = row.get(9)?;
+    record.epoch = columns.needed_number(6, "epoch");
+    record.worker = columns.text(7, "worker").map(Worker::new);
+    let reason = columns.text(8, "cancel_reason");
+    let at: Option<u64> = columns.number(9, "cancel_at");
     record.cancellation = reason.map(|reason| Cancellation {
         reason,
-        at: time(at.unwrap_or_default()),
+        at: from_millis(at.unwrap_or_default()),
     });
-    record.changed_at = row.get::<_, Option<i64>>(11)?.map_or(started_at, time);
-    let state = row.get_ref(12)?.as_str()?;
-    record.state = state.parse().unwrap_or(State::Stuck);
+    // Of an entry, whose damage is not the record's.
+    record.changed_at = row.get(12).ok().flatten().map_or(started_at, time);
+    let state = columns.text(13, "closed").unwrap_or_default();
+    let state = state
+        .parse()
+        .map_err(|error: UnknownState| error.to_string());
+    record.state = columns.sound(state).unwrap_or(State::Stuck);
     if record.state.is_final() || record.state == State::Stuck {
         // The row may not say so yet.
         record.worker = None;
     }
-    Ok((record, row.get(10)?))
+    record.damage = columns.damage.map(Damage::of_record);
+    Ok((record, number))
+}
+
+/// The id by which commands reach a saga whose own id can't be read.
+fn unreadable(number: i64) -> SagaId {
+    // A text of this length is one.
+    SagaId::new(format!("{UNREADABLE}{number}")).unwrap_or_else(|_| SagaId::generate())
+}
+
+const UNREADABLE: &str = "unreadable#";
+
+const DIFFERS: &str = "its checksum differs";
+
+/// The columns of a row, each read by itself, and the first damage among them.
+struct SqlColumns<'r, 'q> {
+    row: &'r SqlRow<'q>,
+    damage: Option<String>,
+}
+
+impl<'r, 'q> SqlColumns<'r, 'q> {
+    fn of(row: &'r SqlRow<'q>) -> Self {
+        Self { row, damage: None }
+    }
+
+    fn damaged(&mut self, message: String) {
+        self.damage.get_or_insert(message);
+    }
+
+    /// The value; its error damages the row.
+    fn sound<T>(&mut self, read: Result<T, String>) -> Option<T> {
+        read.map_err(|message| self.damaged(message)).ok()
+    }
+
+    /// A text, as far as it is one.
+    fn text(&mut self, index: usize, column: &str) -> Option<String> {
+        let value = self.row.get_ref(index).map_err(|error| error.to_string());
+        match self.sound(value)? {
+            ValueRef::Null => None,
+            ValueRef::Text(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                if matches!(text, Cow::Owned(_)) {
+                    self.damaged(format!("`{column}` is not UTF-8"));
+                }
+                Some(text.into_owned())
+            }
+            other => {
+                self.damaged(format!("`{column}` is no text, but {}", other.data_type()));
+                None
+            }
+        }
+    }
+
+    fn needed_text(&mut self, index: usize, column: &str) -> String {
+        let text = self.text(index, column);
+        self.needed(text, column)
+    }
+
+    fn needed<T: Default>(&mut self, value: Option<T>, column: &str) -> T {
+        value.unwrap_or_else(|| {
+            self.damaged(format!("there is no `{column}`"));
+            T::default()
+        })
+    }
+
+    fn integer(&mut self, index: usize, column: &str) -> Option<i64> {
+        let number = self.row.get::<_, Option<i64>>(index);
+        self.sound(number.map_err(|error| format!("`{column}`: {error}")))?
+    }
+
+    fn number<T: TryFrom<i64>>(&mut self, index: usize, column: &str) -> Option<T> {
+        let number = self.integer(index, column)?;
+        let message = format!("`{column}` is {number}");
+        self.sound(number.try_into().map_err(|_| message))
+    }
+
+    fn needed_number<T: TryFrom<i64> + Default>(&mut self, index: usize, column: &str) -> T {
+        let number = self.number(index, column);
+        self.needed(number, column)
+    }
+
+    /// A number of 64 bits, whose sign is one of them.
+    fn bits(&mut self, index: usize, column: &str) -> u64 {
+        let number = self.integer(index, column);
+        self.needed(number, column).cast_unsigned()
+    }
 }
 
 fn time(millis: i64) -> SystemTime {
     from_millis(millis.max(0).cast_unsigned())
 }
 
-/// What can be read while others write.
+/// The queries, which other connections' writes do not disturb.
 pub(super) struct Read<'a>(pub(super) &'a Connection);
 
 impl Read<'_> {
@@ -99,13 +202,27 @@ impl Read<'_> {
     pub(super) fn record(&self, id: &SagaId) -> rusqlite::Result<Option<(Record, i64)>> {
         let sql = format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE s.id = ?");
         let mut statement = self.0.prepare_cached(&sql)?;
-        statement.query_row([id.as_str()], record).optional()
+        let found = statement.query_row([id.as_str()], record).optional()?;
+        let number = id.as_str().strip_prefix(UNREADABLE);
+        match number.and_then(|number| number.parse().ok()) {
+            Some(number) if found.is_none() => self.unreadable_record(number),
+            _ => Ok(found),
+        }
+    }
+
+    /// The saga with this number, if its id can't be read.
+    fn unreadable_record(&self, number: i64) -> rusqlite::Result<Option<(Record, i64)>> {
+        let sql =
+            format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE s.number = ?");
+        let found = self.0.prepare_cached(&sql)?.query_row([number], record);
+        let found = found.optional()?;
+        Ok(found.filter(|(record, number)| record.saga.id == unreadable(*number)))
     }
 
     /// The entries of a saga, or why they can't be read.
     pub(super) fn entries(&self, number: i64) -> rusqlite::Result<Result<Vec<Entry>, Damage>> {
         let mut statement = self.0.prepare_cached(
-            "SELECT seq, at, event, step, occurrence, kind, attempts, code, message, payload \
+            "SELECT seq, at, event, step, occurrence, kind, attempts, code, message, payload, checksum \
              FROM entries WHERE saga = ? ORDER BY seq",
         )?;
         let mut rows = statement.query(params![number])?;
@@ -113,7 +230,7 @@ impl Read<'_> {
         while let Some(row) = rows.next()? {
             stored.extend(Stored::read(row, 0)?);
         }
-        Ok(entries(stored))
+        Ok(entries(number, stored))
     }
 
     /// The number of the last entry, or 0.
@@ -130,8 +247,12 @@ impl Read<'_> {
         let mut statement = self
             .0
             .prepare_cached("SELECT min(wake_at) FROM sagas WHERE wake_at IS NOT NULL")?;
-        let next: Option<i64> = statement.query_row([], |row| row.get(0))?;
-        Ok(next.filter(|next| *next < i64::MAX).map(time))
+        // A time that is no number is behind all others.
+        let next: Value = statement.query_row([], |row| row.get(0))?;
+        Ok(match next {
+            Value::Integer(next) if next < i64::MAX => Some(time(next)),
+            _ => None,
+        })
     }
 
     /// The newest sagas first.
@@ -196,7 +317,7 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
             "SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE {which}{sql} ORDER BY s.number DESC LIMIT ?{limit}"
         )
     };
-    // What can be found without asking each saga for its last entry.
+    // Most states can be found without asking each saga for its last entry.
     let sql = match filter.state {
         None => among("1"),
         Some(State::Completed) => among(&format!("{STATE} = 'completed'")),
@@ -216,7 +337,7 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
     (sql, values)
 }
 
-/// The first text that comes after all those that begin with this one, if there is any.
+/// The first text that comes after all texts that begin with this one, if there is any.
 fn behind_all_with(prefix: &str) -> Option<String> {
     let mut begin = prefix.to_owned();
     loop {
@@ -230,22 +351,52 @@ fn behind_all_with(prefix: &str) -> Option<String> {
 
 /// An entry as it is stored.
 pub(super) struct Stored {
-    pub(super) seq: u64,
+    /// 0 if it can't be read.
+    pub(super) seq: u32,
     at: i64,
+    /// The checksum, if there is one, or why it or what stands before it can't be read.
+    checksum: Result<Option<u32>, String>,
     columns: Result<Row, String>,
 }
 
 impl Stored {
-    /// Reads the columns from the one with this number on; nothing if there are none.
+    /// Reads the columns from the one with this number on; nothing if there are none. A column that can't be read damages
+    /// this entry only.
     pub(super) fn read(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
-        let seq: Option<i64> = row.get(first)?;
-        let Some(seq) = seq else { return Ok(None) };
+        if row.get_ref(first)? == ValueRef::Null {
+            return Ok(None);
+        }
+        let seq = row.get::<_, u32>(first).map_err(|error| error.to_string());
+        let at = row.get::<_, i64>(first + 1);
+        let at = at.map_err(|error| error.to_string());
+        let checksum = row.get::<_, Option<u32>>(first + 10);
+        let checksum = checksum.map_err(|error| error.to_string());
         let columns = columns(row, first + 2).map_err(|error| error.to_string());
         Ok(Some(Self {
-            seq: seq.cast_unsigned(),
-            at: row.get(first + 1).unwrap_or_default(),
+            seq: *seq.as_ref().unwrap_or(&0),
+            at: *at.as_ref().unwrap_or(&0),
+            checksum: seq.and(at).and(checksum),
             columns,
         }))
+    }
+
+    /// The entry of this saga with this number, if that is this one.
+    fn into_entry(self, saga: i64, expected: u64) -> Result<Entry, Damage> {
+        let damaged = |message| Damage::new(expected, message);
+        let checksum = self.checksum.map_err(damaged)?;
+        let seq = u64::from(self.seq);
+        if seq != expected {
+            return Err(damaged(format!("it is missing; the next one is {seq}")));
+        }
+        let row = self.columns.map_err(damaged)?;
+        let actual = checksum
+            .map(|_| checksum::with(checksum::of_row(&row), &[self.at, saga, seq.cast_signed()]));
+        let event = row.into_event(seq)?;
+        if actual != checksum {
+            return Err(damaged(DIFFERS.to_owned()));
+        }
+        let at = time(self.at);
+        Ok(Entry { seq, at, event })
     }
 }
 
@@ -276,22 +427,10 @@ fn known(
     }))
 }
 
-/// What is stored, as entries, or why they can't be read.
-pub(super) fn entries(stored: Vec<Stored>) -> Result<Vec<Entry>, Damage> {
-    let entry = |(stored, expected): (Stored, u64)| {
-        let seq = stored.seq;
-        if seq != expected {
-            let message = format!("it is missing; the next one is {seq}");
-            return Err(Damage::new(expected, message));
-        }
-        let columns = stored
-            .columns
-            .map_err(|message| Damage::new(seq, message))?;
-        Ok(Entry {
-            seq,
-            at: time(stored.at),
-            event: columns.into_event(seq)?,
-        })
-    };
-    stored.into_iter().zip(1..).map(entry).collect()
+/// The entries of a saga, or why they can't be read.
+pub(super) fn entries(saga: i64, stored: Vec<Stored>) -> Result<Vec<Entry>, Damage> {
+    let numbered = stored.into_iter().zip(1..);
+    numbered
+        .map(|(stored, seq)| stored.into_entry(saga, seq))
+        .collect()
 }

@@ -6,6 +6,7 @@ use std::thread;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 use crate::journal::JournalError;
 use crate::journal::sqlite::connection;
@@ -22,19 +23,28 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) async fn open(path: PathBuf, presence: Arc<Presence>) -> Result<Self, JournalError> {
+    pub(super) async fn open(
+        path: PathBuf,
+        presence: Arc<Presence>,
+        threads: &TaskTracker,
+    ) -> Result<Self, JournalError> {
         presence.check()?;
         let (questions, queue) = mpsc::channel::<Question>();
         let (opened, is_open) = oneshot::channel();
-        let reading = move || match connection::to_read(&path) {
-            Ok(connection) => {
-                let _ = opened.send(Ok(()));
-                for question in queue {
-                    question(&connection);
+        let running = threads.token();
+        let reading = move || {
+            // Dropped last: the connection is closed then.
+            let _running = running;
+            match connection::to_read(&path) {
+                Ok(connection) => {
+                    let _ = opened.send(Ok(()));
+                    for question in queue {
+                        question(&connection);
+                    }
                 }
-            }
-            Err(error) => {
-                let _ = opened.send(Err(error));
+                Err(error) => {
+                    let _ = opened.send(Err(error));
+                }
             }
         };
         thread::Builder::new()

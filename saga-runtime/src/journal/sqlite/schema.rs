@@ -1,8 +1,10 @@
 //! The tables, and how a file gets from one version of them to the next.
 
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use crate::journal::JournalError;
+use crate::journal::sqlite::integrity::{damaged, failed};
 
 /// "saga", so that `file` and others can tell what it is.
 const APPLICATION_ID: i32 = 0x7361_6761;
@@ -13,7 +15,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -30,6 +32,10 @@ const MIGRATIONS: [Migration; 4] = [
         name: "0004_compensated_sagas",
         sql: include_str!("migrations/0004_compensated_sagas.sql"),
     },
+    Migration {
+        name: "0005_checksums",
+        sql: include_str!("migrations/0005_checksums.sql"),
+    },
 ];
 
 /// Checks that the file is a journal of this version or an older one.
@@ -38,7 +44,7 @@ pub(super) fn check(connection: &Connection) -> Result<usize, JournalError> {
     let version = number(connection, "user_version")?;
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(unsuitable)?;
+        .map_err(failed)?;
     let is_new = application == 0 && version == 0 && tables == 0;
     if !is_new && application != i64::from(APPLICATION_ID) {
         return Err(JournalError::Unsuitable {
@@ -91,18 +97,45 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), JournalError> {
     Ok(())
 }
 
+/// Checks that the tables, indices and views of this version are there as they were made. Others may be there as well.
+///
+/// The SQL of a migration is stored with all comments inside of a statement, so it never changes.
+pub(super) fn compare(connection: &Connection) -> Result<(), JournalError> {
+    let mut sound = Connection::open_in_memory().map_err(failed)?;
+    migrate(&mut sound)?;
+    let found = definitions(connection)?;
+    for one in definitions(&sound)? {
+        if !found.contains(&one) {
+            let name = String::from_utf8_lossy(&one.0).into_owned();
+            return Err(damaged(&format!(
+                "the definition of `{name}` is another one"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The name of a table, an index or a view, and its SQL. A damaged file may have any bytes there.
+type TableDefinition = (Vec<u8>, Vec<u8>);
+
+/// All that is defined in the file.
+fn definitions(connection: &Connection) -> Result<Vec<TableDefinition>, JournalError> {
+    let bytes = |value: ValueRef<'_>| value.as_bytes_or_null().ok().flatten().map(<[u8]>::to_vec);
+    let mut statement = connection
+        .prepare("SELECT name, sql FROM sqlite_schema")
+        .map_err(failed)?;
+    let found = statement.query_map([], |row| {
+        let name = bytes(row.get_ref(0)?).unwrap_or_default();
+        Ok((name, bytes(row.get_ref(1)?).unwrap_or_default()))
+    });
+    found
+        .map_err(failed)?
+        .collect::<Result<_, _>>()
+        .map_err(failed)
+}
+
 fn number(connection: &Connection, pragma: &str) -> Result<i64, JournalError> {
     connection
         .pragma_query_value(None, pragma, |row| row.get(0))
-        .map_err(unsuitable)
-}
-
-/// The first read of a file: it fails if it is no database.
-fn unsuitable(error: rusqlite::Error) -> JournalError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => JournalError::Unsuitable {
-            message: "the file is not an SQLite database: choose another one".to_owned(),
-        },
-        _ => JournalError::unavailable(error),
-    }
+        .map_err(failed)
 }

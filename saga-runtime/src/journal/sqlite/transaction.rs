@@ -9,6 +9,8 @@ use crate::id::SagaId;
 use crate::journal::lease::Leases;
 use crate::journal::sqlite::awake;
 use crate::journal::sqlite::awake::{Awake, mark_stuck};
+use crate::journal::sqlite::checksum::Checked;
+use crate::journal::sqlite::connection::Size;
 use crate::journal::sqlite::held::{AllHeld, Cancel, Change, Held};
 use crate::journal::sqlite::insert::{Inserts, NewEntry, NewRow};
 use crate::journal::sqlite::operation::Purged;
@@ -55,11 +57,11 @@ pub(super) enum Done<T> {
 }
 
 impl<'c> Transaction<'c> {
-    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection, size: Size) -> rusqlite::Result<Self> {
         Ok(Self {
             connection,
             inserts: Inserts::new(connection)?,
-            held: AllHeld::new(Awake::load(connection)?),
+            held: AllHeld::new(Awake::load(connection, size)?),
             leases: Leases::default(),
             now: SystemTime::now(),
         })
@@ -74,7 +76,7 @@ impl<'c> Transaction<'c> {
         self.inserts.entries(to_sql(self.now), new)
     }
 
-    /// Adds sagas, apart from those whose id is taken. Returns whether none was.
+    /// Adds the sagas whose ids are free. Returns true if all ids were free.
     pub(super) fn add_sagas(&mut self, new: Vec<NewRow<'_>>) -> rusqlite::Result<bool> {
         let count = new.len();
         Ok(self.inserts.sagas(to_sql(self.now), new)? == count)
@@ -121,7 +123,7 @@ impl<'c> Transaction<'c> {
         &mut self,
         claim: &Claim,
         first: u64,
-        rows: &[Row],
+        rows: &[Checked],
     ) -> Result<Done<Appended>, WriteFailure> {
         let (slot, number, was_stuck) = match self.held.by_claim(claim) {
             Some((_, held)) if held.is_touched => return Ok(Done::Later),
@@ -137,7 +139,10 @@ impl<'c> Transaction<'c> {
                 .execute([number])?;
             self.woken(number)?;
         }
-        let mut ends = rows.iter().rev().filter_map(|row| ending(&row.event));
+        let mut ends = rows
+            .iter()
+            .rev()
+            .filter_map(|checked| ending(&checked.row.event));
         match ends.next() {
             None => {
                 let next = first + rows.len() as u64;
@@ -162,7 +167,7 @@ impl<'c> Transaction<'c> {
         &mut self,
         claim: &Claim,
         first: u64,
-        rows: &[Row],
+        rows: &[Checked],
     ) -> Result<(), WriteFailure> {
         let tables = self.rows();
         let fenced = WriteFailure::Refused(AppendError::Fenced { epoch: claim.epoch });
@@ -185,7 +190,7 @@ impl<'c> Transaction<'c> {
         let is_same = there.is_ok_and(|there| {
             let there = there.get(from..).unwrap_or_default();
             let there = there.iter().map(|entry| Row::from(entry.event.clone()));
-            there.eq(rows.iter().cloned())
+            there.eq(rows.iter().map(|checked| checked.row.clone()))
         });
         if is_same {
             Ok(())
@@ -302,7 +307,7 @@ impl<'c> Transaction<'c> {
         let ended = ended.query_map([after, through, to_sql(before)], |row| row.get(0))?;
         let ended = ended.collect::<rusqlite::Result<Vec<i64>>>()?;
         if !ended.is_empty() {
-            // So that none of those that are removed is in there.
+            // The table must name no saga that is removed.
             self.list_awake()?;
         }
         let of_saga = |sql: &str| self.connection.prepare_cached(sql);

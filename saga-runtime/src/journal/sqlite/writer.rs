@@ -8,16 +8,18 @@ use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::journal::JournalError;
 use crate::journal::sqlite::batch::Batches;
-use crate::journal::sqlite::connection;
+use crate::journal::sqlite::connection::{self, Size};
 use crate::journal::sqlite::descriptor;
 use crate::journal::sqlite::file_lock::FileLock;
+use crate::journal::sqlite::integrity::failed;
 use crate::journal::sqlite::operation::Operation;
 use crate::journal::sqlite::options::SqliteOptions;
 use crate::journal::sqlite::presence::Presence;
+use crate::journal::sqlite::room;
 use crate::journal::sqlite::transaction::Transaction;
 
 /// A handle of the writer thread. The drop waits until everything is written and the file is closed.
@@ -25,13 +27,13 @@ pub(super) struct Writer {
     queue: Option<mpsc::Sender<Operation>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
-    closed: CancellationToken,
 }
 
 /// A journal that was opened to be written.
 struct OpenFile {
     // In the order of the drop: the file is closed before another process may have it.
     connection: Connection,
+    size: Size,
     presence: Arc<Presence>,
     _lock: FileLock,
     is_new: bool,
@@ -41,23 +43,26 @@ struct OpenFile {
 pub(super) struct Opened {
     pub(super) writer: Writer,
     pub(super) presence: Arc<Presence>,
-    /// Whether the journal was created.
+    /// The journal was created.
     pub(super) is_new: bool,
 }
 
 impl Writer {
     /// Takes the journal at this path, which is [resolved](super::location::resolve), for this process, and opens it.
-    pub(super) async fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, JournalError> {
+    pub(super) async fn open(
+        path: &Path,
+        options: &SqliteOptions,
+        threads: &TaskTracker,
+    ) -> Result<Opened, JournalError> {
         let (queue, operations) = mpsc::channel();
         let (opened, is_open) = oneshot::channel();
-        let closed = CancellationToken::new();
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
         let (path, options) = (path.to_owned(), options.clone());
-        let closing = closed.clone().drop_guard();
+        let running = threads.token();
         let writing = move || {
             // Dropped last: the file is free then.
-            let _closing = closing;
+            let _running = running;
             let file = match OpenFile::open(&path, &options) {
                 Ok(file) => file,
                 Err(error) => {
@@ -77,7 +82,6 @@ impl Writer {
                 queue: Some(queue),
                 thread: Some(thread),
                 commits,
-                closed,
             },
             presence,
             is_new,
@@ -86,11 +90,6 @@ impl Writer {
 
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
-    }
-
-    /// A token that is cancelled when the file is closed and another process may have it.
-    pub(super) fn closed(&self) -> &CancellationToken {
-        &self.closed
     }
 
     pub(super) fn send(&self, operation: Operation) -> Result<(), JournalError> {
@@ -127,13 +126,14 @@ impl OpenFile {
         if is_new && options.must_exist {
             return Err(missing());
         }
-        let connection = connection::to_write(path, options.max_pages)?;
+        let (connection, size) = connection::to_write(path, options.max_pages)?;
         let presence = Presence::new(path, descriptor);
         // SQLite has opened the file that is locked, and not one that has just taken its place.
         presence.check()?;
         presence.note_wal();
         Ok(Self {
             connection,
+            size,
             presence: Arc::new(presence),
             _lock: lock,
             is_new,
@@ -148,14 +148,23 @@ fn write_all(
     opened: oneshot::Sender<Result<(Arc<Presence>, bool), JournalError>>,
     commits: Arc<AtomicU64>,
 ) {
-    match Transaction::new(&file.connection) {
+    let connection = &file.connection;
+    let opening = Transaction::new(connection, file.size).or_else(|error| {
+        // The log of an earlier process may take the room that is needed.
+        if room::is_full(&error) && room::empty_log(connection) {
+            Transaction::new(connection, file.size)
+        } else {
+            Err(error)
+        }
+    });
+    match opening {
         Ok(transaction) => {
             let presence = Arc::clone(&file.presence);
             let _ = opened.send(Ok((Arc::clone(&presence), file.is_new)));
             Batches::new(transaction, presence, commits).run(operations);
         }
         Err(error) => {
-            let _ = opened.send(Err(JournalError::unavailable(error)));
+            let _ = opened.send(Err(failed(error)));
         }
     }
 }

@@ -273,6 +273,7 @@ pub async fn a_payload_of_a_mebibyte_comes_back<F: Factory>(test: Fixture<F>) {
         step: call("a"),
         attempts: 1,
         output: format!("\"{}\"", "é".repeat(512 * 1024)),
+        inputs: None,
     };
     test.append(&claim, 1, std::slice::from_ref(&large)).await;
     assert_eq!(test.events("order-1").await, [large]);

@@ -6,13 +6,13 @@ use crate::participant::{Participant, Refusal};
 use crate::random::case::Options;
 
 #[derive(Debug, PartialEq)]
-pub(in crate::random) struct Report {
-    /// What the participant was asked, in order.
+pub(in crate::suite::random) struct Report {
+    /// The requests to the participant, in order.
     asked: Vec<Asked>,
-    /// What is in the world at the end.
-    pub(in crate::random) left: Vec<String>,
-    /// What the caller is told.
-    pub(in crate::random) ended: Result<Vec<String>, Failure>,
+    /// The effects that are left at the end.
+    pub(in crate::suite::random) left: Vec<String>,
+    /// The result that the caller gets.
+    pub(in crate::suite::random) ended: Result<Vec<String>, Failure>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,11 +24,11 @@ pub(super) struct Asked {
 }
 
 #[derive(Debug, PartialEq)]
-pub(in crate::random) struct Failure {
-    pub(in crate::random) step: Option<String>,
-    pub(in crate::random) cause: Cause<Refusal>,
-    pub(in crate::random) compensations: Vec<(String, CompensationOutcome)>,
-    pub(in crate::random) is_compensated: bool,
+pub(in crate::suite::random) struct Failure {
+    pub(in crate::suite::random) step: Option<String>,
+    pub(in crate::suite::random) cause: Cause<Refusal>,
+    pub(in crate::suite::random) compensations: Vec<(String, CompensationOutcome)>,
+    pub(in crate::suite::random) is_compensated: bool,
 }
 
 impl Report {
@@ -47,8 +47,8 @@ impl Report {
         Self { asked, left, ended }
     }
 
-    /// What was seen of a saga that has run.
-    pub(in crate::random) fn of(
+    /// Reports a saga that has run.
+    pub(in crate::suite::random) fn of(
         participant: &Participant,
         ended: Result<Vec<String>, SagaError<Refusal>>,
         options: Options,

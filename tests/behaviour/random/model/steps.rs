@@ -13,18 +13,18 @@ pub(super) enum Kind {
 pub(super) struct Spec {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
-    /// How often it is attempted at most.
+    /// The most attempts.
     pub(super) attempts: u32,
-    /// Whether only `Busy` is retried.
+    /// Only `Busy` is retried.
     pub(super) only_busy: bool,
-    /// How often it is asked again when in doubt.
+    /// The number of requests that settle it when it is in doubt.
     pub(super) settling: u32,
     pub(super) has_resolver: bool,
     pub(super) undo_attempts: u32,
 }
 
 impl Spec {
-    /// Whether the saga only goes forward from here.
+    /// Says whether the saga only goes forward from here.
     pub(super) fn closes(self) -> bool {
         matches!(self.kind, Kind::Pivot | Kind::Retriable)
     }

@@ -1,4 +1,4 @@
-//! The participant of the model: it answers as it was told, and remembers what it did.
+//! The participant of the model. It has set answers, and remembers its effects.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -16,11 +16,11 @@ pub(super) struct World {
     cancels_at: Option<(String, usize)>,
     answers: HashMap<String, VecDeque<Answer>>,
     asked: Vec<Asked>,
-    /// Keys, and what was done under them.
+    /// The effects by their keys.
     effects: Vec<(String, String)>,
 }
 
-/// What a step hears.
+/// The answer that a step gets.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Said {
     Done,

@@ -63,7 +63,7 @@ saga!(
 );
 
 saga!(
-    /// Is written down as it says itself.
+    /// Has a `Serialize` of its own.
     #[derive(Debug)]
     #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
     #[non_exhaustive]
@@ -88,7 +88,7 @@ saga!(
 );
 
 saga!(
-    /// Is written down field by field.
+    /// Has a derived `Serialize`.
     #[derive(Debug)]
     #[deprecated = "this is only to see that it is"]
     #[non_exhaustive]

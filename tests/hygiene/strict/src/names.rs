@@ -1,4 +1,4 @@
-//! Types that are called like those that generated code needs.
+//! Types with the names of types that generated code needs.
 
 #![expect(dead_code, reason = "most of these names only have to be there")]
 

@@ -5,7 +5,7 @@ use std::fmt;
 use saga_runtime::{Context, step};
 use serde::{Deserialize, Serialize};
 
-/// What the steps need: nothing.
+/// The services of the steps: none.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Shop;
@@ -18,7 +18,7 @@ impl Shop {
     }
 }
 
-/// Why a step refuses.
+/// The reason of a refusal.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Refused {
@@ -70,13 +70,13 @@ const fn is_in_doubt(refused: &Refused) -> bool {
 /// Ships it.
 ///
 /// # Errors
-/// If nobody ships.
+/// If no carrier takes it.
 #[step(pivot, name = "shipping")]
 pub async fn ship(_cx: Context<'_, Shop>, reserved: &str) -> Result<usize, Refused> {
     Ok(reserved.len())
 }
 
-/// Tells somebody.
+/// Sends a message.
 ///
 /// # Errors
 /// Never.

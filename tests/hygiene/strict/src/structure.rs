@@ -6,7 +6,7 @@ use saga_runtime::{Context, EventName, event, event_within, saga, sleep, try_joi
 
 use crate::steps::{Refused, Shop, reserve, ship, tell};
 
-/// Whether somebody approves.
+/// The approval of the manager.
 pub const APPROVED: EventName<bool> = EventName::new("approved");
 
 saga!(

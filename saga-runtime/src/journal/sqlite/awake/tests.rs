@@ -9,6 +9,7 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::sqlite::batch::{add_rows, apply};
 use crate::journal::sqlite::claims::TakenOver;
+use crate::journal::sqlite::connection::Size;
 use crate::journal::sqlite::operation::{Operation, OperationResult, Reply};
 use crate::journal::sqlite::schema;
 use crate::journal::sqlite::transaction::Transaction;
@@ -16,7 +17,7 @@ use crate::journal::{
     Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Row, Started, State, Wakeup, Worker,
 };
 
-/// What a saga does, as far as claims go.
+/// The state of a saga, as far as claims go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Doing {
     Waits,
@@ -38,7 +39,7 @@ struct Model<'c> {
     connection: &'c Connection,
     store: Transaction<'c>,
     sagas: BTreeMap<u64, Doing>,
-    /// Those that were cancelled since they were claimed: they do not go to sleep.
+    /// Sagas that were cancelled since their claim: they do not go to sleep.
     unheard: BTreeSet<u64>,
     started: u64,
     processes: u64,
@@ -90,7 +91,15 @@ impl<'c> Model<'c> {
                 store.list_awake().expect("it is listed");
             }
             let reply = Reply::channel().0;
-            done(store, Operation::Start { saga, lease, reply })
+            done(
+                store,
+                Operation::Start {
+                    saga,
+                    checksum: 0,
+                    lease,
+                    reply,
+                },
+            )
         });
         let doing = match started {
             OperationResult::Start(Started::New(Some(claim))) => Doing::Runs(claim, 1),
@@ -107,7 +116,7 @@ impl<'c> Model<'c> {
         let append = Operation::Append {
             claim,
             first: next,
-            rows: vec![Row::from(event)],
+            rows: vec![Row::from(event).into()],
             reply: Reply::channel().0,
         };
         let appended = self.transaction(|store| done(store, append));
@@ -123,7 +132,7 @@ impl<'c> Model<'c> {
             return;
         };
         self.transaction(|store| store.release(&claim, false, rest).map(drop))
-            .expect("it is let go of");
+            .expect("it is released");
         let is_awake = self.unheard.remove(&saga);
         self.sagas
             .insert(saga, if is_awake { Doing::Waits } else { then });
@@ -137,7 +146,7 @@ impl<'c> Model<'c> {
                 let (claim, next) = (claimed.claim, claimed.next);
                 self.unheard.remove(&saga);
                 self.sagas.insert(saga, Doing::Runs(claim, next));
-                // What an operator does with a saga is written down.
+                // An operator's decision is an entry.
                 let reason = "look again".to_owned();
                 self.append(saga, Event::Retried { reason }, Doing::Waits);
                 let doing = self.sagas.get_mut(&saga).expect("it is there");
@@ -206,7 +215,7 @@ impl<'c> Model<'c> {
         assert_eq!(count, gone as u64);
     }
 
-    /// Looks for those that are compensated, two at a time.
+    /// Looks for the compensated sagas, two at a time.
     fn find_compensated(&self) {
         let mut filter = Filter::default().state(State::Compensated).limit(2);
         let mut found = Vec::new();
@@ -229,7 +238,7 @@ impl<'c> Model<'c> {
         self.connection.execute_batch("BEGIN").expect("it begins");
         let result = match saga.map(|saga| self.sagas[&saga].clone()) {
             Some(Doing::Runs(claim, next)) => {
-                let row = Row::from(Event::Compensated);
+                let row = Row::from(Event::Compensated).into();
                 self.store.append(&claim, next, &[row]).is_ok()
             }
             _ => self.store.list_awake().is_ok(),
@@ -241,7 +250,7 @@ impl<'c> Model<'c> {
 
     /// All that was in memory is gone.
     fn crash(&mut self) {
-        self.store = Transaction::new(self.connection).expect("it can be read");
+        self.store = Transaction::new(self.connection, Size::Large).expect("it can be read");
         self.processes += 1;
         for doing in self.sagas.values_mut() {
             if matches!(doing, Doing::Runs(..)) {
@@ -298,7 +307,7 @@ fn what_is_awake_can_be_claimed_after_any_crash_and_nothing_else() {
         schema::migrate(&mut connection).expect("the tables are made");
         let mut model = Model {
             connection: &connection,
-            store: Transaction::new(&connection).expect("it is empty"),
+            store: Transaction::new(&connection, Size::Large).expect("it is empty"),
             sagas: BTreeMap::new(),
             unheard: BTreeSet::new(),
             started: 0,

@@ -16,7 +16,7 @@ async fn cancel_flight(cx: Context<'_, Participant>, flight: &Effect) -> Result<
     undo(cx, "flight", flight).await
 }
 
-/// Takes the same as `cancel_flight`, and is nobody's compensation.
+/// Takes the same as `cancel_flight`, and is no compensation.
 #[step(compensate = ())]
 async fn confirm_flight(cx: Context<'_, Participant>, flight: &Effect) -> Result<(), Refusal> {
     read(cx, &format!("confirm {}", flight.what)).await

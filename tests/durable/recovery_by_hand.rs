@@ -1,13 +1,13 @@
-//! Every prefix of every history in which a step was in doubt, a compensation has failed, or an operator had to decide:
-//! however far a process came, the next one comes to the same end, and asks for nothing again that is written down.
+//! Every prefix of every history with a step in doubt, a failed compensation or a decision of an operator. From each of them
+//! the next process comes to the same end, and requests nothing again whose outcome is recorded.
 
 use saga_runtime::journal::{Event, Journal, Memory, NewSaga, State};
 use saga_runtime::{Coordinator, Saga};
 
-use crate::left::{Ended, left};
+use crate::cut_off::{Ended, left};
 use crate::shop::{Answer, Sell, Shop, id, inspected, started};
 
-/// What an operator does when the saga is stuck.
+/// The decision of an operator about a stuck saga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ByHand {
     /// It is not stuck.
@@ -45,7 +45,7 @@ impl ByHand {
     }
 }
 
-/// What goes wrong, and what is done about it.
+/// The faults of a shop, each with the decision of the operator.
 fn cases() -> Vec<(fn() -> Shop, ByHand)> {
     let nothing: fn() -> Shop = Shop::default;
     let charge_refuses: fn() -> Shop = || Shop::default().always("charge", Answer::Refuses);
@@ -82,7 +82,7 @@ fn new_saga() -> NewSaga {
     }
 }
 
-/// Lets a coordinator go on until the saga has ended, and an operator decide if it is stuck; what is written down then.
+/// Runs the saga to its end, with a decision of the operator if it gets stuck. Returns its state and its history.
 async fn goes_on(journal: Memory, shop: &Shop, by_hand: ByHand) -> (State, Vec<Event>) {
     let coordinator = started(shop, journal.clone()).await;
     let mut is_decided = false;
@@ -105,7 +105,7 @@ async fn goes_on(journal: Memory, shop: &Shop, by_hand: ByHand) -> (State, Vec<E
     (state, entries.map(|entry| entry.event).collect())
 }
 
-/// What is not asked for again once this is written down.
+/// The request that is not repeated once this event is recorded.
 fn settled(event: &Event) -> Option<&'static str> {
     let undone = |step: &str| match step {
         "order" => Some("cancel"),

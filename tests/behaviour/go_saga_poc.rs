@@ -1,4 +1,4 @@
-//! What went wrong in go-saga-poc, the system this project starts from: each mistake, and that it can't be made here.
+//! The mistakes of go-saga-poc, the system this project starts from. None of them can be made here.
 
 mod shop;
 
@@ -50,7 +50,7 @@ async fn delete_delivery(cx: Context<'_, Shop>, delivery: &Delivery) -> Result<(
     cx.delete("delivery", delivery.id).await
 }
 
-/// What was a transaction around everything there is a step here.
+/// A transaction around everything there, a step here.
 #[step(compensate = ())]
 async fn commit(cx: Context<'_, Shop>) -> Result<(), ShopError> {
     cx.commit().await

@@ -46,7 +46,7 @@ impl fmt::Display for ShopError {
 
 impl Error for ShopError {}
 
-/// What goes wrong.
+/// The fault of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     PaymentRefused,
@@ -174,19 +174,19 @@ impl Shop {
         Ok(())
     }
 
-    /// What is in the tables: `order 1`.
+    /// The rows of the tables: `order 1`.
     pub(super) fn rows(&self) -> Vec<String> {
         let tables = self.tables();
         let rows = tables.rows.iter();
         rows.map(|(_, table, id)| format!("{table} {id}")).collect()
     }
 
-    /// What was deleted by its id, in order.
+    /// The ids of all deletions, in order.
     pub(super) fn deleted(&self) -> Vec<String> {
         self.tables().deleted.clone()
     }
 
-    /// How many transactions were open whenever another service was called.
+    /// The number of open transactions at each call of another service.
     pub(super) fn open_transactions_during_calls(&self) -> u32 {
         self.tables().open_during_calls
     }

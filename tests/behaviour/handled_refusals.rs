@@ -295,7 +295,7 @@ async fn a_step_that_stays_in_doubt_ends_the_saga() {
     let error = participant
         .run(Delivering {})
         .await
-        .expect_err("nobody knows what to handle");
+        .expect_err("the refusal is unknown");
     let message = "courier was unclear".to_owned();
     assert_eq!(*error.cause(), Cause::InDoubt { message });
     assert!(!error.is_compensated());

@@ -1,4 +1,4 @@
-//! In which order, and under which keys, a participant may be asked.
+//! The order and the keys in which a participant may get requests.
 
 use std::collections::HashMap;
 

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::service::Service;
 
-/// Says what was asked of it. Clones are the same desk.
+/// Records its requests. Clones are the same desk.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Desk(Arc<Mutex<State>>);
 
@@ -23,7 +23,7 @@ struct State {
     refused: HashSet<String>,
 }
 
-/// What is asked for waits here until it is let go.
+/// A request waits here until the test releases it.
 #[derive(Debug)]
 pub(crate) struct Hold {
     came: Semaphore,
@@ -31,13 +31,13 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Waits until somebody waits here.
+    /// Waits until a request waits here.
     pub(crate) async fn came(&self) {
         self.came.acquire().await.expect("it is open").forget();
     }
 
-    /// Lets go whoever waits here, and whoever comes later.
-    pub(crate) fn let_go(&self) {
+    /// Releases the request that waits here, and all later ones.
+    pub(crate) fn release(&self) {
         self.go.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 }
@@ -47,7 +47,7 @@ impl Desk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds whoever asks for this.
+    /// Holds the requests for this.
     pub(crate) fn hold(&self, what: &str) -> Arc<Hold> {
         let hold = Arc::new(Hold {
             came: Semaphore::new(0),
@@ -62,12 +62,12 @@ impl Desk {
         self.state().refused.insert(what.to_owned());
     }
 
-    /// What was asked, in this order.
+    /// All requests, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
 
-    /// How often this was asked for.
+    /// The number of requests for this.
     pub(crate) fn times(&self, what: &str) -> usize {
         let state = self.state();
         state.asked.iter().filter(|asked| *asked == what).count()
@@ -131,14 +131,14 @@ saga!(
 );
 
 /// A server, and one endpoint that it knows.
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     pub(crate) server: Server,
     pub(crate) client: Client,
     pub(crate) desk: Desk,
     pub(crate) service: Service,
 }
 
-impl Scene {
+impl Fixture {
     pub(crate) async fn new() -> Self {
         let server = Server::start().await.expect("a server");
         let client = Client::connect(&server.ingress()).expect("an address");
@@ -154,6 +154,14 @@ impl Scene {
         }
     }
 
+    /// Serves more sagas, at an address that the server knows.
+    pub(crate) async fn serve(&self, endpoint: Endpoint<Desk>) -> Service {
+        let service = Service::start(endpoint).await;
+        let registered = self.server.register(&service.url()).await;
+        registered.expect("it is an endpoint");
+        service
+    }
+
     /// Asks the admin API for something that the web UI has a button for.
     pub(crate) async fn press(&self, invocation: &str, button: &str) {
         let path = format!("/invocations/{invocation}/{button}");
@@ -161,7 +169,7 @@ impl Scene {
         pressed.await.expect("the server does it");
     }
 
-    /// What the server says about an invocation, by these columns.
+    /// These columns of an invocation, as the server has them.
     pub(crate) async fn about(&self, invocation: &str, columns: &str) -> Value {
         let query = format!("SELECT {columns} FROM sys_invocation WHERE id = '{invocation}'");
         self.query(query).await[0].clone()

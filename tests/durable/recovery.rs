@@ -1,4 +1,4 @@
-//! A saga that was cut off goes on where it was: from every beginning of its history.
+//! A saga that was cut off continues from where it was, after every prefix of its history.
 
 use saga_runtime::coordinator::{ExecuteError, OperatorError};
 use saga_runtime::journal::{
@@ -6,7 +6,7 @@ use saga_runtime::journal::{
 };
 use saga_runtime::{Context, Kind, saga, step};
 
-use crate::left::{Ended, left};
+use crate::cut_off::{Ended, left};
 use crate::shop::{
     Answer, Refused, Sell, Shop, becomes, builder, id, in_memory, inspected, order, started, thank,
 };
@@ -42,7 +42,7 @@ async fn cut_off(entries: &[Entry]) -> Memory {
 async fn from_every_beginning(shop: impl Fn() -> Shop, end: State) {
     let first = shop();
     let coordinator = in_memory(&first).await;
-    // How it ends is compared below.
+    // Its end is compared below.
     let _ = coordinator.execute("order-1", Sell { amount: 3 }).await;
     let whole = inspected(&coordinator, "order-1").await;
     assert_eq!(whole.record.state, end);
@@ -186,15 +186,16 @@ fn done(step: &'static str, kind: Kind) -> Event {
         step: call,
         attempts: 1,
         output: format!("\"{step}\""),
+        inputs: None,
     }
 }
 
-/// What is written down of a saga that was cut off after `order`.
+/// The journal of a saga that was cut off after `order`.
 async fn after_order(name: &str, input: &str) -> Memory {
     after(name, input, &[], Ended::Killed).await
 }
 
-/// What is written down of a saga that has ordered, and then this.
+/// The journal of a saga that was cut off after `order` and these entries.
 async fn after(name: &str, input: &str, then: &[Event], ended: Ended) -> Memory {
     let saga = NewSaga {
         id: id("order-1"),
@@ -211,7 +212,7 @@ async fn after(name: &str, input: &str, then: &[Event], ended: Ended) -> Memory 
 #[tokio::test]
 async fn a_cancel_comes_too_late_for_a_step_that_may_be_done_and_can_not_be_undone() {
     let journal = after_order("thank_at_once", "{}").await;
-    // Whoever asked for `thank` was killed. Nobody knows if that was done.
+    // The process that asked for `thank` was killed. It may have been done.
     let noted = journal
         .request_cancel(&id("order-1"), "changed my mind")
         .await;

@@ -1,11 +1,11 @@
-//! Every length from one to six, every failing position, every manner of failing: who is asked for what, in which
-//! order, and what is left in the world. The expectation is a plain `Vec`.
+//! Sagas of one to six steps that fail at every position in every manner. The requests, their order and the effects that are left
+//! are compared with a plain `Vec`.
 
 use std::time::Duration;
 
 use saga_runtime::{Cause, Context, SagaError, saga, step};
 
-use crate::ability::{Ability, lacks};
+use crate::capability::{Capability, lacks};
 use crate::participant::{Answer, Effect, Participant, Refusal, act, undo};
 
 macro_rules! steps {
@@ -69,13 +69,13 @@ async fn run(length: usize, participant: &Participant) -> Result<Vec<Effect>, Sa
     }
 }
 
-/// How the failing step fails.
+/// The manner in which a step fails.
 struct Manner {
     answers: &'static [Answer],
     for_ever: Answer,
-    /// How often it is asked.
+    /// The number of requests.
     asked: usize,
-    /// What is asked of its compensation, and what has become of it.
+    /// The end of its compensation.
     undone: Undone,
     cause: fn(&str) -> Cause<Refusal>,
 }
@@ -170,89 +170,73 @@ async fn a_refused_step_is_not_undone_and_those_before_it_are_last_first() {
     .await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_step_that_timed_out_but_was_done_is_undone_first() {
-    at_every_position(Manner {
-        answers: &[Answer::SilentButDone],
+/// The first request has this answer; the second one says that the step is done.
+fn done_when_asked_again(first: &'static [Answer], cause: fn(&str) -> Cause<Refusal>) -> Manner {
+    Manner {
+        answers: first,
         for_ever: Answer::Done,
         asked: 2,
         undone: Undone::Done,
-        cause: timed_out,
-    })
-    .await;
+        cause,
+    }
+}
+
+/// The first request has this answer; the second one is refused.
+fn refused_when_asked_again(first: &'static [Answer]) -> Manner {
+    Manner {
+        answers: first,
+        for_ever: Answer::Refused,
+        asked: 2,
+        undone: Undone::NotNeeded,
+        cause: refused,
+    }
+}
+
+/// Every request has this answer, and none of them is definite.
+fn never_definite(answer: Answer, cause: fn(&str) -> Cause<Refusal>) -> Manner {
+    Manner {
+        answers: &[],
+        for_ever: answer,
+        asked: 6,
+        undone: Undone::Failed { attempts: 6 },
+        cause,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_timed_out_but_was_done_is_undone_first() {
+    at_every_position(done_when_asked_again(&[Answer::SilentButDone], timed_out)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_timed_out_and_was_not_done_is_done_when_it_is_asked_again_and_undone_first() {
-    at_every_position(Manner {
-        answers: &[Answer::Silent],
-        for_ever: Answer::Done,
-        asked: 2,
-        undone: Undone::Done,
-        cause: timed_out,
-    })
-    .await;
+    at_every_position(done_when_asked_again(&[Answer::Silent], timed_out)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_timed_out_and_then_refuses_is_not_undone() {
-    at_every_position(Manner {
-        answers: &[Answer::Silent],
-        for_ever: Answer::Refused,
-        asked: 2,
-        undone: Undone::NotNeeded,
-        cause: refused,
-    })
-    .await;
+    at_every_position(refused_when_asked_again(&[Answer::Silent])).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_never_answers_counts_as_a_failed_compensation_and_the_others_are_undone() {
-    if lacks(Ability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) {
         return;
     }
-    at_every_position(Manner {
-        answers: &[],
-        for_ever: Answer::Silent,
-        asked: 6,
-        undone: Undone::Failed { attempts: 6 },
-        cause: timed_out,
-    })
-    .await;
+    at_every_position(never_definite(Answer::Silent, timed_out)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_panicked_but_was_done_is_undone_first() {
-    at_every_position(Manner {
-        answers: &[Answer::PanicsButDone],
-        for_ever: Answer::Done,
-        asked: 2,
-        undone: Undone::Done,
-        cause: panicked,
-    })
-    .await;
+    at_every_position(done_when_asked_again(&[Answer::PanicsButDone], panicked)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_panicked_and_then_refuses_is_not_undone() {
-    at_every_position(Manner {
-        answers: &[Answer::Panics],
-        for_ever: Answer::Refused,
-        asked: 2,
-        undone: Undone::NotNeeded,
-        cause: refused,
-    })
-    .await;
+    at_every_position(refused_when_asked_again(&[Answer::Panics])).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_always_panics_counts_as_a_failed_compensation_and_the_others_are_undone() {
-    at_every_position(Manner {
-        answers: &[],
-        for_ever: Answer::Panics,
-        asked: 6,
-        undone: Undone::Failed { attempts: 6 },
-        cause: panicked,
-    })
-    .await;
+    at_every_position(never_definite(Answer::Panics, panicked)).await;
 }

@@ -1,4 +1,4 @@
-//! How long Restate waits: for an attempt as long as that may take, whatever the server is set to, and for ever if need be.
+//! Long waits on Restate: for an attempt as long as its timeout allows, whatever the server's settings say, and a sleep without end.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint, ExecuteError};
 use saga_runtime::{Context, saga, sleep, step};
 
-use crate::desk::{Desk, Scene, reserve};
 use crate::service::Service;
+use crate::services::{Desk, Fixture, reserve};
 
 #[step(compensate = (), timeout = "1m")]
 async fn ponder(cx: Context<'_, Desk>) -> Result<String, String> {
@@ -52,18 +52,16 @@ saga!(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sleep_may_be_longer_than_any_clock_runs() {
-    let scene = Scene::new().await;
-    let endpoint = Endpoint::builder(scene.desk.clone()).register::<NappingForEver>();
-    let service = Service::start(endpoint).await;
-    let registered = scene.server.register(&service.url()).await;
-    registered.expect("it is an endpoint");
-    let saga = scene.client.submit("1", &NappingForEver {}).await;
+    let fixture = Fixture::new().await;
+    let endpoint = Endpoint::builder(fixture.desk.clone()).register::<NappingForEver>();
+    let _service = fixture.serve(endpoint).await;
+    let saga = fixture.client.submit("1", &NappingForEver {}).await;
     let saga = saga.expect("Restate takes it");
-    scene.sleeps(saga.invocation()).await;
-    scene.press(saga.invocation(), "cancel").await;
+    fixture.sleeps(saga.invocation()).await;
+    fixture.press(saga.invocation(), "cancel").await;
     let Err(ExecuteError::Failed(report)) = saga.wait().await else {
         panic!("it is cancelled");
     };
     assert!(report.is_compensated, "{report}");
-    assert_eq!(scene.desk.asked(), ["reserve", "undo reserve"]);
+    assert_eq!(fixture.desk.asked(), ["reserve", "undo reserve"]);
 }

@@ -1,21 +1,21 @@
-//! A journal that can't be reached: nothing is lost, nothing is guessed, nobody is told that the saga has failed.
+//! A journal that can't be reached. No saga is lost, no outcome is guessed, and no caller hears that a saga has failed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use saga_runtime::coordinator::{ExecuteError, StartError, SubmitError};
+use saga_runtime::coordinator::{ExecuteError, Handle, StartError, SubmitError};
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     Memory, NewSaga, Page, Started, State, Wakeup,
 };
-use saga_runtime::{EventName, SagaId};
+use saga_runtime::{Coordinator, EventName, SagaId};
 use tokio::sync::Notify;
 
 use crate::shop::{Answer, Sell, Shop, becomes, builder, id};
 
-/// Nobody waits for it.
+/// An event that no saga waits for.
 const NEWS: EventName<String> = EventName::new("news");
 
 /// A journal behind a line that can be cut. Clones are the same journal behind the same line.
@@ -107,30 +107,44 @@ impl Journal for Troubled {
     }
 }
 
-/// A saga whose `charge` is under way, on a journal that is cut just then; the notifier lets `charge` be answered.
-async fn cut_at_charge(
-    journal: &Troubled,
-) -> (
-    Shop,
-    saga_runtime::Coordinator<Shop>,
-    saga_runtime::coordinator::Handle<Shop, Sell>,
-) {
-    let until = Arc::new(Notify::new());
-    let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&until))]);
+/// A saga whose `charge` is under way.
+struct AtCharge {
+    shop: Shop,
+    coordinator: Coordinator<Shop>,
+    handle: Handle<Shop, Sell>,
+    /// Lets `charge` be answered.
+    answer: Arc<Notify>,
+}
+
+/// Starts a saga, and cuts its journal while its `charge` is under way.
+async fn cut_at_charge(journal: &Troubled) -> AtCharge {
+    let answer = Arc::new(Notify::new());
+    let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&answer))]);
     let coordinator = builder(&shop).journal(journal.clone()).start().await;
     let coordinator = coordinator.expect("the line is up");
     let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
     let handle = handle.expect("the line is up");
     shop.is_asked("charge").await;
     journal.cut();
-    until.notify_one();
-    (shop, coordinator, handle)
+    AtCharge {
+        shop,
+        coordinator,
+        handle,
+        answer,
+    }
+}
+
+/// The same, and `charge` is answered then.
+async fn cut_when_charged(journal: &Troubled) -> (Shop, Coordinator<Shop>, Handle<Shop, Sell>) {
+    let at = cut_at_charge(journal).await;
+    at.answer.notify_one();
+    (at.shop, at.coordinator, at.handle)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_short_cut_only_takes_time() {
     let journal = Troubled::default();
-    let (shop, _coordinator, handle) = cut_at_charge(&journal).await;
+    let (shop, _coordinator, handle) = cut_when_charged(&journal).await;
     let waiting = tokio::spawn(handle.wait());
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(!waiting.is_finished());
@@ -146,9 +160,9 @@ async fn a_short_cut_only_takes_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_lease_the_saga_is_let_go_of_and_its_caller_told_that_it_is_in_progress() {
+async fn after_the_lease_the_saga_is_released_and_its_caller_hears_that_it_is_in_progress() {
     let journal = Troubled::default();
-    let (shop, coordinator, handle) = cut_at_charge(&journal).await;
+    let (shop, coordinator, handle) = cut_when_charged(&journal).await;
     match handle.wait().await {
         Err(ExecuteError::InProgress { id, why }) => {
             assert_eq!(id.as_str(), "order-1");
@@ -157,7 +171,7 @@ async fn after_the_lease_the_saga_is_let_go_of_and_its_caller_told_that_it_is_in
         other => panic!("{other:?}"),
     }
     assert_eq!(shop.asked(), ["order", "charge"]);
-    // The same process goes on with it once the journal is there again; the answer to `charge` was not written.
+    // The same process resumes it once the journal is there again; the answer to `charge` was not recorded.
     journal.mend();
     becomes(&coordinator, "order-1", State::Completed).await;
     assert_eq!(shop.asked(), ["order", "charge", "charge", "ship", "thank"]);
@@ -166,7 +180,7 @@ async fn after_the_lease_the_saga_is_let_go_of_and_its_caller_told_that_it_is_in
 #[tokio::test(start_paused = true)]
 async fn another_worker_takes_over_and_the_first_can_not_write_any_more() {
     let journal = Troubled::default();
-    let (shop, _first, handle) = cut_at_charge(&journal).await;
+    let (shop, _first, handle) = cut_when_charged(&journal).await;
     // Only the first one's line is cut.
     let line = Troubled {
         journal: journal.journal.clone(),
@@ -216,7 +230,7 @@ async fn a_run_that_was_lost_ends_without_harm_to_the_one_after_it() {
     let handle = handle.expect("it is new");
     shop.is_asked("order").await;
     journal.cut();
-    // Another worker takes it over when the lease is over, and lets go of it after a step.
+    // Another worker takes it over when the lease is over, and releases it after a step.
     let other = builder(&shop).journal(journal.journal.clone()).start();
     let other = other.await.expect("this line is up");
     while shop.asked().len() < 2 {
@@ -244,16 +258,14 @@ async fn a_run_that_was_lost_ends_without_harm_to_the_one_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_requested_because_somebody_else_could_not_write() {
+async fn nothing_is_requested_because_another_worker_could_not_write() {
     let journal = Troubled::default();
-    let until = Arc::new(Notify::new());
-    let shop = Shop::default().answers("charge", [Answer::Waits(Arc::clone(&until))]);
-    let coordinator = builder(&shop).journal(journal.clone()).start().await;
-    let coordinator = coordinator.expect("the line is up");
-    let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
-    let handle = handle.expect("the line is up");
-    shop.is_asked("charge").await;
-    journal.cut();
+    let AtCharge {
+        shop,
+        coordinator,
+        handle,
+        answer: until,
+    } = cut_at_charge(&journal).await;
     // The first one tries to write for as long as the lease holds, the second one waits for that. Then `charge` is answered,
     // and it is the second one that takes the answer to be written.
     let senders = ["first", "second"].map(|name| {

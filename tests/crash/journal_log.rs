@@ -1,10 +1,10 @@
-//! What has to be written down before something is asked for.
+//! The order between journal and requests: each outcome is recorded before the next request.
 
 use std::collections::HashSet;
 
 use crate::participant::Request;
 
-/// Which steps come before a step, in a saga that takes them one after the other or in groups.
+/// The steps before a step, in a saga that takes them one after the other or in groups.
 fn before(saga: &str, step: u32) -> impl Iterator<Item = u32> {
     let is_beside = move |other: u32| match saga {
         // Step 2 runs at the same time as 3 and 4.
@@ -15,8 +15,7 @@ fn before(saga: &str, step: u32) -> impl Iterator<Item = u32> {
     (1..step).filter(move |other| !is_beside(*other))
 }
 
-/// What is asked for only after what comes before is written down: the outcome of each step before it, and in front of the
-/// first compensation the decision.
+/// Checks that the outcome of each earlier step was recorded before a request, and the decision before the first compensation.
 pub(crate) fn is_written_before(
     asked: &[&Request],
     saga: &str,
@@ -33,15 +32,15 @@ pub(crate) fn is_written_before(
         let mut before = before(saga, *step).filter(|before| acted.contains(before));
         if let Some(before) = before.find(|before| !outcomes.contains(before)) {
             return Err(format!(
-                "step {step} was asked for before the outcome of step {before} was written down"
+                "step {step} was asked for before the outcome of step {before} was recorded"
             ));
         }
     }
     for undone in asked.iter().filter(|one| one.what == "undo") {
-        // What is in doubt may be undone by its resolver, to settle it.
+        // A resolver may undo a step in doubt, to settle it.
         if !is_decided && !in_doubt.contains(&undone.step) {
             return Err(format!(
-                "step {} was undone before the decision was written down",
+                "step {} was undone before the decision was recorded",
                 undone.step
             ));
         }

@@ -1,16 +1,15 @@
-//! Sagas that can't be run are set aside, say why, and harm no other.
+//! Sagas that can't be run: each is stuck with a reason, and harms no other.
 
 use saga_runtime::coordinator::{Coordinator, ExecuteError, StartError};
-use saga_runtime::journal::{
-    Event, Journal, Lease, Memory, NewSaga, Started, State, StepCall, Worker,
-};
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga, State, StepCall};
 use saga_runtime::{Context, Kind, Saga, saga, step};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::cut_off::{Ended, gone};
 use crate::shop::{Refused, Sell, Shop, becomes, builder, id, inspected, started};
 
-/// A saga `sell` that was cut off after these events, by a worker that is gone.
+/// Adds a saga to a journal that a worker left after these entries.
 async fn cut_off(journal: &Memory, saga: &str, name: &str, input: &str, events: Vec<Event>) {
     let new = NewSaga {
         id: id(saga),
@@ -19,18 +18,7 @@ async fn cut_off(journal: &Memory, saga: &str, name: &str, input: &str, events: 
         fingerprint: 0,
         input: input.to_owned(),
     };
-    let lease = Lease {
-        worker: Worker::new("gone"),
-        duration: std::time::Duration::ZERO,
-    };
-    let claim = match journal.start(new, Some(&lease)).await {
-        Ok(Started::New(Some(claim))) => claim,
-        other => panic!("{other:?}"),
-    };
-    if !events.is_empty() {
-        let appended = journal.append(&claim, 1, events).await;
-        appended.expect("the claim holds");
-    }
+    crate::cut_off::cut_off(journal, new, &events, Ended::Killed).await;
 }
 
 fn done(name: &'static str, kind: Kind, output: &str) -> Event {
@@ -43,6 +31,7 @@ fn done(name: &'static str, kind: Kind, output: &str) -> Event {
         step,
         attempts: 1,
         output: output.to_owned(),
+        inputs: None,
     }
 }
 
@@ -129,17 +118,14 @@ async fn a_definition_that_is_not_registered_waits_and_others_go_on() {
     becomes(&coordinator, "order-1", State::Completed).await;
     let waits = inspected(&coordinator, "refund-1").await.record;
     assert!(!waits.state.is_final());
-    assert_eq!(waits.epoch, 1, "nobody has claimed it");
+    assert_eq!(waits.epoch, 1, "no worker has claimed it");
 }
 
 #[tokio::test]
 async fn a_saga_that_ends_its_processes_is_stuck_in_the_end() {
     let journal = Memory::new();
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", vec![]).await;
-    let gone = Lease {
-        worker: Worker::new("gone"),
-        duration: std::time::Duration::ZERO,
-    };
+    let gone = gone();
     for _ in 0..3 {
         let claimed = journal.claim(&gone, &["sell"], 1).await;
         assert_eq!(claimed.expect("it works").len(), 1);
@@ -361,7 +347,7 @@ where
     let shop = Shop::default();
     let coordinator = builder(&shop).register::<G>().journal(Memory::new());
     let coordinator = coordinator.start().await.expect("the journal works");
-    // What a caller gets would panic in the hands of the caller.
+    // The output would panic when the caller drops it.
     drop(
         coordinator
             .submit("order-1", saga)
@@ -390,6 +376,6 @@ async fn a_value_that_panics_when_it_is_dropped() {
     let in_the_middle = false;
     assert_eq!(ends(Slip { in_the_middle }).await, State::Completed);
     let input = Slippery { is_slippery };
-    // It panics outside of the body: what had to be undone is not known any more.
+    // It panics outside of the body, so the steps to compensate are not known any more.
     assert_eq!(ends(Slide { input }).await, State::Stuck);
 }

@@ -1,23 +1,25 @@
-//! Each call of the journal fails once, before it has had its effect or after it; and whoever has asked for something goes
-//! away at each point. The saga comes to the same end, in the same order, whatever it was.
+//! Each call of the journal fails once, before it has had its effect or after it; and each caller stops waiting, at each
+//! point. The saga comes to the same end, in the same order, whatever fails.
+
+mod faulty;
+mod story;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use saga_runtime::coordinator::{Builder, OperatorError, SubmitError};
-use saga_runtime::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Sqlite, Started, State, Wakeup,
-};
-use saga_runtime::{Context, Coordinator, EventName, Saga, SagaId, event, saga, sleep};
+use saga_runtime::journal::{Journal, Memory, Sqlite, State};
+use saga_runtime::{Context, Coordinator, EventName, Saga, event, saga, sleep};
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
+
+use faulty::{Fault, Faulty};
+use story::{STORIES, Story};
 
 use crate::shop::{Answer, Refused, Sell, Shop, charge, id, order, ship, thank};
 
@@ -56,187 +58,7 @@ saga!(
     }
 );
 
-/// How a call fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// Nothing happens.
-    Fails,
-    /// It has its effect, and nobody is told.
-    AnswerIsLost,
-}
-
-/// A journal of which one call fails, and which lets others run before and after each. Clones are the same journal.
-#[derive(Clone)]
-struct Faulty<J> {
-    journal: J,
-    calls: Arc<AtomicUsize>,
-    fault: Option<(usize, Fault)>,
-}
-
-impl<J> Faulty<J> {
-    fn new(journal: J, fault: Option<(usize, Fault)>) -> Self {
-        let calls = Arc::default();
-        Self {
-            journal,
-            calls,
-            fault,
-        }
-    }
-
-    async fn call<T, E: From<JournalError>>(
-        &self,
-        call: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let number = self.calls.fetch_add(1, Ordering::SeqCst);
-        let fault = self.fault.filter(|(at, _)| *at == number);
-        let fault = fault.map(|(_, fault)| fault);
-        let lost = || {
-            let message = "the line is cut".to_owned();
-            Err(E::from(JournalError::Unavailable {
-                message,
-                source: None,
-            }))
-        };
-        yield_now().await;
-        if fault == Some(Fault::Fails) {
-            return lost();
-        }
-        let answer = call.await;
-        yield_now().await;
-        if fault == Some(Fault::AnswerIsLost) {
-            return lost();
-        }
-        answer
-    }
-}
-
-#[async_trait]
-impl<J: Journal> Journal for Faulty<J> {
-    async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {
-        self.call(self.journal.start(saga, worker)).await
-    }
-
-    async fn claim(
-        &self,
-        worker: &Lease,
-        names: &[&'static str],
-        limit: usize,
-    ) -> Result<Vec<Claimed>, JournalError> {
-        self.call(self.journal.claim(worker, names, limit)).await
-    }
-
-    async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {
-        self.call(self.journal.next_rest()).await
-    }
-
-    async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
-        self.call(self.journal.claim_one(worker, id)).await
-    }
-
-    async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError> {
-        self.call(self.journal.renew(worker)).await
-    }
-
-    async fn append(
-        &self,
-        claim: &Claim,
-        first: u64,
-        events: Vec<Event>,
-    ) -> Result<(), AppendError> {
-        self.call(self.journal.append(claim, first, events)).await
-    }
-
-    async fn release(
-        &self,
-        claim: &Claim,
-        in_doubt: bool,
-        rest: Wakeup,
-    ) -> Result<(), JournalError> {
-        self.call(self.journal.release(claim, in_doubt, rest)).await
-    }
-
-    async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
-        self.call(self.journal.request_cancel(id, reason)).await
-    }
-
-    async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
-        self.call(self.journal.load(id)).await
-    }
-
-    async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
-        self.call(self.journal.list(filter)).await
-    }
-
-    async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
-        self.call(self.journal.purge(before)).await
-    }
-}
-
-/// What happens to the saga.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Story {
-    IsSold,
-    /// The pivot refuses.
-    IsUndone,
-    /// It is cancelled while it waits.
-    IsCancelled,
-    /// A compensation fails until an operator says that it is tried again.
-    IsStuck,
-    /// Two of them at the same time.
-    AreSold,
-    /// And both are undone.
-    AreUndone,
-}
-
-const STORIES: [Story; 6] = [
-    Story::IsSold,
-    Story::IsUndone,
-    Story::IsCancelled,
-    Story::IsStuck,
-    Story::AreSold,
-    Story::AreUndone,
-];
-
-impl Story {
-    fn shop(self) -> Shop {
-        let shop = Shop::default();
-        match self {
-            Self::IsSold | Self::IsCancelled | Self::AreSold => shop,
-            Self::IsUndone | Self::AreUndone => shop.always("ship", Answer::Refuses),
-            Self::IsStuck => shop
-                .always("ship", Answer::Refuses)
-                .always("refund", Answer::Refuses),
-        }
-    }
-
-    fn end(self) -> State {
-        match self {
-            Self::IsSold | Self::AreSold => State::Completed,
-            Self::IsUndone | Self::IsCancelled | Self::IsStuck | Self::AreUndone => {
-                State::Compensated
-            }
-        }
-    }
-
-    /// Whether two things happen at the same time.
-    fn is_beside_itself(self) -> bool {
-        matches!(self, Self::AreSold | Self::AreUndone)
-    }
-
-    /// What the shop is asked, each as often as it takes; sorted, where it may be asked in another order.
-    fn asked(self) -> &'static [&'static str] {
-        match self {
-            Self::IsSold => &["order", "charge", "ship", "thank"],
-            Self::IsUndone => &["order", "charge", "ship", "refund", "cancel"],
-            Self::IsCancelled => &["order", "cancel"],
-            Self::IsStuck => &["order", "charge", "ship", "refund", "cancel", "refund"],
-            Self::AreSold => &["charge", "order", "ship", "thank"],
-            Self::AreUndone => &["cancel", "charge", "order", "refund", "ship"],
-        }
-    }
-}
-
-/// Somebody who stops waiting for an answer after so many times, once: then what was asked is asked again.
+/// A caller that stops waiting for an answer once, after so many polls, and then asks again.
 struct Caller {
     polls: Option<usize>,
 }
@@ -246,7 +68,7 @@ impl Caller {
         Self { polls: None }
     }
 
-    /// The answer, or `None` if nobody has waited for it.
+    /// The answer, or `None` if the caller has stopped waiting.
     async fn hears<T>(&mut self, asking: impl Future<Output = T>) -> Option<T> {
         let mut asking = pin!(asking);
         loop {
@@ -313,7 +135,7 @@ where
             }
         };
         match caller.hears(asked).await {
-            // It was sent, and nobody has heard of that.
+            // It was sent, and the answer was lost.
             Some(Ok(()) | Err(OperatorError::Final(_) | OperatorError::Stuck)) => break,
             Some(Err(OperatorError::Journal(_) | OperatorError::TakenOver)) | None => {}
             Some(Err(error)) => panic!("{error}"),
@@ -324,9 +146,9 @@ where
         shop.behaves();
         loop {
             match caller.hears(coordinator.retry(&saga, "mended")).await {
-                // It was done, and nobody has heard of that.
+                // It was done, and the answer was lost.
                 Some(Ok(()) | Err(OperatorError::Final(_))) => break,
-                // It goes on, or is held by somebody who has not heard of that.
+                // It goes on, or another worker holds it and does not know yet.
                 Some(Err(OperatorError::NotStuck(_))) => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
@@ -383,7 +205,7 @@ async fn whichever_call_fails_nothing_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_goes_away_nothing_is_lost() {
+async fn if_a_caller_goes_away_nothing_is_lost() {
     for story in STORIES {
         for polls in 0..60 {
             let journal = Faulty::new(Memory::new(), None);
@@ -443,7 +265,7 @@ async fn an_event_that_comes_when_the_saga_gets_stuck_leaves_it_as_it_is() {
 }
 
 #[tokio::test]
-async fn whoever_goes_away_nothing_is_lost_on_disk() {
+async fn if_a_caller_goes_away_nothing_is_lost_on_disk() {
     let folder = TempDir::new().expect("a folder for the test");
     for story in STORIES {
         for polls in 0..8 {

@@ -1,4 +1,4 @@
-//! A journal as a process leaves it.
+//! Journals as a process leaves them that ended in the middle of a saga.
 
 use std::time::Duration;
 
@@ -6,22 +6,33 @@ use saga_runtime::journal::{
     ClaimedOne, Event, Journal, Lease, Memory, NewSaga, Started, Wakeup, Worker,
 };
 
-/// How the process has ended.
+/// The end of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It has let go of the saga.
+    /// It has released the saga.
     Orderly,
     /// It was killed.
     Killed,
 }
 
-/// A journal in which this much is written down of a saga.
-pub(crate) async fn left(saga: NewSaga, events: &[Event], ended: Ended) -> Memory {
-    let memory = Memory::new();
-    let lease = Lease {
+/// A worker that is gone: its lease is over at once.
+pub(crate) fn gone() -> Lease {
+    Lease {
         worker: Worker::new("gone"),
         duration: Duration::ZERO,
-    };
+    }
+}
+
+/// A journal with this saga and these entries.
+pub(crate) async fn left(saga: NewSaga, events: &[Event], ended: Ended) -> Memory {
+    let memory = Memory::new();
+    cut_off(&memory, saga, events, ended).await;
+    memory
+}
+
+/// Adds this saga and these entries to a journal.
+pub(crate) async fn cut_off(memory: &Memory, saga: NewSaga, events: &[Event], ended: Ended) {
+    let lease = gone();
     let started = memory.start(saga, Some(&lease)).await;
     let Ok(Started::New(Some(claim))) = started else {
         panic!("{started:?}");
@@ -31,7 +42,7 @@ pub(crate) async fn left(saga: NewSaga, events: &[Event], ended: Ended) -> Memor
         let appended = memory.append(&claim, seq, vec![event.clone()]).await;
         appended.expect("it is the next one");
         if matches!(event, Event::Stuck { .. }) && seq < events.len() as u64 {
-            // What follows is by hand.
+            // An operator appends the rest.
             let claimed = memory.claim_one(&lease, &claim.id).await;
             match claimed.expect("it is in memory") {
                 ClaimedOne::Claimed(claimed) => claim = claimed.claim,
@@ -43,5 +54,4 @@ pub(crate) async fn left(saga: NewSaga, events: &[Event], ended: Ended) -> Memor
         let released = memory.release(&claim, false, Wakeup::Now).await;
         released.expect("it is in memory");
     }
-    memory
 }

@@ -12,7 +12,7 @@ use crate::check::{Ended, check, requests};
 use crate::process::{Process, free_address};
 use crate::sagas::{Case, Doubting, GO, Grouped, Line, Shipping, Spread};
 
-/// Who is killed.
+/// The process that is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Victim {
     Process,
@@ -20,8 +20,8 @@ pub(crate) enum Victim {
     Both,
 }
 
-/// A server, and what is known about it.
-pub(crate) struct Stage {
+/// A server and its client.
+pub(crate) struct Harness {
     server: Arc<Mutex<Server>>,
     client: Client,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Submitted {
 /// A saga that has not ended by then is lost.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-impl Stage {
+impl Harness {
     pub(crate) async fn new() -> Self {
         let server = Server::start().await.expect("a server");
         let client = Client::connect(&server.ingress()).expect("an address");
@@ -178,7 +178,7 @@ impl Stage {
         }
     }
 
-    /// What Restate says about the sagas that have not ended.
+    /// The sagas that have not ended, as Restate lists them.
     async fn open(&self) -> String {
         let query =
             "SELECT target, status, last_failure FROM sys_invocation WHERE status != 'completed'";
@@ -208,14 +208,14 @@ impl Submitted {
         }
     }
 
-    /// How it ended.
-    pub(crate) async fn ends(&self, stage: &Stage) -> Result<Ended, String> {
+    /// Waits for its end.
+    pub(crate) async fn ends(&self, harness: &Harness) -> Result<Ended, String> {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let waited = tokio::time::timeout(left, self.wait()).await;
             match waited {
-                Err(_) => return Err(format!("it never ends: {}", stage.open().await)),
+                Err(_) => return Err(format!("it never ends: {}", harness.open().await)),
                 Ok(Ok(())) => return Ok(Ended::Completed),
                 Ok(Err(ExecuteError::Failed(report))) => return Ok(Ended::Failed(report)),
                 // The server has just come back.
@@ -228,7 +228,7 @@ impl Submitted {
     }
 }
 
-/// How a saga ended; `None` if the server did first.
+/// Waits for the end of a saga; `None` if the server ended first.
 async fn ends_or_breaks(submitted: Option<&Submitted>) -> Option<Ended> {
     match submitted?.wait().await {
         Ok(()) => Some(Ended::Completed),

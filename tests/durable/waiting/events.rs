@@ -1,0 +1,153 @@
+//! Events end waits: in order, each of them one.
+
+use std::time::Duration;
+
+use saga_runtime::EventName;
+use saga_runtime::coordinator::{ExecuteError, OperatorError};
+use saga_runtime::journal::{Memory, State};
+
+use super::{APPROVED, Asking, AskingForAWhile, AskingTwice, CONFIRMED, by, rests, started, waits};
+use crate::shop::{Shop, id, inspected};
+
+#[tokio::test]
+async fn an_event_that_comes_while_the_saga_waits_ends_the_wait() {
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new()).await;
+    let handle = coordinator.submit("a", Asking {}).await.expect("it is new");
+    rests(&coordinator, "a").await;
+    assert_eq!(shop.asked(), ["order"]);
+    let sent = coordinator.send(&id("a"), APPROVED, &by("Ann")).await;
+    sent.expect("it waits for that");
+    assert_eq!(handle.wait().await.expect("nothing fails"), "Ann");
+    assert_eq!(shop.asked(), ["order", "charge"], "nothing is asked twice");
+    assert_eq!(
+        waits(&coordinator, "a").await,
+        [
+            "event:approved begun",
+            "received approved",
+            "event:approved: event 0"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_comes_before_the_wait_is_kept() {
+    let until = std::sync::Arc::new(tokio::sync::Notify::new());
+    let waiting = crate::shop::Answer::Waits(until.clone());
+    let shop = Shop::default().answers("order", [waiting]);
+    let coordinator = started(&shop, Memory::new()).await;
+    let handle = coordinator.submit("a", Asking {}).await.expect("it is new");
+    shop.is_asked("order").await;
+    let sent = coordinator.send(&id("a"), APPROVED, &by("Ann")).await;
+    sent.expect("it is there");
+    until.notify_one();
+    assert_eq!(handle.wait().await.expect("nothing fails"), "Ann");
+    assert_eq!(
+        waits(&coordinator, "a").await,
+        ["received approved", "event:approved: event 0"],
+        "it has not waited"
+    );
+}
+
+#[tokio::test]
+async fn each_event_ends_one_wait_the_oldest_first() {
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new()).await;
+    let handle = coordinator
+        .submit("a", AskingTwice {})
+        .await
+        .expect("it is new");
+    rests(&coordinator, "a").await;
+    for number in [1, 2, 3] {
+        let sent = coordinator.send(&id("a"), CONFIRMED, &number).await;
+        match sent {
+            Ok(()) => {}
+            Err(OperatorError::Final(State::Completed)) if number == 3 => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(handle.wait().await.expect("nothing fails"), (1, 2));
+}
+
+#[tokio::test]
+async fn an_inspection_says_what_a_saga_waits_for() {
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new()).await;
+    let handle = coordinator
+        .submit("a", AskingTwice {})
+        .await
+        .expect("it is new");
+    for number in [1, 2] {
+        rests(&coordinator, "a").await;
+        let waiting = inspected(&coordinator, "a").await;
+        let waits: Vec<_> = waiting.waits.iter().map(|one| one.call.event()).collect();
+        assert_eq!(waits, [Some("confirmed")]);
+        assert!(waiting.awaits(CONFIRMED) && !waiting.awaits(APPROVED));
+        assert!(
+            waiting
+                .to_string()
+                .contains("\n  waits for event:confirmed"),
+            "{waiting}"
+        );
+        let sent = coordinator.send(&id("a"), CONFIRMED, &number).await;
+        sent.expect("it waits for that");
+        // It may still be suspended, but the event is in the journal.
+        let sent = inspected(&coordinator, "a").await;
+        let went_on = sent.waits.is_empty() || sent.entries.len() > waiting.entries.len() + 1;
+        assert!(went_on, "{sent}");
+    }
+    handle.wait().await.expect("nothing fails");
+    assert_eq!(inspected(&coordinator, "a").await.waits, []);
+
+    let millis = 3_600_000;
+    let asking = coordinator.submit("b", AskingForAWhile { millis }).await;
+    rests(&coordinator, "b").await;
+    let waiting = inspected(&coordinator, "b").await;
+    let until = waiting.waits[0].until.expect("there is a limit");
+    let limit = until.duration_since(waiting.record.started_at);
+    assert!(limit.expect("it is later") >= Duration::from_millis(millis));
+    let cancelled = coordinator.cancel(&id("b"), "not wanted any more").await;
+    cancelled.expect("it can be undone");
+    let ended = asking.expect("it is new").wait().await;
+    ended.expect_err("it is cancelled");
+    assert_eq!(inspected(&coordinator, "b").await.waits, []);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_saga_that_is_not_there_or_has_ended() {
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new()).await;
+    let sent = coordinator.send(&id("a"), CONFIRMED, &1).await;
+    assert!(matches!(sent, Err(OperatorError::Unknown)), "{sent:?}");
+    let ended = coordinator
+        .execute("b", AskingForAWhile { millis: 1 })
+        .await;
+    assert_eq!(ended.expect("nothing fails"), None);
+    let sent = coordinator.send(&id("b"), CONFIRMED, &1).await;
+    let completed = matches!(sent, Err(OperatorError::Final(State::Completed)));
+    assert!(completed, "{sent:?}");
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_fails_the_saga() {
+    const OTHER: EventName<String> = EventName::new("confirmed");
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new()).await;
+    let handle = coordinator
+        .submit("a", AskingForAWhile { millis: 3_600_000 })
+        .await;
+    rests(&coordinator, "a").await;
+    let sent = coordinator.send(&id("a"), OTHER, &"seven".to_owned()).await;
+    sent.expect("the name is right");
+    match handle.expect("it is new").wait().await {
+        Err(ExecuteError::Failed(error)) => {
+            let cause = error.cause().to_string();
+            assert!(
+                cause.contains("what came with event `confirmed`"),
+                "{cause}"
+            );
+            assert!(error.is_compensated());
+        }
+        other => panic!("{other:?}"),
+    }
+}
