@@ -575,7 +575,7 @@ mod tests {
         let of = |number: u8| {
             let mut digest = Digest::new();
             (&DigestInput(&Opaque)).add_to(&mut digest);
-            (&DigestInput(&number)).add_to(&mut digest);
+            DigestInput(&number).add_to(&mut digest);
             digest.finish()
         };
         assert_eq!(of(1), of(1));
