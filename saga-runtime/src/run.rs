@@ -24,7 +24,6 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::mem;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -36,14 +35,14 @@ pub use body::{Forward, Forwarding};
 pub use callable::{CallEnd, Callable, EndOf, First, Returned};
 pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
-pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
+pub use first_attempt::{Begun, End, Refusals, Tried, begin, first, settle};
 pub use group::{MemberCall, Members};
 pub use hand_over::HandedOver;
 pub use saga::{Saga, SagaEnd};
-pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
-pub use start::{Input, Plan, Start, Unstarted};
+pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, SlotGroups, SlotTuple, Slots, parts};
+pub use start::{Input, Inputs, Plan, Start, Unstarted, context};
 pub use step::{Called, PendingCall};
-pub use sub_saga::{CalledSubSaga, InnerStart, SubSaga};
+pub use sub_saga::{CalledSubSaga, SubSaga, SubSagaStart};
 pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
 
 use body::Watch;
@@ -168,7 +167,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
 
     /// The body on its way forward.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
+    pub fn forward<F>(&self, body: F) -> Forwarding<'_, F> {
         self.watch.forward(body)
     }
 

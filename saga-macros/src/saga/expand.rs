@@ -9,25 +9,29 @@ mod group;
 mod names;
 mod order_rule;
 mod picture;
+mod scope;
 mod shape;
 mod slots;
 
-use proc_macro2::{Delimiter, Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Delimiter, Ident, Literal, TokenStream};
 
 use super::model::{CountsAs, Saga};
 use crate::duration;
 use crate::signature::lifetimes::with_lifetime;
 use crate::signature::{associated, returned};
-use crate::spans::{at, group};
+use crate::spans::{at, code, generate, group, literal};
 use names::hidden;
 
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
+    generate(saga.signature.ident.span(), || all(saga))
+}
+
+fn all(saga: &Saga<'_>) -> TokenStream {
     let definition = definition::expand(saga);
     let execute = execute(saga);
     let function = function(saga);
     let implementation = implementation(saga);
-    quote!(#definition #execute #function #implementation)
+    code!(#definition #execute #function #implementation)
 }
 
 fn execute(saga: &Saga<'_>) -> TokenStream {
@@ -45,13 +49,13 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
     let [execute, shape, services] =
         ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
     let (output, error) = match returned::both(returned) {
-        Some((output, error)) => (quote!(#output), quote!(#error)),
+        Some((output, error)) => (code!(#output), code!(#error)),
         None => (
-            quote!(<Self as #runtime::Saga>::Output),
-            quote!(<Self as #runtime::Saga>::Error),
+            code!(<Self as #runtime::Saga>::Output),
+            code!(<Self as #runtime::Saga>::Error),
         ),
     };
-    quote! {
+    code! {
         #(#conditions)*
         #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
         impl #name {
@@ -66,9 +70,7 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             #visibility fn #execute<'run>(
                 self,
                 #services: &'run <Self as #runtime::Saga>::Services,
-            ) -> impl ::core::future::Future<
-                Output = ::core::result::Result<#output, #runtime::SagaError<#error>>,
-            > + ::core::marker::Send + use<'run> {
+            ) -> impl #private::Future<Output = ::core::result::Result<#output, #runtime::SagaError<#error>>> + #private::Send + use<'run> {
                 #private::execute(self, #services)
             }
 
@@ -101,14 +103,14 @@ fn function(saga: &Saga<'_>) -> TokenStream {
     // Rustc shows this place as the definition, and the name alone is of use there.
     let span = function.span();
     let keyword = syn::Token![fn](span);
-    let returned = at(span, quote!(-> #rules::SubSaga<'__run, #name>));
-    let body = quote!(#rules::SubSaga::new(#cx, #name { #(#names),* }));
+    let returned = at(span, code!(-> #rules::SubSaga<'__run, #name>));
+    let body = code!(#rules::SubSaga::new(#cx, #name { #(#names),* }));
     let body = group(Delimiter::Brace, span, body);
     let attributes = at(
         span,
-        quote!(#[doc(hidden)] #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]),
+        code!(#[doc(hidden)] #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]),
     );
-    quote! {
+    code! {
         #(#conditions)*
         #attributes
         #visibility #keyword #function<'__run>(#cx: #context, #(#names: #types),*) #returned #body
@@ -120,9 +122,9 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         runtime,
         lints,
         conditions,
-        signature,
         name,
         context,
+        inputs,
         returned,
         ..
     } = saga;
@@ -132,33 +134,33 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     let [output, error] =
         ["Output", "Error"].map(|name| associated::of_result(&rules, returned, name));
     let driver = driver::expand(saga);
-    let future_span = signature.ident.span();
     let start = hidden("start");
     let kind = match saga.options.counts_as {
-        CountsAs::Compensatable => quote!(Compensatable),
-        CountsAs::Pivot => quote!(Pivot),
-        CountsAs::Retriable => quote!(Retriable),
+        CountsAs::Compensatable => code!(Compensatable),
+        CountsAs::Pivot => code!(Pivot),
+        CountsAs::Retriable => code!(Retriable),
     };
-    let future = quote_spanned!(future_span=> impl ::core::future::Future<Output = __I::End> + ::core::marker::Send);
-    quote! {
+    let names = inputs.iter().map(|input| input.name);
+    let types: Vec<_> = inputs.iter().map(|input| input.ty).collect();
+    code! {
         #(#conditions)*
         #[automatically_derived]
         #[allow(deprecated, clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
         #(#lints)*
         impl #runtime::Saga for #name {
-            const META: #runtime::SagaMeta = #meta;
+            const META: #private::SagaMeta = #meta;
             #services
             #output
             #error
 
+            fn shape() -> #runtime::Shape {
+                #private::shape::<Self>()
+            }
+
             #[inline]
-            fn coordinate<'__lane, '__run: '__lane, __E, __I>(
+            fn driver<'__lane, '__run: '__lane, __E: #private::Engine + '__run, __I: #private::Input<'__lane, '__run, Self, __E>>(
                 #start: __I,
-            ) -> #private::Plan<impl ::core::ops::FnOnce() -> #runtime::Shape, #future>
-            where
-                __E: #runtime::Engine + '__run,
-                __I: #private::Input<'__lane, '__run, Self, __E> + ::core::marker::Send,
-            {
+            ) -> #private::Plan<impl #private::FnOnce() -> #runtime::Shape, impl #private::Future<Output = __I::End> + #private::Send> {
                 #driver
             }
         }
@@ -166,11 +168,21 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         #(#conditions)*
         #[automatically_derived]
         #[allow(deprecated)]
-        impl #runtime::Part for #name {
-            const PART: #runtime::StepMeta = #runtime::StepMeta::new(<Self as #runtime::Saga>::META.name, #runtime::Kind::#kind);
+        impl #private::Inputs<(#(#types,)*)> for #name {
+            #[inline]
+            fn inputs(self) -> (#(#types,)*) {
+                (#(self.#names,)*)
+            }
+        }
+
+        #(#conditions)*
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #private::Callee for #name {
+            const CALLEE: #private::StepMeta = #private::saga_callee::<Self>(#private::Kind::#kind);
             type Kind = #private::#kind;
 
-            fn node() -> #runtime::Node {
+            fn node() -> #private::Node {
                 #private::inner::<Self>()
             }
         }
@@ -181,17 +193,21 @@ fn meta(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime, options, ..
     } = saga;
-    let name = &options.name;
-    let version = options.version.map(|version| quote!(.version(#version)));
+    let private = runtime.private();
+    let name = literal(&options.name);
+    let version = options
+        .version
+        .map(|version| literal(Literal::u32_unsuffixed(version)))
+        .map(|version| code!(.version(#version)));
     let deadline = options
         .deadline
         .map(duration::tokens)
-        .map(|deadline| quote!(.deadline(#deadline)));
+        .map(|deadline| code!(.deadline(#deadline)));
     let halts = options
         .halts
-        .then(|| quote!(.on_compensation_failure(#runtime::OnCompensationFailure::Halt)));
+        .then(|| code!(.on_compensation_failure(#private::OnCompensationFailure::Halt)));
     let parallel = options
         .parallel
-        .then(|| quote!(.compensations(#runtime::CompensationOrder::Parallel)));
-    quote!(#runtime::SagaMeta::new(#name) #version #deadline #halts #parallel)
+        .then(|| code!(.compensations(#private::CompensationOrder::Parallel)));
+    code!(#private::SagaMeta::new(#name) #version #deadline #halts #parallel)
 }

@@ -2,34 +2,43 @@
 
 use std::cell::RefCell;
 
-use crate::language::Part;
+use crate::engines::in_process::Effects;
+use crate::language::Callee;
 use crate::language::order::Site;
-use crate::run::Saga;
+use crate::meta::{Kind, StepMeta};
+use crate::run::{Saga, Unstarted};
 use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
 
 impl Shape {
     #[doc(hidden)]
     /// Creates the shape of the saga `G` with this body.
     #[must_use]
-    pub fn new<G: Saga>(body: Vec<Node>) -> Self {
+    pub fn new<G: Saga>(body: impl Into<Vec<Node>>) -> Self {
         Self {
             saga: G::META,
-            body,
+            body: body.into(),
         }
     }
+}
+
+/// The facts about the saga `G` where another one calls it.
+#[doc(hidden)]
+#[must_use]
+pub const fn saga_callee<G: Saga>(kind: Kind) -> StepMeta {
+    StepMeta::new(G::META.name, kind)
 }
 
 /// The node of a call.
 #[doc(hidden)]
 #[must_use]
-pub fn part<P: Part>(_: Site<P>) -> Node {
+pub fn callee<P: Callee>(_: Site<P>) -> Node {
     P::node()
 }
 
 /// The node of a call. If it is a wait, `what` is shown: its arguments as source text.
 #[doc(hidden)]
 #[must_use]
-pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
+pub fn wait<P: Callee>(_: Site<P>, what: &'static str) -> Node {
     match P::node() {
         Node::Wait(wait) => Node::Wait(WaitFor { what, ..wait }),
         other => other,
@@ -39,15 +48,25 @@ pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
 /// One arm of a branch.
 #[doc(hidden)]
 #[must_use]
-pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
-    Arm { when, body }
+pub fn arm(when: &'static str, body: impl Into<Vec<Node>>) -> Arm {
+    Arm {
+        when,
+        body: body.into(),
+    }
+}
+
+/// The node of a branch.
+#[doc(hidden)]
+#[must_use]
+pub fn branch(arms: impl Into<Vec<Arm>>) -> Node {
+    Node::Branch(arms.into())
 }
 
 /// The node of a group.
 #[doc(hidden)]
 #[must_use]
-pub fn group(members: Vec<Node>) -> Node {
-    Node::Group(members)
+pub fn group(members: impl Into<Vec<Node>>) -> Node {
+    Node::Group(members.into())
 }
 
 /// The node of a fan-out.
@@ -80,10 +99,13 @@ thread_local! {
     static AROUND: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Builds the shape of the saga `G`. The body of a recursive saga is shown once.
-pub(crate) fn build<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
+/// The shape of the saga `G`. The body of a recursive saga is shown once.
+// The driver infers the types of its calls for an engine. The one in process stands for all of them.
+#[doc(hidden)]
+#[must_use]
+pub fn shape<G: Saga>() -> Shape {
     AROUND.with_borrow_mut(|around| around.push(G::META.name));
-    let shape = shape();
+    let shape = (G::driver::<Effects, _>(Unstarted).shape)();
     AROUND.with_borrow_mut(Vec::pop);
     shape
 }
@@ -91,6 +113,9 @@ pub(crate) fn build<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
 /// The node of a loop.
 #[doc(hidden)]
 #[must_use]
-pub fn repeat(of: &'static str, body: Vec<Node>) -> Node {
-    Node::Loop(Repeat { of, body })
+pub fn repeat(of: &'static str, body: impl Into<Vec<Node>>) -> Node {
+    Node::Loop(Repeat {
+        of,
+        body: body.into(),
+    })
 }

@@ -14,7 +14,7 @@ mod phase;
 
 use std::marker::PhantomData;
 
-use crate::language::Part;
+use crate::language::Callee;
 use phase::{Admits, AdmitsPivot, AfterUndo, Grouped, Phase, StandsBeside, Undoable, Unfailing};
 
 /// A point in the body of a saga. `Since` is the step since which the saga only goes forward, or [`OrderStart`].
@@ -86,7 +86,7 @@ pub trait MayFollow<Since>: Sized {
 #[diagnostic::do_not_recommend]
 impl<S, Since> MayFollow<Since> for S
 where
-    S: Part,
+    S: Callee,
     Since: Phase,
     Since::Phase: Admits<S::Kind>,
 {
@@ -111,7 +111,7 @@ pub trait OnlyPivot<Since>: Sized {
 #[diagnostic::do_not_recommend]
 impl<S, Since> OnlyPivot<Since> for S
 where
-    S: Part,
+    S: Callee,
     Since: Phase,
     Since::Phase: AdmitsPivot<S::Kind>,
 {
@@ -149,7 +149,7 @@ pub trait InGroup: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind: Grouped>> InGroup for P {}
+impl<P: Callee<Kind: Grouped>> InGroup for P {}
 
 /// Implemented by parts that may run at the same time as `Other`.
 #[diagnostic::on_unimplemented(
@@ -168,8 +168,8 @@ pub trait Beside<Other>: Sized {
 #[diagnostic::do_not_recommend]
 impl<P, Other> Beside<Other> for P
 where
-    P: Part,
-    Other: Part<Kind: StandsBeside<P::Kind>>,
+    P: Callee,
+    Other: Callee<Kind: StandsBeside<P::Kind>>,
 {
 }
 
@@ -187,7 +187,7 @@ pub trait CanBeUndone: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind: AfterUndo>> CanBeUndone for P {}
+impl<P: Callee<Kind: AfterUndo>> CanBeUndone for P {}
 
 /// Implemented by parts that a saga marked `retriable` may call.
 #[diagnostic::on_unimplemented(
@@ -203,7 +203,7 @@ pub trait NeverFails: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind: Unfailing>> NeverFails for P {}
+impl<P: Callee<Kind: Unfailing>> NeverFails for P {}
 
 /// The meeting of two branches: the stricter one counts.
 pub trait Join<Other>: Sized {
@@ -222,6 +222,6 @@ impl<Other> Join<Other> for OrderStart {
     type Then = Other;
 }
 
-impl<S: Part, Other> Join<Other> for S {
+impl<S: Callee, Other> Join<Other> for S {
     type Then = S;
 }

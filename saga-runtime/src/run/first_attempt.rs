@@ -14,13 +14,13 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 
 use crate::attempts::{AttemptResult, ErrorRecord};
-use crate::language::Part;
+use crate::language::Callee;
 use crate::language::order::Site;
 use crate::panic::message;
 use crate::place::Place;
 use crate::run::callable::{Callable, DoneOutput, Returned, Tryable};
 use crate::run::hand_over::{HandedOver, pursue};
-use crate::run::slots::{Keeps, Number};
+use crate::run::slots::{At, Keeps, Number};
 use crate::run::{Engine, Run};
 
 /// The end of the first attempt of a call in the body.
@@ -88,7 +88,7 @@ pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
 pub struct InBody;
 
 impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
-    const IN_BODY: bool = C::Part::PART.body_may_try();
+    const IN_BODY: bool = C::Callee::CALLEE.body_may_try();
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn make<'p>(
@@ -148,50 +148,60 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
     }
 }
 
+/// A call at the site `N` that has begun, and the fate of its refusal.
+pub struct Begun<const N: usize, C, H> {
+    call: C,
+    errors: H,
+}
+
+impl<const N: usize, C, H> fmt::Debug for Begun<N, C, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun")
+            .field("site", &N)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Begins the call at this site of `run`. The flag in the result is true if the body makes the first attempt.
 #[cfg_attr(not(debug_assertions), inline(always))]
-pub fn begin<'run, N, C, H, E>(
+pub fn begin<'run, const N: usize, C, H, E>(
     run: &Run<'_, 'run, E>,
-    _: N,
-    _: Site<C::Part>,
+    _: At<N>,
+    _: Site<C::Callee>,
     (call, errors): (C, H),
-) -> (C, bool, H)
+) -> (Begun<N, C, H>, bool)
 where
-    N: Number,
     C: Callable<'run, E>,
     E: Engine,
 {
-    run.now.store(N::NUMBER, Ordering::Relaxed);
+    run.now.store(N, Ordering::Relaxed);
     let tries = run.trusted && C::FirstAttempt::IN_BODY;
-    (call, tries, errors)
+    (Begun { call, errors }, tries)
 }
 
 /// Makes the first attempt of a call.
 // A panic before there is a future, in the `Clone` of an input, is one of the body: the step is not requested yet.
 #[cfg_attr(not(debug_assertions), inline(always))]
-pub fn first<'a, 'lane, 'run, C, E>(
+pub fn first<'a, 'lane, 'run, const N: usize, C, H, E>(
     run: &'a Run<'lane, 'run, E>,
-    call: &C,
-) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'a, 'lane, 'run, C, E>
+    begun: &Begun<N, C, H>,
+) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'a, 'lane, 'run, N, C, H, E>
 where
     C: Callable<'run, E>,
     E: Engine,
 {
-    C::FirstAttempt::make(call, run)
+    C::FirstAttempt::make(&begun.call, run)
 }
 
 /// The value for the body if the first attempt is `Done`; otherwise the call goes on in the engine.
 #[cfg_attr(not(debug_assertions), inline(always))]
-pub fn settle<'a, 'run, N, C, K, H, E>(
+pub fn settle<'a, 'run, const N: usize, C, K, H, E>(
     tried: Tried<C::Output, C::Error>,
     run: &'a Run<'_, 'run, E>,
-    number: N,
-    call: C,
-    errors: H,
+    Begun { call, errors }: Begun<N, C, H>,
     slot: &'a mut K,
 ) -> ControlFlow<Returned<'run, C, E>, HandedOver<'a, C::Output, C::Error>>
 where
-    N: Number + 'a,
     C: Callable<'run, E> + 'a,
     K: Keeps<C::KeptCall>,
     H: Refusals<C::Error>,
@@ -202,7 +212,7 @@ where
         Tried::Done(output)
             if !cfg!(debug_assertions) || C::FirstAttempt::is_recordable(&output) =>
         {
-            let mut done = Rescue::<N, C, K, E> {
+            let mut done = Rescue::<At<N>, C, K, E> {
                 run,
                 left: C::FirstAttempt::left_if_done(&call),
                 output: Some(output),
@@ -213,13 +223,13 @@ where
                 Some(output) => C::kept(&mut done.left, Some(DoneOutput::Shared(output))),
                 None => None,
             };
-            done.slot.keep(&run.called, N::NUMBER, kept);
+            done.slot.keep(&run.called, N, kept);
             match done.output.take() {
                 Some(output) => ControlFlow::Break(Ok(output)),
                 None => unreachable!("only a panic takes it"),
             }
         }
-        tried => ControlFlow::Continue(pursue(run, number, call, tried, errors, slot)),
+        tried => ControlFlow::Continue(pursue(run, At::<N>, call, tried, errors, slot)),
     }
 }
 

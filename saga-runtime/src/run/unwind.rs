@@ -19,7 +19,7 @@ use crate::run::sub_saga::SubSagaCalls;
 /// The value that a run stores of a call: of a step that is done, or of a saga that was called.
 pub trait KeptCall: Send + Sync {
     /// The facts about the step or the saga.
-    const PART: StepMeta;
+    const CALLEE: StepMeta;
 
     /// Its compensation, if it is a step that has one, not yet polled.
     fn compensation<'a>(

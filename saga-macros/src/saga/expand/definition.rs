@@ -1,7 +1,6 @@
 //! The struct of a saga: its identity and its input in one value, with its serde implementations.
 
-use proc_macro2::{Delimiter, TokenStream};
-use quote::quote;
+use proc_macro2::{Delimiter, Literal, TokenStream};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -10,7 +9,7 @@ use syn::{Attribute, LitStr, Path, Token, Type};
 use super::names::hidden;
 use super::picture;
 use crate::saga::model::{Input, Saga, Site};
-use crate::spans::{at, group};
+use crate::spans::{at, code, group, here, literal};
 
 // Expands to:
 //
@@ -36,28 +35,30 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     } = saga;
     let (private, serde) = (runtime.private(), runtime.serde());
     let sites = body.as_ref().map_or(&[][..], |body| &body.sites);
-    let note = note(&options.name, sites);
+    let note = literal(note(&options.name, sites));
     // Only for rustdoc: an editor that shows the documentation of the struct can't show the picture.
-    let picture =
-        picture::markdown(saga).map(|picture| quote!(#[cfg_attr(doc, doc = "\n", doc = #picture)]));
+    let picture = picture::markdown(saga)
+        .map(literal)
+        .map(|picture| code!(#[cfg_attr(doc, doc = "\n", doc = #picture)]));
     let fields = inputs.iter().map(|input| {
         let (attributes, name, ty) = (input.attributes, input.name, input.ty);
-        let doc = format!("The saga's input `{name}`.");
+        let doc = literal(format!("The saga's input `{name}`."));
         let rule = is_checked(input).then(|| {
             let rule = LitStr::new(&runtime.saga_input(), ty.span());
-            quote!(#[serde(with = #rule)])
+            code!(#[serde(with = #rule)])
         });
-        quote!(#[doc = #doc] #(#attributes)* #rule #visibility #name: #ty)
+        code!(#[doc = #doc] #(#attributes)* #rule #visibility #name: #ty)
     });
     let derives = derives(attributes);
     let written = (is_plain(saga) && !derives.writes).then(|| serialize(saga));
     let serialize =
-        (written.is_none() && !derives.writes).then(|| quote!(#private::serde::Serialize,));
-    let deserialize = (!derives.reads).then(|| quote!(#private::serde::Deserialize));
+        (written.is_none() && !derives.writes).then(|| code!(#private::serde::Serialize,));
+    let deserialize = (!derives.reads).then(|| code!(#private::serde::Deserialize));
     // For the definition of the struct, rustc shows the function.
     let keyword = syn::Token![struct](saga.signature.fn_token.span);
-    let fields = group(Delimiter::Brace, name.span(), quote!(#(#fields),*));
-    quote! {
+    let fields = group(Delimiter::Brace, name.span(), code!(#(#fields),*));
+    let serde = literal(serde);
+    code! {
         #(#conditions)*
         #[derive(#serialize #deserialize)]
         #(#attributes)*
@@ -132,9 +133,8 @@ fn is_checked(input: &Input<'_>) -> bool {
 //
 //     impl Serialize for PlaceOrder {
 //         fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-//             let Self { request } = self;
 //             let mut fields = serializer.serialize_struct("PlaceOrder", 1)?;
-//             SagaInput::serialize_field(request, &mut fields, "request")?;
+//             SagaInput::serialize_field(&self.request, &mut fields, "request")?;
 //             fields.end()
 //         }
 //     }
@@ -150,29 +150,27 @@ fn serialize(saga: &Saga<'_>) -> TokenStream {
         ..
     } = saga;
     let (private, rules) = (runtime.private(), runtime.rules());
-    let serde = quote!(#private::serde);
+    let serde = code!(#private::serde);
     let [serializer, fields] = ["serializer", "fields"].map(hidden);
-    let (text, count) = (name.to_string(), inputs.len());
-    let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
+    let count = literal(Literal::usize_unsuffixed(inputs.len()));
+    let text = literal(name.to_string());
     let each = inputs.iter().map(|input| {
         let span = input.ty.span();
-        let text = input.name.unraw().to_string();
+        let text = literal(input.name.unraw().to_string());
         let mut value = input.name.clone();
         value.set_span(value.span().located_at(span));
-        let rule = at(span, quote!(#rules::SagaInput::serialize_field));
-        quote!(#rule(#value, &mut #fields, #text)?;)
+        let rule = at(span, code!(#rules::SagaInput::serialize_field));
+        // The variable is that of the function, whose source a macro of the user's may have made.
+        let own = at(here().located_at(span), code!(&self.));
+        code!(#rule(#own #value, &mut #fields, #text)?;)
     });
-    quote! {
+    code! {
         #(#conditions)*
         #[automatically_derived]
         #[allow(deprecated)]
         impl #serde::Serialize for #name {
-            fn serialize<__Z: #serde::Serializer>(
-                &self,
-                #serializer: __Z,
-            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
-                let Self { #(#names),* } = self;
-                let mut #fields = #serde::Serializer::serialize_struct(#serializer, #text, #count)?;
+            fn serialize<__Z: #serde::Serializer>(&self, #serializer: __Z) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                let mut #fields = #serializer.serialize_struct(#text, #count)?;
                 #(#each)*
                 #serde::ser::SerializeStruct::end(#fields)
             }
