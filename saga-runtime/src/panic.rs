@@ -1,14 +1,14 @@
 //! The user's code, called in a way that lets no panic out: a panic becomes a value of the caller.
 //!
 //! # Where the user's code runs
-//! Each place is one of these, and each has a row in `tests/behaviour/fragile.rs`.
+//! `tests/behaviour/fragile.rs` panics in them, on every engine.
 //!
 //! | the code | where it runs | a panic in it |
 //! |---|---|---|
-//! | a step's function, `poll` | [`first_attempt`](crate::run), `attempts/attempt.rs` | ends the attempt in doubt |
+//! | a step's function, `poll` | `run/first_attempt.rs`, `attempts/attempt.rs` | ends the attempt in doubt |
 //! | a step's future, `Drop` after a timeout | `attempts/attempt.rs` | ends the attempt in doubt |
 //! | a compensation or a resolver, `poll` and `Drop` | `attempts/attempt.rs`, `run/unwind.rs` | fails the attempt, which is made again |
-//! | an input, `Clone` for an attempt | `run/first_attempt.rs`, `run/step.rs` | ends the attempt in doubt |
+//! | an input, `Clone` for an attempt | `run/first_attempt.rs`, `run/step.rs` | ends the attempt in doubt; in the body, where nothing is requested yet, it is a panic of the body |
 //! | an input, `Drop` when the call has ended | `run/group.rs`, `run/fan_out.rs`, `attempts/pending.rs` | has no effect; in the body it is a panic of the body |
 //! | an input, `Serialize` for its digest | `language/digest.rs` | leaves the call without a digest |
 //! | an output, `Clone` for the compensation | `run/first_attempt.rs`, `run/callable.rs` | fails the saga; the original is compensated |
@@ -96,6 +96,15 @@ pub fn text(value: &(impl Display + ?Sized)) -> String {
         .unwrap_or_else(|panic| format!("an error whose text can't be shown: panicked: {panic}"))
 }
 
+/// Drops the user's future where it is, and returns the text of the panic of its destructor.
+#[inline]
+pub(crate) fn discard<F>(mut future: Pin<&mut Option<F>>) -> Option<String> {
+    if future.is_none() {
+        return None;
+    }
+    caught(|| future.set(None)).err()
+}
+
 pin_project! {
     /// The user's future, which is polled and dropped here: no panic leaves it.
     #[must_use]
@@ -123,11 +132,7 @@ impl<F> Caught<F> {
     /// Drops the future where it is, and returns the text of the panic of its destructor.
     #[inline]
     pub(crate) fn discard(self: Pin<&mut Self>) -> Option<String> {
-        let mut future = self.project().future;
-        if future.is_none() {
-            return None;
-        }
-        caught(|| future.set(None)).err()
+        discard(self.project().future)
     }
 }
 
