@@ -1,14 +1,14 @@
 //! The user's code, called in a way that lets no panic out: a panic becomes a value of the caller.
 //!
 //! # Where the user's code runs
-//! `tests/behaviour/fragile.rs` panics in them, on every engine.
+//! Each place is one of these, and each has a row in `tests/behaviour/fragile.rs`.
 //!
 //! | the code | where it runs | a panic in it |
 //! |---|---|---|
-//! | a step's function, `poll` | `run/first_attempt.rs`, `attempts/attempt.rs` | ends the attempt in doubt |
+//! | a step's function, `poll` | [`first_attempt`](crate::run), `attempts/attempt.rs` | ends the attempt in doubt |
 //! | a step's future, `Drop` after a timeout | `attempts/attempt.rs` | ends the attempt in doubt |
 //! | a compensation or a resolver, `poll` and `Drop` | `attempts/attempt.rs`, `run/unwind.rs` | fails the attempt, which is made again |
-//! | an input, `Clone` for an attempt | `run/first_attempt.rs`, `run/step.rs` | ends the attempt in doubt; in the body, where nothing is requested yet, it is a panic of the body |
+//! | an input, `Clone` for an attempt | `run/first_attempt.rs`, `run/step.rs` | ends the attempt in doubt |
 //! | an input, `Drop` when the call has ended | `run/group.rs`, `run/fan_out.rs`, `attempts/pending.rs` | has no effect; in the body it is a panic of the body |
 //! | an input, `Serialize` for its digest | `language/digest.rs` | leaves the call without a digest |
 //! | an output, `Clone` for the compensation | `run/first_attempt.rs`, `run/callable.rs` | fails the saga; the original is compensated |
@@ -19,7 +19,7 @@
 //! | an error, `Drop` | `attempts/pending.rs` | has no effect |
 //! | the predicates of `retry(when)` and `in_doubt(when)` | `attempts/decision.rs` | takes nothing for granted: not transient, in doubt |
 //! | the body: `From` of errors, closures of a fan-out, destructors | `run/body.rs` | fails the saga at that point |
-//! | the body's values, `Drop` after a step has stopped the saga | `run/body.rs` | has no effect |
+//! | the body's values, `Drop` after a step has stopped the saga | generated code | **leaves the library**: in process it reaches the caller, on a journal the saga is stuck as `panicked` |
 //! | an event's value, `Deserialize` | `run/wait.rs` | fails the saga at that point |
 //! | a saga's input, `Serialize` and `Deserialize` | `coordinator.rs`, `coordinator/registry.rs` | rejects the start; parks a recorded saga |
 //! | a saga's output or error, `Drop` where no caller takes it | `coordinator/task.rs` | has no effect |
@@ -96,15 +96,6 @@ pub fn text(value: &(impl Display + ?Sized)) -> String {
         .unwrap_or_else(|panic| format!("an error whose text can't be shown: panicked: {panic}"))
 }
 
-/// Drops the user's future where it is, and returns the text of the panic of its destructor.
-#[inline]
-pub(crate) fn discard<F>(mut future: Pin<&mut Option<F>>) -> Option<String> {
-    if future.is_none() {
-        return None;
-    }
-    caught(|| future.set(None)).err()
-}
-
 pin_project! {
     /// The user's future, which is polled and dropped here: no panic leaves it.
     #[must_use]
@@ -132,7 +123,11 @@ impl<F> Caught<F> {
     /// Drops the future where it is, and returns the text of the panic of its destructor.
     #[inline]
     pub(crate) fn discard(self: Pin<&mut Self>) -> Option<String> {
-        discard(self.project().future)
+        let mut future = self.project().future;
+        if future.is_none() {
+            return None;
+        }
+        caught(|| future.set(None)).err()
     }
 }
 

@@ -168,7 +168,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
 
     /// The body on its way forward.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut Option<F>>) -> Forwarding<'a, F> {
+    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
         self.watch.forward(body)
     }
 

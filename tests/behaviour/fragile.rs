@@ -272,18 +272,6 @@ saga!(
 );
 
 saga!(
-    /// Has an output in its hands when a step ends the saga.
-    async fn holding(cx: Context<'_, Participant>, breaking: Breaking) -> Result<(), Failure> {
-        reserve(cx).await?;
-        let held = charge(cx, FragileInput { breaking }).await?;
-        let breaking = Breaking::FutureDrop;
-        rent(cx, FragileInput { breaking }).await?;
-        drop(held);
-        Ok(())
-    }
-);
-
-saga!(
     async fn inside(cx: Context<'_, Participant>, breaking: Breaking) -> Result<(), Failure> {
         charging(cx, breaking).await?;
         Ok(())
@@ -349,12 +337,6 @@ async fn a_panic_in_a_step_forgets_no_effect() {
     for breaking in Breaking::ALL {
         nothing_is_forgotten(Lending { breaking }, &label("a limited step", breaking)).await;
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_value_that_panics_when_the_body_is_dropped_forgets_no_effect() {
-    let breaking = Breaking::OutputDrop;
-    nothing_is_forgotten(Holding { breaking }, "a value of the body").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::task::{self, Poll};
 
 use tracing::Span;
 
-use crate::panic::{discard, poll_caught};
+use crate::panic::poll_caught;
 use crate::place::Instance;
 use crate::telemetry;
 
@@ -36,7 +36,7 @@ impl Watch {
 
     /// Polls the body until it returns, panics, or a step ends the saga.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn forward<'a, F>(&'a self, body: Pin<&'a mut Option<F>>) -> Forwarding<'a, F> {
+    pub(super) fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
         Forwarding { watch: self, body }
     }
 }
@@ -45,8 +45,7 @@ impl Watch {
 #[derive(Debug)]
 pub struct Forwarding<'a, F> {
     watch: &'a Watch,
-    /// `None` once it is dropped, because a step has ended the saga.
-    body: Pin<&'a mut Option<F>>,
+    body: Pin<&'a mut F>,
 }
 
 impl<F: Future> Future for Forwarding<'_, F> {
@@ -55,14 +54,10 @@ impl<F: Future> Future for Forwarding<'_, F> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let _entered = self.watch.span.as_ref().map(|span| span.enter());
-        let Some(body) = self.body.as_mut().as_pin_mut() else {
-            return Poll::Pending;
-        };
-        match poll_caught(body, cx) {
+        let body = &mut self.body;
+        match poll_caught(body.as_mut(), cx) {
             Poll::Ready(Ok(returned)) => Poll::Ready(Forward::Returned(returned)),
             Poll::Pending if self.watch.stopped.load(Ordering::Relaxed) => {
-                // A panic of its values' destructors does not change why it ends.
-                discard(self.body.as_mut());
                 Poll::Ready(Forward::Stopped)
             }
             Poll::Pending => Poll::Pending,

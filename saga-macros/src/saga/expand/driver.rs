@@ -21,7 +21,7 @@ use crate::spans::{at, group};
 //         let ended = {
 //             let (run, slots, cx) = (&run, &mut slots, Context::at(services, lane.body(instance)));
 //             let Self { request } = saga;
-//             run.forward(pin!(Some(async move { … }))).await
+//             run.forward(pin!(async move { … })).await
 //         };
 //         match ended { Returned(Ok(output)) => Input::completed(&mut run, &mut slots, output), … }
 //     };
@@ -96,7 +96,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 let (#run, #slots) = (&#run, &mut #slots);
                 let #cx = #runtime::Context::at(#services, #lane.body(#instance));
                 let Self { #(#fields),* } = #input;
-                let #forward = ::core::pin::pin!(::core::option::Option::Some(async move #block));
+                let #forward = ::core::pin::pin!(async move #block);
                 #run.forward(#forward).await
             };
             match #ended {
