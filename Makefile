@@ -25,8 +25,9 @@ check: lint ## run the quick checks: format, clippy, unit, behaviour and diagnos
 test: services ## run all tests, after installing the servers that they start
 	cargo test --workspace --no-fail-fast
 
-soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=…, SEED=…)
+soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=…, SEED=…), and workers on Postgres (WORKERS_ROUNDS=…)
 	KILLS=$${KILLS:-10000} cargo test --package saga-tests --test crash -- --nocapture processes_may_be_killed
+	WORKERS_ROUNDS=$${WORKERS_ROUNDS:-200} cargo test --package saga-tests --test workers -- --nocapture
 
 lint: ## check the format, and clippy without a warning
 	cargo fmt --all --check

@@ -141,6 +141,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     slots: Arc<Semaphore>,
     /// Notified when a saga in the journal may be claimable.
     work: Notify,
+    /// Notified when a cancellation may have been requested in another process.
+    cancellations: Notify,
     running: Mutex<HashMap<SagaId, Running>>,
     /// Claims that this worker no longer uses but could not release, because the journal did not answer.
     abandoned: Mutex<Vec<Claim>>,

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use crate::id::SagaId;
 
 pub use crate::error::Reason;
+pub use crate::meta::AttemptPhase;
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Settled, StepCall};
 pub use memory::Memory;
@@ -123,12 +124,31 @@ pub trait Journal: Send + Sync + 'static {
     /// this returns. A coordinator closes its handle at the end of its [shutdown](crate::Coordinator::shutdown).
     async fn close(&self) {}
 
+    /// Registers a listener for what other processes do. A journal that hears of it calls the listener, and drops it when it
+    /// returns `false`. Signals may be missing, or come without a reason: coordinators poll as well.
+    fn listen(&self, listener: Listener) {
+        drop(listener);
+    }
+
     /// The longest time that a worker's lease may run; `None` if any.
     ///
     /// A journal that only one process can open at a time needs no renewals by the clock.
     fn longest_lease(&self) -> Option<Duration> {
         None
     }
+}
+
+/// A listener for [`Signal`]s. Returns whether it wants more of them. It must not block.
+pub type Listener = Box<dyn Fn(Signal) -> bool + Send + Sync>;
+
+/// A hint that another process has done something: see [`Journal::listen`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// A saga may be claimable.
+    Work,
+    /// A cancellation of a saga was requested: [`renew`](Journal::renew) tells which one.
+    Cancelled,
 }
 
 /// A worker, and for how long its claims are valid from now on.

@@ -1,5 +1,10 @@
 //! The journal in Postgres.
 
+mod batches;
+mod clocks;
+mod fencing;
+mod waking;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use saga_runtime::journal::Postgres;

@@ -117,8 +117,8 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         self
     }
 
-    /// Sets how long a saga waits in memory, in a `sleep` or for an event, before it is suspended. A suspended saga
-    /// costs a row in the journal and no task. Default: one second.
+    /// Sets how long a saga waits in memory, for a time, an event or its next attempt, before it is suspended. A suspended
+    /// saga costs a row in the journal, no task and no slot. Default: one second.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.policies.patience = patience;
         self
@@ -183,6 +183,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             tenure,
             slots: Arc::new(Semaphore::new(self.in_flight)),
             work: Notify::new(),
+            cancellations: Notify::new(),
             running: Mutex::default(),
             abandoned: Mutex::default(),
             has_lost_claims: AtomicBool::default(),
@@ -192,6 +193,11 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             runtime: Handle::current(),
             has_lost_runtime: AtomicBool::default(),
         });
+        let listening = Arc::downgrade(&inner);
+        inner.journal.listen(Box::new(move |signal| {
+            let inner = listening.upgrade();
+            inner.is_some_and(|inner| inner.hear(signal))
+        }));
         inner.tasks.spawn(Arc::clone(&inner).renew_leases());
         let guard = RuntimeGuard(Arc::clone(&inner));
         inner.tasks.spawn(Arc::clone(&inner).dispatch(guard));

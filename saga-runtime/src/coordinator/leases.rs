@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use crate::coordinator::{BATCH, Shared};
-use crate::journal::{Claim, Filter, JournalError, State, Wakeup};
+use crate::journal::{Claim, Filter, JournalError, Signal, State, Wakeup};
 use crate::telemetry;
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
@@ -32,12 +32,21 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 Err(error) => telemetry::journal_trouble(&error),
             }
             if !shutdown.is_cancelled() {
-                let pause = tokio::time::sleep(self.poll_interval);
+                let pause = tokio::time::timeout(self.poll_interval, self.cancellations.notified());
                 shutdown.run_until_cancelled(pause).await;
             } else if !self.running().is_empty() {
                 let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;
             }
         }
+    }
+
+    /// Wakes the loop that a signal of another process is for. Returns whether this coordinator still listens.
+    pub(super) fn hear(&self, signal: Signal) -> bool {
+        match signal {
+            Signal::Work => self.work.notify_one(),
+            Signal::Cancelled => self.cancellations.notify_one(),
+        }
+        !self.is_shutting_down()
     }
 
     /// Releases the claims that could not be released before, because the journal did not answer.

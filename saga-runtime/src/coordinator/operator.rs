@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::attempts::Control;
 use crate::coordinator::error::OperatorError;
@@ -14,8 +13,7 @@ use crate::coordinator::{Coordinator, Shared};
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Entry, Event, Filter, JournalError, Page, State, StepCall,
-    Wakeup,
+    AppendError, Claimed, ClaimedOne, Event, Filter, JournalError, Page, State, StepCall, Wakeup,
 };
 use crate::language::json_of;
 
@@ -60,7 +58,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 
     /// Resumes a stuck saga: failed compensations are tried again, a step in doubt is settled again, and a changed
-    /// definition is compared again. Returns when the decision is recorded; the saga then continues in its own task.
+    /// definition is compared again. Returns when the decision is recorded; the saga continues when it gets a slot.
     ///
     /// # Errors
     /// If the saga is not stuck, or the journal can't be reached.
@@ -189,7 +187,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         Ok(())
     }
 
-    /// Claims a stuck saga, appends the operator's decision, and resumes the saga.
+    /// Claims a stuck saga, appends the operator's decision, and releases the saga. It takes no slot: the saga continues
+    /// when it gets one.
     async fn apply_decision(
         self: &Arc<Self>,
         id: SagaId,
@@ -198,19 +197,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
-        let slot = Arc::clone(&self.slots).acquire_owned().await;
-        let slot = slot.map_err(|_| OperatorError::ShuttingDown)?;
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped.into());
-        }
-        let deciding = Arc::clone(self).claim_and_decide(id, slot, decide);
+        let deciding = Arc::clone(self).claim_and_decide(id, decide);
         self.detached(deciding).await
     }
 
     async fn claim_and_decide(
         self: Arc<Self>,
         id: SagaId,
-        slot: OwnedSemaphorePermit,
         decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send,
     ) -> Result<(), OperatorError> {
         let claimed = self.journal.claim_one(&self.lease, &id).await;
@@ -225,21 +218,15 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
-        match self.append_decision(&mut claimed, decide).await {
-            Ok(()) => {
-                self.resume(claimed, slot);
-                Ok(())
-            }
-            Err(error) => {
-                let released = self
-                    .journal
-                    .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
-                if released.await.is_err() {
-                    self.abandoned().push(claimed.claim);
-                }
-                Err(error)
-            }
+        let decided = self.append_decision(&mut claimed, decide).await;
+        let released = self
+            .journal
+            .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
+        if released.await.is_err() {
+            self.abandoned().push(claimed.claim);
         }
+        self.work.notify_one();
+        decided
     }
 
     /// Appends the event that `decide` returns for this history.
@@ -248,27 +235,20 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         claimed: &mut Claimed,
         decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError>,
     ) -> Result<(), OperatorError> {
-        let entries = claimed.entries.as_mut().map_err(|damage| damage.clone())?;
+        let entries = claimed.entries.as_ref().map_err(Clone::clone)?;
         if claimed.record.state != State::Stuck {
             return Err(OperatorError::NotStuck(claimed.record.state));
         }
-        let event = decide(&ReplayState::new(&*entries)?)?;
+        let event = decide(&ReplayState::new(entries)?)?;
         let appended = self
             .journal
-            .append(&claimed.claim, claimed.next, vec![event.clone()]);
+            .append(&claimed.claim, claimed.next, vec![event]);
         appended.await.map_err(|error| match error {
             AppendError::Journal(error) => error.into(),
             AppendError::Fenced { .. } | AppendError::NotContiguous { .. } => {
                 OperatorError::TakenOver
             }
         })?;
-        entries.push(Entry {
-            seq: claimed.next,
-            at: SystemTime::now(),
-            event,
-        });
-        claimed.next += 1;
-        claimed.recoveries = 0;
         // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
         claimed.orderly = false;
         Ok(())

@@ -5,6 +5,7 @@
 
 mod append;
 mod claims;
+mod listening;
 mod operation;
 mod read;
 mod schema;
@@ -24,13 +25,14 @@ use tokio::time::Instant;
 
 use crate::id::SagaId;
 use crate::journal::postgres::claims::Claims;
+use crate::journal::postgres::listening::Listeners;
 use crate::journal::postgres::operation::{Append, Operation, Reply, StartResult, millis};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Row, Started, Wakeup, Worker,
+    Listener, NewSaga, Page, Row, Started, Wakeup, Worker,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -47,6 +49,19 @@ use crate::journal::{
 /// The tables stand in a schema of their own, `saga` if nothing else is said: two services in one database use two. Opening
 /// the journal creates the tables, and brings older ones to the present form; of many processes that open it at once, one
 /// does that. The view `saga_states` shows what is going on.
+///
+/// # Across processes
+/// * Each saga runs in one process at a time. When a process ends, the others claim its sagas once its lease is over. A
+///   process that was only frozen can't write to a saga that it has lost.
+/// * One connection of each process listens. So a process hears at once when another one cancels a saga that it runs,
+///   releases sagas at its shutdown, or starts one without a free slot.
+/// * A process finds the rest by polling, every third of its [lease](crate::coordinator::Builder::lease): sagas of dead
+///   processes, and the end of a saga that another process runs and a caller here [waits](crate::coordinator::Handle::wait)
+///   for. Behind a proxy that pools transactions listening does not work, and all is found by polling.
+/// * [`inspect`](crate::Coordinator::inspect), [`list`](crate::Coordinator::list), [`cancel`](crate::Coordinator::cancel) and
+///   [`wait`](crate::coordinator::Handle::wait) work in any process.
+/// * [`send`](crate::Coordinator::send) and the decisions of operators need the saga: while another process runs it, they
+///   fail with [`OperatorError::Held`](crate::coordinator::OperatorError::Held). Send to the process that runs it.
 #[derive(Clone)]
 pub struct Postgres(Arc<Shared>);
 
@@ -59,6 +74,7 @@ struct Shared {
     numbers: Mutex<HashMap<SagaId, i64>>,
     /// When this process has extended the leases of its workers last, and for how long.
     renewed: Mutex<HashMap<Worker, (Instant, Duration)>>,
+    listeners: Listeners,
 }
 
 impl fmt::Debug for Postgres {
@@ -86,10 +102,10 @@ impl PostgresOptions {
         }
     }
 
-    /// The most connections that [`connect`](Self::connect) makes, at least 3; 5 if nothing else is said.
+    /// The most connections that [`connect`](Self::connect) makes, at least 4; 5 if nothing else is said.
     pub fn connections(self, connections: u32) -> Self {
         Self {
-            connections: connections.max(3),
+            connections: connections.max(4),
             ..self
         }
     }
@@ -107,7 +123,7 @@ impl PostgresOptions {
         self.open(pool).await
     }
 
-    /// Opens the journal with a pool of the caller's, which should have at least 3 connections to spare.
+    /// Opens the journal with a pool of the caller's, which should have at least 4 connections to spare.
     ///
     /// # Errors
     /// See [`Postgres::connect`].
@@ -116,6 +132,7 @@ impl PostgresOptions {
         let mut connection = pool.acquire().await.map_err(JournalError::unavailable)?;
         schema::check_server(&mut connection).await?;
         schema::migrate(&mut connection, &schema).await?;
+        schema::forget_workers(&mut connection, &schema).await?;
         drop(connection);
         Ok(Postgres(Arc::new(Shared {
             writer: Writer::start(&pool, &schema),
@@ -124,6 +141,7 @@ impl PostgresOptions {
             schema,
             numbers: Mutex::default(),
             renewed: Mutex::default(),
+            listeners: Listeners::default(),
         })))
     }
 }
@@ -354,7 +372,11 @@ impl Journal for Postgres {
         let written = answer
             .await
             .unwrap_or_else(|_| Err(JournalError::Closed.into()));
-        if ends_claim || matches!(written, Err(AppendError::Fenced { .. })) {
+        let is_over = match &written {
+            Ok(()) => ends_claim,
+            Err(error) => matches!(error, AppendError::Fenced { .. }),
+        };
+        if is_over {
             self.numbers().remove(&claim.id);
         }
         written
@@ -392,7 +414,7 @@ impl Journal for Postgres {
                  FROM {schema}.sagas s WHERE s.number = o.number AND s.id = $1
                  RETURNING o.number
              )
-             SELECT number, pg_notify($3, 'cancelled')::text FROM noted",
+             SELECT number, pg_notify($3, 'cancelled ' || number)::text FROM noted",
         );
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(stored(id.as_str()))
@@ -402,6 +424,11 @@ impl Journal for Postgres {
             .await
             .map_err(JournalError::unavailable)?;
         Ok(row.is_some())
+    }
+
+    fn listen(&self, listener: Listener) {
+        self.0.listeners.add(listener);
+        listening::start(&self.0);
     }
 
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {

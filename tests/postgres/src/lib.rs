@@ -79,6 +79,43 @@ impl Server {
         &self.url
     }
 
+    /// Ends the server without a word, as a machine that loses its power does: what was not written is gone.
+    ///
+    /// # Panics
+    /// If this is not a server of the test's own.
+    pub fn crash(&self) {
+        self.control("--mode=immediate --wait stop");
+    }
+
+    /// Starts the server again after a [crash](Self::crash), with the same settings.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub fn restart(&self) {
+        self.control("--wait --log=\"$data/log\" restart");
+    }
+
+    fn control(&self, command: &str) {
+        assert!(
+            self.own.is_some(),
+            "only a server of their own ends with a test"
+        );
+        let (_, folder) = self.url.split_once("?host=").expect("a socket in a folder");
+        let script = format!(
+            "for bin in /usr/lib/postgresql/*/bin; do PATH=$bin:$PATH; done
+             data={folder}/data
+             if [ $(id -u) = 0 ]; then set -- setpriv --reuid=postgres --regid=postgres --init-groups; fi
+             cd {folder} && exec \"$@\" pg_ctl --pgdata=\"$data\" {command}"
+        );
+        let status = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "{command}");
+    }
+
     /// Creates a database. The user of `DATABASE_URL` must be allowed to.
     ///
     /// # Panics

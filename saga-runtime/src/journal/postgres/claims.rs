@@ -44,7 +44,9 @@ SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
 FROM taken o JOIN {schema}.sagas s ON s.number = o.number
 ORDER BY s.number";
 
-/// The sagas that can be claimed: free sagas, sleepers whose time has come, and the sagas of workers whose lease has run out.
+/// The sagas that can be claimed: free sagas, sleepers whose time has come, and the sagas of workers whose lease has run
+/// out. Each source skips what other claims have locked before it counts, so that claims at the same time get different
+/// sagas.
 const PICK: &str = "
 WITH silent AS (
     SELECT DISTINCT held.worker FROM (
@@ -58,24 +60,24 @@ WITH silent AS (
         ) SELECT worker FROM held WHERE worker IS NOT NULL
     ) held LEFT JOIN {schema}.workers w ON w.name = held.worker
     WHERE w.name IS NULL OR w.valid_until <= clock_timestamp()
-), candidates AS (
-    (SELECT number FROM {schema}.open_sagas
-     WHERE worker IS NULL AND NOT stuck AND wake_at IS NULL AND name = ANY($2)
-     ORDER BY number LIMIT $3)
-    UNION
-    (SELECT number FROM {schema}.open_sagas
-     WHERE worker IS NULL AND NOT stuck AND wake_at <= clock_timestamp() AND name = ANY($2)
-     ORDER BY wake_at LIMIT $3)
-    UNION
-    (SELECT open.number FROM {schema}.open_sagas open JOIN silent ON silent.worker = open.worker
-     WHERE NOT open.stuck AND open.name = ANY($2)
-     ORDER BY open.number LIMIT $3)
-), picked AS (
+), free AS (
     SELECT number FROM {schema}.open_sagas
-    WHERE number IN (SELECT number FROM candidates) AND NOT stuck
-      AND (worker IS NULL OR worker IN (SELECT worker FROM silent))
+    WHERE worker IS NULL AND NOT stuck AND wake_at IS NULL AND name = ANY($2)
     ORDER BY number LIMIT $3
     FOR UPDATE SKIP LOCKED
+), rested AS (
+    SELECT number FROM {schema}.open_sagas
+    WHERE worker IS NULL AND NOT stuck AND wake_at <= clock_timestamp() AND name = ANY($2)
+    ORDER BY wake_at LIMIT $3
+    FOR UPDATE SKIP LOCKED
+), orphaned AS (
+    SELECT open.number FROM {schema}.open_sagas open JOIN silent ON silent.worker = open.worker
+    WHERE NOT open.stuck AND open.name = ANY($2)
+    ORDER BY open.number LIMIT $3
+    FOR UPDATE OF open SKIP LOCKED
+), picked AS (
+    SELECT number FROM (SELECT * FROM free UNION ALL SELECT * FROM rested UNION ALL SELECT * FROM orphaned) ready
+    ORDER BY number LIMIT $3
 )";
 
 const PICK_ONE: &str = "

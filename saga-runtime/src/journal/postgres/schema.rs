@@ -112,6 +112,23 @@ pub(super) async fn migrate(
         .map_err(JournalError::unavailable)
 }
 
+/// Removes the workers whose lease is over and that hold no saga. Each process adds one. A worker that is removed although
+/// it still runs comes back with its next renewal.
+pub(super) async fn forget_workers(
+    connection: &mut PgConnection,
+    schema: &Schema,
+) -> Result<(), JournalError> {
+    let sql = schema.sql(
+        "DELETE FROM {schema}.workers w WHERE valid_until < clock_timestamp()
+         AND NOT EXISTS (SELECT FROM {schema}.open_sagas o WHERE o.worker = w.name)",
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .map_err(JournalError::unavailable)?;
+    Ok(())
+}
+
 /// Checks that the server holds what a journal promises.
 pub(super) async fn check_server(connection: &mut PgConnection) -> Result<(), JournalError> {
     let row = sqlx::query(

@@ -60,6 +60,20 @@ impl Writer {
     }
 }
 
+/// Separates what can travel in one statement from what must follow it: a statement does not see its own writes, so it
+/// can't do two things to one saga.
+fn split(operations: Vec<Operation>) -> (Vec<Operation>, Vec<Operation>) {
+    let (mut ids, mut numbers) = (HashSet::new(), HashSet::new());
+    operations
+        .into_iter()
+        .partition(|operation| match operation {
+            Operation::Start { saga, .. } => ids.insert(saga.id.clone()),
+            Operation::Append(Append { number, .. }) | Operation::Release { number, .. } => {
+                numbers.insert(*number)
+            }
+        })
+}
+
 struct Task {
     operations: Arc<Mutex<mpsc::UnboundedReceiver<Operation>>>,
     pool: PgPool,
@@ -81,16 +95,7 @@ impl Task {
             if taken == 0 {
                 return;
             }
-            // Two starts of the same saga can't travel in one statement.
-            let mut later = Vec::new();
-            let mut ids = HashSet::new();
-            let (batch, again): (Vec<_>, Vec<_>) = batch.into_iter().partition(|operation| {
-                let Operation::Start { saga, .. } = operation else {
-                    return true;
-                };
-                ids.insert(saga.id.clone())
-            });
-            later.extend(again);
+            let (batch, later) = split(batch);
             self.write(batch).await;
             for operation in later {
                 self.write(vec![operation]).await;

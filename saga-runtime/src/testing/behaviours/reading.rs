@@ -14,7 +14,10 @@ impl<F: Factory> Fixture<F> {
 
     async fn list(&self, filter: &Filter) -> Vec<String> {
         let sagas = self.page(filter).await.sagas;
-        sagas.iter().map(|one| one.saga.id.to_string()).collect()
+        sagas
+            .iter()
+            .map(|one| one.saga.id.as_str().to_owned())
+            .collect()
     }
 
     /// One saga in each state.

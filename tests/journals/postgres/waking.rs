@@ -1,0 +1,124 @@
+//! Coordinators hear of each other long before they would ask.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use saga_runtime::coordinator::Inspection;
+use saga_runtime::journal::{Postgres, State};
+use saga_runtime::{Context, Coordinator, saga, step};
+use serde::{Deserialize, Serialize};
+use test_postgres::Server;
+use tokio::sync::Notify;
+
+/// What the only step waits for.
+#[derive(Default)]
+struct Gate {
+    asked: Notify,
+    opened: Notify,
+    is_failing: AtomicBool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Closed;
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("closed")
+    }
+}
+
+fn is_closed(_: &Closed) -> bool {
+    true
+}
+
+#[step(compensate = close, retry(attempts = 1000000, backoff = "1ms..2ms", when = is_closed))]
+async fn pass(cx: Context<'_, Arc<Gate>>) -> Result<(), Closed> {
+    cx.asked.notify_one();
+    if cx.is_failing.load(Ordering::Acquire) {
+        return Err(Closed);
+    }
+    cx.opened.notified().await;
+    Ok(())
+}
+
+async fn close(_cx: Context<'_, Arc<Gate>>, (): &()) -> Result<(), Closed> {
+    Ok(())
+}
+
+#[step(retriable)]
+async fn after(_cx: Context<'_, Arc<Gate>>) -> Result<(), Closed> {
+    Ok(())
+}
+
+saga!(
+    async fn gated(cx: Context<'_, Arc<Gate>>) -> Result<u32, Closed> {
+        pass(cx).await?;
+        after(cx).await?;
+        Ok(1)
+    }
+);
+
+/// A coordinator that asks every 20 minutes.
+async fn worker(name: &str, gate: &Arc<Gate>) -> Coordinator<Arc<Gate>> {
+    let journal = Postgres::options()
+        .schema(format!("waking_{name}_{}", std::process::id()))
+        .connect(Server::shared().url())
+        .await
+        .expect("the database works");
+    Coordinator::builder(Arc::clone(gate))
+        .journal(journal)
+        .lease(Duration::from_hours(1))
+        .register::<Gated>()
+        .start()
+        .await
+        .expect("the journal works")
+}
+
+async fn becomes(coordinator: &Coordinator<Arc<Gate>>, what: &str, is_so: fn(&Inspection) -> bool) {
+    let reached = async {
+        loop {
+            let found = coordinator.inspect("one").await.expect("the journal works");
+            if found.is_some_and(|found| is_so(&found)) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
+    reached.unwrap_or_else(|_| panic!("it is not {what} in time"));
+}
+
+#[tokio::test]
+async fn a_shutdown_hands_its_sagas_over_at_once() {
+    let gate = Arc::new(Gate::default());
+    let first = worker("handed_over", &gate).await;
+    let second = worker("handed_over", &gate).await;
+    let started = first.submit("one", Gated {}).await;
+    let _handle = started.expect("it is new");
+    gate.asked.notified().await;
+    tokio::join!(first.shutdown(), async { gate.opened.notify_one() });
+    let is_completed = |found: &Inspection| found.record.state == State::Completed;
+    becomes(&second, "completed", is_completed).await;
+}
+
+#[tokio::test]
+async fn a_cancellation_reaches_the_worker_that_holds_the_saga() {
+    let gate = Arc::new(Gate {
+        is_failing: AtomicBool::new(true),
+        ..Gate::default()
+    });
+    let first = worker("cancelled", &gate).await;
+    let second = worker("cancelled", &gate).await;
+    let started = first.submit("one", Gated {}).await;
+    let _handle = started.expect("it is new");
+    gate.asked.notified().await;
+    let cancelled = second.cancel("one", "not wanted any more").await;
+    cancelled.expect("it can be cancelled");
+    // The attempts end, and the step that they leave in doubt is settled.
+    becomes(&second, "cancelled", |found| !found.entries.is_empty()).await;
+    gate.is_failing.store(false, Ordering::Release);
+    gate.opened.notify_one();
+    let is_compensated = |found: &Inspection| found.record.state == State::Compensated;
+    becomes(&second, "compensated", is_compensated).await;
+}
