@@ -574,14 +574,17 @@ mod tests {
 
         let of = |number: u8| {
             let mut digest = Digest::new();
-            (&DigestInput(&Opaque)).add_to(&mut digest);
-            DigestInput(&number).add_to(&mut digest);
+            let opaque = &DigestInput(&Opaque);
+            opaque.add_to(&mut digest);
+            let number = &DigestInput(&number);
+            number.add_to(&mut digest);
             digest.finish()
         };
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
         let mut digest = Digest::new();
-        (&DigestInput(&Opaque)).add_to(&mut digest);
+        let opaque = &DigestInput(&Opaque);
+        opaque.add_to(&mut digest);
         assert_eq!(digest.finish(), None);
     }
 
