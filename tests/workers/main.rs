@@ -127,7 +127,7 @@ async fn round(workers: &mut Workers, server: &Server, random: &mut Rng, counts:
     tokio::time::sleep(FROZEN.saturating_sub(frozen.elapsed())).await;
     signal(&workers.children[zombie], "-CONT");
     counts.zombies += 1;
-    // It meets those that have its sagas now.
+    // It meets the workers that hold its sagas now.
     tokio::time::sleep(Duration::from_millis(random.u64(100..600))).await;
     if random.bool() {
         workers.kill(zombie);
