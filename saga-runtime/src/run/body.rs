@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
 
+use pin_project_lite::pin_project;
 use tracing::Span;
 
 use crate::panic::poll_caught;
@@ -36,28 +37,31 @@ impl Watch {
 
     /// Polls the body until it returns, panics, or a step ends the saga.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
+    pub(super) fn forward<F>(&self, body: F) -> Forwarding<'_, F> {
         Forwarding { watch: self, body }
     }
 }
 
-/// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
-#[derive(Debug)]
-pub struct Forwarding<'a, F> {
-    watch: &'a Watch,
-    body: Pin<&'a mut F>,
+pin_project! {
+    /// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
+    #[derive(Debug)]
+    pub struct Forwarding<'a, F> {
+        watch: &'a Watch,
+        #[pin]
+        body: F,
+    }
 }
 
 impl<F: Future> Future for Forwarding<'_, F> {
     type Output = Forward<F::Output>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let _entered = self.watch.span.as_ref().map(|span| span.enter());
-        let body = &mut self.body;
-        match poll_caught(body.as_mut(), cx) {
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let _entered = this.watch.span.as_ref().map(|span| span.enter());
+        match poll_caught(this.body, cx) {
             Poll::Ready(Ok(returned)) => Poll::Ready(Forward::Returned(returned)),
-            Poll::Pending if self.watch.stopped.load(Ordering::Relaxed) => {
+            Poll::Pending if this.watch.stopped.load(Ordering::Relaxed) => {
                 Poll::Ready(Forward::Stopped)
             }
             Poll::Pending => Poll::Pending,
