@@ -102,6 +102,8 @@ pub enum ExecuteError<E> {
     Failed(SagaError<E>),
     /// The saga is stuck: an operator has to decide how it continues.
     Stuck(Stuck<E>),
+    /// An operator has ended the saga as it was. Some of its effects may be there.
+    Abandoned(Abandoned),
     /// The saga continues without this caller: the coordinator shuts down, another worker took over the saga, or the
     /// journal can't be reached. It has not failed. Call again with the same id and input, or
     /// [attach](crate::Coordinator::attach) to it.
@@ -124,7 +126,10 @@ impl<E> ExecuteError<E> {
         match self {
             Self::Failed(error) => Some(error),
             Self::Stuck(stuck) => stuck.error.as_ref(),
-            Self::InProgress { .. } | Self::NotStarted(_) | Self::Journal(_) => None,
+            Self::Abandoned(_)
+            | Self::InProgress { .. }
+            | Self::NotStarted(_)
+            | Self::Journal(_) => None,
         }
     }
 }
@@ -134,6 +139,7 @@ impl<E: Display> Display for ExecuteError<E> {
         match self {
             Self::Failed(error) => error.fmt(f),
             Self::Stuck(stuck) => stuck.fmt(f),
+            Self::Abandoned(abandoned) => abandoned.fmt(f),
             Self::InProgress { id, why } => {
                 write!(f, "saga `{id}` is still in progress: {}", Escaped(why))
             }
@@ -149,6 +155,7 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
         let variant = match self {
             Self::Failed(_) => "Failed",
             Self::Stuck(_) => "Stuck",
+            Self::Abandoned(_) => "Abandoned",
             Self::InProgress { .. } => "InProgress",
             Self::NotStarted(_) => "NotStarted",
             Self::Journal(_) => "Journal",
@@ -162,7 +169,7 @@ impl<E: Error + 'static> Error for ExecuteError<E> {
         match self {
             Self::Failed(error) => error.source(),
             Self::Stuck(stuck) => stuck.error.as_ref()?.source(),
-            Self::InProgress { .. } => None,
+            Self::Abandoned(_) | Self::InProgress { .. } => None,
             Self::NotStarted(error) => error.source(),
             Self::Journal(error) => error.source(),
         }
@@ -212,6 +219,40 @@ impl<E> Display for Stuck<E> {
 impl<E> fmt::Debug for Stuck<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Stuck({self})")
+    }
+}
+
+/// A saga that an operator has ended as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abandoned {
+    /// The id of the saga.
+    pub id: SagaId,
+    /// The operator's reason.
+    pub reason: String,
+    /// The calls whose effects are not undone, or may be there: `charge`, `reserve#1`, `pack/reserve`. `?` stands for a step that
+    /// may have been requested after the last entry that can be read.
+    pub left: Vec<String>,
+}
+
+impl Abandoned {
+    pub(super) fn new(id: &SagaId, reason: &str, left: &[String]) -> Self {
+        Self {
+            id: id.clone(),
+            reason: reason.to_owned(),
+            left: left.to_owned(),
+        }
+    }
+}
+
+impl Display for Abandoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = Escaped(&self.reason);
+        write!(f, "saga `{}` was abandoned: {reason}; ", self.id)?;
+        match &*self.left {
+            [] => f.write_str("nothing is left to undo"),
+            left => write!(f, "not undone: {}", Escaped(left.join(", "))),
+        }
     }
 }
 

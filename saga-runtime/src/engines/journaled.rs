@@ -117,12 +117,11 @@ impl Engine for Journaled {
                 replace_caught(output, read);
             }),
             SagaEnd::Failed(error) => self.replayed().map(|()| {
-                self.recorder.note(if error.is_final() {
-                    Event::Compensated
+                if error.is_final() {
+                    self.recorder.note(Event::Compensated);
                 } else {
-                    let reason = error.stuck_because();
-                    Event::Stuck { reason }
-                });
+                    self.recorder.note_stuck(error.stuck_because());
+                }
             }),
             SagaEnd::Suspended(Suspension::Stuck(reason)) => Err(Suspension::Stuck(reason.clone())),
             SagaEnd::Suspended(_) => Ok(()),
@@ -131,9 +130,7 @@ impl Engine for Journaled {
             Ok(()) => end,
             Err(suspension) => {
                 if let Suspension::Stuck(reason) = &suspension {
-                    self.recorder.note(Event::Stuck {
-                        reason: reason.clone(),
-                    });
+                    self.recorder.note_stuck(reason.clone());
                 }
                 drop_caught(end);
                 SagaEnd::Suspended(suspension)
@@ -149,7 +146,11 @@ impl Engine for Journaled {
     ) -> StepEnd<Suspension> {
         let position = Position::new(calls, step.meta(), calls.count());
         let ended = contain(self.replay_or_request(position, step)).await;
-        match ended.unwrap_or_else(|panic| Err(panicked(&panic))) {
+        let ended = ended.unwrap_or_else(|panic| {
+            self.set_in_doubt(calls, true);
+            Err(panicked(&panic))
+        });
+        match ended {
             Ok(end) => end,
             Err(suspension) => StepEnd::Suspended(suspension),
         }
@@ -200,8 +201,8 @@ impl Engine for Journaled {
         }
         self.replayed()?;
         self.recorder.write().await?;
-        if self.recorder.tenure().shutdown.is_cancelled() {
-            return Err(Suspension::Shutdown);
+        if let Some(suspension) = self.recorder.stop() {
+            return Err(suspension);
         }
         let around = Around {
             engine: self,
