@@ -7,6 +7,7 @@
 
 mod answer;
 mod builder;
+mod cancel;
 mod detach;
 mod dispatcher;
 mod error;
@@ -166,7 +167,6 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
 /// A saga that runs in this process.
 #[derive(Debug, Clone)]
 struct Running {
-    cancellation: CancellationToken,
     control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }

@@ -6,20 +6,24 @@ use std::time::SystemTime;
 use saga_runtime::Kind;
 use saga_runtime::coordinator::{Coordinator, Effect, ExecuteError, OperatorError};
 use saga_runtime::journal::{
-    Event, Filter, Journal, Lease, Memory, NewSaga, Reason, Started, State, StepCall, Worker,
+    Event, Filter, Journal, Lease, Memory, NewSaga, Reason, Started, State, Worker,
 };
 use tokio::sync::Notify;
 
-use crate::cut_off::{Ended, cut_off};
+use crate::cut_off::{Ended, cut_off, done};
 use crate::shop::{Answer, Sell, Shop, becomes, builder, id, in_memory, inspected, started};
 
 const WHY: &str = "the customer is gone";
 
 /// Abandons the saga `order-1`, of which these effects are left.
 async fn is_abandoned(coordinator: &Coordinator<Shop>, left: &[&str]) {
+    abandons(coordinator).await;
+    has_ended(coordinator, left).await;
+}
+
+async fn abandons(coordinator: &Coordinator<Shop>) {
     let abandoned = coordinator.abandon("order-1", WHY).await;
     assert_eq!(abandoned.expect("it is open"), Effect::Done);
-    has_ended(coordinator, left).await;
 }
 
 /// The saga `order-1` is abandoned for good, every caller is told so, and it can be removed.
@@ -77,12 +81,13 @@ async fn a_saga_that_waits_for_its_turn() {
     shop.is_asked("order").await;
     let second = coordinator.submit("order-1", Sell { amount: 3 }).await;
     let waiting = tokio::spawn(second.expect("it is new").wait());
-    is_abandoned(&coordinator, &[]).await;
+    abandons(&coordinator).await;
     let heard = waiting.await.expect("it does not panic");
     assert!(
         matches!(heard, Err(ExecuteError::Abandoned(_))),
         "{heard:?}"
     );
+    has_ended(&coordinator, &[]).await;
     until.notify_one();
     let first = first.expect("it is new").wait().await;
     assert_eq!(first.expect("nothing fails"), 1);
@@ -145,20 +150,6 @@ async fn a_pivot_in_doubt() {
     drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
     becomes(&coordinator, "order-1", State::Stuck).await;
     is_abandoned(&coordinator, &["order", "charge", "ship"]).await;
-}
-
-fn done(name: &'static str, kind: Kind) -> Event {
-    let step = StepCall {
-        name: name.into(),
-        occurrence: 0,
-        kind,
-    };
-    Event::StepDone {
-        step,
-        attempts: 1,
-        output: format!("\"{name}\""),
-        inputs: None,
-    }
 }
 
 /// A saga of this name that another process has left after these entries.

@@ -264,19 +264,24 @@ pub enum OperatorError {
     #[error("there is no saga with this id")]
     Unknown,
     /// The saga has ended.
-    #[error("the saga is {0} already")]
+    #[error("the saga is {0} already: nothing can be changed any more")]
     Final(State),
     /// The saga is past its pivot, so it can't be cancelled.
-    #[error("the saga is past its pivot: it can only go forward")]
+    #[error("the saga is past its pivot: it can only go forward; `abandon` ends it as it is")]
     PastPivot,
-    /// The saga is not stuck. Only a stuck saga can be changed by hand.
-    #[error("the saga is not stuck, but {0}: it goes on by itself")]
+    /// The saga is not stuck, so there is nothing to decide about it.
+    #[error(
+        "the saga is not stuck, but {0}: it goes on by itself; `cancel` undoes it, `abandon` ends it as it is"
+    )]
     NotStuck(State),
-    /// The saga is stuck, so it takes no events.
-    #[error("the saga is stuck: it takes no events until an operator lets it go on")]
+    /// The saga is stuck: it takes no events and no cancellation until an operator has decided how it goes on.
+    #[error(
+        "the saga is stuck: decide first how it goes on, with `retry` or with a decision about each step that is open, or end it \
+         with `abandon`"
+    )]
     Stuck,
     /// Another worker holds the saga.
-    #[error("the saga is held by worker {0}")]
+    #[error("the saga is held by worker {0}: ask there, or again when its lease has run out")]
     Held(Worker),
     /// The step needs no decision: it is not in doubt, and its compensation has not failed.
     #[error(

@@ -23,7 +23,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     self.tenure.extend(asked + self.lease.duration);
                     for id in cancelled {
                         if let Some(running) = self.running().get(&id) {
-                            running.cancellation.cancel();
+                            running.control.cancel();
                         }
                     }
                     self.release_unreleased().await;

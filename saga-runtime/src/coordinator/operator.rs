@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::attempts::Control;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
 use crate::coordinator::{Coordinator, Shared};
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Damage, Event, Filter, JournalError, Page, State, StepCall,
+    AppendError, Claimed, ClaimedOne, Damage, Entry, Event, Filter, JournalError, Page, State,
+    StepCall,
 };
 use crate::language::json_of;
 use crate::telemetry;
@@ -29,16 +29,24 @@ pub enum Effect {
 }
 
 /// The saga about which an operator decides.
-struct Subject {
-    state: State,
-    history: ReplayState,
-    damage: Option<Damage>,
+pub(super) struct Subject {
+    pub(super) state: State,
+    pub(super) history: ReplayState,
+    pub(super) damage: Option<Damage>,
     is_orderly: bool,
 }
 
 impl Subject {
     fn of_claimed(claimed: &Claimed) -> Self {
-        let (entries, mut damage) = match &claimed.entries {
+        Self::new(claimed.record.state, &claimed.entries, claimed.orderly)
+    }
+
+    pub(super) fn new(
+        state: State,
+        entries: &Result<Vec<Entry>, Damage>,
+        is_orderly: bool,
+    ) -> Self {
+        let (entries, mut damage) = match entries {
             Ok(entries) => (entries, None),
             Err(damage) => (&damage.readable, Some(damage.clone())),
         };
@@ -47,15 +55,15 @@ impl Subject {
             ReplayState::of_readable(entries)
         });
         Self {
-            state: claimed.record.state,
+            state,
             history,
             damage,
-            is_orderly: claimed.orderly,
+            is_orderly,
         }
     }
 
     /// The history of a stuck saga that can be read.
-    fn stuck(self) -> Result<ReplayState, OperatorError> {
+    pub(super) fn stuck(self) -> Result<ReplayState, OperatorError> {
         if let Some(damage) = self.damage {
             return Err(damage.into());
         }
@@ -100,15 +108,20 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 
     /// Cancels a saga in any process: the current attempt ends, then the steps that were done are compensated. A saga
-    /// that waits for a slot is compensated when it gets one.
+    /// that waits for a slot is compensated when it gets one. A saga that is stuck on its way forward goes on, but only to be
+    /// compensated.
+    ///
+    /// After [`Effect::Done`] the saga does not complete: it is compensated. After [`Effect::Requested`] it is compensated as
+    /// well, unless the pivot is under way and succeeds, or the process that runs the saga hears of the request too late.
     ///
     /// # Errors
     /// If no saga has this id, or it has ended or is past its pivot, or the journal can't be reached.
+    /// [`OperatorError::Stuck`] if the saga is stuck on its way back, or its body can't run.
     pub async fn cancel(
         &self,
         id: impl TryInto<SagaId>,
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         self.inner.cancel(&id, reason).await
     }
@@ -118,7 +131,11 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Errors
     /// If the saga is not stuck, or the journal can't be reached.
-    pub async fn retry(&self, id: impl TryInto<SagaId>, reason: &str) -> Result<(), OperatorError> {
+    pub async fn retry(
+        &self,
+        id: impl TryInto<SagaId>,
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let reason = reason.to_owned();
         self.inner
@@ -142,7 +159,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         id: impl TryInto<SagaId>,
         step: &str,
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let resolved = move |subject: Subject| {
@@ -162,7 +179,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         id: impl TryInto<SagaId>,
         step: &str,
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let skipped = move |subject: Subject| {
@@ -183,7 +200,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         step: &str,
         output: &(impl Serialize + Sync),
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let output = json_of(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
@@ -227,8 +244,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
                 let left = subject.left();
                 Ok(Event::Abandoned { reason, left })
             })
-            .await?;
-        Ok(Effect::Done)
+            .await
     }
 
     /// Removes sagas that ended before this time, and returns their number. Open and stuck sagas stay.
@@ -247,42 +263,13 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    pub(super) async fn cancel(
-        self: &Arc<Self>,
-        id: &SagaId,
-        reason: &str,
-    ) -> Result<(), OperatorError> {
-        let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
-        let state = history.record.state;
-        if state.is_final() {
-            return Err(OperatorError::Final(state));
-        }
-        let running = self.running().get(id).cloned();
-        if ReplayState::new(&history.entries?)?.only_goes_forward()
-            || running
-                .as_ref()
-                .is_some_and(|running| running.control.way_back().is_closed())
-        {
-            return Err(OperatorError::PastPivot);
-        }
-        if !self.journal.request_cancel(id, reason).await? {
-            return Err(OperatorError::Unknown);
-        }
-        if let Some(running) = running {
-            running.cancellation.cancel();
-        }
-        // The saga may sleep, or be about to: then the dispatcher claims it now.
-        self.work.notify_one();
-        Ok(())
-    }
-
     /// Claims a stuck saga, appends the operator's decision, and releases the saga. It takes no slot: the saga continues
     /// when it gets one.
-    async fn apply_decision(
+    pub(super) async fn apply_decision(
         self: &Arc<Self>,
         id: SagaId,
         decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
@@ -308,7 +295,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         self: &Arc<Self>,
         id: SagaId,
         decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
@@ -325,7 +312,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         &self,
         mut claimed: Claimed,
         decide: impl FnOnce(Subject) -> Result<Event, OperatorError>,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = claimed.claim.id.clone();
         let decided = match decide(Subject::of_claimed(&claimed)) {
             Ok(event) => self.append_decision(&mut claimed, event).await,
@@ -338,7 +325,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             self.waiters.drop_sender(&id);
             self.waiters.wake(&id);
         }
-        decided.map(drop)
+        decided.map(|_| Effect::Done)
     }
 
     /// Appends an operator's decision. Returns the state that follows.

@@ -11,7 +11,7 @@ use crate::id::SagaId;
 use crate::journal::{Claimed, ClaimedOne, Wakeup};
 
 /// The number of pauses, of 0, 1, 2, … milliseconds, in which this process has to finish claiming or releasing a saga.
-const PAUSES: u64 = 100;
+pub(super) const PAUSES: u64 = 100;
 
 /// The end that a running saga answers to, when it is suspended for an operator.
 pub(super) type OperatorCall = oneshot::Sender<Result<Claimed, OperatorError>>;

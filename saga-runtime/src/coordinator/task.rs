@@ -90,25 +90,27 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         let cancellation = CancellationToken::new();
-        if claimant.is_cancelled {
-            cancellation.cancel();
-        }
         let elapsed = |since: SystemTime| since.elapsed().unwrap_or_default();
         let elapsed = claimant.started_at.map(elapsed).unwrap_or_default();
         let deadline = G::META
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
-        let limits = Limits::new(Some(cancellation.clone()), deadline);
+        let limits = Limits::new(Some(cancellation), deadline);
         let control = LocalControl::new(limits);
         if claimant.history.only_goes_forward() {
             // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
             // is.
             control.way_back().close();
+        } else if claimant.in_doubt {
+            // The step that an earlier process may have requested may be one that can't be undone.
+            control.way_back().begin_to_close();
+        }
+        if claimant.is_cancelled {
+            control.cancel();
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
         let running = Running {
-            cancellation,
             control: Arc::clone(&control),
             recorder: Arc::clone(&recorder),
         };

@@ -13,6 +13,7 @@ mod request;
 mod surroundings;
 mod wait;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -21,12 +22,12 @@ use cursor::Cursors;
 use surroundings::Around;
 
 use crate::attempts::{
-    AttemptResult, Compensate, CompensationOrigin, FailureCause, PendingStep, StepCompensator,
-    StepEnd, Verdict, compensate,
+    AttemptResult, Compensate, CompensationOrigin, Control, FailureCause, PendingStep,
+    StepCompensator, StepEnd, Verdict, compensate,
 };
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
-use crate::error::{CompensationOutcome, Reason};
+use crate::error::{Cause, CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
 use crate::language::Wait;
@@ -178,6 +179,16 @@ impl Engine for Journaled {
 
     fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
         self.end_members(group, is_suspended);
+    }
+
+    fn stops_at_end(&self) -> Option<Cause<Infallible>> {
+        let Some(decision) = self.history.decision() else {
+            return (!self.control.way_back().end()).then_some(Cause::Cancelled);
+        };
+        // It was cancelled at its end by an earlier process. Any other decision has changed the path of the body.
+        let Reason { code, message, .. } = &decision.reason;
+        let was_at_end = decision.step.is_none() && code == Cause::<Infallible>::Cancelled.code();
+        was_at_end.then(|| Cause::recorded(code, message.clone()))
     }
 
     fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {

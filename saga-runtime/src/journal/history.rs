@@ -171,6 +171,13 @@ impl ReplayState {
         }
     }
 
+    /// Returns whether a stuck saga can be compensated by running its body: it is on its way forward, and its body has not been
+    /// found not to fit.
+    pub(crate) fn can_go_back_by_its_body(&self) -> bool {
+        let fits = |reason: &Reason| !matches!(&*reason.code, "definition_changed" | "unreadable");
+        self.decision.is_none() && self.stuck.as_ref().is_none_or(fits)
+    }
+
     /// Returns whether no step is recorded.
     pub(crate) fn is_empty(&self) -> bool {
         self.steps.is_empty()
