@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::coordinator::answer::{Answer, recorded_answer};
 use crate::coordinator::error::{ExecuteError, OperatorError};
+use crate::coordinator::operator::Effect;
 use crate::coordinator::{Shared, Stopped};
 use crate::id::SagaId;
 use crate::journal::{JournalError, State};
@@ -58,11 +59,11 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
         Ok(history.map_or(State::Completed, |history| history.record.state))
     }
 
-    /// Cancels the saga: the current attempt ends, then the steps that were done are compensated.
+    /// Cancels the saga, like [`Coordinator::cancel`](crate::Coordinator::cancel).
     ///
     /// # Errors
-    /// If the saga has ended, or is past its pivot, or the journal can't be reached.
-    pub async fn cancel(&self, reason: &str) -> Result<(), OperatorError> {
+    /// Like [`Coordinator::cancel`](crate::Coordinator::cancel).
+    pub async fn cancel(&self, reason: &str) -> Result<Effect, OperatorError> {
         self.inner.cancel(&self.id, reason).await
     }
 

@@ -1,13 +1,14 @@
 //! The view of operators on sagas: lists, and the history of one saga. It needs neither services nor definitions.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{CompensationOutcome, Reason};
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{RecordedEnd, ReplayState};
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
 };
@@ -75,6 +76,9 @@ pub struct Inspection {
     pub to_compensate: Vec<StepCall>,
     /// The steps whose compensation an operator has skipped. They stay listed forever.
     pub skipped: Vec<StepCall>,
+    /// The calls whose effects are not undone, or may be there, if an operator has abandoned the saga. They stay listed forever. `?`
+    /// stands for a step that may have been requested after the last entry that can be read.
+    pub left: Vec<String>,
     /// The open waits: for a time, or for an event that was not sent yet. In a group there can be several.
     pub waits: Vec<OpenWait>,
 }
@@ -93,12 +97,16 @@ impl Inspection {
     fn new(record: Record, entries: Result<Vec<Entry>, Damage>) -> Self {
         let (entries, mut damage) = match entries {
             Ok(entries) => (entries, None),
-            Err(damage) => (Vec::new(), Some(damage)),
+            Err(mut damage) => (mem::take(&mut damage.readable), Some(damage)),
         };
         let history = ReplayState::new(&entries).unwrap_or_else(|unclear| {
             damage.get_or_insert(unclear);
-            ReplayState::default()
+            ReplayState::of_readable(&entries)
         });
+        let left = match history.end() {
+            Some(RecordedEnd::Abandoned { left, .. }) => left.clone(),
+            _ => Vec::new(),
+        };
         let to_compensate = if history.end().is_some() {
             Vec::new()
         } else {
@@ -122,6 +130,7 @@ impl Inspection {
             damage,
             to_compensate,
             skipped,
+            left,
             waits,
         }
     }
@@ -175,7 +184,11 @@ impl fmt::Display for Inspection {
             writeln!(f)?;
         }
         list(f, "to compensate", &self.to_compensate)?;
-        list(f, "skipped", &self.skipped)
+        list(f, "skipped", &self.skipped)?;
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "  not undone: {}", Escaped(self.left.join(", ")))
     }
 }
 
@@ -266,6 +279,7 @@ impl fmt::Display for Line<'_> {
             Event::StepCompleted { step, reason, .. } => {
                 write!(f, "{step} completed by hand: {reason}")
             }
+            Event::Abandoned { reason, .. } => write!(f, "abandoned by hand: {reason}"),
         }
     }
 }
