@@ -2,7 +2,7 @@
 //! callers.
 
 use crate::coordinator::error::{ExecuteError, Stuck};
-use crate::error::{Cause, Compensation, SagaError};
+use crate::error::{Cause, Compensation, CompensationOutcome, SagaError};
 use crate::journal;
 use crate::journal::history::{RecordedEnd, ReplayState};
 use crate::journal::{Event, State};
@@ -34,7 +34,11 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
         }
         None if recorded.record.state == State::Stuck => {
             match entries.last().map(|last| &last.event) {
-                Some(Event::Stuck { reason }) => stuck(reason.message.clone()),
+                Some(Event::Stuck { reason }) => {
+                    let error = history.decision().map(|_| failure::<G>(recorded, &history));
+                    let stuck = Stuck::new(id, &reason.message, error);
+                    Some(Err(ExecuteError::Stuck(stuck)))
+                }
                 _ => None,
             }
         }
@@ -42,19 +46,21 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
     }
 }
 
-/// The error of a saga that was compensated.
+/// The error of a saga that was compensated, as far as it could be.
 fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaError<G::Error> {
-    let compensations = history
-        .undone()
-        .map(|(call, outcome)| Compensation {
-            step: call.name.clone(),
-            outcome,
-        })
-        .collect();
+    let pending = history
+        .to_compensate()
+        .filter(|call| history.compensation(call).is_none())
+        .map(|call| (call, CompensationOutcome::Pending));
+    let compensations = history.undone().chain(pending);
+    let compensations = compensations.map(|(call, outcome)| Compensation {
+        step: call.name.clone(),
+        outcome,
+    });
+    let compensations = compensations.collect();
     let (step, cause) = match history.decision() {
         Some(decision) => {
-            let reason = &decision.reason;
-            let cause = Cause::recorded(&reason.code, reason.message.clone());
+            let cause = G::error_record().cause(&decision.reason);
             (decision.step.clone().map(Into::into), cause)
         }
         None => (None, Cause::Cancelled),

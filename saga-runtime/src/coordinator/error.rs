@@ -188,7 +188,7 @@ pub struct Stuck<E> {
     pub id: SagaId,
     /// The reason, in a sentence.
     pub reason: String,
-    /// The saga's error with the failed compensations, if the saga failed in this process.
+    /// The saga's error with the failed compensations, if the saga has failed and is undone.
     pub error: Option<SagaError<E>>,
 }
 

@@ -10,9 +10,10 @@ pub use crate::generated::shape::{
     arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of,
 };
 pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};
+pub use crate::language::error_record::ErrorOf;
 pub use crate::language::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::language::order::Site;
-pub use crate::language::{Awaited, Never};
+pub use crate::language::{Awaited, ErrorRecord, Never};
 pub use crate::run::{
     At, CallEnd, Callable, Called, CalledSubSaga, End, EndOf, First, Forward, Forwarding,
     HandedOver, InnerStart, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One,

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
+use crate::attempts::{AttemptResult, BoxFuture};
 use crate::error::{Cause, Compensation};
-use crate::language::Part;
+use crate::language::{ErrorRecord, Part};
 use crate::panic::caught;
 use crate::place::{Calls, Place};
 use crate::run::first_attempt::FirstAttempt;

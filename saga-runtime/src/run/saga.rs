@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::engines::in_process::Effects;
 use crate::error::SagaError;
-use crate::language::Payload;
+use crate::language::{ErrorRecord, Payload};
 use crate::meta::SagaMeta;
 use crate::place::Frame;
 use crate::run::{Engine, Input, Plan, Start, Unstarted};
@@ -39,6 +39,13 @@ pub trait Saga: Sized + Send + 'static {
     where
         E: Engine + 'run,
         I: Input<'lane, 'run, Self, E> + Send;
+
+    /// The form in which its error is recorded.
+    #[doc(hidden)]
+    #[must_use]
+    fn error_record() -> ErrorRecord<Self::Error> {
+        ErrorRecord::Text
+    }
 
     /// Its steps and branches, without running anything.
     #[must_use]

@@ -4,11 +4,11 @@ use std::fmt::{self, Display};
 use std::future::ready;
 
 use crate::attempts::{
-    Action, AttemptResult, BoxFuture, Compensate, ErrorRecord, GiveUp, PendingStep, Rules,
-    Settlement, StepEnd, StepRequest, Verdict,
+    Action, AttemptResult, BoxFuture, Compensate, GiveUp, PendingStep, Rules, Settlement, StepEnd,
+    StepRequest, Verdict,
 };
 use crate::error::{Cause, CompensationFailure};
-use crate::language::{KindOf, Payload, Step, check_recordable};
+use crate::language::{ErrorRecord, KindOf, Payload, Step, check_recordable};
 use crate::meta::{Kind, StepMeta};
 use crate::panic::{contain, drop_caught, text};
 use crate::place::{Calls, Context, Place, path};
@@ -149,6 +149,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
         'run: 'a,
     {
         let rules = &const { Rules::for_step::<S>() };
+        let errors = errors.or(S::error_record);
         begin_pursuit(
             engine,
             calls,

@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Ready;
 use std::marker::PhantomData;
 
-use crate::attempts::{BoxFuture, ErrorRecord};
+use crate::attempts::BoxFuture;
 use crate::error::Cause;
-use crate::language::{Awaited, Never, Waits};
+use crate::language::{Awaited, ErrorRecord, Never, Waits};
 use crate::meta::StepMeta;
 use crate::panic::caught;
 use crate::place::{Calls, Place};
