@@ -7,8 +7,8 @@ use std::time::Duration;
 use saga_runtime::coordinator::ExecuteError;
 use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Postgres, Reason, Sqlite, StepCall};
 use saga_runtime::{Cause, Context, Coordinator, Kind, Saga, SagaError, saga, step};
-use test_postgres::Server;
 use serde::{Deserialize, Serialize};
+use test_postgres::Server;
 
 use crate::cut_off::{Ended, left};
 
