@@ -324,16 +324,18 @@ impl<E: Display> Display for SagaError<E> {
         }
         let mut separator = "; compensated:";
         for one in compensations.iter().filter(|one| one.is_undone()) {
-            write!(f, "{separator} `{}`", Escaped(&one.step))?;
+            write!(f, "{separator} `{}`", one.call())?;
             separator = ",";
         }
-        for (step, failure) in self.compensation_failures() {
-            write!(f, "; NOT compensated: `{}`: {failure}", Escaped(step))?;
+        for one in compensations {
+            if let CompensationOutcome::Failed(failure) = &one.outcome {
+                write!(f, "; NOT compensated: `{}`: {failure}", one.call())?;
+            }
         }
         for one in compensations {
             if let CompensationOutcome::Skipped { reason } = &one.outcome {
-                let (step, reason) = (Escaped(&one.step), Escaped(reason));
-                write!(f, "; skipped: `{step}`: {reason}")?;
+                let reason = Escaped(reason);
+                write!(f, "; skipped: `{}`: {reason}", one.call())?;
             }
         }
         let mut separator = "; pending:";
@@ -341,7 +343,7 @@ impl<E: Display> Display for SagaError<E> {
             .iter()
             .filter(|one| one.outcome == CompensationOutcome::Pending)
         {
-            write!(f, "{separator} `{}`", Escaped(&one.step))?;
+            write!(f, "{separator} `{}`", one.call())?;
             separator = ",";
         }
         Ok(())

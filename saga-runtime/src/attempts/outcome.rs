@@ -163,14 +163,18 @@ impl<E> GiveUp<E> {
 
 impl Settlement {
     /// The report on a step that was settled on the spot.
-    pub(crate) fn into_compensation(self, step: Cow<'static, str>) -> Option<Compensation> {
+    pub(crate) fn into_compensation(
+        self,
+        step: Cow<'static, str>,
+        occurrence: usize,
+    ) -> Option<Compensation> {
         let outcome = match self {
             Self::Nothing | Self::Done => return None,
             Self::Resolved => CompensationOutcome::Resolved,
             Self::Unresolved(failure) => CompensationOutcome::Failed(failure),
             Self::Skipped { reason } => CompensationOutcome::Skipped { reason },
         };
-        Some(Compensation { step, outcome })
+        Some(Compensation::new(step, occurrence, outcome))
     }
 }
 

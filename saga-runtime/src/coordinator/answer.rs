@@ -10,7 +10,7 @@ use crate::language::from_json;
 use crate::run::Saga;
 
 /// The end of a saga, as a caller of [`execute`](crate::Coordinator::execute) gets it.
-pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
+pub type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
 
 /// Reads the answer of a saga from its history. `None` if the saga has not ended.
 pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
@@ -46,6 +46,18 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
     }
 }
 
+/// The answer of a saga that has ended, or the error of one that has failed and is being undone. `None` if it goes forward.
+pub(super) fn decided_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
+    let ended = recorded_answer::<G>(recorded);
+    if ended.is_some() {
+        return ended;
+    }
+    let history = ReplayState::new(recorded.entries.as_ref().ok()?).ok()?;
+    history.decision()?;
+    let error = failure::<G>(recorded, &history);
+    Some(Err(ExecuteError::Compensating(error)))
+}
+
 /// The error of a saga that was compensated, as far as it could be.
 fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaError<G::Error> {
     let pending = history
@@ -55,6 +67,7 @@ fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaE
     let compensations = history.undone().chain(pending);
     let compensations = compensations.map(|(call, outcome)| Compensation {
         step: call.name.clone(),
+        occurrence: call.occurrence,
         outcome,
     });
     let compensations = compensations.collect();

@@ -437,6 +437,12 @@ impl Journal for Postgres {
             .map_err(JournalError::unavailable)
     }
 
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        read::one(&self.0.pool, &self.0.schema, id)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         read::list(&self.0.pool, &self.0.schema, filter)
             .await

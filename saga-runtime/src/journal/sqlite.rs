@@ -327,6 +327,13 @@ impl Journal for Sqlite {
         reader.read(move |rows| rows.load(&id)).await
     }
 
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        let id = id.clone();
+        let reader = self.shared()?.reader.clone();
+        let found = reader.read(move |rows| rows.record(&id)).await?;
+        Ok(found.map(|(record, _)| record))
+    }
+
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         let filter = filter.clone();
         let lister = {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Reason;
 use crate::escaped::Escaped;
+use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
 use crate::lock::lock;
@@ -136,7 +137,12 @@ pub(crate) struct Recorder {
     /// Held while entries are written, so that they stay in order.
     writing: tokio::sync::Mutex<Writes>,
     in_doubt: Doubt,
+    /// Called when the decision to undo the saga is recorded.
+    on_decision: OnDecision,
 }
+
+/// A function that is called when the decision to undo a saga is recorded.
+pub(crate) type OnDecision = Arc<dyn Fn(&SagaId) + Send + Sync>;
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,6 +164,7 @@ impl Recorder {
         in_doubt: bool,
         inbox: EventInbox,
         tenure: Arc<Tenure>,
+        on_decision: OnDecision,
     ) -> Self {
         Self {
             journal,
@@ -175,6 +182,7 @@ impl Recorder {
                 failed: None,
             }),
             in_doubt: Doubt::new(in_doubt),
+            on_decision,
         }
     }
 
@@ -265,7 +273,10 @@ impl Recorder {
             match self.journal.append(&self.claim, writing.next, events).await {
                 Ok(()) => {
                     writing.next += writing.unanswered.len() as u64;
-                    writing.unanswered.clear();
+                    let mut events = writing.unanswered.drain(..);
+                    if events.any(|event| matches!(event, Event::Compensating { .. })) {
+                        (self.on_decision)(&self.claim.id);
+                    }
                     return Ok(());
                 }
                 Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {
