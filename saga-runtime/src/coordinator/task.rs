@@ -237,6 +237,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         Err(ExecuteError::InProgress {
             id: id.clone(),
             why: suspension.to_string(),
+            state: None,
+            waits: Vec::new(),
         })
     }
 
@@ -299,6 +301,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.in_doubt,
             EventInbox::from_history(&claimant.history),
             Arc::clone(&self.tenure),
+            Arc::clone(&self.on_decision),
         ))
     }
 }
