@@ -265,7 +265,7 @@ async fn past_the_pivot_nothing_is_listed_to_be_compensated() {
     let shop = Shop::default();
     let coordinator = desk(&shop).await;
     let handle = coordinator.submit("order-1", Shipping {}).await;
-    handle.expect("it is new");
+    drop(handle.expect("it is new"));
     loop {
         let inspection = inspected(&coordinator, "order-1").await;
         let is_shipped = inspection.entries.iter().any(|entry| {
