@@ -146,6 +146,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
         }
         None => ["Output", "Error"].map(|name| associated::of_result(rules, returned, name)),
     };
+    let errors = associated::error_record(private);
     let execute = execute(saga);
     let driver = driver::expand(saga);
     let serialize = definition::serialize(saga);
@@ -173,6 +174,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
                 #services
                 #output
                 #error
+                #errors
 
                 fn shape() -> #private::Shape {
                     #private::shape::<Self>()

@@ -18,9 +18,10 @@ pub use crate::generated::shape::{
     wait as wait_of,
 };
 pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};
+pub use crate::language::error_record::ErrorOf;
 pub use crate::language::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::language::order::Site;
-pub use crate::language::{Awaited, Call, Callee, Never, Step};
+pub use crate::language::{Awaited, Call, Callee, ErrorRecord, Never, Step};
 pub use crate::meta::{
     CompensationOrder, Kind, OnCompensationFailure, RetryPolicy, SagaMeta, StepMeta,
 };

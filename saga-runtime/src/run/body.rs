@@ -8,8 +8,9 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use crate::panic::poll_caught;
+use crate::panic::{drop_caught, poll_caught};
 use crate::place::Instance;
+use crate::run::{Engine, Run};
 use crate::telemetry;
 
 /// The watch over a saga's body: it knows if a step has stopped the saga, and owns the span of the saga.
@@ -34,34 +35,45 @@ impl Watch {
             span,
         }
     }
-
-    /// Polls the body until it returns, panics, or a step ends the saga.
-    #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn forward<F>(&self, body: F) -> Forwarding<'_, F> {
-        Forwarding { watch: self, body }
-    }
 }
 
 pin_project! {
     /// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
     #[derive(Debug)]
-    pub struct Forwarding<'a, F> {
-        watch: &'a Watch,
+    pub struct Forwarding<'a, 'lane, 'run, F, E: Engine> {
+        run: &'a Run<'lane, 'run, E>,
         #[pin]
         body: F,
     }
 }
 
-impl<F: Future> Future for Forwarding<'_, F> {
+impl<'a, 'lane, 'run, F, E: Engine> Forwarding<'a, 'lane, 'run, F, E> {
+    /// Polls the body until it returns, panics, or a step ends the saga.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) fn new(run: &'a Run<'lane, 'run, E>, body: F) -> Self {
+        Self { run, body }
+    }
+}
+
+impl<F, T, X, E> Future for Forwarding<'_, '_, '_, F, E>
+where
+    F: Future<Output = Result<T, X>>,
+    E: Engine,
+{
     type Output = Forward<F::Output>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let _entered = this.watch.span.as_ref().map(|span| span.enter());
+        let run = *this.run;
+        let _entered = run.watch.span.as_ref().map(|span| span.enter());
         match poll_caught(this.body, cx) {
+            Poll::Ready(Ok(Ok(output))) if run.is_stopped_at_end() => {
+                drop_caught(output);
+                Poll::Ready(Forward::Stopped)
+            }
             Poll::Ready(Ok(returned)) => Poll::Ready(Forward::Returned(returned)),
-            Poll::Pending if this.watch.stopped.load(Ordering::Relaxed) => {
+            Poll::Pending if run.watch.stopped.load(Ordering::Relaxed) => {
                 Poll::Ready(Forward::Stopped)
             }
             Poll::Pending => Poll::Pending,

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
-use crate::attempts::ErrorRecord;
+use crate::language::ErrorRecord;
 use crate::language::order::Site;
 use crate::run::callable::{Callable, DoneOutput, Returned};
 use crate::run::first_attempt::{End, FirstAttempt, Refusals, Tried, Trying};

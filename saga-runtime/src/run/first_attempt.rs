@@ -10,8 +10,8 @@ use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::attempts::{AttemptResult, ErrorRecord};
-use crate::language::Callee;
+use crate::attempts::AttemptResult;
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::message;
 use crate::place::Place;
 use crate::run::Engine;
