@@ -90,8 +90,3 @@ pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle}
 pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
 pub use failure_report::{Report, Undone, UndoneStep};
 pub use invocation::{Ended, Suspended};
-
-/// The examples of the guide for operators: compiled here, where all crates are known.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/operating.md")]
-struct Operating;
