@@ -69,6 +69,8 @@
 //! * This crate writes no inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
 //!   At that level, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod attempt_record;
 mod attempts;
 mod client;

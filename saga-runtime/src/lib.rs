@@ -111,6 +111,8 @@
 //!  escaped · lock · panic                                small, and used everywhere
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod attempts;
 pub mod coordinator;
 mod engines;
@@ -119,6 +121,7 @@ mod escaped;
 mod generated;
 // The sources of the guide are for the documentation and its tests, which use a journal in a file.
 #[cfg(all(any(doc, doctest), feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod guide;
 mod id;
 pub mod journal;

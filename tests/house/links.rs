@@ -7,7 +7,7 @@ use saga_house::{Source, below, read, root};
 fn documents() -> Vec<Source> {
     let mut documents = below("docs", "md");
     documents.extend(below("examples", "md"));
-    documents.extend(["README.md", "CONTRIBUTING.md"].map(read));
+    documents.extend(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(read));
     documents
 }
 
