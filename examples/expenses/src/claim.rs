@@ -1,4 +1,4 @@
-//! The saga: a claim waits for its approver, reminds him each day, and then goes to a second one.
+//! The saga: a claim waits for its approver, is repeated each day, and then goes to a second one.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -4,9 +4,6 @@ use saga_runtime::{Context, saga, step, try_join_all};
 
 use crate::cloud::{Cloud, Resource, Zone};
 
-/// So many machines are started at the same time.
-const AT_A_TIME: usize = 4;
-
 #[step(compensate = delete_disk)]
 async fn create_disk(
     cx: Context<'_, Cloud>,
@@ -71,10 +68,8 @@ saga!(
         let names: Vec<_> = (1..=machines)
             .map(|number| format!("{name}-{number}"))
             .collect();
-        let started = try_join_all(AT_A_TIME, &names, |machine| {
-            start_machine(cx, machine.clone())
-        })
-        .await?;
+        // Four at a time: the cloud takes no more.
+        let started = try_join_all(4, &names, |one| start_machine(cx, one.clone())).await?;
         Ok(started)
     }
 );

@@ -1,7 +1,6 @@
 //! A bank with a database of its own. Each change of a balance is in one transaction with the key of its request.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use saga_participant::{Begun, Cancellation, Participant};
 use saga_runtime::IdempotencyKey;
@@ -38,9 +37,8 @@ impl BankError {
 pub(crate) struct Bank {
     pool: SqlitePool,
     participant: Participant<Sqlite>,
-    /// Every second answer gets lost on its way, as if the network were bad.
+    /// The first answer to each request gets lost on its way, as on a bad network.
     loses_answers: bool,
-    requests: AtomicU64,
 }
 
 impl Bank {
@@ -68,7 +66,6 @@ impl Bank {
             pool,
             participant,
             loses_answers,
-            requests: AtomicU64::new(0),
         })
     }
 
@@ -80,7 +77,9 @@ impl Bank {
         cents: i64,
     ) -> Result<i64, BankError> {
         let mut transaction = self.pool.begin().await?;
-        let answer = match self.participant.begin(&mut transaction, key).await? {
+        let begun = self.participant.begin(&mut transaction, key).await?;
+        let is_first = matches!(begun, Begun::First(_));
+        let answer = match begun {
             Begun::First(first) => {
                 let change =
                     "UPDATE accounts SET cents = cents + ?1 WHERE name = ?2 AND cents + ?1 >= 0";
@@ -103,7 +102,7 @@ impl Bank {
             Begun::Cancelled => Err("it was cancelled".to_owned()),
         };
         transaction.commit().await?;
-        self.lose_some_answers()?;
+        self.send(is_first)?;
         answer.map_err(BankError::Refused)
     }
 
@@ -118,6 +117,7 @@ impl Bank {
             .participant
             .cancel::<i64>(&mut transaction, action_key)
             .await?;
+        let is_first = !matches!(cancelled, Cancellation::AlreadyCancelled);
         if let Cancellation::Undo(cents) = cancelled {
             let undo = sqlx::query("UPDATE accounts SET cents = cents - ? WHERE name = ?");
             undo.bind(cents)
@@ -126,7 +126,7 @@ impl Bank {
                 .await?;
         }
         transaction.commit().await?;
-        self.lose_some_answers()
+        self.send(is_first)
     }
 
     pub(crate) async fn balance(&self, account: &str) -> Result<i64, BankError> {
@@ -134,12 +134,9 @@ impl Bank {
         Ok(balance.bind(account).fetch_one(&self.pool).await?)
     }
 
-    fn lose_some_answers(&self) -> Result<(), BankError> {
-        let is_lost = self
-            .requests
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(2);
-        if self.loses_answers && is_lost {
+    /// Sends an answer, or loses it.
+    fn send(&self, is_first: bool) -> Result<(), BankError> {
+        if self.loses_answers && is_first {
             Err(BankError::NoAnswer)
         } else {
             Ok(())

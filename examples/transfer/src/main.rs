@@ -1,7 +1,7 @@
 //! Money from one bank to another, exactly once.
 //!
 //! Read `bank.rs` for a service that remembers keys, `transfer.rs` for the saga. The program makes two banks and a journal in a
-//! folder of its own, and transfers money while every second answer of the banks gets lost.
+//! folder of its own, and transfers money while the first answer to each request gets lost.
 
 mod bank;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use saga_runtime::Coordinator;
 use saga_runtime::journal::Memory;
 use tower::ServiceExt;
 
+use crate::company::Company;
 use crate::http::routes;
 use crate::trip::{Agency, BookTrip, Trip};
 
@@ -83,7 +84,7 @@ impl Service {
             cars,
             payments,
         } = &*self.agency;
-        [airline, hotels, cars, payments].map(|company| company.count())
+        [airline, hotels, cars, payments].map(Company::count)
     }
 }
 
