@@ -69,6 +69,8 @@
 //! * This crate writes no inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
 //!   At that level, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod attempt_record;
 mod attempts;
 mod client;
@@ -90,8 +92,3 @@ pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle}
 pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
 pub use failure_report::{Report, Undone, UndoneStep};
 pub use invocation::{Ended, Suspended};
-
-/// The examples of the guide for operators: compiled here, where all crates are known.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/operating.md")]
-struct Operating;

@@ -41,6 +41,8 @@
 //! # }
 //! ```
 //!
+//! The [guide] begins with a tutorial, from an empty crate to a service that survives `kill -9`.
+//!
 //! # The names you need
 //! **Write a saga.** [`step`](macro@step) makes a step of an `async fn`. [`saga!`] makes a saga of an `async fn` that
 //! calls steps. [`Context`] is the first parameter of both: your services, the saga's id, the idempotency key, time and
@@ -109,12 +111,18 @@
 //!  escaped · lock · panic                                small, and used everywhere
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod attempts;
 pub mod coordinator;
 mod engines;
 mod error;
 mod escaped;
 mod generated;
+// The sources of the guide are for the documentation and its tests, which use a journal in a file.
+#[cfg(all(any(doc, doctest), feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
+pub mod guide;
 mod id;
 pub mod journal;
 mod language;
