@@ -61,7 +61,7 @@ async fn decide(
 
 async fn cancel(State(trips): Trips, Path(id): Path<String>) -> Response {
     match trips.cancel(id, "the customer").await {
-        Ok(()) => StatusCode::ACCEPTED.into_response(),
+        Ok(_) => StatusCode::ACCEPTED.into_response(),
         Err(error) => refusal(&error),
     }
 }
