@@ -19,6 +19,7 @@ mod registry;
 mod send;
 mod takeover;
 mod task;
+mod undo;
 mod waiters;
 mod wakeup;
 

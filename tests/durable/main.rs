@@ -19,6 +19,7 @@ mod runtimes;
 mod shop;
 mod shutdown;
 mod slots;
+mod undoing;
 mod unrunnable;
 mod values;
 mod waiting;

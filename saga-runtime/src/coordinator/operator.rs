@@ -9,8 +9,9 @@ use serde::Serialize;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
 use crate::coordinator::{Coordinator, Shared};
+use crate::error::Reason;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED, ReplayState, UNKNOWN_STEP};
 use crate::journal::{
     AppendError, Claimed, ClaimedOne, Damage, Entry, Event, Filter, JournalError, Page, State,
     StepCall,
@@ -62,9 +63,11 @@ impl Subject {
         }
     }
 
-    /// The history of a stuck saga that can be read.
+    /// The history of a stuck saga that can be read, or that an operator undoes as far as it can be read.
     pub(super) fn stuck(self) -> Result<ReplayState, OperatorError> {
-        if let Some(damage) = self.damage {
+        if let Some(damage) = self.damage
+            && !self.history.is_undone_by_record()
+        {
             return Err(damage.into());
         }
         if self.state != State::Stuck {
@@ -73,11 +76,18 @@ impl Subject {
         Ok(self.history)
     }
 
+    /// Returns whether a step may have been requested of which no entry tells.
+    fn may_have_requested(&self) -> bool {
+        let is_unknown = self.damage.is_some() && !self.history.is_undone_by_record();
+        is_unknown || self.history.may_have_requested(self.is_orderly)
+    }
+
     /// The calls whose effects are not undone, or may be there.
     fn left(&self) -> Vec<String> {
         let left = self.history.left().map(ToString::to_string);
-        let unknown = self.damage.is_some() || self.history.may_have_requested(self.is_orderly);
-        left.chain(unknown.then(|| "?".to_owned())).collect()
+        let unknown = self.may_have_requested();
+        left.chain(unknown.then(|| UNKNOWN_STEP.to_owned()))
+            .collect()
     }
 }
 
@@ -220,6 +230,51 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.apply_decision(id, completed).await
     }
 
+    /// Undoes a saga from its record, without a run of its body: the steps that were done are compensated by their names and their
+    /// recorded outputs, last first. It is the way back for a saga that is stuck because its definition has changed, because something
+    /// recorded can't be read, or because entries are damaged, and for one that is not registered.
+    ///
+    /// The saga's body does not run any more. A step is left for [`resolve_compensation`](Self::resolve_compensation) or
+    /// [`skip_compensation`](Self::skip_compensation), and the saga is stuck until then, if
+    /// * its code is gone: it belongs to no registered saga, and is not [registered](crate::coordinator::Builder::register_step) by
+    ///   itself, or its name stands for several steps;
+    /// * it is in doubt: its inputs are not recorded;
+    /// * it may have been requested after the last entry that can be read. Nothing tells which one that is, so it is called `?`.
+    ///
+    /// A saga that is not registered is not continued by another process. Call `compensate` again there.
+    ///
+    /// # Errors
+    /// [`OperatorError::PastPivot`] if a step is done that can't be undone. [`OperatorError::NotStuck`] if the saga goes on by itself.
+    /// If no saga has this id, or it has ended, or another worker holds it, or the journal can't be reached.
+    pub async fn compensate(
+        &self,
+        id: impl TryInto<SagaId>,
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let history = self.inner.journal.load(&id).await?;
+        let record = history.ok_or(OperatorError::Unknown)?.record;
+        let is_registered = self.inner.definitions.get(&record.saga.name).is_some();
+        let is_open = record.state != State::Stuck && !record.state.is_final();
+        if is_registered && is_open {
+            return Err(OperatorError::NotStuck(record.state));
+        }
+        let message = reason.to_owned();
+        let compensating = move |subject: Subject| {
+            if subject.history.only_goes_forward() {
+                return Err(OperatorError::PastPivot);
+            }
+            let error = (!subject.may_have_requested()).then(|| NOTHING_REQUESTED.to_owned());
+            let reason = Reason {
+                error,
+                ..Reason::new(BY_RECORD, message)
+            };
+            let step = None;
+            Ok(Event::Compensating { step, reason })
+        };
+        self.inner.decide_at_once(id, compensating).await
+    }
+
     /// Ends a saga as it is, whatever its state: nothing of it runs any more, and nothing more is undone. If the saga runs in this
     /// process, the attempt under way ends first.
     ///
@@ -309,17 +364,25 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
 
     /// Appends the event that `decide` returns, and releases the claim.
     async fn decide(
-        &self,
+        self: &Arc<Self>,
         mut claimed: Claimed,
         decide: impl FnOnce(Subject) -> Result<Event, OperatorError>,
     ) -> Result<Effect, OperatorError> {
         let id = claimed.claim.id.clone();
-        let decided = match decide(Subject::of_claimed(&claimed)) {
+        let subject = Subject::of_claimed(&claimed);
+        let is_undone_by_record = subject.history.is_undone_by_record();
+        let decided = match decide(subject) {
             Ok(event) => self.append_decision(&mut claimed, event).await,
             Err(refused) => Err(refused),
         };
         let has_ended = matches!(decided, Ok(State::Abandoned));
-        self.release_taken(claimed).await;
+        let goes_back = matches!(decided, Ok(State::Compensating)) || is_undone_by_record;
+        if decided.is_ok() && goes_back && !has_ended {
+            // No dispatcher claims a saga that is not registered.
+            self.undo_taken(claimed);
+        } else {
+            self.release_taken(claimed).await;
+        }
         if has_ended {
             telemetry::abandoned(&id);
             self.waiters.drop_sender(&id);
@@ -335,6 +398,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         event: Event,
     ) -> Result<State, OperatorError> {
         let state = claimed.record.state.after(&event);
+        let entry = Entry {
+            seq: claimed.next,
+            at: SystemTime::now(),
+            event: event.clone(),
+        };
         let appended = self
             .journal
             .append(&claimed.claim, claimed.next, vec![event]);
@@ -346,6 +414,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         })?;
         // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
         claimed.orderly = false;
+        claimed.next += 1;
+        match &mut claimed.entries {
+            Ok(entries) => entries.push(entry),
+            Err(damage) => damage.readable.push(entry),
+        }
         Ok(state)
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use crate::language::Part;
 use crate::language::order::Site;
+use crate::language::recorded::{begin_saga, end_saga, note_part};
 use crate::run::Saga;
 use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
 
@@ -23,6 +24,7 @@ impl Shape {
 #[doc(hidden)]
 #[must_use]
 pub fn part<P: Part>(_: Site<P>) -> Node {
+    note_part::<P>();
     P::node()
 }
 
@@ -83,7 +85,9 @@ thread_local! {
 /// Builds the shape of the saga `G`. The body of a recursive saga is shown once.
 pub(crate) fn build<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
     AROUND.with_borrow_mut(|around| around.push(G::META.name));
+    begin_saga(G::META.name);
     let shape = shape();
+    end_saga();
     AROUND.with_borrow_mut(Vec::pop);
     shape
 }

@@ -2,9 +2,10 @@
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use crate::error::{CompensationFailure, CompensationOutcome};
+use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::history::{
-    Decision, RecordedCall, RecordedEnd, ReplayState, Settling, StepOutcome,
+    BY_RECORD, Decision, NOTHING_REQUESTED, RecordedCall, RecordedEnd, ReplayState, Settling,
+    StepOutcome, UNKNOWN_STEP,
 };
 use crate::journal::{Event, Settled, StepCall};
 use crate::meta::Kind;
@@ -32,6 +33,12 @@ impl ReplayState {
             self.stuck = None;
             self.by_hand = true;
             return applied;
+        }
+        if let Event::Compensating { reason, .. } = event
+            && reason.code == BY_RECORD
+        {
+            self.undo_by_record(reason);
+            return true;
         }
         if self.stuck.is_some() {
             return false;
@@ -107,13 +114,52 @@ impl ReplayState {
         }
     }
 
+    /// An operator has decided to undo the saga from its record. What has failed is tried again.
+    fn undo_by_record(&mut self, reason: &Reason) {
+        self.stuck = None;
+        self.by_hand = true;
+        self.by_record = true;
+        self.forget_failed();
+        let unknown = (UNKNOWN_STEP.into(), 0);
+        let is_unknown = reason.error.as_deref() != Some(NOTHING_REQUESTED);
+        if is_unknown && !self.calls.contains_key(&unknown) {
+            let message = "a step may have been requested after the last entry that can be read";
+            let unknown = StepCall {
+                name: UNKNOWN_STEP.into(),
+                occurrence: 0,
+                kind: Kind::NothingToUndo,
+            };
+            self.calls
+                .insert(unknown.clone().into_key(), self.steps.len());
+            self.steps.push(RecordedCall {
+                call: unknown,
+                number: usize::MAX,
+                outcome: StepOutcome::Settled {
+                    reason: reason.clone(),
+                    settled: Settling::Unresolved(CompensationFailure::new(0, message.to_owned())),
+                },
+                inputs: None,
+            });
+        }
+        let reason = reason.clone();
+        let by_record = Decision { step: None, reason };
+        self.decision.get_or_insert(by_record);
+    }
+
+    fn forget_failed(&mut self) {
+        let failed =
+            |outcome: &CompensationOutcome| matches!(outcome, CompensationOutcome::Failed(_));
+        self.compensations.retain(|(_, outcome)| !failed(outcome));
+    }
+
     fn apply_by_hand(&mut self, event: &Event) -> bool {
         match event {
             Event::Retried { .. } => {
-                let failed = |outcome: &CompensationOutcome| {
-                    matches!(outcome, CompensationOutcome::Failed(_))
-                };
-                self.compensations.retain(|(_, outcome)| !failed(outcome));
+                self.forget_failed();
+                if self.by_record {
+                    // What is in doubt stays so: its inputs are not recorded.
+                    return true;
+                }
                 for RecordedCall { outcome, .. } in &mut self.steps {
                     if let StepOutcome::Settled {
                         reason,
