@@ -97,7 +97,11 @@ async fn a_definition_that_has_changed() {
 
 #[tokio::test]
 async fn a_step_whose_code_is_gone_is_left_to_the_operator() {
-    let events = [compensatable("order"), compensatable("pay"), compensatable("charge")];
+    let events = [
+        compensatable("order"),
+        compensatable("pay"),
+        compensatable("charge"),
+    ];
     let shop = Shop::default();
     let journal = found("sell", INPUT, &events, Ended::Orderly).await;
     let coordinator = started(&shop, journal).await;
@@ -112,7 +116,11 @@ async fn a_step_whose_code_is_gone_is_left_to_the_operator() {
     let resolved = coordinator.resolve_compensation("order-1", "pay", "paid back by hand");
     resolved.await.expect("it is stuck");
     settles(&coordinator, State::Compensated).await;
-    assert_eq!(shop.asked(), ["refund", "cancel"], "nothing is undone twice");
+    assert_eq!(
+        shop.asked(),
+        ["refund", "cancel"],
+        "nothing is undone twice"
+    );
 }
 
 #[tokio::test]
@@ -213,8 +221,11 @@ fn alone() -> Builder<Shop> {
 async fn a_saga_that_is_not_registered_is_undone_by_the_steps_of_others_or_by_steps_of_its_own() {
     let events = [compensatable("order"), compensatable("charge")];
     let with_a_saga = |shop: &Shop| builder(shop);
-    let with_its_steps =
-        |shop: &Shop| Coordinator::builder(shop.clone()).register_step::<order>().register_step::<charge>();
+    let with_its_steps = |shop: &Shop| {
+        Coordinator::builder(shop.clone())
+            .register_step::<order>()
+            .register_step::<charge>()
+    };
     for builder in [with_a_saga as fn(&Shop) -> Builder<Shop>, with_its_steps] {
         let shop = Shop::default();
         let journal = found("sell_2", "{}", &events, Ended::Orderly).await;
@@ -228,7 +239,10 @@ async fn a_saga_that_is_not_registered_is_undone_by_the_steps_of_others_or_by_st
     let journal = found("sell_2", "{}", &events, Ended::Orderly).await;
     let coordinator = alone().journal(journal).start().await;
     let coordinator = coordinator.expect("the journal works");
-    coordinator.compensate("order-1", WHY).await.expect("it is not registered");
+    coordinator
+        .compensate("order-1", WHY)
+        .await
+        .expect("it is not registered");
     settles(&coordinator, State::Stuck).await;
     assert_eq!(left(&coordinator).await, ["charge", "order"]);
 }
@@ -270,7 +284,10 @@ async fn a_name_of_two_steps_stands_for_neither() {
         if name == "sell" {
             becomes(&coordinator, "order-1", State::Stuck).await;
         }
-        coordinator.compensate("order-1", WHY).await.expect("it does not go on");
+        coordinator
+            .compensate("order-1", WHY)
+            .await
+            .expect("it does not go on");
         let end = open.map_or(State::Compensated, |_| State::Stuck);
         settles(&coordinator, end).await;
         assert_eq!(shop.asked(), asked);
@@ -464,7 +481,10 @@ async fn loops_sub_sagas_groups_and_fan_outs_are_undone_as_their_body_undoes_the
     let mut by_record = shop.asked()[forward..].to_vec();
     assert_eq!(by_record.len(), 13, "{by_record:?}");
     // Outside of groups the order is the same as well.
-    assert_eq!(by_record[by_record.len() - 7..], by_body[by_body.len() - 7..]);
+    assert_eq!(
+        by_record[by_record.len() - 7..],
+        by_body[by_body.len() - 7..]
+    );
     by_body.sort();
     by_record.sort();
     assert_eq!(by_record, by_body);

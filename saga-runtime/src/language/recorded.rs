@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::pin::Pin;
 
-use crate::language::{Part, Step, from_json};
+use crate::language::{Callee, Step, from_json};
 use crate::meta::StepMeta;
 use crate::place::{Context, Place};
 
@@ -127,8 +127,8 @@ pub(crate) fn end_saga() {
     });
 }
 
-/// Notes a part of the innermost saga.
-pub(crate) fn note_part<P: Part>() {
+/// Notes a call in the body of the innermost saga.
+pub(crate) fn note_callee<P: Callee>() {
     FINDING.with_borrow_mut(|finding| {
         if let Some(finding) = finding
             && let Some(saga) = finding.sagas.last()
