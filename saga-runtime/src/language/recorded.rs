@@ -10,14 +10,14 @@ use crate::meta::StepMeta;
 use crate::place::{Context, Place};
 
 /// An attempt to compensate a step, type-erased.
-type Compensating<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+type StepCompensation<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
 /// A step on the services `V`, known by its recorded outputs.
 pub(crate) struct RecordedStep<V: ?Sized> {
     meta: &'static StepMeta,
     step: TypeId,
     can_read: fn(&str) -> serde_json::Result<()>,
-    compensate: for<'a> fn(&'a V, &'a str, &'a dyn Place) -> Compensating<'a>,
+    compensate: for<'a> fn(&'a V, &'a str, &'a dyn Place) -> StepCompensation<'a>,
 }
 
 impl<V: ?Sized + Sync + 'static> RecordedStep<V> {
@@ -59,7 +59,7 @@ impl<V: ?Sized + Sync + 'static> RecordedStep<V> {
         services: &'a V,
         output: &'a str,
         place: &'a dyn Place,
-    ) -> Compensating<'a> {
+    ) -> StepCompensation<'a> {
         (self.compensate)(services, output, place)
     }
 }
