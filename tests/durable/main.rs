@@ -2,6 +2,7 @@
 
 mod abandoning;
 mod cancelling;
+mod commands;
 mod cut_off;
 mod duplicates;
 mod escaped;

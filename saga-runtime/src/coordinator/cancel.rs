@@ -33,6 +33,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             return Err(OperatorError::PastPivot);
         }
         let is_stuck = record.state == State::Stuck;
+        if history.decision().is_some() && !is_stuck {
+            // It is being compensated already.
+            return Ok(Effect::Done);
+        }
         if is_stuck && !history.can_go_back_by_its_body() {
             return Err(OperatorError::Stuck);
         }
