@@ -426,10 +426,10 @@ saga!(
         pack(cx, 10).await?;
         look(cx).await?;
         pack(cx, 20).await?;
-        saga_runtime::try_join!(mark(cx, 4), pack(cx, 30), order(cx))?;
-        try_join_all([5, 6, 7].map(|number| mark(cx, number))).await?;
+        try_join!(mark(cx, 4), pack(cx, 30), order(cx))?;
+        try_join_all(None, 5..8, |number| mark(cx, number)).await?;
         event(cx, APPROVED).await;
-        thank(cx).await;
+        thank(cx).await?;
         Ok(())
     }
 );

@@ -24,7 +24,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         let Subject {
             history, damage, ..
-        } = Subject::new(record.state, &entries, true);
+        } = Subject::new(&record, &entries, true);
         if let Some(damage) = damage {
             return Err(damage.into());
         }

@@ -13,8 +13,8 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED, ReplayState, UNKNOWN_STEP};
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Damage, Entry, Event, Filter, JournalError, Page, State,
-    StepCall,
+    AppendError, Claimed, ClaimedOne, Damage, Entry, Event, Filter, JournalError, Page, Record,
+    State, StepCall,
 };
 use crate::language::json_of;
 use crate::telemetry;
@@ -31,6 +31,8 @@ pub enum Effect {
 
 /// The saga about which an operator decides.
 pub(super) struct Subject {
+    /// The durable name of its definition.
+    saga: String,
     pub(super) state: State,
     pub(super) history: ReplayState,
     pub(super) damage: Option<Damage>,
@@ -39,11 +41,11 @@ pub(super) struct Subject {
 
 impl Subject {
     fn of_claimed(claimed: &Claimed) -> Self {
-        Self::new(claimed.record.state, &claimed.entries, claimed.orderly)
+        Self::new(&claimed.record, &claimed.entries, claimed.orderly)
     }
 
     pub(super) fn new(
-        state: State,
+        record: &Record,
         entries: &Result<Vec<Entry>, Damage>,
         is_orderly: bool,
     ) -> Self {
@@ -56,7 +58,8 @@ impl Subject {
             ReplayState::of_readable(entries)
         });
         Self {
-            state,
+            saga: record.saga.name.clone(),
+            state: record.state,
             history,
             damage,
             is_orderly,
@@ -200,10 +203,12 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 
     /// Records that a step in doubt of a stuck saga was done, with this output. If the step is the pivot, the saga then
-    /// goes forward. Any other step is compensated with the rest.
+    /// goes forward. Any other step is compensated with the rest. An output that was given by hand can be corrected, as long as
+    /// nothing has followed from it.
     ///
     /// # Errors
-    /// If the step is not in doubt, or the saga is not stuck, or the journal can't be reached.
+    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. If the step is not in doubt, or the saga is
+    /// not stuck, or the journal can't be reached.
     pub async fn complete_step(
         &self,
         id: impl TryInto<SagaId>,
@@ -214,13 +219,18 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let output = json_of(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
+        let inner = Arc::clone(&self.inner);
         let completed = move |subject: Subject| {
+            let saga = subject.saga.clone();
             let history = subject.stuck()?;
             let (name, occurrence) = parse_step(&step);
-            let call = history.in_doubt(name, occurrence);
-            let step = call
-                .cloned()
-                .ok_or_else(|| nothing_to_decide(&history, &step))?;
+            let call = history.completable(name, occurrence);
+            let call = call.ok_or_else(|| nothing_to_decide(&history, &step))?;
+            if let Some(known) = inner.definitions.steps.find(&saga, call) {
+                let read = known.can_read(&output);
+                read.map_err(|error| OperatorError::Unreadable { step, error })?;
+            }
+            let step = call.clone();
             Ok(Event::StepCompleted {
                 step,
                 output,
@@ -415,6 +425,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
         claimed.orderly = false;
         claimed.next += 1;
+        claimed.recoveries = 0;
         match &mut claimed.entries {
             Ok(entries) => entries.push(entry),
             Err(damage) => damage.readable.push(entry),

@@ -39,6 +39,8 @@ pub(crate) struct ReplayState {
     /// The reason of the last entry that was not made by hand, if that entry says that the saga is stuck.
     stuck: Option<Reason>,
     by_hand: bool,
+    /// The index of the step that an operator has completed, while nothing has followed from that.
+    completed: Option<usize>,
 }
 
 /// One call of a step on the way forward.
@@ -470,6 +472,20 @@ impl ReplayState {
     pub(crate) fn in_doubt(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
         let index = self.unsettled(step, occurrence)?;
         Some(&self.steps[index].call)
+    }
+
+    /// The call of a step whose output an operator can give: it is in doubt, or was completed by hand and nothing has followed.
+    pub(crate) fn completable(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
+        let index = self.completable_index(step, occurrence)?;
+        Some(&self.steps[index].call)
+    }
+
+    fn completable_index(&self, step: &str, occurrence: usize) -> Option<usize> {
+        let is_it = |call: &StepCall| call.name == step && call.occurrence as usize == occurrence;
+        let completed = self
+            .completed
+            .filter(|index| is_it(&self.steps[*index].call));
+        completed.or_else(|| self.unsettled(step, occurrence))
     }
 
     /// The call whose compensation has failed for good.

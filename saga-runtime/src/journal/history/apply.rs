@@ -21,6 +21,16 @@ impl ReplayState {
             self.end = Some(RecordedEnd::Abandoned { reason, left });
             return true;
         }
+        let keeps_completed = matches!(
+            event,
+            Event::Stuck { .. }
+                | Event::Retried { .. }
+                | Event::Received { .. }
+                | Event::StepCompleted { .. }
+        );
+        if !keeps_completed {
+            self.completed = None;
+        }
         let by_hand = matches!(
             event,
             Event::Retried { .. }
@@ -188,9 +198,11 @@ impl ReplayState {
                 self.decide(step, skipped, by_hand)
             }
             Event::StepCompleted { step, output, .. } => {
-                let Some(index) = self.unsettled(&step.name, step.occurrence as usize) else {
+                let occurrence = step.occurrence as usize;
+                let Some(index) = self.completable_index(&step.name, occurrence) else {
                     return false;
                 };
+                self.completed = Some(index);
                 let output = output.clone();
                 let outcome = &mut self.steps[index].outcome;
                 // A step that only goes forward is done; any other one was given up, and is undone with the rest.
