@@ -76,7 +76,7 @@ fn stuck(code: &'static str) -> Vec<Event> {
             },
         ]),
         // It can't follow.
-        "damaged" => events.insert(1, Event::Compensated),
+        "damaged" => events.push(done("order", Kind::Compensatable)),
         _ => {}
     }
     let reason = Reason::new(code, "a reason");

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::attempts::{Control, StopAnswer};
 use crate::coordinator::error::OperatorError;
-use crate::coordinator::operator::{Effect, Subject};
+use crate::coordinator::operator::Effect;
+use crate::coordinator::subject::Subject;
 use crate::coordinator::takeover::PAUSES;
 use crate::coordinator::{Running, Shared};
 use crate::id::SagaId;

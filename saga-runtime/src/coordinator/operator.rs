@@ -6,18 +6,15 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::coordinator::Coordinator;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
-use crate::coordinator::{Coordinator, Shared};
+use crate::coordinator::subject::{Subject, nothing_to_decide, open_call, parse_step};
 use crate::error::Reason;
 use crate::id::SagaId;
-use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED, ReplayState, UNKNOWN_STEP};
-use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Damage, Entry, Event, Filter, JournalError, Page, Record,
-    State, StepCall,
-};
+use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED};
+use crate::journal::{Event, Filter, JournalError, Page, State};
 use crate::language::json_of;
-use crate::telemetry;
 
 /// The effect of a command that a coordinator has accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,71 +24,6 @@ pub enum Effect {
     Done,
     /// The request is recorded. It is heard when the attempt under way has ended, or when the saga is claimed the next time.
     Requested,
-}
-
-/// The saga about which an operator decides.
-pub(super) struct Subject {
-    /// The durable name of its definition.
-    saga: String,
-    pub(super) state: State,
-    pub(super) history: ReplayState,
-    pub(super) damage: Option<Damage>,
-    is_orderly: bool,
-}
-
-impl Subject {
-    fn of_claimed(claimed: &Claimed) -> Self {
-        Self::new(&claimed.record, &claimed.entries, claimed.orderly)
-    }
-
-    pub(super) fn new(
-        record: &Record,
-        entries: &Result<Vec<Entry>, Damage>,
-        is_orderly: bool,
-    ) -> Self {
-        let (entries, mut damage) = match entries {
-            Ok(entries) => (entries, None),
-            Err(damage) => (&damage.readable, Some(damage.clone())),
-        };
-        let history = ReplayState::new(entries).unwrap_or_else(|unclear| {
-            damage.get_or_insert(unclear);
-            ReplayState::of_readable(entries)
-        });
-        Self {
-            saga: record.saga.name.clone(),
-            state: record.state,
-            history,
-            damage,
-            is_orderly,
-        }
-    }
-
-    /// The history of a stuck saga that can be read, or that an operator undoes as far as it can be read.
-    pub(super) fn stuck(self) -> Result<ReplayState, OperatorError> {
-        if let Some(damage) = self.damage
-            && !self.history.is_undone_by_record()
-        {
-            return Err(damage.into());
-        }
-        if self.state != State::Stuck {
-            return Err(OperatorError::NotStuck(self.state));
-        }
-        Ok(self.history)
-    }
-
-    /// Returns whether a step may have been requested of which no entry tells.
-    fn may_have_requested(&self) -> bool {
-        let is_unknown = self.damage.is_some() && !self.history.is_undone_by_record();
-        is_unknown || self.history.may_have_requested(self.is_orderly)
-    }
-
-    /// The calls whose effects are not undone, or may be there.
-    fn left(&self) -> Vec<String> {
-        let left = self.history.left().map(ToString::to_string);
-        let unknown = self.may_have_requested();
-        left.chain(unknown.then(|| UNKNOWN_STEP.to_owned()))
-            .collect()
-    }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
@@ -324,145 +256,5 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// A dropped call may have removed some of the sagas. It is safe to repeat the call.
     pub async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
         self.inner.journal.purge(before).await
-    }
-}
-
-impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    /// Claims a stuck saga, appends the operator's decision, and releases the saga. It takes no slot: the saga continues
-    /// when it gets one.
-    pub(super) async fn apply_decision(
-        self: &Arc<Self>,
-        id: SagaId,
-        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
-    ) -> Result<Effect, OperatorError> {
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped.into());
-        }
-        let inner = Arc::clone(self);
-        self.detached(async move {
-            let claimed = inner.journal.claim_one(&inner.lease, &id).await;
-            let claimed = match inner.note_lost_claims(claimed)? {
-                ClaimedOne::Claimed(claimed) => *claimed,
-                ClaimedOne::Held(worker) if worker == inner.lease.worker => {
-                    return Err(OperatorError::NotStuck(State::Running));
-                }
-                ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
-                ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
-                ClaimedOne::Unknown => return Err(OperatorError::Unknown),
-            };
-            inner.decide(claimed, decide).await
-        })
-        .await
-    }
-
-    /// Like [`apply_decision`](Self::apply_decision), for a saga in any state.
-    async fn decide_at_once(
-        self: &Arc<Self>,
-        id: SagaId,
-        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
-    ) -> Result<Effect, OperatorError> {
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped.into());
-        }
-        let inner = Arc::clone(self);
-        self.detached(async move {
-            let claimed = inner.take(&id).await?;
-            inner.decide(claimed, decide).await
-        })
-        .await
-    }
-
-    /// Appends the event that `decide` returns, and releases the claim.
-    async fn decide(
-        self: &Arc<Self>,
-        mut claimed: Claimed,
-        decide: impl FnOnce(Subject) -> Result<Event, OperatorError>,
-    ) -> Result<Effect, OperatorError> {
-        let id = claimed.claim.id.clone();
-        let subject = Subject::of_claimed(&claimed);
-        let is_undone_by_record = subject.history.is_undone_by_record();
-        let decided = match decide(subject) {
-            Ok(event) => self.append_decision(&mut claimed, event).await,
-            Err(refused) => Err(refused),
-        };
-        let has_ended = matches!(decided, Ok(State::Abandoned));
-        let goes_back = matches!(decided, Ok(State::Compensating)) || is_undone_by_record;
-        if decided.is_ok() && goes_back && !has_ended {
-            // No dispatcher claims a saga that is not registered.
-            self.undo_taken(claimed);
-        } else {
-            self.release_taken(claimed).await;
-        }
-        if has_ended {
-            telemetry::abandoned(&id);
-            self.waiters.drop_sender(&id);
-            self.waiters.wake(&id);
-        }
-        decided.map(|_| Effect::Done)
-    }
-
-    /// Appends an operator's decision. Returns the state that follows.
-    async fn append_decision(
-        &self,
-        claimed: &mut Claimed,
-        event: Event,
-    ) -> Result<State, OperatorError> {
-        let state = claimed.record.state.after(&event);
-        let entry = Entry {
-            seq: claimed.next,
-            at: SystemTime::now(),
-            event: event.clone(),
-        };
-        let appended = self
-            .journal
-            .append(&claimed.claim, claimed.next, vec![event]);
-        appended.await.map_err(|error| match error {
-            AppendError::Journal(error) => error.into(),
-            AppendError::Fenced { .. } | AppendError::NotContiguous { .. } => {
-                OperatorError::TakenOver
-            }
-        })?;
-        // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
-        claimed.orderly = false;
-        claimed.next += 1;
-        claimed.recoveries = 0;
-        match &mut claimed.entries {
-            Ok(entries) => entries.push(entry),
-            Err(damage) => damage.readable.push(entry),
-        }
-        Ok(state)
-    }
-}
-
-/// Splits `charge#1` into `charge` and 1. Without a number, the occurrence is 0.
-fn parse_step(step: &str) -> (&str, usize) {
-    match step.rsplit_once('#') {
-        Some((name, occurrence)) => match occurrence.parse() {
-            Ok(occurrence) => (name, occurrence),
-            Err(_) => (step, 0),
-        },
-        None => (step, 0),
-    }
-}
-
-/// Finds the call of a step that needs an operator's decision: in doubt, or with a failed compensation.
-fn open_call(history: &ReplayState, step: &str) -> Result<StepCall, OperatorError> {
-    let (name, occurrence) = parse_step(step);
-    let call = history
-        .failed(name, occurrence)
-        .or_else(|| history.in_doubt(name, occurrence));
-    call.cloned()
-        .ok_or_else(|| nothing_to_decide(history, step))
-}
-
-fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {
-    let open: Vec<_> = history.open().map(ToString::to_string).collect();
-    OperatorError::NothingToDecide {
-        step: step.to_owned(),
-        open: if open.is_empty() {
-            "none".to_owned()
-        } else {
-            open.join(", ")
-        },
     }
 }
