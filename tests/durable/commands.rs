@@ -182,7 +182,7 @@ async fn in_state(row: &str) -> Subject {
             if code == "pivot_in_doubt" {
                 step = "ship";
             }
-            // What is retried goes wrong again.
+            // A step that is retried goes wrong again.
             let shop = Shop::default().always("ship", Answer::Panics);
             let coordinator = found("sell", &stuck(code), shop).await;
             becomes(&coordinator, "order-1", State::Stuck).await;
@@ -282,7 +282,7 @@ async fn from_every_reason_to_be_stuck_there_is_a_way_to_an_end() {
             if state == State::Compensated {
                 break;
             }
-            // What the code can't undo is left to the operator.
+            // The operator decides about the calls that the code can not undo.
             if state == State::Stuck {
                 for step in ["ship", "?"] {
                     let resolved = coordinator.resolve_compensation("order-1", step, "by hand");

@@ -167,7 +167,7 @@ impl ReplayState {
             Event::Retried { .. } => {
                 self.forget_failed();
                 if self.by_record {
-                    // What is in doubt stays so: its inputs are not recorded.
+                    // A step in doubt stays so: its inputs are not recorded.
                     return true;
                 }
                 for RecordedCall { outcome, .. } in &mut self.steps {
