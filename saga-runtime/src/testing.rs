@@ -102,9 +102,11 @@ macro_rules! journal_suite {
             what_has_ended_is_purged
             what_is_open_or_stuck_is_not_purged
             nothing_is_nothing
+            a_record_is_read_without_its_entries
             the_newest_is_listed_first
             pages_follow_each_other
             a_list_is_filtered_by_state
+            what_was_skipped_is_found_for_ever
             a_list_is_filtered_by_name_prefix_and_time
             everything_is_there_after_it_was_opened_again
             what_was_held_can_be_claimed_after_it_was_opened_again

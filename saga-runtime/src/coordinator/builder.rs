@@ -184,6 +184,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         self.journal.renew(&lease).await?;
         let tenure = Arc::new(Tenure::new(until));
         let owner = LastHandle(tenure.shutdown.clone());
+        let waiters = Arc::new(Waiters::default());
+        let deciding = Arc::clone(&waiters);
         let inner = Arc::new(Shared {
             services: self.services,
             journal: self.journal,
@@ -200,7 +202,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             unreleased: Mutex::default(),
             calls: Mutex::default(),
             has_lost_claims: AtomicBool::default(),
-            waiters: Waiters::default(),
+            waiters,
+            on_decision: Arc::new(move |id| deciding.wake(id)),
             alarm: Alarm::default(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),

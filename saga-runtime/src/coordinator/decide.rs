@@ -80,6 +80,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if has_ended {
             telemetry::abandoned(&id);
             self.waiters.drop_sender(&id);
+        }
+        if decided.is_ok() {
+            // A caller may wait for this decision.
             self.waiters.wake(&id);
         }
         decided.map(|_| Effect::Done)

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 
-use crate::coordinator::Stopped;
+use crate::coordinator::{OpenWait, Stopped};
 use crate::error::SagaError;
 use crate::escaped::Escaped;
 use crate::id::{InvalidSagaId, SagaId};
@@ -104,7 +104,10 @@ pub enum ExecuteError<E> {
     Stuck(Stuck<E>),
     /// An operator has ended the saga as it was. Some of its effects may be there.
     Abandoned(Abandoned),
-    /// The saga continues without this caller: the coordinator shuts down, another worker took over the saga, or the
+    /// The saga has failed with this error, and what it has done is being undone. Only
+    /// [`Handle::decided`](crate::coordinator::Handle::decided) returns this.
+    Compensating(SagaError<E>),
+    /// The saga continues without this caller: its time limit is over, the coordinator shuts down, another worker took over the saga, or the
     /// journal can't be reached. It has not failed. Call again with the same id and input, or
     /// [attach](crate::Coordinator::attach) to it.
     InProgress {
@@ -112,6 +115,15 @@ pub enum ExecuteError<E> {
         id: SagaId,
         /// The reason why this caller does not learn the end.
         why: String,
+        /// The last known state of the saga, if it is known.
+        state: Option<State>,
+        /// What the saga waited for then: a time or an event.
+        waits: Vec<OpenWait>,
+    },
+    /// The saga has ended, and was [removed](crate::Coordinator::purge) from the journal. Nothing tells how it has ended.
+    Removed {
+        /// The id of the saga.
+        id: SagaId,
     },
     /// The saga was not started.
     NotStarted(SubmitError),
@@ -124,10 +136,11 @@ impl<E> ExecuteError<E> {
     #[must_use]
     pub fn saga_error(&self) -> Option<&SagaError<E>> {
         match self {
-            Self::Failed(error) => Some(error),
+            Self::Failed(error) | Self::Compensating(error) => Some(error),
             Self::Stuck(stuck) => stuck.error.as_ref(),
             Self::Abandoned(_)
             | Self::InProgress { .. }
+            | Self::Removed { .. }
             | Self::NotStarted(_)
             | Self::Journal(_) => None,
         }
@@ -137,11 +150,28 @@ impl<E> ExecuteError<E> {
 impl<E: Display> Display for ExecuteError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(error) => error.fmt(f),
+            Self::Failed(error) | Self::Compensating(error) => error.fmt(f),
             Self::Stuck(stuck) => stuck.fmt(f),
             Self::Abandoned(abandoned) => abandoned.fmt(f),
-            Self::InProgress { id, why } => {
-                write!(f, "saga `{id}` is still in progress: {}", Escaped(why))
+            Self::InProgress {
+                id,
+                why,
+                state,
+                waits,
+            } => {
+                write!(f, "saga `{id}` is still in progress: {}", Escaped(why))?;
+                if let Some(state) = state {
+                    write!(f, "; it is {state}")?;
+                }
+                let mut separator = "; it waits for";
+                for wait in waits {
+                    write!(f, "{separator} `{}`", wait.call)?;
+                    separator = ",";
+                }
+                Ok(())
+            }
+            Self::Removed { id } => {
+                write!(f, "saga `{id}` has ended and was removed from the journal")
             }
             Self::NotStarted(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),
@@ -156,7 +186,9 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
             Self::Failed(_) => "Failed",
             Self::Stuck(_) => "Stuck",
             Self::Abandoned(_) => "Abandoned",
+            Self::Compensating(_) => "Compensating",
             Self::InProgress { .. } => "InProgress",
+            Self::Removed { .. } => "Removed",
             Self::NotStarted(_) => "NotStarted",
             Self::Journal(_) => "Journal",
         };
@@ -167,9 +199,9 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
 impl<E: Error + 'static> Error for ExecuteError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Failed(error) => error.source(),
+            Self::Failed(error) | Self::Compensating(error) => error.source(),
             Self::Stuck(stuck) => stuck.error.as_ref()?.source(),
-            Self::Abandoned(_) | Self::InProgress { .. } => None,
+            Self::Abandoned(_) | Self::InProgress { .. } | Self::Removed { .. } => None,
             Self::NotStarted(error) => error.source(),
             Self::Journal(error) => error.source(),
         }
@@ -195,7 +227,7 @@ pub struct Stuck<E> {
     pub id: SagaId,
     /// The reason, in a sentence.
     pub reason: String,
-    /// The saga's error with the failed compensations, if the saga failed in this process.
+    /// The saga's error with the failed compensations, if the saga has failed and is undone.
     pub error: Option<SagaError<E>>,
 }
 

@@ -245,6 +245,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             suspension => ExecuteError::InProgress {
                 id: id.clone(),
                 why: suspension.to_string(),
+                state: None,
+                waits: Vec::new(),
             },
         })
     }
@@ -333,6 +335,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.in_doubt,
             EventInbox::from_history(&claimant.history),
             Arc::clone(&self.tenure),
+            Arc::clone(&self.on_decision),
         ))
     }
 }

@@ -113,7 +113,19 @@ impl Engine for Journaled {
         &self.instance
     }
 
-    fn end<G: Saga>(&self, mut end: SagaEnd<G, Suspension>) -> Self::End<G> {
+    fn end<G: Saga>(&self, end: SagaEnd<G, Suspension>) -> Self::End<G> {
+        let mut end = match end {
+            SagaEnd::Failed(error) => SagaEnd::Failed(error.with_cause(|cause| {
+                // The first caller gets what all others read.
+                let record = G::error_record();
+                match (self.history.decision(), cause) {
+                    (Some(decision), _) => Some(record.cause(&decision.reason)),
+                    (None, Cause::Error(error)) => record.record(error)?.ok().map(Cause::Error),
+                    (None, _) => None,
+                }
+            })),
+            end => end,
+        };
         let noted = match &mut end {
             SagaEnd::Completed(output) => self.completed(output).map(|read| {
                 replace_caught(output, read);
@@ -196,7 +208,10 @@ impl Engine for Journaled {
         if self.history.decision().is_none() {
             self.recorder.note(Event::Compensating {
                 step: step.map(|step| step.to_owned().into()),
-                reason: Reason::new(cause.code, text(cause)),
+                reason: Reason {
+                    error: (cause.error)(),
+                    ..Reason::new(cause.code, text(cause))
+                },
             });
         }
     }

@@ -259,6 +259,8 @@ pub struct Filter {
     pub started_from: Option<SystemTime>,
     /// Only sagas that were started before this time.
     pub started_before: Option<SystemTime>,
+    /// Only sagas of which an operator has skipped a compensation.
+    pub skipped: bool,
     /// Goes on after this page: [`Page::next`].
     pub after: Option<u64>,
     /// At most so many.
@@ -273,6 +275,7 @@ impl Default for Filter {
             id_prefix: None,
             started_from: None,
             started_before: None,
+            skipped: false,
             after: None,
             limit: 100,
         }
@@ -315,6 +318,13 @@ impl Filter {
         self
     }
 
+    /// Only sagas of which an operator has skipped a compensation: an effect of theirs stays.
+    #[must_use]
+    pub fn skipped(mut self) -> Self {
+        self.skipped = true;
+        self
+    }
+
     /// Goes on after a page: its [`next`](Page::next).
     #[must_use]
     pub fn after(mut self, next: u64) -> Self {
@@ -329,7 +339,7 @@ impl Filter {
         self
     }
 
-    /// Returns whether the filter admits a record, apart from the page.
+    /// Returns whether the filter admits a record, apart from the page and from [`skipped`](Self::skipped), which the entries tell.
     #[must_use]
     pub fn admits(&self, record: &Record) -> bool {
         self.state.is_none_or(|state| state == record.state)

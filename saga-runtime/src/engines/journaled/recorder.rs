@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Reason;
 use crate::escaped::Escaped;
+use crate::id::SagaId;
 use crate::journal::history::{NOTHING_REQUESTED, ReplayState};
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
 use crate::lock::lock;
@@ -145,7 +146,12 @@ pub(crate) struct Recorder {
     /// True if an operator wants to decide about the saga: it is suspended between two attempts.
     is_called: AtomicBool,
     called: Notify,
+    /// Called when the decision to undo the saga is recorded.
+    on_decision: OnDecision,
 }
+
+/// A function that is called when the decision to undo a saga is recorded.
+pub(crate) type OnDecision = Arc<dyn Fn(&SagaId) + Send + Sync>;
 
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,6 +173,7 @@ impl Recorder {
         in_doubt: bool,
         inbox: EventInbox,
         tenure: Arc<Tenure>,
+        on_decision: OnDecision,
     ) -> Self {
         Self {
             journal,
@@ -186,6 +193,7 @@ impl Recorder {
             in_doubt: Doubt::new(in_doubt),
             is_called: AtomicBool::new(false),
             called: Notify::new(),
+            on_decision,
         }
     }
 
@@ -323,7 +331,10 @@ impl Recorder {
             match self.journal.append(&self.claim, writing.next, events).await {
                 Ok(()) => {
                     writing.next += writing.unanswered.len() as u64;
-                    writing.unanswered.clear();
+                    let mut events = writing.unanswered.drain(..);
+                    if events.any(|event| matches!(event, Event::Compensating { .. })) {
+                        (self.on_decision)(&self.claim.id);
+                    }
                     return Ok(());
                 }
                 Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {

@@ -242,6 +242,7 @@ impl Journaled {
 fn compensation(call: &StepCall, outcome: CompensationOutcome) -> Compensation {
     Compensation {
         step: call.name.clone(),
+        occurrence: call.occurrence,
         outcome,
     }
 }

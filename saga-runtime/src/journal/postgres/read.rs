@@ -65,6 +65,20 @@ pub(super) async fn load(
     }))
 }
 
+/// The record of one saga, whether it is open or not.
+pub(super) async fn one(
+    pool: &PgPool,
+    schema: &Schema,
+    id: &SagaId,
+) -> Result<Option<Record>, sqlx::Error> {
+    let sql = schema.sql(&format!("SELECT {RECORD} WHERE s.id = $1"));
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(stored(id.as_str()))
+        .fetch_optional(pool)
+        .await?;
+    row.as_ref().map(record).transpose()
+}
+
 /// Some sagas, the newest first.
 pub(super) async fn list(
     pool: &PgPool,
@@ -93,6 +107,11 @@ pub(super) async fn list(
                 .push_bind(millis(time) / 1000.0)
                 .push(")");
         }
+    }
+    if filter.skipped {
+        query.push(schema.sql(
+            " AND EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensation_skipped')",
+        ));
     }
     if let Some(state) = filter.state {
         query.push(schema.sql(match state {

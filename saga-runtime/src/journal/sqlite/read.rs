@@ -305,6 +305,11 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
     if let Some(before) = filter.started_before {
         conditions.also("s.started_at <", to_sql(before));
     }
+    if filter.skipped {
+        conditions.sql.push_str(
+            " AND EXISTS (SELECT 1 FROM entries e WHERE e.saga = s.number AND e.event = 'compensation_skipped')",
+        );
+    }
     if let Some(after) = filter.after {
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         conditions.also("s.number <", after);
