@@ -8,6 +8,7 @@
 mod answer;
 mod builder;
 mod cancel;
+mod decide;
 mod detach;
 mod dispatcher;
 mod error;
@@ -17,8 +18,10 @@ mod leases;
 mod operator;
 mod registry;
 mod send;
+mod subject;
 mod takeover;
 mod task;
+mod undo;
 mod waiters;
 mod wakeup;
 

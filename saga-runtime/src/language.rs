@@ -7,6 +7,7 @@ mod json;
 pub mod kind;
 pub(crate) mod order;
 mod payload;
+pub(crate) mod recorded;
 mod step;
 mod wait;
 

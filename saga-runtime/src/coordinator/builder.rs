@@ -19,6 +19,8 @@ use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Sha
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
+use crate::language::Step;
+use crate::language::recorded::RecordedStep;
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -95,6 +97,16 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         if !self.definitions.add::<G>() {
             self.twice = Some(G::META.name);
         }
+        self
+    }
+
+    /// Registers a step whose saga is not registered any more, so that [`compensate`](Coordinator::compensate) can undo it: with
+    /// `#[step(…)] async fn charge`, `register_step::<charge>()`. The steps of registered sagas are known already.
+    pub fn register_step<P: Step<Services = S>>(mut self) -> Self
+    where
+        S: 'static,
+    {
+        self.definitions.steps.add(RecordedStep::of::<P>());
         self
     }
 

@@ -110,6 +110,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             );
             return self.park(claimant, "too_many_recoveries", message);
         }
+        if claimant.is_undone_by_record() {
+            return self.undo(claimant, &saga);
+        }
         match self.definitions.get(&saga.name) {
             Some(definition) => definition.resume(self, claimant, &saga.input),
             None => self.put_back(claimant),

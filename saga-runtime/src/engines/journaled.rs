@@ -11,6 +11,7 @@ pub(crate) mod recorder;
 mod replay;
 mod request;
 mod surroundings;
+pub(crate) mod undo;
 mod wait;
 
 use std::convert::Infallible;
@@ -226,6 +227,18 @@ impl Engine for Journaled {
             return Ok(outcome.clone());
         }
         self.replayed()?;
+        self.compensate_call(call, position, step).await
+    }
+}
+
+impl Journaled {
+    /// Compensates one call until that succeeds or has failed for good, and notes the outcome.
+    async fn compensate_call(
+        &self,
+        call: StepCall,
+        position: Position<'_>,
+        step: &dyn Compensate,
+    ) -> Result<CompensationOutcome, Suspension> {
         self.recorder.write().await?;
         if let Some(suspension) = self.recorder.stop() {
             return Err(suspension);

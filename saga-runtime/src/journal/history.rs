@@ -34,9 +34,13 @@ pub(crate) struct ReplayState {
     /// The events that were sent to the saga: name and payload.
     received: Vec<(Cow<'static, str>, String)>,
     end: Option<RecordedEnd>,
+    /// An operator has decided that it is undone from its record, without its body.
+    by_record: bool,
     /// The reason of the last entry that was not made by hand, if that entry says that the saga is stuck.
     stuck: Option<Reason>,
     by_hand: bool,
+    /// The index of the step that an operator has completed, while nothing has followed from that.
+    completed: Option<usize>,
 }
 
 /// One call of a step on the way forward.
@@ -61,6 +65,22 @@ enum StepOutcome {
 }
 
 impl StepOutcome {
+    /// The outcome of a step that was in doubt, if there is something to report.
+    fn settled(&self) -> Option<CompensationOutcome> {
+        let Self::Settled { settled, .. } = self else {
+            return None;
+        };
+        match settled {
+            Settling::Resolved => Some(CompensationOutcome::Resolved),
+            Settling::Unresolved(failure) => Some(CompensationOutcome::Failed(failure.clone())),
+            Settling::Skipped { reason } => {
+                let reason = reason.clone();
+                Some(CompensationOutcome::Skipped { reason })
+            }
+            Settling::Nothing | Settling::Done { .. } => None,
+        }
+    }
+
     /// Returns whether the step is in doubt and not settled.
     fn is_unsettled(&self) -> bool {
         match self {
@@ -90,6 +110,22 @@ pub(crate) struct Decision {
     pub(crate) step: Option<String>,
     /// The reason.
     pub(crate) reason: Reason,
+}
+
+/// The code of an operator's decision to undo a saga from its record. Its payload says if a step may have been requested, as the
+/// payload of a stuck saga does.
+pub(crate) const BY_RECORD: &str = "by_record";
+
+/// The name of a step that may have been requested after the last entry: which one, nothing tells.
+pub(crate) const UNKNOWN_STEP: &str = "?";
+
+/// A call that is to be undone from the record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CallToUndo<'a> {
+    /// It is done, with this output.
+    Compensate { call: &'a StepCall, output: &'a str },
+    /// It is in doubt, and its inputs are not recorded.
+    InDoubt(&'a StepCall),
 }
 
 /// The payload of an entry that says that the saga is stuck, if no step was requested after the entry before. An entry of an older
@@ -149,14 +185,48 @@ impl ReplayState {
 
     /// Replays what can be read of a damaged history. An entry that can't follow what can be read before it changes nothing.
     pub(crate) fn of_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
-        let mut history = Self::default();
-        for entry in entries {
-            let before = history.clone();
-            if !history.apply(&entry.event) {
-                history = before;
+        let (mut history, mut applied) = (Self::default(), Vec::new());
+        for Entry { event, .. } in entries {
+            if history.apply(event) {
+                applied.push(event);
+            } else {
+                history = Self::default();
+                for event in &applied {
+                    history.apply(event);
+                }
             }
         }
         history
+    }
+
+    /// Returns whether an operator has decided to undo the saga from its record, without a run of its body.
+    pub(crate) fn is_undone_by_record(&self) -> bool {
+        self.by_record && self.end.is_none()
+    }
+
+    /// The calls of steps, in the order of their outcomes, with what has to be done to undo them.
+    pub(crate) fn calls_to_undo(&self) -> impl DoubleEndedIterator<Item = CallToUndo<'_>> {
+        self.steps.iter().filter_map(|one| {
+            let call = &one.call;
+            match &one.outcome {
+                StepOutcome::Done { output }
+                | StepOutcome::Settled {
+                    settled: Settling::Done { output },
+                    ..
+                } if call.kind == Kind::Compensatable => {
+                    Some(CallToUndo::Compensate { call, output })
+                }
+                StepOutcome::InDoubt { .. } => Some(CallToUndo::InDoubt(call)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The outcomes of the calls that were in doubt, as far as there is something to report.
+    pub(crate) fn settled(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
+        self.steps
+            .iter()
+            .filter_map(|one| Some((&one.call, one.outcome.settled()?)))
     }
 
     /// Returns whether a step may have been requested after the last entry. `is_orderly`: the last holder has released the saga
@@ -370,26 +440,9 @@ impl ReplayState {
 
     /// The calls that were undone, or were to be: how each was settled or compensated.
     pub(crate) fn undone(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
-        let settled = self.steps.iter().filter_map(|one| match &one.outcome {
-            StepOutcome::Settled { settled, .. } => match settled {
-                Settling::Resolved => Some((&one.call, CompensationOutcome::Resolved)),
-                Settling::Unresolved(failure) => {
-                    Some((&one.call, CompensationOutcome::Failed(failure.clone())))
-                }
-                Settling::Skipped { reason } => {
-                    let reason = reason.clone();
-                    Some((&one.call, CompensationOutcome::Skipped { reason }))
-                }
-                Settling::Nothing | Settling::Done { .. } => None,
-            },
-            StepOutcome::Done { .. }
-            | StepOutcome::Refused { .. }
-            | StepOutcome::InDoubt { .. }
-            | StepOutcome::Waiting { .. }
-            | StepOutcome::Over { .. } => None,
-        });
         let compensated = self.compensations.iter();
-        settled.chain(compensated.map(|(call, outcome)| (call, outcome.clone())))
+        let compensated = compensated.map(|(call, outcome)| (call, outcome.clone()));
+        self.settled().chain(compensated)
     }
 
     /// The calls whose effects are there, or may be there, and are not undone, in order. Skipped ones are among them.
@@ -419,6 +472,20 @@ impl ReplayState {
     pub(crate) fn in_doubt(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
         let index = self.unsettled(step, occurrence)?;
         Some(&self.steps[index].call)
+    }
+
+    /// The call of a step whose output an operator can give: it is in doubt, or was completed by hand and nothing has followed.
+    pub(crate) fn completable(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
+        let index = self.completable_index(step, occurrence)?;
+        Some(&self.steps[index].call)
+    }
+
+    fn completable_index(&self, step: &str, occurrence: usize) -> Option<usize> {
+        let is_it = |call: &StepCall| call.name == step && call.occurrence as usize == occurrence;
+        let completed = self
+            .completed
+            .filter(|index| is_it(&self.steps[*index].call));
+        completed.or_else(|| self.unsettled(step, occurrence))
     }
 
     /// The call whose compensation has failed for good.

@@ -23,7 +23,7 @@ pub struct IdempotencyKey(String);
 
 /// One effect of a saga, the subject of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect<'a> {
+pub(crate) enum KeyedEffect<'a> {
     Saga,
     Inner { path: &'a str },
     Action { step: &'a str, occurrence: usize },
@@ -34,19 +34,19 @@ pub(crate) enum Effect<'a> {
 const NAMESPACE: Uuid = Uuid::from_u128(0x0a4d_2a5f_6d2e_5b57_9c52_7f1d_3e68_41c9);
 
 impl IdempotencyKey {
-    pub(crate) fn new(saga: &SagaId, effect: Effect<'_>) -> Self {
+    pub(crate) fn new(saga: &SagaId, effect: KeyedEffect<'_>) -> Self {
         let mut text = String::with_capacity(saga.as_str().len() + 32);
         push_visible(&mut text, saga.as_str());
-        if let Effect::Action { step, occurrence } | Effect::Compensation { step, occurrence } =
-            effect
+        if let KeyedEffect::Action { step, occurrence }
+        | KeyedEffect::Compensation { step, occurrence } = effect
         {
             push_path(&mut text, step);
             write!(text, "/{occurrence}").expect("writing to a `String` never fails");
         }
-        if let Effect::Inner { path } = effect {
+        if let KeyedEffect::Inner { path } = effect {
             push_path(&mut text, path);
         }
-        if let Effect::Compensation { .. } = effect {
+        if let KeyedEffect::Compensation { .. } = effect {
             text.push_str("/compensation");
         }
         Self(text)
@@ -112,22 +112,22 @@ impl fmt::Debug for IdempotencyKey {
 mod tests {
     use super::*;
 
-    fn key(saga: &str, effect: Effect<'_>) -> IdempotencyKey {
+    fn key(saga: &str, effect: KeyedEffect<'_>) -> IdempotencyKey {
         IdempotencyKey::new(&SagaId::new(saga).expect("a valid id"), effect)
     }
 
     /// Participants remember keys: if one of these changes, an effect can happen twice.
     #[test]
     fn keys_never_change() {
-        let charge = Effect::Action {
+        let charge = KeyedEffect::Action {
             step: "charge",
             occurrence: 0,
         };
-        let refund = Effect::Compensation {
+        let refund = KeyedEffect::Compensation {
             step: "charge",
             occurrence: 12,
         };
-        assert_eq!(key("order-17", Effect::Saga).as_str(), "order-17");
+        assert_eq!(key("order-17", KeyedEffect::Saga).as_str(), "order-17");
         assert_eq!(key("order-17", charge).as_str(), "order-17/charge/0");
         assert_eq!(
             key("order-17", refund).as_str(),
@@ -154,11 +154,11 @@ mod tests {
         ];
         let mut keys = Vec::new();
         for id in ids {
-            keys.push(key(id, Effect::Saga));
+            keys.push(key(id, KeyedEffect::Saga));
             for step in ["charge", "charge/0"] {
                 for occurrence in [0, 1] {
-                    keys.push(key(id, Effect::Action { step, occurrence }));
-                    keys.push(key(id, Effect::Compensation { step, occurrence }));
+                    keys.push(key(id, KeyedEffect::Action { step, occurrence }));
+                    keys.push(key(id, KeyedEffect::Compensation { step, occurrence }));
                 }
             }
         }

@@ -2,9 +2,10 @@
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use crate::error::{CompensationFailure, CompensationOutcome};
+use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::history::{
-    Decision, RecordedCall, RecordedEnd, ReplayState, Settling, StepOutcome,
+    BY_RECORD, Decision, NOTHING_REQUESTED, RecordedCall, RecordedEnd, ReplayState, Settling,
+    StepOutcome, UNKNOWN_STEP,
 };
 use crate::journal::{Event, Settled, StepCall};
 use crate::meta::Kind;
@@ -20,6 +21,16 @@ impl ReplayState {
             self.end = Some(RecordedEnd::Abandoned { reason, left });
             return true;
         }
+        let keeps_completed = matches!(
+            event,
+            Event::Stuck { .. }
+                | Event::Retried { .. }
+                | Event::Received { .. }
+                | Event::StepCompleted { .. }
+        );
+        if !keeps_completed {
+            self.completed = None;
+        }
         let by_hand = matches!(
             event,
             Event::Retried { .. }
@@ -32,6 +43,12 @@ impl ReplayState {
             self.stuck = None;
             self.by_hand = true;
             return applied;
+        }
+        if let Event::Compensating { reason, .. } = event
+            && reason.code == BY_RECORD
+        {
+            self.undo_by_record(reason);
+            return true;
         }
         if self.stuck.is_some() {
             return false;
@@ -107,13 +124,52 @@ impl ReplayState {
         }
     }
 
+    /// An operator has decided to undo the saga from its record. What has failed is tried again.
+    fn undo_by_record(&mut self, reason: &Reason) {
+        self.stuck = None;
+        self.by_hand = true;
+        self.by_record = true;
+        self.forget_failed();
+        let unknown = (UNKNOWN_STEP.into(), 0);
+        let is_unknown = reason.error.as_deref() != Some(NOTHING_REQUESTED);
+        if is_unknown && !self.calls.contains_key(&unknown) {
+            let message = "a step may have been requested after the last entry that can be read";
+            let unknown = StepCall {
+                name: UNKNOWN_STEP.into(),
+                occurrence: 0,
+                kind: Kind::NothingToUndo,
+            };
+            self.calls
+                .insert(unknown.clone().into_key(), self.steps.len());
+            self.steps.push(RecordedCall {
+                call: unknown,
+                number: usize::MAX,
+                outcome: StepOutcome::Settled {
+                    reason: reason.clone(),
+                    settled: Settling::Unresolved(CompensationFailure::new(0, message.to_owned())),
+                },
+                inputs: None,
+            });
+        }
+        let reason = reason.clone();
+        let by_record = Decision { step: None, reason };
+        self.decision.get_or_insert(by_record);
+    }
+
+    fn forget_failed(&mut self) {
+        let failed =
+            |outcome: &CompensationOutcome| matches!(outcome, CompensationOutcome::Failed(_));
+        self.compensations.retain(|(_, outcome)| !failed(outcome));
+    }
+
     fn apply_by_hand(&mut self, event: &Event) -> bool {
         match event {
             Event::Retried { .. } => {
-                let failed = |outcome: &CompensationOutcome| {
-                    matches!(outcome, CompensationOutcome::Failed(_))
-                };
-                self.compensations.retain(|(_, outcome)| !failed(outcome));
+                self.forget_failed();
+                if self.by_record {
+                    // A step in doubt stays so: its inputs are not recorded.
+                    return true;
+                }
                 for RecordedCall { outcome, .. } in &mut self.steps {
                     if let StepOutcome::Settled {
                         reason,
@@ -142,9 +198,11 @@ impl ReplayState {
                 self.decide(step, skipped, by_hand)
             }
             Event::StepCompleted { step, output, .. } => {
-                let Some(index) = self.unsettled(&step.name, step.occurrence as usize) else {
+                let occurrence = step.occurrence as usize;
+                let Some(index) = self.completable_index(&step.name, occurrence) else {
                     return false;
                 };
+                self.completed = Some(index);
                 let output = output.clone();
                 let outcome = &mut self.steps[index].outcome;
                 // A step that only goes forward is done; any other one was given up, and is undone with the rest.
