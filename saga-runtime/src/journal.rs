@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use crate::id::SagaId;
 
 pub use crate::error::Reason;
+pub use crate::meta::AttemptPhase;
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Settled, StepCall};
 pub use memory::Memory;

@@ -168,10 +168,10 @@ pub mod engine {
     //! settlement of a step in doubt. So these decisions are the same on every engine.
 
     pub use crate::attempts::{
-        ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate,
-        CompensationOrigin, CompensationResult, Compensator, Control, ErrorRecord, FailureCause,
-        GiveUp, Origin, PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings,
-        Verdict, WayBack, compensate, pursue,
+        ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, Backoff, BoxFuture,
+        Compensate, CompensationOrigin, CompensationResult, Compensator, Control, ErrorRecord,
+        FailureCause, GiveUp, LastError, Origin, PendingStep, Purpose, Settlement, StepCompensator,
+        StepEnd, Surroundings, Verdict, WayBack, compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::escaped::Escaped;

@@ -9,4 +9,4 @@ mod step;
 
 pub use retry::{Backoffs, RetryPolicy};
 pub use saga::{CompensationOrder, OnCompensationFailure, SagaMeta};
-pub use step::{Kind, StepMeta};
+pub use step::{AttemptPhase, Kind, StepMeta};

@@ -4,6 +4,7 @@ mod cancelling;
 mod cut_off;
 mod duplicates;
 mod escaped;
+mod failing;
 mod inputs;
 mod journal_faults;
 mod journal_outage;

@@ -95,7 +95,7 @@ impl Shop {
         self.said().asked.push(what.to_owned());
     }
 
-    async fn ask(&self, what: &'static str) -> Result<String, Refused> {
+    pub(crate) async fn ask(&self, what: &'static str) -> Result<String, Refused> {
         let answer = {
             let mut said = self.said();
             said.asked.push(what.to_owned());

@@ -83,7 +83,7 @@ pub trait Control {
             self.way_back().close();
         }
         Ok(if in_doubt {
-            Origin::InDoubt
+            Origin::InDoubt { attempts: 0 }
         } else {
             Origin::Request
         })
@@ -234,12 +234,12 @@ mod tests {
             );
             assert_eq!(
                 begin(kind, false, true),
-                (Some(Origin::InDoubt), is_retriable),
+                (Some(Origin::InDoubt { attempts: 0 }), is_retriable),
                 "{kind}"
             );
             assert_eq!(begin(kind, true, false), (None, false), "{kind}");
             let late = if is_retriable {
-                Origin::InDoubt
+                Origin::InDoubt { attempts: 0 }
             } else {
                 interrupted
             };

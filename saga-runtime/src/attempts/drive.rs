@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::attempts::compensation::{CompensationAttempts, CompensationCommand};
 use crate::attempts::pursuit::{Command, Pursuit, PursuitEnd};
 use crate::attempts::{
-    CompensationOrigin, CompensationResult, Compensator, GiveUp, Origin, PendingStep, Settlement,
-    StepEnd, Surroundings, attempt,
+    Backoff, CompensationOrigin, CompensationResult, Compensator, GiveUp, LastError, Origin,
+    PendingStep, Settlement, StepEnd, Surroundings, attempt,
 };
 use crate::error::CompensationFailure;
+use crate::meta::AttemptPhase;
 use crate::place::{Attempt, Position, Role};
 use crate::telemetry;
 
@@ -40,9 +41,13 @@ async fn drive<X>(
                 let attempt = Attempt::new(position, Role::Action, number);
                 pursuit.heard(around.ask(step, attempt, purpose).await?)
             }
-            Command::Wait(delay) => pursuit.waited(around.wait(delay).await?),
+            Command::Wait(delay) => {
+                let (backoff, last) = (pursuit.backoff(delay), LastError::Step(&mut *step));
+                pursuit.waited(around.wait(backoff, last).await?)
+            }
             Command::Pause(delay) => {
-                around.pause(delay).await?;
+                let (backoff, last) = (pursuit.backoff(delay), LastError::Step(&mut *step));
+                around.pause(backoff, last).await?;
                 pursuit.paused()
             }
             Command::InDoubt { is_final } => {
@@ -55,8 +60,9 @@ async fn drive<X>(
                 pursuit.settle()
             }
             Command::Resolve => {
-                let start = CompensationOrigin::Start;
-                let (_, resolved) = compensate(step.resolver(), position, start, around).await?;
+                let (phase, start) = (AttemptPhase::Resolving, around.resolver_origin());
+                let made = compensate(step.resolver(), phase, position, start, around);
+                let (_, resolved) = made.await?;
                 Pursuit::resolved(resolved)
             }
             Command::End(end) => return Ok(end),
@@ -93,12 +99,13 @@ fn conclude<X>(
     StepEnd::Stopped(settlement)
 }
 
-/// Attempts a compensation or a resolver by the policy of the step, until it succeeds or has failed for good.
+/// Attempts a compensation or a resolver, which `phase` says, by the policy of the step, until it succeeds or has failed for good.
 ///
 /// # Errors
 /// The reason for which the engine suspends the saga instead.
 pub async fn compensate<X>(
     compensator: &mut dyn Compensator,
+    phase: AttemptPhase,
     position: Position<'_>,
     origin: CompensationOrigin,
     around: &dyn Surroundings<X>,
@@ -115,7 +122,15 @@ pub async fn compensate<X>(
                 compensation.heard(result)
             }
             CompensationCommand::Pause(delay) => {
-                around.pause(delay).await?;
+                let backoff = Backoff {
+                    delay,
+                    phase,
+                    attempts: compensation.attempts(),
+                    earlier: 0,
+                    may_have_acted: true,
+                };
+                let last = LastError::Compensation(compensation.message());
+                around.pause(backoff, last).await?;
                 compensation.paused()
             }
             CompensationCommand::End(end) => {

@@ -117,8 +117,8 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         self
     }
 
-    /// Sets how long a saga waits in memory, in a `sleep` or for an event, before it is suspended. A suspended saga
-    /// costs a row in the journal and no task. Default: one second.
+    /// Sets how long a saga waits in memory, for a time, an event or its next attempt, before it is suspended. A suspended
+    /// saga costs a row in the journal, no task and no slot. Default: one second.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.policies.patience = patience;
         self

@@ -224,6 +224,19 @@ impl fmt::Display for Line<'_> {
                     write!(f, "{step} NOT settled{}: {message}", Attempts(*attempts))
                 }
             },
+            Event::Failing {
+                step,
+                phase,
+                attempts,
+                reason,
+                ..
+            } => write!(
+                f,
+                "{step} failing ({}){}: {}",
+                phase.name(),
+                Attempts(*attempts),
+                reason.message
+            ),
             Event::Compensating { step, reason } => match step {
                 Some(step) => write!(f, "compensating, since {step} failed: {}", reason.message),
                 None => write!(f, "compensating: {}", reason.message),

@@ -1,5 +1,7 @@
 //! The task of one saga: from its claim to its end or its release.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -31,6 +33,8 @@ pub(super) struct Claimant {
     history: ReplayState,
     next: u64,
     in_doubt: bool,
+    /// See [`Claimed::recoveries`].
+    recoveries: u32,
     is_cancelled: bool,
     started_at: Option<SystemTime>,
 }
@@ -44,6 +48,7 @@ impl Claimant {
             history: ReplayState::default(),
             next: 1,
             in_doubt: false,
+            recoveries: 0,
             is_cancelled: false,
             started_at: None,
         }
@@ -72,6 +77,7 @@ impl Claimant {
             history,
             next: claimed.next,
             in_doubt: !claimed.orderly,
+            recoveries: claimed.recoveries,
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
         };
@@ -119,6 +125,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             claimant.history,
             recorder,
             self.policies,
+            claimant.recoveries,
         );
         let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
         // Boxed: otherwise this large future is copied several times on its way into the task.
@@ -140,7 +147,17 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let driven = contain(saga.drive(&*self.services, &engine)).await;
+            let mut driving = pin!(contain(saga.drive(&*self.services, &engine)));
+            let driven = poll_fn(|cx| {
+                loop {
+                    let polled = driving.as_mut().poll(cx);
+                    // An idle saga is suspended, which it learns when it is polled again.
+                    if polled.is_ready() || !engine.suspend_if_idle() {
+                        return polled;
+                    }
+                }
+            })
+            .await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {

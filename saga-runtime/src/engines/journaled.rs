@@ -4,6 +4,7 @@
 //! An outcome is noted at once and appended before the next request. So a saga of N steps is appended N + 1 times: its
 //! start, one outcome each, and the last outcome together with the end.
 
+mod activity;
 mod ambient;
 mod cursor;
 mod outcome;
@@ -14,15 +15,15 @@ mod surroundings;
 mod wait;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use activity::Activity;
 use cursor::Cursors;
 use surroundings::Around;
 
 use crate::attempts::{
-    AttemptResult, Compensate, CompensationOrigin, FailureCause, PendingStep, StepCompensator,
-    StepEnd, Verdict, compensate,
+    AttemptResult, Compensate, FailureCause, PendingStep, StepCompensator, StepEnd, Verdict,
+    compensate,
 };
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
@@ -30,7 +31,7 @@ use crate::error::{CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
 use crate::language::Wait;
-use crate::meta::StepMeta;
+use crate::meta::{AttemptPhase, StepMeta};
 use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
@@ -55,6 +56,9 @@ pub(crate) struct Journaled {
     pub(crate) history: ReplayState,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) policies: Policies,
+    /// The number of processes that have ended since the last entry: each may have made an attempt.
+    crashes: u32,
+    activity: Activity,
     cursors: Cursors,
 }
 
@@ -65,6 +69,7 @@ impl Journaled {
         history: ReplayState,
         recorder: Arc<Recorder>,
         policies: Policies,
+        crashes: u32,
     ) -> Self {
         let values = Arc::new(RecordedAmbient::new(&history, Arc::clone(&recorder)));
         Self {
@@ -73,8 +78,16 @@ impl Journaled {
             history,
             recorder,
             policies,
+            crashes,
+            activity: Activity::default(),
             cursors: Cursors::default(),
         }
+    }
+
+    /// Suspends the saga if all that it does is to wait for long. Then it has to be polled again.
+    pub(crate) fn suspend_if_idle(&self) -> bool {
+        self.activity
+            .suspend_if_idle(|events| self.recorder.close_until(events))
     }
 
     /// The definition of the saga does not fit its records.
@@ -112,6 +125,10 @@ impl Engine for Journaled {
     }
 
     fn end<G: Saga>(&self, mut end: SagaEnd<G, Suspension>) -> Self::End<G> {
+        if let SagaEnd::Suspended(Suspension::Asleep(_)) = end {
+            // Of all waits, the first that ends wakes the saga.
+            return SagaEnd::Suspended(Suspension::Asleep(self.activity.wakeup()));
+        }
         let noted = match &mut end {
             SagaEnd::Completed(output) => self.completed(output).map(|read| {
                 replace_caught(output, read);
@@ -147,6 +164,7 @@ impl Engine for Journaled {
         step: &'a mut dyn PendingStep,
         _: Option<Verdict>,
     ) -> StepEnd<Suspension> {
+        let _call = self.activity.call();
         let position = Position::new(calls, step.meta(), calls.count());
         let ended = contain(self.replay_or_request(position, step)).await;
         match ended.unwrap_or_else(|panic| Err(panicked(&panic))) {
@@ -161,6 +179,7 @@ impl Engine for Journaled {
         part: &'static StepMeta,
         wait: Wait,
     ) -> WaitEnd<Suspension> {
+        let _call = self.activity.call();
         match self.wait_until_over(calls, part, wait).await {
             Ok(end) => end,
             Err(suspension) => WaitEnd::Suspended(suspension),
@@ -172,6 +191,7 @@ impl Engine for Journaled {
     }
 
     async fn member_ended(&self) -> Result<(), Suspension> {
+        let _call = self.activity.call();
         self.recorder.write().await
     }
 
@@ -194,6 +214,7 @@ impl Engine for Journaled {
         step: &'a dyn Compensate,
         _: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Suspension> {
+        let _call = self.activity.call();
         let call = call(position);
         if let Some(outcome) = self.history.compensation(&call) {
             return Ok(outcome.clone());
@@ -203,14 +224,11 @@ impl Engine for Journaled {
         if self.recorder.tenure().shutdown.is_cancelled() {
             return Err(Suspension::Shutdown);
         }
-        let around = Around {
-            engine: self,
-            call,
-            is_settling: AtomicBool::new(true),
-        };
-        let compensator = &mut StepCompensator(step);
-        let start = CompensationOrigin::Start;
-        let (attempts, end) = compensate(compensator, position, start, &around).await?;
+        let crashes = self.crashes_of(self.recorder.in_doubt().take());
+        let around = Around::new(self, call, true);
+        let (compensator, phase) = (&mut StepCompensator(step), AttemptPhase::Compensating);
+        let origin = around.compensation_origin(phase, crashes);
+        let (attempts, end) = compensate(compensator, phase, position, origin, &around).await?;
         let step = around.call;
         self.recorder.note(match &end {
             Ok(()) => Event::CompensationDone { step, attempts },

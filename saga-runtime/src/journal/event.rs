@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use crate::error::Reason;
 use crate::escaped::Escaped;
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 
 /// One entry of a saga's history.
 ///
 /// ```text
 /// forward     ( StepDone | Waiting? WaitOver | Value )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
+/// forward, backward  Failing
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
 /// from others Received
 /// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
@@ -53,6 +54,26 @@ pub enum Event {
         step: StepCall,
         /// The outcome for its effect.
         settled: Settled,
+    },
+    /// Attempts for a call have failed, and the saga is released until the next one is due. A retry that ends before the saga
+    /// is released leaves no such entry.
+    Failing {
+        /// The call.
+        step: StepCall,
+        /// The phase of the attempts.
+        phase: AttemptPhase,
+        /// The number of attempts so far, over all claims.
+        attempts: u32,
+        /// How many of them came before this phase.
+        earlier: u32,
+        /// True if one of them may have had an effect.
+        in_doubt: bool,
+        /// The last error. Its text is cut at [`MAX_TEXT`](Self::MAX_TEXT) bytes.
+        reason: Reason,
+        /// The time of the first failure of this phase, in whole milliseconds.
+        since: SystemTime,
+        /// The time of the next attempt, in whole milliseconds.
+        until: SystemTime,
     },
     /// The saga is undone: from here on no step is requested.
     Compensating {
@@ -148,8 +169,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// The most bytes of an error's text in a [`Failing`](Self::Failing) entry.
+    pub const MAX_TEXT: usize = 4096;
+
     /// All names of events in journals, the frequent ones first.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 22] = [
         "step_done",
         "completed",
         "waiting",
@@ -171,6 +195,7 @@ impl Event {
         "compensation_resolved",
         "compensation_skipped",
         "step_completed",
+        "failing",
     ];
 
     /// The name of the event in journals.
@@ -186,6 +211,7 @@ impl Event {
                 Settled::Resolved => "step_settled_resolved",
                 Settled::Unresolved { .. } => "step_settled_unresolved",
             },
+            Self::Failing { .. } => "failing",
             Self::Compensating { .. } => "compensating",
             Self::CompensationDone { .. } => "compensation_done",
             Self::CompensationFailed { .. } => "compensation_failed",
@@ -211,6 +237,7 @@ impl Event {
             | Self::StepRefused { step, .. }
             | Self::StepInDoubt { step, .. }
             | Self::StepSettled { step, .. }
+            | Self::Failing { step, .. }
             | Self::CompensationDone { step, .. }
             | Self::CompensationFailed { step, .. }
             | Self::CompensationResolved { step, .. }

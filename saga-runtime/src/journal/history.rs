@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::{Damage, Entry, StepCall};
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 
 /// The calls and decisions of a saga so far, in the order in which a replay asks for them.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +26,8 @@ pub(crate) struct ReplayState {
     lanes: HashMap<String, Vec<usize>>,
     /// The index of each call among the steps, by its name and occurrence.
     calls: HashMap<(Cow<'static, str>, u32), usize>,
+    /// The calls whose attempts fail, by name and occurrence: the newest entry of each, until the call has an outcome.
+    failing: HashMap<(Cow<'static, str>, u32), Failing>,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
     /// The questions of the bodies, and the answers.
@@ -36,6 +38,21 @@ pub(crate) struct ReplayState {
     /// The reason of the last entry that was not made by hand, if that entry says that the saga is stuck.
     stuck: Option<Reason>,
     by_hand: bool,
+}
+
+/// A call whose attempts fail, as it was recorded last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) step: StepCall,
+    pub(crate) phase: AttemptPhase,
+    /// The number of attempts, over all claims.
+    pub(crate) attempts: u32,
+    /// How many of them came before this phase.
+    pub(crate) earlier: u32,
+    pub(crate) in_doubt: bool,
+    pub(crate) reason: Reason,
+    pub(crate) since: SystemTime,
+    pub(crate) until: SystemTime,
 }
 
 /// One call of a step on the way forward.
@@ -143,7 +160,7 @@ impl ReplayState {
 
     /// Returns whether no step is recorded.
     pub(crate) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.failing.is_empty()
     }
 
     /// The decision to undo the saga, if it was made.
@@ -154,9 +171,17 @@ impl ReplayState {
     /// Returns whether a step is done after which the saga only goes forward.
     pub(crate) fn only_goes_forward(&self) -> bool {
         let mut steps = self.steps.iter();
+        // A retriable step closes the way back with its first request.
+        let mut failing = self.failing.values();
         steps.any(|one| {
             one.call.kind.closes_the_way_back() && matches!(one.outcome, StepOutcome::Done { .. })
-        })
+        }) || failing.any(|failing| failing.step.kind == Kind::Retriable)
+    }
+
+    /// The attempts of a call in this phase, if they fail.
+    pub(crate) fn failing(&self, called: &StepCall, phase: AttemptPhase) -> Option<&Failing> {
+        let failing = self.failing.get(&called.clone().into_key())?;
+        (failing.phase == phase && failing.step == *called).then_some(failing)
     }
 
     /// Its end, if it has ended.
@@ -256,12 +281,14 @@ impl ReplayState {
 
     /// Returns whether a call of a step is recorded.
     pub(crate) fn knows(&self, called: &StepCall) -> bool {
-        self.known(called).is_some()
+        self.known(called).is_some() || self.failing.contains_key(&called.clone().into_key())
     }
 
     /// The lanes of the sagas that were called in this lane, as far as steps of them are recorded.
     pub(crate) fn lanes_inside(&self, lane: &str) -> HashSet<&str> {
-        let inside = self.lanes.keys().filter_map(|inner| {
+        let failing = self.failing.values().map(|failing| failing.step.lane());
+        let lanes = self.lanes.keys().map(String::as_str).chain(failing);
+        let inside = lanes.filter_map(|inner| {
             let rest = match lane {
                 "" => inner,
                 lane => inner.strip_prefix(lane)?.strip_prefix('/')?,

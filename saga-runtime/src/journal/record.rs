@@ -8,6 +8,7 @@ use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::error::Damage;
 use crate::journal::event::Event;
+use crate::meta::AttemptPhase;
 
 /// A saga that is about to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +127,10 @@ impl State {
             | Event::WaitOver { .. }
             | Event::Value { .. }
             | Event::Retried { .. } => Self::Running,
+            Event::Failing { phase, .. } => match phase {
+                AttemptPhase::Compensating => Self::Compensating,
+                _ => Self::Running,
+            },
             Event::Received { .. }
             | Event::CompensationResolved { .. }
             | Event::CompensationSkipped { .. }

@@ -56,6 +56,40 @@ impl Display for Kind {
     }
 }
 
+/// The phase of the attempts of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptPhase {
+    /// The step is attempted on the way forward.
+    Forward,
+    /// The step is in doubt and is asked again, to learn if it was done.
+    Settling,
+    /// The step is in doubt and its resolver is attempted.
+    Resolving,
+    /// The step was done and its compensation is attempted.
+    Compensating,
+}
+
+impl AttemptPhase {
+    /// All phases.
+    pub const ALL: [Self; 4] = [
+        Self::Forward,
+        Self::Settling,
+        Self::Resolving,
+        Self::Compensating,
+    ];
+
+    /// The name of the phase in journals. It never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Settling => "settling",
+            Self::Resolving => "resolving",
+            Self::Compensating => "compensating",
+        }
+    }
+}
+
 /// A step's durable name, its kind and its policies, as `#[step(…)]` sets them.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]

@@ -124,7 +124,12 @@ fn a_step_that_is_done_goes_forward() {
         assert_table(&[
             (step, REQUEST, &[DONE], "attempt 1, done"),
             (step, Origin::after_first(Verdict::Done), &[], "done"),
-            (step, Origin::InDoubt, &[DONE], "attempt 1, done"),
+            (
+                step,
+                Origin::InDoubt { attempts: 0 },
+                &[DONE],
+                "attempt 1, done",
+            ),
             (
                 step,
                 REQUEST,
@@ -297,7 +302,7 @@ fn after_a_crash_the_step_runs_again_and_a_refusal_may_follow_an_effect() {
     assert_table(&[
         (
             WITH_RESOLVER,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[REFUSED, Resolver(Ok(()))],
             "attempt 1, record doubt, resolve, stopped: Resolved",
         ),
@@ -312,19 +317,19 @@ fn after_a_crash_the_step_runs_again_and_a_refusal_may_follow_an_effect() {
         ),
         (
             COMPENSATABLE,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[REFUSED],
             "attempt 1, refused",
         ),
         (
             NOTHING_TO_UNDO,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[REFUSED],
             "attempt 1, refused",
         ),
         (
             PIVOT,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[OPEN_FOR_GOOD, DONE],
             "attempt 1, doubt, ask 2, done",
         ),
@@ -393,7 +398,11 @@ fn an_interruption_leaves_the_last_answer() {
 
 #[test]
 fn a_step_that_was_given_up_is_only_settled() {
-    let settling = |attempts| Origin::Settling { attempts };
+    let settling = |attempts| Origin::Settling {
+        earlier: 0,
+        attempts,
+        left: None,
+    };
     assert_table(&[
         (
             WITH_RESOLVER,
@@ -444,6 +453,90 @@ fn a_step_that_was_parked_goes_on_after_the_attempts_that_were_made() {
             attempted(1_000_000, false, true),
             &[DONE],
             "wait, attempt 1000001, done",
+        ),
+    ]);
+}
+
+#[test]
+fn a_step_whose_saga_was_released_is_attempted_after_the_rest_of_the_wait() {
+    let left = Duration::from_secs(3);
+    let resumed = |attempts, may_have_acted| Origin::Resumed {
+        attempts,
+        may_have_acted,
+        left,
+    };
+    assert_table(&[
+        (
+            COMPENSATABLE,
+            resumed(1, false),
+            &[DONE],
+            "wait, attempt 2, done",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(1, false),
+            &[BUSY],
+            "wait, attempt 2, refused",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(1, false),
+            &[Cancelled],
+            "wait, stopped: Nothing",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(1, true),
+            &[Cancelled, DONE],
+            "wait, record doubt, ask 2, stopped: Done",
+        ),
+        (
+            WITH_RESOLVER,
+            resumed(1, true),
+            &[REFUSED, Resolver(Ok(()))],
+            "wait, attempt 2, record doubt, resolve, stopped: Resolved",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(9, false),
+            &[DONE],
+            "wait, attempt 10, done",
+        ),
+        (
+            RETRIABLE,
+            resumed(1_000_000, false),
+            &[REFUSED, DONE],
+            "wait, attempt 1000001, wait, attempt 1000002, done",
+        ),
+        (
+            COMPENSATABLE,
+            Origin::Settling {
+                earlier: 3,
+                attempts: 1,
+                left: Some(left),
+            },
+            &[OPEN],
+            "doubt, pause, ask 5, unanswered",
+        ),
+    ]);
+    let (_, command) = Pursuit::start(COMPENSATABLE, resumed(1, false));
+    assert_eq!(command, Command::Wait(left));
+}
+
+#[test]
+fn attempts_of_an_earlier_process_count() {
+    assert_table(&[
+        (
+            COMPENSATABLE,
+            Origin::InDoubt { attempts: 1 },
+            &[OPEN, OPEN, DONE],
+            "attempt 2, wait, attempt 3, record doubt, ask 4, stopped: Done",
+        ),
+        (
+            ONCE,
+            Origin::InDoubt { attempts: 4 },
+            &[DONE],
+            "attempt 5, done",
         ),
     ]);
 }

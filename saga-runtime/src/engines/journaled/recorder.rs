@@ -38,7 +38,7 @@ pub(crate) enum Suspension {
 impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asleep(_) => f.write_str("it waits for a time or an event"),
+            Self::Asleep(_) => f.write_str("it waits for a time, an event or its next attempt"),
             Self::Shutdown => f.write_str("the coordinator shuts down"),
             Self::Fenced => f.write_str("another worker has claimed it"),
             Self::Unreachable(message) => Escaped(message).fmt(f),
@@ -224,11 +224,11 @@ impl Recorder {
         Some((number, payload.clone()))
     }
 
-    /// Prepares to suspend the saga until this event comes: from now on no event is delivered here. Returns false if
-    /// the event has come.
-    pub(crate) fn close_until(&self, name: Option<&str>) -> bool {
+    /// Prepares to suspend the saga until one of these events comes: from now on no event is delivered here. Returns
+    /// false if one of them has come.
+    pub(crate) fn close_until(&self, names: &[&str]) -> bool {
         let mut noted = self.lock();
-        let is_there = name.is_some_and(|name| noted.inbox.oldest(name).is_some());
+        let is_there = names.iter().any(|name| noted.inbox.oldest(name).is_some());
         noted.is_closed |= !is_there;
         !is_there
     }

@@ -1,20 +1,118 @@
 //! The engine's side of a pursuit: limits, waits, and the shutdown of the coordinator.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::attempts::{BoxFuture, Surroundings};
+use crate::attempts::{Backoff, BoxFuture, CompensationOrigin, LastError, Surroundings};
 use crate::engines::journaled::Journaled;
+use crate::engines::journaled::activity::Rest;
 use crate::engines::journaled::recorder::Suspension;
+use crate::engines::journaled::wait::in_millis;
 use crate::error::{Interruption, Reason};
-use crate::journal::{Event, StepCall};
+use crate::journal::history::Failing;
+use crate::journal::{Event, StepCall, Wakeup};
+use crate::meta::AttemptPhase;
 use crate::place::Position;
 
 /// The engine's side of the pursuit of one step.
 pub(super) struct Around<'a> {
-    pub(super) engine: &'a Journaled,
+    engine: &'a Journaled,
     pub(super) call: StepCall,
     pub(super) is_settling: AtomicBool,
+    /// True if the saga is suspended between two attempts, and the history says so.
+    pub(super) is_parked: AtomicBool,
+    /// The number of processes that may have made an attempt of its resolver and have ended.
+    crashes: u32,
+    /// The time of the first failure of this phase.
+    since: OnceLock<(AttemptPhase, SystemTime)>,
+}
+
+impl<'a> Around<'a> {
+    pub(super) fn new(engine: &'a Journaled, call: StepCall, is_settling: bool) -> Self {
+        Self {
+            engine,
+            call,
+            is_settling: AtomicBool::new(is_settling),
+            is_parked: AtomicBool::new(false),
+            crashes: 0,
+            since: OnceLock::new(),
+        }
+    }
+
+    /// The resolver goes on after `crashes` processes that have ended.
+    pub(super) fn after(self, crashes: u32) -> Self {
+        Self { crashes, ..self }
+    }
+
+    /// The recorded failures of the call in this phase.
+    fn recorded(&self, phase: AttemptPhase) -> Option<&'a Failing> {
+        self.engine.history.failing(&self.call, phase)
+    }
+
+    /// The point from which a compensation or a resolver is attempted, after `crashes` processes that have ended.
+    pub(super) fn compensation_origin(
+        &self,
+        phase: AttemptPhase,
+        crashes: u32,
+    ) -> CompensationOrigin {
+        match self.recorded(phase) {
+            Some(failing) => CompensationOrigin::Resumed {
+                attempts: failing.attempts.saturating_add(crashes),
+                message: failing.reason.message.clone(),
+                left: left(failing.until),
+            },
+            None if crashes > 0 => CompensationOrigin::CutOff { attempts: crashes },
+            None => CompensationOrigin::Start,
+        }
+    }
+
+    /// Waits for `waiting` before another attempt. If the saga is suspended meanwhile, notes what was tried.
+    async fn back_off<T>(
+        &self,
+        backoff: Backoff,
+        last: LastError<'_>,
+        is_interruptible: bool,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, Suspension> {
+        let recorded = self.recorded(backoff.phase);
+        let until = match recorded {
+            // The rest of the wait that is recorded.
+            Some(failing) if failing.attempts == backoff.attempts => failing.until,
+            _ => in_millis(backoff.delay),
+        };
+        let first = || (backoff.phase, in_millis(Duration::ZERO));
+        let since = match (recorded, self.since.get_or_init(first)) {
+            (Some(failing), _) => failing.since,
+            (None, (phase, since)) if *phase == backoff.phase => *since,
+            (None, _) => in_millis(Duration::ZERO),
+        };
+        let rest = self.engine.rest(
+            if is_interruptible {
+                self.engine.or_deadline(Some(until))
+            } else {
+                Some(until)
+            },
+            None,
+        );
+        let passed = self.engine.pass(rest, waiting).await;
+        if let Err(Suspension::Asleep(_) | Suspension::Shutdown) = passed {
+            self.is_parked.store(true, Ordering::Relaxed);
+            if recorded.is_none_or(|failing| failing.attempts != backoff.attempts) {
+                self.engine.recorder.note(Event::Failing {
+                    step: self.call.clone(),
+                    phase: backoff.phase,
+                    attempts: backoff.attempts,
+                    earlier: backoff.earlier,
+                    in_doubt: backoff.may_have_acted,
+                    reason: cut(last.reason()),
+                    since,
+                    until,
+                });
+            }
+        }
+        passed
+    }
 }
 
 impl Surroundings<Suspension> for Around<'_> {
@@ -22,12 +120,28 @@ impl Surroundings<Suspension> for Around<'_> {
         Some(self.engine.limit(own))
     }
 
-    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Suspension>> {
-        Box::pin(self.engine.unless_shutdown(self.engine.control.wait(delay)))
+    fn wait<'b>(
+        &'b self,
+        backoff: Backoff,
+        last: LastError<'b>,
+    ) -> BoxFuture<'b, Result<Option<Interruption>, Suspension>> {
+        // An interruption that is there already ends the wait before the saga can be suspended for it.
+        let waiting = self.engine.control.wait_within(Some(backoff.delay));
+        Box::pin(self.back_off(backoff, last, true, waiting))
     }
 
-    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Suspension>> {
-        Box::pin(self.engine.unless_shutdown(tokio::time::sleep(delay)))
+    fn pause<'b>(
+        &'b self,
+        backoff: Backoff,
+        last: LastError<'b>,
+    ) -> BoxFuture<'b, Result<(), Suspension>> {
+        // Created when it is polled: a timer needs a runtime.
+        let waiting = async move { tokio::time::sleep(backoff.delay).await };
+        Box::pin(self.back_off(backoff, last, false, waiting))
+    }
+
+    fn resolver_origin(&self) -> CompensationOrigin {
+        self.compensation_origin(AttemptPhase::Resolving, self.crashes)
     }
 
     fn begin_settling<'a>(
@@ -52,12 +166,53 @@ impl Journaled {
         own.unwrap_or(self.policies.attempt_timeout)
     }
 
-    /// Waits, unless the coordinator shuts down first.
-    pub(super) async fn unless_shutdown<T>(
+    /// The number of attempts that earlier processes may have made of a call that was `in_doubt` when they ended.
+    pub(super) fn crashes_of(&self, in_doubt: bool) -> u32 {
+        if in_doubt { self.crashes } else { 0 }
+    }
+
+    /// The rest of a call that waits until then: `None` if it ends within patience, so that the saga stays in memory.
+    pub(super) fn rest(
         &self,
+        until: Option<SystemTime>,
+        event: Option<&'static str>,
+    ) -> Option<Rest> {
+        let is_long = until.is_none_or(|until| left(until) > self.policies.patience);
+        is_long.then_some(Rest { until, event })
+    }
+
+    /// Waits, unless the coordinator shuts down first. With a `rest` the wait is long: the saga is suspended if all that
+    /// it does is to wait.
+    pub(super) async fn pass<T>(
+        &self,
+        rest: Option<Rest>,
         waiting: impl Future<Output = T>,
     ) -> Result<T, Suspension> {
-        let waited = self.recorder.tenure().shutdown.run_until_cancelled(waiting);
-        waited.await.ok_or(Suspension::Shutdown)
+        let shutdown = &self.recorder.tenure().shutdown;
+        let waiting = shutdown.run_until_cancelled(waiting);
+        let waited = match rest {
+            None => waiting.await,
+            Some(rest) => match self.activity.rest(rest, waiting).await {
+                Some(waited) => waited,
+                // The end of the saga has the time.
+                None => return Err(Suspension::Asleep(Wakeup::WhenCalled)),
+            },
+        };
+        waited.ok_or(Suspension::Shutdown)
     }
+}
+
+/// The time until then.
+pub(super) fn left(until: SystemTime) -> Duration {
+    until.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+/// The reason with a text of at most [`Event::MAX_TEXT`] bytes, and without the error's data.
+fn cut(mut reason: Reason) -> Reason {
+    if reason.message.len() > Event::MAX_TEXT {
+        let end = reason.message.floor_char_boundary(Event::MAX_TEXT);
+        reason.message.truncate(end);
+    }
+    reason.error = None;
+    reason
 }

@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use crate::error::{CompensationFailure, CompensationOutcome};
 use crate::journal::history::{
-    Decision, RecordedCall, RecordedEnd, ReplayState, Settling, StepOutcome,
+    Decision, Failing, RecordedCall, RecordedEnd, ReplayState, Settling, StepOutcome,
 };
 use crate::journal::{Event, Settled, StepCall};
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 
 impl ReplayState {
     /// Takes an event in; `false` if it can't follow.
@@ -25,6 +25,7 @@ impl ReplayState {
         if by_hand {
             let applied = (self.stuck.is_some() || self.by_hand) && self.apply_by_hand(event);
             self.stuck = None;
+            self.failing.clear();
             self.by_hand = true;
             return applied;
         }
@@ -32,7 +33,13 @@ impl ReplayState {
             return false;
         }
         self.by_hand = false;
+        if let Some(step) = event.step()
+            && !self.failing.is_empty()
+        {
+            self.failing.remove(&step.clone().into_key());
+        }
         match event {
+            Event::Failing { .. } => self.fails(event),
             Event::StepDone {
                 step,
                 output,
@@ -72,6 +79,7 @@ impl ReplayState {
                     step: step.as_ref().map(ToString::to_string),
                     reason: reason.clone(),
                 };
+                self.failing.clear();
                 self.decision.replace(decision).is_none()
             }
             Event::CompensationDone { step, .. } => {
@@ -87,10 +95,12 @@ impl ReplayState {
             }
             Event::Completed { output } => {
                 let output = output.clone();
+                self.failing.clear();
                 self.end = Some(RecordedEnd::Completed { output });
                 self.decision.is_none()
             }
             Event::Compensated => {
+                self.failing.clear();
                 self.end = Some(RecordedEnd::Compensated);
                 self.decision.is_some()
             }
@@ -100,6 +110,48 @@ impl ReplayState {
             }
             _ => false,
         }
+    }
+
+    /// Attempts of a call have failed, and others follow.
+    fn fails(&mut self, event: &Event) -> bool {
+        let Event::Failing {
+            step,
+            phase,
+            attempts,
+            earlier,
+            in_doubt,
+            reason,
+            since,
+            until,
+        } = event.clone()
+        else {
+            return false;
+        };
+        let failing = Failing {
+            step,
+            phase,
+            attempts,
+            earlier,
+            in_doubt,
+            reason,
+            since,
+            until,
+        };
+        let step = &failing.step;
+        let outcome = self.known(step).map(|one| &one.outcome);
+        let can_follow = match failing.phase {
+            AttemptPhase::Forward => self.decision.is_none() && outcome.is_none(),
+            // A pivot that is asked again is not recorded as in doubt.
+            AttemptPhase::Settling => self.decision.is_none() && is_none_or_in_doubt(outcome),
+            AttemptPhase::Resolving => {
+                self.decision.is_none() && matches!(outcome, Some(StepOutcome::InDoubt { .. }))
+            }
+            AttemptPhase::Compensating => {
+                self.decision.is_some() && outcome.is_some() && self.compensation(step).is_none()
+            }
+        };
+        self.failing.insert(step.clone().into_key(), failing);
+        can_follow
     }
 
     fn apply_by_hand(&mut self, event: &Event) -> bool {
@@ -265,4 +317,8 @@ impl ReplayState {
         self.compensations.push((step.clone(), outcome));
         is_new && is_known && self.decision.is_some()
     }
+}
+
+fn is_none_or_in_doubt(outcome: Option<&StepOutcome>) -> bool {
+    outcome.is_none_or(|outcome| matches!(outcome, StepOutcome::InDoubt { .. }))
 }
