@@ -9,6 +9,7 @@ mod inputs;
 mod journal_faults;
 mod journal_outage;
 mod operators;
+mod outage;
 mod programs;
 mod recorded;
 mod recovery;

@@ -20,10 +20,13 @@ pub async fn pursue<X>(
     position: Position<'_>,
     around: &dyn Surroundings<X>,
 ) -> (StepEnd<X>, u32) {
-    let (mut pursuit, command) = Pursuit::start(step.meta(), origin);
+    let (mut pursuit, command) = Pursuit::start(step.meta(), around.retry_defaults(), origin);
     let end = match drive(&mut pursuit, command, step, position, around).await {
         Ok(end) => conclude(&pursuit, end, step, position),
-        Err(suspension) => StepEnd::Suspended(suspension),
+        Err(suspension) => {
+            interrupt(&pursuit, step);
+            StepEnd::Suspended(suspension)
+        }
     };
     (end, pursuit.attempts())
 }
@@ -58,6 +61,13 @@ async fn drive<X>(
                     around.begin_settling(position, attempts, reason).await?;
                 }
                 pursuit.settle()
+            }
+            Command::Exhausted => {
+                let (attempts, last) = (pursuit.attempts(), LastError::Step(&mut *step));
+                match around.exhausted(attempts, last) {
+                    Some(suspension) => return Err(suspension),
+                    None => pursuit.persist(),
+                }
             }
             Command::Resolve => {
                 let (phase, start) = (AttemptPhase::Resolving, around.resolver_origin());
@@ -112,8 +122,8 @@ pub async fn compensate<X>(
 ) -> Result<CompensationResult, X> {
     let step = position.step();
     let limit = around.limit(step.compensation_timeout);
-    let (mut compensation, mut command) =
-        CompensationAttempts::start(step.compensation_retry, origin);
+    let policy = step.compensation_retry_by(around.retry_defaults());
+    let (mut compensation, mut command) = CompensationAttempts::start(policy, origin);
     loop {
         command = match command {
             CompensationCommand::Attempt(number) => {

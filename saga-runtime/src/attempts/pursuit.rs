@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::attempts::decision::{AfterAttempt, DoubtPlan, after_attempt, doubt_plan};
 use crate::attempts::{AttemptOutcome, AttemptReport, Backoff, Purpose, Settlement, Verdict};
 use crate::error::{CompensationFailure, Interruption};
-use crate::meta::{AttemptPhase, Backoffs, Kind, StepMeta};
+use crate::meta::{AttemptPhase, Backoffs, Kind, RetryDefaults, StepMeta};
 
 /// The point from which a step is pursued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub(crate) enum Command {
     /// The step stays in doubt. Record that it does not go forward any more, if `is_final`, and go on with
     /// [`Pursuit::settle`].
     InDoubt { is_final: bool },
+    /// The policy of a retriable step allows no more attempts. Suspend the saga, or go on with [`Pursuit::persist`].
+    Exhausted,
     /// Run the resolver, and report with [`Pursuit::resolved`].
     Resolve,
     /// Nothing more.
@@ -112,6 +114,7 @@ pub(crate) enum PursuitEnd {
 #[derive(Debug)]
 pub(crate) struct Pursuit {
     step: &'static StepMeta,
+    defaults: RetryDefaults,
     purpose: Purpose,
     attempts: u32,
     /// The waits between the attempts of this purpose that are still to come.
@@ -132,7 +135,11 @@ pub(crate) struct Pursuit {
 }
 
 impl Pursuit {
-    pub(crate) fn start(step: &'static StepMeta, origin: Origin) -> (Self, Command) {
+    pub(crate) fn start(
+        step: &'static StepMeta,
+        defaults: RetryDefaults,
+        origin: Origin,
+    ) -> (Self, Command) {
         let (attempts, settling_attempts) = match origin {
             Origin::Attempted { attempts, .. }
             | Origin::Resumed { attempts, .. }
@@ -149,9 +156,13 @@ impl Pursuit {
         };
         let mut pursuit = Self {
             step,
+            defaults,
             purpose: Purpose::Forward,
             attempts,
-            waits: step.forward_retry().backoffs_after(next).peekable(),
+            waits: step
+                .forward_retry_by(defaults)
+                .backoffs_after(next)
+                .peekable(),
             last: None,
             may_have_acted: false,
             interruption: None,
@@ -275,6 +286,11 @@ impl Pursuit {
         self.stop(self.last_answer_stands())
     }
 
+    /// The step is attempted further, although its policy allows no more attempts.
+    pub(crate) fn persist(&self) -> Command {
+        Command::Wait(self.step.forward_retry_by(self.defaults).longest_wait())
+    }
+
     /// The wait before the next attempt to settle the step has ended.
     pub(crate) fn paused(&mut self) -> Command {
         self.attempt()
@@ -286,7 +302,7 @@ impl Pursuit {
             DoubtPlan::Leave => Command::End(PursuitEnd::Stopped(Settlement::Nothing)),
             DoubtPlan::Resolve => Command::Resolve,
             DoubtPlan::AskAgain => {
-                let policy = self.step.settling_retry();
+                let policy = self.step.settling_retry(self.defaults);
                 self.purpose = Purpose::Settling;
                 self.earlier = self.attempts - self.settling_attempts;
                 self.waits = policy.backoffs_after(self.settling_attempts).peekable();
@@ -331,7 +347,7 @@ impl Pursuit {
             AfterAttempt::Proceed => Command::End(PursuitEnd::Done),
             AfterAttempt::Again => match self.waits.next() {
                 Some(wait) => Command::Wait(wait),
-                None => self.attempt(),
+                None => Command::Exhausted,
             },
             next => self.stop(next),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::attempts::{CompensationOrigin, PendingStep, Verdict};
 use crate::error::{Interruption, Reason};
-use crate::meta::AttemptPhase;
+use crate::meta::{AttemptPhase, RetryDefaults};
 use crate::place::{Attempt, Position};
 
 /// A boxed future, type-erased.
@@ -19,6 +19,17 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 pub trait Surroundings<X>: Sync {
     /// The longest that an attempt may take. `own` is the limit of the step or the compensation itself.
     fn limit(&self, own: Option<Duration>) -> Option<Duration>;
+
+    /// The retry policies where the step says nothing.
+    fn retry_defaults(&self) -> RetryDefaults {
+        RetryDefaults::IN_PROCESS
+    }
+
+    /// A retriable step has used up its policy. Returns the reason to suspend the saga, or `None` to attempt it further.
+    fn exhausted(&self, attempts: u32, last: LastError<'_>) -> Option<X> {
+        let _ = (attempts, last);
+        None
+    }
 
     /// Makes one attempt of the step, or reads its record and hands that to the step.
     fn ask<'b>(

@@ -19,6 +19,7 @@ use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Sha
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
+use crate::meta::{RetryDefaults, RetryPolicy};
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -63,6 +64,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 attempt_timeout: ATTEMPT_TIMEOUT,
                 payload_limit: 1024 * 1024,
                 patience: Duration::from_secs(1),
+                retries: RetryDefaults::all(RetryPolicy::FOR_A_DAY),
+                attempts_in_order: 5,
             },
             max_recoveries: 10,
             in_flight: 1000,
@@ -121,6 +124,28 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     /// saga costs a row in the journal, no task and no slot. Default: one second.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.policies.patience = patience;
+        self
+    }
+
+    /// Sets the retry policy of compensations, of resolvers and of the attempts that settle a step in doubt, where the step
+    /// says nothing. Default: [`RetryPolicy::FOR_A_DAY`], so that an outage of the service needs no operator.
+    pub fn compensation_retry(mut self, policy: RetryPolicy) -> Self {
+        self.policies.retries.compensation = policy;
+        self
+    }
+
+    /// Sets the retry policy of retriable steps that say nothing. When it is used up, the saga is stuck until an operator
+    /// lets it [retry](Coordinator::retry). Default: [`RetryPolicy::FOR_A_DAY`].
+    pub fn retriable_retry(mut self, policy: RetryPolicy) -> Self {
+        self.policies.retries.retriable = policy;
+        self
+    }
+
+    /// Sets the number of attempts that a compensation, or a step in doubt, makes in its place. If they fail, the earlier
+    /// steps are compensated, and further attempts come behind them, unless the saga says
+    /// `on_compensation_failure = halt`. So do attempts whose wait is longer than [`patience`](Self::patience). Default: 5.
+    pub fn attempts_in_order(mut self, attempts: u32) -> Self {
+        self.policies.attempts_in_order = attempts;
         self
     }
 

@@ -126,6 +126,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             recorder,
             self.policies,
             claimant.recoveries,
+            G::META.on_compensation_failure,
         );
         let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
         // Boxed: otherwise this large future is copied several times on its way into the task.
@@ -232,7 +233,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 telemetry::stuck(id, &reason.code);
                 return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
             }
-            Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
+            Suspension::Shutdown | Suspension::Deferred => {
+                self.release(recorder, Wakeup::Now).await;
+            }
             Suspension::Asleep(wakeup) => {
                 self.release(recorder, *wakeup).await;
                 if self.alarm.is_next(*wakeup) {

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use activity::Activity;
 use cursor::Cursors;
-use surroundings::Around;
+use surroundings::{Around, left};
 
 use crate::attempts::{
     AttemptResult, Compensate, FailureCause, PendingStep, StepCompensator, StepEnd, Verdict,
@@ -31,7 +31,7 @@ use crate::error::{CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
 use crate::language::Wait;
-use crate::meta::{AttemptPhase, StepMeta};
+use crate::meta::{AttemptPhase, OnCompensationFailure, RetryDefaults, StepMeta};
 use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
@@ -46,6 +46,10 @@ pub(crate) struct Policies {
     pub(crate) payload_limit: usize,
     /// The longest wait during which the saga stays in memory.
     pub(crate) patience: Duration,
+    /// The retry policies of what must succeed, where a step says nothing.
+    pub(crate) retries: RetryDefaults,
+    /// The attempts of a compensation before the earlier steps are compensated.
+    pub(crate) attempts_in_order: u32,
 }
 
 /// One saga that a worker has claimed.
@@ -58,6 +62,7 @@ pub(crate) struct Journaled {
     pub(crate) policies: Policies,
     /// The number of processes that have ended since the last entry: each may have made an attempt.
     crashes: u32,
+    on_compensation_failure: OnCompensationFailure,
     activity: Activity,
     cursors: Cursors,
 }
@@ -70,6 +75,7 @@ impl Journaled {
         recorder: Arc<Recorder>,
         policies: Policies,
         crashes: u32,
+        on_compensation_failure: OnCompensationFailure,
     ) -> Self {
         let values = Arc::new(RecordedAmbient::new(&history, Arc::clone(&recorder)));
         Self {
@@ -79,6 +85,7 @@ impl Journaled {
             recorder,
             policies,
             crashes,
+            on_compensation_failure,
             activity: Activity::default(),
             cursors: Cursors::default(),
         }
@@ -127,6 +134,14 @@ impl Engine for Journaled {
     fn end<G: Saga>(&self, mut end: SagaEnd<G, Suspension>) -> Self::End<G> {
         if let SagaEnd::Suspended(Suspension::Asleep(_)) = end {
             // Of all waits, the first that ends wakes the saga.
+            return SagaEnd::Suspended(Suspension::Asleep(self.activity.wakeup()));
+        }
+        if let SagaEnd::Failed(_) = end
+            && self.activity.has_deferred()
+        {
+            // The compensations that keep failing are attempted again when the saga wakes up.
+            self.recorder.close_until(&[]);
+            drop_caught(end);
             return SagaEnd::Suspended(Suspension::Asleep(self.activity.wakeup()));
         }
         let noted = match &mut end {
@@ -224,11 +239,19 @@ impl Engine for Journaled {
         if self.recorder.tenure().shutdown.is_cancelled() {
             return Err(Suspension::Shutdown);
         }
-        let crashes = self.crashes_of(self.recorder.in_doubt().take());
+        let phase = AttemptPhase::Compensating;
+        let failing = self.history.failing(&call, phase);
+        // An attempt that is not due was not under way when a process ended.
+        let is_due = failing.is_none_or(|failing| left(failing.until).is_zero());
+        let crashes = self.crashes_of(is_due && self.recorder.in_doubt().take());
         let around = Around::new(self, call, true);
-        let (compensator, phase) = (&mut StepCompensator(step), AttemptPhase::Compensating);
+        let compensator = &mut StepCompensator(step);
         let origin = around.compensation_origin(phase, crashes);
-        let (attempts, end) = compensate(compensator, phase, position, origin, &around).await?;
+        let made = compensate(compensator, phase, position, origin, &around).await;
+        if let Err(Suspension::Deferred) = made {
+            return Ok(CompensationOutcome::Pending);
+        }
+        let (attempts, end) = made?;
         let step = around.call;
         self.recorder.note(match &end {
             Ok(()) => Event::CompensationDone { step, attempts },

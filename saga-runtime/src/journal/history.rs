@@ -28,6 +28,8 @@ pub(crate) struct ReplayState {
     calls: HashMap<(Cow<'static, str>, u32), usize>,
     /// The calls whose attempts fail, by name and occurrence: the newest entry of each, until the call has an outcome.
     failing: HashMap<(Cow<'static, str>, u32), Failing>,
+    /// True if a retriable step was attempted, which closes the way back.
+    has_tried_retriable: bool,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
     /// The questions of the bodies, and the answers.
@@ -171,11 +173,10 @@ impl ReplayState {
     /// Returns whether a step is done after which the saga only goes forward.
     pub(crate) fn only_goes_forward(&self) -> bool {
         let mut steps = self.steps.iter();
-        // A retriable step closes the way back with its first request.
-        let mut failing = self.failing.values();
-        steps.any(|one| {
+        let is_done = steps.any(|one| {
             one.call.kind.closes_the_way_back() && matches!(one.outcome, StepOutcome::Done { .. })
-        }) || failing.any(|failing| failing.step.kind == Kind::Retriable)
+        });
+        self.has_tried_retriable || is_done
     }
 
     /// The attempts of a call in this phase, if they fail.

@@ -116,6 +116,8 @@ impl State {
             Event::Completed { .. } => Self::Completed,
             Event::Compensated => Self::Compensated,
             Event::Stuck { .. } => Self::Stuck,
+            // A step in doubt may be settled after the others are undone.
+            Event::StepSettled { .. } | Event::Failing { .. } if self == Self::Compensating => self,
             Event::Compensating { .. }
             | Event::CompensationDone { .. }
             | Event::CompensationFailed { .. } => Self::Compensating,

@@ -51,7 +51,7 @@ fn report(outcome: AttemptOutcome, is_repeated: bool) -> AttemptReport {
 fn commands(step: &'static StepMeta, origin: Origin, says: &[Says]) -> String {
     let mut says = says.iter().peekable();
     let mut commands = Vec::new();
-    let (mut pursuit, mut command) = Pursuit::start(step, origin);
+    let (mut pursuit, mut command) = Pursuit::start(step, RetryDefaults::IN_PROCESS, origin);
     let cancelled = AttemptOutcome::Interrupted(Interruption::Cancelled);
     let end = loop {
         command = match command {
@@ -81,6 +81,10 @@ fn commands(step: &'static StepMeta, origin: Origin, says: &[Says]) -> String {
             Command::InDoubt { is_final } => {
                 commands.push(if is_final { "record doubt" } else { "doubt" }.to_owned());
                 pursuit.settle()
+            }
+            Command::Exhausted => {
+                commands.push("exhausted".to_owned());
+                pursuit.persist()
             }
             Command::Resolve => {
                 commands.push("resolve".to_owned());
@@ -519,7 +523,7 @@ fn a_step_whose_saga_was_released_is_attempted_after_the_rest_of_the_wait() {
             "doubt, pause, ask 5, unanswered",
         ),
     ]);
-    let (_, command) = Pursuit::start(COMPENSATABLE, resumed(1, false));
+    let (_, command) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, resumed(1, false));
     assert_eq!(command, Command::Wait(left));
 }
 
@@ -543,9 +547,24 @@ fn attempts_of_an_earlier_process_count() {
 
 #[test]
 fn the_reason_is_an_interruption_only_if_there_was_one() {
-    let (mut pursuit, _) = Pursuit::start(COMPENSATABLE, REQUEST);
+    let (mut pursuit, _) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, REQUEST);
     pursuit.heard(AttemptReport::from(Verdict::NONE));
     assert_eq!(pursuit.interruption(), None);
     pursuit.waited(Some(Interruption::DeadlineExceeded));
     assert_eq!(pursuit.interruption(), Some(Interruption::DeadlineExceeded));
+}
+
+#[test]
+fn a_retriable_step_with_a_limit_is_exhausted_and_may_go_on() {
+    const LIMITED: &StepMeta = &StepMeta::new("step", Kind::Retriable).retry(
+        RetryPolicy::UNTIL_SUCCESS
+            .backoff(Duration::from_millis(4), Duration::from_millis(4))
+            .give_up_after(Duration::from_millis(3)),
+    );
+    assert_table(&[(
+        LIMITED,
+        REQUEST,
+        &[BUSY, OPEN, BUSY, DONE],
+        "attempt 1, wait, attempt 2, exhausted, wait, attempt 3, exhausted, wait, attempt 4, done",
+    )]);
 }

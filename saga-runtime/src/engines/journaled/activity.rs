@@ -38,6 +38,8 @@ struct Rests {
     begun: u64,
     /// True once the saga is idle. From then on every rest ends at once.
     is_over: bool,
+    /// True if an attempt to undo a step is left for later.
+    has_deferred: bool,
     /// The first end of a rest that a suspension has cut off.
     earliest: Option<SystemTime>,
 }
@@ -103,6 +105,21 @@ impl Activity {
         }
         self.idle.notify_waiters();
         true
+    }
+
+    /// Leaves an attempt to undo a step for later.
+    pub(super) fn defer(&self, until: SystemTime) {
+        let mut rests = self.rests();
+        rests.has_deferred = true;
+        rests.cut_off(Rest {
+            until: Some(until),
+            event: None,
+        });
+    }
+
+    /// Returns true if an attempt to undo a step is left for later.
+    pub(super) fn has_deferred(&self) -> bool {
+        self.rests().has_deferred
     }
 
     /// The time at which the suspended saga has something to do again.

@@ -29,6 +29,9 @@ pub(crate) enum Suspension {
     Fenced,
     /// It has nothing to do for a while.
     Asleep(Wakeup),
+    /// The next attempt to compensate or settle a step comes later, and the earlier steps do not wait for it. The engine
+    /// goes on with them: no saga is suspended with this.
+    Deferred,
     /// The journal can't be reached, and the lease has run out.
     Unreachable(String),
     /// It can't go on by itself.
@@ -38,7 +41,9 @@ pub(crate) enum Suspension {
 impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asleep(_) => f.write_str("it waits for a time, an event or its next attempt"),
+            Self::Asleep(_) | Self::Deferred => {
+                f.write_str("it waits for a time, an event or its next attempt")
+            }
             Self::Shutdown => f.write_str("the coordinator shuts down"),
             Self::Fenced => f.write_str("another worker has claimed it"),
             Self::Unreachable(message) => Escaped(message).fmt(f),

@@ -8,7 +8,7 @@ use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::replay::read_reason;
 use crate::engines::journaled::surroundings::{Around, left};
 use crate::engines::journaled::{Journaled, call};
-use crate::error::Reason;
+use crate::error::{CompensationFailure, Reason};
 use crate::journal::history::Failing;
 use crate::journal::{Event, Settled, StepCall};
 use crate::meta::{AttemptPhase, Kind};
@@ -98,6 +98,11 @@ impl Journaled {
             ..
         } = around;
         let is_settling = is_settling.into_inner();
+        if let StepEnd::Suspended(Suspension::Deferred) = end {
+            // The step stays in doubt. The saga is undone as far as it can be, and is suspended then.
+            let failure = CompensationFailure::new(attempts, step.reason().message);
+            return StepEnd::Stopped(Settlement::Unresolved(failure));
+        }
         if let StepEnd::Suspended(_) = end {
             // The saga is suspended between two attempts, of which the first may have had an effect. If the history has
             // the attempts, it says so.

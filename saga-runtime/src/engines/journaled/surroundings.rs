@@ -12,7 +12,7 @@ use crate::engines::journaled::wait::in_millis;
 use crate::error::{Interruption, Reason};
 use crate::journal::history::Failing;
 use crate::journal::{Event, StepCall, Wakeup};
-use crate::meta::AttemptPhase;
+use crate::meta::{AttemptPhase, Kind, OnCompensationFailure, RetryDefaults};
 use crate::place::Position;
 
 /// The engine's side of the pursuit of one step.
@@ -95,9 +95,7 @@ impl<'a> Around<'a> {
             },
             None,
         );
-        let passed = self.engine.pass(rest, waiting).await;
-        if let Err(Suspension::Asleep(_) | Suspension::Shutdown) = passed {
-            self.is_parked.store(true, Ordering::Relaxed);
+        let note = |last: LastError<'_>| {
             if recorded.is_none_or(|failing| failing.attempts != backoff.attempts) {
                 self.engine.recorder.note(Event::Failing {
                     step: self.call.clone(),
@@ -110,14 +108,59 @@ impl<'a> Around<'a> {
                     until,
                 });
             }
+        };
+        let made = backoff.attempts - backoff.earlier;
+        if self.is_deferrable(backoff.phase)
+            && (rest.is_some() || made >= self.engine.policies.attempts_in_order)
+        {
+            note(last);
+            self.engine.activity.defer(until);
+            return Err(Suspension::Deferred);
+        }
+        let passed = self.engine.pass(rest, waiting).await;
+        if let Err(Suspension::Asleep(_) | Suspension::Shutdown) = passed {
+            self.is_parked.store(true, Ordering::Relaxed);
+            note(last);
         }
         passed
+    }
+
+    /// Returns true if the earlier steps do not wait for an attempt in this phase.
+    fn is_deferrable(&self, phase: AttemptPhase) -> bool {
+        self.engine.on_compensation_failure == OnCompensationFailure::Continue
+            && self.call.kind == Kind::Compensatable
+            && phase != AttemptPhase::Forward
     }
 }
 
 impl Surroundings<Suspension> for Around<'_> {
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
         Some(self.engine.limit(own))
+    }
+
+    fn retry_defaults(&self) -> RetryDefaults {
+        self.engine.policies.retries
+    }
+
+    fn exhausted(&self, attempts: u32, last: LastError<'_>) -> Option<Suspension> {
+        let reason = cut(last.reason());
+        let message = format!(
+            "step `{}` is given up after {attempts} attempts: {}",
+            self.call, reason.message
+        );
+        let now = in_millis(Duration::ZERO);
+        let recorded = self.recorded(AttemptPhase::Forward);
+        self.engine.recorder.note(Event::Failing {
+            step: self.call.clone(),
+            phase: AttemptPhase::Forward,
+            attempts,
+            earlier: 0,
+            in_doubt: true,
+            reason,
+            since: recorded.map_or(now, |failing| failing.since),
+            until: now,
+        });
+        Some(Suspension::stuck("retries_exhausted", message))
     }
 
     fn wait<'b>(

@@ -79,7 +79,13 @@ impl ReplayState {
                     step: step.as_ref().map(ToString::to_string),
                     reason: reason.clone(),
                 };
-                self.failing.clear();
+                // Only steps in doubt are attempted further.
+                self.failing.retain(|_, failing| {
+                    matches!(
+                        failing.phase,
+                        AttemptPhase::Settling | AttemptPhase::Resolving
+                    )
+                });
                 self.decision.replace(decision).is_none()
             }
             Event::CompensationDone { step, .. } => {
@@ -138,14 +144,16 @@ impl ReplayState {
             until,
         };
         let step = &failing.step;
+        self.has_tried_retriable |= step.kind == Kind::Retriable;
         let outcome = self.known(step).map(|one| &one.outcome);
         let can_follow = match failing.phase {
             AttemptPhase::Forward => self.decision.is_none() && outcome.is_none(),
             // A pivot that is asked again is not recorded as in doubt.
-            AttemptPhase::Settling => self.decision.is_none() && is_none_or_in_doubt(outcome),
-            AttemptPhase::Resolving => {
-                self.decision.is_none() && matches!(outcome, Some(StepOutcome::InDoubt { .. }))
-            }
+            AttemptPhase::Settling => match outcome {
+                None => self.decision.is_none(),
+                outcome => is_in_doubt(outcome),
+            },
+            AttemptPhase::Resolving => is_in_doubt(outcome),
             AttemptPhase::Compensating => {
                 self.decision.is_some() && outcome.is_some() && self.compensation(step).is_none()
             }
@@ -319,6 +327,6 @@ impl ReplayState {
     }
 }
 
-fn is_none_or_in_doubt(outcome: Option<&StepOutcome>) -> bool {
-    outcome.is_none_or(|outcome| matches!(outcome, StepOutcome::InDoubt { .. }))
+fn is_in_doubt(outcome: Option<&StepOutcome>) -> bool {
+    matches!(outcome, Some(StepOutcome::InDoubt { .. }))
 }
