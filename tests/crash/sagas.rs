@@ -12,7 +12,7 @@ macro_rules! steps {
         #[step(
             compensate = $undo,
             in_doubt(when = Refusal::is_unclear),
-            compensation(retry(attempts = 1000, backoff = "1ms..2ms"))
+            compensation(retry(attempts = 30, backoff = "1ms..2ms"))
         )]
         async fn $step(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
             act(cx, $number, plan).await
@@ -36,7 +36,7 @@ steps! {
 #[step(
     compensate = undo_two,
     in_doubt(when = Refusal::is_unclear, resolve = resolve_two),
-    compensation(retry(attempts = 1000, backoff = "1ms..2ms"))
+    compensation(retry(attempts = 30, backoff = "1ms..2ms"))
 )]
 async fn resolved(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
     act(cx, 2, plan).await
