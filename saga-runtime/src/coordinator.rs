@@ -16,6 +16,7 @@ mod leases;
 mod operator;
 mod registry;
 mod send;
+mod suspects;
 mod task;
 mod waiters;
 mod wakeup;
@@ -49,6 +50,7 @@ pub use inspection::{Inspection, Inspector, OpenWait};
 pub use registry::Registrable;
 
 use registry::{Definition, Definitions};
+use suspects::Suspects;
 use task::Claimant;
 use waiters::{AnswerSender, Waiters};
 use wakeup::Alarm;
@@ -152,6 +154,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     waiters: Waiters,
     /// The wake-up time of the next sleeping saga.
     alarm: Alarm,
+    suspects: Suspects,
     tasks: TaskTracker,
     runtime: runtime::Handle,
     /// Whether the runtime has ended, and with it the tasks of the coordinator.

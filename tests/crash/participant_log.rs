@@ -70,7 +70,13 @@ mod tests {
     fn compensations_first_to_last_are_found() {
         let back = [("act", 1), ("act", 2), ("act", 3), ("undo", 2), ("undo", 1)];
         assert_eq!(asked(&back), Ok(()));
-        let again = [("act", 1), ("act", 2), ("undo", 2), ("undo", 1), ("undo", 2)];
+        let again = [
+            ("act", 1),
+            ("act", 2),
+            ("undo", 2),
+            ("undo", 1),
+            ("undo", 2),
+        ];
         assert_eq!(asked(&again), Ok(()));
         let forth = [("act", 1), ("act", 2), ("act", 3), ("undo", 1), ("undo", 2)];
         assert!(asked(&forth).is_err());

@@ -122,6 +122,28 @@ saga!(
     }
 );
 
+/// Ends the process, or takes a while.
+#[step(compensate = ())]
+async fn kill(_cx: Context<'_, Participant>, millis: u64, is_fatal: bool) -> Result<(), Refusal> {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    if is_fatal {
+        std::process::abort();
+    }
+    Ok(())
+}
+
+saga!(
+    pub(crate) async fn fatal(
+        cx: Context<'_, Participant>,
+        millis: u64,
+        is_fatal: bool,
+    ) -> Result<(), Refusal> {
+        kill(cx, millis, is_fatal).await?;
+        kill(cx, 1, false).await?;
+        Ok(())
+    }
+);
+
 /// The event that some sagas wait for.
 pub(crate) const GO: EventName<()> = EventName::new("go");
 

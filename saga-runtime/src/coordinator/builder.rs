@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
+use crate::coordinator::suspects::Suspects;
 use crate::coordinator::waiters::Waiters;
 use crate::coordinator::wakeup::Alarm;
 use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Shared};
@@ -40,6 +41,7 @@ pub struct Builder<S: ?Sized + Send + Sync + 'static, J = NoJournal> {
     twice: Option<&'static str>,
     policies: Policies,
     max_recoveries: u32,
+    recovery_pause: Duration,
     in_flight: usize,
     lease: Duration,
     worker: Option<Worker>,
@@ -68,6 +70,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 attempts_in_order: 5,
             },
             max_recoveries: 10,
+            recovery_pause: Duration::from_secs(1),
             in_flight: 1000,
             lease: Duration::from_secs(30),
             worker: None,
@@ -83,6 +86,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             twice: self.twice,
             policies: self.policies,
             max_recoveries: self.max_recoveries,
+            recovery_pause: self.recovery_pause,
             in_flight: self.in_flight,
             lease: self.lease,
             worker: self.worker,
@@ -151,9 +155,21 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
 
     /// Sets how often a saga is claimed from crashed processes without progress in between, before it counts as stuck.
     /// Its current step may be the one that crashes them. Default: 10.
+    ///
+    /// After the second such crash a saga is a suspect: suspects are tried one at a time, so that a crash counts against the
+    /// saga that was tried, and no other one.
     pub fn max_recoveries(self, max_recoveries: u32) -> Self {
         Self {
             max_recoveries,
+            ..self
+        }
+    }
+
+    /// Sets the pause before a suspect is tried, a saga that was claimed from crashed processes twice without progress in
+    /// between. It doubles with each further crash, up to five minutes. Default: one second.
+    pub fn recovery_pause(self, recovery_pause: Duration) -> Self {
+        Self {
+            recovery_pause,
             ..self
         }
     }
@@ -214,6 +230,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             has_lost_claims: AtomicBool::default(),
             waiters: Waiters::default(),
             alarm: Alarm::default(),
+            suspects: Suspects::new(self.recovery_pause),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             has_lost_runtime: AtomicBool::default(),

@@ -37,6 +37,8 @@ pub(super) struct Claimant {
     recoveries: u32,
     is_cancelled: bool,
     started_at: Option<SystemTime>,
+    /// The permit of a saga that is tried apart: see [`Suspects`](crate::coordinator::suspects::Suspects).
+    pub(super) trial: Option<OwnedSemaphorePermit>,
 }
 
 impl Claimant {
@@ -51,6 +53,7 @@ impl Claimant {
             recoveries: 0,
             is_cancelled: false,
             started_at: None,
+            trial: None,
         }
     }
 
@@ -80,6 +83,7 @@ impl Claimant {
             recoveries: claimed.recoveries,
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
+            trial: None,
         };
         (claimant, claimed.record.saga, damage)
     }
@@ -89,7 +93,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a saga in a task of its own.
     pub(super) fn spawn<G>(
         self: &Arc<Self>,
-        claimant: Claimant,
+        mut claimant: Claimant,
         saga: G,
         sender: Option<AnswerSender<G>>,
     ) where
@@ -113,6 +117,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
+        if let Some(trial) = claimant.trial.take() {
+            recorder.begin_trial(trial);
+        }
         let running = Running {
             cancellation,
             control: Arc::clone(&control),
@@ -292,14 +299,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Releases a claimed saga without running it.
-    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
+    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant, wakeup: Wakeup) {
         let inner = Arc::clone(self);
         self.tasks.spawn(async move {
             let released = inner
                 .journal
-                .release(&claimant.claim, claimant.in_doubt, Wakeup::Now);
+                .release(&claimant.claim, claimant.in_doubt, wakeup);
             if released.await.is_err() {
                 inner.abandoned().push(claimant.claim);
+            } else if inner.alarm.is_next(wakeup) {
+                inner.work.notify_one();
             }
         });
     }

@@ -7,8 +7,8 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -141,6 +141,8 @@ pub(crate) struct Recorder {
     /// Held while entries are written, so that they stay in order.
     writing: tokio::sync::Mutex<Writes>,
     in_doubt: Doubt,
+    /// The permit of a saga that is tried apart, until it makes progress.
+    trial: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl fmt::Debug for Recorder {
@@ -180,7 +182,13 @@ impl Recorder {
                 failed: None,
             }),
             in_doubt: Doubt::new(in_doubt),
+            trial: Mutex::default(),
         }
+    }
+
+    /// The saga may be what ends its process, and is tried apart. An entry, or the end of its run, ends the trial.
+    pub(crate) fn begin_trial(&self, trial: OwnedSemaphorePermit) {
+        *lock(&self.trial) = Some(trial);
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -271,6 +279,7 @@ impl Recorder {
                 Ok(()) => {
                     writing.next += writing.unanswered.len() as u64;
                     writing.unanswered.clear();
+                    lock(&self.trial).take();
                     return Ok(());
                 }
                 Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {
