@@ -15,6 +15,7 @@ mod inspection;
 mod leases;
 mod operator;
 mod registry;
+mod retry_all;
 mod send;
 mod suspects;
 mod task;
@@ -48,6 +49,7 @@ pub use error::{ExecuteError, OperatorError, Rejected, StartError, Stuck, Submit
 pub use handle::Handle;
 pub use inspection::{Inspection, Inspector, OpenWait};
 pub use registry::Registrable;
+pub use retry_all::{RetriedAll, StuckFilter};
 
 use registry::{Definition, Definitions};
 use suspects::Suspects;

@@ -1,5 +1,6 @@
 //! A coordinator's part: one saga per id, crashes, shutdowns, operators, limits. `behaviour` describes the sagas themselves.
 
+mod bulkheads;
 mod cancelling;
 mod cut_off;
 mod duplicates;
@@ -16,6 +17,7 @@ mod recovery;
 mod recovery_by_hand;
 #[path = "../released/sqlite.rs"]
 mod released;
+mod retry_all;
 mod runtimes;
 mod shop;
 mod shutdown;

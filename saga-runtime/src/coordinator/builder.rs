@@ -18,8 +18,10 @@ use crate::coordinator::waiters::Waiters;
 use crate::coordinator::wakeup::Alarm;
 use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Shared};
 use crate::engines::journaled::Policies;
+use crate::engines::journaled::bulkheads::Bulkheads;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
+use crate::language::Step;
 use crate::meta::{RetryDefaults, RetryPolicy};
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
@@ -68,6 +70,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 patience: Duration::from_secs(1),
                 retries: RetryDefaults::all(RetryPolicy::FOR_A_DAY),
                 attempts_in_order: 5,
+                bulkheads: Bulkheads::default(),
             },
             max_recoveries: 10,
             recovery_pause: Duration::from_secs(1),
@@ -150,6 +153,14 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     /// `on_compensation_failure = halt`. So do attempts whose wait is longer than [`patience`](Self::patience). Default: 5.
     pub fn attempts_in_order(mut self, attempts: u32) -> Self {
         self.policies.attempts_in_order = attempts;
+        self
+    }
+
+    /// Limits how many attempts of a step are under way at a time in this process, over all sagas, so that the sagas do not
+    /// overrun its service: `limit::<charge>(20)`. A saga that waits for its turn longer than [`patience`](Self::patience)
+    /// holds no slot. Attempts of the compensation do not count. At least 1.
+    pub fn limit<T: Step<Services = S>>(mut self, attempts: usize) -> Self {
+        self.policies.bulkheads.limit(T::META.name, attempts);
         self
     }
 

@@ -131,7 +131,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             control,
             claimant.history,
             recorder,
-            self.policies,
+            self.policies.clone(),
             claimant.recoveries,
             G::META.on_compensation_failure,
         );

@@ -6,6 +6,7 @@
 
 mod activity;
 mod ambient;
+pub(crate) mod bulkheads;
 mod cursor;
 mod outcome;
 pub(crate) mod recorder;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use activity::Activity;
+use bulkheads::Bulkheads;
 use cursor::Cursors;
 use surroundings::{Around, left};
 
@@ -38,7 +40,7 @@ use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use ambient::RecordedAmbient;
 
 /// The rules of a coordinator for all of its sagas.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Policies {
     /// The longest that an attempt may take, where the step says nothing.
     pub(crate) attempt_timeout: Duration,
@@ -50,6 +52,7 @@ pub(crate) struct Policies {
     pub(crate) retries: RetryDefaults,
     /// The attempts of a compensation before the earlier steps are compensated.
     pub(crate) attempts_in_order: u32,
+    pub(crate) bulkheads: Bulkheads,
 }
 
 /// One saga that a worker has claimed.

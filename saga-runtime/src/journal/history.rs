@@ -359,6 +359,12 @@ impl ReplayState {
         in_doubt.chain(failed.map(|(call, _)| call))
     }
 
+    /// The calls that keep a stuck saga from going on: those that an operator can decide about, and those whose attempts fail.
+    pub(crate) fn troubled(&self) -> impl Iterator<Item = &StepCall> {
+        self.open()
+            .chain(self.failing.values().map(|failing| &failing.step))
+    }
+
     /// The calls that were undone, or were to be: how each was settled or compensated.
     pub(crate) fn undone(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
         let settled = self.steps.iter().filter_map(|one| match &one.outcome {

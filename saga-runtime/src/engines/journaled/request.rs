@@ -43,7 +43,12 @@ impl Journaled {
         };
         if let Origin::Request = origin {
             let attempt = Attempt::new(position, Role::Action, 1);
+            let permit = match self.enter(meta).await {
+                Ok(permit) => permit,
+                Err(suspension) => return StepEnd::Suspended(suspension),
+            };
             let first = step.attempt(&attempt, Some(self.limit(meta.timeout))).await;
+            drop(permit);
             if let Some(end) = StepEnd::after_first(first, meta) {
                 return self.note_end(called, 1, step, end, false);
             }

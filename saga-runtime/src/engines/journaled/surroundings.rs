@@ -4,7 +4,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::attempts::{Backoff, BoxFuture, CompensationOrigin, LastError, Surroundings};
+use crate::attempts::{
+    AttemptReport, Backoff, BoxFuture, CompensationOrigin, LastError, PendingStep, Purpose,
+    Surroundings,
+};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::activity::Rest;
 use crate::engines::journaled::recorder::Suspension;
@@ -13,7 +16,7 @@ use crate::error::{Interruption, Reason};
 use crate::journal::history::Failing;
 use crate::journal::{Event, StepCall, Wakeup};
 use crate::meta::{AttemptPhase, Kind, OnCompensationFailure, RetryDefaults};
-use crate::place::Position;
+use crate::place::{Attempt, Place, Position};
 
 /// The engine's side of the pursuit of one step.
 pub(super) struct Around<'a> {
@@ -136,6 +139,30 @@ impl<'a> Around<'a> {
 impl Surroundings<Suspension> for Around<'_> {
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
         Some(self.engine.limit(own))
+    }
+
+    fn ask<'b>(
+        &'b self,
+        step: &'b mut dyn PendingStep,
+        attempt: Attempt<'b>,
+        purpose: Purpose,
+    ) -> BoxFuture<'b, Result<AttemptReport, Suspension>> {
+        let limit = self.limit(step.meta().timeout);
+        Box::pin(async move {
+            let entered = self.engine.enter(step.meta()).await;
+            if entered.is_err() {
+                let phase = match purpose {
+                    Purpose::Forward => AttemptPhase::Forward,
+                    Purpose::Settling => AttemptPhase::Settling,
+                };
+                // The history has all attempts before this one.
+                let recorded = self.recorded(phase);
+                let is_known = recorded.is_some_and(|one| one.attempts + 1 == attempt.attempt());
+                self.is_parked.store(is_known, Ordering::Relaxed);
+            }
+            let _permit = entered?;
+            Ok(AttemptReport::from(step.attempt(&attempt, limit).await))
+        })
     }
 
     fn retry_defaults(&self) -> RetryDefaults {

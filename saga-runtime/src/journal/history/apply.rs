@@ -25,7 +25,11 @@ impl ReplayState {
         if by_hand {
             let applied = (self.stuck.is_some() || self.by_hand) && self.apply_by_hand(event);
             self.stuck = None;
-            self.failing.clear();
+            match event.step() {
+                Some(step) => drop(self.failing.remove(&step.clone().into_key())),
+                // A retry begins anew.
+                None => self.failing.clear(),
+            }
             self.by_hand = true;
             return applied;
         }
