@@ -194,11 +194,11 @@ impl Engine for Journaled {
     async fn wait<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        part: &'static StepMeta,
+        callee: &'static StepMeta,
         wait: Wait,
     ) -> WaitEnd<Suspension> {
         let _call = self.activity.call();
-        match self.wait_until_over(calls, part, wait).await {
+        match self.wait_until_over(calls, callee, wait).await {
             Ok(end) => end,
             Err(suspension) => WaitEnd::Suspended(suspension),
         }
