@@ -104,6 +104,7 @@ macro_rules! journal_suite {
             pages_follow_each_other
             a_list_is_filtered_by_state
             a_list_is_filtered_by_name_prefix_and_time
+            what_fails_is_listed_until_it_does_not
             everything_is_there_after_it_was_opened_again
             what_was_held_can_be_claimed_after_it_was_opened_again
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_runtime::coordinator::Builder;
-use saga_runtime::journal::{AttemptPhase, Event, Journal, Memory, State};
+use saga_runtime::journal::{AttemptPhase, Event, Filter, Journal, Memory, State};
 use saga_runtime::{Context, Coordinator, saga, step, try_join_all};
 
 use crate::shop::{Answer, Refused, Shop, becomes, charge, inspected, order};
@@ -205,6 +205,32 @@ async fn sagas_that_wait_for_an_attempt_keep_no_other_from_running() {
             failing(&coordinator, id).await,
             [("thank_tomorrow".to_owned(), AttemptPhase::Forward, 1)]
         );
+        let text = inspected(&coordinator, id).await.to_string();
+        assert!(
+            text.contains("thank_tomorrow fails (forward) since +"),
+            "{text}"
+        );
+        assert!(text.contains(", 1 attempts, next at +"), "{text}");
+    }
+    for (filter, count) in [
+        (Filter::default().failing(), 10),
+        (Filter::default().failing_step("thank_tomorrow"), 10),
+        (Filter::default().failing_step("order"), 0),
+    ] {
+        let listed = coordinator.list(&filter).await.expect("the journal works");
+        assert_eq!(listed.sagas.len(), count, "{filter:?}");
+        for saga in listed.sagas {
+            let [step] = &*saga.failing else {
+                panic!("{saga:?}")
+            };
+            assert_eq!(
+                (step.call.to_string(), step.attempts),
+                ("thank_tomorrow".to_owned(), 1)
+            );
+            assert_eq!(step.reason.message, "thank was refused");
+            let waits = step.until.duration_since(step.since).expect("it is later");
+            assert!(waits > Duration::from_mins(29), "{waits:?}");
+        }
     }
     shop.behaves();
     let eleventh = coordinator.execute("eleventh", ThankingTomorrow {});

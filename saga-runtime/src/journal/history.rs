@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
-use crate::journal::{Damage, Entry, StepCall};
+use crate::journal::{Damage, Entry, FailingStep, StepCall};
 use crate::meta::{AttemptPhase, Kind};
 
 /// The calls and decisions of a saga so far, in the order in which a replay asks for them.
@@ -183,6 +183,25 @@ impl ReplayState {
     pub(crate) fn failing(&self, called: &StepCall, phase: AttemptPhase) -> Option<&Failing> {
         let failing = self.failing.get(&called.clone().into_key())?;
         (failing.phase == phase && failing.step == *called).then_some(failing)
+    }
+
+    /// The calls whose attempts fail, the one that fails the longest first.
+    pub(crate) fn failing_steps(&self) -> Vec<FailingStep> {
+        let steps = self.failing.values().map(|failing| FailingStep {
+            call: failing.step.clone(),
+            phase: failing.phase,
+            attempts: failing.attempts,
+            reason: failing.reason.clone(),
+            since: failing.since,
+            until: failing.until,
+        });
+        let mut steps: Vec<_> = steps.collect();
+        steps.sort_by(|one, other| {
+            let key = |step: &FailingStep| (step.since, step.call.occurrence);
+            let by_name = || one.call.name.cmp(&other.call.name);
+            key(one).cmp(&key(other)).then_with(by_name)
+        });
+        steps
     }
 
     /// Its end, if it has ended.
