@@ -176,6 +176,10 @@ impl Engine for Journaled {
         }
     }
 
+    fn goes_on_later(&self) -> bool {
+        self.activity.has_deferred()
+    }
+
     async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
