@@ -42,6 +42,10 @@ impl ReplayState {
         {
             self.failing.remove(&step.clone().into_key());
         }
+        self.apply_outcome(event)
+    }
+
+    fn apply_outcome(&mut self, event: &Event) -> bool {
         match event {
             Event::Failing { .. } => self.fails(event),
             Event::StepDone {
