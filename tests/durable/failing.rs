@@ -123,6 +123,19 @@ saga!(
     }
 );
 
+#[step(compensate = ())]
+async fn complain(_cx: Context<'_, Shop>) -> Result<(), Refused> {
+    // Of two bytes each, behind one of a single byte: no cut is between characters by chance.
+    Err(Refused(format!("a{}", "ä".repeat(1024 * 1024))))
+}
+
+saga!(
+    async fn complaining(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        complain(cx).await?;
+        Ok(())
+    }
+);
+
 saga!(
     async fn settling(cx: Context<'_, Shop>) -> Result<(), Refused> {
         order(cx).await?;
@@ -141,6 +154,7 @@ fn builder(shop: &Shop) -> Builder<Shop> {
         .register::<InASubSaga>()
         .register::<Compensating>()
         .register::<Settling>()
+        .register::<Complaining>()
 }
 
 /// Every wait is long.
@@ -307,4 +321,21 @@ async fn the_deadline_wakes_a_saga_that_waits_for_an_attempt() {
         "it is claimed once more: {inspected}"
     );
     assert_eq!(attempts(&shop), ["pack 1"]);
+}
+
+#[tokio::test]
+async fn the_text_of_an_error_takes_little_of_the_journal() {
+    let coordinator = impatient(&Shop::default(), Memory::new()).await;
+    let complained = coordinator.execute("a", Complaining {}).await;
+    let error = complained.expect_err("it is refused").to_string();
+    assert!(error.len() > 1024 * 1024, "the caller gets all of it");
+    let mut cut = 0;
+    for entry in inspected(&coordinator, "a").await.entries {
+        if let Event::StepRefused { reason, .. } | Event::Compensating { reason, .. } = entry.event
+        {
+            assert_eq!(reason.message.len(), Event::MAX_TEXT - 1);
+            cut += 1;
+        }
+    }
+    assert_eq!(cut, 2);
 }

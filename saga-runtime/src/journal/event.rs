@@ -255,6 +255,26 @@ impl Event {
         }
     }
 
+    /// Cuts the text of an error at [`MAX_TEXT`](Self::MAX_TEXT) bytes. A service that is down may say much, and often.
+    pub(crate) fn cut_text(&mut self) {
+        let text = match self {
+            Self::StepRefused { reason, .. }
+            | Self::StepInDoubt { reason, .. }
+            | Self::Failing { reason, .. }
+            | Self::Compensating { reason, .. }
+            | Self::Stuck { reason } => &mut reason.message,
+            Self::CompensationFailed { message, .. }
+            | Self::StepSettled {
+                settled: Settled::Unresolved { message, .. },
+                ..
+            } => message,
+            _ => return,
+        };
+        if text.len() > Self::MAX_TEXT {
+            text.truncate(text.floor_char_boundary(Self::MAX_TEXT));
+        }
+    }
+
     /// Returns whether the saga's claim ends with this entry.
     #[must_use]
     pub fn ends_claim(&self) -> bool {

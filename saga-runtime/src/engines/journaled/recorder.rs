@@ -200,7 +200,8 @@ impl Recorder {
     }
 
     /// Notes an event. The next [`write`](Self::write) appends it.
-    pub(crate) fn note(&self, event: Event) {
+    pub(crate) fn note(&self, mut event: Event) {
+        event.cut_text();
         let mut noted = self.lock();
         noted.is_closed |= event.ends_claim();
         noted.events.push(event);

@@ -106,7 +106,7 @@ impl<'a> Around<'a> {
                     attempts: backoff.attempts,
                     earlier: backoff.earlier,
                     in_doubt: backoff.may_have_acted,
-                    reason: cut(last.reason()),
+                    reason: without_data(last.reason()),
                     since,
                     until,
                 });
@@ -170,7 +170,7 @@ impl Surroundings<Suspension> for Around<'_> {
     }
 
     fn exhausted(&self, attempts: u32, last: LastError<'_>) -> Option<Suspension> {
-        let reason = cut(last.reason());
+        let reason = without_data(last.reason());
         let message = format!(
             "step `{}` is given up after {attempts} attempts: {}",
             self.call, reason.message
@@ -277,12 +277,8 @@ pub(super) fn left(until: SystemTime) -> Duration {
     until.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
-/// The reason with a text of at most [`Event::MAX_TEXT`] bytes, and without the error's data.
-fn cut(mut reason: Reason) -> Reason {
-    if reason.message.len() > Event::MAX_TEXT {
-        let end = reason.message.floor_char_boundary(Event::MAX_TEXT);
-        reason.message.truncate(end);
-    }
+/// The reason without the error's data.
+fn without_data(mut reason: Reason) -> Reason {
     reason.error = None;
     reason
 }
