@@ -164,7 +164,7 @@ async fn is_asked(shop: &Shop, what: &str, times: usize) {
 
 /// The service is down for an hour. All the time another process takes the saga over now and then.
 macro_rules! survives_an_outage {
-    ($($test:ident: $saga:expr, $down:literal, $refused:literal;)+) => {$(
+    ($(fn $test:ident() of $saga:expr, $down:literal, $refused:literal;)+) => {$(
         #[tokio::test]
         async fn $test() {
             let shop = Shop::default().answers($refused, [Answer::Refuses]);
@@ -193,10 +193,10 @@ macro_rules! survives_an_outage {
 }
 
 survives_an_outage! {
-    a_refund_waits_for_the_service_and_the_stock_does_not: Selling {}, "refund", "pack";
-    so_it_is_if_all_is_undone_at_once: SellingAtOnce {}, "refund", "pack";
-    a_step_in_doubt_is_asked_until_the_service_is_back: Selling {}, "charge", "nothing";
-    a_resolver_is_attempted_until_the_service_is_back: SellingByCard {}, "void", "charge";
+    fn a_refund_waits_for_the_service_and_the_stock_does_not() of Selling {}, "refund", "pack";
+    fn so_it_is_if_all_is_undone_at_once() of SellingAtOnce {}, "refund", "pack";
+    fn a_step_in_doubt_is_asked_until_the_service_is_back() of Selling {}, "charge", "nothing";
+    fn a_resolver_is_attempted_until_the_service_is_back() of SellingByCard {}, "void", "charge";
 }
 
 #[tokio::test]
