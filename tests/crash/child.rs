@@ -113,9 +113,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             millis: 500,
             is_fatal: false,
         };
-        coordinator
-            .submit(format!("slow-{number}").as_str(), slow)
-            .await?;
+        let id = format!("slow-{number}");
+        let _ = coordinator.submit(id.as_str(), slow).await?;
     }
     let cases = sagas::cases();
     let mut ids = Vec::new();
@@ -149,14 +148,14 @@ async fn start_beside_a_poison(
                 millis: 3,
                 is_fatal: true,
             };
-            coordinator.submit("poison", poison).await?;
+            let _ = coordinator.submit("poison", poison).await?;
         }
         let id = format!("innocent-{number}");
         let innocent = Fatal {
             millis: 3,
             is_fatal: false,
         };
-        coordinator.submit(id.as_str(), innocent).await?;
+        let _ = coordinator.submit(id.as_str(), innocent).await?;
     }
     Ok(())
 }
