@@ -90,14 +90,14 @@ impl<'a> Around<'a> {
             (None, (phase, since)) if *phase == backoff.phase => *since,
             (None, _) => in_millis(Duration::ZERO),
         };
-        let rest = self.engine.rest(
-            if is_interruptible {
-                self.engine.or_deadline(Some(until))
-            } else {
-                Some(until)
-            },
-            None,
-        );
+        // An attempt that is due is made now.
+        let is_due = backoff.delay.is_zero();
+        let rest_until = if is_interruptible {
+            self.engine.or_deadline(Some(until))
+        } else {
+            Some(until)
+        };
+        let rest = self.engine.rest(rest_until, None).filter(|_| !is_due);
         let note = |last: LastError<'_>| {
             if recorded.is_none_or(|failing| failing.attempts != backoff.attempts) {
                 self.engine.recorder.note(Event::Failing {
@@ -114,6 +114,7 @@ impl<'a> Around<'a> {
         };
         let made = backoff.attempts - backoff.earlier;
         if self.is_deferrable(backoff.phase)
+            && !is_due
             && (rest.is_some() || made >= self.engine.policies.attempts_in_order)
         {
             note(last);
