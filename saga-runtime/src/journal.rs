@@ -111,6 +111,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Reads one saga, also while a worker holds it.
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError>;
 
+    /// Reads the record of one saga, without its entries. It may not say which steps [fail](Record::failing).
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        let history = self.load(id).await?;
+        Ok(history.map(|history| history.record))
+    }
+
     /// Lists sagas, the newest first. The records say which steps [fail](Record::failing), as [`Record::find_failing`] finds
     /// them. With [`Filter::failing`], a page may have fewer sagas than asked for, although another page follows.
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;

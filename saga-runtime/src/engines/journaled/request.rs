@@ -24,8 +24,8 @@ impl Journaled {
         if let Err(suspension) = self.recorder.write().await {
             return StepEnd::Suspended(suspension);
         }
-        if self.recorder.tenure().shutdown.is_cancelled() {
-            return StepEnd::Suspended(Suspension::Shutdown);
+        if let Some(suspension) = self.recorder.stop() {
+            return StepEnd::Suspended(suspension);
         }
         let meta = step.meta();
         let in_doubt = self.take_in_doubt(position.calls());
@@ -50,7 +50,9 @@ impl Journaled {
             let first = step.attempt(&attempt, Some(self.limit(meta.timeout))).await;
             drop(permit);
             if let Some(end) = StepEnd::after_first(first, meta) {
-                return self.note_end(called, 1, step, end, false);
+                let end = self.note_end(called, 1, step, end, false);
+                self.note_doubt(position, &end);
+                return end;
             }
             origin = Origin::after_first(first);
         }
@@ -113,8 +115,18 @@ impl Journaled {
             // the attempts, it says so.
             let is_known = is_settling || is_parked.into_inner();
             self.set_in_doubt(position.calls(), !is_known);
+            return end;
         }
-        self.note_end(call, attempts, step, end, is_settling)
+        let end = self.note_end(call, attempts, step, end, is_settling);
+        self.note_doubt(position, &end);
+        end
+    }
+
+    /// Notes the doubt about a step that was requested, if its outcome can't be recorded.
+    fn note_doubt(&self, position: Position<'_>, end: &StepEnd<Suspension>) {
+        if let StepEnd::Suspended(_) = end {
+            self.set_in_doubt(position.calls(), true);
+        }
     }
 
     /// Notes the end of a step.

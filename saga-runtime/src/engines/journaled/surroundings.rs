@@ -122,7 +122,7 @@ impl<'a> Around<'a> {
             return Err(Suspension::Deferred);
         }
         let passed = self.engine.pass(rest, waiting).await;
-        if let Err(Suspension::Asleep(_) | Suspension::Shutdown) = passed {
+        if let Err(Suspension::Asleep(_) | Suspension::Shutdown | Suspension::Called) = passed {
             self.is_parked.store(true, Ordering::Relaxed);
             note(last);
         }
@@ -252,24 +252,22 @@ impl Journaled {
         is_long.then_some(Rest { until, event })
     }
 
-    /// Waits, unless the coordinator shuts down first. With a `rest` the wait is long: the saga is suspended if all that
+    /// Waits, unless the coordinator shuts down or an operator calls the saga first. With a `rest` the wait is long: the saga is suspended if all that
     /// it does is to wait.
     pub(super) async fn pass<T>(
         &self,
         rest: Option<Rest>,
         waiting: impl Future<Output = T>,
     ) -> Result<T, Suspension> {
-        let shutdown = &self.recorder.tenure().shutdown;
-        let waiting = shutdown.run_until_cancelled(waiting);
-        let waited = match rest {
+        let waiting = self.recorder.unless_stopped(waiting);
+        match rest {
             None => waiting.await,
-            Some(rest) => match self.activity.rest(rest, waiting).await {
-                Some(waited) => waited,
-                // The end of the saga has the time.
-                None => return Err(Suspension::Asleep(Wakeup::WhenCalled)),
-            },
-        };
-        waited.ok_or(Suspension::Shutdown)
+            // The end of the saga has the time.
+            Some(rest) => {
+                let waited = self.activity.rest(rest, waiting).await;
+                waited.unwrap_or(Err(Suspension::Asleep(Wakeup::WhenCalled)))
+            }
+        }
     }
 }
 
