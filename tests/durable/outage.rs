@@ -260,7 +260,7 @@ async fn a_retriable_step_is_stuck_when_its_time_is_over_and_goes_on_when_it_is_
     );
     shop.behaves();
     let retried = coordinator.retry(&id("a"), "the mail is back").await;
-    retried.expect("it is stuck");
+    let _ = retried.expect("it is stuck");
     becomes(&coordinator, "a", State::Completed).await;
     assert_eq!(count(&shop, "release"), 0);
 }

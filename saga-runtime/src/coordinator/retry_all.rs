@@ -130,7 +130,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             return Ok(());
         }
         match self.retry(id.clone(), reason).await {
-            Ok(()) => retried.retried += 1,
+            Ok(_) => retried.retried += 1,
             // Another operator was faster.
             Err(
                 OperatorError::NotStuck(_)
