@@ -11,8 +11,9 @@ use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::{HandlerError, HandlerResult};
 use saga_runtime::Kind;
 use saga_runtime::engine::{
-    ATTEMPT_TIMEOUT, Attempt, AttemptOutcome, AttemptReport, BoxFuture, Control, Doubt, GiveUp,
-    Interruption, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings, Verdict,
+    ATTEMPT_TIMEOUT, Attempt, AttemptOutcome, AttemptReport, Backoff, BoxFuture, Control, Doubt,
+    GiveUp, Interruption, LastError, PendingStep, Place, Position, Purpose, Reason, Role,
+    Surroundings, Verdict,
 };
 use saga_runtime::meta::StepMeta;
 
@@ -333,7 +334,11 @@ impl Surroundings<Suspended> for Asker<'_> {
         Some(own.unwrap_or(ATTEMPT_TIMEOUT))
     }
 
-    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Suspended>> {
+    fn wait<'b>(
+        &'b self,
+        Backoff { delay, .. }: Backoff,
+        _: LastError<'b>,
+    ) -> BoxFuture<'b, Result<Option<Interruption>, Suspended>> {
         Box::pin(async move {
             if let Some(interruption) = self.engine.interruption() {
                 return Ok(Some(interruption));
@@ -348,7 +353,11 @@ impl Surroundings<Suspended> for Asker<'_> {
         })
     }
 
-    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Suspended>> {
+    fn pause<'b>(
+        &'b self,
+        Backoff { delay, .. }: Backoff,
+        _: LastError<'b>,
+    ) -> BoxFuture<'b, Result<(), Suspended>> {
         Box::pin(async move {
             self.engine.rest(delay).await;
             Ok(())

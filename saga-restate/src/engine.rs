@@ -6,7 +6,7 @@ use saga_runtime::engine::{
     Origin, PendingStep, Position, Settlement, StepCompensator, StepEnd, Verdict, Wait, WaitEnd,
     compensate, pursue,
 };
-use saga_runtime::meta::StepMeta;
+use saga_runtime::meta::{AttemptPhase, StepMeta};
 use saga_runtime::{CompensationOutcome, Saga};
 
 use crate::attempts::Asker;
@@ -82,7 +82,9 @@ impl Engine for Invocation {
         let around = Asker::new(self, &self.doubt, true);
         let compensator = &mut StepCompensator(step);
         let start = CompensationOrigin::Start;
-        let (_, end) = Box::pin(compensate(compensator, position, start, &around)).await?;
+        let phase = AttemptPhase::Compensating;
+        let compensating = compensate(compensator, phase, position, start, &around);
+        let (_, end) = Box::pin(compensating).await?;
         Ok(end.into())
     }
 }

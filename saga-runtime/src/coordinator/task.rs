@@ -1,5 +1,7 @@
 //! The task of one saga: from its claim to its end or its release.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -32,8 +34,12 @@ pub(super) struct Claimant {
     history: ReplayState,
     next: u64,
     in_doubt: bool,
+    /// See [`Claimed::recoveries`].
+    recoveries: u32,
     is_cancelled: bool,
     started_at: Option<SystemTime>,
+    /// The permit of a saga that is tried apart: see [`Suspects`](crate::coordinator::suspects::Suspects).
+    pub(super) trial: Option<OwnedSemaphorePermit>,
 }
 
 impl Claimant {
@@ -45,8 +51,10 @@ impl Claimant {
             history: ReplayState::default(),
             next: 1,
             in_doubt: false,
+            recoveries: 0,
             is_cancelled: false,
             started_at: None,
+            trial: None,
         }
     }
 
@@ -85,8 +93,10 @@ impl Claimant {
             history,
             next: claimed.next,
             in_doubt: !claimed.orderly,
+            recoveries: claimed.recoveries,
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
+            trial: None,
         };
         (claimant, claimed.record.saga, damage)
     }
@@ -96,7 +106,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a saga in a task of its own.
     pub(super) fn spawn<G>(
         self: &Arc<Self>,
-        claimant: Claimant,
+        mut claimant: Claimant,
         saga: G,
         sender: Option<AnswerSender<G>>,
     ) where
@@ -135,6 +145,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
+        if let Some(trial) = claimant.trial.take() {
+            recorder.begin_trial(trial);
+        }
         let running = Running {
             control: Arc::clone(&control),
             recorder: Arc::clone(&recorder),
@@ -145,7 +158,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             control,
             claimant.history,
             recorder,
-            self.policies,
+            self.policies.clone(),
+            claimant.recoveries,
+            G::META.on_compensation_failure,
         );
         (engine, claimant.slot)
     }
@@ -165,7 +180,17 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let driven = contain(saga.drive(&*self.services, &engine)).await;
+            let mut driving = pin!(contain(saga.drive(&*self.services, &engine)));
+            let driven = poll_fn(|cx| {
+                loop {
+                    let polled = driving.as_mut().poll(cx);
+                    // An idle saga is suspended, which it learns when it is polled again.
+                    if polled.is_ready() || !engine.suspend_if_idle() {
+                        return polled;
+                    }
+                }
+            })
+            .await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
@@ -261,7 +286,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     ) {
         match suspension {
             Suspension::Stuck(reason) => telemetry::stuck(id, &reason.code),
-            Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
+            Suspension::Shutdown | Suspension::Deferred => {
+                self.release(recorder, Wakeup::Now).await;
+            }
             Suspension::Called => self.hand_to_operator(recorder, call).await,
             Suspension::Asleep(wakeup) => {
                 self.release(recorder, *wakeup).await;
@@ -315,14 +342,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Releases a claimed saga without running it.
-    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
+    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant, wakeup: Wakeup) {
         let inner = Arc::clone(self);
         self.tasks.spawn(async move {
             let released = inner
                 .journal
-                .release(&claimant.claim, claimant.in_doubt, Wakeup::Now);
+                .release(&claimant.claim, claimant.in_doubt, wakeup);
             if released.await.is_err() {
                 inner.unreleased().push(claimant.claim);
+            } else if inner.alarm.is_next(wakeup) {
+                inner.work.notify_one();
             }
         });
     }

@@ -49,6 +49,12 @@ pub trait Engine: Send + Sync {
     /// Hands out the end of the saga.
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
+    /// Returns true if attempts to undo a step are left for later: the saga has not failed for good, also if its
+    /// compensations have failed so far.
+    fn goes_on_later(&self) -> bool {
+        false
+    }
+
     /// Returns true if the driver may make the first attempt of a step by itself, and hand in its verdict only if it is
     /// not [`Done`](crate::engine::AttemptResult::Done). That is so if no subscriber watches the saga, and nothing can
     /// interrupt it.

@@ -43,6 +43,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let retry = policies.retry.map(|retry| {
         let default = match &step.kind {
             Kind::Retriable => quote!(UNTIL_SUCCESS),
+            _ if retry.give_up_after.is_some() => quote!(UNTIL_SUCCESS),
             Kind::Compensatable(_) | Kind::NothingToUndo | Kind::Pivot => quote!(COMPENSATION),
         };
         let retry = retry_policy(step, retry, &default);
@@ -53,12 +54,17 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         .map(duration::tokens)
         .map(|timeout| quote!(.compensation_timeout(#timeout)));
     let compensation_retry = policies.compensation_retry.map(|retry| {
-        let retry = retry_policy(step, retry, &quote!(COMPENSATION));
+        let retry = retry_policy(step, retry, &quote!(UNTIL_SUCCESS));
         quote!(.compensation_retry(#retry))
+    });
+    let in_doubt_retry = policies.in_doubt_retry.map(|retry| {
+        let retry = retry_policy(step, retry, &quote!(UNTIL_SUCCESS));
+        quote!(.in_doubt_retry(#retry))
     });
     quote! {
         #private::StepMeta::new(#name, #private::Kind::#kind)
             #compensation #resolver #timeout #retry #compensation_timeout #compensation_retry
+            #in_doubt_retry
     }
 }
 
@@ -72,5 +78,7 @@ fn retry_policy(step: &Step<'_>, retry: Retry, default: &TokenStream) -> TokenSt
         let (first, longest) = (duration::tokens(first), duration::tokens(longest));
         quote!(.backoff(#first, #longest))
     });
-    quote!(#policy #backoff)
+    let give_up_after = retry.give_up_after.map(duration::tokens);
+    let give_up_after = give_up_after.map(|waits| quote!(.give_up_after(#waits)));
+    quote!(#policy #backoff #give_up_after)
 }
