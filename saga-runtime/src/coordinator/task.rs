@@ -1,7 +1,5 @@
 //! The task of one saga: from its claim to its end or its release.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +19,7 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{Claim, Claimed, Damage, NewSaga, Wakeup};
+use crate::meta::SagaMeta;
 use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
@@ -106,7 +105,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a saga in a task of its own.
     pub(super) fn spawn<G>(
         self: &Arc<Self>,
-        mut claimant: Claimant,
+        claimant: Claimant,
         saga: G,
         sender: Option<AnswerSender<G>>,
     ) where
@@ -117,7 +116,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let deadline = G::META
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
-        let (engine, slot) = self.begin(G::META.name, claimant, deadline);
+        let (engine, slot) = self.begin(&G::META, claimant, deadline);
         let run = Arc::clone(self).run(engine, slot, saga, sender);
         // Boxed: otherwise this large future is copied several times on its way into the task.
         self.tasks.spawn_on(Box::pin(run), &self.runtime);
@@ -126,8 +125,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Notes that a claimed saga runs in this process. Returns its engine.
     pub(super) fn begin(
         &self,
-        name: &'static str,
-        claimant: Claimant,
+        meta: &SagaMeta,
+        mut claimant: Claimant,
         deadline: Option<Duration>,
     ) -> (Journaled, OwnedSemaphorePermit) {
         let limits = Limits::new(Some(CancellationToken::new()), deadline);
@@ -154,13 +153,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         };
         self.running().insert(claimant.claim.id.clone(), running);
         let engine = Journaled::new(
-            Instance::new(name, Some(claimant.claim.id)),
+            Instance::new(meta.name, Some(claimant.claim.id)),
             control,
             claimant.history,
             recorder,
             self.policies.clone(),
             claimant.recoveries,
-            G::META.on_compensation_failure,
+            meta.on_compensation_failure,
         );
         (engine, claimant.slot)
     }
@@ -180,17 +179,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let mut driving = pin!(contain(saga.drive(&*self.services, &engine)));
-            let driven = poll_fn(|cx| {
-                loop {
-                    let polled = driving.as_mut().poll(cx);
-                    // An idle saga is suspended, which it learns when it is polled again.
-                    if polled.is_ready() || !engine.suspend_if_idle() {
-                        return polled;
-                    }
-                }
-            })
-            .await;
+            let driven = engine
+                .until_idle(contain(saga.drive(&*self.services, &engine)))
+                .await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {

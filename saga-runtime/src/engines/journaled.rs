@@ -17,6 +17,8 @@ pub(crate) mod undo;
 mod wait;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,8 +98,22 @@ impl Journaled {
         }
     }
 
-    /// Suspends the saga if all that it does is to wait for long. Then it has to be polled again.
-    pub(crate) fn suspend_if_idle(&self) -> bool {
+    /// Drives the saga. Suspends it when all that it does is to wait for long.
+    pub(crate) async fn until_idle<T>(&self, driving: impl Future<Output = T>) -> T {
+        let mut driving = pin!(driving);
+        poll_fn(|cx| {
+            loop {
+                let polled = driving.as_mut().poll(cx);
+                // An idle saga is suspended, which it learns when it is polled again.
+                if polled.is_ready() || !self.suspend_if_idle() {
+                    return polled;
+                }
+            }
+        })
+        .await
+    }
+
+    fn suspend_if_idle(&self) -> bool {
         self.activity
             .suspend_if_idle(|events| self.recorder.close_until(events))
     }

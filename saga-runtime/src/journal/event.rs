@@ -182,7 +182,7 @@ impl Event {
     pub const MAX_TEXT: usize = 4096;
 
     /// All names of events in journals, the frequent ones first.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 23] = [
         "step_done",
         "completed",
         "waiting",
