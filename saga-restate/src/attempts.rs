@@ -11,8 +11,8 @@ use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::{HandlerError, HandlerResult};
 use saga_runtime::Kind;
 use saga_runtime::engine::{
-    ATTEMPT_TIMEOUT, Attempt, AttemptOutcome, AttemptReport, BoxFuture, Control, Doubt, GiveUp,
-    Interruption, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings, Verdict,
+    Attempt, AttemptOutcome, AttemptReport, BoxFuture, Control, Doubt, GiveUp, Interruption,
+    PendingStep, Place, Position, Purpose, Reason, Role, Surroundings, Verdict,
 };
 use saga_runtime::meta::StepMeta;
 
@@ -177,9 +177,10 @@ impl<'a> Asker<'a> {
         let mut record = if purpose == Purpose::Forward && !may_be_done && self.engine.is_late() {
             AttemptRecord::new(AttemptEnd::DeadlineExceeded(()))
         } else {
-            let limit = limit(step.meta());
+            let settings = &self.engine.settings;
+            let limit = settings.limit(step.meta());
             let answer = step.attempt(&attempt, Some(limit)).await;
-            let ended = AttemptEnd::from_attempt(step, answer, limit);
+            let ended = AttemptEnd::from_attempt(step, answer, limit, settings.payload_limit);
             if let Some(error) = repeated(&ended, kind, is_repeated, position) {
                 return Err(error);
             }
@@ -222,7 +223,10 @@ impl<'a> Asker<'a> {
                 // If this process does not have the output, the step is asked again.
                 let answer = match made {
                     Some(answer) => answer,
-                    None => step.attempt(&attempt, Some(limit(step.meta()))).await,
+                    None => {
+                        let limit = self.engine.settings.limit(step.meta());
+                        step.attempt(&attempt, Some(limit)).await
+                    }
                 };
                 if answer != Verdict::Done {
                     return Err(Suspended(format!(
@@ -243,11 +247,6 @@ impl<'a> Asker<'a> {
             (ended, None) => read(step, ended, position),
         }
     }
-}
-
-/// The longest that an attempt of the step may take.
-fn limit(step: &StepMeta) -> Duration {
-    step.timeout.unwrap_or(ATTEMPT_TIMEOUT)
 }
 
 /// The error with which Restate repeats an attempt instead of recording it.
@@ -330,7 +329,7 @@ impl Surroundings<Suspended> for Asker<'_> {
     }
 
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
-        Some(own.unwrap_or(ATTEMPT_TIMEOUT))
+        Some(own.unwrap_or(self.engine.settings.attempt_timeout))
     }
 
     fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Suspended>> {

@@ -12,6 +12,7 @@ use crate::clock::{Clock, millis};
 use crate::entry_names;
 use crate::journal::Journal;
 use crate::lock::lock;
+use crate::settings::Settings;
 
 /// The reason why the saga can't go on in this process. Restate begins it again.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub type Ended<G> = SagaEnd<G, Suspended>;
 pub(crate) struct Invocation {
     pub(crate) instance: Instance,
     pub(crate) journal: Journal,
+    pub(crate) settings: Arc<Settings>,
     /// The doubt about the next call: an earlier process may have made it.
     pub(crate) doubt: Doubt,
     deadline: Option<Duration>,
@@ -45,6 +47,7 @@ impl Invocation {
     pub(crate) fn new(
         instance: Instance,
         journal: Journal,
+        settings: Arc<Settings>,
         deadline: Option<Duration>,
         clock: Arc<Clock>,
     ) -> Self {
@@ -52,6 +55,7 @@ impl Invocation {
             clock,
             instance,
             journal,
+            settings,
             doubt: Doubt::new(true),
             deadline,
             began: Mutex::new(None),

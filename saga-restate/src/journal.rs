@@ -14,6 +14,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use restate_sdk::context::{DurableFuture, RunFuture, RunRetryPolicy};
 use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
 
+use crate::exchange::Exchange;
 use crate::turns::{Cancelled, Next, Turns};
 
 /// A recorded result: JSON.
@@ -33,6 +35,7 @@ pub(crate) type Work<'w> = Pin<&'w mut (dyn Future<Output = HandlerResult<Record
 /// The journal of one invocation.
 pub(crate) struct Journal {
     context: ContextInternal,
+    exchange: Arc<Exchange>,
     turns: Turns,
 }
 
@@ -40,9 +43,10 @@ pub(crate) struct Journal {
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
 impl Journal {
-    pub(crate) fn new(context: ContextInternal) -> Self {
+    pub(crate) fn new(context: ContextInternal, exchange: Arc<Exchange>) -> Self {
         Self {
             context,
+            exchange,
             turns: Turns::default(),
         }
     }
@@ -133,7 +137,9 @@ impl Journal {
             yield_once().await;
             if let Poll::Ready(Next::Lead(all)) = poll_fn(|cx| Poll::Ready(wait.next(cx))).await {
                 let handles = all.iter().map(|handle| (*handle).into()).collect();
+                let rest = self.exchange.rest();
                 let first = pin!(self.context.select(handles)).await;
+                drop(rest);
                 self.turns
                     .end_waits(first.map_err(|_: TerminalError| Cancelled));
             }

@@ -51,6 +51,10 @@
 //!   are asked again under their keys, also if they had ended.
 //!
 //! # Differences from a journal
+//! * An id is unique among the sagas of one name, not among all. So keys begin with the name of the saga:
+//!   `/place_order/order-17/charge/0`. A saga that began under a version whose keys were `order-17/charge/0` keeps them
+//!   to its end. One such saga whose very first request was under way when its service was replaced, and of which Restate
+//!   has recorded nothing but its input, may ask for its first step under both keys.
 //! * The first ten attempts of a `retriable` step are recorded one by one. From then on Restate repeats the entry itself, with
 //!   the step's backoff, and the number of the attempt does not grow any more. In a group all attempts are recorded.
 //! * The time that a body asks for is that of the last record: of the start, of the attempt before, of the event. The start is
@@ -76,10 +80,15 @@ mod clock;
 mod endpoint;
 mod engine;
 mod entry_names;
+mod exchange;
 mod failure_report;
+mod form;
+mod input_schema;
 mod invocation;
 mod journal;
 mod lock;
+mod server;
+mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;

@@ -176,8 +176,8 @@ pub mod engine {
     pub use crate::error::{Interruption, Reason};
     pub use crate::escaped::Escaped;
     pub use crate::language::{
-        Call, Came, CameWithin, Part, Payload, Slept, Step, Wait, Waits, from_json, is_same_json,
-        record, to_json,
+        Call, Came, CameWithin, Part, Payload, ReadEvent, Slept, Step, Wait, Waits, from_json,
+        input_to_json, is_same_input, record, to_json,
     };
     pub use crate::panic::text;
     pub use crate::place::{

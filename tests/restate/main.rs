@@ -9,7 +9,9 @@ mod deadlines;
 mod duplicates;
 mod groups;
 mod identity;
+mod keys;
 mod kill_harness;
+mod long_sagas;
 mod long_waits;
 mod operating;
 #[path = "../crash/participant.rs"]
@@ -25,6 +27,8 @@ mod sagas;
 mod service;
 mod services;
 mod stopping;
+mod values;
+mod waiting;
 
 use kill_harness::{Harness, Victim};
 use process::Process;

@@ -29,7 +29,7 @@ use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
-use crate::language::Wait;
+use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
@@ -160,6 +160,7 @@ impl Engine for Journaled {
         calls: &'a dyn Calls,
         part: &'static StepMeta,
         wait: Wait,
+        _: ReadEvent<'a>,
     ) -> WaitEnd<Suspension> {
         match self.wait_until_over(calls, part, wait).await {
             Ok(end) => end,
