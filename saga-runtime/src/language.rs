@@ -9,7 +9,7 @@ mod payload;
 mod step;
 mod wait;
 
-pub use callee::Part;
+pub use callee::Callee;
 pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
 pub use payload::{Payload, from_json, input_to_json, is_same_input, record, to_json};
 pub(crate) use payload::{check_recordable, input_read_back, json_of, read_back};

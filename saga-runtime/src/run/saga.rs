@@ -2,12 +2,11 @@
 
 use std::fmt::Display;
 
-use crate::engines::in_process::Effects;
 use crate::error::SagaError;
 use crate::language::Payload;
 use crate::meta::SagaMeta;
 use crate::place::Frame;
-use crate::run::{Engine, Input, Plan, Start, Unstarted};
+use crate::run::{Engine, Input, Plan, Start};
 use crate::shape::Shape;
 
 /// A saga with its input: the struct that [`saga!`](crate::saga!) makes of an `async fn`.
@@ -29,22 +28,20 @@ pub trait Saga: Sized + Send + 'static {
     /// Its error.
     type Error: Display + Send + 'static;
 
+    /// Its steps and branches, without running anything.
+    #[must_use]
+    fn shape() -> Shape;
+
     /// The driver.
     ///
     /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
     #[doc(hidden)]
-    fn coordinate<'lane, 'run: 'lane, E, I>(
+    fn driver<'lane, 'run: 'lane, E, I>(
         input: I,
     ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = I::End> + Send>
     where
         E: Engine + 'run,
         I: Input<'lane, 'run, Self, E> + Send;
-
-    /// Its steps and branches, without running anything.
-    #[must_use]
-    fn shape() -> Shape {
-        crate::generated::shape::build::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
-    }
 
     /// Runs it on `engine` until it has completed or failed, or the engine suspends it.
     #[cfg_attr(not(debug_assertions), inline(always))]
@@ -59,7 +56,7 @@ pub trait Saga: Sized + Send + 'static {
             engine,
             lane: Frame::WHOLE,
         };
-        Self::coordinate::<E, _>(start).future
+        Self::driver::<E, _>(start).future
     }
 }
 
