@@ -43,6 +43,10 @@ pub(crate) enum AttemptEnd {
     NotMade(()),
     /// The saga was cancelled while it was under way, and the answer is lost.
     Lost(()),
+    /// A process ended while it was under way. It is made again under another name.
+    Crashed(()),
+    /// It begins again after a process has ended in it.
+    Begun(()),
 }
 
 /// The error of an attempt.
@@ -122,6 +126,7 @@ impl AttemptEnd {
             }),
             Self::DeadlineExceeded(()) => text(Cause::DeadlineExceeded),
             Self::NotMade(()) | Self::Lost(()) => text(Cause::Cancelled),
+            Self::Crashed(()) | Self::Begun(()) => "the process ended".to_owned(),
         }
     }
 }
@@ -161,6 +166,10 @@ pub(crate) enum CompensationRecord {
     Failed(String),
     /// The answer is lost, because the saga was cancelled once more.
     Lost(()),
+    /// A process ended while it was under way. It is made again under another name.
+    Crashed(()),
+    /// It begins again after a process has ended in it.
+    Begun(()),
 }
 
 impl CompensationRecord {

@@ -123,6 +123,13 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         self
     }
 
+    /// Sets how often one attempt may end its process. Then Restate pauses the saga, until an operator resumes it. Default: 10.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn max_recoveries(mut self, max_recoveries: u32) -> Self {
+        self.settings.max_recoveries = max_recoveries.max(1);
+        self
+    }
+
     /// Sets how long Restate keeps a saga that has ended: its result or report, its input, and its id, under which a second
     /// start finds it. Default: 30 days. After that the id is free, and a saga that is started under it asks for its steps
     /// under the same keys again: keep sagas for longer than any start may be repeated, and reports for as long as an audit

@@ -3,10 +3,13 @@
 //! The request has the journal of the saga, from which the SDK replays it, then the results of what the saga asks for. The
 //! answer is the stream of entries that the saga adds; the saga runs while that is polled.
 //!
-//! Two things happen here that the SDK does not offer. The form of the records is read, see [`Form`]. And while nothing
-//! is under way in the saga but waits, the request is ended after the saga's patience: the SDK then suspends the saga, so
-//! that it takes no slot of the server. The server would do that by a timer of its own, which knows only that nothing is
-//! sent, and so cuts off the members of a group that take their time.
+//! Four things happen here that the SDK does not offer:
+//! * The form of the records is read, see [`Form`].
+//! * So is the number of processes that the server has lost since the last entry.
+//! * An error pauses the saga, if it says so.
+//! * While nothing is under way in the saga but waits, the request is ended after the saga's patience: the SDK then suspends
+//!   the saga, so that it takes no slot of the server. The server would do that by a timer of its own, which knows only that
+//!   nothing is sent, and so cuts off the members of a group that take their time.
 //!
 //! ```text
 //! Restate ── start, input, CompletePromise "started" {…, "form": 2}, … ──▶ Requested ──▶ SDK ──▶ handler
@@ -15,7 +18,7 @@
 //! ```
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,14 +27,17 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::form::{Entries, Form};
+use crate::form::{Entries, Form, pausing};
 
 /// The state that both sides of one request share.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     form: OnceLock<Form>,
+    retries: AtomicU32,
     /// True while nothing is under way in the saga but waits.
     rests: AtomicBool,
+    /// True if Restate is to pause the saga instead of trying it again.
+    pauses: AtomicBool,
 }
 
 tokio::task_local! {
@@ -47,6 +53,16 @@ impl Exchange {
     /// The form of the saga's records: the recorded one, or the present one if nothing is recorded.
     pub(crate) fn form(&self) -> Form {
         self.form.get().copied().unwrap_or(Form::PRESENT)
+    }
+
+    /// The number of requests that have failed since the last entry was recorded, as the server counts them.
+    pub(crate) fn retries(&self) -> u32 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// The error with which the saga is about to leave this process pauses it.
+    pub(crate) fn pause(&self) {
+        self.pauses.store(true, Ordering::Relaxed);
     }
 
     /// Nothing is under way in the saga but waits, until the result is dropped.
@@ -106,9 +122,14 @@ impl<B> Requested<B> {
     fn read(&mut self, frame: &Frame<Bytes>) {
         if self.exchange.form.get().is_none()
             && let Some(bytes) = frame.data_ref()
-            && let Some(form) = self.entries.read(bytes)
         {
-            self.exchange.form.get_or_init(|| form);
+            let read = self.entries.read(bytes);
+            if let Some(retries) = self.entries.retries() {
+                self.exchange.retries.store(retries, Ordering::Relaxed);
+            }
+            if let Some(form) = read {
+                self.exchange.form.get_or_init(|| form);
+            }
         }
     }
 
@@ -158,17 +179,21 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Requested<B> {
     }
 }
 
-impl<B: Body + Unpin> Body for Answered<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Answered<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         let exchange = Arc::clone(&this.exchange);
-        CURRENT.sync_scope(exchange, || Pin::new(&mut this.body).poll_frame(cx))
+        let polled = CURRENT.sync_scope(exchange, || Pin::new(&mut this.body).poll_frame(cx));
+        if !this.exchange.pauses.load(Ordering::Relaxed) {
+            return polled;
+        }
+        polled.map_ok(|frame: Frame<Bytes>| frame.map_data(|bytes| pausing(&bytes)))
     }
 
     fn is_end_stream(&self) -> bool {

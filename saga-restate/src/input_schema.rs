@@ -8,8 +8,8 @@ use std::panic::catch_unwind;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess,
-    SeqAccess, VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde_json::{Map, Value, json};
 
@@ -246,7 +246,7 @@ impl<'de> Deserializer<'de> for Kind<'_> {
             deserialize_struct(name: &'static str, fields: &'static [&'static str]);
         ["object", "string"] =>
             deserialize_enum(name: &'static str, variants: &'static [&'static str]);
-        null => deserialize_any() deserialize_option() deserialize_bytes() deserialize_byte_buf()
+        Value::Null => deserialize_any() deserialize_option() deserialize_bytes() deserialize_byte_buf()
             deserialize_ignored_any();
     }
 }
@@ -434,6 +434,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use saga_runtime::Uuid;
+    use serde::Deserialize;
 
     use super::*;
 

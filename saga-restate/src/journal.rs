@@ -15,6 +15,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub(crate) struct Journal {
     context: ContextInternal,
     exchange: Arc<Exchange>,
     turns: Turns,
+    /// True once this process has done work without a record.
+    has_worked: AtomicBool,
 }
 
 /// A time longer than any server lives, but not one that clocks don't have.
@@ -48,7 +51,17 @@ impl Journal {
             context,
             exchange,
             turns: Turns::default(),
+            has_worked: AtomicBool::new(false),
         }
+    }
+
+    /// Returns true if a process has ended in the work that this one does first, if that is without a record.
+    pub(crate) fn begins_after_crash(&self) -> bool {
+        self.exchange.retries() > 0 && !self.has_worked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     /// Does `work` and records its result, or returns the recorded result. Restate retries an error of `work`: it ends
@@ -88,7 +101,7 @@ impl Journal {
         .await;
         let work = async {
             let mut work = work;
-            match done {
+            let worked = match done {
                 Some(done) => {
                     self.turns.begin_work();
                     done
@@ -101,7 +114,9 @@ impl Journal {
                     })
                     .await
                 }
-            }
+            };
+            self.has_worked.store(true, Ordering::Relaxed);
+            worked
         };
         let mut run = self.context.run(|| work).name(entry);
         if let Some(retry) = retry {

@@ -64,6 +64,11 @@
 //! * Restate refuses a start by hand whose input is no JSON, lacks a field, or has a field of another kind of JSON; the id stays
 //!   free. What only the code of a type refuses, like a text that is no UUID, ends the saga with the status 400 and uses
 //!   up the id. The [client](Client) sends what the saga can read.
+//! * An attempt that has ended its process [as often as is allowed](Endpoint::max_recoveries) is paused, with the event `saga
+//!   stuck`, ERROR. An operator mends the step and resumes the saga, in the web UI or on the command line; each resumption
+//!   is one more attempt. A cancel of a paused saga asks for no attempt: a resolver settles the step, or else the saga is
+//!   paused again, until it is resumed. A compensation that ends processes fails for good. Restate counts the processes that
+//!   it has lost; the first one is not counted if the server ends with it.
 //! * An event that the saga can't read is set aside, with the event `event set aside`, WARN, in the log of the service. Its
 //!   promise stays in Restate; it can't be replaced.
 //! * Restate forgets a saga that has ended after the [retention](Endpoint::retention) of its endpoint, 30 days. Its id is free then.

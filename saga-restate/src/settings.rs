@@ -1,5 +1,6 @@
 //! The settings of an endpoint, and their defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_runtime::Shape;
@@ -16,6 +17,10 @@ pub(crate) struct Settings {
     pub(crate) retention: Duration,
     /// `None`: as long as the server is set to.
     pub(crate) journal_retention: Option<Duration>,
+    /// The number of processes that one attempt may end.
+    pub(crate) max_recoveries: u32,
+    /// Held by an attempt that has ended several processes.
+    pub(crate) alone: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Default for Settings {
@@ -26,6 +31,8 @@ impl Default for Settings {
             payload_limit: 8 * 1024 * 1024,
             retention: Duration::from_hours(24 * 30),
             journal_retention: None,
+            max_recoveries: 10,
+            alone: Arc::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod participant;
 #[path = "../crash/participant_log.rs"]
 mod participant_log;
 mod process;
+mod recoveries;
 #[path = "../released/restate.rs"]
 mod released;
 #[path = "../crash/sagas.rs"]
