@@ -192,7 +192,7 @@ where
                     Err(reason) => failed(Report::unrecordable(G::META.name, &id, reason)),
                 }
             }
-            SagaEnd::Failed(error) => failed(Report::new(id.as_str(), error)),
+            SagaEnd::Failed(error) => failed(Report::new(id.as_str(), error, G::error_record())),
             SagaEnd::Suspended(suspension) => Err(HandlerError::from(suspension.0.clone())),
         };
         if let Some(on_end) = self.on_end {
