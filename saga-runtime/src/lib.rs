@@ -173,8 +173,8 @@ pub mod engine {
     pub use crate::error::{Interruption, Reason};
     pub use crate::escaped::Escaped;
     pub use crate::language::{
-        Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, Slept, Step, Wait, Waits,
-        from_json, is_same_json, record, to_json,
+        Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, ReadEvent, Slept, Step,
+        Wait, Waits, from_json, input_to_json, is_same_input, record, to_json,
     };
     pub use crate::panic::text;
     pub use crate::place::{

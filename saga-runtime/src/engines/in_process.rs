@@ -20,7 +20,7 @@ pub use events::Events;
 
 use crate::error::{CompensationOutcome, Interruption, Reason, SagaError};
 use crate::id::SagaId;
-use crate::language::Wait;
+use crate::language::{ReadEvent, Wait};
 use crate::meta::{AttemptPhase, StepMeta};
 use crate::place::{Attempt, Calls, Instance, Position, Role};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
@@ -216,7 +216,13 @@ impl Engine for Effects {
         }
     }
 
-    async fn wait(&self, _: &dyn Calls, _: &'static StepMeta, wait: Wait) -> WaitEnd<Infallible> {
+    async fn wait(
+        &self,
+        _: &dyn Calls,
+        _: &'static StepMeta,
+        wait: Wait,
+        _: ReadEvent<'_>,
+    ) -> WaitEnd<Infallible> {
         let event = pin!(async {
             match (wait.event, &self.events) {
                 (Some(name), Some(events)) => events.take(name).await,

@@ -36,7 +36,7 @@ use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{Cause, CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
-use crate::language::Wait;
+use crate::language::{ReadEvent, Wait};
 use crate::meta::{AttemptPhase, OnCompensationFailure, RetryDefaults, StepMeta};
 use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
@@ -231,6 +231,7 @@ impl Engine for Journaled {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
+        _: ReadEvent<'a>,
     ) -> WaitEnd<Suspension> {
         let _call = self.activity.call();
         match self.wait_until_over(calls, callee, wait).await {

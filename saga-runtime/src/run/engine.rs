@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
 use crate::error::{Cause, CompensationOutcome};
-use crate::language::Wait;
+use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Saga, SagaEnd};
@@ -79,6 +79,7 @@ pub trait Engine: Send + Sync {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
+        read: ReadEvent<'a>,
     ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send;
 
     /// Announces that the members of `group` are called next.
