@@ -256,14 +256,25 @@ fn structure(repetitions: &Repetitions) -> anyhow::Result<()> {
         );
     }
     let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
-    let sleeping = structure::sleeping(folder.path(), repetitions.sleeping)?;
-    println!(
-        "\n{} sagas sleep on the SQLite journal after {:.1} s: {} tasks, {} bytes of memory each",
-        sleeping.sagas,
-        sleeping.took.as_secs_f64(),
-        sleeping.tasks,
-        sleeping.memory / sleeping.sagas as u64
-    );
+    println!();
+    for (what, waiting) in [
+        (
+            "sleep",
+            structure::sleeping(folder.path(), repetitions.sleeping)?,
+        ),
+        (
+            "wait for an attempt",
+            structure::backing_off(folder.path(), repetitions.sleeping)?,
+        ),
+    ] {
+        println!(
+            "{} sagas {what} on the SQLite journal after {:.1} s: {} tasks, {} bytes of memory each",
+            waiting.sagas,
+            waiting.took.as_secs_f64(),
+            waiting.tasks,
+            waiting.memory / waiting.sagas as u64
+        );
+    }
     Ok(())
 }
 

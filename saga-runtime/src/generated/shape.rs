@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use crate::engines::in_process::Effects;
 use crate::language::Callee;
 use crate::language::order::Site;
+use crate::language::recorded::{begin_saga, end_saga, note_callee};
 use crate::meta::{Kind, StepMeta};
 use crate::run::{Saga, Unstarted};
 use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
@@ -34,6 +35,7 @@ pub const fn saga_callee<G: Saga>(kind: Kind) -> StepMeta {
 #[doc(hidden)]
 #[must_use]
 pub fn callee<P: Callee>(_: Site<P>) -> Node {
+    note_callee::<P>();
     P::node()
 }
 
@@ -107,7 +109,9 @@ thread_local! {
 #[must_use]
 pub fn shape<G: Saga>() -> Shape {
     AROUND.with_borrow_mut(|around| around.push(G::META.name));
+    begin_saga(G::META.name);
     let shape = (G::driver::<Effects, _>(Unstarted).shape)();
+    end_saga();
     AROUND.with_borrow_mut(Vec::pop);
     shape
 }

@@ -154,6 +154,10 @@ impl<E> ErrorOf<E> {
 // text is recorded, because a reader lends it nothing.
 impl<E: Serialize + Deserialize<'static>> TypedErrorOf<E> {
     /// Whole, if it can be.
+    #[expect(
+        clippy::unused_self,
+        reason = "rustc looks the method up by the type of `self`"
+    )]
     #[must_use]
     pub fn record(&self) -> ErrorRecord<E> {
         ErrorRecord::Typed(ErrorCodec {
@@ -170,6 +174,10 @@ impl<E: Serialize + Deserialize<'static>> TypedErrorOf<E> {
 
 impl<E> TextErrorOf<E> {
     /// As text.
+    #[expect(
+        clippy::unused_self,
+        reason = "rustc looks the method up by the type of `self`"
+    )]
     #[must_use]
     pub fn record(&self) -> ErrorRecord<E> {
         ErrorRecord::Text

@@ -43,6 +43,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let retry = policies.retry.map(|retry| {
         let default = match &step.kind {
             Kind::Retriable => code!(UNTIL_SUCCESS),
+            _ if retry.give_up_after.is_some() => code!(UNTIL_SUCCESS),
             Kind::Compensatable(_) | Kind::NothingToUndo | Kind::Pivot => code!(COMPENSATION),
         };
         let retry = retry_policy(step, retry, &default);
@@ -53,12 +54,17 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         .map(duration::tokens)
         .map(|timeout| code!(.compensation_timeout(#timeout)));
     let compensation_retry = policies.compensation_retry.map(|retry| {
-        let retry = retry_policy(step, retry, &code!(COMPENSATION));
+        let retry = retry_policy(step, retry, &code!(UNTIL_SUCCESS));
         code!(.compensation_retry(#retry))
+    });
+    let in_doubt_retry = policies.in_doubt_retry.map(|retry| {
+        let retry = retry_policy(step, retry, &code!(UNTIL_SUCCESS));
+        code!(.in_doubt_retry(#retry))
     });
     code! {
         #private::StepMeta::new(#name, #private::Kind::#kind)
             #compensation #resolver #timeout #retry #compensation_timeout #compensation_retry
+            #in_doubt_retry
     }
 }
 
@@ -75,5 +81,7 @@ fn retry_policy(step: &Step<'_>, retry: Retry, default: &TokenStream) -> TokenSt
         let (first, longest) = (duration::tokens(first), duration::tokens(longest));
         code!(.backoff(#first, #longest))
     });
-    code!(#policy #backoff)
+    let give_up_after = retry.give_up_after.map(duration::tokens);
+    let give_up_after = give_up_after.map(|waits| code!(.give_up_after(#waits)));
+    code!(#policy #backoff #give_up_after)
 }
