@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use saga_runtime::engine::{Escaped, text};
-use saga_runtime::{CompensationOutcome, SagaError};
+use saga_runtime::engine::{ErrorRecord, Escaped, text};
+use saga_runtime::{Cause, CompensationOutcome, SagaError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A saga that failed: the step, the cause, and every compensation.
@@ -28,6 +29,20 @@ pub struct Report {
     pub is_compensated: bool,
     /// The whole report in one line.
     pub line: String,
+    /// The saga's own error, if its type allows it. An older version has recorded none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorJson>,
+}
+
+/// An error as JSON. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct ErrorJson(String);
+
+impl fmt::Debug for ErrorJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// A step that had to be compensated.
@@ -61,7 +76,11 @@ pub enum Undone {
 }
 
 impl Report {
-    pub(crate) fn new<E: fmt::Display>(id: &str, error: &SagaError<E>) -> Self {
+    pub(crate) fn new<E: fmt::Display>(
+        id: &str,
+        error: &SagaError<E>,
+        record: ErrorRecord<E>,
+    ) -> Self {
         let compensations = error.compensations().iter().map(|one| UndoneStep {
             step: one.step.to_string(),
             undone: match &one.outcome {
@@ -83,7 +102,17 @@ impl Report {
             compensations: compensations.collect(),
             is_compensated: error.is_compensated(),
             line: text(error),
+            error: match error.cause() {
+                Cause::Error(error) => record.write(error).map(ErrorJson),
+                _ => None,
+            },
         }
+    }
+
+    /// The saga's own error. `None` if it failed for another cause, or if the error can't be read as an `E`.
+    #[must_use]
+    pub fn error<E: DeserializeOwned>(&self) -> Option<E> {
+        serde_json::from_str(&self.error.as_ref()?.0).ok()
     }
 
     /// The message of the invocation.

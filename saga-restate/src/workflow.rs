@@ -163,7 +163,7 @@ where
                     HandlerError::from(format!("the result can't be recorded: {message}"))
                 }),
             SagaEnd::Failed(error) => {
-                let report = Report::new(id.as_str(), error);
+                let report = Report::new(id.as_str(), error, G::error_record());
                 let code = if report.is_compensated {
                     FAILED
                 } else {

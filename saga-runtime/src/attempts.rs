@@ -14,10 +14,11 @@ mod surroundings;
 pub use attempt::AttemptResult;
 pub use compensate::{Compensate, CompensationResult, Compensator, StepCompensator};
 pub use compensation::CompensationOrigin;
+pub(crate) use control::StopAnswer;
 pub use control::{Control, WayBack};
 pub use decision::Verdict;
 pub use drive::{compensate, pursue};
-pub use outcome::{ErrorRecord, FailureCause, GiveUp, Settlement, StepEnd};
+pub use outcome::{FailureCause, GiveUp, Settlement, StepEnd};
 pub use pending::PendingStep;
 pub use pursuit::Origin;
 pub use surroundings::{

@@ -7,6 +7,7 @@
 
 mod answer;
 mod builder;
+mod cancel;
 mod detach;
 mod dispatcher;
 mod error;
@@ -16,6 +17,7 @@ mod leases;
 mod operator;
 mod registry;
 mod send;
+mod takeover;
 mod task;
 mod waiters;
 mod wakeup;
@@ -24,7 +26,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::runtime;
@@ -34,21 +36,25 @@ use tokio_util::task::TaskTracker;
 
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::Policies;
-use crate::engines::journaled::recorder::{Recorder, Tenure};
+use crate::engines::journaled::recorder::{OnDecision, Recorder, Tenure};
 use crate::id::{InvalidSagaId, SagaId};
-use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Started};
+use crate::journal::{Claim, Journal, JournalError, Lease, NewSaga, Record, Started, State};
 use crate::language::json_of;
 use crate::lock::lock;
 use crate::panic::drop_caught;
 use crate::run::Saga;
 
+pub use answer::Answer;
 pub use builder::{Builder, NoJournal};
-pub use error::{ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
+pub use error::{Abandoned, ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
-pub use inspection::{Inspection, Inspector, OpenWait};
+pub use inspection::{Inspection, Inspector, OpenWait, Skipped};
+pub use operator::Effect;
 pub use registry::Registrable;
 
+use answer::recorded_answer;
 use registry::{Definition, Definitions};
+use takeover::OperatorCall;
 use task::Claimant;
 use waiters::{AnswerSender, Waiters};
 use wakeup::Alarm;
@@ -145,11 +151,15 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     cancellations: Notify,
     running: Mutex<HashMap<SagaId, Running>>,
     /// Claims that this worker no longer uses but could not release, because the journal did not answer.
-    abandoned: Mutex<Vec<Claim>>,
+    unreleased: Mutex<Vec<Claim>>,
+    /// The operators that want to decide about a running saga, and wait for its claim.
+    calls: Mutex<HashMap<SagaId, OperatorCall>>,
     /// Set when the answer to a claim was lost: the journal may have claimed sagas for this worker that it does not
     /// run.
     has_lost_claims: AtomicBool,
-    waiters: Waiters,
+    waiters: Arc<Waiters>,
+    /// Wakes the callers that wait for the decision about a saga.
+    on_decision: OnDecision,
     /// The wake-up time of the next sleeping saga.
     alarm: Alarm,
     tasks: TaskTracker,
@@ -161,7 +171,6 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
 /// A saga that runs in this process.
 #[derive(Debug, Clone)]
 struct Running {
-    cancellation: CancellationToken,
     control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }
@@ -210,8 +219,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         lock(&self.running)
     }
 
-    fn abandoned(&self) -> MutexGuard<'_, Vec<Claim>> {
-        lock(&self.abandoned)
+    fn unreleased(&self) -> MutexGuard<'_, Vec<Claim>> {
+        lock(&self.unreleased)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<SagaId, OperatorCall>> {
+        lock(&self.calls)
     }
 
     fn is_shutting_down(&self) -> bool {
@@ -279,6 +292,15 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
+/// Checks that a recorded saga is a `G`.
+fn is_of<G: Saga>(record: &Record) -> Result<(), OperatorError> {
+    if record.saga.name == G::META.name {
+        return Ok(());
+    }
+    let name = record.saga.name.clone();
+    Err(OperatorError::OtherSaga { name })
+}
+
 /// Returns the saga as a later process reads it from its recorded input: it begins with that.
 fn saga_as_read<S: ?Sized + Send + Sync + 'static, G: Saga>(
     definition: &dyn Definition<S>,
@@ -309,8 +331,9 @@ impl<S: Send + Sync + 'static> Coordinator<S> {
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Starts a saga and waits for its end. If a saga with this id, name and input exists, waits for that one.
     ///
-    /// The caller that starts the saga gets its typed error. Any later caller gets the recorded text, as
-    /// [`Cause::Recorded`](crate::Cause::Recorded).
+    /// Every caller gets the saga's own error, also after a restart and from another worker, if the error's type is
+    /// `Serialize + Deserialize` and the error has at most 64 KiB as JSON. Of any other error the caller that starts the
+    /// saga gets the error, and a later one its text, as [`Cause::Recorded`](crate::Cause::Recorded).
     ///
     /// # Errors
     /// [`ExecuteError`] distinguishes four cases: the saga failed and is compensated, it is stuck, it continues without
@@ -326,6 +349,75 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         I::Error: Into<InvalidSagaId>,
     {
         self.submit(id, saga).await?.wait().await
+    }
+
+    /// Like [`execute`](Self::execute), but waits at most for `limit`. The saga goes on after that.
+    ///
+    /// # Errors
+    /// As those of [`execute`](Self::execute). [`ExecuteError::InProgress`] after the limit: it says what is known.
+    ///
+    /// # Cancel safety
+    /// As that of [`execute`](Self::execute).
+    pub async fn execute_within<G, I>(
+        &self,
+        id: I,
+        saga: G,
+        limit: Duration,
+    ) -> Result<G::Output, ExecuteError<G::Error>>
+    where
+        G: Saga<Services = S> + Serialize,
+        I: TryInto<SagaId>,
+        I::Error: Into<InvalidSagaId>,
+    {
+        let begun = Instant::now();
+        let id = id.try_into().map_err(|error| {
+            let rejected = Rejected::Id(error.into());
+            ExecuteError::NotStarted(rejected.into())
+        })?;
+        match tokio::time::timeout(limit, self.submit(id.clone(), saga)).await {
+            Ok(submitted) => {
+                let left = limit.saturating_sub(begun.elapsed());
+                submitted?.wait_at_most(left, limit).await
+            }
+            Err(_) => Err(ExecuteError::InProgress {
+                id,
+                why: format!("the journal has not confirmed its start within {limit:?}"),
+                state: None,
+                waits: Vec::new(),
+            }),
+        }
+    }
+
+    /// Reads the state of a saga, and nothing of its history. `None` if no saga has this id, or it was
+    /// [removed](Self::purge).
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn status(&self, id: impl TryInto<SagaId>) -> Result<Option<State>, JournalError> {
+        let Ok(id) = id.try_into() else {
+            return Ok(None);
+        };
+        let record = self.inner.journal.record(&id).await?;
+        Ok(record.map(|record| record.state))
+    }
+
+    /// Returns the end of a saga as [`execute`](Self::execute) returns it, without waiting. `None` if it has not ended,
+    /// and is not stuck.
+    ///
+    /// # Errors
+    /// As those of [`attach`](Self::attach).
+    pub async fn outcome<G>(
+        &self,
+        id: impl TryInto<SagaId>,
+    ) -> Result<Option<Answer<G>>, OperatorError>
+    where
+        G: Saga<Services = S>,
+    {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let history = self.inner.journal.load(&id).await?;
+        let history = history.ok_or(OperatorError::Unknown)?;
+        is_of::<G>(&history.record)?;
+        Ok(recorded_answer::<G>(&history))
     }
 
     /// Starts a saga and returns as soon as it is recorded. Then it will run to an end, even if this process crashes.
@@ -383,13 +475,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         G: Saga<Services = S>,
     {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
-        let history = self.inner.journal.load(&id).await?;
-        let record = history.ok_or(OperatorError::Unknown)?.record;
-        if record.saga.name != G::META.name {
-            return Err(OperatorError::OtherSaga {
-                name: record.saga.name,
-            });
-        }
+        let record = self.inner.journal.record(&id).await?;
+        is_of::<G>(&record.ok_or(OperatorError::Unknown)?)?;
         Ok(Handle::new(Arc::clone(&self.inner), id, None))
     }
 

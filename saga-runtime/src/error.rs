@@ -7,11 +7,12 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 mod compensation;
+mod duration;
 mod reason;
 
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::panic::text;
+use crate::panic::{replace_caught, text};
 
 pub use compensation::{Compensation, CompensationFailure, CompensationOutcome};
 pub use reason::Reason;
@@ -79,7 +80,7 @@ pub enum Cause<E> {
     /// The deadline passed before the pivot.
     DeadlineExceeded,
     /// The saga had failed before this caller asked, or failed in an earlier process. Only the text of its error is
-    /// recorded.
+    /// recorded, because the error's type is not `Serialize + Deserialize`, or an older version has recorded it.
     Recorded {
         /// The text.
         message: String,
@@ -115,13 +116,34 @@ impl<E> Cause<E> {
 
     /// Restores a cause from its recorded code and text.
     pub(crate) fn recorded(code: &str, message: String) -> Self {
-        match code {
-            CANCELLED => Self::Cancelled,
-            DEADLINE_EXCEEDED => Self::DeadlineExceeded,
-            _ => Self::Recorded { message },
-        }
+        let after = |prefix: &str| message.strip_prefix(prefix).map(str::to_owned);
+        let restored = match code {
+            CANCELLED => Some(Self::Cancelled),
+            DEADLINE_EXCEEDED => Some(Self::DeadlineExceeded),
+            "timed_out" => {
+                let limit = message.strip_prefix(NO_ANSWER).and_then(duration::parse);
+                limit.map(|after| Self::TimedOut { after })
+            }
+            "panicked" => after(PANICKED).map(|message| Self::Panicked { message }),
+            "in_doubt" => after(IN_DOUBT).map(|message| Self::InDoubt { message }),
+            "unrecordable" => {
+                let message = after(UNRECORDABLE).unwrap_or_else(|| message.clone());
+                Some(Self::Unrecordable { message })
+            }
+            "unreadable" => Some(Self::Unreadable {
+                message: message.clone(),
+            }),
+            _ => None,
+        };
+        restored.unwrap_or(Self::Recorded { message })
     }
 }
+
+// The texts are recorded. They are read again, so they never change.
+const NO_ANSWER: &str = "no answer within ";
+const PANICKED: &str = "panicked: ";
+const IN_DOUBT: &str = "in doubt: ";
+const UNRECORDABLE: &str = "the output can't be recorded: ";
 
 const CANCELLED: &str = "cancelled";
 const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
@@ -142,14 +164,14 @@ impl<E: Display> Display for Unescaped<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Cause::Error(error) => error.fmt(f),
-            Cause::TimedOut { after } => write!(f, "no answer within {after:?}"),
-            Cause::Panicked { message } => write!(f, "panicked: {message}"),
-            Cause::InDoubt { message } => write!(f, "in doubt: {message}"),
+            Cause::TimedOut { after } => write!(f, "{NO_ANSWER}{after:?}"),
+            Cause::Panicked { message } => write!(f, "{PANICKED}{message}"),
+            Cause::InDoubt { message } => write!(f, "{IN_DOUBT}{message}"),
             Cause::Cancelled => Interruption::Cancelled.fmt(f),
             Cause::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
             Cause::Recorded { message } | Cause::Unreadable { message } => f.write_str(message),
             Cause::Unrecordable { message } => {
-                write!(f, "the output can't be recorded: {message}")
+                write!(f, "{UNRECORDABLE}{message}")
             }
         }
     }
@@ -232,6 +254,14 @@ impl<E> SagaError<E> {
         self.0.cause
     }
 
+    /// The same error with another cause.
+    pub(crate) fn with_cause(mut self, cause: impl FnOnce(&Cause<E>) -> Option<Cause<E>>) -> Self {
+        if let Some(cause) = cause(&self.0.cause) {
+            replace_caught(&mut self.0.cause, cause);
+        }
+        self
+    }
+
     /// The compensations of all steps that had to be undone, in the order in which they ended.
     #[must_use]
     pub fn compensations(&self) -> &[Compensation] {
@@ -294,16 +324,18 @@ impl<E: Display> Display for SagaError<E> {
         }
         let mut separator = "; compensated:";
         for one in compensations.iter().filter(|one| one.is_undone()) {
-            write!(f, "{separator} `{}`", Escaped(&one.step))?;
+            write!(f, "{separator} `{}`", one.call())?;
             separator = ",";
         }
-        for (step, failure) in self.compensation_failures() {
-            write!(f, "; NOT compensated: `{}`: {failure}", Escaped(step))?;
+        for one in compensations {
+            if let CompensationOutcome::Failed(failure) = &one.outcome {
+                write!(f, "; NOT compensated: `{}`: {failure}", one.call())?;
+            }
         }
         for one in compensations {
             if let CompensationOutcome::Skipped { reason } = &one.outcome {
-                let (step, reason) = (Escaped(&one.step), Escaped(reason));
-                write!(f, "; skipped: `{step}`: {reason}")?;
+                let reason = Escaped(reason);
+                write!(f, "; skipped: `{}`: {reason}", one.call())?;
             }
         }
         let mut separator = "; pending:";
@@ -311,7 +343,7 @@ impl<E: Display> Display for SagaError<E> {
             .iter()
             .filter(|one| one.outcome == CompensationOutcome::Pending)
         {
-            write!(f, "{separator} `{}`", Escaped(&one.step))?;
+            write!(f, "{separator} `{}`", one.call())?;
             separator = ",";
         }
         Ok(())

@@ -110,6 +110,12 @@ pub trait Journal: Send + Sync + 'static {
     /// Reads one saga, also while a worker holds it.
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError>;
 
+    /// Reads the record of one saga, without its entries.
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        let history = self.load(id).await?;
+        Ok(history.map(|history| history.record))
+    }
+
     /// Lists sagas, the newest first.
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;
 

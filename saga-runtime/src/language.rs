@@ -2,6 +2,7 @@
 
 mod callee;
 pub(crate) mod digest;
+pub(crate) mod error_record;
 mod json;
 pub mod kind;
 pub(crate) mod order;
@@ -10,6 +11,7 @@ mod step;
 mod wait;
 
 pub use callee::Callee;
+pub use error_record::{ErrorCodec, ErrorRecord};
 pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
 pub use payload::{Payload, from_json, is_same_json, record, to_json};
 pub(crate) use payload::{check_recordable, input_read_back, is_same_input, json_of, read_back};

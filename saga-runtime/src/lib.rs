@@ -166,15 +166,15 @@ pub mod engine {
 
     pub use crate::attempts::{
         ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate,
-        CompensationOrigin, CompensationResult, Compensator, Control, ErrorRecord, FailureCause,
-        GiveUp, Origin, PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings,
-        Verdict, WayBack, compensate, pursue,
+        CompensationOrigin, CompensationResult, Compensator, Control, FailureCause, GiveUp, Origin,
+        PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings, Verdict, WayBack,
+        compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::escaped::Escaped;
     pub use crate::language::{
-        Call, Callee, Came, CameWithin, Payload, Slept, Step, Wait, Waits, from_json, is_same_json,
-        record, to_json,
+        Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, Slept, Step, Wait, Waits,
+        from_json, is_same_json, record, to_json,
     };
     pub use crate::panic::text;
     pub use crate::place::{

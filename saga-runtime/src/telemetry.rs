@@ -65,6 +65,11 @@ pub(crate) fn stuck(id: &SagaId, code: &str) {
     tracing::error!(target: "saga", { saga.id = %id, code }, "saga stuck");
 }
 
+/// Warns that an operator has ended a saga as it is.
+pub(crate) fn abandoned(id: &SagaId) {
+    tracing::warn!(target: "saga", { saga.id = %id }, "saga abandoned");
+}
+
 /// The span of one attempt of a step or of a compensation.
 pub(crate) fn attempt_span(place: &dyn Place) -> Span {
     let position = place.position();

@@ -88,6 +88,8 @@ macro_rules! journal_suite {
             one_saga_can_be_claimed_by_its_id
             what_has_completed_is_final
             what_is_compensated_is_final
+            what_is_abandoned_is_final_and_stays_so
+            what_was_stuck_can_be_abandoned
             what_is_final_is_not_claimed
             what_is_stuck_is_claimed_by_its_id_only
             what_was_stuck_can_go_on
@@ -100,9 +102,11 @@ macro_rules! journal_suite {
             what_has_ended_is_purged
             what_is_open_or_stuck_is_not_purged
             nothing_is_nothing
+            a_record_is_read_without_its_entries
             the_newest_is_listed_first
             pages_follow_each_other
             a_list_is_filtered_by_state
+            what_was_skipped_is_found_for_ever
             a_list_is_filtered_by_name_prefix_and_time
             everything_is_there_after_it_was_opened_again
             what_was_held_can_be_claimed_after_it_was_opened_again

@@ -77,10 +77,9 @@ async fn an_id_and_an_error_are_one_line_without_control_characters() {
         Err(ExecuteError::Failed(error)) => error,
         other => panic!("{other:?}"),
     };
-    let message = FORGED.to_owned();
     assert_eq!(
         *later.cause(),
-        Cause::Recorded { message },
+        Cause::Error(FORGED.to_owned()),
         "so is what is recorded"
     );
     assert_eq!(later.to_string(), failed.to_string());

@@ -164,7 +164,7 @@ async fn after_the_lease_the_saga_is_released_and_its_caller_hears_that_it_is_in
     let journal = Troubled::default();
     let (shop, coordinator, handle) = cut_when_charged(&journal).await;
     match handle.wait().await {
-        Err(ExecuteError::InProgress { id, why }) => {
+        Err(ExecuteError::InProgress { id, why, .. }) => {
             assert_eq!(id.as_str(), "order-1");
             assert!(why.contains("the line is cut"), "{why}");
         }

@@ -113,6 +113,12 @@ async fn a_compensation_that_is_skipped_is_said_for_ever() {
     becomes(&coordinator, "order-1", State::Compensated).await;
     let inspected = inspected(&coordinator, "order-1").await;
     assert_eq!(inspected.skipped.len(), 1, "{inspected}");
+    assert_eq!(inspected.skipped[0].reason, "3 cents are not worth it");
+    let line = "  skipped: charge: 3 cents are not worth it\n";
+    assert!(inspected.to_string().ends_with(line), "{inspected}");
+    let filter = Filter::default().skipped();
+    let found = coordinator.list(&filter).await.expect("the journal works");
+    assert_eq!(found.sagas.len(), 1);
     match coordinator.execute("order-1", Sell { amount: 3 }).await {
         Err(ExecuteError::Failed(error)) => {
             assert!(!error.is_compensated());

@@ -69,6 +69,11 @@ async fn a_saga_that_failed_is_not_started_again_under_its_id() {
             panic!("it is refused");
         };
         assert_eq!(report.step.as_deref(), Some("charge"));
+        assert_eq!(
+            report.error::<String>(),
+            Some(report.cause),
+            "every caller gets it"
+        );
     }
     assert_eq!(fixture.desk.asked(), ["reserve", "charge", "undo reserve"]);
 }

@@ -131,6 +131,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     let services = associated::services(&rules, context);
     let [output, error] =
         ["Output", "Error"].map(|name| associated::of_result(&rules, returned, name));
+    let errors = associated::error_record(&private);
     let driver = driver::expand(saga);
     let future_span = signature.ident.span();
     let start = hidden("start");
@@ -150,6 +151,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
             #services
             #output
             #error
+            #errors
 
             fn shape() -> #runtime::Shape {
                 #private::shape::<Self>()

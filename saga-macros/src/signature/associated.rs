@@ -1,4 +1,4 @@
-//! The associated types that a signature gives, each at the place of its type: there rustc reports one that is more
+//! The associated items that a signature gives, each type at its place: there rustc reports one that is more
 //! private than the step or the saga.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -39,4 +39,19 @@ pub(crate) fn of_result(rules: &TokenStream, returned: &Type, name: &str) -> Tok
 pub(crate) fn associated(span: Span, declaration: TokenStream, ty: &TokenStream) -> TokenStream {
     let (declaration, is, end) = (at(span, declaration), Token![=](span), Token![;](span));
     quote!(#declaration #is #ty #end)
+}
+
+// Expands to:
+//
+//     fn error_record() -> ErrorRecord<Self::Error> {
+//         ErrorOf::<Self::Error>::NEW.record()
+//     }
+//
+// Here the type is concrete, so rustc finds the method by what the type can do.
+pub(crate) fn error_record(private: &TokenStream) -> TokenStream {
+    quote! {
+        fn error_record() -> #private::ErrorRecord<Self::Error> {
+            #private::ErrorOf::<Self::Error>::NEW.record()
+        }
+    }
 }

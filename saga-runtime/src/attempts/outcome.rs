@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::{self, Display};
-use std::io;
 use std::time::Duration;
 
 use crate::attempts::Verdict;
 use crate::error::{
     Cause, Compensation, CompensationFailure, CompensationOutcome, Interruption, Reason,
 };
-use crate::language::read_back;
+use crate::language::ErrorRecord;
 use crate::meta::StepMeta;
-use crate::panic::{caught, drop_caught, text};
+use crate::panic::text;
 
 /// The reason for which a saga is compensated.
 pub struct FailureCause<'a> {
@@ -20,6 +19,8 @@ pub struct FailureCause<'a> {
     pub code: &'static str,
     /// Its text.
     pub message: &'a dyn Display,
+    /// Writes the saga's own error as JSON: `None` if that is not the reason, or its type does not allow it.
+    pub error: &'a dyn Fn() -> Option<String>,
 }
 
 impl Display for FailureCause<'_> {
@@ -33,82 +34,6 @@ impl fmt::Debug for FailureCause<'_> {
         f.debug_struct("FailureCause")
             .field("code", &self.code)
             .finish_non_exhaustive()
-    }
-}
-
-/// The way in which the error of a refusal is recorded, so that a replay can give it to the body again.
-pub enum ErrorRecord<E> {
-    /// As text: the refusal ends the saga, and the body does not get it again.
-    Text,
-    /// Whole, because the body handles it.
-    Whole {
-        /// Writes it as JSON.
-        write: fn(&E) -> serde_json::Result<String>,
-        /// Reads it again.
-        read: fn(&str) -> serde_json::Result<E>,
-    },
-}
-
-impl<E> ErrorRecord<E> {
-    /// The error as JSON, if it is recorded whole and can be.
-    pub(crate) fn write(self, error: &E) -> Option<String> {
-        match self {
-            Self::Text => None,
-            Self::Whole { write, .. } => caught(|| write(error)).ok()?.ok(),
-        }
-    }
-
-    /// The error that is read back from its JSON, if it is recorded whole.
-    pub(crate) fn record(self, error: &E) -> Option<Result<E, String>> {
-        let Self::Whole { write, read } = self else {
-            return None;
-        };
-        let rewrite = |error: &E, buffer: &mut dyn io::Write| {
-            let json = write(error)?;
-            let written = buffer.write_all(json.as_bytes());
-            written.map_err(serde_json::Error::io)
-        };
-        let json = match caught(|| write(error)) {
-            Ok(Ok(json)) => json,
-            Ok(Err(unwritten)) => return Some(Err(unwritten.to_string())),
-            Err(panic) => return Some(Err(format!("panicked: {panic}"))),
-        };
-        Some(read_back(&json, rewrite, read))
-    }
-
-    /// Returns true if a journal could record the error, as far as it has to.
-    pub(crate) fn is_recordable(self, error: &E) -> bool {
-        match self.record(error) {
-            None => true,
-            Some(recorded) => recorded.map(drop_caught).is_ok(),
-        }
-    }
-
-    /// The error that was recorded whole.
-    pub(crate) fn read(self, text: &str) -> Option<serde_json::Result<E>> {
-        match self {
-            Self::Text => None,
-            Self::Whole { read, .. } => Some(caught(|| read(text)).unwrap_or_else(|panic| {
-                Err(serde::de::Error::custom(format!("panicked: {panic}")))
-            })),
-        }
-    }
-}
-
-impl<E> Clone for ErrorRecord<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<E> Copy for ErrorRecord<E> {}
-
-impl<E> fmt::Debug for ErrorRecord<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "Text",
-            Self::Whole { .. } => "Whole",
-        })
     }
 }
 
@@ -238,14 +163,18 @@ impl<E> GiveUp<E> {
 
 impl Settlement {
     /// The report on a step that was settled on the spot.
-    pub(crate) fn into_compensation(self, step: Cow<'static, str>) -> Option<Compensation> {
+    pub(crate) fn into_compensation(
+        self,
+        step: Cow<'static, str>,
+        occurrence: usize,
+    ) -> Option<Compensation> {
         let outcome = match self {
             Self::Nothing | Self::Done => return None,
             Self::Resolved => CompensationOutcome::Resolved,
             Self::Unresolved(failure) => CompensationOutcome::Failed(failure),
             Self::Skipped { reason } => CompensationOutcome::Skipped { reason },
         };
-        Some(Compensation { step, outcome })
+        Some(Compensation::new(step, occurrence, outcome))
     }
 }
 

@@ -5,11 +5,9 @@ use std::convert::Infallible;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::attempts::{
-    AttemptResult, BoxFuture, Compensator, ErrorRecord, GiveUp, Verdict, attempt,
-};
+use crate::attempts::{AttemptResult, BoxFuture, Compensator, GiveUp, Verdict, attempt};
 use crate::error::Reason;
-use crate::language::{Payload, Step, check_recordable, from_json, record};
+use crate::language::{ErrorRecord, Payload, Step, check_recordable, from_json, record};
 use crate::meta::StepMeta;
 use crate::panic::{drop_caught, replace_caught};
 use crate::place::Place;
@@ -148,7 +146,7 @@ impl<'a, T, F> StepRequest<'a, T, F> {
 
     /// Takes it apart: true if a refusal ends the saga, the output, and the reason to give up.
     pub(crate) fn into_parts(self) -> (bool, Option<T>, Option<GiveUp<F>>) {
-        let ends = matches!(self.errors, ErrorRecord::Text);
+        let ends = self.errors.ends();
         drop_caught(self.action);
         (ends, self.output, self.why)
     }

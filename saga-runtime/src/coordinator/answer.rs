@@ -1,8 +1,8 @@
 //! The answer of a saga that has ended: the typed one for its starter, and the one read from the journal for later
 //! callers.
 
-use crate::coordinator::error::{ExecuteError, Stuck};
-use crate::error::{Cause, Compensation, SagaError};
+use crate::coordinator::error::{Abandoned, ExecuteError, Stuck};
+use crate::error::{Cause, Compensation, CompensationOutcome, SagaError};
 use crate::journal;
 use crate::journal::history::{RecordedEnd, ReplayState};
 use crate::journal::{Event, State};
@@ -10,12 +10,20 @@ use crate::language::from_json;
 use crate::run::Saga;
 
 /// The end of a saga, as a caller of [`execute`](crate::Coordinator::execute) gets it.
-pub(super) type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
+pub type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error>>;
 
 /// Reads the answer of a saga from its history. `None` if the saga has not ended.
 pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
     let id = &recorded.record.saga.id;
     let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
+    let readable = match &recorded.entries {
+        Ok(entries) => entries,
+        Err(damage) => &damage.readable,
+    };
+    if let Some(Event::Abandoned { reason, left }) = readable.last().map(|last| &last.event) {
+        let abandoned = Abandoned::new(id, reason, left);
+        return Some(Err(ExecuteError::Abandoned(abandoned)));
+    }
     let entries = match &recorded.entries {
         Ok(entries) => entries,
         Err(damage) => return stuck(damage.to_string()),
@@ -25,6 +33,9 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
         Err(damage) => return stuck(damage.to_string()),
     };
     match history.end() {
+        Some(RecordedEnd::Abandoned { reason, left }) => Some(Err(ExecuteError::Abandoned(
+            Abandoned::new(id, reason, left),
+        ))),
         Some(RecordedEnd::Completed { output }) => Some(from_json(output).map_err(|error| {
             let reason = format!("the recorded output can't be read: {error}");
             ExecuteError::Stuck(Stuck::new(id, reason, None))
@@ -34,7 +45,11 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
         }
         None if recorded.record.state == State::Stuck => {
             match entries.last().map(|last| &last.event) {
-                Some(Event::Stuck { reason }) => stuck(reason.message.clone()),
+                Some(Event::Stuck { reason }) => {
+                    let error = history.decision().map(|_| failure::<G>(recorded, &history));
+                    let stuck = Stuck::new(id, &reason.message, error);
+                    Some(Err(ExecuteError::Stuck(stuck)))
+                }
                 _ => None,
             }
         }
@@ -42,19 +57,34 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
     }
 }
 
-/// The error of a saga that was compensated.
+/// The answer of a saga that has ended, or the error of one that has failed and is being undone. `None` if it goes forward.
+pub(super) fn decided_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
+    let ended = recorded_answer::<G>(recorded);
+    if ended.is_some() {
+        return ended;
+    }
+    let history = ReplayState::new(recorded.entries.as_ref().ok()?).ok()?;
+    history.decision()?;
+    let error = failure::<G>(recorded, &history);
+    Some(Err(ExecuteError::Compensating(error)))
+}
+
+/// The error of a saga that was compensated, as far as it could be.
 fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaError<G::Error> {
-    let compensations = history
-        .undone()
-        .map(|(call, outcome)| Compensation {
-            step: call.name.clone(),
-            outcome,
-        })
-        .collect();
+    let pending = history
+        .to_compensate()
+        .filter(|call| history.compensation(call).is_none())
+        .map(|call| (call, CompensationOutcome::Pending));
+    let compensations = history.undone().chain(pending);
+    let compensations = compensations.map(|(call, outcome)| Compensation {
+        step: call.name.clone(),
+        occurrence: call.occurrence,
+        outcome,
+    });
+    let compensations = compensations.collect();
     let (step, cause) = match history.decision() {
         Some(decision) => {
-            let reason = &decision.reason;
-            let cause = Cause::recorded(&reason.code, reason.message.clone());
+            let cause = G::error_record().cause(&decision.reason);
             (decision.step.clone().map(Into::into), cause)
         }
         None => (None, Cause::Cancelled),

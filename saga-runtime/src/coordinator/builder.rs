@@ -172,6 +172,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         self.journal.renew(&lease).await?;
         let tenure = Arc::new(Tenure::new(until));
         let owner = LastHandle(tenure.shutdown.clone());
+        let waiters = Arc::new(Waiters::default());
+        let deciding = Arc::clone(&waiters);
         let inner = Arc::new(Shared {
             services: self.services,
             journal: self.journal,
@@ -185,9 +187,11 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             work: Notify::new(),
             cancellations: Notify::new(),
             running: Mutex::default(),
-            abandoned: Mutex::default(),
+            unreleased: Mutex::default(),
+            calls: Mutex::default(),
             has_lost_claims: AtomicBool::default(),
-            waiters: Waiters::default(),
+            waiters,
+            on_decision: Arc::new(move |id| deciding.wake(id)),
             alarm: Alarm::default(),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),

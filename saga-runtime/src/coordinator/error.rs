@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 
-use crate::coordinator::Stopped;
+use crate::coordinator::{OpenWait, Stopped};
 use crate::error::SagaError;
 use crate::escaped::Escaped;
 use crate::id::{InvalidSagaId, SagaId};
@@ -102,7 +102,12 @@ pub enum ExecuteError<E> {
     Failed(SagaError<E>),
     /// The saga is stuck: an operator has to decide how it continues.
     Stuck(Stuck<E>),
-    /// The saga continues without this caller: the coordinator shuts down, another worker took over the saga, or the
+    /// An operator has ended the saga as it was. Some of its effects may be there.
+    Abandoned(Abandoned),
+    /// The saga has failed with this error, and what it has done is being undone. Only
+    /// [`Handle::decided`](crate::coordinator::Handle::decided) returns this.
+    Compensating(SagaError<E>),
+    /// The saga continues without this caller: its time limit is over, the coordinator shuts down, another worker took over the saga, or the
     /// journal can't be reached. It has not failed. Call again with the same id and input, or
     /// [attach](crate::Coordinator::attach) to it.
     InProgress {
@@ -110,6 +115,15 @@ pub enum ExecuteError<E> {
         id: SagaId,
         /// The reason why this caller does not learn the end.
         why: String,
+        /// The last known state of the saga, if it is known.
+        state: Option<State>,
+        /// What the saga waited for then: a time or an event.
+        waits: Vec<OpenWait>,
+    },
+    /// The saga has ended, and was [removed](crate::Coordinator::purge) from the journal. Nothing tells how it has ended.
+    Removed {
+        /// The id of the saga.
+        id: SagaId,
     },
     /// The saga was not started.
     NotStarted(SubmitError),
@@ -122,9 +136,13 @@ impl<E> ExecuteError<E> {
     #[must_use]
     pub fn saga_error(&self) -> Option<&SagaError<E>> {
         match self {
-            Self::Failed(error) => Some(error),
+            Self::Failed(error) | Self::Compensating(error) => Some(error),
             Self::Stuck(stuck) => stuck.error.as_ref(),
-            Self::InProgress { .. } | Self::NotStarted(_) | Self::Journal(_) => None,
+            Self::Abandoned(_)
+            | Self::InProgress { .. }
+            | Self::Removed { .. }
+            | Self::NotStarted(_)
+            | Self::Journal(_) => None,
         }
     }
 }
@@ -132,10 +150,28 @@ impl<E> ExecuteError<E> {
 impl<E: Display> Display for ExecuteError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(error) => error.fmt(f),
+            Self::Failed(error) | Self::Compensating(error) => error.fmt(f),
             Self::Stuck(stuck) => stuck.fmt(f),
-            Self::InProgress { id, why } => {
-                write!(f, "saga `{id}` is still in progress: {}", Escaped(why))
+            Self::Abandoned(abandoned) => abandoned.fmt(f),
+            Self::InProgress {
+                id,
+                why,
+                state,
+                waits,
+            } => {
+                write!(f, "saga `{id}` is still in progress: {}", Escaped(why))?;
+                if let Some(state) = state {
+                    write!(f, "; it is {state}")?;
+                }
+                let mut separator = "; it waits for";
+                for wait in waits {
+                    write!(f, "{separator} `{}`", wait.call)?;
+                    separator = ",";
+                }
+                Ok(())
+            }
+            Self::Removed { id } => {
+                write!(f, "saga `{id}` has ended and was removed from the journal")
             }
             Self::NotStarted(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),
@@ -149,7 +185,10 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
         let variant = match self {
             Self::Failed(_) => "Failed",
             Self::Stuck(_) => "Stuck",
+            Self::Abandoned(_) => "Abandoned",
+            Self::Compensating(_) => "Compensating",
             Self::InProgress { .. } => "InProgress",
+            Self::Removed { .. } => "Removed",
             Self::NotStarted(_) => "NotStarted",
             Self::Journal(_) => "Journal",
         };
@@ -160,9 +199,9 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
 impl<E: Error + 'static> Error for ExecuteError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Failed(error) => error.source(),
+            Self::Failed(error) | Self::Compensating(error) => error.source(),
             Self::Stuck(stuck) => stuck.error.as_ref()?.source(),
-            Self::InProgress { .. } => None,
+            Self::Abandoned(_) | Self::InProgress { .. } | Self::Removed { .. } => None,
             Self::NotStarted(error) => error.source(),
             Self::Journal(error) => error.source(),
         }
@@ -188,7 +227,7 @@ pub struct Stuck<E> {
     pub id: SagaId,
     /// The reason, in a sentence.
     pub reason: String,
-    /// The saga's error with the failed compensations, if the saga failed in this process.
+    /// The saga's error with the failed compensations, if the saga has failed and is undone.
     pub error: Option<SagaError<E>>,
 }
 
@@ -215,6 +254,40 @@ impl<E> fmt::Debug for Stuck<E> {
     }
 }
 
+/// A saga that an operator has ended as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abandoned {
+    /// The id of the saga.
+    pub id: SagaId,
+    /// The operator's reason.
+    pub reason: String,
+    /// The calls whose effects are not undone, or may be there: `charge`, `reserve#1`, `pack/reserve`. `?` stands for a step that
+    /// may have been requested after the last entry that can be read.
+    pub left: Vec<String>,
+}
+
+impl Abandoned {
+    pub(super) fn new(id: &SagaId, reason: &str, left: &[String]) -> Self {
+        Self {
+            id: id.clone(),
+            reason: reason.to_owned(),
+            left: left.to_owned(),
+        }
+    }
+}
+
+impl Display for Abandoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = Escaped(&self.reason);
+        write!(f, "saga `{}` was abandoned: {reason}; ", self.id)?;
+        match &*self.left {
+            [] => f.write_str("nothing is left to undo"),
+            left => write!(f, "not undone: {}", Escaped(left.join(", "))),
+        }
+    }
+}
+
 /// The error of an operator's call: the coordinator could not do it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -223,19 +296,24 @@ pub enum OperatorError {
     #[error("there is no saga with this id")]
     Unknown,
     /// The saga has ended.
-    #[error("the saga is {0} already")]
+    #[error("the saga is {0} already: nothing can be changed any more")]
     Final(State),
     /// The saga is past its pivot, so it can't be cancelled.
-    #[error("the saga is past its pivot: it can only go forward")]
+    #[error("the saga is past its pivot: it can only go forward; `abandon` ends it as it is")]
     PastPivot,
-    /// The saga is not stuck. Only a stuck saga can be changed by hand.
-    #[error("the saga is not stuck, but {0}: it goes on by itself")]
+    /// The saga is not stuck, so there is nothing to decide about it.
+    #[error(
+        "the saga is not stuck, but {0}: it goes on by itself; `cancel` undoes it, `abandon` ends it as it is"
+    )]
     NotStuck(State),
-    /// The saga is stuck, so it takes no events.
-    #[error("the saga is stuck: it takes no events until an operator lets it go on")]
+    /// The saga is stuck: it takes no events and no cancellation until an operator has decided how it goes on.
+    #[error(
+        "the saga is stuck: decide first how it goes on, with `retry` or with a decision about each step that is open, or end it \
+         with `abandon`"
+    )]
     Stuck,
     /// Another worker holds the saga.
-    #[error("the saga is held by worker {0}")]
+    #[error("the saga is held by worker {0}: ask there, or again when its lease has run out")]
     Held(Worker),
     /// The step needs no decision: it is not in doubt, and its compensation has not failed.
     #[error(

@@ -1,13 +1,14 @@
 //! The view of operators on sagas: lists, and the history of one saga. It needs neither services nor definitions.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{CompensationOutcome, Reason};
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{RecordedEnd, ReplayState};
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
 };
@@ -74,9 +75,22 @@ pub struct Inspection {
     /// The steps that are still to be compensated, or would be if the saga failed now. Last first.
     pub to_compensate: Vec<StepCall>,
     /// The steps whose compensation an operator has skipped. They stay listed forever.
-    pub skipped: Vec<StepCall>,
+    pub skipped: Vec<Skipped>,
+    /// The calls whose effects are not undone, or may be there, if an operator has abandoned the saga. They stay listed forever. `?`
+    /// stands for a step that may have been requested after the last entry that can be read.
+    pub left: Vec<String>,
     /// The open waits: for a time, or for an event that was not sent yet. In a group there can be several.
     pub waits: Vec<OpenWait>,
+}
+
+/// A step whose compensation an operator has skipped: its effect stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The call.
+    pub call: StepCall,
+    /// The operator's reason.
+    pub reason: String,
 }
 
 /// An open wait of a saga.
@@ -93,35 +107,40 @@ impl Inspection {
     fn new(record: Record, entries: Result<Vec<Entry>, Damage>) -> Self {
         let (entries, mut damage) = match entries {
             Ok(entries) => (entries, None),
-            Err(damage) => (Vec::new(), Some(damage)),
+            Err(mut damage) => (mem::take(&mut damage.readable), Some(damage)),
         };
         let history = ReplayState::new(&entries).unwrap_or_else(|unclear| {
             damage.get_or_insert(unclear);
-            ReplayState::default()
+            ReplayState::of_readable(&entries)
         });
-        let to_compensate = if history.end().is_some() {
+        let left = match history.end() {
+            Some(RecordedEnd::Abandoned { left, .. }) => left.clone(),
+            _ => Vec::new(),
+        };
+        // Past the pivot nothing is undone any more.
+        let to_compensate = if history.end().is_some() || history.only_goes_forward() {
             Vec::new()
         } else {
             history.to_compensate().cloned().collect()
         };
-        let is_skipped =
-            |outcome: &CompensationOutcome| matches!(outcome, CompensationOutcome::Skipped { .. });
         let skipped = history
             .undone()
-            .filter(|(_, outcome)| is_skipped(outcome))
-            .map(|(call, _)| call.clone())
-            .collect();
-        let open = |(call, until): (&StepCall, _)| OpenWait {
-            call: call.clone(),
-            until,
-        };
-        let waits = history.waits().map(open).collect();
+            .filter_map(|(call, outcome)| match outcome {
+                CompensationOutcome::Skipped { reason } => Some(Skipped {
+                    call: call.clone(),
+                    reason,
+                }),
+                _ => None,
+            });
+        let skipped = skipped.collect();
+        let waits = open_waits(&history);
         Self {
             record,
             entries,
             damage,
             to_compensate,
             skipped,
+            left,
             waits,
         }
     }
@@ -174,17 +193,27 @@ impl fmt::Display for Inspection {
             }
             writeln!(f)?;
         }
-        list(f, "to compensate", &self.to_compensate)?;
-        list(f, "skipped", &self.skipped)
+        if !self.to_compensate.is_empty() {
+            let calls: Vec<_> = self.to_compensate.iter().map(ToString::to_string).collect();
+            writeln!(f, "  to compensate: {}", calls.join(", "))?;
+        }
+        for Skipped { call, reason } in &self.skipped {
+            writeln!(f, "  skipped: {call}: {}", Escaped(reason))?;
+        }
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "  not undone: {}", Escaped(self.left.join(", ")))
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, title: &str, calls: &[StepCall]) -> fmt::Result {
-    if calls.is_empty() {
-        return Ok(());
-    }
-    let calls: Vec<_> = calls.iter().map(ToString::to_string).collect();
-    writeln!(f, "  {title}: {}", calls.join(", "))
+/// The open waits of a saga with this history.
+pub(super) fn open_waits(history: &ReplayState) -> Vec<OpenWait> {
+    let open = |(call, until): (&StepCall, _)| OpenWait {
+        call: call.clone(),
+        until,
+    };
+    history.waits().map(open).collect()
 }
 
 /// An event as one line, without its payload.
@@ -266,6 +295,7 @@ impl fmt::Display for Line<'_> {
             Event::StepCompleted { step, reason, .. } => {
                 write!(f, "{step} completed by hand: {reason}")
             }
+            Event::Abandoned { reason, .. } => write!(f, "abandoned by hand: {reason}"),
         }
     }
 }

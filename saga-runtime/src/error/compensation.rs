@@ -12,20 +12,36 @@ use crate::escaped::Escaped;
 pub struct Compensation {
     /// The durable name of the step, as in [`SagaError::step`](crate::SagaError::step).
     pub step: Cow<'static, str>,
+    /// The number of earlier calls of the same step: 0 for the first.
+    pub occurrence: u32,
     /// The outcome of its compensation.
     pub outcome: CompensationOutcome,
 }
 
 impl Compensation {
+    /// The outcome for this call of a step.
+    pub(crate) fn new(
+        step: Cow<'static, str>,
+        occurrence: usize,
+        outcome: CompensationOutcome,
+    ) -> Self {
+        Self {
+            step,
+            occurrence: u32::try_from(occurrence).unwrap_or(u32::MAX),
+            outcome,
+        }
+    }
+
+    /// The name of the call, as operators' commands take it: `subscribe`, or `subscribe#1` for the second one.
+    #[must_use]
+    pub fn call(&self) -> impl fmt::Display + '_ {
+        CallName(self)
+    }
+
     /// Returns whether the step is undone, by its compensation, its resolver or an operator.
     #[must_use]
     pub fn is_undone(&self) -> bool {
-        matches!(
-            self.outcome,
-            CompensationOutcome::Compensated
-                | CompensationOutcome::Resolved
-                | CompensationOutcome::ResolvedByHand { .. }
-        )
+        self.outcome.is_undone()
     }
 
     /// Returns whether an operator still has to decide about the step.
@@ -38,6 +54,19 @@ impl Compensation {
 
     pub(crate) fn has_failed(&self) -> bool {
         matches!(self.outcome, CompensationOutcome::Failed(_))
+    }
+}
+
+/// See [`Compensation::call`].
+struct CallName<'a>(&'a Compensation);
+
+impl fmt::Display for CallName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = Escaped(&self.0.step);
+        match self.0.occurrence {
+            0 => step.fmt(f),
+            occurrence => write!(f, "{step}#{occurrence}"),
+        }
     }
 }
 
@@ -64,6 +93,17 @@ pub enum CompensationOutcome {
     /// The compensation did not run: another one failed and the saga says `on_compensation_failure = halt`, or a later
     /// step can't be undone.
     Pending,
+}
+
+impl CompensationOutcome {
+    /// Returns whether the step is undone, by its compensation, its resolver or an operator.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        matches!(
+            self,
+            Self::Compensated | Self::Resolved | Self::ResolvedByHand { .. }
+        )
+    }
 }
 
 impl From<Result<(), CompensationFailure>> for CompensationOutcome {

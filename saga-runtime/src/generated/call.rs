@@ -6,8 +6,7 @@ use std::task::{self, Poll};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::attempts::ErrorRecord;
-use crate::language::{Awaited, Call, Never, Step, Waits};
+use crate::language::{Awaited, Call, ErrorCodec, ErrorRecord, Never, Step, Waits};
 use crate::run::{PendingCall, Saga, SubSaga};
 
 /// Implemented by calls that can be awaited in the body of a saga: of steps and of sub-sagas.
@@ -137,10 +136,10 @@ pub trait RecordedError: Sized {
 impl<E: Serialize + DeserializeOwned> RecordedError for E {
     #[inline]
     fn of<C: Handled<Error = Self>>(call: C) -> (C, ErrorRecord<Self>) {
-        let errors = ErrorRecord::Whole {
+        let errors = ErrorRecord::Whole(ErrorCodec {
             write: |error| serde_json::to_string(error),
             read: |text| serde_json::from_str(text),
-        };
+        });
         (call, errors)
     }
 }

@@ -10,9 +10,10 @@ pub use crate::generated::shape::{
     arm, callee as shape_of, fan_out, group, inner, repeat, shape, wait as wait_of,
 };
 pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};
+pub use crate::language::error_record::ErrorOf;
 pub use crate::language::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::language::order::Site;
-pub use crate::language::{Awaited, Call, Callee, Never, Step};
+pub use crate::language::{Awaited, Call, Callee, ErrorRecord, Never, Step};
 pub use crate::meta::{
     CompensationOrder, Kind, OnCompensationFailure, RetryPolicy, SagaMeta, StepMeta,
 };

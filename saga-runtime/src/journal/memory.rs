@@ -284,14 +284,20 @@ impl Journal for Memory {
         }))
     }
 
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        let mut sagas = self.lock();
+        Ok(sagas.find(id).map(|saga| saga.record.clone()))
+    }
+
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         let sagas = self.lock();
         let before = filter.after.unwrap_or(u64::MAX);
-        let mut admitted = sagas
-            .by_number
-            .range(..before)
-            .rev()
-            .filter(|(_, saga)| filter.admits(&saga.record));
+        let mut admitted = sagas.by_number.range(..before).rev().filter(|(_, saga)| {
+            let mut events = saga.entries.iter().map(|entry| &entry.event);
+            filter.admits(&saga.record)
+                && (!filter.skipped
+                    || events.any(|event| matches!(event, Event::CompensationSkipped { .. })))
+        });
         let mut listed = Vec::new();
         let mut last = None;
         for (number, saga) in admitted.by_ref().take(filter.limit) {

@@ -32,7 +32,7 @@ use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, NewSaga, Page, Row, Started, Wakeup, Worker,
+    Listener, NewSaga, Page, Record, Row, Started, Wakeup, Worker,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -433,6 +433,12 @@ impl Journal for Postgres {
 
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
         read::load(&self.0.pool, &self.0.schema, id)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        read::one(&self.0.pool, &self.0.schema, id)
             .await
             .map_err(JournalError::unavailable)
     }

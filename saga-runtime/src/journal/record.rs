@@ -89,23 +89,26 @@ pub enum State {
     Completed,
     /// It has failed, and what was done is undone.
     Compensated,
+    /// An operator has ended it. Its last entry says for ever which effects are not undone.
+    Abandoned,
 }
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Waiting,
         Self::Running,
         Self::Compensating,
         Self::Stuck,
         Self::Completed,
         Self::Compensated,
+        Self::Abandoned,
     ];
 
     /// Returns whether nothing will change any more.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Compensated)
+        matches!(self, Self::Completed | Self::Compensated | Self::Abandoned)
     }
 
     /// The state after an event, if the event changes it.
@@ -114,6 +117,7 @@ impl State {
         match event {
             Event::Completed { .. } => Self::Completed,
             Event::Compensated => Self::Compensated,
+            Event::Abandoned { .. } => Self::Abandoned,
             Event::Stuck { .. } => Self::Stuck,
             Event::Compensating { .. }
             | Event::CompensationDone { .. }
@@ -154,6 +158,7 @@ impl State {
             Self::Stuck => "stuck",
             Self::Completed => "completed",
             Self::Compensated => "compensated",
+            Self::Abandoned => "abandoned",
         }
     }
 }
@@ -176,7 +181,7 @@ impl std::str::FromStr for State {
 /// A text that names no [`State`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated",
+    "`{}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated, abandoned",
     Escaped(.0)
 )]
 pub struct UnknownState(String);
@@ -254,6 +259,8 @@ pub struct Filter {
     pub started_from: Option<SystemTime>,
     /// Only sagas that were started before this time.
     pub started_before: Option<SystemTime>,
+    /// Only sagas of which an operator has skipped a compensation.
+    pub skipped: bool,
     /// Goes on after this page: [`Page::next`].
     pub after: Option<u64>,
     /// At most so many.
@@ -268,6 +275,7 @@ impl Default for Filter {
             id_prefix: None,
             started_from: None,
             started_before: None,
+            skipped: false,
             after: None,
             limit: 100,
         }
@@ -310,6 +318,13 @@ impl Filter {
         self
     }
 
+    /// Only sagas of which an operator has skipped a compensation: an effect of theirs stays.
+    #[must_use]
+    pub fn skipped(mut self) -> Self {
+        self.skipped = true;
+        self
+    }
+
     /// Goes on after a page: its [`next`](Page::next).
     #[must_use]
     pub fn after(mut self, next: u64) -> Self {
@@ -324,7 +339,7 @@ impl Filter {
         self
     }
 
-    /// Returns whether the filter admits a record, apart from the page.
+    /// Returns whether the filter admits a record, apart from the page and from [`skipped`](Self::skipped), which the entries tell.
     #[must_use]
     pub fn admits(&self, record: &Record) -> bool {
         self.state.is_none_or(|state| state == record.state)

@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Row, Started, Wakeup,
+    NewSaga, Page, Record, Row, Started, Wakeup,
 };
 use crate::telemetry;
 use checksum::Checked;
@@ -325,6 +325,13 @@ impl Journal for Sqlite {
         let id = id.clone();
         let reader = self.shared()?.reader.clone();
         reader.read(move |rows| rows.load(&id)).await
+    }
+
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        let id = id.clone();
+        let reader = self.shared()?.reader.clone();
+        let found = reader.read(move |rows| rows.record(&id)).await?;
+        Ok(found.map(|(record, _)| record))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::pin::Pin;
 
-use crate::language::{KindOf, Payload};
+use crate::language::{ErrorRecord, KindOf, Payload};
 use crate::meta::StepMeta;
 use crate::place::Context;
 
@@ -63,6 +63,13 @@ pub trait Step: Sized + Send + Sync + 'static {
     fn digest(args: &Self::Args<'_>) -> Option<u64> {
         let _ = args;
         None
+    }
+
+    /// The form in which an error that ends the saga is recorded.
+    #[doc(hidden)]
+    #[must_use]
+    fn error_record() -> ErrorRecord<Self::Error> {
+        ErrorRecord::Text
     }
 
     /// Returns whether another attempt may succeed after this error.

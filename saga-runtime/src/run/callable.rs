@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
+use crate::attempts::{AttemptResult, BoxFuture};
 use crate::error::{Cause, Compensation};
-use crate::language::Callee;
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::caught;
 use crate::place::{Calls, Place};
 use crate::run::first_attempt::FirstAttempt;

@@ -72,6 +72,10 @@ impl<E: Engine> Run<'_, '_, E> {
             let failing = FailureCause {
                 code: cause.code(),
                 message: &Unescaped(&cause),
+                error: &|| match &cause {
+                    Cause::Error(error) => G::error_record().write(error),
+                    _ => None,
+                },
             };
             self.engine
                 .begin_compensation(failed_at.as_deref(), &failing);

@@ -13,9 +13,9 @@ use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::attempts::{AttemptResult, ErrorRecord};
-use crate::language::Callee;
+use crate::attempts::AttemptResult;
 use crate::language::order::Site;
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::message;
 use crate::place::Place;
 use crate::run::callable::{Callable, DoneOutput, Returned, Tryable};

@@ -5,9 +5,9 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
-use crate::language::Callee;
+use crate::attempts::{AttemptResult, BoxFuture};
 use crate::language::order::Site;
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::{caught, drop_caught};
 use crate::place::{Attempt, Calls, Group, Position, Role};
 use crate::run::callable::{CallEnd, Callable, EndOf, Returned};

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{self, Poll};
 
-use crate::attempts::{AttemptResult, BoxFuture, ErrorRecord};
+use crate::attempts::{AttemptResult, BoxFuture};
+use crate::language::ErrorRecord;
 use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
 use crate::run::first_attempt::{FirstAttempt, Refusals, Tried};

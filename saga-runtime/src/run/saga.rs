@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::error::SagaError;
-use crate::language::Payload;
+use crate::language::{ErrorRecord, Payload};
 use crate::meta::SagaMeta;
 use crate::place::Frame;
 use crate::run::{Engine, Input, Plan, Start};
@@ -42,6 +42,13 @@ pub trait Saga: Sized + Send + 'static {
     where
         E: Engine + 'run,
         I: Input<'lane, 'run, Self, E> + Send;
+
+    /// The form in which its error is recorded.
+    #[doc(hidden)]
+    #[must_use]
+    fn error_record() -> ErrorRecord<Self::Error> {
+        ErrorRecord::Text
+    }
 
     /// Runs it on `engine` until it has completed or failed, or the engine suspends it.
     #[cfg_attr(not(debug_assertions), inline(always))]

@@ -4,14 +4,14 @@ use std::fmt::{self, Display};
 use std::future::ready;
 
 use crate::attempts::{
-    Action, AttemptResult, BoxFuture, Compensate, ErrorRecord, GiveUp, PendingStep, Rules,
-    Settlement, StepEnd, StepRequest, Verdict,
+    Action, AttemptResult, BoxFuture, Compensate, GiveUp, PendingStep, Rules, Settlement, StepEnd,
+    StepRequest, Verdict,
 };
 use crate::error::{Cause, CompensationFailure};
-use crate::language::{KindOf, Payload, Step, check_recordable};
+use crate::language::{ErrorRecord, KindOf, Payload, Step, check_recordable};
 use crate::meta::{Kind, StepMeta};
 use crate::panic::{contain, drop_caught, text};
-use crate::place::{Calls, Context, Place, path};
+use crate::place::{Calls, Context, Place, Position};
 use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First, Tryable};
 use crate::run::first_attempt::InBody;
 use crate::run::unwind::{KeptCall, Left, Unwind};
@@ -149,6 +149,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
         'run: 'a,
     {
         let rules = &const { Rules::for_step::<S>() };
+        let errors = errors.or(S::error_record);
         begin_pursuit(
             engine,
             calls,
@@ -235,7 +236,7 @@ where
         request.give_up(GiveUp::Panicked { message });
         StepEnd::Stopped(Settlement::Unresolved(failure))
     });
-    let step = request.meta();
+    let position = Position::new(calls, request.meta(), calls.count());
     let (ends, output, why) = request.into_parts();
     let settlement = match (end, output, why) {
         (StepEnd::Suspended(suspension), output, why) => {
@@ -253,7 +254,7 @@ where
     let (settlement, output, why) = settlement;
     let nothing_left = matches!(settlement, Settlement::Nothing | Settlement::Resolved);
     let is_done = matches!(settlement, Settlement::Done);
-    let settled = settlement.into_compensation(path(calls.scope(), step.name));
+    let settled = settlement.into_compensation(position.name(), position.occurrence());
     let returned = match why.into_stop() {
         Ok(error) if ends || nothing_left => Ok(Err(error)),
         Ok(error) => {

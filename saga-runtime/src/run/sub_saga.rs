@@ -5,9 +5,9 @@ use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::mem;
 
-use crate::attempts::{BoxFuture, ErrorRecord};
+use crate::attempts::BoxFuture;
 use crate::error::Cause;
-use crate::language::Callee;
+use crate::language::{Callee, ErrorRecord};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Context, Frame, Instance, Place, Scope};
 use crate::run::body::Forward;

@@ -1,6 +1,5 @@
 //! Unwinding: the calls of a saga are compensated, last first.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -133,8 +132,8 @@ impl Unwinding {
     }
 
     #[inline]
-    fn push(&mut self, step: Cow<'static, str>, outcome: CompensationOutcome) {
-        let compensation = Compensation { step, outcome };
+    fn push(&mut self, position: &Position<'_>, outcome: CompensationOutcome) {
+        let compensation = Compensation::new(position.name(), position.occurrence(), outcome);
         if self.halts {
             self.is_halted |= !self.at_once && compensation.has_failed();
         }
@@ -166,7 +165,7 @@ impl Unwinding {
                 (position, Left::Step(step)) => (position, step),
             };
             if self.is_halted {
-                self.push(position.name(), CompensationOutcome::Pending);
+                self.push(&position, CompensationOutcome::Pending);
                 continue;
             }
             let mut first = None;
@@ -183,7 +182,7 @@ impl Unwinding {
                     Box::pin(engine.compensate(position, step, first)).await?
                 }
             };
-            self.push(position.name(), outcome);
+            self.push(&position, outcome);
         }
         Ok(())
     }
@@ -205,7 +204,7 @@ impl Unwinding {
                         }
                         (position, Left::Step(step)) => {
                             let outcome = ended.engine.compensate(position, step, None).await?;
-                            beside.push(position.name(), outcome);
+                            beside.push(&position, outcome);
                         }
                     }
                     Ok(beside.compensations)

@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Ready;
 use std::marker::PhantomData;
 
-use crate::attempts::{BoxFuture, ErrorRecord};
+use crate::attempts::BoxFuture;
 use crate::error::Cause;
-use crate::language::{Awaited, Never, Waits};
+use crate::language::{Awaited, ErrorRecord, Never, Waits};
 use crate::meta::StepMeta;
 use crate::panic::caught;
 use crate::place::{Calls, Place};
@@ -85,7 +85,18 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
                 let message = format!("what came with event `{event}` can't be read: {unread}");
                 Err(Stop::Cause(Cause::Unreadable { message }))
             });
-            CallEnd::new((), output.map(Ok))
+            let failed_at = match (&output, wait.event) {
+                (Err(Stop::Cause(_)), Some(event)) => {
+                    let name = format!("event:{event}");
+                    let path = calls.scope().map(|scope| scope.step_path(&name));
+                    Some(path.unwrap_or(name).into())
+                }
+                _ => None,
+            };
+            CallEnd {
+                failed_at,
+                ..CallEnd::new((), output.map(Ok))
+            }
         })
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let run = run(step);
     let compensate = compensate(step);
     let resolve = resolve(step);
+    let errors = associated::error_record(&private);
     let predicates = predicates(step);
     let digest = digest(step);
     // The place of an item is that of its first token, here the attribute.
@@ -74,6 +75,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
             #run
             #compensate
             #resolve
+            #errors
             #predicates
             #digest
         },

@@ -22,6 +22,7 @@ const RECORD: &str = "
     (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating') AS is_compensating,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated') AS is_compensated,
+    EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'abandoned') AS is_abandoned,
     l.last_seq, l.entries, l.changed_at
     FROM {schema}.sagas s LEFT JOIN {schema}.open_sagas o ON o.number = s.number
     LEFT JOIN LATERAL (SELECT max(e.seq) AS last_seq, count(*) FILTER (WHERE e.event <> 'claimed') AS entries,
@@ -64,6 +65,20 @@ pub(super) async fn load(
     }))
 }
 
+/// The record of one saga, whether it is open or not.
+pub(super) async fn one(
+    pool: &PgPool,
+    schema: &Schema,
+    id: &SagaId,
+) -> Result<Option<Record>, sqlx::Error> {
+    let sql = schema.sql(&format!("SELECT {RECORD} WHERE s.id = $1"));
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(stored(id.as_str()))
+        .fetch_optional(pool)
+        .await?;
+    row.as_ref().map(record).transpose()
+}
+
 /// Some sagas, the newest first.
 pub(super) async fn list(
     pool: &PgPool,
@@ -93,6 +108,11 @@ pub(super) async fn list(
                 .push(")");
         }
     }
+    if filter.skipped {
+        query.push(schema.sql(
+            " AND EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensation_skipped')",
+        ));
+    }
     if let Some(state) = filter.state {
         query.push(schema.sql(match state {
             State::Waiting => " AND o.number IS NOT NULL AND NOT o.stuck AND o.worker IS NULL",
@@ -107,10 +127,15 @@ pub(super) async fn list(
             }
             State::Completed => {
                 " AND o.number IS NULL AND NOT EXISTS
-                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')"
+                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')
+                  AND NOT EXISTS
+                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'abandoned')"
             }
             State::Compensated => {
                 " AND s.number IN (SELECT saga FROM {schema}.entries WHERE event = 'compensated')"
+            }
+            State::Abandoned => {
+                " AND s.number IN (SELECT saga FROM {schema}.entries WHERE event = 'abandoned')"
             }
         }));
     }
@@ -127,6 +152,17 @@ pub(super) async fn list(
         _ => None,
     };
     Ok(Page::new(sagas, next))
+}
+
+/// The state of a saga that has ended.
+pub(super) fn ended(row: &PgRow) -> Result<State, sqlx::Error> {
+    Ok(if row.try_get("is_compensated")? {
+        State::Compensated
+    } else if row.try_get("is_abandoned")? {
+        State::Abandoned
+    } else {
+        State::Completed
+    })
 }
 
 /// The record in a row.
@@ -146,11 +182,7 @@ pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
     let is_open: bool = row.try_get("is_open")?;
     let worker: Option<String> = row.try_get("worker")?;
     record.state = if !is_open {
-        if row.try_get("is_compensated")? {
-            State::Compensated
-        } else {
-            State::Completed
-        }
+        ended(row)?
     } else if row.try_get("stuck")? {
         State::Stuck
     } else if worker.is_none() {
@@ -179,20 +211,34 @@ pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
 
 /// The entries in these rows, without the claims between them.
 pub(super) fn entries(rows: &[PgRow]) -> Result<Vec<Entry>, Damage> {
-    let mut entries = Vec::new();
+    let mut readable = Vec::new();
+    let mut damage = None;
+    let mut seq = 1;
     for row in rows {
-        let seq = entries.len() as u64 + 1;
-        let unread = |error: sqlx::Error| Damage::new(seq, error.to_string());
-        let Some(columns) = row_of(row).map_err(unread)? else {
-            continue;
-        };
-        entries.push(Entry {
-            seq,
-            at: time(row.try_get("at").map_err(unread)?),
-            event: columns.into_event(seq)?,
-        });
+        match entry(row, seq) {
+            Ok(None) => continue,
+            Ok(Some(entry)) => readable.push(entry),
+            Err(unread) => drop(damage.get_or_insert(unread)),
+        }
+        seq += 1;
     }
-    Ok(entries)
+    match damage {
+        None => Ok(readable),
+        Some(damage) => Err(damage.beside(readable)),
+    }
+}
+
+/// The entry in a row; `None` if that is a claim.
+fn entry(row: &PgRow, seq: u64) -> Result<Option<Entry>, Damage> {
+    let unread = |error: sqlx::Error| Damage::new(seq, error.to_string());
+    let Some(columns) = row_of(row).map_err(unread)? else {
+        return Ok(None);
+    };
+    Ok(Some(Entry {
+        seq,
+        at: time(row.try_get("at").map_err(unread)?),
+        event: columns.into_event(seq)?,
+    }))
 }
 
 /// The columns of an entry; `None` of a claim.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{Filter, Journal, Page, State};
+use crate::journal::{ClaimedOne, Event, Filter, Journal, Page, State};
 use crate::testing::fixture::{
-    Factory, Fixture, compensating, completed, done, id, lease, new, silent, stuck,
+    Factory, Fixture, call, compensating, completed, done, id, lease, new, silent, stuck,
 };
 
 impl<F: Factory> Fixture<F> {
@@ -31,8 +31,14 @@ impl<F: Factory> Fixture<F> {
         let claim = self.started("completed").await;
         self.append(&claim, 1, &[completed()]).await;
         let claim = self.started("compensated").await;
-        let events = [compensating(), crate::journal::Event::Compensated];
+        let events = [compensating(), Event::Compensated];
         self.append(&claim, 1, &events).await;
+        let claim = self.started("abandoned").await;
+        let abandoned = crate::journal::Event::Abandoned {
+            reason: "of no use".to_owned(),
+            left: Vec::new(),
+        };
+        self.append(&claim, 1, &[abandoned]).await;
     }
 }
 
@@ -41,6 +47,44 @@ pub async fn nothing_is_nothing<F: Factory>(test: Fixture<F>) {
     assert!(nothing.expect("the journal works").is_none());
     assert_eq!(test.list(&Filter::default()).await, [""; 0]);
     assert_eq!(test.claim(&lease("a"), 9).await.len(), 0);
+}
+
+pub async fn a_record_is_read_without_its_entries<F: Factory>(test: Fixture<F>) {
+    test.one_of_each().await;
+    for state in State::ALL {
+        let id = id(state.name());
+        let history = test.journal.load(&id).await.expect("the journal works");
+        let record = test.journal.record(&id).await.expect("the journal works");
+        assert_eq!(record, history.map(|history| history.record));
+        assert_eq!(record.map(|record| record.state), Some(state));
+    }
+    let nothing = test.journal.record(&id("another")).await;
+    assert_eq!(nothing.expect("the journal works"), None);
+}
+
+pub async fn what_was_skipped_is_found_for_ever<F: Factory>(test: Fixture<F>) {
+    test.one_of_each().await;
+    let claim = test.started("skipped").await;
+    test.append(&claim, 1, &[done("a"), compensating(), stuck()])
+        .await;
+    let ClaimedOne::Claimed(claimed) = test.claim_one(&lease("a"), "skipped").await else {
+        panic!("it is stuck");
+    };
+    let claim = claimed.claim;
+    let skipped = Event::CompensationSkipped {
+        step: call("a"),
+        reason: "it costs more than it is worth".to_owned(),
+    };
+    test.append(&claim, 4, &[skipped]).await;
+    let filter = Filter::default().skipped();
+    assert_eq!(test.list(&filter).await, ["skipped"]);
+    test.append(&claim, 5, &[Event::Compensated]).await;
+    assert_eq!(test.list(&filter).await, ["skipped"]);
+    assert_eq!(
+        test.list(&filter.state(State::Completed)).await,
+        [""; 0],
+        "it is not in that state"
+    );
 }
 
 pub async fn the_newest_is_listed_first<F: Factory>(test: Fixture<F>) {

@@ -62,8 +62,7 @@ impl Body {
             }
         } else {
             let mut reason = Reason::new("error", "refused");
-            // The body handles it.
-            reason.error = (name == "risk").then(|| "null".to_owned());
+            reason.error = Some("null".to_owned());
             Event::StepRefused {
                 step,
                 attempts: 1,

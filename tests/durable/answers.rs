@@ -1,0 +1,362 @@
+//! Every caller gets the own error of a saga: the one that started it, a later one, and one after a
+//! restart, on every journal.
+
+use std::fmt;
+use std::time::Duration;
+
+use saga_runtime::coordinator::ExecuteError;
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Postgres, Reason, Sqlite, StepCall};
+use saga_runtime::{Cause, Context, Coordinator, Kind, Saga, SagaError, saga, step};
+use serde::{Deserialize, Serialize};
+use test_postgres::Server;
+
+use crate::cut_off::{Ended, left};
+
+#[derive(Default)]
+struct Bank;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum PaymentError {
+    Declined { code: u16, advice: String },
+}
+
+impl fmt::Display for PaymentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Declined { code, .. } = self;
+        write!(f, "declined with {code}")
+    }
+}
+
+/// The error of the saga, made of that of its step.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum CheckoutError {
+    Payment(PaymentError),
+}
+
+impl fmt::Display for CheckoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Payment(error) = self;
+        error.fmt(f)
+    }
+}
+
+impl From<PaymentError> for CheckoutError {
+    fn from(error: PaymentError) -> Self {
+        Self::Payment(error)
+    }
+}
+
+/// The behaviour of a step.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum What {
+    Refuse,
+    Hang,
+    Panic,
+}
+
+#[step(compensate = cancel)]
+async fn order(_: Context<'_, Bank>) -> Result<u64, PaymentError> {
+    Ok(7)
+}
+
+async fn cancel(_: Context<'_, Bank>, _: &u64) -> Result<(), PaymentError> {
+    Ok(())
+}
+
+#[step(compensate = (), timeout = "1500us", retry(attempts = 1))]
+async fn pay(_: Context<'_, Bank>, what: What) -> Result<(), PaymentError> {
+    match what {
+        What::Refuse => Err(PaymentError::Declined {
+            code: 402,
+            advice: "another card".to_owned(),
+        }),
+        What::Hang => std::future::pending().await,
+        What::Panic => std::panic::resume_unwind(Box::new("it broke")),
+    }
+}
+
+saga!(
+    #[derive(Clone)]
+    async fn checkout(cx: Context<'_, Bank>, what: What) -> Result<(), CheckoutError> {
+        order(cx).await?;
+        pay(cx, what).await?;
+        Ok(())
+    }
+);
+
+/// An error that is `Serialize` and can't be read from a journal, which lends nothing.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Lent(&'static str);
+
+impl fmt::Display for Lent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// An error that is read back as another value.
+#[derive(Debug, PartialEq, Serialize)]
+struct Changing(u32);
+
+impl<'de> Deserialize<'de> for Changing {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        u32::deserialize(from).map(|number| Self(number + 1))
+    }
+}
+
+impl fmt::Display for Changing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An error that serde does not know.
+#[derive(Debug, PartialEq)]
+struct Plain;
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("plain")
+    }
+}
+
+saga!(
+    #[derive(Clone)]
+    async fn lending(cx: Context<'_, Bank>) -> Result<(), Lent> {
+        let _ = order(cx).await;
+        Err(Lent("lent"))
+    }
+);
+
+saga!(
+    #[derive(Clone)]
+    async fn naming(cx: Context<'_, Bank>) -> Result<(), &'static str> {
+        let _ = order(cx).await;
+        Err("named")
+    }
+);
+
+saga!(
+    #[derive(Clone)]
+    async fn altering(cx: Context<'_, Bank>) -> Result<(), Changing> {
+        let _ = order(cx).await;
+        Err(Changing(1))
+    }
+);
+
+saga!(
+    #[derive(Clone)]
+    async fn bare(cx: Context<'_, Bank>) -> Result<(), Plain> {
+        let _ = order(cx).await;
+        Err(Plain)
+    }
+);
+
+saga!(
+    #[derive(Clone)]
+    async fn verbose(cx: Context<'_, Bank>) -> Result<(), String> {
+        let _ = order(cx).await;
+        Err("x".repeat(100_000))
+    }
+);
+
+async fn bank(journal: impl Journal) -> Coordinator<Bank> {
+    let builder = Coordinator::builder(Bank)
+        .journal(journal)
+        .register::<Checkout>()
+        .register::<Lending>()
+        .register::<Naming>()
+        .register::<Altering>()
+        .register::<Bare>()
+        .register::<Verbose>();
+    builder.start().await.expect("the journal works")
+}
+
+fn failed<T: fmt::Debug, E: fmt::Display>(ended: Result<T, ExecuteError<E>>) -> SagaError<E> {
+    match ended {
+        Err(ExecuteError::Failed(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The causes that the first caller, a second one, and one after a restart get.
+async fn causes<J: Journal, G>(open: impl AsyncFn() -> J, saga: G) -> [(Cause<G::Error>, String); 3]
+where
+    G: Saga<Services = Bank, Output = ()> + Serialize + Clone,
+{
+    let first = bank(open().await).await;
+    let one = failed(first.execute("order-1", saga.clone()).await);
+    let two = failed(first.execute("order-1", saga).await);
+    first.shutdown().await;
+    let second = bank(open().await).await;
+    let handle = second.attach::<G>("order-1").await.expect("it is there");
+    let three = failed(handle.wait().await);
+    second.shutdown().await;
+    [one, two, three].map(|error| {
+        let text = error.to_string();
+        (error.into_cause(), text)
+    })
+}
+
+async fn all_get_the_same<J: Journal>(open: impl AsyncFn(&str) -> J) {
+    let declined = || {
+        Cause::Error(CheckoutError::Payment(PaymentError::Declined {
+            code: 402,
+            advice: "another card".to_owned(),
+        }))
+    };
+    let timed_out = || Cause::TimedOut {
+        after: Duration::from_micros(1500),
+    };
+    let panicked = || Cause::Panicked {
+        message: "it broke".to_owned(),
+    };
+    let cases: [(&str, What, &dyn Fn() -> Cause<CheckoutError>); 3] = [
+        ("refused", What::Refuse, &declined),
+        ("timed out", What::Hang, &timed_out),
+        ("panicked", What::Panic, &panicked),
+    ];
+    for (name, what, expected) in cases {
+        let got = causes(async || open(name).await, Checkout { what }).await;
+        let text = got[0].1.clone();
+        for (cause, line) in got {
+            assert_eq!(cause, expected(), "{name}");
+            assert_eq!(line, text, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_caller_gets_the_typed_error_from_memory() {
+    let journals = std::sync::Mutex::new(std::collections::HashMap::new());
+    all_get_the_same(async |name: &str| {
+        let mut journals = journals.lock().expect("nothing panics under the lock");
+        Memory::clone(journals.entry(name.to_owned()).or_insert_with(Memory::new))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_caller_gets_the_typed_error_from_sqlite() {
+    let folder = tempfile::tempdir().expect("a folder");
+    all_get_the_same(async |name: &str| {
+        let file = folder.path().join(name);
+        Sqlite::open(file).await.expect("it is a journal")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_caller_gets_the_typed_error_from_postgres() {
+    let mut databases = Vec::new();
+    for name in ["refused", "timed out", "panicked"] {
+        databases.push((name, Server::shared().database().await));
+    }
+    all_get_the_same(async |name: &str| {
+        let mut databases = databases.iter();
+        let (_, database) = databases.find(|one| one.0 == name).expect("it is there");
+        Postgres::connect(database.url())
+            .await
+            .expect("it is there")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_error_that_can_not_be_read_again_is_text_for_later_callers() {
+    async fn texts<G>(saga: G) -> (bool, [bool; 2])
+    where
+        G: Saga<Services = Bank, Output = ()> + Serialize + Clone,
+    {
+        let journal = Memory::new();
+        let [one, two, three] = causes(async || journal.clone(), saga).await;
+        let is_text = |cause: &Cause<G::Error>| matches!(cause, Cause::Recorded { .. });
+        (is_text(&one.0), [is_text(&two.0), is_text(&three.0)])
+    }
+    let as_text = (false, [true, true]);
+    assert_eq!(texts(Lending {}).await, as_text);
+    assert_eq!(texts(Naming {}).await, as_text);
+    assert_eq!(texts(Altering {}).await, as_text);
+    assert_eq!(texts(Bare {}).await, as_text);
+    assert_eq!(texts(Verbose {}).await, as_text, "it is too large");
+}
+
+fn checkout_left(events: &[Event]) -> impl Future<Output = Memory> {
+    let saga = NewSaga {
+        id: crate::shop::id("order-1"),
+        name: "checkout".to_owned(),
+        version: 1,
+        fingerprint: Checkout::shape().fingerprint(),
+        input: r#"{"what":"Refuse"}"#.to_owned(),
+    };
+    left(saga, events, Ended::Killed)
+}
+
+fn call(name: &'static str, kind: Kind) -> StepCall {
+    StepCall {
+        name: name.into(),
+        occurrence: 0,
+        kind,
+    }
+}
+
+fn ordered() -> Event {
+    Event::StepDone {
+        step: call("order", Kind::Compensatable),
+        attempts: 1,
+        output: "7".to_owned(),
+        inputs: None,
+    }
+}
+
+/// A refusal with this error as JSON.
+fn refused(error: Option<&str>) -> Event {
+    let mut reason = Reason::new("error", "declined with 402");
+    reason.error = error.map(str::to_owned);
+    Event::StepRefused {
+        step: call("pay", Kind::NothingToUndo),
+        attempts: 1,
+        reason,
+    }
+}
+
+async fn cause_of(journal: Memory) -> Cause<CheckoutError> {
+    let coordinator = bank(journal).await;
+    let handle = coordinator.attach::<Checkout>("order-1").await;
+    failed(handle.expect("it is there").wait().await).into_cause()
+}
+
+#[tokio::test]
+async fn a_crash_between_the_refusal_and_the_decision_keeps_the_error() {
+    let error = r#"{"Declined":{"code":402,"advice":"another card"}}"#;
+    let journal = checkout_left(&[ordered(), refused(Some(error))]).await;
+    let declined = PaymentError::Declined {
+        code: 402,
+        advice: "another card".to_owned(),
+    };
+    assert_eq!(
+        cause_of(journal).await,
+        Cause::Error(CheckoutError::Payment(declined))
+    );
+}
+
+#[tokio::test]
+async fn an_error_that_an_older_or_another_version_has_recorded_is_its_text() {
+    for error in [None, Some("7"), Some("no JSON"), Some("null")] {
+        let mut reason = Reason::new("error", "declined with 402");
+        reason.error = error.map(str::to_owned);
+        let decision = Event::Compensating {
+            step: Some("pay".into()),
+            reason,
+        };
+        for events in [
+            vec![ordered(), refused(error)],
+            vec![ordered(), refused(error), decision.clone()],
+            vec![ordered(), refused(error), decision, Event::Compensated],
+        ] {
+            let cause = cause_of(checkout_left(&events).await).await;
+            let message = "declined with 402".to_owned();
+            assert_eq!(cause, Cause::Recorded { message }, "{error:?}");
+        }
+    }
+}
