@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let journal = Memory::new(); // in a service: `Sqlite::open("expenses.db").await?`
     let first = start(&office, &journal).await?;
     for (id, cents) in [("taxi", 2_300), ("yacht", 9_000_000), ("lunch", 1_800)] {
-        first.submit(id, ClaimExpense { cents }).await?;
+        drop(first.submit(id, ClaimExpense { cents }).await?);
     }
     tokio::time::sleep(A_DAY + A_DAY / 2).await;
     println!("day 1: the office is restarted");

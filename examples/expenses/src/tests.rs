@@ -23,7 +23,7 @@ async fn a_claim_is_paid_when_it_is_approved_days_later_in_another_process() {
     let (office, journal) = (Arc::default(), Memory::new());
     let first = start(&office, &journal).await.expect("it is new");
     let claim = ClaimExpense { cents: 100 };
-    first.submit("a", claim).await.expect("it is new");
+    drop(first.submit("a", claim).await.expect("it is new"));
     sleep(2 * A_DAY + A_DAY / 2).await;
     first.shutdown().await;
 
