@@ -25,4 +25,4 @@ pub use scope::{Doubt, Frame, Scope};
 pub(crate) use ambient::FreshAmbient;
 pub(crate) use attempt::key;
 pub(crate) use calls::path;
-pub(crate) use key::Effect;
+pub(crate) use key::KeyedEffect;

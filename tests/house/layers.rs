@@ -40,7 +40,8 @@ const MACROS: Building = Building {
         &["saga", "step"],
         &["signature", "runtime_path"],
         &["options"],
-        &["duration", "errors", "spans"],
+        &["duration", "errors"],
+        &["spans"],
     ],
 };
 

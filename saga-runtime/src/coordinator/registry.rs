@@ -10,7 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::coordinator::Shared;
 use crate::coordinator::task::Claimant;
+use crate::engines::journaled::undo::RecordedSteps;
+use crate::language::recorded::found_steps;
 use crate::language::{input_read_back, is_same_input};
+use crate::meta::OnCompensationFailure;
 use crate::panic::caught;
 use crate::run::Saga;
 
@@ -39,6 +42,9 @@ pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     /// Returns whether two inputs are the same value for the saga.
     fn is_same(&self, recorded: &str, given: &str) -> bool;
 
+    /// The reaction to a compensation that has failed for good.
+    fn on_compensation_failure(&self) -> OnCompensationFailure;
+
     /// Reads the input of a claimed saga, and runs the saga in a task of its own.
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
 }
@@ -66,6 +72,10 @@ where
         is_same_input::<G>(recorded, given)
     }
 
+    fn on_compensation_failure(&self) -> OnCompensationFailure {
+        G::META.on_compensation_failure
+    }
+
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
         // The input's code may panic. That must not harm the other sagas of the same claim.
         let read = caught(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
@@ -82,30 +92,39 @@ where
     }
 }
 
-/// All registered sagas.
-pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static>(
-    BTreeMap<&'static str, Arc<dyn Definition<S>>>,
-);
+/// All registered sagas, and the steps that they call.
+pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static> {
+    sagas: BTreeMap<&'static str, Arc<dyn Definition<S>>>,
+    pub(super) steps: RecordedSteps<S>,
+}
 
 impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
     pub(super) fn new() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            sagas: BTreeMap::new(),
+            steps: RecordedSteps::new(),
+        }
     }
 
     /// Adds a saga. Returns `false` if another saga has the same name.
     pub(super) fn add<G: Registrable<S>>(&mut self) -> bool {
+        let mut fingerprint = 0;
+        let found = found_steps(|| fingerprint = G::shape().fingerprint());
+        self.steps.add_found(found);
         let definition = DefinitionOf::<G> {
-            fingerprint: G::shape().fingerprint(),
+            fingerprint,
             saga: PhantomData,
         };
-        self.0.insert(G::META.name, Arc::new(definition)).is_none()
+        self.sagas
+            .insert(G::META.name, Arc::new(definition))
+            .is_none()
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {
-        self.0.get(name)
+        self.sagas.get(name)
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {
-        self.0.keys().copied().collect()
+        self.sagas.keys().copied().collect()
     }
 }
