@@ -21,24 +21,10 @@ impl ReplayState {
             self.end = Some(RecordedEnd::Abandoned { reason, left });
             return true;
         }
-        let keeps_completed = matches!(
-            event,
-            Event::Stuck { .. }
-                | Event::Retried { .. }
-                | Event::Received { .. }
-                | Event::StepCompleted { .. }
-        );
-        if !keeps_completed {
+        if !keeps_completed(event) {
             self.completed = None;
         }
-        let by_hand = matches!(
-            event,
-            Event::Retried { .. }
-                | Event::CompensationResolved { .. }
-                | Event::CompensationSkipped { .. }
-                | Event::StepCompleted { .. }
-        );
-        if by_hand {
+        if is_by_hand(event) {
             let applied = (self.stuck.is_some() || self.by_hand) && self.apply_by_hand(event);
             self.stuck = None;
             match event.step() {
@@ -396,6 +382,28 @@ impl ReplayState {
         self.compensations.push((step.clone(), outcome));
         is_new && is_known && self.decision.is_some()
     }
+}
+
+/// An operator's word on a stuck saga.
+fn is_by_hand(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Retried { .. }
+            | Event::CompensationResolved { .. }
+            | Event::CompensationSkipped { .. }
+            | Event::StepCompleted { .. }
+    )
+}
+
+/// Returns whether an output that was given by hand can still be corrected after this event.
+fn keeps_completed(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Stuck { .. }
+            | Event::Retried { .. }
+            | Event::Received { .. }
+            | Event::StepCompleted { .. }
+    )
 }
 
 fn is_in_doubt(outcome: Option<&StepOutcome>) -> bool {
