@@ -131,6 +131,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
     let services = associated::services(&rules, context);
     let [output, error] =
         ["Output", "Error"].map(|name| associated::of_result(&rules, returned, name));
+    let source = source(&private);
     let errors = associated::error_record(&private);
     let driver = driver::expand(saga);
     let future_span = signature.ident.span();
@@ -151,6 +152,7 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
             #services
             #output
             #error
+            #source
             #errors
 
             fn shape() -> #runtime::Shape {
@@ -179,6 +181,27 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
             fn node() -> #private::Node {
                 #private::inner::<Self>()
             }
+        }
+    }
+}
+
+// Expands to:
+//
+//     fn source_of(error: &Self::Error) -> Option<&(dyn Error + 'static)> {
+//         use {HoldsError as _, IsError as _, IsText as _};
+//         (&&SourceOf(error)).source()
+//     }
+//
+// The references make rustc find the method of an error that is an `Error` first, then that of one that holds an `Error`.
+fn source(private: &TokenStream) -> TokenStream {
+    let error = hidden("error");
+    quote! {
+        fn source_of(
+            #error: &Self::Error,
+        ) -> ::core::option::Option<&(dyn ::core::error::Error + 'static)> {
+            #[allow(unused_imports)]
+            use #private::{HoldsError as _, IsError as _, IsText as _};
+            (&&#private::SourceOf(#error)).source()
         }
     }
 }

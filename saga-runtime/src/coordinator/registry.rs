@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::coordinator::Shared;
+use crate::coordinator::error::StartError;
 use crate::coordinator::task::Claimant;
 use crate::language::{input_read_back, is_same_input};
 use crate::panic::caught;
@@ -92,13 +93,23 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
         Self(BTreeMap::new())
     }
 
-    /// Adds a saga. Returns `false` if another saga has the same name.
-    pub(super) fn add<G: Registrable<S>>(&mut self) -> bool {
+    /// Adds a saga.
+    ///
+    /// # Errors
+    /// If another saga has the same name, or if two different steps of this one have.
+    pub(super) fn add<G: Registrable<S>>(&mut self) -> Result<(), StartError> {
+        let (name, shape) = (G::META.name, G::shape());
         let definition = DefinitionOf::<G> {
-            fingerprint: G::shape().fingerprint(),
+            fingerprint: shape.fingerprint(),
             saga: PhantomData,
         };
-        self.0.insert(G::META.name, Arc::new(definition)).is_none()
+        if let Some(shared) = shape.shared_name() {
+            return Err(StartError::SharedName { saga: name, shared });
+        }
+        match self.0.insert(name, Arc::new(definition)) {
+            None => Ok(()),
+            Some(_) => Err(StartError::RegisteredTwice { name }),
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {

@@ -6,6 +6,7 @@ pub use std::vec::Vec;
 pub use serde;
 
 pub use crate::as_written;
+pub use crate::error::{HoldsError, IsError, IsText, SourceOf};
 pub use crate::generated::shape::{
     arm, callee as shape_of, fan_out, group, inner, repeat, shape, wait as wait_of,
 };
@@ -59,6 +60,12 @@ pub fn returned<P: Callee, T, F>(
     returned: Result<T, F>,
 ) -> <P::Kind as KindOf>::Returned<T, F> {
     P::Kind::returned(returned)
+}
+
+/// Tests an error. Gives the closure of `when = |error| …` its types.
+#[inline]
+pub fn holds<E>(test: impl FnOnce(&E) -> bool, error: &E) -> bool {
+    test(error)
 }
 
 /// Gives a block its return type; never called.

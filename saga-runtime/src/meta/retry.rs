@@ -52,6 +52,15 @@ impl RetryPolicy {
         }
     }
 
+    /// The same waits without a limit of the attempts.
+    #[must_use]
+    pub(crate) const fn until_success(self) -> Self {
+        Self {
+            attempts: None,
+            ..self
+        }
+    }
+
     /// The maximal number of attempts. `None` if there is no limit.
     #[must_use]
     pub const fn max_attempts(&self) -> Option<u32> {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::meta::RetryPolicy;
+use crate::meta::{Policy, RetryPolicy};
 
 /// The kind of a step: how it is undone, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +62,9 @@ impl Display for Kind {
 pub struct StepMeta {
     /// The name in journals, keys, spans and errors. Renaming the function without `name = "…"` changes it.
     pub name: &'static str,
+    /// The path of the function, such as `shop::payments::charge`: another function is another step. Empty if it is not
+    /// known. Nothing records it.
+    pub path: &'static str,
     /// The kind: how the step is undone.
     pub kind: Kind,
     /// The path of the compensation as source text, if there is one.
@@ -84,6 +87,7 @@ impl StepMeta {
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self {
             name,
+            path: "",
             kind,
             compensation: None,
             resolver: None,
@@ -92,6 +96,12 @@ impl StepMeta {
             compensation_timeout: None,
             compensation_retry: RetryPolicy::COMPENSATION,
         }
+    }
+
+    /// Sets the path of the function.
+    #[must_use]
+    pub const fn path(self, path: &'static str) -> Self {
+        Self { path, ..self }
     }
 
     /// Sets the path of the compensation.
@@ -110,6 +120,24 @@ impl StepMeta {
             resolver: Some(path),
             ..self
         }
+    }
+
+    /// Sets what this policy says.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        if policy.timeout.is_some() {
+            self.timeout = policy.timeout;
+        }
+        if policy.retry.is_some() {
+            self.retry = policy.retry;
+        }
+        if policy.compensation_timeout.is_some() {
+            self.compensation_timeout = policy.compensation_timeout;
+        }
+        if let Some(retry) = policy.compensation_retry {
+            self.compensation_retry = retry;
+        }
+        self
     }
 
     /// Sets the time limit of one attempt.
@@ -166,6 +194,7 @@ impl StepMeta {
     #[must_use]
     pub const fn forward_retry(&self) -> RetryPolicy {
         match (self.retry, self.kind) {
+            (Some(retry), Kind::Retriable) => retry.until_success(),
             (Some(retry), _) => retry,
             (None, Kind::Retriable) => RetryPolicy::UNTIL_SUCCESS,
             (None, _) => RetryPolicy::ONCE,

@@ -2,13 +2,13 @@
 
 use quote::quote;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprCall, Item};
+use syn::{Block, Expr, Ident, Item};
 
 use super::names::mistake;
 use super::{call, fan_out, group};
 use crate::runtime_path::RuntimePath;
 use crate::saga::model::{Body, Placeholder};
-use crate::spans::{at, first_token};
+use crate::spans::at;
 
 /// The block of the body, with code for every placeholder in it.
 pub(super) fn expand(runtime: &RuntimePath, body: &Body) -> Block {
@@ -63,10 +63,10 @@ impl Expand<'_> {
             Placeholder::ForEach { site, call } => {
                 fan_out::for_each(runtime, &sites[*site], &self.expanded(call))
             }
-            Placeholder::NotAwaited(call) => {
-                let mut call = call.clone();
-                self.visit_expr_call_mut(&mut call);
-                not_awaited(runtime, &call)
+            Placeholder::Context(cx) => context(cx),
+            Placeholder::NotAwaited(function) => {
+                let mistake = mistake();
+                Expr::Verbatim(quote!({ let _ = #function; #mistake }))
             }
             Placeholder::NotCalled(function) => {
                 let mistake = mistake();
@@ -86,13 +86,10 @@ impl Expand<'_> {
     }
 }
 
-// Expands to, for `charge(cx, &order)?`:
+// Expands to:
 //
-//     IsOutcome::of(charge(cx, &order))
-//
-// The `?` stays in the body.
-fn not_awaited(runtime: &RuntimePath, call: &ExprCall) -> Expr {
-    let rules = runtime.rules();
-    let outcome = at(first_token(call), quote!(#rules::IsOutcome::of));
-    Expr::Verbatim(quote!(#outcome(#call)))
+//     cx.__of_call()
+fn context(cx: &Ident) -> Expr {
+    let of_call = at(cx.span(), quote!(.__of_call()));
+    Expr::Verbatim(quote!(#cx #of_call))
 }

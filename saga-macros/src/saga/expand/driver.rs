@@ -19,7 +19,7 @@ use crate::spans::{at, group};
 //         let mut slots = Slots { s0: One::EMPTY };
 //         let mut run = Run::new(engine, lane, callees(&slots, engine));
 //         let ended = {
-//             let (run, slots, cx) = (&run, &mut slots, Context::at(services, lane.body(instance)));
+//             let (run, slots, cx) = (&run, &mut slots, SagaContext::at(services, lane.body(instance)));
 //             let Self { request } = saga;
 //             run.forward(pin!(async move { … })).await
 //         };
@@ -94,7 +94,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
             let mut #run = #private::Run::new(#engine, #lane, #private::callees(&#slots, #engine));
             let #ended = {
                 let (#run, #slots) = (&#run, &mut #slots);
-                let #cx = #runtime::Context::at(#services, #lane.body(#instance));
+                let #cx = #runtime::SagaContext::at(#services, #lane.body(#instance));
                 let Self { #(#fields),* } = #input;
                 let #forward = ::core::pin::pin!(async move #block);
                 #run.forward(#forward).await
