@@ -9,6 +9,6 @@ mod saga;
 mod step;
 
 pub use policy::Policy;
-pub use retry::{Backoffs, RetryPolicy};
+pub use retry::{Backoffs, RetryDefaults, RetryPolicy};
 pub use saga::{CompensationOrder, OnCompensationFailure, SagaMeta};
-pub use step::{Kind, StepMeta};
+pub use step::{AttemptPhase, Kind, StepMeta};

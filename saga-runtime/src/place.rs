@@ -33,4 +33,4 @@ pub(crate) use ambient::FreshAmbient;
 pub(crate) use attempt::key;
 pub(crate) use calls::path;
 pub(crate) use direct::{DirectCall, InnerCalls};
-pub(crate) use key::Effect;
+pub(crate) use key::KeyedEffect;

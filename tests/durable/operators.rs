@@ -1,10 +1,11 @@
 //! A stuck saga is mended by hand.
 
 use saga_runtime::coordinator::{ExecuteError, OperatorError};
-use saga_runtime::journal::{Filter, Sqlite, State};
-use saga_runtime::{CompensationOutcome, Coordinator};
+use saga_runtime::journal::{Event, Filter, Memory, NewSaga, Reason, Sqlite, State};
+use saga_runtime::{CompensationOutcome, Coordinator, Kind};
 use tempfile::TempDir;
 
+use crate::cut_off::{Ended, call, cut_off};
 use crate::shop::{
     Answer, Sell, SellAndHalt, Shop, becomes, id, in_memory, inspected, reasons, started,
 };
@@ -207,6 +208,59 @@ async fn a_pivot_in_doubt_that_was_done_goes_forward() {
     completed.expect("it is stuck");
     becomes(&coordinator, "order-1", State::Completed).await;
     assert_eq!(shop.asked().last().map(String::as_str), Some("thank"));
+}
+
+#[tokio::test]
+async fn an_output_that_the_step_can_not_have_is_refused() {
+    let shop = Shop::default().always("ship", Answer::Panics);
+    let coordinator = pivot_in_doubt(&shop).await;
+    let before = inspected(&coordinator, "order-1").await.entries;
+    let refused = coordinator.complete_step("order-1", "ship", &41, "I have seen it");
+    match refused.await {
+        Err(error @ OperatorError::Unreadable { .. }) => {
+            let text = error.to_string();
+            assert!(
+                text.starts_with("step `ship` can't have this output: invalid type: integer `41`"),
+                "{text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(inspected(&coordinator, "order-1").await.entries, before);
+    let completed = coordinator.complete_step("order-1", "ship", &"parcel 41", "I have seen it");
+    completed.await.expect("it is in doubt");
+    becomes(&coordinator, "order-1", State::Completed).await;
+}
+
+/// A version of the library that did not check outputs has recorded a wrong one.
+#[tokio::test]
+async fn an_output_that_was_given_by_hand_is_corrected_while_nothing_has_followed() {
+    let shop = Shop::default().always("ship", Answer::Panics);
+    let coordinator = pivot_in_doubt(&shop).await;
+    let entries = inspected(&coordinator, "order-1").await.entries;
+    let mut events: Vec<_> = entries.into_iter().map(|entry| entry.event).collect();
+    let completed = |output: &str| Event::StepCompleted {
+        step: call("ship", Kind::Pivot),
+        output: output.to_owned(),
+        reason: "I have seen it".to_owned(),
+    };
+    let reason = Reason::new("unreadable", "the recorded output can't be read");
+    events.extend([completed("41"), Event::Stuck { reason }]);
+    let journal = Memory::new();
+    let new = NewSaga {
+        id: id("order-1"),
+        name: "sell".to_owned(),
+        version: 1,
+        fingerprint: 0,
+        input: "{\"amount\":3}".to_owned(),
+    };
+    cut_off(&journal, new, &events, Ended::Orderly).await;
+    let shop = Shop::default();
+    let coordinator = started(&shop, journal).await;
+    let corrected = coordinator.complete_step("order-1", "ship", &"parcel 41", "in full");
+    corrected.await.expect("nothing has followed");
+    becomes(&coordinator, "order-1", State::Completed).await;
+    assert_eq!(shop.asked(), ["thank"]);
 }
 
 #[tokio::test]

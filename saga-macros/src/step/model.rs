@@ -53,6 +53,7 @@ pub(super) struct Policies {
     pub(super) transient: Option<Predicate>,
     pub(super) in_doubt: Option<Predicate>,
     pub(super) resolver: Option<Path>,
+    pub(super) in_doubt_retry: Option<Retry>,
     pub(super) compensation_timeout: Option<Time>,
     pub(super) compensation_retry: Option<Retry>,
 }
@@ -80,4 +81,5 @@ pub(super) struct Retry {
     /// `None`: the default of the kind.
     pub(super) attempts: Option<Attempts>,
     pub(super) backoff: Option<(Time, Time)>,
+    pub(super) give_up_after: Option<Time>,
 }

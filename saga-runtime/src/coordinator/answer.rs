@@ -16,21 +16,19 @@ pub type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error
 pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
     let id = &recorded.record.saga.id;
     let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
-    let readable = match &recorded.entries {
-        Ok(entries) => entries,
-        Err(damage) => &damage.readable,
+    let (entries, damage) = match &recorded.entries {
+        Ok(entries) => (entries, None),
+        Err(damage) => (&damage.readable, Some(damage.to_string())),
     };
-    if let Some(Event::Abandoned { reason, left }) = readable.last().map(|last| &last.event) {
-        let abandoned = Abandoned::new(id, reason, left);
-        return Some(Err(ExecuteError::Abandoned(abandoned)));
-    }
-    let entries = match &recorded.entries {
-        Ok(entries) => entries,
-        Err(damage) => return stuck(damage.to_string()),
-    };
-    let history = match ReplayState::new(entries) {
-        Ok(history) => history,
-        Err(damage) => return stuck(damage.to_string()),
+    let history = match (ReplayState::new(entries), damage) {
+        (Ok(history), None) => history,
+        (Err(unclear), None) => match ReplayState::of_readable(entries) {
+            // An operator has ended it as far as it can be read.
+            history if recorded.record.state.is_final() => history,
+            _ => return stuck(unclear.to_string()),
+        },
+        (_, Some(_)) if recorded.record.state.is_final() => ReplayState::of_readable(entries),
+        (_, Some(damage)) => return stuck(damage),
     };
     match history.end() {
         Some(RecordedEnd::Abandoned { reason, left }) => Some(Err(ExecuteError::Abandoned(

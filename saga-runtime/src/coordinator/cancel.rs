@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::attempts::{Control, StopAnswer};
 use crate::coordinator::error::OperatorError;
-use crate::coordinator::operator::{Effect, Subject};
+use crate::coordinator::operator::Effect;
+use crate::coordinator::subject::Subject;
 use crate::coordinator::takeover::PAUSES;
 use crate::coordinator::{Running, Shared};
 use crate::id::SagaId;
@@ -24,7 +25,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         let Subject {
             history, damage, ..
-        } = Subject::new(record.state, &entries, true);
+        } = Subject::new(&record, &entries, true);
         if let Some(damage) = damage {
             return Err(damage.into());
         }
@@ -33,11 +34,15 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             return Err(OperatorError::PastPivot);
         }
         let is_stuck = record.state == State::Stuck;
+        if history.decision().is_some() && !is_stuck {
+            // It is being compensated already.
+            return Ok(Effect::Done);
+        }
         if is_stuck && !history.can_go_back_by_its_body() {
             return Err(OperatorError::Stuck);
         }
         if !self.journal.request_cancel(id, reason).await? {
-            return Err(self.has_ended(id).await?);
+            return Err(OperatorError::Final(self.state(id).await?));
         }
         if is_stuck {
             // It goes on, but only to be compensated.
@@ -88,20 +93,28 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             StopAnswer::Stopped => Ok(Effect::Done),
             StopAnswer::Uncertain => Ok(Effect::Requested),
             StopAnswer::Closed => Err(OperatorError::PastPivot),
-            StopAnswer::Ended => {
-                // Its end is on its way to the journal. If that fails, the next holder hears of the cancellation.
-                let written = running.recorder.write().await;
-                match written {
-                    Ok(()) => Err(self.has_ended(id).await?),
-                    Err(_) => Ok(Effect::Requested),
-                }
-            }
+            StopAnswer::Ended => self.await_end(id, running).await,
         }
     }
 
-    /// The answer about a saga that has just ended.
-    async fn has_ended(&self, id: &SagaId) -> Result<OperatorError, OperatorError> {
+    /// Waits for the end of a saga whose body has returned its output: that is on its way to the journal.
+    async fn await_end(&self, id: &SagaId, running: &Running) -> Result<Effect, OperatorError> {
+        for pause in 0..PAUSES {
+            if running.recorder.write().await.is_err() {
+                break;
+            }
+            match self.state(id).await? {
+                State::Stuck => return Err(OperatorError::Stuck),
+                state if state.is_final() => return Err(OperatorError::Final(state)),
+                _ => tokio::time::sleep(Duration::from_millis(pause)).await,
+            }
+        }
+        // It could not be recorded. The next holder hears of the cancellation.
+        Ok(Effect::Requested)
+    }
+
+    async fn state(&self, id: &SagaId) -> Result<State, OperatorError> {
         let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
-        Ok(OperatorError::Final(history.record.state))
+        Ok(history.record.state)
     }
 }

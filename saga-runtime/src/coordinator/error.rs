@@ -342,6 +342,15 @@ pub enum OperatorError {
     /// The given output or event value can't be serialized, or is too large.
     #[error("the output can't be recorded: {}", Escaped(.0))]
     Output(#[source] serde_json::Error),
+    /// The type of the step can't read the given output.
+    #[error("step `{}` can't have this output: {}", Escaped(.step), Escaped(.error))]
+    Unreadable {
+        /// The step in the call.
+        step: String,
+        /// The problem.
+        #[source]
+        error: serde_json::Error,
+    },
     /// The id belongs to a saga of another type.
     #[error("the saga is a `{}`", Escaped(.name))]
     OtherSaga {

@@ -6,17 +6,15 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+use crate::coordinator::Coordinator;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
-use crate::coordinator::{Coordinator, Shared};
+use crate::coordinator::subject::{Subject, nothing_to_decide, open_call, parse_step};
+use crate::error::Reason;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
-use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Damage, Entry, Event, Filter, JournalError, Page, State,
-    StepCall,
-};
+use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED};
+use crate::journal::{Event, Filter, JournalError, Page, State};
 use crate::language::json_of;
-use crate::telemetry;
 
 /// The effect of a command that a coordinator has accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,59 +24,6 @@ pub enum Effect {
     Done,
     /// The request is recorded. It is heard when the attempt under way has ended, or when the saga is claimed the next time.
     Requested,
-}
-
-/// The saga about which an operator decides.
-pub(super) struct Subject {
-    pub(super) state: State,
-    pub(super) history: ReplayState,
-    pub(super) damage: Option<Damage>,
-    is_orderly: bool,
-}
-
-impl Subject {
-    fn of_claimed(claimed: &Claimed) -> Self {
-        Self::new(claimed.record.state, &claimed.entries, claimed.orderly)
-    }
-
-    pub(super) fn new(
-        state: State,
-        entries: &Result<Vec<Entry>, Damage>,
-        is_orderly: bool,
-    ) -> Self {
-        let (entries, mut damage) = match entries {
-            Ok(entries) => (entries, None),
-            Err(damage) => (&damage.readable, Some(damage.clone())),
-        };
-        let history = ReplayState::new(entries).unwrap_or_else(|unclear| {
-            damage.get_or_insert(unclear);
-            ReplayState::of_readable(entries)
-        });
-        Self {
-            state,
-            history,
-            damage,
-            is_orderly,
-        }
-    }
-
-    /// The history of a stuck saga that can be read.
-    pub(super) fn stuck(self) -> Result<ReplayState, OperatorError> {
-        if let Some(damage) = self.damage {
-            return Err(damage.into());
-        }
-        if self.state != State::Stuck {
-            return Err(OperatorError::NotStuck(self.state));
-        }
-        Ok(self.history)
-    }
-
-    /// The calls whose effects are not undone, or may be there.
-    fn left(&self) -> Vec<String> {
-        let left = self.history.left().map(ToString::to_string);
-        let unknown = self.damage.is_some() || self.history.may_have_requested(self.is_orderly);
-        left.chain(unknown.then(|| "?".to_owned())).collect()
-    }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
@@ -190,10 +135,12 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 
     /// Records that a step in doubt of a stuck saga was done, with this output. If the step is the pivot, the saga then
-    /// goes forward. Any other step is compensated with the rest.
+    /// goes forward. Any other step is compensated with the rest. An output that was given by hand can be corrected, as long as
+    /// nothing has followed from it.
     ///
     /// # Errors
-    /// If the step is not in doubt, or the saga is not stuck, or the journal can't be reached.
+    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. If the step is not in doubt, or the saga is
+    /// not stuck, or the journal can't be reached.
     pub async fn complete_step(
         &self,
         id: impl TryInto<SagaId>,
@@ -204,13 +151,18 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let output = json_of(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
+        let inner = Arc::clone(&self.inner);
         let completed = move |subject: Subject| {
+            let saga = subject.saga.clone();
             let history = subject.stuck()?;
             let (name, occurrence) = parse_step(&step);
-            let call = history.in_doubt(name, occurrence);
-            let step = call
-                .cloned()
-                .ok_or_else(|| nothing_to_decide(&history, &step))?;
+            let call = history.completable(name, occurrence);
+            let call = call.ok_or_else(|| nothing_to_decide(&history, &step))?;
+            if let Some(known) = inner.definitions.steps.find(&saga, call) {
+                let read = known.can_read(&output);
+                read.map_err(|error| OperatorError::Unreadable { step, error })?;
+            }
+            let step = call.clone();
             Ok(Event::StepCompleted {
                 step,
                 output,
@@ -218,6 +170,51 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             })
         };
         self.inner.apply_decision(id, completed).await
+    }
+
+    /// Undoes a saga from its record, without a run of its body: the steps that were done are compensated by their names and their
+    /// recorded outputs, last first. It is the way back for a saga that is stuck because its definition has changed, because something
+    /// recorded can't be read, or because entries are damaged, and for one that is not registered.
+    ///
+    /// The saga's body does not run any more. A step is left for [`resolve_compensation`](Self::resolve_compensation) or
+    /// [`skip_compensation`](Self::skip_compensation), and the saga is stuck until then, if
+    /// * its code is gone: it belongs to no registered saga, and is not [registered](crate::coordinator::Builder::register_step) by
+    ///   itself, or its name stands for several steps;
+    /// * it is in doubt: its inputs are not recorded;
+    /// * it may have been requested after the last entry that can be read. Nothing tells which one that is, so it is called `?`.
+    ///
+    /// A saga that is not registered is not continued by another process. Call `compensate` again there.
+    ///
+    /// # Errors
+    /// [`OperatorError::PastPivot`] if a step is done that can't be undone. [`OperatorError::NotStuck`] if the saga goes on by itself.
+    /// If no saga has this id, or it has ended, or another worker holds it, or the journal can't be reached.
+    pub async fn compensate(
+        &self,
+        id: impl TryInto<SagaId>,
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let history = self.inner.journal.load(&id).await?;
+        let record = history.ok_or(OperatorError::Unknown)?.record;
+        let is_registered = self.inner.definitions.get(&record.saga.name).is_some();
+        let is_open = record.state != State::Stuck && !record.state.is_final();
+        if is_registered && is_open {
+            return Err(OperatorError::NotStuck(record.state));
+        }
+        let message = reason.to_owned();
+        let compensating = move |subject: Subject| {
+            if subject.history.only_goes_forward() {
+                return Err(OperatorError::PastPivot);
+            }
+            let error = (!subject.may_have_requested()).then(|| NOTHING_REQUESTED.to_owned());
+            let reason = Reason {
+                error,
+                ..Reason::new(BY_RECORD, message)
+            };
+            let step = None;
+            Ok(Event::Compensating { step, reason })
+        };
+        self.inner.decide_at_once(id, compensating).await
     }
 
     /// Ends a saga as it is, whatever its state: nothing of it runs any more, and nothing more is undone. If the saga runs in this
@@ -259,126 +256,5 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// A dropped call may have removed some of the sagas. It is safe to repeat the call.
     pub async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
         self.inner.journal.purge(before).await
-    }
-}
-
-impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    /// Claims a stuck saga, appends the operator's decision, and releases the saga. It takes no slot: the saga continues
-    /// when it gets one.
-    pub(super) async fn apply_decision(
-        self: &Arc<Self>,
-        id: SagaId,
-        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
-    ) -> Result<Effect, OperatorError> {
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped.into());
-        }
-        let inner = Arc::clone(self);
-        self.detached(async move {
-            let claimed = inner.journal.claim_one(&inner.lease, &id).await;
-            let claimed = match inner.note_lost_claims(claimed)? {
-                ClaimedOne::Claimed(claimed) => *claimed,
-                ClaimedOne::Held(worker) if worker == inner.lease.worker => {
-                    return Err(OperatorError::NotStuck(State::Running));
-                }
-                ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
-                ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
-                ClaimedOne::Unknown => return Err(OperatorError::Unknown),
-            };
-            inner.decide(claimed, decide).await
-        })
-        .await
-    }
-
-    /// Like [`apply_decision`](Self::apply_decision), for a saga in any state.
-    async fn decide_at_once(
-        self: &Arc<Self>,
-        id: SagaId,
-        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
-    ) -> Result<Effect, OperatorError> {
-        if let Some(stopped) = self.stopped() {
-            return Err(stopped.into());
-        }
-        let inner = Arc::clone(self);
-        self.detached(async move {
-            let claimed = inner.take(&id).await?;
-            inner.decide(claimed, decide).await
-        })
-        .await
-    }
-
-    /// Appends the event that `decide` returns, and releases the claim.
-    async fn decide(
-        &self,
-        mut claimed: Claimed,
-        decide: impl FnOnce(Subject) -> Result<Event, OperatorError>,
-    ) -> Result<Effect, OperatorError> {
-        let id = claimed.claim.id.clone();
-        let decided = match decide(Subject::of_claimed(&claimed)) {
-            Ok(event) => self.append_decision(&mut claimed, event).await,
-            Err(refused) => Err(refused),
-        };
-        let has_ended = matches!(decided, Ok(State::Abandoned));
-        self.release_taken(claimed).await;
-        if has_ended {
-            telemetry::abandoned(&id);
-            self.waiters.drop_sender(&id);
-            self.waiters.wake(&id);
-        }
-        decided.map(|_| Effect::Done)
-    }
-
-    /// Appends an operator's decision. Returns the state that follows.
-    async fn append_decision(
-        &self,
-        claimed: &mut Claimed,
-        event: Event,
-    ) -> Result<State, OperatorError> {
-        let state = claimed.record.state.after(&event);
-        let appended = self
-            .journal
-            .append(&claimed.claim, claimed.next, vec![event]);
-        appended.await.map_err(|error| match error {
-            AppendError::Journal(error) => error.into(),
-            AppendError::Fenced { .. } | AppendError::NotContiguous { .. } => {
-                OperatorError::TakenOver
-            }
-        })?;
-        // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
-        claimed.orderly = false;
-        Ok(state)
-    }
-}
-
-/// Splits `charge#1` into `charge` and 1. Without a number, the occurrence is 0.
-fn parse_step(step: &str) -> (&str, usize) {
-    match step.rsplit_once('#') {
-        Some((name, occurrence)) => match occurrence.parse() {
-            Ok(occurrence) => (name, occurrence),
-            Err(_) => (step, 0),
-        },
-        None => (step, 0),
-    }
-}
-
-/// Finds the call of a step that needs an operator's decision: in doubt, or with a failed compensation.
-fn open_call(history: &ReplayState, step: &str) -> Result<StepCall, OperatorError> {
-    let (name, occurrence) = parse_step(step);
-    let call = history
-        .failed(name, occurrence)
-        .or_else(|| history.in_doubt(name, occurrence));
-    call.cloned()
-        .ok_or_else(|| nothing_to_decide(history, step))
-}
-
-fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {
-    let open: Vec<_> = history.open().map(ToString::to_string).collect();
-    OperatorError::NothingToDecide {
-        step: step.to_owned(),
-        open: if open.is_empty() {
-            "none".to_owned()
-        } else {
-            open.join(", ")
-        },
     }
 }

@@ -11,7 +11,10 @@ use serde::de::DeserializeOwned;
 use crate::coordinator::Shared;
 use crate::coordinator::error::StartError;
 use crate::coordinator::task::Claimant;
+use crate::engines::journaled::undo::RecordedSteps;
+use crate::language::recorded::found_steps;
 use crate::language::{input_read_back, is_same_input};
+use crate::meta::OnCompensationFailure;
 use crate::panic::caught;
 use crate::run::Saga;
 
@@ -40,6 +43,9 @@ pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     /// Returns whether two inputs are the same value for the saga.
     fn is_same(&self, recorded: &str, given: &str) -> bool;
 
+    /// The reaction to a compensation that has failed for good.
+    fn on_compensation_failure(&self) -> OnCompensationFailure;
+
     /// Reads the input of a claimed saga, and runs the saga in a task of its own.
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
 }
@@ -67,6 +73,10 @@ where
         is_same_input::<G>(recorded, given)
     }
 
+    fn on_compensation_failure(&self) -> OnCompensationFailure {
+        G::META.on_compensation_failure
+    }
+
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
         // The input's code may panic. That must not harm the other sagas of the same claim.
         let read = caught(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
@@ -83,14 +93,18 @@ where
     }
 }
 
-/// All registered sagas.
-pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static>(
-    BTreeMap<&'static str, Arc<dyn Definition<S>>>,
-);
+/// All registered sagas, and the steps that they call.
+pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static> {
+    sagas: BTreeMap<&'static str, Arc<dyn Definition<S>>>,
+    pub(super) steps: RecordedSteps<S>,
+}
 
 impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
     pub(super) fn new() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            sagas: BTreeMap::new(),
+            steps: RecordedSteps::new(),
+        }
     }
 
     /// Adds a saga.
@@ -98,25 +112,32 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
     /// # Errors
     /// If another saga has the same name, or if two different steps of this one have.
     pub(super) fn add<G: Registrable<S>>(&mut self) -> Result<(), StartError> {
-        let (name, shape) = (G::META.name, G::shape());
-        let definition = DefinitionOf::<G> {
-            fingerprint: shape.fingerprint(),
-            saga: PhantomData,
-        };
-        if let Some(shared) = shape.shared_name() {
+        let name = G::META.name;
+        let (mut fingerprint, mut shared) = (0, None);
+        let found = found_steps(|| {
+            let shape = G::shape();
+            fingerprint = shape.fingerprint();
+            shared = shape.shared_name();
+        });
+        if let Some(shared) = shared {
             return Err(StartError::SharedName { saga: name, shared });
         }
-        match self.0.insert(name, Arc::new(definition)) {
+        self.steps.add_found(found);
+        let definition = DefinitionOf::<G> {
+            fingerprint,
+            saga: PhantomData,
+        };
+        match self.sagas.insert(name, Arc::new(definition)) {
             None => Ok(()),
             Some(_) => Err(StartError::RegisteredTwice { name }),
         }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {
-        self.0.get(name)
+        self.sagas.get(name)
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {
-        self.0.keys().copied().collect()
+        self.sagas.keys().copied().collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The task of one saga: from its claim to its end or its release.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::attempts::Control;
 use crate::coordinator::answer::Answer;
 use crate::coordinator::error::{ExecuteError, Stuck};
+use crate::coordinator::takeover::OperatorCall;
 use crate::coordinator::waiters::AnswerSender;
 use crate::coordinator::{Running, Shared};
 use crate::engines::control::{Limits, LocalControl};
@@ -18,6 +19,7 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{Claim, Claimed, Damage, NewSaga, Wakeup};
+use crate::meta::SagaMeta;
 use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
@@ -31,8 +33,12 @@ pub(super) struct Claimant {
     history: ReplayState,
     next: u64,
     in_doubt: bool,
+    /// See [`Claimed::recoveries`].
+    recoveries: u32,
     is_cancelled: bool,
     started_at: Option<SystemTime>,
+    /// The permit of a saga that is tried apart: see [`Suspects`](crate::coordinator::suspects::Suspects).
+    pub(super) trial: Option<OwnedSemaphorePermit>,
 }
 
 impl Claimant {
@@ -44,13 +50,20 @@ impl Claimant {
             history: ReplayState::default(),
             next: 1,
             in_doubt: false,
+            recoveries: 0,
             is_cancelled: false,
             started_at: None,
+            trial: None,
         }
     }
 
     pub(super) fn id(&self) -> &SagaId {
         &self.claim.id
+    }
+
+    /// Returns whether the saga is undone from its record, and not by its body.
+    pub(super) fn is_undone_by_record(&self) -> bool {
+        self.history.is_undone_by_record()
     }
 
     /// Creates the claimant of a saga that was claimed from the journal, and returns the start of the saga. With a
@@ -61,10 +74,17 @@ impl Claimant {
     ) -> (Self, NewSaga, Option<Damage>) {
         let history = claimed
             .entries
-            .and_then(|entries| ReplayState::new(&entries));
+            .and_then(|entries| match ReplayState::new(&entries) {
+                Ok(history) => Ok(history),
+                Err(unclear) => Err(unclear.beside(entries)),
+            });
         let (history, damage) = match history {
             Ok(history) => (history, None),
-            Err(damage) => (ReplayState::default(), Some(damage)),
+            Err(damage) => match ReplayState::of_readable(&damage.readable) {
+                // An operator has decided about all that can be read.
+                history if history.is_undone_by_record() => (history, None),
+                _ => (ReplayState::default(), Some(damage)),
+            },
         };
         let claimant = Self {
             claim: claimed.claim,
@@ -72,8 +92,10 @@ impl Claimant {
             history,
             next: claimed.next,
             in_doubt: !claimed.orderly,
+            recoveries: claimed.recoveries,
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
+            trial: None,
         };
         (claimant, claimed.record.saga, damage)
     }
@@ -89,13 +111,25 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     ) where
         G: Saga<Services = S>,
     {
-        let cancellation = CancellationToken::new();
         let elapsed = |since: SystemTime| since.elapsed().unwrap_or_default();
         let elapsed = claimant.started_at.map(elapsed).unwrap_or_default();
         let deadline = G::META
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
-        let limits = Limits::new(Some(cancellation), deadline);
+        let (engine, slot) = self.begin(&G::META, claimant, deadline);
+        let run = Arc::clone(self).run(engine, slot, saga, sender);
+        // Boxed: otherwise this large future is copied several times on its way into the task.
+        self.tasks.spawn_on(Box::pin(run), &self.runtime);
+    }
+
+    /// Notes that a claimed saga runs in this process. Returns its engine.
+    pub(super) fn begin(
+        &self,
+        meta: &SagaMeta,
+        mut claimant: Claimant,
+        deadline: Option<Duration>,
+    ) -> (Journaled, OwnedSemaphorePermit) {
+        let limits = Limits::new(Some(CancellationToken::new()), deadline);
         let control = LocalControl::new(limits);
         if claimant.history.only_goes_forward() {
             // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
@@ -110,21 +144,24 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
+        if let Some(trial) = claimant.trial.take() {
+            recorder.begin_trial(trial);
+        }
         let running = Running {
             control: Arc::clone(&control),
             recorder: Arc::clone(&recorder),
         };
         self.running().insert(claimant.claim.id.clone(), running);
         let engine = Journaled::new(
-            Instance::new(G::META.name, Some(claimant.claim.id)),
+            Instance::new(meta.name, Some(claimant.claim.id)),
             control,
             claimant.history,
             recorder,
-            self.policies,
+            self.policies.clone(),
+            claimant.recoveries,
+            meta.on_compensation_failure,
         );
-        let run = Arc::clone(self).run(engine, claimant.slot, saga, sender);
-        // Boxed: otherwise this large future is copied several times on its way into the task.
-        self.tasks.spawn_on(Box::pin(run), &self.runtime);
+        (engine, claimant.slot)
     }
 
     #[expect(
@@ -142,7 +179,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let driven = contain(saga.drive(&*self.services, &engine)).await;
+            let driven = engine
+                .until_idle(contain(saga.drive(&*self.services, &engine)))
+                .await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
@@ -216,12 +255,31 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 suspension
             }
         };
-        match &suspension {
-            Suspension::Stuck(reason) => {
-                telemetry::stuck(id, &reason.code);
-                return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
+        self.suspend(id, recorder, call, &suspension).await;
+        Err(match suspension {
+            Suspension::Stuck(reason) => ExecuteError::Stuck(Stuck::new(id, &reason.message, None)),
+            suspension => ExecuteError::InProgress {
+                id: id.clone(),
+                why: suspension.to_string(),
+                state: None,
+                waits: Vec::new(),
+            },
+        })
+    }
+
+    /// Suspends a run that has not ended the saga.
+    pub(super) async fn suspend(
+        &self,
+        id: &SagaId,
+        recorder: &Recorder,
+        call: Option<OperatorCall>,
+        suspension: &Suspension,
+    ) {
+        match suspension {
+            Suspension::Stuck(reason) => telemetry::stuck(id, &reason.code),
+            Suspension::Shutdown | Suspension::Deferred => {
+                self.release(recorder, Wakeup::Now).await;
             }
-            Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
             Suspension::Called => self.hand_to_operator(recorder, call).await,
             Suspension::Asleep(wakeup) => {
                 self.release(recorder, *wakeup).await;
@@ -234,17 +292,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 self.unreleased().push(recorder.claim().clone());
             }
         }
-        Err(ExecuteError::InProgress {
-            id: id.clone(),
-            why: suspension.to_string(),
-            state: None,
-            waits: Vec::new(),
-        })
     }
 
     /// Removes the saga from the running ones, unless it runs again under a later claim: another worker may have taken
     /// it over, and this one claimed it back.
-    fn no_longer_running(&self, claim: &Claim) {
+    pub(super) fn no_longer_running(&self, claim: &Claim) {
         let mut running = self.running();
         let run = running.get(&claim.id);
         if run.is_some_and(|run| run.recorder.claim() == claim) {
@@ -281,14 +333,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Releases a claimed saga without running it.
-    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
+    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant, wakeup: Wakeup) {
         let inner = Arc::clone(self);
         self.tasks.spawn(async move {
             let released = inner
                 .journal
-                .release(&claimant.claim, claimant.in_doubt, Wakeup::Now);
+                .release(&claimant.claim, claimant.in_doubt, wakeup);
             if released.await.is_err() {
                 inner.unreleased().push(claimant.claim);
+            } else if inner.alarm.is_next(wakeup) {
+                inner.work.notify_one();
             }
         });
     }

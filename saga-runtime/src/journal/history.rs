@@ -16,8 +16,8 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
-use crate::journal::{Damage, Entry, StepCall};
-use crate::meta::Kind;
+use crate::journal::{Damage, Entry, FailingStep, StepCall};
+use crate::meta::{AttemptPhase, Kind};
 
 /// The calls and decisions of a saga so far, in the order in which a replay asks for them.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,10 @@ pub(crate) struct ReplayState {
     lanes: HashMap<String, Vec<usize>>,
     /// The index of each call among the steps, by its name and occurrence.
     calls: HashMap<(Cow<'static, str>, u32), usize>,
+    /// The calls whose attempts fail, by name and occurrence: the newest entry of each, until the call has an outcome.
+    failing: HashMap<(Cow<'static, str>, u32), Failing>,
+    /// True if a retriable step was attempted, which closes the way back.
+    has_tried_retriable: bool,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
     /// The questions of the bodies, and the answers.
@@ -34,9 +38,28 @@ pub(crate) struct ReplayState {
     /// The events that were sent to the saga: name and payload.
     received: Vec<(Cow<'static, str>, String)>,
     end: Option<RecordedEnd>,
+    /// An operator has decided that it is undone from its record, without its body.
+    by_record: bool,
     /// The reason of the last entry that was not made by hand, if that entry says that the saga is stuck.
     stuck: Option<Reason>,
     by_hand: bool,
+    /// The index of the step that an operator has completed, while nothing has followed from that.
+    completed: Option<usize>,
+}
+
+/// A call whose attempts fail, as it was recorded last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) step: StepCall,
+    pub(crate) phase: AttemptPhase,
+    /// The number of attempts, over all claims.
+    pub(crate) attempts: u32,
+    /// How many of them came before this phase.
+    pub(crate) earlier: u32,
+    pub(crate) in_doubt: bool,
+    pub(crate) reason: Reason,
+    pub(crate) since: SystemTime,
+    pub(crate) until: SystemTime,
 }
 
 /// One call of a step on the way forward.
@@ -61,6 +84,22 @@ enum StepOutcome {
 }
 
 impl StepOutcome {
+    /// The outcome of a step that was in doubt, if there is something to report.
+    fn settled(&self) -> Option<CompensationOutcome> {
+        let Self::Settled { settled, .. } = self else {
+            return None;
+        };
+        match settled {
+            Settling::Resolved => Some(CompensationOutcome::Resolved),
+            Settling::Unresolved(failure) => Some(CompensationOutcome::Failed(failure.clone())),
+            Settling::Skipped { reason } => {
+                let reason = reason.clone();
+                Some(CompensationOutcome::Skipped { reason })
+            }
+            Settling::Nothing | Settling::Done { .. } => None,
+        }
+    }
+
     /// Returns whether the step is in doubt and not settled.
     fn is_unsettled(&self) -> bool {
         match self {
@@ -90,6 +129,22 @@ pub(crate) struct Decision {
     pub(crate) step: Option<String>,
     /// The reason.
     pub(crate) reason: Reason,
+}
+
+/// The code of an operator's decision to undo a saga from its record. Its payload says if a step may have been requested, as the
+/// payload of a stuck saga does.
+pub(crate) const BY_RECORD: &str = "by_record";
+
+/// The name of a step that may have been requested after the last entry: which one, nothing tells.
+pub(crate) const UNKNOWN_STEP: &str = "?";
+
+/// A call that is to be undone from the record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CallToUndo<'a> {
+    /// It is done, with this output.
+    Compensate { call: &'a StepCall, output: &'a str },
+    /// It is in doubt, and its inputs are not recorded.
+    InDoubt(&'a StepCall),
 }
 
 /// The payload of an entry that says that the saga is stuck, if no step was requested after the entry before. An entry of an older
@@ -149,14 +204,48 @@ impl ReplayState {
 
     /// Replays what can be read of a damaged history. An entry that can't follow what can be read before it changes nothing.
     pub(crate) fn of_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
-        let mut history = Self::default();
-        for entry in entries {
-            let before = history.clone();
-            if !history.apply(&entry.event) {
-                history = before;
+        let (mut history, mut applied) = (Self::default(), Vec::new());
+        for Entry { event, .. } in entries {
+            if history.apply(event) {
+                applied.push(event);
+            } else {
+                history = Self::default();
+                for event in &applied {
+                    history.apply(event);
+                }
             }
         }
         history
+    }
+
+    /// Returns whether an operator has decided to undo the saga from its record, without a run of its body.
+    pub(crate) fn is_undone_by_record(&self) -> bool {
+        self.by_record && self.end.is_none()
+    }
+
+    /// The calls of steps, in the order of their outcomes, with what has to be done to undo them.
+    pub(crate) fn calls_to_undo(&self) -> impl DoubleEndedIterator<Item = CallToUndo<'_>> {
+        self.steps.iter().filter_map(|one| {
+            let call = &one.call;
+            match &one.outcome {
+                StepOutcome::Done { output }
+                | StepOutcome::Settled {
+                    settled: Settling::Done { output },
+                    ..
+                } if call.kind == Kind::Compensatable => {
+                    Some(CallToUndo::Compensate { call, output })
+                }
+                StepOutcome::InDoubt { .. } => Some(CallToUndo::InDoubt(call)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The outcomes of the calls that were in doubt, as far as there is something to report.
+    pub(crate) fn settled(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
+        self.steps
+            .iter()
+            .filter_map(|one| Some((&one.call, one.outcome.settled()?)))
     }
 
     /// Returns whether a step may have been requested after the last entry. `is_orderly`: the last holder has released the saga
@@ -180,7 +269,7 @@ impl ReplayState {
 
     /// Returns whether no step is recorded.
     pub(crate) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.failing.is_empty()
     }
 
     /// The decision to undo the saga, if it was made.
@@ -191,9 +280,35 @@ impl ReplayState {
     /// Returns whether a step is done after which the saga only goes forward.
     pub(crate) fn only_goes_forward(&self) -> bool {
         let mut steps = self.steps.iter();
-        steps.any(|one| {
+        let is_done = steps.any(|one| {
             one.call.kind.closes_the_way_back() && matches!(one.outcome, StepOutcome::Done { .. })
-        })
+        });
+        self.has_tried_retriable || is_done
+    }
+
+    /// The attempts of a call in this phase, if they fail.
+    pub(crate) fn failing(&self, called: &StepCall, phase: AttemptPhase) -> Option<&Failing> {
+        let failing = self.failing.get(&called.clone().into_key())?;
+        (failing.phase == phase && failing.step == *called).then_some(failing)
+    }
+
+    /// The calls whose attempts fail, the one that fails the longest first.
+    pub(crate) fn failing_steps(&self) -> Vec<FailingStep> {
+        let steps = self.failing.values().map(|failing| FailingStep {
+            call: failing.step.clone(),
+            phase: failing.phase,
+            attempts: failing.attempts,
+            reason: failing.reason.clone(),
+            since: failing.since,
+            until: failing.until,
+        });
+        let mut steps: Vec<_> = steps.collect();
+        steps.sort_by(|one, other| {
+            let key = |step: &FailingStep| (step.since, step.call.occurrence);
+            let by_name = || one.call.name.cmp(&other.call.name);
+            key(one).cmp(&key(other)).then_with(by_name)
+        });
+        steps
     }
 
     /// Its end, if it has ended.
@@ -293,12 +408,14 @@ impl ReplayState {
 
     /// Returns whether a call of a step is recorded.
     pub(crate) fn knows(&self, called: &StepCall) -> bool {
-        self.known(called).is_some()
+        self.known(called).is_some() || self.failing.contains_key(&called.clone().into_key())
     }
 
     /// The lanes of the sagas that were called in this lane, as far as steps of them are recorded.
     pub(crate) fn lanes_inside(&self, lane: &str) -> HashSet<&str> {
-        let inside = self.lanes.keys().filter_map(|inner| {
+        let failing = self.failing.values().map(|failing| failing.step.lane());
+        let lanes = self.lanes.keys().map(String::as_str).chain(failing);
+        let inside = lanes.filter_map(|inner| {
             let rest = match lane {
                 "" => inner,
                 lane => inner.strip_prefix(lane)?.strip_prefix('/')?,
@@ -368,28 +485,17 @@ impl ReplayState {
         in_doubt.chain(failed.map(|(call, _)| call))
     }
 
+    /// The calls that keep a stuck saga from going on: those that an operator can decide about, and those whose attempts fail.
+    pub(crate) fn troubled(&self) -> impl Iterator<Item = &StepCall> {
+        self.open()
+            .chain(self.failing.values().map(|failing| &failing.step))
+    }
+
     /// The calls that were undone, or were to be: how each was settled or compensated.
     pub(crate) fn undone(&self) -> impl Iterator<Item = (&StepCall, CompensationOutcome)> {
-        let settled = self.steps.iter().filter_map(|one| match &one.outcome {
-            StepOutcome::Settled { settled, .. } => match settled {
-                Settling::Resolved => Some((&one.call, CompensationOutcome::Resolved)),
-                Settling::Unresolved(failure) => {
-                    Some((&one.call, CompensationOutcome::Failed(failure.clone())))
-                }
-                Settling::Skipped { reason } => {
-                    let reason = reason.clone();
-                    Some((&one.call, CompensationOutcome::Skipped { reason }))
-                }
-                Settling::Nothing | Settling::Done { .. } => None,
-            },
-            StepOutcome::Done { .. }
-            | StepOutcome::Refused { .. }
-            | StepOutcome::InDoubt { .. }
-            | StepOutcome::Waiting { .. }
-            | StepOutcome::Over { .. } => None,
-        });
         let compensated = self.compensations.iter();
-        settled.chain(compensated.map(|(call, outcome)| (call, outcome.clone())))
+        let compensated = compensated.map(|(call, outcome)| (call, outcome.clone()));
+        self.settled().chain(compensated)
     }
 
     /// The calls whose effects are there, or may be there, and are not undone, in order. Skipped ones are among them.
@@ -419,6 +525,20 @@ impl ReplayState {
     pub(crate) fn in_doubt(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
         let index = self.unsettled(step, occurrence)?;
         Some(&self.steps[index].call)
+    }
+
+    /// The call of a step whose output an operator can give: it is in doubt, or was completed by hand and nothing has followed.
+    pub(crate) fn completable(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
+        let index = self.completable_index(step, occurrence)?;
+        Some(&self.steps[index].call)
+    }
+
+    fn completable_index(&self, step: &str, occurrence: usize) -> Option<usize> {
+        let is_it = |call: &StepCall| call.name == step && call.occurrence as usize == occurrence;
+        let completed = self
+            .completed
+            .filter(|index| is_it(&self.steps[*index].call));
+        completed.or_else(|| self.unsettled(step, occurrence))
     }
 
     /// The call whose compensation has failed for good.

@@ -1,5 +1,6 @@
 //! The callees of a saga's body: steps, sub-sagas and waits.
 
+use crate::language::recorded::{AnyStep, RecordedStep};
 use crate::language::{KindOf, Step};
 use crate::meta::StepMeta;
 use crate::shape::Node;
@@ -14,6 +15,13 @@ pub trait Callee: Sized + 'static {
 
     /// The node of the callee in a shape.
     fn node() -> Node;
+
+    /// The step, to be compensated from its record. `None` if it is a sub-saga or a wait.
+    #[doc(hidden)]
+    #[must_use]
+    fn recorded() -> Option<AnyStep> {
+        None
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -24,5 +32,9 @@ impl<S: Step> Callee for S {
 
     fn node() -> Node {
         Node::Step(S::META)
+    }
+
+    fn recorded() -> Option<AnyStep> {
+        Some(Box::new(RecordedStep::of::<S>()))
     }
 }

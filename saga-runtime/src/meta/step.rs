@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::meta::{Policy, RetryPolicy};
+use crate::meta::{Policy, RetryDefaults, RetryPolicy};
 
 /// The kind of a step: how it is undone, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +56,40 @@ impl Display for Kind {
     }
 }
 
+/// The phase of the attempts of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptPhase {
+    /// The step is attempted on the way forward.
+    Forward,
+    /// The step is in doubt and is asked again, to learn if it was done.
+    Settling,
+    /// The step is in doubt and its resolver is attempted.
+    Resolving,
+    /// The step was done and its compensation is attempted.
+    Compensating,
+}
+
+impl AttemptPhase {
+    /// All phases.
+    pub const ALL: [Self; 4] = [
+        Self::Forward,
+        Self::Settling,
+        Self::Resolving,
+        Self::Compensating,
+    ];
+
+    /// The name of the phase in journals. It never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Settling => "settling",
+            Self::Resolving => "resolving",
+            Self::Compensating => "compensating",
+        }
+    }
+}
+
 /// A step's durable name, its kind and its policies, as `#[step(…)]` sets them.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -77,8 +111,11 @@ pub struct StepMeta {
     pub retry: Option<RetryPolicy>,
     /// The time limit of one attempt of the compensation. `None`: the engine's default.
     pub compensation_timeout: Option<Duration>,
-    /// The retry policy of the compensation.
-    pub compensation_retry: RetryPolicy,
+    /// The retry policy of the compensation. `None`: the engine's default.
+    pub compensation_retry: Option<RetryPolicy>,
+    /// The retry policy of the attempts that settle the step when it is in doubt. `None`: that of the step, if it limits
+    /// its attempts, or else the engine's default.
+    pub in_doubt_retry: Option<RetryPolicy>,
 }
 
 impl StepMeta {
@@ -94,7 +131,8 @@ impl StepMeta {
             timeout: None,
             retry: None,
             compensation_timeout: None,
-            compensation_retry: RetryPolicy::COMPENSATION,
+            compensation_retry: None,
+            in_doubt_retry: None,
         }
     }
 
@@ -134,8 +172,8 @@ impl StepMeta {
         if policy.compensation_timeout.is_some() {
             self.compensation_timeout = policy.compensation_timeout;
         }
-        if let Some(retry) = policy.compensation_retry {
-            self.compensation_retry = retry;
+        if policy.compensation_retry.is_some() {
+            self.compensation_retry = policy.compensation_retry;
         }
         self
     }
@@ -171,7 +209,16 @@ impl StepMeta {
     #[must_use]
     pub const fn compensation_retry(self, retry: RetryPolicy) -> Self {
         Self {
-            compensation_retry: retry,
+            compensation_retry: Some(retry),
+            ..self
+        }
+    }
+
+    /// Sets the retry policy of the attempts that settle the step when it is in doubt.
+    #[must_use]
+    pub const fn in_doubt_retry(self, retry: RetryPolicy) -> Self {
+        Self {
+            in_doubt_retry: Some(retry),
             ..self
         }
     }
@@ -201,12 +248,32 @@ impl StepMeta {
         }
     }
 
+    /// The policy of the forward attempts on an engine with these defaults.
+    #[must_use]
+    pub(crate) const fn forward_retry_by(&self, defaults: RetryDefaults) -> RetryPolicy {
+        match (self.retry, self.kind) {
+            (Some(retry), Kind::Retriable) => retry.until_success().or_limits(defaults.retriable),
+            (None, Kind::Retriable) => defaults.retriable,
+            _ => self.forward_retry(),
+        }
+    }
+
     /// The policy of the attempts that settle a step in doubt: they repeat the request to learn what has happened.
     #[must_use]
-    pub const fn settling_retry(&self) -> RetryPolicy {
-        match self.retry {
-            Some(retry) => retry,
-            None => RetryPolicy::COMPENSATION,
+    pub const fn settling_retry(&self, defaults: RetryDefaults) -> RetryPolicy {
+        match (self.in_doubt_retry, self.retry) {
+            (Some(retry), _) => retry.or_limits(defaults.compensation),
+            (None, Some(retry)) if retry.max_attempts().is_some() => retry,
+            _ => defaults.compensation,
+        }
+    }
+
+    /// The policy of the attempts to compensate or to resolve the step.
+    #[must_use]
+    pub const fn compensation_retry_by(&self, defaults: RetryDefaults) -> RetryPolicy {
+        match self.compensation_retry {
+            Some(retry) => retry.or_limits(defaults.compensation),
+            None => defaults.compensation,
         }
     }
 }

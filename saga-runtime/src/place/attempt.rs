@@ -1,6 +1,6 @@
 //! One attempt of a step or a compensation, and the trait of all places of running code.
 
-use crate::place::{DirectCall, Effect, Failure, IdempotencyKey, Instance, Position, Scope};
+use crate::place::{DirectCall, Failure, IdempotencyKey, Instance, KeyedEffect, Position, Scope};
 
 /// The direction in which code runs: forward or backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,19 +62,20 @@ pub(crate) fn key(place: &dyn Place, role: Role) -> IdempotencyKey {
     let name;
     let effect = match place.position() {
         None => match place.scope() {
-            None => Effect::Saga,
-            Some(scope) => Effect::Inner { path: scope.path() },
+            None => KeyedEffect::Saga,
+            Some(scope) => KeyedEffect::Inner { path: scope.path() },
         },
         Some(position) => {
             name = position.name();
             let (step, occurrence) = (&*name, position.occurrence());
             match role {
-                Role::Action => Effect::Action { step, occurrence },
-                Role::Compensation => Effect::Compensation { step, occurrence },
+                Role::Action => KeyedEffect::Action { step, occurrence },
+                Role::Compensation => KeyedEffect::Compensation { step, occurrence },
             }
         }
     };
-    IdempotencyKey::new(place.instance().id(), effect)
+    let instance = place.instance();
+    IdempotencyKey::new(instance.name_in_keys(), instance.id(), effect)
 }
 
 /// One attempt of a step or of its compensation.

@@ -32,6 +32,16 @@ impl Scope {
         }
     }
 
+    /// Creates the scope of a sub-saga by its recorded path: `place_order#1/pack`.
+    pub(crate) fn recorded(instance: Instance, path: &str) -> Self {
+        let depth = path.split('/').count();
+        Self {
+            instance,
+            path: path.to_owned(),
+            depth: u32::try_from(depth).unwrap_or(u32::MAX),
+        }
+    }
+
     /// Appends the occurrence to the path of a sub-saga: `pack` for the first call, `pack#1` for the second.
     pub(crate) fn numbered_path(name: &str, occurrence: usize) -> String {
         match occurrence {

@@ -101,7 +101,9 @@ impl<E: Engine> Run<'_, '_, E> {
                     past_pivot,
                     G::source_of,
                 );
-                if let Some(span) = &self.watch.span {
+                if let Some(span) = &self.watch.span
+                    && !self.engine.goes_on_later()
+                {
                     let compensated = error.is_compensated();
                     telemetry::record_outcome(
                         span,

@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
 use crate::error::{Cause, CompensationOutcome};
-use crate::language::Wait;
+use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Saga, SagaEnd};
@@ -49,6 +49,12 @@ pub trait Engine: Send + Sync {
     /// Hands out the end of the saga.
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
+    /// Returns true if attempts to undo a step are left for later: the saga has not failed for good, also if its
+    /// compensations have failed so far.
+    fn goes_on_later(&self) -> bool {
+        false
+    }
+
     /// Returns true if the driver may make the first attempt of a step by itself, and hand in its verdict only if it is
     /// not [`Done`](crate::engine::AttemptResult::Done). That is so if no subscriber watches the saga, and nothing can
     /// interrupt it.
@@ -73,6 +79,7 @@ pub trait Engine: Send + Sync {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
+        read: ReadEvent<'a>,
     ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send;
 
     /// Announces that the members of `group` are called next.

@@ -8,7 +8,7 @@ use crate::attempts::BoxFuture;
 use crate::error::Cause;
 use crate::language::{Awaited, ErrorRecord, Never, Waits};
 use crate::meta::StepMeta;
-use crate::panic::caught;
+use crate::panic::{caught, drop_caught};
 use crate::place::{Calls, Place};
 use crate::run::callable::DoneOutput;
 use crate::run::first_attempt::OnEngine;
@@ -68,7 +68,13 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     {
         let (wait, reader) = (self.wait, self.reader);
         Box::pin(async move {
-            let received = match engine.wait(calls, &const { W::CALLEE }, wait).await {
+            let read = |json: &str| match caught(|| W::output(reader, Some(json)).map(drop_caught))
+            {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(panic) => Err(format!("panicked: {panic}")),
+            };
+            let received = match engine.wait(calls, &const { W::CALLEE }, wait, &read).await {
                 WaitEnd::TimedOut => Ok(None),
                 WaitEnd::Received(json) => Ok(Some(json)),
                 WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),

@@ -6,19 +6,17 @@ use syn::{Block, Expr, Ident, Item};
 
 use super::names::mistake;
 use super::{call, fan_out, group};
-use crate::runtime_path::RuntimePath;
 use crate::saga::model::{Body, Placeholder};
-use crate::spans::at;
+use crate::spans::{at, code};
 
 /// The block of the body, with code for every placeholder in it.
-pub(super) fn expand(runtime: &RuntimePath, body: &Body) -> Block {
+pub(super) fn expand(body: &Body) -> Block {
     let mut block = body.block.clone();
-    Expand { runtime, body }.visit_block_mut(&mut block);
+    Expand { body }.visit_block_mut(&mut block);
     block
 }
 
 struct Expand<'a> {
-    runtime: &'a RuntimePath,
     body: &'a Body,
 }
 
@@ -36,12 +34,12 @@ impl VisitMut for Expand<'_> {
 
 impl Expand<'_> {
     fn code(&mut self, placeholder: &Placeholder) -> Expr {
-        let (runtime, sites) = (self.runtime, &self.body.sites);
+        let sites = &self.body.sites;
         match placeholder {
             Placeholder::Step { site, awaited } => {
                 let mut awaited = awaited.clone();
                 self.visit_expr_await_mut(&mut awaited);
-                call::expand(runtime, *site, &sites[*site], &awaited)
+                call::expand(*site, sites.len(), &sites[*site], &awaited)
             }
             Placeholder::Result { site, step } => call::alone(&sites[*site], &self.expanded(step)),
             Placeholder::Group {
@@ -53,15 +51,15 @@ impl Expand<'_> {
                     .iter()
                     .map(|(site, call)| (*site, &sites[*site], self.expanded(call)))
                     .collect();
-                Expr::Verbatim(group::expand(runtime, &members, results, *first))
+                Expr::Verbatim(group::expand(&members, sites.len(), results, *first))
             }
             Placeholder::FanOut { site, awaited } => {
                 let mut awaited = awaited.clone();
                 self.visit_expr_await_mut(&mut awaited);
-                fan_out::expand(*site, &sites[*site], &awaited)
+                fan_out::expand(*site, sites.len(), &sites[*site], &awaited)
             }
             Placeholder::ForEach { site, call } => {
-                fan_out::for_each(runtime, &sites[*site], &self.expanded(call))
+                fan_out::for_each(&sites[*site], &self.expanded(call))
             }
             Placeholder::Context(cx) => context(cx),
             Placeholder::NotAwaited(function) => {
@@ -70,11 +68,12 @@ impl Expand<'_> {
             }
             Placeholder::NotCalled(function) => {
                 let mistake = mistake();
+                // In the context of the macro: there rustc accepts an import that nothing uses.
                 Expr::Verbatim(quote!({ use #function as _; #mistake }))
             }
             Placeholder::Mistake => {
                 let mistake = mistake();
-                Expr::Verbatim(quote!(#mistake))
+                Expr::Verbatim(code!(#mistake))
             }
         }
     }
@@ -90,6 +89,6 @@ impl Expand<'_> {
 //
 //     cx.__of_call()
 fn context(cx: &Ident) -> Expr {
-    let of_call = at(cx.span(), quote!(.__of_call()));
+    let of_call = at(cx.span(), code!(.__of_call()));
     Expr::Verbatim(quote!(#cx #of_call))
 }

@@ -9,8 +9,8 @@ use crate::errors::Errors;
 use crate::options::{self, Opt};
 use crate::step::model::{Attempts, Kind, Policies, Predicate, Retry, Time};
 
-/// The options in `retry(…)`. A compensation has no `when`.
-const RETRY: [&str; 3] = ["attempts", "backoff", "when"];
+/// The options in `retry(…)`. Only the step itself has a `when`.
+const RETRY: [&str; 4] = ["attempts", "backoff", "give_up_after", "when"];
 
 /// The kind of the step. Reports none and more than one; the result of a mistake is a step with nothing to undo, so
 /// that nothing else breaks.
@@ -132,6 +132,14 @@ fn backoff(option: &Opt, errors: &mut Errors) -> Option<(Time, Time)> {
     Some((Time::Literal(first), Time::Literal(last)))
 }
 
+fn give_up_after(option: &Opt, errors: &mut Errors) -> Option<Time> {
+    if let Some(constant) = option.constant() {
+        return Some(Time::Constant(constant));
+    }
+    let literal = errors.ok(option.text("give_up_after = \"24h\""))?;
+    errors.ok(duration::duration(&literal)).map(Time::Literal)
+}
+
 fn predicate(option: &Opt, errors: &mut Errors) -> Option<Predicate> {
     match option.closure() {
         Some(closure) => Some(Predicate::Closure(closure)),
@@ -153,6 +161,7 @@ fn retry(
     let mut retry = Retry {
         attempts: None,
         backoff: None,
+        give_up_after: None,
     };
     let mut transient = None;
     for option in options::parse(tokens, "`retry`", known, errors) {
@@ -160,6 +169,8 @@ fn retry(
             retry.attempts = attempts(&option, owner, errors);
         } else if option.key == "backoff" {
             retry.backoff = backoff(&option, errors);
+        } else if option.key == "give_up_after" {
+            retry.give_up_after = give_up_after(&option, errors);
         } else {
             transient = predicate(&option, errors);
         }
@@ -181,9 +192,14 @@ fn in_doubt(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Err
     let Some(tokens) = errors.ok(option.list("in_doubt(when = path, resolve = path)")) else {
         return;
     };
-    for option in options::parse(tokens, "`in_doubt`", &["when", "resolve"], errors) {
+    for option in options::parse(tokens, "`in_doubt`", &["when", "resolve", "retry"], errors) {
         if option.key == "when" {
             policies.in_doubt = predicate(&option, errors);
+            continue;
+        }
+        if option.key == "retry" {
+            policies.in_doubt_retry = retry(&option, "step in doubt", &RETRY[..3], errors).0;
+            reject_settling(&option, kind, errors);
             continue;
         }
         let why = match kind {
@@ -203,6 +219,16 @@ fn in_doubt(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Err
     }
 }
 
+/// Reports a policy for attempts that are never made: such a step is not asked again when it is in doubt.
+fn reject_settling(option: &Opt, kind: &Kind, errors: &mut Errors) {
+    let why = match kind {
+        Kind::Compensatable(_) | Kind::Pivot => return,
+        Kind::NothingToUndo => "a step with `compensate = ()` in doubt is not asked again",
+        Kind::Retriable => "a `retriable` step is retried until it succeeds, it is not asked again",
+    };
+    errors.report(option.span(), why, "leave `retry` out of `in_doubt`");
+}
+
 fn compensation(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Errors) {
     let example = "compensation(timeout = \"3s\", retry(attempts = 5, backoff = \"100ms..10s\"))";
     let Some(tokens) = errors.ok(option.list(example)) else {
@@ -220,7 +246,7 @@ fn compensation(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut
         if option.key == "timeout" {
             policies.compensation_timeout = timeout(&option, errors);
         } else {
-            policies.compensation_retry = retry(&option, "compensation", &RETRY[..2], errors).0;
+            policies.compensation_retry = retry(&option, "compensation", &RETRY[..3], errors).0;
         }
     }
 }

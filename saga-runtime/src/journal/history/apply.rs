@@ -2,12 +2,13 @@
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use crate::error::{CompensationFailure, CompensationOutcome};
+use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::history::{
-    Decision, RecordedCall, RecordedEnd, ReplayState, Settling, StepOutcome,
+    BY_RECORD, Decision, Failing, NOTHING_REQUESTED, RecordedCall, RecordedEnd, ReplayState,
+    Settling, StepOutcome, UNKNOWN_STEP,
 };
 use crate::journal::{Event, Settled, StepCall};
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 
 impl ReplayState {
     /// Takes an event in; `false` if it can't follow.
@@ -20,6 +21,16 @@ impl ReplayState {
             self.end = Some(RecordedEnd::Abandoned { reason, left });
             return true;
         }
+        let keeps_completed = matches!(
+            event,
+            Event::Stuck { .. }
+                | Event::Retried { .. }
+                | Event::Received { .. }
+                | Event::StepCompleted { .. }
+        );
+        if !keeps_completed {
+            self.completed = None;
+        }
         let by_hand = matches!(
             event,
             Event::Retried { .. }
@@ -30,14 +41,35 @@ impl ReplayState {
         if by_hand {
             let applied = (self.stuck.is_some() || self.by_hand) && self.apply_by_hand(event);
             self.stuck = None;
+            match event.step() {
+                Some(step) => drop(self.failing.remove(&step.clone().into_key())),
+                // A retry begins anew.
+                None => self.failing.clear(),
+            }
             self.by_hand = true;
             return applied;
+        }
+        if let Event::Compensating { reason, .. } = event
+            && reason.code == BY_RECORD
+        {
+            self.undo_by_record(reason);
+            return true;
         }
         if self.stuck.is_some() {
             return false;
         }
         self.by_hand = false;
+        if let Some(step) = event.step()
+            && !self.failing.is_empty()
+        {
+            self.failing.remove(&step.clone().into_key());
+        }
+        self.apply_outcome(event)
+    }
+
+    fn apply_outcome(&mut self, event: &Event) -> bool {
         match event {
+            Event::Failing { .. } => self.fails(event),
             Event::StepDone {
                 step,
                 output,
@@ -77,6 +109,13 @@ impl ReplayState {
                     step: step.as_ref().map(ToString::to_string),
                     reason: reason.clone(),
                 };
+                // Only steps in doubt are attempted further.
+                self.failing.retain(|_, failing| {
+                    matches!(
+                        failing.phase,
+                        AttemptPhase::Settling | AttemptPhase::Resolving
+                    )
+                });
                 self.decision.replace(decision).is_none()
             }
             Event::CompensationDone { step, .. } => {
@@ -92,10 +131,12 @@ impl ReplayState {
             }
             Event::Completed { output } => {
                 let output = output.clone();
+                self.failing.clear();
                 self.end = Some(RecordedEnd::Completed { output });
                 self.decision.is_none()
             }
             Event::Compensated => {
+                self.failing.clear();
                 self.end = Some(RecordedEnd::Compensated);
                 self.decision.is_some()
             }
@@ -107,13 +148,96 @@ impl ReplayState {
         }
     }
 
+    /// An operator has decided to undo the saga from its record. What has failed is tried again.
+    fn undo_by_record(&mut self, reason: &Reason) {
+        self.stuck = None;
+        self.by_hand = true;
+        self.by_record = true;
+        self.forget_failed();
+        let unknown = (UNKNOWN_STEP.into(), 0);
+        let is_unknown = reason.error.as_deref() != Some(NOTHING_REQUESTED);
+        if is_unknown && !self.calls.contains_key(&unknown) {
+            let message = "a step may have been requested after the last entry that can be read";
+            let unknown = StepCall {
+                name: UNKNOWN_STEP.into(),
+                occurrence: 0,
+                kind: Kind::NothingToUndo,
+            };
+            self.calls
+                .insert(unknown.clone().into_key(), self.steps.len());
+            self.steps.push(RecordedCall {
+                call: unknown,
+                number: usize::MAX,
+                outcome: StepOutcome::Settled {
+                    reason: reason.clone(),
+                    settled: Settling::Unresolved(CompensationFailure::new(0, message.to_owned())),
+                },
+                inputs: None,
+            });
+        }
+        let reason = reason.clone();
+        let by_record = Decision { step: None, reason };
+        self.decision.get_or_insert(by_record);
+    }
+
+    fn forget_failed(&mut self) {
+        let failed =
+            |outcome: &CompensationOutcome| matches!(outcome, CompensationOutcome::Failed(_));
+        self.compensations.retain(|(_, outcome)| !failed(outcome));
+    }
+
+    /// Attempts of a call have failed, and others follow.
+    fn fails(&mut self, event: &Event) -> bool {
+        let Event::Failing {
+            step,
+            phase,
+            attempts,
+            earlier,
+            in_doubt,
+            reason,
+            since,
+            until,
+        } = event.clone()
+        else {
+            return false;
+        };
+        let failing = Failing {
+            step,
+            phase,
+            attempts,
+            earlier,
+            in_doubt,
+            reason,
+            since,
+            until,
+        };
+        let step = &failing.step;
+        self.has_tried_retriable |= step.kind == Kind::Retriable;
+        let outcome = self.known(step).map(|one| &one.outcome);
+        let can_follow = match failing.phase {
+            AttemptPhase::Forward => self.decision.is_none() && outcome.is_none(),
+            // A pivot that is asked again is not recorded as in doubt.
+            AttemptPhase::Settling => match outcome {
+                None => self.decision.is_none(),
+                outcome => is_in_doubt(outcome),
+            },
+            AttemptPhase::Resolving => is_in_doubt(outcome),
+            AttemptPhase::Compensating => {
+                self.decision.is_some() && outcome.is_some() && self.compensation(step).is_none()
+            }
+        };
+        self.failing.insert(step.clone().into_key(), failing);
+        can_follow
+    }
+
     fn apply_by_hand(&mut self, event: &Event) -> bool {
         match event {
             Event::Retried { .. } => {
-                let failed = |outcome: &CompensationOutcome| {
-                    matches!(outcome, CompensationOutcome::Failed(_))
-                };
-                self.compensations.retain(|(_, outcome)| !failed(outcome));
+                self.forget_failed();
+                if self.by_record {
+                    // A step in doubt stays so: its inputs are not recorded.
+                    return true;
+                }
                 for RecordedCall { outcome, .. } in &mut self.steps {
                     if let StepOutcome::Settled {
                         reason,
@@ -142,9 +266,11 @@ impl ReplayState {
                 self.decide(step, skipped, by_hand)
             }
             Event::StepCompleted { step, output, .. } => {
-                let Some(index) = self.unsettled(&step.name, step.occurrence as usize) else {
+                let occurrence = step.occurrence as usize;
+                let Some(index) = self.completable_index(&step.name, occurrence) else {
                     return false;
                 };
+                self.completed = Some(index);
                 let output = output.clone();
                 let outcome = &mut self.steps[index].outcome;
                 // A step that only goes forward is done; any other one was given up, and is undone with the rest.
@@ -270,4 +396,8 @@ impl ReplayState {
         self.compensations.push((step.clone(), outcome));
         is_new && is_known && self.decision.is_some()
     }
+}
+
+fn is_in_doubt(outcome: Option<&StepOutcome>) -> bool {
+    matches!(outcome, Some(StepOutcome::InDoubt { .. }))
 }

@@ -1,0 +1,122 @@
+//! The decisions of operators: each is one entry, appended under a claim.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::coordinator::Shared;
+use crate::coordinator::error::OperatorError;
+use crate::coordinator::operator::Effect;
+use crate::coordinator::subject::Subject;
+use crate::id::SagaId;
+use crate::journal::{AppendError, Claimed, ClaimedOne, Entry, Event, State};
+use crate::telemetry;
+
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    /// Claims a stuck saga, appends the operator's decision, and releases the saga. It takes no slot: the saga continues
+    /// when it gets one.
+    pub(super) async fn apply_decision(
+        self: &Arc<Self>,
+        id: SagaId,
+        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
+    ) -> Result<Effect, OperatorError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
+        }
+        let inner = Arc::clone(self);
+        self.detached(async move {
+            let claimed = inner.journal.claim_one(&inner.lease, &id).await;
+            let claimed = match inner.note_lost_claims(claimed)? {
+                ClaimedOne::Claimed(claimed) => *claimed,
+                ClaimedOne::Held(worker) if worker == inner.lease.worker => {
+                    return Err(OperatorError::NotStuck(State::Running));
+                }
+                ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
+                ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
+                ClaimedOne::Unknown => return Err(OperatorError::Unknown),
+            };
+            inner.decide(claimed, decide).await
+        })
+        .await
+    }
+
+    /// Like [`apply_decision`](Self::apply_decision), for a saga in any state.
+    pub(super) async fn decide_at_once(
+        self: &Arc<Self>,
+        id: SagaId,
+        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
+    ) -> Result<Effect, OperatorError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
+        }
+        let inner = Arc::clone(self);
+        self.detached(async move {
+            let claimed = inner.take(&id).await?;
+            inner.decide(claimed, decide).await
+        })
+        .await
+    }
+
+    /// Appends the event that `decide` returns, and releases the claim.
+    async fn decide(
+        self: &Arc<Self>,
+        mut claimed: Claimed,
+        decide: impl FnOnce(Subject) -> Result<Event, OperatorError>,
+    ) -> Result<Effect, OperatorError> {
+        let id = claimed.claim.id.clone();
+        let subject = Subject::of_claimed(&claimed);
+        let is_undone_by_record = subject.history.is_undone_by_record();
+        let decided = match decide(subject) {
+            Ok(event) => self.append_decision(&mut claimed, event).await,
+            Err(refused) => Err(refused),
+        };
+        let has_ended = matches!(decided, Ok(State::Abandoned));
+        let goes_back = matches!(decided, Ok(State::Compensating)) || is_undone_by_record;
+        if decided.is_ok() && goes_back && !has_ended {
+            // No dispatcher claims a saga that is not registered.
+            self.undo_taken(claimed);
+        } else {
+            self.release_taken(claimed).await;
+        }
+        if has_ended {
+            telemetry::abandoned(&id);
+            self.waiters.drop_sender(&id);
+        }
+        if decided.is_ok() {
+            // A caller may wait for this decision.
+            self.waiters.wake(&id);
+        }
+        decided.map(|_| Effect::Done)
+    }
+
+    /// Appends an operator's decision. Returns the state that follows.
+    async fn append_decision(
+        &self,
+        claimed: &mut Claimed,
+        event: Event,
+    ) -> Result<State, OperatorError> {
+        let state = claimed.record.state.after(&event);
+        let entry = Entry {
+            seq: claimed.next,
+            at: SystemTime::now(),
+            event: event.clone(),
+        };
+        let appended = self
+            .journal
+            .append(&claimed.claim, claimed.next, vec![event]);
+        appended.await.map_err(|error| match error {
+            AppendError::Journal(error) => error.into(),
+            AppendError::Fenced { .. } | AppendError::NotContiguous { .. } => {
+                OperatorError::TakenOver
+            }
+        })?;
+        // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
+        claimed.orderly = false;
+        claimed.next += 1;
+        claimed.recoveries = 0;
+        match &mut claimed.entries {
+            Ok(entries) => entries.push(entry),
+            Err(damage) => damage.readable.push(entry),
+        }
+        Ok(state)
+    }
+}

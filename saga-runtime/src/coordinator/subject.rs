@@ -1,0 +1,103 @@
+//! The saga about which an operator decides, and the calls about which there is something to decide.
+
+use crate::coordinator::error::OperatorError;
+use crate::journal::history::{ReplayState, UNKNOWN_STEP};
+use crate::journal::{Claimed, Damage, Entry, Record, State, StepCall};
+
+/// The saga about which an operator decides.
+pub(super) struct Subject {
+    /// The durable name of its definition.
+    pub(super) saga: String,
+    pub(super) state: State,
+    pub(super) history: ReplayState,
+    pub(super) damage: Option<Damage>,
+    is_orderly: bool,
+}
+
+impl Subject {
+    pub(super) fn of_claimed(claimed: &Claimed) -> Self {
+        Self::new(&claimed.record, &claimed.entries, claimed.orderly)
+    }
+
+    pub(super) fn new(
+        record: &Record,
+        entries: &Result<Vec<Entry>, Damage>,
+        is_orderly: bool,
+    ) -> Self {
+        let (entries, mut damage) = match entries {
+            Ok(entries) => (entries, None),
+            Err(damage) => (&damage.readable, Some(damage.clone())),
+        };
+        let history = ReplayState::new(entries).unwrap_or_else(|unclear| {
+            damage.get_or_insert(unclear);
+            ReplayState::of_readable(entries)
+        });
+        Self {
+            saga: record.saga.name.clone(),
+            state: record.state,
+            history,
+            damage,
+            is_orderly,
+        }
+    }
+
+    /// The history of a stuck saga that can be read, or that an operator undoes as far as it can be read.
+    pub(super) fn stuck(self) -> Result<ReplayState, OperatorError> {
+        if let Some(damage) = self.damage
+            && !self.history.is_undone_by_record()
+        {
+            return Err(damage.into());
+        }
+        if self.state != State::Stuck {
+            return Err(OperatorError::NotStuck(self.state));
+        }
+        Ok(self.history)
+    }
+
+    /// Returns whether a step may have been requested of which no entry tells.
+    pub(super) fn may_have_requested(&self) -> bool {
+        let is_unknown = self.damage.is_some() && !self.history.is_undone_by_record();
+        is_unknown || self.history.may_have_requested(self.is_orderly)
+    }
+
+    /// The calls whose effects are not undone, or may be there.
+    pub(super) fn left(&self) -> Vec<String> {
+        let left = self.history.left().map(ToString::to_string);
+        let unknown = self.may_have_requested();
+        left.chain(unknown.then(|| UNKNOWN_STEP.to_owned()))
+            .collect()
+    }
+}
+
+/// Splits `charge#1` into `charge` and 1. Without a number, the occurrence is 0.
+pub(super) fn parse_step(step: &str) -> (&str, usize) {
+    match step.rsplit_once('#') {
+        Some((name, occurrence)) => match occurrence.parse() {
+            Ok(occurrence) => (name, occurrence),
+            Err(_) => (step, 0),
+        },
+        None => (step, 0),
+    }
+}
+
+/// Finds the call of a step that needs an operator's decision: in doubt, or with a failed compensation.
+pub(super) fn open_call(history: &ReplayState, step: &str) -> Result<StepCall, OperatorError> {
+    let (name, occurrence) = parse_step(step);
+    let call = history
+        .failed(name, occurrence)
+        .or_else(|| history.in_doubt(name, occurrence));
+    call.cloned()
+        .ok_or_else(|| nothing_to_decide(history, step))
+}
+
+pub(super) fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {
+    let open: Vec<_> = history.open().map(ToString::to_string).collect();
+    OperatorError::NothingToDecide {
+        step: step.to_owned(),
+        open: if open.is_empty() {
+            "none".to_owned()
+        } else {
+            open.join(", ")
+        },
+    }
+}

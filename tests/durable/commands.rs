@@ -1,0 +1,302 @@
+//! Every command in every state: the table of the guide for operators, cell by cell. And from every reason to be stuck a way to an end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_runtime::coordinator::{Coordinator, Effect, OperatorError};
+use saga_runtime::journal::{
+    Event, Journal, Lease, Memory, NewSaga, Reason, Settled, Started, State, Worker,
+};
+use saga_runtime::{EventName, Kind};
+use tokio::sync::Notify;
+
+use crate::cut_off::{Ended, call, cut_off, done};
+use crate::shop::{Answer, Sell, Shop, becomes, builder, id, in_memory, inspected, started};
+
+const GUIDE: &str = include_str!("../../docs/guide/operating.md");
+
+const PAID: EventName<u64> = EventName::new("paid");
+
+/// A saga `order-1` in some state.
+struct Subject {
+    coordinator: Coordinator<Shop>,
+    /// The step about which there is something to decide.
+    step: &'static str,
+    /// Lets an attempt end that is under way.
+    until: Arc<Notify>,
+}
+
+fn saga(name: &str) -> NewSaga {
+    NewSaga {
+        id: id("order-1"),
+        name: name.to_owned(),
+        version: 1,
+        fingerprint: 0,
+        input: "{\"amount\":3}".to_owned(),
+    }
+}
+
+fn forward() -> Vec<Event> {
+    vec![
+        done("order", Kind::Compensatable),
+        done("charge", Kind::Compensatable),
+    ]
+}
+
+/// The entries of a saga that is stuck for this reason.
+fn stuck(code: &'static str) -> Vec<Event> {
+    let mut events = forward();
+    let reason = || Reason::new("error", "declined");
+    let (attempts, message) = (5, "no answer".to_owned());
+    match code {
+        "compensation_failed" => events.extend([
+            Event::Compensating {
+                step: Some("ship".into()),
+                reason: reason(),
+            },
+            Event::CompensationFailed {
+                step: call("charge", Kind::Compensatable),
+                attempts,
+                message,
+            },
+            Event::CompensationDone {
+                step: call("order", Kind::Compensatable),
+                attempts,
+            },
+        ]),
+        "pivot_in_doubt" => events.extend([
+            Event::StepInDoubt {
+                step: call("ship", Kind::Pivot),
+                attempts,
+                reason: reason(),
+            },
+            Event::StepSettled {
+                step: call("ship", Kind::Pivot),
+                settled: Settled::Unresolved { attempts, message },
+            },
+        ]),
+        // It can't follow.
+        "damaged" => events.push(done("order", Kind::Compensatable)),
+        _ => {}
+    }
+    let reason = Reason::new(code, "a reason");
+    events.push(Event::Stuck { reason });
+    events
+}
+
+const CODES: [&str; 8] = [
+    "compensation_failed",
+    "pivot_in_doubt",
+    "definition_changed",
+    "unreadable",
+    "unrecordable",
+    "panicked",
+    "too_many_recoveries",
+    "damaged",
+];
+
+/// Brings a saga into the state of this row.
+async fn in_state(row: &str) -> Subject {
+    let until = Arc::new(Notify::new());
+    let waits = || [Answer::Waits(Arc::clone(&until))];
+    let mut step = "charge";
+    let found = async |name: &str, events: &[Event], shop: Shop| {
+        let journal = Memory::new();
+        cut_off(&journal, saga(name), events, Ended::Orderly).await;
+        started(&shop, journal).await
+    };
+    let submitted = async |shop: &Shop| {
+        let coordinator = in_memory(shop).await;
+        drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
+        coordinator
+    };
+    let coordinator = match row {
+        "waits for a slot, a time or an event" => {
+            let shop = Shop::default().answers("order", waits());
+            let builder = builder(&shop).in_flight(1).journal(Memory::new());
+            let coordinator = builder.start().await.expect("the journal works");
+            drop(coordinator.submit("first", Sell { amount: 1 }).await);
+            shop.is_asked("order").await;
+            drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
+            coordinator
+        }
+        "runs, before its pivot" => {
+            let shop = Shop::default().answers("charge", waits());
+            let coordinator = submitted(&shop).await;
+            shop.is_asked("charge").await;
+            coordinator
+        }
+        "its pivot is under way" => {
+            let shop = Shop::default().answers("ship", waits());
+            let coordinator = submitted(&shop).await;
+            shop.is_asked("ship").await;
+            coordinator
+        }
+        "runs, past its pivot" => {
+            let shop = Shop::default().always("thank", Answer::Refuses);
+            let coordinator = submitted(&shop).await;
+            shop.is_asked("thank").await;
+            coordinator
+        }
+        "is being compensated" => {
+            let shop = Shop::default()
+                .always("ship", Answer::Refuses)
+                .answers("refund", waits());
+            let coordinator = submitted(&shop).await;
+            shop.is_asked("refund").await;
+            coordinator
+        }
+        "runs in another process" => {
+            let journal = Memory::new();
+            let lease = Lease {
+                worker: Worker::new("other"),
+                duration: Duration::from_mins(10),
+            };
+            let start = journal.start(saga("sell"), Some(&lease)).await;
+            assert!(matches!(start, Ok(Started::New(Some(_)))), "{start:?}");
+            started(&Shop::default(), journal).await
+        }
+        "is not registered" => found("refund", &forward(), Shop::default()).await,
+        "`completed`" => {
+            let coordinator = in_memory(&Shop::default()).await;
+            let executed = coordinator.execute("order-1", Sell { amount: 3 }).await;
+            executed.expect("nothing fails");
+            coordinator
+        }
+        "`compensated`" => {
+            let coordinator = submitted(&Shop::default().always("ship", Answer::Refuses)).await;
+            becomes(&coordinator, "order-1", State::Compensated).await;
+            coordinator
+        }
+        "`abandoned`" => {
+            let coordinator = found("refund", &forward(), Shop::default()).await;
+            let abandoned = coordinator.abandon("order-1", "of no use").await;
+            abandoned.expect("it is open");
+            coordinator
+        }
+        "does not exist" => in_memory(&Shop::default()).await,
+        stuck_row => {
+            let code = stuck_row.trim_start_matches("stuck: ").trim_matches('`');
+            let code = CODES.into_iter().find(|known| *known == code);
+            let code = code.unwrap_or_else(|| panic!("an unknown state: {stuck_row}"));
+            if code == "pivot_in_doubt" {
+                step = "ship";
+            }
+            // A step that is retried goes wrong again.
+            let shop = Shop::default().always("ship", Answer::Panics);
+            let coordinator = found("sell", &stuck(code), shop).await;
+            becomes(&coordinator, "order-1", State::Stuck).await;
+            coordinator
+        }
+    };
+    Subject {
+        coordinator,
+        step,
+        until,
+    }
+}
+
+/// Gives the command of this column, and says in a word what the answer is.
+async fn answer(subject: &Subject, column: &str) -> String {
+    let (coordinator, step) = (&subject.coordinator, subject.step);
+    let why = "why not";
+    let answered = match column {
+        "`cancel`" => coordinator.cancel("order-1", why).await,
+        "`compensate`" => coordinator.compensate("order-1", why).await,
+        "`abandon`" => coordinator.abandon("order-1", why).await,
+        "`retry`" => coordinator.retry("order-1", why).await,
+        "`resolve_compensation`" => coordinator.resolve_compensation("order-1", step, why).await,
+        "`skip_compensation`" => coordinator.skip_compensation("order-1", step, why).await,
+        "`complete_step`" => coordinator.complete_step("order-1", step, &"it", why).await,
+        "`send`" => {
+            let sent = coordinator.send("order-1", PAID, &3).await;
+            sent.map(|()| Effect::Done)
+        }
+        other => panic!("an unknown command: {other}"),
+    };
+    match answered {
+        Ok(effect) => format!("{effect:?}"),
+        Err(error) => {
+            // The error says what helps, or that nothing can be done.
+            let variant = format!("{error:?}");
+            let name = variant.split([' ', '(', '{']).next();
+            name.unwrap_or_default().to_owned()
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_command_answers_in_every_state_as_the_guide_says() {
+    let table = GUIDE.split("## Commands by state").nth(1);
+    let rows = table.expect("the guide has the table").lines();
+    let mut rows = rows
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+        });
+    let columns = rows.next().expect("the table has a head");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for row in rows.skip(1) {
+        for (column, expected) in columns.iter().zip(&row).skip(1) {
+            let subject = in_state(&row[0]).await;
+            let until = Arc::clone(&subject.until);
+            // The attempt under way ends a moment after the command.
+            let ending = tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                until.notify_one();
+            });
+            let answered = answer(&subject, column).await;
+            ending.await.expect("it does not panic");
+            if answered != expected.trim_matches('`') {
+                wrong.push(format!("{}: {column}: {answered}, not {expected}", row[0]));
+            }
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(count, 19 * 8);
+}
+
+/// An operator brings a saga to its end that is stuck for any reason, with what it was undone, and without.
+#[tokio::test]
+async fn from_every_reason_to_be_stuck_there_is_a_way_to_an_end() {
+    for code in CODES {
+        let Subject { coordinator, .. } = in_state(code).await;
+        coordinator
+            .abandon("order-1", "of no use")
+            .await
+            .expect(code);
+        becomes(&coordinator, "order-1", State::Abandoned).await;
+
+        let Subject { coordinator, .. } = in_state(code).await;
+        coordinator
+            .compensate("order-1", "enough")
+            .await
+            .expect(code);
+        loop {
+            let state = inspected(&coordinator, "order-1").await.record.state;
+            if state == State::Compensated {
+                break;
+            }
+            // The operator decides about the calls that the code can not undo.
+            if state == State::Stuck {
+                for step in ["ship", "?"] {
+                    let resolved = coordinator.resolve_compensation("order-1", step, "by hand");
+                    match resolved.await {
+                        Ok(_) | Err(OperatorError::NothingToDecide { .. }) => {}
+                        Err(OperatorError::NotStuck(_) | OperatorError::Final(_)) => {}
+                        Err(error) => panic!("{code}: {error}"),
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let later = std::time::SystemTime::now() + Duration::from_hours(1);
+        let purged = coordinator.purge(later).await;
+        assert_eq!(purged.expect("the journal works"), 1, "{code}");
+    }
+}
