@@ -6,7 +6,11 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{ExprPath, Ident, LitInt, LitStr, Path, Token, parenthesized};
+use syn::spanned::Spanned as _;
+use syn::{
+    Expr, ExprClosure, ExprPath, ExprRange, Ident, LitInt, LitStr, Path, RangeLimits, Token,
+    parenthesized,
+};
 
 use crate::errors::Errors;
 
@@ -35,12 +39,16 @@ impl Parse for Opt {
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             let mut tokens = TokenStream::new();
-            // No option takes a closure, and a comma between its parameters does not end it.
+            // A comma between the parameters of a closure does not end it.
             let is_closure = input.peek(Token![|]) || input.peek(Token![move]);
+            let mut open = if is_closure { 2 } else { 0 };
             while !input.is_empty()
                 && !input.peek(Token![;])
-                && (is_closure || !input.peek(Token![,]))
+                && (open > 0 || !input.peek(Token![,]))
             {
+                if input.peek(Token![|]) && open > 0 {
+                    open -= 1;
+                }
                 tokens.extend([input.parse::<TokenTree>()?]);
             }
             if tokens.is_empty() {
@@ -135,6 +143,42 @@ impl Opt {
             .map_err(|_| self.mistake(literal.span(), "has an unexpected value", example))
     }
 
+    /// The value, if it is a constant or another expression that names its type itself: no literal.
+    pub(crate) fn constant(&self) -> Option<Expr> {
+        let Value::Assigned(tokens) = &self.value else {
+            return None;
+        };
+        syn::parse2(tokens.clone()).ok().filter(is_constant)
+    }
+
+    /// A constant. Reports any other value.
+    pub(crate) fn shared(&self, example: &str) -> syn::Result<Expr> {
+        let value: Expr = self.assigned(example)?;
+        if is_constant(&value) {
+            return Ok(value);
+        }
+        Err(self.mistake(value.span(), "has an unexpected value", example))
+    }
+
+    /// The values of `FIRST..LAST`.
+    pub(crate) fn constants(&self) -> Option<(Expr, Expr)> {
+        let Value::Assigned(tokens) = &self.value else {
+            return None;
+        };
+        let range: ExprRange = syn::parse2(tokens.clone()).ok()?;
+        let (first, last) = (*range.start?, *range.end?);
+        let half_open = matches!(range.limits, RangeLimits::HalfOpen(_));
+        (half_open && is_constant(&first) && is_constant(&last)).then_some((first, last))
+    }
+
+    /// A closure, if the value is one.
+    pub(crate) fn closure(&self) -> Option<ExprClosure> {
+        let Value::Assigned(tokens) = &self.value else {
+            return None;
+        };
+        syn::parse2(tokens.clone()).ok()
+    }
+
     /// A path. Reports one in quotes.
     pub(crate) fn path(&self, example: &str) -> syn::Result<Path> {
         if let Value::Assigned(tokens) = &self.value
@@ -177,6 +221,18 @@ impl Opt {
     pub(crate) fn is_unit(&self) -> bool {
         matches!(&self.value, Value::Assigned(tokens) if syn::parse2::<syn::TypeTuple>(tokens.clone()).is_ok_and(|unit| unit.elems.is_empty()))
     }
+}
+
+fn is_constant(value: &Expr) -> bool {
+    matches!(
+        value,
+        Expr::Path(_)
+            | Expr::Call(_)
+            | Expr::MethodCall(_)
+            | Expr::Binary(_)
+            | Expr::Paren(_)
+            | Expr::Const(_)
+    )
 }
 
 /// A word, perhaps a reserved one such as `continue`.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use restate_sdk::endpoint as sdk;
 use restate_sdk::service::ServiceDefinition;
-use saga_runtime::SagaId;
 use saga_runtime::coordinator::Registrable;
+use saga_runtime::{Saga, SagaId};
 use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -75,8 +75,12 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     }
 
     /// Adds a saga that it runs.
+    ///
+    /// # Panics
+    /// If two different steps of the saga have the same durable name: their entries could not be told apart.
     #[must_use = "nothing runs until `serve` is called"]
     pub fn register<G: Registrable<S>>(mut self) -> Self {
+        refuse_shared_name::<G>();
         let services = Arc::clone(&self.services);
         let bind = move |settings: &Arc<Settings>| workflow::<S, G>(services, settings, None);
         self.sagas.push(Box::new(bind));
@@ -85,11 +89,15 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
 
     /// Adds a saga that it runs, and calls `on_end` with its typed end, for logs and numbers. The call is made in the
     /// process in which the saga ends; more than once if that process ends at the same time.
+    ///
+    /// # Panics
+    /// As [`register`](Self::register).
     #[must_use = "nothing runs until `serve` is called"]
     pub fn register_watched<G: Registrable<S>>(
         mut self,
         on_end: impl Fn(&SagaId, Ended<G>) + Send + Sync + 'static,
     ) -> Self {
+        refuse_shared_name::<G>();
         let services = Arc::clone(&self.services);
         let on_end = Arc::new(on_end);
         let bind =
@@ -185,6 +193,17 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         let sagas = self.sagas.into_iter().map(|bind| bind(&settings));
         let endpoint = sagas.fold(self.builder, sdk::Builder::bind).build();
         server::serve(endpoint, patience, listener, stop).await;
+    }
+}
+
+/// Panics if two different steps of the saga have one durable name.
+fn refuse_shared_name<G: Saga>() {
+    if let Some(shared) = G::shape().shared_name() {
+        let (saga, name, [one, other]) = (G::META.name, shared.name, shared.paths);
+        panic!(
+            "in the saga `{saga}`, `{one}` and `{other}` are both called `{name}`: \
+             give one of them another name with `name = \"…\"`"
+        );
     }
 }
 

@@ -329,8 +329,9 @@ fn saga_as_read<S: ?Sized + Send + Sync + 'static, G: Saga>(
     }
 }
 
-impl<S: Send + Sync + 'static> Coordinator<S> {
-    /// Begins the settings of a coordinator. All of its sagas share these services.
+impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
+    /// Begins the settings of a coordinator. All of its sagas share these services: a value, or an `Arc`, also one of a
+    /// trait object such as `Arc<dyn Services>`.
     pub fn builder(services: impl Into<Arc<S>>) -> Builder<S> {
         Builder::new(services.into())
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 mod compensation;
 mod duration;
 mod reason;
+mod source;
 
 use crate::escaped::Escaped;
 use crate::id::SagaId;
@@ -16,10 +17,15 @@ use crate::panic::{replace_caught, text};
 
 pub use compensation::{Compensation, CompensationFailure, CompensationOutcome};
 pub use reason::Reason;
+pub use source::{HoldsError, IsError, IsText, SourceOf};
+
+pub(crate) use source::FindSource;
 
 /// The error of a failed saga: the step, the typed cause, and the outcome of each compensation.
 ///
-/// `Display` writes one line. [`source`](Error::source) is the error that the saga's body returned.
+/// It is an [`Error`] for every error of a saga, also for a text: `?` converts it into `Box<dyn Error>` or
+/// `anyhow::Error`. `Display` writes one line. [`source`](Error::source) is the error that the saga's body returned, if that
+/// is an [`Error`] or holds one, as `Box<dyn Error + Send + Sync>` does.
 ///
 /// ```text
 /// saga `place_order` failed at step `charge`: card declined; compensated: `create_order`
@@ -33,6 +39,7 @@ struct Details<E> {
     cause: Cause<E>,
     compensations: Vec<Compensation>,
     past_pivot: bool,
+    source: FindSource<E>,
 }
 
 /// The reason why a saga is stopped from outside.
@@ -212,6 +219,7 @@ impl<E> SagaError<E> {
         cause: Cause<E>,
         compensations: Vec<Compensation>,
         past_pivot: bool,
+        source: FindSource<E>,
     ) -> Self {
         Self(Box::new(Details {
             saga,
@@ -220,6 +228,7 @@ impl<E> SagaError<E> {
             cause,
             compensations,
             past_pivot,
+            source,
         }))
     }
 
@@ -357,10 +366,10 @@ impl<E: Display> fmt::Debug for SagaError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for SagaError<E> {
+impl<E: Display> Error for SagaError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0.cause {
-            Cause::Error(error) => Some(error),
+            Cause::Error(error) => (self.0.source)(error),
             _ => None,
         }
     }

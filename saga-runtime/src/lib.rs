@@ -46,7 +46,7 @@
 //! # The names you need
 //! **Write a saga.** [`step`](macro@step) makes a step of an `async fn`. [`saga!`] makes a saga of an `async fn` that
 //! calls steps. [`Context`] is the first parameter of both: your services, the saga's id, the idempotency key, time and
-//! random ids. Inside a saga, [`sleep`], [`event`] and [`event_within`] wait, and [`try_join_all`] calls a step for
+//! random ids. In the body of a saga it is a [`SagaContext`], without the services. Inside a saga, [`sleep`], [`event`] and [`event_within`] wait, and [`try_join_all`] calls a step for
 //! each of many items. [`EventName`] names an event and the type of its value.
 //!
 //! **Run it.** [`InProcess`] runs a saga in the caller's future; the generated `execute` is short for it, and
@@ -57,6 +57,9 @@
 //! **Look at the end.** [`SagaError`] tells at which step a saga failed, with the [`Cause`], and the
 //! [`CompensationOutcome`] of each step that had to be undone. [`ExecuteError`] is the error of a coordinator: the saga
 //! failed, is stuck, or continues without this caller.
+//!
+//! **Test it.** [`Context::for_test`] calls steps and compensations in unit tests; [`TestPlace`] gives them an id, an attempt,
+//! or the [`Failure`] that compensations see.
 //!
 //! **Talk to participants.** [`IdempotencyKey`] identifies one effect of one saga. A participant that remembers keys
 //! lets each effect happen once.
@@ -150,7 +153,7 @@ pub use language::kind;
 pub use language::{EventName, event, event_within, sleep};
 #[doc(inline)]
 pub use meta::Kind;
-pub use place::{Context, IdempotencyKey};
+pub use place::{Context, Failure, IdempotencyKey, SagaContext, TestPlace};
 pub use run::{Saga, try_join_all};
 #[doc(inline)]
 pub use shape::Shape;
@@ -262,8 +265,36 @@ pub mod engine {
 /// | `in_doubt(when = path, resolve = path, retry(…))` | a filter `fn(&Error) -> bool` of errors that leave the step in doubt, in place of `retry(when)`; a resolver: an `async fn` with the parameters of the step that undoes any effect under its key; and the retries of the attempts that settle the step. Their default: the attempts of `retry`, if it limits them, otherwise as for compensations |
 /// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Default: five attempts in process, 24 hours on a journal |
 /// | `retry(give_up_after = "24h")` | in each `retry(…)`: the most that the waits may add up to, each counted with its mean |
+/// | `policy = PROVIDER` | a [`Policy`](meta::Policy) that several steps share. The options above override it |
 /// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
 /// | `crate = path` | the path of this crate, if it was renamed |
+///
+/// Numbers and durations may be constants, and a test of errors a closure. In place of a long attribute, name the policy:
+///
+/// ```
+/// # use saga_runtime::{Context, step};
+/// # use std::time::Duration;
+/// # use saga_runtime::meta::{Policy, RetryPolicy};
+/// # struct Shop;
+/// # async fn refund(_cx: Context<'_, Shop>, _payment: &u64) -> Result<(), String> { Ok(()) }
+/// const ATTEMPTS: u32 = 5;
+/// const FIRST: Duration = Duration::from_millis(100);
+/// const LONGEST: Duration = Duration::from_secs(5);
+///
+/// const PROVIDER: Policy = Policy::new()
+///     .timeout(Duration::from_secs(3))
+///     .retry(RetryPolicy::attempts(ATTEMPTS).backoff(FIRST, LONGEST));
+///
+/// #[step(compensate = refund, policy = PROVIDER, retry(when = |error| error.contains("unavailable")))]
+/// async fn charge(_cx: Context<'_, Shop>, amount: u64) -> Result<u64, String> {
+///     Ok(amount)
+/// }
+///
+/// #[step(compensate = refund, timeout = LONGEST, retry(attempts = ATTEMPTS, backoff = FIRST..LONGEST))]
+/// async fn charge_later(_cx: Context<'_, Shop>, amount: u64) -> Result<u64, String> {
+///     Ok(amount)
+/// }
+/// ```
 ///
 /// # After an error
 /// | the last error | `retry(when)` | `in_doubt(when)` | what follows |
@@ -279,8 +310,15 @@ pub mod engine {
 ///
 /// Durations are a whole number with a unit: `us`, `ms`, `s`, `m`, `h` or `d`.
 ///
+/// # Steps in steps
+/// A step may await another one that has nothing to undo (`compensate = ()`), and a `retriable` step, a compensation or a
+/// resolver may await any. **Only the outer one is recorded, retried and compensated.** The inner one has a key of its own
+/// at each call, the same at every attempt: `order-17/sell/0/quote/1`. Any other step in a step
+/// [panics](engine::Call#panics) before it does anything: after a refusal of the outer one, nothing would undo it. To do
+/// several steps as one, call a saga with `#[saga(compensatable)]`.
+///
 /// # Expansion
-/// The function then returns a [`Call`], which a saga hands to its engine. Anywhere else, `.await` runs
+/// The function then returns a [`Call`](engine::Call), which a saga hands to its engine. Anywhere else, `.await` runs
 /// the function as written, so a unit test only needs [`Context::for_test`].
 pub use saga_macros::step;
 
@@ -288,7 +326,8 @@ pub use saga_macros::step;
 ///
 /// **The code between the steps has to be deterministic**: it depends only on the input and on outputs of steps. A
 /// coordinator runs it again after a crash, with the recorded outputs. Code that reads a file or uses the services
-/// belongs in a step. The time and random ids come from [`Context::now`] and [`Context::uuid`], which are recorded.
+/// belongs in a step. In the body, `cx` is a [`SagaContext`]: it gives the saga's id, times and random ids, which are
+/// recorded, and no services.
 ///
 /// ```
 /// use saga_runtime::{Context, saga, step};
@@ -348,8 +387,9 @@ pub use saga_macros::step;
 /// The body is plain Rust: `let`, `if`, `match`, `for`, `while`, early `return` and `?` have their usual meaning. Every
 /// `.await` is the call of a step, of another saga, or of [`sleep`], [`event`], [`event_within`] or [`try_join_all`].
 ///
-/// Deterministic code uses the inputs, the outputs, `cx.now()` and `cx.uuid()`, and nothing else: no other clock, no
-/// other random numbers, no map with a random order.
+/// Deterministic code uses the inputs, the outputs, `cx.now()`, `cx.uuid()` and the saga's id, and nothing else: no other
+/// clock, no other random numbers, no map with a random order. The compiler refuses the services in the body. It can't
+/// refuse statics, files, the environment and the like: read them in a step, or take them as inputs.
 ///
 /// * `.await?` is the usual form: a refusal ends the saga, and the steps that were done are compensated.
 /// * `match charge(cx, &order).await { … }` handles a refusal instead. Then the error has to be
@@ -358,8 +398,9 @@ pub use saga_macros::step;
 /// * After a `pivot` or a `retriable` step nothing may fail: only `retriable` steps follow, and the body ends with
 ///   `Ok(…)`. After `if` and `match` the strictest branch counts. The body of a loop has to be allowed after itself.
 /// * `sleep(cx, duration).await` and `event(cx, APPROVED).await` never fail, and take no `?`.
-/// * A macro awaits no step: neither one that gets `cx`, nor one that the body defines and that uses `cx`. Such a step
-///   would be neither recorded nor compensated, so it is an error.
+/// * Only an awaited call gets `cx`, as its first argument: `charge(cx, &order).await?`. Another name for `cx`, a closure,
+///   a macro or a plain function that takes it could run a step that is neither recorded nor compensated, so each is an
+///   error. A step that is awaited behind the saga's back in yet another way [panics](engine::Call#panics), and does nothing.
 ///
 /// ## Loops
 /// A step in a loop is called once in each round. Occurrence numbers distinguish the calls: the keys of the second

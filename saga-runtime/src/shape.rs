@@ -26,8 +26,11 @@ mod fingerprint;
 mod graph;
 mod mermaid;
 mod outline;
+mod shared_name;
 
 use crate::meta::{SagaMeta, StepMeta};
+
+pub use shared_name::SharedName;
 
 /// A saga as data: its steps, branches, loops, groups and waits. `Display` prints it as an outline.
 #[derive(Debug, Clone)]

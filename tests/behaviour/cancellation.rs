@@ -37,10 +37,17 @@ saga!(
     }
 );
 
+/// Cancels its saga.
+#[step(compensate = ())]
+async fn change_ones_mind(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+    cx.cancellation.cancel();
+    Ok(())
+}
+
 saga!(
     async fn changing_ones_mind(cx: Context<'_, Participant>) -> Result<(), Refusal> {
         reserve(cx).await?;
-        cx.cancellation.cancel();
+        change_ones_mind(cx).await?;
         book(cx).await?;
         Ok(())
     }

@@ -18,7 +18,7 @@ struct Notes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     saga_id: String,
-    saga_name: &'static str,
+    saga_name: String,
     step: Option<&'static str>,
     attempt: u32,
     key: String,
@@ -29,7 +29,7 @@ impl Notes {
     fn note(&self, cx: Context<'_, Notes>) {
         let seen = Seen {
             saga_id: cx.saga_id().to_string(),
-            saga_name: cx.saga_name(),
+            saga_name: cx.saga_name().to_owned(),
             step: cx.step(),
             attempt: cx.attempt(),
             key: cx.idempotency_key().to_string(),
@@ -69,14 +69,36 @@ async fn two(cx: Context<'_, Notes>) -> Result<(), Refusal> {
 saga!(
     #[saga(name = "the-saga")]
     async fn observing(cx: Context<'_, Notes>) -> Result<(), Refusal> {
-        cx.note(cx);
+        let before = of_body(cx.saga_id(), cx.saga_name(), format!("{cx:?}"));
+        note_body(cx, before).await?;
         one(cx).await?;
         one(cx).await?;
-        cx.note(cx);
+        let between = of_body(cx.saga_id(), cx.saga_name(), format!("{cx:?}"));
+        note_body(cx, between).await?;
         two(cx).await?;
         Ok(())
     }
 );
+
+/// The context in a body, as far as the body sees it.
+fn of_body(id: &SagaId, saga_name: &'static str, debug: String) -> Seen {
+    Seen {
+        saga_id: id.to_string(),
+        saga_name: saga_name.to_owned(),
+        step: None,
+        attempt: 1,
+        key: String::new(),
+        debug,
+    }
+}
+
+/// Notes what the body saw.
+#[step(compensate = ())]
+async fn note_body(cx: Context<'_, Notes>, seen: Seen) -> Result<(), Refusal> {
+    let mut all = cx.seen.lock().expect("nothing panics under the lock");
+    all.push(seen);
+    Ok(())
+}
 
 fn refusing() -> Notes {
     Notes {
@@ -104,10 +126,10 @@ async fn everybody_knows_the_saga_the_step_the_attempt_and_the_key() {
     assert_eq!(
         seen,
         [
-            (None, 1, "id"),
+            (None, 1, ""),
             (first, 1, "id/the-first/0"),
             (first, 1, "id/the-first/1"),
-            (None, 1, "id"),
+            (None, 1, ""),
             (second, 1, "id/two/0"),
             (second, 2, "id/two/0"),
             (second, 3, "id/two/0"),

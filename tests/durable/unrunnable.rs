@@ -264,6 +264,37 @@ async fn two_sagas_of_one_name_are_not_started() {
     }
 }
 
+mod other_shop {
+    use super::{Context, Refused, Shop, step};
+
+    /// Has the name of a step of the shop.
+    #[step(compensate = ())]
+    pub(super) async fn order(_cx: Context<'_, Shop>) -> Result<(), Refused> {
+        Ok(())
+    }
+}
+
+saga!(
+    async fn order_twice(cx: Context<'_, Shop>, twice: bool) -> Result<(), Refused> {
+        crate::shop::order(cx).await?;
+        if twice {
+            other_shop::order(cx).await?;
+        }
+        Ok(())
+    }
+);
+
+#[tokio::test]
+async fn a_saga_with_two_steps_of_one_name_is_not_started() {
+    let builder = builder(&Shop::default()).register::<OrderTwice>();
+    let error = builder.journal(Memory::new()).start().await;
+    assert_eq!(
+        error.expect_err("two steps are called `order`").to_string(),
+        "in the saga `order_twice`, `durable::shop::order` and `durable::unrunnable::other_shop::order` are both called \
+         `order`: give one of them another name with `name = \"…\"`"
+    );
+}
+
 /// A payload whose code panics.
 #[derive(Debug, Clone, Serialize)]
 struct Poisoned(u8);

@@ -147,6 +147,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
         None => ["Output", "Error"].map(|name| associated::of_result(rules, returned, name)),
     };
     let errors = associated::error_record(private);
+    let source = source(private);
     let execute = execute(saga);
     let driver = driver::expand(saga);
     let serialize = definition::serialize(saga);
@@ -174,6 +175,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
                 #services
                 #output
                 #error
+                #source
                 #errors
 
                 fn shape() -> #private::Shape {
@@ -209,6 +211,27 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
 
             #serialize
         };
+    }
+}
+
+// Expands to:
+//
+//     fn source_of(error: &Self::Error) -> Option<&(dyn Error + 'static)> {
+//         use {HoldsError as _, IsError as _, IsText as _};
+//         (&&SourceOf(error)).source()
+//     }
+//
+// The references make rustc find the method of an error that is an `Error` first, then that of one that holds an `Error`.
+fn source(private: &TokenStream) -> TokenStream {
+    let error = hidden("error");
+    code! {
+        fn source_of(
+            #error: &Self::Error,
+        ) -> ::core::option::Option<&(dyn ::core::error::Error + 'static)> {
+            #[allow(unused_imports)]
+            use #private::{HoldsError as _, IsError as _, IsText as _};
+            (&&#private::SourceOf(#error)).source()
+        }
     }
 }
 

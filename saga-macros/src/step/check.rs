@@ -18,10 +18,11 @@ use crate::signature::{
 };
 use options::{kind, policies};
 
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 10] = [
     "compensate",
     "pivot",
     "retriable",
+    "policy",
     "timeout",
     "retry",
     "in_doubt",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::Group;
-use syn::{Attribute, Ident, Path, Signature, Type, Visibility};
+use syn::{Attribute, Expr, ExprClosure, Ident, Path, Signature, Type, Visibility};
 
 use crate::runtime_path::RuntimePath;
 
@@ -46,21 +46,40 @@ pub(super) enum Kind {
 /// The options besides the kind.
 #[derive(Default)]
 pub(super) struct Policies {
-    pub(super) timeout: Option<Duration>,
+    /// The policy that the step shares with others. The other options override it.
+    pub(super) shared: Option<Expr>,
+    pub(super) timeout: Option<Time>,
     pub(super) retry: Option<Retry>,
-    pub(super) transient: Option<Path>,
-    pub(super) in_doubt: Option<Path>,
+    pub(super) transient: Option<Predicate>,
+    pub(super) in_doubt: Option<Predicate>,
     pub(super) resolver: Option<Path>,
     pub(super) in_doubt_retry: Option<Retry>,
-    pub(super) compensation_timeout: Option<Duration>,
+    pub(super) compensation_timeout: Option<Time>,
     pub(super) compensation_retry: Option<Retry>,
 }
 
+/// A duration: a literal, which the macro has read, or a constant, which rustc checks.
+pub(super) enum Time {
+    Literal(Duration),
+    Constant(Expr),
+}
+
+/// A number of attempts.
+pub(super) enum Attempts {
+    Literal(u32),
+    Constant(Expr),
+}
+
+/// A test of errors.
+pub(super) enum Predicate {
+    Path(Path),
+    Closure(ExprClosure),
+}
+
 /// `retry(…)` without its predicate.
-#[derive(Clone, Copy)]
 pub(super) struct Retry {
     /// `None`: the default of the kind.
-    pub(super) attempts: Option<u32>,
-    pub(super) backoff: Option<(Duration, Duration)>,
-    pub(super) give_up_after: Option<Duration>,
+    pub(super) attempts: Option<Attempts>,
+    pub(super) backoff: Option<(Time, Time)>,
+    pub(super) give_up_after: Option<Time>,
 }

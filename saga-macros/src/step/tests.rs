@@ -62,6 +62,12 @@ fn every_option_is_accepted() {
         ),
         ("pivot, in_doubt(when = f), retry(attempts = 3)", &[]),
         (
+            "compensate = refund, policy = PROVIDER, timeout = limits::CHARGE, \
+             retry(attempts = ATTEMPTS + 1, backoff = FIRST..LAST, when = |error| matches!(error, A | B), ), \
+             in_doubt(when = |error: &E| error.is_unclear(), resolve = f), compensation(timeout = Duration::from_secs(3))",
+            &[],
+        ),
+        (
             "pivot, in_doubt(retry(attempts = 9, backoff = \"1s..5m\", give_up_after = \"7d\"))",
             &[],
         ),
@@ -160,7 +166,7 @@ fn options_have_their_own_form() {
             &["option `retry` takes its values in parentheses"],
         ),
         (
-            "compensate = (), retry(attempts = many)",
+            "compensate = (), retry(attempts = \"many\")",
             &["option `attempts` has an unexpected value"],
         ),
         (

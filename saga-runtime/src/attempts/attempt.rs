@@ -101,6 +101,7 @@ pub(crate) async fn attempt<T, E: Display>(
     future: impl Future<Output = Result<T, E>>,
     limit: Option<Duration>,
 ) -> AttemptResult<T, E> {
+    place.instance().begin_attempt(place);
     let attempt = attempted(future, limit);
     if telemetry::is_off() {
         return attempt.await;

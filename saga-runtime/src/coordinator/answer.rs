@@ -88,5 +88,13 @@ fn failure<G: Saga>(recorded: &journal::History, history: &ReplayState) -> SagaE
         None => (None, Cause::Cancelled),
     };
     let id = Some(recorded.record.saga.id.clone());
-    SagaError::new(G::META.name, id, step, cause, compensations, false)
+    SagaError::new(
+        G::META.name,
+        id,
+        step,
+        cause,
+        compensations,
+        false,
+        G::source_of,
+    )
 }

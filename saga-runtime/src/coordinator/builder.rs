@@ -41,7 +41,7 @@ pub struct Builder<S: ?Sized + Send + Sync + 'static, J = NoJournal> {
     services: Arc<S>,
     journal: J,
     definitions: Definitions<S>,
-    twice: Option<&'static str>,
+    refused: Option<StartError>,
     policies: Policies,
     max_recoveries: u32,
     recovery_pause: Duration,
@@ -64,7 +64,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             services,
             journal: NoJournal,
             definitions: Definitions::new(),
-            twice: None,
+            refused: None,
             policies: Policies {
                 attempt_timeout: ATTEMPT_TIMEOUT,
                 payload_limit: 1024 * 1024,
@@ -87,7 +87,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             services: self.services,
             journal: Arc::new(journal),
             definitions: self.definitions,
-            twice: self.twice,
+            refused: self.refused,
             policies: self.policies,
             max_recoveries: self.max_recoveries,
             recovery_pause: self.recovery_pause,
@@ -103,8 +103,8 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     ///
     /// Sagas in the journal that are not registered wait there. They do not block others.
     pub fn register<G: Registrable<S>>(mut self) -> Self {
-        if !self.definitions.add::<G>() {
-            self.twice = Some(G::META.name);
+        if let Err(error) = self.definitions.add::<G>() {
+            self.refused.get_or_insert(error);
         }
         self
     }
@@ -216,14 +216,14 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
     /// many at a time as may be [in flight](Self::in_flight). New sagas are accepted meanwhile.
     ///
     /// # Errors
-    /// [`StartError::RegisteredTwice`] if two sagas have the same name, [`StartError::Journal`] if the journal can't be
-    /// reached.
+    /// [`StartError::RegisteredTwice`] if two sagas have the same name, [`StartError::SharedName`] if two different steps of
+    /// one saga have, [`StartError::Journal`] if the journal can't be reached.
     ///
     /// # Panics
     /// If called outside of a tokio runtime.
     pub async fn start(self) -> Result<Coordinator<S>, StartError> {
-        if let Some(name) = self.twice {
-            return Err(StartError::RegisteredTwice { name });
+        if let Some(error) = self.refused {
+            return Err(error);
         }
         let lease = Lease {
             worker: self

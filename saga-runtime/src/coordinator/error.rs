@@ -8,6 +8,7 @@ use crate::error::SagaError;
 use crate::escaped::Escaped;
 use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::{Damage, JournalError, State, Worker};
+use crate::shape::SharedName;
 
 /// The error of [`Builder::start`](crate::coordinator::Builder::start): the coordinator was not started.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,17 @@ pub enum StartError {
     RegisteredTwice {
         /// The name.
         name: &'static str,
+    },
+    /// Two different steps of one saga have the same durable name: the journal could not tell their calls apart.
+    #[error(
+        "in the saga `{saga}`, `{}` and `{}` are both called `{}`: give one of them another name with `name = \"…\"`",
+        .shared.paths[0], .shared.paths[1], .shared.name
+    )]
+    SharedName {
+        /// The durable name of the saga.
+        saga: &'static str,
+        /// The name, and the two functions.
+        shared: SharedName,
     },
     /// The journal can't be reached or used.
     #[error(transparent)]
@@ -196,7 +208,7 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for ExecuteError<E> {
+impl<E: Display> Error for ExecuteError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed(error) | Self::Compensating(error) => error.source(),

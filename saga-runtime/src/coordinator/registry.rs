@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::coordinator::Shared;
+use crate::coordinator::error::StartError;
 use crate::coordinator::task::Claimant;
 use crate::engines::journaled::undo::RecordedSteps;
 use crate::language::recorded::found_steps;
@@ -106,18 +107,30 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
         }
     }
 
-    /// Adds a saga. Returns `false` if another saga has the same name.
-    pub(super) fn add<G: Registrable<S>>(&mut self) -> bool {
-        let mut fingerprint = 0;
-        let found = found_steps(|| fingerprint = G::shape().fingerprint());
+    /// Adds a saga.
+    ///
+    /// # Errors
+    /// If another saga has the same name, or if two different steps of this one have.
+    pub(super) fn add<G: Registrable<S>>(&mut self) -> Result<(), StartError> {
+        let name = G::META.name;
+        let (mut fingerprint, mut shared) = (0, None);
+        let found = found_steps(|| {
+            let shape = G::shape();
+            fingerprint = shape.fingerprint();
+            shared = shape.shared_name();
+        });
+        if let Some(shared) = shared {
+            return Err(StartError::SharedName { saga: name, shared });
+        }
         self.steps.add_found(found);
         let definition = DefinitionOf::<G> {
             fingerprint,
             saga: PhantomData,
         };
-        self.sagas
-            .insert(G::META.name, Arc::new(definition))
-            .is_none()
+        match self.sagas.insert(name, Arc::new(definition)) {
+            None => Ok(()),
+            Some(_) => Err(StartError::RegisteredTwice { name }),
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {

@@ -1,4 +1,4 @@
-//! Rules for calls in the body of a saga: the operands of `.await` and of `?`.
+//! Rules for calls in the body of a saga: the operands of `.await`.
 
 use std::pin::Pin;
 use std::task::{self, Poll};
@@ -141,27 +141,5 @@ impl<E: Serialize + DeserializeOwned> RecordedError for E {
             read: |text| serde_json::from_str(text),
         });
         (call, errors)
-    }
-}
-
-/// Implemented by operands of `?` that take the context, as the call of a step does.
-#[diagnostic::on_unimplemented(
-    message = "a `?` takes a `Result`, but this is `{Self}`",
-    label = "if this is the call of a step, it has not run yet",
-    note = "a step runs when it is awaited: `charge(cx, &order).await?`"
-)]
-pub trait IsOutcome<T, E> {
-    /// Returns the value unchanged.
-    ///
-    /// # Errors
-    /// If the value is an `Err`.
-    fn of(self) -> Result<T, E>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T, E> IsOutcome<T, E> for Result<T, E> {
-    #[inline]
-    fn of(self) -> Self {
-        self
     }
 }

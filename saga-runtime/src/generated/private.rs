@@ -12,7 +12,7 @@ pub use std::string::String;
 pub use serde;
 
 pub use crate::as_written;
-pub use crate::error::SagaError;
+pub use crate::error::{HoldsError, IsError, IsText, SagaError, SourceOf};
 pub use crate::generated::shape::{
     arm, branch, callee as shape_of, fan_out, group, inner, repeat, saga_callee, shape,
     wait as wait_of,
@@ -65,6 +65,12 @@ pub fn returned<P: Callee, T, F>(
     returned: Result<T, F>,
 ) -> <P::Kind as KindOf>::Returned<T, F> {
     P::Kind::returned(returned)
+}
+
+/// Tests an error. Gives the closure of `when = |error| …` its types.
+#[inline]
+pub fn holds<E>(test: impl FnOnce(&E) -> bool, error: &E) -> bool {
+    test(error)
 }
 
 /// Gives a block its return type; never called.

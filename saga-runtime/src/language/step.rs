@@ -102,8 +102,23 @@ pub trait Step: Sized + Send + Sync + 'static {
 /// The value that a step's function returns. Nothing has run yet.
 ///
 /// In the body of a [`saga!`](crate::saga!), `.await` hands the call to the engine. Anywhere else `.await` runs the
-/// function once, without policies, which is handy in unit tests. In the body of another step the called code is part
-/// of that step: it has the step's idempotency key, and is neither recorded nor compensated by itself.
+/// function once, without policies, which is handy in unit tests.
+///
+/// # In another step
+/// **Only the outer step is recorded, retried and compensated.** The called code is part of it, and has a key of its own,
+/// the same at every attempt: `order-17/sell/0/quote/1` for the second call of `quote` in the first call of `sell`. So an
+/// attempt has to make its calls of one step in the same order as the attempt before.
+///
+/// If the outer step were refused after the inner one is done, nothing would undo the inner one. So a step can only await
+/// steps that have nothing to undo (`compensate = ()`). A `retriable` step, a compensation and a resolver are repeated until
+/// they succeed, and may await any step. In a compensation, the inner step has the action key of the step that is undone.
+///
+/// To do several steps as one, make a saga of them, with `#[saga(compensatable)]`. To share the code of a step, move it into
+/// a plain function.
+///
+/// # Panics
+/// `.await`, if a step that can be refused awaits a step that has something to undo; and if the body of a saga awaits a step
+/// by a way that [`saga!`](crate::saga!) does not see.
 #[must_use = "a step does nothing until it is awaited"]
 pub struct Call<'run, 'a, S: Step> {
     cx: Context<'run, S::Services>,
@@ -135,7 +150,9 @@ impl<'run: 'a, 'a, S: Step> IntoFuture for Call<'run, 'a, S> {
     type Output = Result<S::Output, S::Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
 
+    #[track_caller]
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(S::run(self.cx, self.args))
+        let place = self.cx.call_directly(&const { S::META });
+        Box::pin(async move { S::run(Context::at(self.cx.services(), &place), self.args).await })
     }
 }

@@ -59,6 +59,15 @@ impl RetryPolicy {
         }
     }
 
+    /// The same waits without a limit of the attempts.
+    #[must_use]
+    pub(crate) const fn until_success(self) -> Self {
+        Self {
+            attempts: None,
+            ..self
+        }
+    }
+
     /// Limits the sum of the waits. Each counts with its mean, so that the number of attempts is the same each time, and
     /// the time that attempts take does not count.
     #[must_use]

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::meta::{RetryDefaults, RetryPolicy};
+use crate::meta::{Policy, RetryDefaults, RetryPolicy};
 
 /// The kind of a step: how it is undone, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,6 +96,9 @@ impl AttemptPhase {
 pub struct StepMeta {
     /// The name in journals, keys, spans and errors. Renaming the function without `name = "…"` changes it.
     pub name: &'static str,
+    /// The path of the function, such as `shop::payments::charge`: another function is another step. Empty if it is not
+    /// known. Nothing records it.
+    pub path: &'static str,
     /// The kind: how the step is undone.
     pub kind: Kind,
     /// The path of the compensation as source text, if there is one.
@@ -121,6 +124,7 @@ impl StepMeta {
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self {
             name,
+            path: "",
             kind,
             compensation: None,
             resolver: None,
@@ -130,6 +134,12 @@ impl StepMeta {
             compensation_retry: None,
             in_doubt_retry: None,
         }
+    }
+
+    /// Sets the path of the function.
+    #[must_use]
+    pub const fn path(self, path: &'static str) -> Self {
+        Self { path, ..self }
     }
 
     /// Sets the path of the compensation.
@@ -148,6 +158,24 @@ impl StepMeta {
             resolver: Some(path),
             ..self
         }
+    }
+
+    /// Sets what this policy says.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        if policy.timeout.is_some() {
+            self.timeout = policy.timeout;
+        }
+        if policy.retry.is_some() {
+            self.retry = policy.retry;
+        }
+        if policy.compensation_timeout.is_some() {
+            self.compensation_timeout = policy.compensation_timeout;
+        }
+        if policy.compensation_retry.is_some() {
+            self.compensation_retry = policy.compensation_retry;
+        }
+        self
     }
 
     /// Sets the time limit of one attempt.
@@ -213,6 +241,7 @@ impl StepMeta {
     #[must_use]
     pub const fn forward_retry(&self) -> RetryPolicy {
         match (self.retry, self.kind) {
+            (Some(retry), Kind::Retriable) => retry.until_success(),
             (Some(retry), _) => retry,
             (None, Kind::Retriable) => RetryPolicy::UNTIL_SUCCESS,
             (None, _) => RetryPolicy::ONCE,
@@ -223,7 +252,7 @@ impl StepMeta {
     #[must_use]
     pub(crate) const fn forward_retry_by(&self, defaults: RetryDefaults) -> RetryPolicy {
         match (self.retry, self.kind) {
-            (Some(retry), Kind::Retriable) => retry.or_limits(defaults.retriable),
+            (Some(retry), Kind::Retriable) => retry.until_success().or_limits(defaults.retriable),
             (None, Kind::Retriable) => defaults.retriable,
             _ => self.forward_retry(),
         }

@@ -1,6 +1,6 @@
 //! One attempt of a step or a compensation, and the trait of all places of running code.
 
-use crate::place::{IdempotencyKey, Instance, KeyedEffect, Position, Scope};
+use crate::place::{DirectCall, Failure, IdempotencyKey, Instance, KeyedEffect, Position, Scope};
 
 /// The direction in which code runs: forward or backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +32,33 @@ pub trait Place: Sync {
 
     /// The direction in which the code runs.
     fn role(&self) -> Role;
+
+    /// The failure for which the saga is compensated. `None` on the way forward.
+    fn failure(&self) -> Option<&Failure> {
+        match self.role() {
+            Role::Action => None,
+            Role::Compensation => self.instance().failure(),
+        }
+    }
+
+    /// The step that other code awaits as a function. `None` for code that an engine calls.
+    #[doc(hidden)]
+    fn direct(&self) -> Option<&DirectCall<'_>> {
+        None
+    }
+
+    /// Returns whether the code runs in a test, outside of any saga.
+    #[doc(hidden)]
+    fn is_test(&self) -> bool {
+        false
+    }
 }
 
 /// Returns the idempotency key of the effect that the code at `place` has in this role.
 pub(crate) fn key(place: &dyn Place, role: Role) -> IdempotencyKey {
+    if let Some(direct) = place.direct() {
+        return direct.key(role);
+    }
     let name;
     let effect = match place.position() {
         None => match place.scope() {

@@ -8,12 +8,16 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use crate::id::SagaId;
-use crate::place::{Attempt, IdempotencyKey, Instance, Place, Role, Scope, key};
+use crate::meta::StepMeta;
+use crate::place::{
+    Attempt, DirectCall, Failure, IdempotencyKey, Instance, Place, Role, Scope, TestPlace, key,
+};
 
 /// The first parameter of every step, compensation and saga: your services, and the saga's id, keys, time and random
 /// ids.
 ///
-/// It is `Copy` and dereferences to the services: with `cx: Context<'_, Shop>`, `cx.payments` is the field of `Shop`.
+/// It is `Copy` and dereferences to the services: with `cx: Context<'_, Shop>`, `cx.payments` is the field of `Shop`. In
+/// the body of a saga, `cx` is a [`SagaContext`](crate::SagaContext) instead, which gives only what is recorded.
 pub struct Context<'a, S: ?Sized> {
     services: &'a S,
     place: &'a dyn Place,
@@ -46,6 +50,7 @@ impl<'a, S: ?Sized> Context<'a, S> {
     }
 
     /// Creates a context for unit tests of steps and compensations. The saga has the name and the id `test`.
+    /// [`TestPlace`](crate::TestPlace) creates one with another id, attempt or failure.
     ///
     /// ```
     /// # use saga_runtime::{Context, step};
@@ -61,9 +66,14 @@ impl<'a, S: ?Sized> Context<'a, S> {
     /// ```
     #[must_use]
     pub fn for_test(services: &'a S) -> Self {
-        static INSTANCE: LazyLock<Instance> =
-            LazyLock::new(|| Instance::new("test", SagaId::new("test").ok()));
-        Self::for_saga(services, &INSTANCE)
+        static PLACE: LazyLock<TestPlace> = LazyLock::new(TestPlace::new);
+        Self::at(services, &*PLACE)
+    }
+
+    /// Begins to call `step` as a function from the code that has this context.
+    #[track_caller]
+    pub(crate) fn call_directly(&self, step: &'static StepMeta) -> DirectCall<'a> {
+        DirectCall::begin(self.place, step)
     }
 
     /// The services, with the full lifetime of the context.
@@ -91,10 +101,29 @@ impl<'a, S: ?Sized> Context<'a, S> {
         self.place.instance().name()
     }
 
-    /// The durable name of the step that runs or is compensated. `None` in the body of a saga.
+    /// The durable name of the step that runs or is compensated. `None` in a test.
     #[must_use]
     pub fn step(&self) -> Option<&'static str> {
         self.place.position().map(|position| position.step().name)
+    }
+
+    /// The failure for which the saga is compensated: at which step, and why. `None` in a step, and in a resolver that runs
+    /// before the saga has failed.
+    ///
+    /// ```
+    /// # use saga_runtime::Context;
+    /// # struct Shop;
+    /// # struct Order;
+    /// async fn cancel_order(cx: Context<'_, Shop>, order: &Order) -> Result<(), String> {
+    ///     let why = cx.failure().map(ToString::to_string);
+    ///     // tell the customer
+    /// #   drop((order, why));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn failure(&self) -> Option<&'a Failure> {
+        self.place.failure()
     }
 
     /// The number of the attempt, from 1. Every attempt, also after a timeout or a crash, has the same idempotency key.
@@ -103,22 +132,8 @@ impl<'a, S: ?Sized> Context<'a, S> {
         self.place.attempt()
     }
 
-    /// The current time. In the body of a saga it is recorded: a replay gets the same time, so the body takes the same
-    /// path. In a step or a compensation it is not recorded: a step's output is.
-    ///
-    /// ```
-    /// # use saga_runtime::{Context, saga, step};
-    /// # use std::time::{Duration, SystemTime};
-    /// # struct Shop;
-    /// # #[step(compensate = ())]
-    /// # async fn quote(_cx: Context<'_, Shop>, until: SystemTime) -> Result<u64, String> { Ok(3) }
-    /// saga!(
-    ///     async fn offer(cx: Context<'_, Shop>) -> Result<u64, String> {
-    ///         let until = cx.now() + Duration::from_hours(24);
-    ///         quote(cx, until).await
-    ///     }
-    /// );
-    /// ```
+    /// The current time. It is not recorded: the output of a step is. In the body of a saga,
+    /// [`SagaContext::now`](crate::SagaContext::now) is recorded.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         match self.body_path() {
@@ -127,9 +142,9 @@ impl<'a, S: ?Sized> Context<'a, S> {
         }
     }
 
-    /// A new random id (UUID version 7). In the body of a saga it is recorded: a replay gets the same id. In a step or
-    /// a compensation each attempt gets another id; use the [`idempotency_key`](Self::idempotency_key) to identify a
-    /// request.
+    /// A new random id (UUID version 7). Each attempt gets another id; use the
+    /// [`idempotency_key`](Self::idempotency_key) to identify a request. In the body of a saga,
+    /// [`SagaContext::uuid`](crate::SagaContext::uuid) is recorded.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         match self.body_path() {
@@ -148,7 +163,8 @@ impl<'a, S: ?Sized> Context<'a, S> {
 
     /// The idempotency key to send with this code's request: the same at every attempt, in every process.
     ///
-    /// A compensation has another key than the step that it undoes. In the body of a saga it is the key of the saga.
+    /// A compensation has another key than the step that it undoes, and so has a step that another one
+    /// [awaits](crate::engine::Call#in-another-step).
     #[must_use]
     pub fn idempotency_key(&self) -> IdempotencyKey {
         key(self.place, self.place.role())

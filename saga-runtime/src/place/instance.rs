@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::id::SagaId;
 use crate::place::arena::Arena;
-use crate::place::{Ambient, Calls, FreshAmbient, Place, Position, Role, Scope};
+use crate::place::{
+    Ambient, Calls, Failure, FreshAmbient, InnerCalls, Place, Position, Role, Scope,
+};
 
 /// One running saga: its durable name and its id.
 #[derive(Debug)]
@@ -19,6 +21,9 @@ pub struct Instance {
 struct Rare {
     /// The sub-sagas that were called.
     scopes: OnceLock<Box<Arena<Scope>>>,
+    /// The steps that attempts have awaited as functions.
+    inner_calls: OnceLock<Box<InnerCalls>>,
+    failure: OnceLock<Failure>,
     ambient: Option<Arc<dyn Ambient>>,
     /// True if its keys begin with its name.
     is_named_in_keys: bool,
@@ -56,9 +61,9 @@ impl Instance {
     fn with(self, change: impl FnOnce(&mut Rare)) -> Self {
         let known = self.rare.get();
         let mut rare = Rare {
-            scopes: OnceLock::new(),
             ambient: known.and_then(|rare| rare.ambient.clone()),
             is_named_in_keys: known.is_some_and(|rare| rare.is_named_in_keys),
+            ..Rare::default()
         };
         change(&mut rare);
         Self {
@@ -82,6 +87,30 @@ impl Instance {
     pub(crate) fn ambient(&self) -> &dyn Ambient {
         let ambient = self.rare.get().and_then(|rare| rare.ambient.as_deref());
         ambient.unwrap_or(&FreshAmbient)
+    }
+
+    /// The steps that attempts of this saga have awaited as functions.
+    pub(crate) fn inner_calls(&self) -> &InnerCalls {
+        let rare = self.rare.get_or_init(Arc::default);
+        rare.inner_calls.get_or_init(Box::default)
+    }
+
+    /// The failure for which the saga is compensated, once it is.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.rare.get()?.failure.get()
+    }
+
+    /// Notes the failure for which the saga is compensated. The first one stays.
+    pub(crate) fn fail(&self, failure: Failure) {
+        let rare = self.rare.get_or_init(Arc::default);
+        let _ = rare.failure.set(failure);
+    }
+
+    /// The next attempt at `place` begins: it counts its inner calls anew.
+    pub(crate) fn begin_attempt(&self, place: &dyn Place) {
+        if let Some(calls) = self.rare.get().and_then(|rare| rare.inner_calls.get()) {
+            calls.forget(place);
+        }
     }
 
     /// The durable name of the saga.

@@ -18,6 +18,7 @@ use crate::id::SagaId;
 /// order-17/charge/1               the second call
 /// order-17/charge/0/compensation  the compensation of the first call
 /// order-17/deliver#1/pack/0       the first call of `pack` in the second call of the sub-saga `deliver`
+/// order-17/charge/0/quote/1       the second call of the step `quote` that the first call of `charge` awaits as a function
 /// /place_order/order-17/charge/0  the first call of `charge` in the saga `place_order` with that id on Restate
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,18 @@ impl IdempotencyKey {
             text.push_str("/compensation");
         }
         Self(text)
+    }
+
+    /// The key of this text.
+    pub(crate) fn of_text(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text of this key, and the name of a step behind it that its effect awaits.
+    pub(crate) fn inside(&self, step: &str) -> String {
+        let mut text = self.0.clone();
+        push_path(&mut text, step);
+        text
     }
 
     /// The key as text.

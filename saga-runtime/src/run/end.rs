@@ -5,6 +5,8 @@ use tracing::{Instrument, Span};
 use crate::attempts::FailureCause;
 use crate::error::{Cause, Compensation, SagaError, Unescaped};
 use crate::meta::{OnCompensationFailure, SagaMeta};
+use crate::panic::text;
+use crate::place::Failure;
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
 use crate::run::unwind::{EndedCalls, Unwinding};
@@ -79,6 +81,11 @@ impl<E: Engine> Run<'_, '_, E> {
             };
             self.engine
                 .begin_compensation(failed_at.as_deref(), &failing);
+            if self.called.count() > 0 {
+                let message = text(&Unescaped(&cause));
+                let failure = Failure::new(failed_at.clone(), message);
+                self.engine.instance().fail(failure);
+            }
         }
         let mut unwinding = Unwinding::new(&G::META, settled, goes_back);
         let end = match unwinding.run(&ended, &self.called).await {
@@ -92,6 +99,7 @@ impl<E: Engine> Run<'_, '_, E> {
                     cause,
                     compensations,
                     past_pivot,
+                    G::source_of,
                 );
                 if let Some(span) = &self.watch.span
                     && !self.engine.goes_on_later()

@@ -1,5 +1,6 @@
 //! The trait of sagas: a name, an input, and a driver that runs on any engine. Implemented by `saga!`.
 
+use std::error::Error;
 use std::fmt::Display;
 
 use crate::error::SagaError;
@@ -27,6 +28,14 @@ pub trait Saga: Sized + Send + 'static {
 
     /// Its error.
     type Error: Display + Send + 'static;
+
+    /// The [`Error`] in an error of this saga, if there is one.
+    #[doc(hidden)]
+    #[must_use]
+    fn source_of(error: &Self::Error) -> Option<&(dyn Error + 'static)> {
+        let _ = error;
+        None
+    }
 
     /// Its steps and branches, without running anything.
     #[must_use]

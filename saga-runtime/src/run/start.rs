@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::place::{Context, Frame};
+use crate::place::{Frame, SagaContext};
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
 use crate::run::{Engine, Run, Saga};
@@ -59,8 +59,8 @@ pub fn context<'run, S: ?Sized, E: Engine>(
     services: &'run S,
     engine: &'run E,
     lane: Frame<'_, 'run>,
-) -> Context<'run, S> {
-    Context::at(services, lane.body(engine.instance()))
+) -> SagaContext<'run, S> {
+    SagaContext::at(services, lane.body(engine.instance()))
 }
 
 /// The input of a driver: a [`Start`], or nothing, if the caller only wants the shape.

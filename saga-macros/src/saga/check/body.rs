@@ -2,6 +2,7 @@
 
 mod branch;
 mod call;
+mod context;
 mod fan_out;
 mod group;
 mod jump;

@@ -2,13 +2,12 @@
 
 use quote::quote;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprCall, Item};
+use syn::{Block, Expr, Ident, Item};
 
 use super::names::mistake;
-use super::scope::Aliases;
 use super::{call, fan_out, group};
 use crate::saga::model::{Body, Placeholder};
-use crate::spans::{at, code, first_token};
+use crate::spans::{at, code};
 
 /// The block of the body, with code for every placeholder in it.
 pub(super) fn expand(body: &Body) -> Block {
@@ -62,10 +61,10 @@ impl Expand<'_> {
             Placeholder::ForEach { site, call } => {
                 fan_out::for_each(&sites[*site], &self.expanded(call))
             }
-            Placeholder::NotAwaited(call) => {
-                let mut call = call.clone();
-                self.visit_expr_call_mut(&mut call);
-                not_awaited(&call)
+            Placeholder::Context(cx) => context(cx),
+            Placeholder::NotAwaited(function) => {
+                let mistake = mistake();
+                Expr::Verbatim(quote!({ let _ = #function; #mistake }))
             }
             Placeholder::NotCalled(function) => {
                 let mistake = mistake();
@@ -86,13 +85,10 @@ impl Expand<'_> {
     }
 }
 
-// Expands to, for `charge(cx, &order)?`:
+// Expands to:
 //
-//     IsOutcome::of(charge(cx, &order))
-//
-// The `?` stays in the body.
-fn not_awaited(call: &ExprCall) -> Expr {
-    let rules = Aliases::new().rules;
-    let outcome = at(first_token(call), code!(#rules::IsOutcome::of));
-    Expr::Verbatim(code!(#outcome(#call)))
+//     cx.__of_call()
+fn context(cx: &Ident) -> Expr {
+    let of_call = at(cx.span(), code!(.__of_call()));
+    Expr::Verbatim(quote!(#cx #of_call))
 }

@@ -1,7 +1,7 @@
 //! The calls in a body, and the placeholders that stand for them.
 
-use proc_macro2::{Literal, Span, TokenTree};
-use syn::{Expr, ExprAwait, ExprCall};
+use proc_macro2::{Ident, Literal, Span, TokenTree};
+use syn::{Expr, ExprAwait};
 
 /// One call of a step in the body.
 pub(in crate::saga) struct Site {
@@ -39,8 +39,10 @@ pub(in crate::saga) enum Placeholder {
     FanOut { site: usize, awaited: ExprAwait },
     /// The call in the closure of a fan-out.
     ForEach { site: usize, call: Expr },
-    /// `charge(cx, &order)` before a `?`, without an `.await`.
-    NotAwaited(ExprCall),
+    /// The context, as the first argument of an awaited call.
+    Context(Ident),
+    /// A call of this function that gets the context without being awaited.
+    NotAwaited(Expr),
     /// A wrong call of this function. Nothing calls the function, but its import must not become a warning.
     NotCalled(Expr),
     /// An expression that breaks a rule.

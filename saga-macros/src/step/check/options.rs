@@ -1,13 +1,13 @@
 //! The rules of a step's options, one function each.
 
 use proc_macro2::Span;
+use syn::Signature;
 use syn::spanned::Spanned;
-use syn::{Path, Signature};
 
 use crate::duration;
 use crate::errors::Errors;
 use crate::options::{self, Opt};
-use crate::step::model::{Kind, Policies, Retry};
+use crate::step::model::{Attempts, Kind, Policies, Predicate, Retry, Time};
 
 /// The options in `retry(…)`. Only the step itself has a `when`.
 const RETRY: [&str; 4] = ["attempts", "backoff", "give_up_after", "when"];
@@ -79,6 +79,8 @@ pub(super) fn policies(options: &[Opt], kind: &Kind, errors: &mut Errors) -> Pol
     for option in options {
         if option.key == "timeout" {
             policies.timeout = timeout(option, errors);
+        } else if option.key == "policy" {
+            policies.shared = errors.ok(option.shared("policy = PROVIDER"));
         } else if option.key == "retry" {
             let (retry, transient) = retry(option, "step", &RETRY, errors);
             policies.retry = retry;
@@ -100,9 +102,49 @@ pub(super) fn policies(options: &[Opt], kind: &Kind, errors: &mut Errors) -> Pol
     policies
 }
 
-fn timeout(option: &Opt, errors: &mut Errors) -> Option<std::time::Duration> {
+fn timeout(option: &Opt, errors: &mut Errors) -> Option<Time> {
+    if let Some(constant) = option.constant() {
+        return Some(Time::Constant(constant));
+    }
     let literal = errors.ok(option.text("timeout = \"3s\""))?;
-    errors.ok(duration::duration(&literal))
+    errors.ok(duration::duration(&literal)).map(Time::Literal)
+}
+
+fn attempts(option: &Opt, owner: &str, errors: &mut Errors) -> Option<Attempts> {
+    if let Some(constant) = option.constant() {
+        return Some(Attempts::Constant(constant));
+    }
+    let attempts = errors.ok(option.number("attempts = 5"))?;
+    if attempts == 0 {
+        let message = format!("a {owner} with zero attempts never runs");
+        let help = "write `attempts = 1` for one attempt and no retry";
+        errors.report(option.span(), message, help);
+    }
+    Some(Attempts::Literal(attempts))
+}
+
+fn backoff(option: &Opt, errors: &mut Errors) -> Option<(Time, Time)> {
+    if let Some((first, last)) = option.constants() {
+        return Some((Time::Constant(first), Time::Constant(last)));
+    }
+    let literal = errors.ok(option.text("backoff = \"100ms..10s\""))?;
+    let (first, last) = errors.ok(duration::range(&literal))?;
+    Some((Time::Literal(first), Time::Literal(last)))
+}
+
+fn give_up_after(option: &Opt, errors: &mut Errors) -> Option<Time> {
+    if let Some(constant) = option.constant() {
+        return Some(Time::Constant(constant));
+    }
+    let literal = errors.ok(option.text("give_up_after = \"24h\""))?;
+    errors.ok(duration::duration(&literal)).map(Time::Literal)
+}
+
+fn predicate(option: &Opt, errors: &mut Errors) -> Option<Predicate> {
+    match option.closure() {
+        Some(closure) => Some(Predicate::Closure(closure)),
+        None => errors.ok(option.path("when = path")).map(Predicate::Path),
+    }
 }
 
 /// `retry(…)` of a step or of its compensation, and its predicate.
@@ -111,7 +153,7 @@ fn retry(
     owner: &str,
     known: &[&str],
     errors: &mut Errors,
-) -> (Option<Retry>, Option<Path>) {
+) -> (Option<Retry>, Option<Predicate>) {
     let example = "retry(attempts = 5, backoff = \"100ms..10s\")";
     let Some(tokens) = errors.ok(option.list(example)) else {
         return (None, None);
@@ -124,21 +166,13 @@ fn retry(
     let mut transient = None;
     for option in options::parse(tokens, "`retry`", known, errors) {
         if option.key == "attempts" {
-            retry.attempts = errors.ok(option.number("attempts = 5"));
-            if retry.attempts == Some(0) {
-                let message = format!("a {owner} with zero attempts never runs");
-                let help = "write `attempts = 1` for one attempt and no retry";
-                errors.report(option.span(), message, help);
-            }
+            retry.attempts = attempts(&option, owner, errors);
         } else if option.key == "backoff" {
-            let literal = errors.ok(option.text("backoff = \"100ms..10s\""));
-            retry.backoff = literal.and_then(|literal| errors.ok(duration::range(&literal)));
+            retry.backoff = backoff(&option, errors);
         } else if option.key == "give_up_after" {
-            let literal = errors.ok(option.text("give_up_after = \"24h\""));
-            retry.give_up_after =
-                literal.and_then(|literal| errors.ok(duration::duration(&literal)));
+            retry.give_up_after = give_up_after(&option, errors);
         } else {
-            transient = errors.ok(option.path("when = path"));
+            transient = predicate(&option, errors);
         }
     }
     (Some(retry), transient)
@@ -160,7 +194,7 @@ fn in_doubt(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Err
     };
     for option in options::parse(tokens, "`in_doubt`", &["when", "resolve", "retry"], errors) {
         if option.key == "when" {
-            policies.in_doubt = errors.ok(option.path("when = path"));
+            policies.in_doubt = predicate(&option, errors);
             continue;
         }
         if option.key == "retry" {

@@ -9,8 +9,8 @@ use super::marker;
 use super::meta;
 use crate::signature::associated;
 use crate::signature::lifetimes::with_lifetime;
-use crate::spans::{at, code, group, here};
-use crate::step::model::{Kind, Step};
+use crate::spans::{at, code, first_token, group, here};
+use crate::step::model::{Kind, Predicate, Step};
 
 // Expands to:
 //
@@ -229,13 +229,20 @@ fn resolve(step: &Step<'_>) -> TokenStream {
 }
 
 fn predicates(step: &Step<'_>) -> TokenStream {
-    let predicate = |name: &str, path: &Path| {
-        let span = name_of(path);
+    let private = step.runtime.private();
+    let predicate = |name: &str, predicate: &Predicate| {
+        let span = place_of(predicate);
         let [name, error] = [name, "__error"].map(|name| Ident::new(name, span));
-        let call = at(span, code!((#error)));
+        let test = match predicate {
+            Predicate::Path(path) => {
+                let call = at(span, code!((#error)));
+                code!(#path #call)
+            }
+            Predicate::Closure(closure) => code!(#private::holds(#closure, #error)),
+        };
         code! {
             fn #name(#error: &Self::Error) -> bool {
-                #path #call
+                #test
             }
         }
     };
@@ -243,12 +250,12 @@ fn predicates(step: &Step<'_>) -> TokenStream {
         .policies
         .transient
         .iter()
-        .map(|path| predicate("is_transient", path));
+        .map(|transient| predicate("is_transient", transient));
     let in_doubt = match (&step.policies.in_doubt, &step.policies.transient) {
-        (Some(path), _) => predicate("is_in_doubt", path),
+        (Some(in_doubt), _) => predicate("is_in_doubt", in_doubt),
         // An error that the author calls transient is no answer.
-        (None, Some(path)) => {
-            let span = name_of(path);
+        (None, Some(transient)) => {
+            let span = place_of(transient);
             let error = Ident::new("__error", span);
             code! {
                 fn is_in_doubt(#error: &Self::Error) -> bool {
@@ -259,6 +266,13 @@ fn predicates(step: &Step<'_>) -> TokenStream {
         (None, None) => TokenStream::new(),
     };
     code!(#(#transient)* #in_doubt)
+}
+
+fn place_of(predicate: &Predicate) -> Span {
+    match predicate {
+        Predicate::Path(path) => name_of(path),
+        Predicate::Closure(closure) => first_token(closure),
+    }
 }
 
 /// The place of the name of a function, without the path before it.

@@ -12,7 +12,7 @@ use crate::journal::history::CallToUndo;
 use crate::journal::{Event, Settled, StepCall};
 use crate::language::recorded::{FoundStep, RecordedStep};
 use crate::meta::{Kind, OnCompensationFailure};
-use crate::place::{Calls, Instance, Place, Position, Scope};
+use crate::place::{Calls, Failure, Instance, Place, Position, Scope};
 
 /// The steps that compensate recorded calls, by the saga that calls them and by their own names. A name that stands for several
 /// steps is none.
@@ -131,6 +131,11 @@ impl Journaled {
         steps: &RecordedSteps<V>,
     ) -> UndoneByRecord {
         let halts = self.on_compensation_failure == OnCompensationFailure::Halt;
+        if let Some(decision) = self.history.decision() {
+            let step = decision.step.clone().map(Into::into);
+            let failure = Failure::new(step, decision.reason.message.clone());
+            self.instance.fail(failure);
+        }
         let mut compensations = Vec::new();
         for (call, outcome) in self.history.settled() {
             compensations.push(compensation(call, outcome));
@@ -172,6 +177,7 @@ impl Journaled {
             },
             compensations,
             false,
+            |_| None,
         );
         if error.is_final() {
             self.recorder.note(Event::Compensated);

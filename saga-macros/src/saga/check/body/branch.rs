@@ -99,12 +99,14 @@ impl Walk<'_> {
     }
 
     pub(super) fn let_else(&mut self, local: &mut Local) {
-        let Some(init) = &mut local.init else { return };
+        let Some(init) = &mut local.init else {
+            return self.shadow(&local.pat);
+        };
         let when = format!("{} is not {}", text(&init.expr), text(&local.pat));
         let is_outcome = is_awaited(&init.expr);
         self.visit_expr_mut(&mut init.expr);
         let Some((_, otherwise)) = &mut init.diverge else {
-            return;
+            return self.shadow(&local.pat);
         };
         let step = self.last_site();
         let flow = self.apart(|walk| walk.visit_expr_mut(otherwise));
@@ -114,6 +116,7 @@ impl Walk<'_> {
             refused: step.filter(|_| is_outcome && is_every_success(&local.pat)),
             ..Way::default()
         }]);
+        self.shadow(&local.pat);
     }
 
     /// Walks through a statement. One under `#[cfg(…)]` is one way of two.

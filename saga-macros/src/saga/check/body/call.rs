@@ -15,6 +15,9 @@ impl Walk<'_> {
         if let Some(fan_out) = self.fan_out(awaited, refusal) {
             return fan_out;
         }
+        if self.has_unawaited && matches!(*awaited.base, Expr::Path(_)) {
+            return self.replaced();
+        }
         let call = match callee(&mut awaited.base) {
             Ok(call) => call,
             Err((what, help)) => {
@@ -23,6 +26,7 @@ impl Walk<'_> {
             }
         };
         let (path, span, wait) = (text(&call.func), name(&call.func), wait(call));
+        self.hand_context(call);
         visit_mut::visit_expr_call_mut(self, call);
         let site = self.sites.len();
         self.sites.push(Site {
@@ -86,19 +90,8 @@ impl Walk<'_> {
             return;
         }
         self.visit_expr_mut(&mut attempt.expr);
-        if let Expr::Call(call) = &*attempt.expr
-            && self.takes_context(call)
-        {
-            let (span, call) = (first_token(call), call.clone());
-            *attempt.expr = self.placeholder(span, Placeholder::NotAwaited(call));
-        }
         self.flow
             .push(Flow::MayFail(Place(attempt.question_token.span)));
-    }
-
-    /// Returns whether the context of the saga is the first argument of this call, as for a step.
-    pub(super) fn takes_context(&self, call: &ExprCall) -> bool {
-        matches!((call.args.first(), self.cx), (Some(Expr::Path(path)), Some(cx)) if path.path.is_ident(cx))
     }
 }
 

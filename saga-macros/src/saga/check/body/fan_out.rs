@@ -78,6 +78,12 @@ impl Walk<'_> {
         self.without_steps(what, help, |awaits| {
             awaits.visit_expr_mut(&mut closure.body);
         });
+        with_last(&mut closure.body, |last| {
+            if let Ok(call) = callee(last) {
+                self.hand_context(call);
+            }
+        });
+        self.code_of_its_own(&mut closure.body);
         Ok(with_last(&mut closure.body, |last| {
             self.call_for_each(last)
         }))

@@ -97,6 +97,9 @@ impl Walk<'_> {
             let help = "leave its `.await` out: all members run at the same time, and the `?` stands behind the `try_join!`";
             return Err(self.refuse(span, what, help));
         }
+        if self.has_unawaited && matches!(member, Expr::Path(_)) {
+            return Err(Refused);
+        }
         let span = first_token(member);
         let Ok(call) = callee(member) else {
             let what = "only calls of steps can be members of a `try_join!`";
@@ -105,6 +108,7 @@ impl Walk<'_> {
             return Err(self.refuse(span, what, help));
         };
         let (path, span) = (text(&call.func), name(&call.func));
+        self.hand_context(call);
         visit_mut::visit_expr_call_mut(self, call);
         self.sites.push(Site {
             path,

@@ -5,10 +5,9 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{
-    Expr, ExprAsync, ExprAwait, ExprClosure, ExprReturn, ExprTry, Ident, Item, Macro, Token,
-};
+use syn::{Expr, ExprAsync, ExprAwait, ExprClosure, ExprReturn, ExprTry, Item, Macro, Token};
 
+use super::context::Misuse;
 use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Place};
 use crate::spans::first_token;
@@ -22,7 +21,8 @@ const RETURN_ERRORS: [&str; 4] = ["bail", "ensure", "ensure_whatever", "whatever
 /// Macros that would run steps at the same time.
 const AT_ONCE: [&str; 3] = ["join", "join_all", "select"];
 
-/// Well-known macros that only read their arguments and await nothing.
+/// Well-known macros that only read their arguments. They may have the context, to show it. A macro of the user with such
+/// a name gets no more than that: without `hand_context`, the context calls no step.
 const ONLY_LOOK: [&str; 34] = [
     "anyhow",
     "assert",
@@ -78,9 +78,8 @@ impl Walk<'_> {
             let help = "put a `?` behind it: if one of the steps refuses, the saga ends when all of them have ended";
             return Some(self.replace(span, what, help));
         }
-        if let Some(span) = self.context_handed_to(invocation) {
-            let [what, help] = CONTEXT_IN_A_MACRO;
-            return Some(self.replace(span, what, help));
+        if let Some(misuse) = self.misuse_of(invocation) {
+            return Some(self.reports(&misuse));
         }
         let fails = is_one_of(&RETURN_ERRORS) || gives == Gives::Result && !is_one_of(&DIVERGE);
         self.tokens(invocation.tokens.clone());
@@ -91,30 +90,20 @@ impl Walk<'_> {
     }
 
     /// Walks through a macro that the body defines. Its code sees the context by its name.
-    pub(super) fn definition(&mut self, definition: &Macro) {
-        let found = self
-            .cx
-            .and_then(|cx| handed_on(cx, definition.tokens.clone()));
-        if let Some(span) = found {
-            let [what, help] = CONTEXT_IN_A_DEFINITION;
-            self.errors.report(span, what, help);
+    pub(super) fn definition(&mut self, definition: &mut Macro) {
+        let tokens = definition.tokens.clone();
+        if let Some(misuse) = self.misuse_in(tokens.clone(), Some(IN_A_DEFINITION)) {
+            self.reports(&misuse);
+            definition.tokens = self.with_whole_context(tokens);
         }
     }
 
-    /// Reports each macro in a closure that gets the context, or that uses it by its name.
-    pub(super) fn macros_of_closure(&mut self, closure: &ExprClosure) {
-        InClosure { walk: self }.visit_expr(&closure.body);
-    }
-
-    /// The place where a macro gets the context itself. With it, the macro could await a step that is neither recorded
-    /// nor compensated.
-    fn context_handed_to(&self, invocation: &Macro) -> Option<Span> {
+    /// The first wrong use of the context in the arguments of a macro.
+    pub(super) fn misuse_of(&self, invocation: &Macro) -> Option<Misuse> {
         let name = &invocation.path.segments.last()?.ident;
-        if ONLY_LOOK.iter().any(|one| name == one) {
-            return None;
-        }
-        self.cx
-            .and_then(|cx| handed_on(cx, invocation.tokens.clone()))
+        let only_looks = ONLY_LOOK.iter().any(|one| name == one);
+        let alone = (!only_looks).then_some(IN_A_MACRO);
+        self.misuse_in(invocation.tokens.clone(), alone)
     }
 
     /// Walks through the tokens of a macro, most likely expressions with commas between them.
@@ -157,42 +146,25 @@ impl Walk<'_> {
     }
 
     fn awaited_in_macro(&mut self, span: Span) {
-        let what = "a step can't be awaited inside of a macro";
-        let help = "await the step before, and hand its output to the macro";
+        let [what, help] = AWAITED_IN_A_MACRO;
         self.errors.report(span, what, help);
     }
 }
 
-const CONTEXT_IN_A_MACRO: [&str; 2] = [
+pub(super) const AWAITED_IN_A_MACRO: [&str; 2] = [
+    "a step can't be awaited inside of a macro",
+    "await the step before, and hand its output to the macro",
+];
+
+const IN_A_MACRO: [&str; 2] = [
     "a macro gets the context, but a step that it awaits is neither recorded nor compensated",
     "await the step outside of the macro, and hand its output in",
 ];
 
-const CONTEXT_IN_A_DEFINITION: [&str; 2] = [
+const IN_A_DEFINITION: [&str; 2] = [
     "a macro in the body uses the context, but a step that it awaits is neither recorded nor compensated",
     "await the step in the body itself, without the macro",
 ];
-
-/// The place where the context stands as a value of its own, not before a `.`.
-fn handed_on(cx: &Ident, tokens: TokenStream) -> Option<Span> {
-    let mut tokens = tokens.into_iter().peekable();
-    let mut previous = None;
-    while let Some(token) = tokens.next() {
-        let found = match &token {
-            TokenTree::Group(group) => handed_on(cx, group.stream()),
-            TokenTree::Ident(ident) => {
-                let is_part = is_punct(previous.as_ref(), '.') || is_punct(tokens.peek(), '.');
-                (ident == cx && !is_part).then(|| ident.span())
-            }
-            TokenTree::Punct(_) | TokenTree::Literal(_) => None,
-        };
-        if found.is_some() {
-            return found;
-        }
-        previous = Some(token);
-    }
-    None
-}
 
 fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
@@ -244,33 +216,8 @@ impl<'ast> Visit<'ast> for Inside<'_, '_> {
     fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
 
     fn visit_macro(&mut self, invocation: &'ast Macro) {
-        if let Some(span) = self.walk.context_handed_to(invocation) {
-            let [what, help] = CONTEXT_IN_A_MACRO;
-            self.walk.errors.report(span, what, help);
-            return;
-        }
         self.walk.tokens(invocation.tokens.clone());
     }
 
     fn visit_item(&mut self, _: &'ast Item) {}
-}
-
-/// Reads the macros of a closure and changes nothing.
-struct InClosure<'w, 'e> {
-    walk: &'w mut Walk<'e>,
-}
-
-impl<'ast> Visit<'ast> for InClosure<'_, '_> {
-    fn visit_macro(&mut self, invocation: &'ast Macro) {
-        if let Some(span) = self.walk.context_handed_to(invocation) {
-            let [what, help] = CONTEXT_IN_A_MACRO;
-            self.walk.errors.report(span, what, help);
-        }
-    }
-
-    fn visit_item(&mut self, item: &'ast Item) {
-        if let Item::Macro(definition) = item {
-            self.walk.definition(&definition.mac);
-        }
-    }
 }

@@ -26,12 +26,12 @@ impl Walk<'_> {
     pub(super) fn opaque(&mut self, node: &mut Expr) -> bool {
         match node {
             Expr::Closure(closure) => {
-                self.macros_of_closure(closure);
                 let what = "a step can't be awaited inside of a closure";
                 let help = "call the step outside of the closure, and hand its output in";
                 self.without_steps(what, help, |awaits| {
                     awaits.visit_expr_mut(&mut closure.body);
                 });
+                self.code_of_its_own(node);
             }
             Expr::Async(block) => {
                 let what = "a saga has no `async` blocks";

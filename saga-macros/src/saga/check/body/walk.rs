@@ -28,6 +28,8 @@ pub(super) struct Walk<'e> {
     pub(super) ids: usize,
     /// Set if a step can be called more than once.
     pub(super) repeats: bool,
+    /// Set if a call without an `.await` was reported: a variable with it may be awaited later.
+    pub(super) has_unawaited: bool,
 }
 
 /// The mark of a mistake that is reported, but not replaced yet.
@@ -57,6 +59,7 @@ impl<'e> Walk<'e> {
             targets: Vec::new(),
             ids: 0,
             repeats: false,
+            has_unawaited: false,
         }
     }
 
@@ -117,7 +120,7 @@ impl<'e> Walk<'e> {
     }
 
     pub(super) fn expr(&mut self, node: &mut Expr, gives: Gives) {
-        if self.opaque(node) {
+        if self.opaque(node) || self.misuse(node) {
             return;
         }
         match node {
@@ -162,6 +165,12 @@ impl<'e> Walk<'e> {
             }
             Expr::Assign(assign) => self.assignment(&mut assign.left, &mut assign.right),
             Expr::Verbatim(tokens) => self.tokens(tokens.clone()),
+            // What the context gives is recorded.
+            Expr::MethodCall(call) if self.is_context(&call.receiver) => {
+                call.args
+                    .iter_mut()
+                    .for_each(|argument| self.visit_expr_mut(argument));
+            }
             _ => visit_mut::visit_expr_mut(self, node),
         }
     }
@@ -228,7 +237,7 @@ impl VisitMut for Walk<'_> {
     /// An item in the body is a function of its own, but a macro that the body defines sees the names around it.
     fn visit_item_mut(&mut self, item: &mut Item) {
         if let Item::Macro(definition) = item {
-            self.definition(&definition.mac);
+            self.definition(&mut definition.mac);
         }
     }
 }

@@ -1,0 +1,17 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Payment, ShopError> {
+        let order = create_order(cx, &request).await?;
+        let same = cx;
+        charge(same, &order).await
+    }
+);
+
+fn main() {}
