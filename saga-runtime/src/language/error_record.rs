@@ -131,7 +131,7 @@ impl<E> ErrorCodec<E> {
 
 /// The type of a saga's or a step's error. `ErrorOf::<E>::NEW.record()` is the form in which such errors are recorded.
 ///
-/// Rustc finds the method of [`TypedErrorOf`] first, and that of [`TextErrorOf`] if the type has not what the first one
+/// Rustc finds the method of `TypedErrorOf` first, and that of `TextErrorOf` if the type has not what the first one
 /// needs.
 #[derive(Debug)]
 pub struct ErrorOf<E>(TypedErrorOf<E>);
@@ -155,6 +155,10 @@ impl<E> ErrorOf<E> {
 impl<E: Serialize + Deserialize<'static>> TypedErrorOf<E> {
     /// Whole, if it can be.
     #[must_use]
+    #[expect(
+        clippy::unused_self,
+        reason = "rustc chooses between two methods of a value"
+    )]
     pub fn record(&self) -> ErrorRecord<E> {
         ErrorRecord::Typed(ErrorCodec {
             write: |error| serde_json::to_string(error),
@@ -171,6 +175,10 @@ impl<E: Serialize + Deserialize<'static>> TypedErrorOf<E> {
 impl<E> TextErrorOf<E> {
     /// As text.
     #[must_use]
+    #[expect(
+        clippy::unused_self,
+        reason = "rustc chooses between two methods of a value"
+    )]
     pub fn record(&self) -> ErrorRecord<E> {
         ErrorRecord::Text
     }
