@@ -1,11 +1,12 @@
-//! Days pass in a moment: the clock is paused.
+//! Days pass in a moment: in process the clock can be paused. Restarts need a journal, and no time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use saga_runtime::coordinator::OperatorError;
 use saga_runtime::journal::{Memory, State};
-use tokio::time::sleep;
+use saga_runtime::{Cause, Events, InProcess, SagaId};
+use tokio::time::{Instant, sleep};
 
 use crate::claim::{ClaimError, ClaimExpense, Office, VERDICT, Verdict};
 use crate::start;
@@ -18,21 +19,42 @@ fn approved() -> Verdict {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_claim_is_paid_when_it_is_approved_days_later_in_another_process() {
+fn in_process(office: &Office) -> InProcess<'_, Office> {
+    let id = SagaId::new("a").expect("it is an id");
+    InProcess::new(office).saga_id(id)
+}
+
+#[tokio::test]
+async fn a_claim_is_paid_when_it_is_approved_in_another_process() {
     let (office, journal) = (Arc::default(), Memory::new());
     let first = start(&office, &journal).await.expect("it is new");
     let claim = ClaimExpense { cents: 100 };
-    first.submit("a", claim).await.expect("it is new");
-    sleep(2 * A_DAY + A_DAY / 2).await;
+    drop(first.submit("a", claim).await.expect("it is new"));
     first.shutdown().await;
 
-    let second = start(&office, &journal).await.expect("the first has ended");
-    second
-        .send("a", VERDICT, &approved())
-        .await
-        .expect("it waits");
+    let second = start(&office, &journal).await.expect("the journal works");
+    let sent = second.send("a", VERDICT, &approved()).await;
+    sent.expect("it waits for that");
     let end = second.execute("a", ClaimExpense { cents: 100 }).await;
+    assert_eq!(end.expect("nothing fails"), "Ann");
+    assert_eq!(
+        office.notes(),
+        ["a: 100 cents are filed", "a: 100 cents are paid"]
+    );
+    let late = second.send("a", VERDICT, &approved()).await;
+    let is_late = matches!(late, Err(OperatorError::Final(State::Completed)));
+    assert!(is_late, "{late:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_approver_is_reminded_each_day() {
+    let (office, events) = (Office::default(), Events::new());
+    let claim = in_process(&office).receives(events.clone());
+    let later = async {
+        sleep(2 * A_DAY + A_DAY / 2).await;
+        events.send(VERDICT, &approved()).expect("it is JSON");
+    };
+    let (end, ()) = tokio::join!(claim.execute(ClaimExpense { cents: 100 }), later);
     assert_eq!(end.expect("nothing fails"), "Ann");
     assert_eq!(
         office.notes(),
@@ -43,27 +65,22 @@ async fn a_claim_is_paid_when_it_is_approved_days_later_in_another_process() {
             "a: 100 cents are paid",
         ]
     );
-    let late = second.send("a", VERDICT, &approved()).await;
-    assert!(
-        matches!(late, Err(OperatorError::Final(State::Completed))),
-        "{late:?}"
-    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_not_decided_is_withdrawn_after_the_director_had_a_week() {
-    let office: Arc<Office> = Arc::default();
-    let coordinator = start(&office, &Memory::new()).await.expect("it is new");
-    let begin = tokio::time::Instant::now();
-    let end = coordinator.execute("a", ClaimExpense { cents: 100 }).await;
+    let office = Office::default();
+    let begin = Instant::now();
+    let end = in_process(&office)
+        .execute(ClaimExpense { cents: 100 })
+        .await;
     let error = end.expect_err("it is not decided");
-    let cause = error.saga_error().expect("it failed").cause();
-    assert_eq!(cause, &saga_runtime::Cause::Error(ClaimError::Undecided));
+    assert_eq!(error.cause(), &Cause::Error(ClaimError::Undecided));
     assert!(begin.elapsed() >= 10 * A_DAY);
     let notes = office.notes();
+    assert_eq!(notes.len(), 6);
     assert_eq!(
         notes.last().map(String::as_str),
         Some("a: 100 cents are withdrawn")
     );
-    assert_eq!(notes.len(), 6);
 }

@@ -13,73 +13,83 @@ pub(crate) enum Zone {
     South,
 }
 
-/// A thing of the cloud, known by the key under which it was made.
+/// A machine, known by the key under which it was booted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Resource {
+pub(crate) struct Machine {
     pub(crate) name: String,
+    zone: Zone,
+    key: String,
+}
+
+/// A disk, known by the key under which it was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Disk {
     key: String,
 }
 
 #[derive(Debug, Default)]
 struct Inventory {
-    disks: BTreeMap<String, Zone>,
     machines: BTreeMap<String, Zone>,
+    disks: BTreeMap<String, Zone>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Cloud {
     /// The number of machines that fit into each zone.
-    capacity: [usize; 2],
+    machines: [usize; 2],
+    /// The number of disks that fit into each zone.
+    disks: [usize; 2],
     inventory: Mutex<Inventory>,
 }
 
 impl Cloud {
-    pub(crate) fn new(capacity: [usize; 2]) -> Self {
+    pub(crate) fn new(machines: [usize; 2], disks: [usize; 2]) -> Self {
         let inventory = Mutex::default();
         Self {
-            capacity,
+            machines,
+            disks,
             inventory,
         }
-    }
-
-    pub(crate) fn create_disk(&self, key: IdempotencyKey, machine: &str, zone: Zone) -> Resource {
-        let key = key.to_string();
-        self.inventory().disks.insert(key.clone(), zone);
-        let name = format!("disk of {machine}");
-        Resource { name, key }
-    }
-
-    pub(crate) fn delete_disk(&self, disk: &Resource) {
-        self.inventory().disks.remove(&disk.key);
     }
 
     /// Boots a machine, unless its zone is full.
     pub(crate) fn boot(
         &self,
         key: IdempotencyKey,
-        machine: &str,
+        name: &str,
         zone: Zone,
-    ) -> Result<Resource, String> {
+    ) -> Result<Machine, String> {
         let key = key.to_string();
-        let mut inventory = self.inventory();
-        let taken = inventory.machines.values().filter(|one| **one == zone);
-        let is_full = taken.count() >= self.capacity[zone as usize];
-        if is_full && !inventory.machines.contains_key(&key) {
-            return Err(format!("{zone:?} is full"));
+        let limit = self.machines[zone as usize];
+        if !add(&mut self.inventory().machines, &key, zone, limit) {
+            return Err(format!("the {zone:?} has no room for a machine"));
         }
-        inventory.machines.insert(key.clone(), zone);
-        let name = format!("{machine} in the {zone:?}");
-        Ok(Resource { name, key })
+        let name = format!("{name} in the {zone:?}");
+        Ok(Machine { name, zone, key })
     }
 
-    pub(crate) fn destroy(&self, machine: &Resource) {
+    pub(crate) fn destroy(&self, machine: &Machine) {
         self.inventory().machines.remove(&machine.key);
     }
 
-    /// The number of disks and of machines.
+    /// Makes a disk in the zone of the machine, unless that is full.
+    pub(crate) fn add_disk(&self, key: IdempotencyKey, machine: &Machine) -> Result<Disk, String> {
+        let (key, zone) = (key.to_string(), machine.zone);
+        let limit = self.disks[zone as usize];
+        if !add(&mut self.inventory().disks, &key, zone, limit) {
+            return Err(format!("the {zone:?} has no room for a disk"));
+        }
+        Ok(Disk { key })
+    }
+
+    pub(crate) fn delete_disk(&self, disk: &Disk) {
+        self.inventory().disks.remove(&disk.key);
+    }
+
+    /// The number of machines and of disks.
     pub(crate) fn count(&self) -> (usize, usize) {
         let inventory = self.inventory();
-        (inventory.disks.len(), inventory.machines.len())
+        (inventory.machines.len(), inventory.disks.len())
     }
 
     fn inventory(&self) -> MutexGuard<'_, Inventory> {
@@ -87,4 +97,13 @@ impl Cloud {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds a thing under its key, unless the zone is full. Returns whether it is there.
+fn add(things: &mut BTreeMap<String, Zone>, key: &str, zone: Zone, limit: usize) -> bool {
+    let taken = things.values().filter(|one| **one == zone).count();
+    if taken < limit {
+        things.insert(key.to_owned(), zone);
+    }
+    things.contains_key(key)
 }

@@ -2,59 +2,41 @@
 
 use saga_runtime::{Context, saga, step, try_join_all};
 
-use crate::cloud::{Cloud, Resource, Zone};
-
-#[step(compensate = delete_disk)]
-async fn create_disk(
-    cx: Context<'_, Cloud>,
-    machine: &str,
-    zone: Zone,
-) -> Result<Resource, String> {
-    Ok(cx.create_disk(cx.idempotency_key(), machine, zone))
-}
-
-async fn delete_disk(cx: Context<'_, Cloud>, disk: &Resource) -> Result<(), String> {
-    cx.delete_disk(disk);
-    Ok(())
-}
+use crate::cloud::{Cloud, Disk, Machine, Zone};
 
 #[step(compensate = destroy)]
-async fn boot(cx: Context<'_, Cloud>, machine: &str, zone: Zone) -> Result<Resource, String> {
+async fn boot(cx: Context<'_, Cloud>, machine: &str, zone: Zone) -> Result<Machine, String> {
     cx.boot(cx.idempotency_key(), machine, zone)
 }
 
-async fn destroy(cx: Context<'_, Cloud>, machine: &Resource) -> Result<(), String> {
+async fn destroy(cx: Context<'_, Cloud>, machine: &Machine) -> Result<(), String> {
     cx.destroy(machine);
     Ok(())
 }
 
-saga!(
-    /// Starts one machine in one zone: its disk, then itself.
-    #[saga(compensatable)]
-    pub(crate) async fn start_in(
-        cx: Context<'_, Cloud>,
-        machine: String,
-        zone: Zone,
-    ) -> Result<String, String> {
-        create_disk(cx, &machine, zone).await?;
-        let booted = boot(cx, &machine, zone).await?;
-        Ok(booted.name)
-    }
-);
+#[step(compensate = delete_disk)]
+async fn add_disk(cx: Context<'_, Cloud>, machine: &Machine) -> Result<Disk, String> {
+    cx.add_disk(cx.idempotency_key(), machine)
+}
+
+async fn delete_disk(cx: Context<'_, Cloud>, disk: &Disk) -> Result<(), String> {
+    cx.delete_disk(disk);
+    Ok(())
+}
 
 saga!(
-    /// Starts one machine, in the south if the north is full.
+    /// Starts one machine, in the south if the north is full, and then its disk in the same zone.
     #[saga(compensatable)]
     pub(crate) async fn start_machine(
         cx: Context<'_, Cloud>,
-        machine: String,
+        name: String,
     ) -> Result<String, String> {
-        // A failed attempt in the north is undone before the south is asked: its disk does not stay behind.
-        let started = match start_in(cx, machine.clone(), Zone::North).await {
-            Ok(started) => started,
-            Err(_) => start_in(cx, machine, Zone::South).await?,
+        let machine = match boot(cx, &name, Zone::North).await {
+            Ok(machine) => machine,
+            Err(_) => boot(cx, &name, Zone::South).await?,
         };
-        Ok(started)
+        add_disk(cx, &machine).await?;
+        Ok(machine.name)
     }
 );
 

@@ -13,14 +13,14 @@ use crate::cluster::StartCluster;
 #[tokio::main]
 async fn main() {
     println!("{}\n", StartCluster::shape());
-    for (capacity, machines) in [([3, 3], 5), ([3, 3], 9)] {
-        let cloud = Cloud::new(capacity);
+    for machines in [5, 9] {
+        let cloud = Cloud::new([3, 3], [9, 9]);
         let name = format!("c{machines}");
         match (StartCluster { name, machines }).execute(&cloud).await {
             Ok(cluster) => println!("started: {}", cluster.join(", ")),
             Err(error) => println!("{} at step {}", error.cause(), error.step().unwrap_or("?")),
         }
-        let (disks, machines) = cloud.count();
-        println!("the cloud has {disks} disks and {machines} machines\n");
+        let (machines, disks) = cloud.count();
+        println!("the cloud has {machines} machines and {disks} disks\n");
     }
 }

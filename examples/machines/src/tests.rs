@@ -13,7 +13,7 @@ async fn start(cloud: &Cloud, machines: u32) -> Option<Vec<String>> {
 
 #[tokio::test]
 async fn what_does_not_fit_into_the_north_is_started_in_the_south() {
-    let cloud = Cloud::new([2, 3]);
+    let cloud = Cloud::new([2, 3], [9, 9]);
     let started = start(&cloud, 5).await.expect("there is room");
     assert_eq!(started.len(), 5);
     let south = started.iter().filter(|name| name.ends_with("South"));
@@ -24,7 +24,7 @@ async fn what_does_not_fit_into_the_north_is_started_in_the_south() {
 #[tokio::test]
 async fn nothing_is_left_of_a_cluster_that_does_not_fit() {
     for machines in 6..30 {
-        let cloud = Cloud::new([2, 3]);
+        let cloud = Cloud::new([2, 3], [9, 9]);
         assert_eq!(start(&cloud, machines).await, None);
         assert_eq!(cloud.count(), (0, 0), "after {machines} machines");
     }
@@ -32,10 +32,19 @@ async fn nothing_is_left_of_a_cluster_that_does_not_fit() {
 
 #[tokio::test]
 async fn a_second_cluster_takes_what_the_first_has_left() {
-    let cloud = Cloud::new([2, 3]);
+    let cloud = Cloud::new([2, 3], [9, 9]);
     assert!(start(&cloud, 3).await.is_some());
     assert!(start(&cloud, 3).await.is_none());
     assert_eq!(cloud.count(), (3, 3));
     assert!(start(&cloud, 2).await.is_some());
     assert_eq!(cloud.count(), (5, 5));
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_cluster_whose_disks_do_not_fit() {
+    let cloud = Cloud::new([2, 3], [2, 2]);
+    assert_eq!(start(&cloud, 5).await, None);
+    assert_eq!(cloud.count(), (0, 0));
+    assert!(start(&cloud, 4).await.is_some());
+    assert_eq!(cloud.count(), (4, 4));
 }

@@ -55,7 +55,7 @@ async fn transfers_continue_in_the_next_process() {
     let first = start(folder.path(), true).await.expect("it is new");
     for number in 0..20 {
         let (id, order) = order(number);
-        first.submit(id, order).await.expect("it is recorded");
+        drop(first.submit(id, order).await.expect("it is recorded"));
     }
     // Some of them have ended, some are in the middle of a step.
     first.shutdown().await;

@@ -33,17 +33,17 @@ async fn book(State(trips): Trips, headers: HeaderMap, Json(request): Json<Reque
         return (StatusCode::BAD_REQUEST, missing).into_response();
     };
     // The saga does not end with this future: a client that hangs up cancels nothing.
-    let end = tokio::time::timeout(PATIENCE, trips.execute(id, BookTrip { request })).await;
-    end.map_or_else(|_| in_progress(id), answer)
+    answer(
+        trips
+            .execute_within(id, BookTrip { request }, PATIENCE)
+            .await,
+    )
 }
 
 /// How a trip has ended, or that it has not.
 async fn look(State(trips): Trips, Path(id): Path<String>) -> Response {
     match trips.attach::<BookTrip>(id.as_str()).await {
-        Ok(trip) => {
-            let end = tokio::time::timeout(PATIENCE, trip.wait()).await;
-            end.map_or_else(|_| in_progress(&id), answer)
-        }
+        Ok(trip) => answer(trip.wait_within(PATIENCE).await),
         Err(error) => refusal(&error),
     }
 }
@@ -77,16 +77,15 @@ fn answer(end: Result<Trip, ExecuteError<TripError>>) -> Response {
         // The key belongs to another trip.
         ExecuteError::NotStarted(SubmitError::Conflict { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
         ExecuteError::NotStarted(SubmitError::Rejected(Rejected::Id(_))) => StatusCode::BAD_REQUEST,
-        ExecuteError::InProgress { id, .. } => return in_progress(id.as_str()),
+        // An approval is missing, or the service shuts down.
+        ExecuteError::InProgress { id, .. } => {
+            let link = [("location", format!("/trips/{id}"))];
+            return (StatusCode::ACCEPTED, link, error.to_string()).into_response();
+        }
         // Stuck, or the journal can't be reached: a client can't help that.
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, error.to_string()).into_response()
-}
-
-fn in_progress(id: &str) -> Response {
-    let link = [("location", format!("/trips/{id}"))];
-    (StatusCode::ACCEPTED, link, "it is being worked on").into_response()
 }
 
 fn refusal(error: &OperatorError) -> Response {
