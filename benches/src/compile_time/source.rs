@@ -14,7 +14,7 @@ pub struct Size {
 }
 
 /// One long saga, as many steps in short ones, and a small crate.
-pub const SIZES: [Size; 3] = [
+pub(super) const SIZES: [Size; 3] = [
     Size {
         sagas: 1,
         steps: 50,

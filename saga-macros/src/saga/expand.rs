@@ -160,7 +160,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
     let types: Vec<_> = inputs.iter().map(|input| input.ty).collect();
     code! {
         #(#conditions)*
-        #[allow(deprecated, clippy::manual_async_fn)]
+        #[allow(deprecated, unused_qualifications, clippy::manual_async_fn)]
         #[allow(clippy::needless_pass_by_value, clippy::too_many_lines)]
         const _: () = {
             #uses

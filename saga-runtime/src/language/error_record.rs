@@ -154,6 +154,10 @@ impl<E> ErrorOf<E> {
 // text is recorded, because a reader lends it nothing.
 impl<E: Serialize + Deserialize<'static>> TypedErrorOf<E> {
     /// Whole, if it can be.
+    #[expect(
+        clippy::unused_self,
+        reason = "rustc looks the method up by the type of `self`"
+    )]
     #[must_use]
     #[expect(
         clippy::unused_self,
@@ -174,6 +178,10 @@ impl<E: Serialize + Deserialize<'static>> TypedErrorOf<E> {
 
 impl<E> TextErrorOf<E> {
     /// As text.
+    #[expect(
+        clippy::unused_self,
+        reason = "rustc looks the method up by the type of `self`"
+    )]
     #[must_use]
     #[expect(
         clippy::unused_self,

@@ -7,6 +7,9 @@ use crate::language::{ErrorRecord, KindOf, Payload};
 use crate::meta::StepMeta;
 use crate::place::Context;
 
+/// An attempt of a step, behind a pointer.
+type BoxedAttempt<'p, T, F> = Pin<Box<dyn Future<Output = Result<T, F>> + Send + 'p>>;
+
 /// A step of a saga: one action in one service, and the compensation that undoes it.
 ///
 /// `#[step]` implements it for a type with the name of the function. An [`Engine`](crate::engine::Engine) calls it.
@@ -44,7 +47,7 @@ pub trait Step: Sized + Send + Sync + 'static {
     fn boxed<'cx: 'p, 'step: 'p, 'p>(
         cx: Context<'cx, Self::Services>,
         args: Self::Args<'step>,
-    ) -> Pin<Box<dyn Future<Output = Result<Self::Output, Self::Error>> + Send + 'p>> {
+    ) -> BoxedAttempt<'p, Self::Output, Self::Error> {
         Box::pin(Self::run(cx, args))
     }
 

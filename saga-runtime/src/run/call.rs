@@ -30,20 +30,15 @@ impl<N: Number, C, H> fmt::Debug for Begun<N, C, H> {
 }
 
 impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
-    /// Begins the call at this site. A refusal ends the saga.
+    /// Begins the call at this site. A refusal ends the saga. The flag is true if the body makes the first attempt.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn begin<N: Number, C: Callable<'run, E>>(
         &self,
         _: N,
         _: Site<C::Callee>,
         call: C,
-    ) -> Begun<N, C, End> {
-        self.now.store(N::NUMBER, Ordering::Relaxed);
-        Begun {
-            call,
-            errors: End,
-            number: PhantomData,
-        }
+    ) -> (Begun<N, C, End>, bool) {
+        self.begun(call, End)
     }
 
     /// Begins the call at this site. The body handles a refusal, which is recorded in the way that stands beside the call.
@@ -53,16 +48,26 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         _: N,
         _: Site<C::Callee>,
         (call, errors): (C, ErrorRecord<C::Error>),
-    ) -> Begun<N, C, ErrorRecord<C::Error>> {
+    ) -> (Begun<N, C, ErrorRecord<C::Error>>, bool) {
+        self.begun(call, errors)
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn begun<N: Number, C: Callable<'run, E>, H>(
+        &self,
+        call: C,
+        errors: H,
+    ) -> (Begun<N, C, H>, bool) {
         self.now.store(N::NUMBER, Ordering::Relaxed);
-        Begun {
+        let begun = Begun {
             call,
             errors,
             number: PhantomData,
-        }
+        };
+        (begun, self.trusted && C::FirstAttempt::IN_BODY)
     }
 
-    /// Makes the first attempt of a call, if the body makes it.
+    /// Makes the first attempt of a call.
     // A panic before there is a future, in the `Clone` of an input, is one of the body: the step is not requested yet.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn first<'a, N, C: Callable<'run, E> + 'a, H>(
@@ -70,8 +75,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         begun: &Begun<N, C, H>,
     ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'a, 'lane, 'run, N, C, H, E>
     {
-        let tries = self.trusted && C::FirstAttempt::IN_BODY;
-        Trying::new(tries.then(|| C::FirstAttempt::make(&begun.call, self)))
+        Trying::new(C::FirstAttempt::make(&begun.call, self))
     }
 
     /// The value for the body if the first attempt is `Done`; otherwise the call goes on in the engine.

@@ -174,16 +174,16 @@ impl<F> Refusals<F> for ErrorRecord<F> {
 }
 
 pin_project! {
-    /// The first attempt of a call, awaited, if the body makes it.
+    /// The first attempt of a call, awaited.
     pub(super) struct Trying<A> {
         #[pin]
-        attempt: Option<A>,
+        attempt: A,
     }
 }
 
 impl<A> Trying<A> {
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn new(attempt: Option<A>) -> Self {
+    pub(super) fn new(attempt: A) -> Self {
         Self { attempt }
     }
 }
@@ -196,9 +196,7 @@ where
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let Some(attempt) = self.project().attempt.as_pin_mut() else {
-            return Poll::Ready(Tried::Not);
-        };
+        let attempt = self.project().attempt;
         match catch_unwind(AssertUnwindSafe(|| attempt.poll(cx))) {
             Ok(Poll::Ready(Ok(output))) => Poll::Ready(Tried::Done(output)),
             Ok(Poll::Ready(Err(error))) => Poll::Ready(Tried::Refused(error)),

@@ -94,7 +94,7 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
         let position = Position::new(calls, &const { C::Callee::CALLEE }, calls.count());
         let place = Attempt::new(position, Role::Action, 1);
         tried = match caught(|| C::FirstAttempt::make(&call, &place)) {
-            Ok(attempt) => Trying::new(Some(attempt)).await,
+            Ok(attempt) => Trying::new(attempt).await,
             Err(message) => Tried::Panicked(Box::new(message)),
         };
     }

@@ -12,8 +12,9 @@ use crate::spans::{at, code, group, here};
 // Expands to, for `charge(cx, &order).await?`:
 //
 //     match run.begin(At::<1>, site1, IsStepCall::of(charge(cx, &order))) {
-//         call => 'settled: {
-//             let pursuit = match run.settle(run.first(&call).await, call, &mut slots.0.1) {
+//         (call, tries) => 'settled: {
+//             let first = if tries { run.first(&call).await } else { Tried::Not };   // in place of the first argument
+//             let pursuit = match run.settle(first, call, &mut slots.0.1) {
 //                 Break(returned) => break 'settled returned,
 //                 Continue(pursuit) => pursuit,
 //             };
@@ -63,14 +64,18 @@ pub(super) fn expand(index: usize, count: usize, site: &Site, awaited: &ExprAwai
         code!(#private::At::<#number>, #variable, #called),
     );
     let run_here = at(placed, code!(#run));
-    let [call, pursuit] = ["call", "pursuit"].map(hidden);
+    let [call, tries, pursuit] = ["call", "tries", "pursuit"].map(hidden);
     // Both ends have the same type. At one place, rustc reports a wrong one once.
     let returned = Ident::new("__returned", site.span);
     let last_wait = at(site.span, wait.clone());
     let pursued = at(placed, pursuit.to_token_stream());
     let arm = code! {
-        #call => '__settled: {
-            let #pursuit = match #run.settle(#run.first(&#call) #wait, #call, #borrow #slot) {
+        (#call, #tries) => '__settled: {
+            let #pursuit = match #run.settle(
+                if #tries { #run.first(&#call) #wait } else { #private::Tried::Not },
+                #call,
+                #borrow #slot,
+            ) {
                 #private::Break(#returned) => break '__settled #returned,
                 #private::Continue(#pursuit) => #pursuit,
             };

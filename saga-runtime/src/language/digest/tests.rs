@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::Serializer;
+
 use super::*;
 
 fn digest(input: &impl Serialize) -> u64 {
