@@ -159,10 +159,6 @@ impl<E: Serialize + Deserialize<'static>> TypedErrorOf<E> {
         reason = "rustc looks the method up by the type of `self`"
     )]
     #[must_use]
-    #[expect(
-        clippy::unused_self,
-        reason = "rustc chooses between two methods of a value"
-    )]
     pub fn record(&self) -> ErrorRecord<E> {
         ErrorRecord::Typed(ErrorCodec {
             write: |error| serde_json::to_string(error),
@@ -183,10 +179,6 @@ impl<E> TextErrorOf<E> {
         reason = "rustc looks the method up by the type of `self`"
     )]
     #[must_use]
-    #[expect(
-        clippy::unused_self,
-        reason = "rustc chooses between two methods of a value"
-    )]
     pub fn record(&self) -> ErrorRecord<E> {
         ErrorRecord::Text
     }

@@ -43,7 +43,6 @@ pub trait Step: Sized + Send + Sync + 'static {
 
     /// Makes one attempt, behind a pointer.
     #[doc(hidden)]
-    #[expect(clippy::type_complexity, reason = "the future of one step")]
     fn boxed<'cx: 'p, 'step: 'p, 'p>(
         cx: Context<'cx, Self::Services>,
         args: Self::Args<'step>,
