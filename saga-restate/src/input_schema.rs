@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_has_the_kinds_of_all_fields_and_those_that_must_be_there() {
+    fn a_schema_has_the_kinds_of_all_fields_and_names_the_required_ones() {
         assert_eq!(
             schema::<Input>(),
             json!({

@@ -314,11 +314,11 @@ pub mod engine {
 /// A step may await another one that has nothing to undo (`compensate = ()`), and a `retriable` step, a compensation or a
 /// resolver may await any. **Only the outer one is recorded, retried and compensated.** The inner one has a key of its own
 /// at each call, the same at every attempt: `order-17/sell/0/quote/1`. Any other step in a step
-/// [panics](engine::Call#panics) before it does anything: after a refusal of the outer one, nothing would undo it. To do
+/// panics before it does anything: after a refusal of the outer one, nothing would undo it. To do
 /// several steps as one, call a saga with `#[saga(compensatable)]`.
 ///
 /// # Expansion
-/// The function then returns a [`Call`](engine::Call), which a saga hands to its engine. Anywhere else, `.await` runs
+/// The function then returns a call, which a saga hands to its engine. Anywhere else, `.await` runs
 /// the function as written, so a unit test only needs [`Context::for_test`].
 pub use saga_macros::step;
 

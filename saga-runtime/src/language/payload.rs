@@ -317,13 +317,6 @@ pub fn is_same_input<G: Serialize + DeserializeOwned>(recorded: &str, given: &st
     one.canonical(&is_set) == other.canonical(&is_set)
 }
 
-/// Returns whether two texts are the same data: the order of an object's fields does not count, and no number is rounded.
-#[cfg(test)]
-fn is_same_json(one: &str, other: &str) -> bool {
-    let canonical = |text| Json::parse(text).map(|json| json.canonical(&|_| false));
-    one == other || canonical(one).is_some_and(|one| Some(one) == canonical(other))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeSet, HashMap};
