@@ -22,7 +22,14 @@ fn a_saga_that_succeeds_allocates_nothing() -> anyhow::Result<()> {
         };
         // Whatever is allocated once per process is so in the first run.
         cell.repeat(1)?;
-        assert_eq!(allocations(cell, 20)?, allocations(cell, 10)?, "{cell}");
+        // Only a debug build puts each attempt into a box: it compiles faster so.
+        let boxed = if cfg!(debug_assertions) {
+            10 * u64::try_from(length.steps())?
+        } else {
+            0
+        };
+        let ten = allocations(cell, 10)?;
+        assert_eq!(allocations(cell, 20)?, ten + boxed, "{cell}");
     }
     Ok(())
 }

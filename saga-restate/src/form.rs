@@ -49,7 +49,7 @@ impl Form {
 
 /// The part of the value of `started` that is read here.
 #[derive(Deserialize)]
-struct Started {
+struct StartForm {
     #[serde(default)]
     form: Form,
 }
@@ -170,7 +170,7 @@ pub(crate) fn pausing(bytes: &[u8]) -> Bytes {
 fn form(message: &[u8]) -> Form {
     let value = CompletePromise::decode(message).ok();
     let value = value.and_then(|promise| promise.value).unwrap_or_default();
-    let started = serde_json::from_slice::<Started>(&value.content);
+    let started = serde_json::from_slice::<StartForm>(&value.content);
     started.map_or(Form::IdInKeys, |started| started.form)
 }
 

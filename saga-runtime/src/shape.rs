@@ -45,6 +45,10 @@ pub struct Shape {
 /// One node of a saga's body.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most nodes are steps, and a shape is made once"
+)]
 pub enum Node {
     /// The call of a step.
     Step(StepMeta),

@@ -77,7 +77,10 @@ fn policies_of_constants_are_those_of_the_step() {
     assert_eq!(steps[2].retry, Some(RetryPolicy::attempts(1)));
     assert_eq!(steps[0].compensation_retry, None);
     let compensation_retry = steps[1].compensation_retry;
-    assert_eq!(compensation_retry.and_then(|retry| retry.max_attempts()), Some(2));
+    assert_eq!(
+        compensation_retry.and_then(|retry| retry.max_attempts()),
+        Some(2)
+    );
     assert_eq!(steps[3].forward_retry().max_attempts(), None);
 }
 

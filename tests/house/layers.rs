@@ -72,9 +72,9 @@ const RESTATE: Building = Building {
         &["attempts", "wait"],
         &["invocation"],
         &["attempt_record", "failure_report"],
-        &["journal"],
-        &["turns"],
-        &["clock", "entry_names"],
+        &["journal", "server"],
+        &["exchange", "turns"],
+        &["clock", "entry_names", "form", "input_schema", "settings"],
         &["lock"],
     ],
 };

@@ -14,7 +14,7 @@ use crate::lock::lock;
 
 /// The question if a process has ended in an attempt that has no record.
 #[derive(Clone, Copy)]
-enum Crash {
+enum EarlierCrash {
     Never,
     /// If this process does no work before it.
     IfFirst,
@@ -41,16 +41,16 @@ impl Invocation {
             let mut compensator = pin!(compensator);
             let mut crashes = 0;
             let mut entry = name.clone();
-            let mut crash = Crash::IfFirst;
+            let mut crash = EarlierCrash::IfFirst;
             loop {
                 if lock(&self.blamed).contains(&first) {
                     return Err("it has ended its process too often".to_owned());
                 }
                 let work = async {
                     let is_crashed = match crash {
-                        Crash::Never => false,
-                        Crash::IfFirst => self.journal.begins_after_crash(),
-                        Crash::Certain => true,
+                        EarlierCrash::Never => false,
+                        EarlierCrash::IfFirst => self.journal.begins_after_crash(),
+                        EarlierCrash::Certain => true,
                     };
                     if is_crashed {
                         return CompensationRecord::Crashed(());
@@ -78,7 +78,11 @@ impl Invocation {
                 let begin = std::future::ready(CompensationRecord::Begun(()));
                 let (_, is_new) = self.recorded(&begun, begin).await?;
                 entry = entry_names::again(&name, crashes);
-                crash = if is_new { Crash::Never } else { Crash::Certain };
+                crash = if is_new {
+                    EarlierCrash::Never
+                } else {
+                    EarlierCrash::Certain
+                };
             }
         })
     }
