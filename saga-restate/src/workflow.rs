@@ -271,7 +271,15 @@ fn discovered<S: ?Sized, G: Registrable<S>>(shape: &Shape) -> discovery::Service
     let handler = |name: &str, ty, documentation: &str| discovery::Handler {
         name: discovery::HandlerName::try_from(name).expect("it is a name"),
         input: Some(discovery::InputPayload {
-            content_type: Some("*/*".to_owned()),
+            // Restate looks into JSON only.
+            content_type: Some(
+                if name == RUN {
+                    "application/json"
+                } else {
+                    "*/*"
+                }
+                .to_owned(),
+            ),
             json_schema: (name == RUN).then(schema::<G>),
             required: Some(false),
         }),

@@ -67,8 +67,8 @@ async fn about(server: &Server, invocation: &str) -> Value {
     answer["rows"][0].clone()
 }
 
-/// Waits until the server has paused a saga. Returns the reason.
-async fn paused(server: &Server, invocation: &str) -> String {
+/// Waits until the server has paused a saga.
+async fn paused(server: &Server, invocation: &str) {
     let pausing = async {
         loop {
             let about = about(server, invocation).await;
@@ -81,9 +81,8 @@ async fn paused(server: &Server, invocation: &str) -> String {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, pausing).await {
-        Ok(reason) => reason,
-        Err(_) => panic!("{}", about(server, invocation).await),
+    if tokio::time::timeout(PATIENCE, pausing).await.is_err() {
+        panic!("{}", about(server, invocation).await);
     }
 }
 
@@ -131,12 +130,8 @@ where
     }
     let saga = client.submit("guilty", &saga).await;
     let saga = saga.expect("Restate takes it");
-    let reason = paused(&server, saga.invocation()).await;
-    assert!(
-        reason.contains("has ended its process too often"),
-        "{reason}"
-    );
-    assert_eq!(supervisor.ended(), 10, "{reason}");
+    paused(&server, saga.invocation()).await;
+    assert_eq!(supervisor.ended(), 10);
     Guilty {
         server,
         database,
@@ -163,11 +158,7 @@ async fn a_step_that_ends_its_process_is_paused_and_goes_on_when_it_is_mended() 
     while guilty.supervisor.ended() < 11 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let reason = paused(&guilty.server, invocation).await;
-    assert!(
-        reason.contains("has ended its process too often"),
-        "{reason}"
-    );
+    paused(&guilty.server, invocation).await;
     assert_eq!(guilty.supervisor.ended(), 11);
     guilty.supervisor.stop().await;
     // It is mended.

@@ -202,7 +202,7 @@ impl Fixture {
     /// Waits until the server has this promise of an invocation in its journal.
     pub(crate) async fn waits(&self, invocation: &str, promise: &str) {
         let query = format!(
-            "SELECT index FROM sys_journal WHERE id = '{invocation}' AND promise_name = '{promise}'"
+            "SELECT index FROM sys_journal WHERE id = '{invocation}' AND entry_json LIKE '%{promise}%'"
         );
         while self.query(query.clone()).await[0].is_null() {
             tokio::time::sleep(Duration::from_millis(5)).await;

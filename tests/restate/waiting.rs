@@ -125,20 +125,19 @@ async fn the_members_of_a_slow_group_are_asked_once_whatever_the_server_is_set_t
 async fn an_ended_saga_is_kept_for_as_long_as_its_endpoint_says() {
     let fixture = Fixture::new().await;
     let read = async |name: &str| -> Value {
-        let path = format!("/services/{name}/handlers/run");
+        let path = format!("/services/{name}");
         let asked = fixture.server.ask(http::Method::GET, &path, String::new());
         serde_json::from_slice(&asked.await.expect("it is known")).expect("it is JSON")
     };
-    let kept = read("order").await["workflow_completion_retention"].clone();
-    assert_eq!(kept, "30 days");
+    assert_eq!(read("order").await["workflow_completion_retention"], "30d");
     let endpoint = endpoint(&fixture.desk)
-        .retention(Duration::from_hours(24 * 365))
-        .journal_retention(Duration::from_hours(24 * 7));
+        .retention(Duration::from_hours(24 * 3))
+        .journal_retention(Duration::from_hours(24 * 2));
     let _service = fixture.serve(endpoint).await;
     let resting = read("resting").await;
-    assert_eq!(
-        resting["workflow_completion_retention"], "1 year",
-        "{resting}"
-    );
-    assert_eq!(resting["journal_retention"], "7 days", "{resting}");
+    assert_eq!(resting["workflow_completion_retention"], "3d", "{resting}");
+    let resting = resting["handlers"].as_array().expect("it has handlers");
+    let run = resting.iter().find(|handler| handler["name"] == "run");
+    let run = run.expect("it runs");
+    assert_eq!(run["journal_retention"], "2d", "{run}");
 }
