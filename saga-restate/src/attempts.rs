@@ -203,11 +203,11 @@ impl<'a> Asker<'a> {
                     kept.has_begun.store(true, Ordering::Relaxed);
                     Ok(kept.keep(&AttemptRecord::new(AttemptEnd::Begun(()))))
                 });
-                let begun = entry_names::recovery(&name, crashes);
-                let begun = self.record(&begun, None, &kept, begin).await;
-                let begun: AttemptRecord = serde_json::from_slice(&begun).map_err(unread)?;
-                if !matches!(begun.ended, AttemptEnd::Begun(())) {
-                    return Ok((begun, None));
+                let recovery = entry_names::recovery(&name, crashes);
+                let written = self.record(&recovery, None, &kept, begin).await;
+                let record: AttemptRecord = serde_json::from_slice(&written).map_err(unread)?;
+                if !matches!(record.ended, AttemptEnd::Begun(())) {
+                    return Ok((record, None));
                 }
                 entry.name = entry_names::again(&name, crashes);
                 entry.crash = if kept.has_begun.load(Ordering::Relaxed) {
@@ -307,12 +307,11 @@ impl<'a> Asker<'a> {
         match (ended, made) {
             (AttemptEnd::Unrecordable(message), made) => {
                 // If this process does not have the output, the step is asked again.
-                let answer = match made {
-                    Some(answer) => answer,
-                    None => {
-                        let limit = self.engine.settings.limit(step.meta());
-                        step.attempt(&attempt, Some(limit)).await
-                    }
+                let answer = if let Some(answer) = made {
+                    answer
+                } else {
+                    let limit = self.engine.settings.limit(step.meta());
+                    step.attempt(&attempt, Some(limit)).await
                 };
                 if answer != Verdict::Done {
                     return Err(Suspended(format!(

@@ -160,12 +160,12 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Requested<B> {
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Pending if this.is_impatient(cx) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
-            polled => {
+            Poll::Ready(read) => {
                 this.left = None;
-                if let Poll::Ready(Some(Ok(frame))) = &polled {
+                if let Some(Ok(frame)) = &read {
                     this.read(frame);
                 }
-                polled
+                Poll::Ready(read)
             }
         }
     }

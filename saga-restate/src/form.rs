@@ -42,6 +42,10 @@ impl Form {
     pub(crate) const PRESENT: Self = Self::NameInKeys;
 
     /// Returns true for the form whose entry does not say its form.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the serializer passes a reference"
+    )]
     pub(crate) fn is_unsaid(&self) -> bool {
         *self == Self::IdInKeys
     }

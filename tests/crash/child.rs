@@ -88,10 +88,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .journal(journal)
         .lease(lease)
         // Random kills hit the same place more often than an operator would stand for.
-        .max_recoveries(match arguments.cases.is_empty() {
-            true => 10,
-            false => 1000,
-        })
+        .max_recoveries(if arguments.cases.is_empty() { 10 } else { 1000 })
         .recovery_pause(match arguments.slow_sagas {
             Some(_) => Duration::from_secs(1),
             None => Duration::from_millis(1),

@@ -18,7 +18,7 @@ fn deaths(folder: &TempDir, arguments: &[&str], most: usize) -> usize {
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
-        let end = Instant::now() + Duration::from_secs(120);
+        let end = Instant::now() + Duration::from_mins(2);
         let child = within(child.expect("the child process starts"), end);
         let output = child.expect("it ends").wait_with_output();
         if output.expect("it has ended").status.success() {

@@ -198,6 +198,9 @@ where
     })
 }
 
+/// A name, what the step does, and the cause that callers are told.
+type Case<'a> = (&'a str, What, &'a dyn Fn() -> Cause<CheckoutError>);
+
 async fn all_get_the_same<J: Journal>(open: impl AsyncFn(&str) -> J) {
     let declined = || {
         Cause::Error(CheckoutError::Payment(PaymentError::Declined {
@@ -211,7 +214,7 @@ async fn all_get_the_same<J: Journal>(open: impl AsyncFn(&str) -> J) {
     let panicked = || Cause::Panicked {
         message: "it broke".to_owned(),
     };
-    let cases: [(&str, What, &dyn Fn() -> Cause<CheckoutError>); 3] = [
+    let cases: [Case<'_>; 3] = [
         ("refused", What::Refuse, &declined),
         ("timed out", What::Hang, &timed_out),
         ("panicked", What::Panic, &panicked),

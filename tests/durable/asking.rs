@@ -32,7 +32,7 @@ async fn subscribe(_: Context<'_, Shop>) -> Result<(), Refused> {
     Ok(())
 }
 
-async fn unsubscribe(_: Context<'_, Shop>, _: &()) -> Result<(), Refused> {
+async fn unsubscribe(_: Context<'_, Shop>, (): &()) -> Result<(), Refused> {
     Ok(())
 }
 
@@ -50,7 +50,7 @@ saga!(
     async fn shipping(cx: Context<'_, Shop>) -> Result<(), Refused> {
         order(cx).await?;
         ship(cx).await?;
-        sleep(cx, Duration::from_secs(3600)).await;
+        sleep(cx, Duration::from_hours(1)).await;
         Ok(())
     }
 );
@@ -207,7 +207,7 @@ async fn a_saga_that_was_removed_is_neither_completed_nor_in_progress() {
         .expect_err("it fails");
     let handle = coordinator.attach::<Sell>("order-1").await;
     let handle = handle.expect("it is there");
-    let later = SystemTime::now() + Duration::from_secs(60);
+    let later = SystemTime::now() + Duration::from_mins(1);
     assert_eq!(coordinator.purge(later).await.expect("it works"), 1);
     assert_eq!(handle.status().await.expect("it works"), None);
     let decided = handle.decided().await;

@@ -287,8 +287,12 @@ async fn from_every_reason_to_be_stuck_there_is_a_way_to_an_end() {
                 for step in ["ship", "?"] {
                     let resolved = coordinator.resolve_compensation("order-1", step, "by hand");
                     match resolved.await {
-                        Ok(_) | Err(OperatorError::NothingToDecide { .. }) => {}
-                        Err(OperatorError::NotStuck(_) | OperatorError::Final(_)) => {}
+                        Ok(_)
+                        | Err(
+                            OperatorError::NothingToDecide { .. }
+                            | OperatorError::NotStuck(_)
+                            | OperatorError::Final(_),
+                        ) => {}
                         Err(error) => panic!("{code}: {error}"),
                     }
                 }

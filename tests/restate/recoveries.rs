@@ -81,9 +81,8 @@ async fn paused(server: &Server, invocation: &str) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    if tokio::time::timeout(PATIENCE, pausing).await.is_err() {
-        panic!("{}", about(server, invocation).await);
-    }
+    let paused = tokio::time::timeout(PATIENCE, pausing).await;
+    assert!(paused.is_ok(), "{}", about(server, invocation).await);
 }
 
 /// Returns true if the saga has recorded that it is cancelled, and has left its process.

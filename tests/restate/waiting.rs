@@ -11,7 +11,7 @@ use crate::service::Service;
 use crate::services::{Desk, Fixture, Order, reserve};
 
 /// Longer than any of this takes, and shorter than the time after which the server asks a silent saga to suspend itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const GO: EventName<u32> = EventName::new("go");
 

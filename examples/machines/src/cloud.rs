@@ -55,7 +55,7 @@ impl Cloud {
     /// Boots a machine, unless its zone is full.
     pub(crate) fn boot(
         &self,
-        key: IdempotencyKey,
+        key: &IdempotencyKey,
         name: &str,
         zone: Zone,
     ) -> Result<Machine, String> {
@@ -73,7 +73,7 @@ impl Cloud {
     }
 
     /// Makes a disk in the zone of the machine, unless that is full.
-    pub(crate) fn add_disk(&self, key: IdempotencyKey, machine: &Machine) -> Result<Disk, String> {
+    pub(crate) fn add_disk(&self, key: &IdempotencyKey, machine: &Machine) -> Result<Disk, String> {
         let (key, zone) = (key.to_string(), machine.zone);
         let limit = self.disks[zone as usize];
         if !add(&mut self.inventory().disks, &key, zone, limit) {

@@ -37,7 +37,7 @@ impl Company {
     /// Books, or returns what was booked under this key before.
     pub(crate) fn book(
         &self,
-        key: IdempotencyKey,
+        key: &IdempotencyKey,
         to: &str,
         nights: u64,
     ) -> Result<Booking, TripError> {

@@ -67,7 +67,7 @@ impl fmt::Display for TripError {
 
 #[step(compensate = cancel_flight, timeout = "5s")]
 async fn book_flight(cx: Context<'_, Agency>, request: &Request) -> Result<Booking, TripError> {
-    cx.airline.book(cx.idempotency_key(), &request.to, 1)
+    cx.airline.book(&cx.idempotency_key(), &request.to, 1)
 }
 
 async fn cancel_flight(cx: Context<'_, Agency>, flight: &Booking) -> Result<(), TripError> {
@@ -78,7 +78,7 @@ async fn cancel_flight(cx: Context<'_, Agency>, flight: &Booking) -> Result<(), 
 #[step(compensate = cancel_hotel, timeout = "5s")]
 async fn book_hotel(cx: Context<'_, Agency>, request: &Request) -> Result<Booking, TripError> {
     let (key, nights) = (cx.idempotency_key(), request.nights);
-    cx.hotels.book(key, &request.to, nights)
+    cx.hotels.book(&key, &request.to, nights)
 }
 
 async fn cancel_hotel(cx: Context<'_, Agency>, hotel: &Booking) -> Result<(), TripError> {
@@ -89,7 +89,7 @@ async fn cancel_hotel(cx: Context<'_, Agency>, hotel: &Booking) -> Result<(), Tr
 #[step(compensate = return_car, timeout = "5s")]
 async fn rent_car(cx: Context<'_, Agency>, request: &Request) -> Result<Booking, TripError> {
     let (key, nights) = (cx.idempotency_key(), request.nights);
-    cx.cars.book(key, &request.to, nights)
+    cx.cars.book(&key, &request.to, nights)
 }
 
 async fn return_car(cx: Context<'_, Agency>, car: &Booking) -> Result<(), TripError> {
@@ -99,7 +99,8 @@ async fn return_car(cx: Context<'_, Agency>, car: &Booking) -> Result<(), TripEr
 
 #[step(pivot, timeout = "5s")]
 async fn pay(cx: Context<'_, Agency>, request: &Request, price: u64) -> Result<(), TripError> {
-    cx.payments.book(cx.idempotency_key(), &request.to, price)?;
+    cx.payments
+        .book(&cx.idempotency_key(), &request.to, price)?;
     Ok(())
 }
 

@@ -74,9 +74,9 @@ impl Invocation {
                     lock(&self.blamed).insert(first.clone());
                     continue;
                 }
-                let begun = entry_names::recovery(&name, crashes);
+                let recovery = entry_names::recovery(&name, crashes);
                 let begin = std::future::ready(CompensationRecord::Begun(()));
-                let (_, is_new) = self.recorded(&begun, begin).await?;
+                let (_, is_new) = self.recorded(&recovery, begin).await?;
                 entry = entry_names::again(&name, crashes);
                 crash = if is_new {
                     EarlierCrash::Never
