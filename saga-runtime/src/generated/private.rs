@@ -4,8 +4,7 @@ pub use std::future::{Future, pending};
 pub use std::marker::Send;
 pub use std::ops::ControlFlow::{Break, Continue};
 pub use std::ops::FnOnce;
-pub use std::option::Option::Some;
-pub use std::result::Result::{self, Err, Ok};
+pub use std::result::Result;
 
 pub use std::string::String;
 

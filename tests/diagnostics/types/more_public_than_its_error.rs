@@ -1,5 +1,4 @@
-//~ errors: 1, to tools: 2
-// `Saga::Output` and `Saga::Error` are both a part of the return type, so both name the private type.
+//~ errors: 1
 
 #[path = "../shop.rs"]
 mod shop;

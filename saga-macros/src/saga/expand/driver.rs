@@ -74,7 +74,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     code! {
         #(let #site_names = #private::Site::new();)*
         let #future = async move {
-            let #private::Some((#input, #services, #engine, #lane)) = #private::Input::take(#start) else {
+            let ::core::option::Option::Some((#input, #services, #engine, #lane)) = #private::Input::take(#start) else {
                 return #private::pending().await;
             };
             let mut #slots = #empty;
@@ -86,7 +86,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 #run.forward(async move #block).await
             };
             match #ended {
-                #private::Forward::Returned(#private::Ok(#output)) => __I::completed(&mut #run, &mut #slots, #output),
+                #private::Forward::Returned(::core::result::Result::Ok(#output)) => __I::completed(&mut #run, &mut #slots, #output),
                 #ended => __I::ended(&mut #run, &mut #slots, #ended).await,
             }
         };

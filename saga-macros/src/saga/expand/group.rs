@@ -47,7 +47,7 @@ pub(super) fn expand(
             let index = number(index);
             let keyword = Token![match](site.span);
             let arms = code! {
-                #private::Some(#result) => #result,
+                ::core::option::Option::Some(#result) => #result,
                 ::core::option::Option::None => #private::pending().await,
             };
             let arm = group(Delimiter::Brace, site.span, arms);
@@ -59,8 +59,8 @@ pub(super) fn expand(
                 }
                 First::IsTheResult => code! {
                     match #result {
-                        #private::Ok(#output) => #output,
-                        #private::Err(#error) => break '__group #private::Err(#error),
+                        ::core::result::Result::Ok(#output) => #output,
+                        ::core::result::Result::Err(#error) => break '__group ::core::result::Result::Err(#error),
                     }
                 },
             }
@@ -74,7 +74,7 @@ pub(super) fn expand(
     let results = nest(results, &results_of);
     let results = match first {
         First::EndsTheSaga => results,
-        First::IsTheResult => code!('__group: { #private::Ok(#results) }),
+        First::IsTheResult => code!('__group: { ::core::result::Result::Ok(#results) }),
     };
     code! {
         match (#(#calls),*) {
