@@ -133,7 +133,19 @@ async fn the_cause_can_be_taken_out_and_matched() {
 
 /// The error of a saga whose steps have errors of their own.
 #[derive(Debug, Serialize, Deserialize)]
-struct Unreadable(String, #[serde(skip)] Option<ParseIntError>);
+struct Unreadable(String, Option<NoNumber>);
+
+/// Its source, which is recorded with it.
+#[derive(Debug, Serialize, Deserialize)]
+struct NoNumber(String);
+
+impl fmt::Display for NoNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for NoNumber {}
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,9 +168,9 @@ impl From<Refusal> for Unreadable {
 saga!(
     async fn parsing(cx: Context<'_, Participant>, text: String) -> Result<u32, Unreadable> {
         reserve(cx).await?;
-        let number = text
-            .parse()
-            .map_err(|error| Unreadable(text.clone(), Some(error)))?;
+        let number = text.parse().map_err(|error: ParseIntError| {
+            Unreadable(text.clone(), Some(NoNumber(error.to_string())))
+        })?;
         pay(cx).await?;
         Ok(number)
     }
