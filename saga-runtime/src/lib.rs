@@ -280,7 +280,7 @@ pub mod engine {
 /// Durations are a whole number with a unit: `us`, `ms`, `s`, `m`, `h` or `d`.
 ///
 /// # Expansion
-/// The function then returns a [`Call`], which a saga hands to its engine. Anywhere else, `.await` runs
+/// The function then returns a call, which a saga hands to its engine. Anywhere else, `.await` runs
 /// the function as written, so a unit test only needs [`Context::for_test`].
 pub use saga_macros::step;
 

@@ -131,7 +131,7 @@ impl<E> ErrorCodec<E> {
 
 /// The type of a saga's or a step's error. `ErrorOf::<E>::NEW.record()` is the form in which such errors are recorded.
 ///
-/// Rustc finds the method of [`TypedErrorOf`] first, and that of [`TextErrorOf`] if the type has not what the first one
+/// Rustc finds the method of `TypedErrorOf` first, and that of `TextErrorOf` if the type has not what the first one
 /// needs.
 #[derive(Debug)]
 pub struct ErrorOf<E>(TypedErrorOf<E>);
