@@ -129,6 +129,16 @@ async fn a_step_that_is_retried_for_ever() {
     let coordinator = in_memory(&shop).await;
     drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
     shop.is_asked("thank").await;
+    // Each attempt was refused: nothing of it is left.
+    is_abandoned(&coordinator, &["order", "charge", "ship"]).await;
+}
+
+#[tokio::test]
+async fn a_step_that_is_retried_and_gives_no_answer() {
+    let shop = Shop::default().always("thank", Answer::Panics);
+    let coordinator = in_memory(&shop).await;
+    drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
+    shop.is_asked("thank").await;
     is_abandoned(&coordinator, &["order", "charge", "ship", "?"]).await;
 }
 

@@ -254,10 +254,15 @@ impl ReplayState {
         if self.decision.is_some() || self.end.is_some() {
             return false;
         }
-        match &self.stuck {
-            Some(reason) => reason.error.as_deref() != Some(NOTHING_REQUESTED),
-            None => !is_orderly,
-        }
+        // An attempt that was parked gave no answer.
+        let mut failing = self.failing.values();
+        let is_in_doubt =
+            failing.any(|failing| failing.in_doubt && self.known(&failing.step).is_none());
+        is_in_doubt
+            || match &self.stuck {
+                Some(reason) => reason.error.as_deref() != Some(NOTHING_REQUESTED),
+                None => !is_orderly,
+            }
     }
 
     /// Returns whether a stuck saga can be compensated by running its body: it is on its way forward, and its body has not been
