@@ -61,6 +61,8 @@
 //!   when the client says it was, so the clocks of the client and the service should agree.
 //! * A saga that waits longer than the [patience](Endpoint::patience) of its endpoint is suspended. The server asks no saga to
 //!   suspend itself while an attempt is under way, so a slow attempt in a group is made once.
+//!   When it goes on, the engine can't tell whether an attempt was under way: if the wait was one between two attempts, the
+//!   next attempt counts as one that follows an attempt in doubt, so a resolver runs although each answer was a refusal.
 //! * Restate refuses a start by hand whose input is no JSON, lacks a field, or has a field of another kind of JSON; the id stays
 //!   free. What only the code of a type refuses, like a text that is no UUID, ends the saga with the status 400 and uses
 //!   up the id. The [client](Client) sends what the saga can read.

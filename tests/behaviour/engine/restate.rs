@@ -136,6 +136,8 @@ async fn run_here<G: Registrable<Participant>>(
         // No receiver is left if it ends a second time.
         let _ = ended.send(end);
     });
+    // A saga that goes on after a suspension may be in doubt: a difference from the other engines.
+    let endpoint = endpoint.patience(std::time::Duration::from_mins(1));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     tokio::spawn(endpoint.serve_until(listener, async move { stopped.cancelled().await }));
