@@ -61,11 +61,9 @@
 //!   when the client says it was, so the clocks of the client and the service should agree.
 //! * A saga that waits longer than the [patience](Endpoint::patience) of its endpoint is suspended. The server asks no saga to
 //!   suspend itself while an attempt is under way, so a slow attempt in a group is made once.
-//!   When it goes on, the engine can't tell whether an attempt was under way: if the wait was one between two attempts, the
-//!   next attempt counts as one that follows an attempt in doubt, so a resolver runs although each answer was a refusal.
-//! * Restate refuses a start by hand whose input is no JSON, lacks a field, or has a field of another kind of JSON; the id stays
-//!   free. What only the code of a type refuses, like a text that is no UUID, ends the saga with the status 400 and uses
-//!   up the id. The [client](Client) sends what the saga can read.
+//! * Restate takes any input that is sent by hand, and its id with it. An input that the saga can't read ends it with the status
+//!   400 before the first step, and the id is used up until the invocation is purged. The [client](Client) sends nothing that
+//!   the saga can't read.
 //! * An attempt that has ended its process [as often as is allowed](Endpoint::max_recoveries) is paused, with the event `saga
 //!   stuck`, ERROR. An operator mends the step and resumes the saga, in the web UI or on the command line; each resumption
 //!   is one more attempt. A cancel of a paused saga asks for no attempt: a resolver settles the step, or else the saga is
@@ -104,7 +102,6 @@ mod entry_names;
 mod exchange;
 mod failure_report;
 mod form;
-mod input_schema;
 mod invocation;
 mod journal;
 mod lock;

@@ -23,7 +23,6 @@ use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::failure_report::Report;
 use crate::form::Form;
-use crate::input_schema::schema;
 use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Journal, Recorded};
 use crate::settings::Settings;
@@ -101,7 +100,7 @@ where
         begins,
         on_end,
     };
-    service_definition(workflow, discovered::<S, G>(&shape)).options(options(settings, &shape))
+    service_definition(workflow, discovered::<G>(&shape)).options(options(settings, &shape))
 }
 
 impl<S, G> Service for Workflow<S, G>
@@ -266,21 +265,13 @@ fn write(value: &impl Serialize) -> Result<Recorded, TerminalError> {
 }
 
 /// The description of the saga for Restate.
-fn discovered<S: ?Sized, G: Registrable<S>>(shape: &Shape) -> discovery::Service {
+fn discovered<G: saga_runtime::Saga>(shape: &Shape) -> discovery::Service {
     let json = || Some("application/json".to_owned());
     let handler = |name: &str, ty, documentation: &str| discovery::Handler {
         name: discovery::HandlerName::try_from(name).expect("it is a name"),
         input: Some(discovery::InputPayload {
-            // Restate looks into JSON only.
-            content_type: Some(
-                if name == RUN {
-                    "application/json"
-                } else {
-                    "*/*"
-                }
-                .to_owned(),
-            ),
-            json_schema: (name == RUN).then(schema::<G>),
+            content_type: Some("*/*".to_owned()),
+            json_schema: None,
             required: Some(false),
         }),
         output: Some(discovery::OutputPayload {

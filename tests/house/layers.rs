@@ -74,7 +74,7 @@ const RESTATE: Building = Building {
         &["attempt_record", "failure_report"],
         &["journal", "server"],
         &["exchange", "turns"],
-        &["clock", "entry_names", "form", "input_schema", "settings"],
+        &["clock", "entry_names", "form", "settings"],
         &["lock"],
     ],
 };

@@ -105,7 +105,6 @@ fn without_words(mut endpoint: Value) -> Value {
         for payload in ["input", "output"] {
             let payload = handler[payload].as_object_mut().expect("it is an object");
             payload.remove("contentType").expect("it has a type");
-            payload.remove("jsonSchema");
             payload.remove("required");
             payload.remove("setContentTypeIfEmpty");
         }
