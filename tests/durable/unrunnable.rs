@@ -1,7 +1,7 @@
 //! Sagas that can't be run: each is stuck with a reason, and harms no other.
 
 use saga_runtime::coordinator::{Coordinator, ExecuteError, StartError};
-use saga_runtime::journal::{Event, Journal, Memory, NewSaga, State, StepCall};
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga, SagaVersion, State, StepCall};
 use saga_runtime::{Context, Kind, Saga, saga, step};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,9 @@ async fn a_saga_that_ends_its_processes_is_stuck_in_the_end() {
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", vec![]).await;
     let gone = gone();
     for _ in 0..3 {
-        let claimed = journal.claim(&gone, &["sell"], 1).await;
+        let claimed = journal
+            .claim(&gone, &[SagaVersion::new("sell", 1)], 1)
+            .await;
         assert_eq!(claimed.expect("it works").len(), 1);
     }
     let shop = Shop::default();

@@ -1,4 +1,4 @@
-//! The registered sagas of a coordinator, by durable name.
+//! The registered sagas of a coordinator, by durable name and version.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -7,12 +7,21 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
+use crate::attempts::BoxFuture;
 use crate::coordinator::Shared;
+use crate::coordinator::check::Stage;
 use crate::coordinator::task::Claimant;
+use crate::engines::journaled::recorder::Suspension;
+use crate::error::Reason;
+use crate::journal;
+use crate::journal::history::ReplayState;
+use crate::journal::{NewSaga, SagaVersion};
 use crate::language::{input_read_back, is_same_input};
-use crate::panic::caught;
-use crate::run::Saga;
+use crate::panic::{caught, contain, drop_caught};
+use crate::run::{Saga, SagaEnd};
 
 /// A saga that a coordinator for the services `S` can run. Every saga that [`saga!`](crate::saga!) defines implements
 /// it.
@@ -29,6 +38,14 @@ impl<S: ?Sized, G: Saga<Services = S> + Serialize + DeserializeOwned> Registrabl
 /// A type-erased registered saga.
 pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     fn fingerprint(&self) -> u64;
+
+    /// Replays an open saga without effects, and returns why that fails.
+    fn rehearse<'a>(
+        &'a self,
+        services: &'a S,
+        history: journal::History,
+        stage: &'a Stage,
+    ) -> BoxFuture<'a, Option<Reason>>;
 
     /// Reads the input of a saga that was just written, if it is read back as the same value.
     ///
@@ -57,6 +74,40 @@ where
         self.fingerprint
     }
 
+    fn rehearse<'a>(
+        &'a self,
+        services: &'a S,
+        history: journal::History,
+        stage: &'a Stage,
+    ) -> BoxFuture<'a, Option<Reason>> {
+        Box::pin(async move {
+            let entries = match history.entries {
+                Ok(entries) => ReplayState::new(&entries),
+                Err(damage) => Err(damage),
+            };
+            let entries = match entries {
+                Ok(entries) => entries,
+                Err(damage) => return Some(Reason::new("damaged", damage.to_string())),
+            };
+            let NewSaga { id, input, .. } = history.record.saga;
+            let saga: G = match read_input(&input) {
+                Ok(saga) => saga,
+                Err(message) => return Some(Reason::new("unreadable", message)),
+            };
+            let engine = stage.engine(G::META.name, id, entries);
+            let driven =
+                contain(saga.drive(services, &engine)).with_subscriber(NoSubscriber::new());
+            match driven.await {
+                Ok(SagaEnd::Suspended(Suspension::Stuck(reason))) => Some(reason),
+                Ok(end) => {
+                    drop_caught(end);
+                    None
+                }
+                Err(panic) => Some(Reason::new("panicked", format!("panicked: {panic}"))),
+            }
+        })
+    }
+
     fn read_back(&self, input: &str) -> Result<Box<dyn Any + Send>, String> {
         let saga: G = input_read_back(input)?;
         Ok(Box::new(saga))
@@ -67,24 +118,26 @@ where
     }
 
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
-        // The input's code may panic. That must not harm the other sagas of the same claim.
-        let read = caught(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
-        match read.unwrap_or_else(|panic| Err(format!("panicked: {panic}"))) {
+        match read_input::<G>(input) {
             Ok(saga) => {
                 let sender = inner.waiters.take_sender::<G>(claimant.id());
                 inner.spawn(claimant, saga, sender);
             }
-            Err(error) => {
-                let message = format!("the recorded input can't be read: {error}");
-                inner.park(claimant, "unreadable", message);
-            }
+            Err(message) => inner.park(claimant, "unreadable", message),
         }
     }
 }
 
-/// All registered sagas.
+/// Reads a recorded input. Its code may panic, and that must not harm other sagas.
+fn read_input<G: DeserializeOwned>(input: &str) -> Result<G, String> {
+    let read = caught(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
+    let read = read.unwrap_or_else(|panic| Err(format!("panicked: {panic}")));
+    read.map_err(|error| format!("the recorded input can't be read: {error}"))
+}
+
+/// All registered sagas, each in one or more versions.
 pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static>(
-    BTreeMap<&'static str, Arc<dyn Definition<S>>>,
+    BTreeMap<SagaVersion, Arc<dyn Definition<S>>>,
 );
 
 impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
@@ -92,20 +145,30 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
         Self(BTreeMap::new())
     }
 
-    /// Adds a saga. Returns `false` if another saga has the same name.
+    /// Adds a saga. Returns `false` if another saga has the same name and version.
     pub(super) fn add<G: Registrable<S>>(&mut self) -> bool {
         let definition = DefinitionOf::<G> {
             fingerprint: G::shape().fingerprint(),
             saga: PhantomData,
         };
-        self.0.insert(G::META.name, Arc::new(definition)).is_none()
+        let version = SagaVersion::new(G::META.name, G::META.version);
+        self.0.insert(version, Arc::new(definition)).is_none()
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {
-        self.0.get(name)
+    /// The definition of a saga of this name and version.
+    pub(super) fn get(&self, name: &str, version: u32) -> Option<&Arc<dyn Definition<S>>> {
+        // A recorded name does not live long enough to be looked up.
+        let same_name = self.0.keys().find(|one| one.name == name)?;
+        self.0.get(&SagaVersion::new(same_name.name, version))
     }
 
-    pub(super) fn names(&self) -> Vec<&'static str> {
+    /// The highest version of the saga with this name.
+    pub(super) fn highest(&self, name: &'static str) -> Option<u32> {
+        let all = SagaVersion::new(name, 0)..=SagaVersion::new(name, u32::MAX);
+        self.0.range(all).next_back().map(|(one, _)| one.version)
+    }
+
+    pub(super) fn versions(&self) -> Vec<SagaVersion> {
         self.0.keys().copied().collect()
     }
 }

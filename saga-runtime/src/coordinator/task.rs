@@ -223,7 +223,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 }
             }
             // Releasing a claim that is lost already does no harm.
-            Suspension::Unreachable(_) | Suspension::Fenced => {
+            Suspension::Unreachable(_) | Suspension::Fenced | Suspension::Rehearsed => {
                 self.abandoned().push(recorder.claim().clone());
             }
         }

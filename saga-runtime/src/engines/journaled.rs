@@ -214,6 +214,7 @@ impl Engine for Journaled {
             return Ok(outcome.clone());
         }
         self.replayed()?;
+        self.recorder.begin_effect()?;
         self.recorder.write().await?;
         if self.recorder.tenure().shutdown.is_cancelled() {
             return Err(Suspension::Shutdown);

@@ -11,7 +11,7 @@ use crate::id::SagaId;
 use crate::journal::lease::Leases;
 use crate::journal::{
     AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
-    JournalError, Lease, NewSaga, Page, Record, Started, State, Wakeup,
+    JournalError, Lease, NewSaga, Page, Record, SagaVersion, Started, State, Wakeup,
 };
 use crate::lock::lock;
 
@@ -146,7 +146,7 @@ impl Journal for Memory {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
         let mut sagas = self.lock();
@@ -161,7 +161,10 @@ impl Journal for Memory {
             } = &saga.record;
             let is_open = !state.is_final() && *state != State::Stuck;
             let is_awake = saga.rest.is_over(now);
-            is_open && is_awake && names.contains(&&*new.name) && saga.is_free(leases)
+            is_open
+                && is_awake
+                && definitions.iter().any(|one| one.is_of(new))
+                && saga.is_free(leases)
         };
         let free = by_number.values_mut().filter(can_go_on);
         Ok(free.take(limit).map(|saga| saga.claim(worker)).collect())

@@ -24,6 +24,29 @@ pub struct NewSaga {
     pub input: String,
 }
 
+/// One version of a saga's definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SagaVersion {
+    /// The durable name of the saga.
+    pub name: &'static str,
+    /// The version: `#[saga(version = 2)]`. Without that it is 1.
+    pub version: u32,
+}
+
+impl SagaVersion {
+    /// This version of this saga.
+    #[must_use]
+    pub const fn new(name: &'static str, version: u32) -> Self {
+        Self { name, version }
+    }
+
+    /// Returns whether a recorded saga is of this version.
+    #[must_use]
+    pub fn is_of(&self, saga: &NewSaga) -> bool {
+        self.version == saga.version && self.name == saga.name
+    }
+}
+
 /// The start of a saga, its holder and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -34,6 +34,8 @@ pub(crate) enum Suspension {
     Unreachable(String),
     /// It can't go on by itself.
     Stuck(Reason),
+    /// It was replayed without effects, and has come to the end of its records.
+    Rehearsed,
 }
 
 impl fmt::Display for Suspension {
@@ -44,6 +46,7 @@ impl fmt::Display for Suspension {
             Self::Fenced => f.write_str("another worker has claimed it"),
             Self::Unreachable(message) => Escaped(message).fmt(f),
             Self::Stuck(reason) => Escaped(&reason.message).fmt(f),
+            Self::Rehearsed => f.write_str("its records end here"),
         }
     }
 }
@@ -139,6 +142,8 @@ pub(crate) struct Recorder {
     in_doubt: Doubt,
     /// Called when the decision to undo the saga is recorded.
     on_decision: OnDecision,
+    /// True if nothing may have an effect, and nothing is written.
+    rehearses: bool,
 }
 
 /// A function that is called when the decision to undo a saga is recorded.
@@ -183,7 +188,32 @@ impl Recorder {
             }),
             in_doubt: Doubt::new(in_doubt),
             on_decision,
+            rehearses: false,
         }
+    }
+
+    /// The recorder of a replay without effects: it writes nothing.
+    pub(crate) fn rehearsing(
+        journal: Arc<dyn Journal>,
+        claim: Claim,
+        inbox: EventInbox,
+        tenure: Arc<Tenure>,
+    ) -> Self {
+        Self {
+            rehearses: true,
+            ..Self::new(journal, claim, 1, false, inbox, tenure, Arc::new(|_| {}))
+        }
+    }
+
+    /// Checks that an effect may be requested.
+    ///
+    /// # Errors
+    /// In a replay without effects.
+    pub(crate) fn begin_effect(&self) -> Result<(), Suspension> {
+        if self.rehearses {
+            return Err(Suspension::Rehearsed);
+        }
+        Ok(())
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -250,6 +280,10 @@ impl Recorder {
     /// # Cancel safety
     /// If the future is dropped, the next write appends its events.
     pub(crate) async fn write(&self) -> Result<(), Suspension> {
+        if self.rehearses {
+            self.lock().events.clear();
+            return Ok(());
+        }
         let mut writing = self.writing.lock().await;
         if let Some(suspension) = &writing.failed {
             return Err(suspension.clone());

@@ -19,6 +19,9 @@ impl Journaled {
         position: Position<'_>,
         step: &mut dyn PendingStep,
     ) -> StepEnd<Suspension> {
+        if let Err(suspension) = self.recorder.begin_effect() {
+            return StepEnd::Suspended(suspension);
+        }
         if let Err(suspension) = self.recorder.write().await {
             return StepEnd::Suspended(suspension);
         }
@@ -49,6 +52,9 @@ impl Journaled {
         step: &mut dyn PendingStep,
         begin: Origin,
     ) -> StepEnd<Suspension> {
+        if let Err(suspension) = self.recorder.begin_effect() {
+            return StepEnd::Suspended(suspension);
+        }
         let around = Around {
             engine: self,
             call: call(position),
@@ -94,6 +100,7 @@ impl Journaled {
         step: &mut dyn PendingStep,
         reason: &Reason,
     ) -> Result<StepEnd<Suspension>, Suspension> {
+        self.recorder.begin_effect()?;
         let around = Around {
             engine: self,
             call: call(position),

@@ -58,6 +58,7 @@ impl Journaled {
         {
             return Ok(received);
         }
+        self.recorder.begin_effect()?;
         let until = if let Some(until) = begun {
             until
         } else {
