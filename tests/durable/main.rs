@@ -4,6 +4,7 @@ mod answers;
 mod asking;
 mod cancelling;
 mod cut_off;
+mod deploying;
 mod duplicates;
 mod escaped;
 mod inputs;

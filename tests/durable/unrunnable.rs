@@ -58,7 +58,7 @@ async fn a_definition_that_has_changed() {
     let journal = Memory::new();
     let events = vec![done("pay", Kind::Compensatable, "\"pay\"")];
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
-    let reason = "the definition of `sell` has changed: call 1 is of step `order` (compensatable), but step `pay` (compensatable) is recorded";
+    let reason = "the definition of `sell` has changed: call 1 is recorded as step `pay` (compensatable), and is step `order` (compensatable) now; if `order` is `pay` under another name, keep the recorded one with `name = \"pay\"`; if it was inserted, give the saga another version; or a branch may depend on something that is not recorded: between steps, the body must not ask a service, a clock or a random number, but `cx.now()` and `cx.uuid()`";
     is_stuck(journal, "order-1", reason).await;
 }
 
@@ -73,7 +73,7 @@ async fn a_definition_that_has_become_shorter() {
         done("report", Kind::Retriable, "\"report\""),
     ];
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
-    let reason = "the definition of `sell` has changed: step `report` is recorded as call 5, but the saga ends before it";
+    let reason = "the definition of `sell` has changed: call 5 is recorded as step `report` (retriable), and the saga ends before it now; the step was removed, or a branch may depend on something that is not recorded: between steps, the body must not ask a service, a clock or a random number, but `cx.now()` and `cx.uuid()`";
     is_stuck(journal, "order-1", reason).await;
 }
 

@@ -5,6 +5,7 @@
 //! start, one outcome each, and the last outcome together with the end.
 
 mod ambient;
+mod changed;
 mod cursor;
 mod outcome;
 pub(crate) mod recorder;
@@ -77,15 +78,6 @@ impl Journaled {
         }
     }
 
-    /// The definition of the saga does not fit its records.
-    fn changed(&self, what: impl std::fmt::Display) -> Suspension {
-        let name = self.instance.name();
-        Suspension::stuck(
-            "definition_changed",
-            format!("the definition of `{name}` has changed: {what}"),
-        )
-    }
-
     /// Checks that the body has made every recorded call.
     pub(crate) fn replayed(&self) -> Result<(), Suspension> {
         for (lane, written) in self.history.lanes() {
@@ -93,10 +85,7 @@ impl Journaled {
             if called < written
                 && let Some(call) = self.history.call(lane, called)
             {
-                return Err(self.changed(format_args!(
-                    "step `{call}` is recorded as call {}, but the saga ends before it",
-                    called + 1
-                )));
+                return Err(self.ends_before(called, call));
             }
         }
         Ok(())
