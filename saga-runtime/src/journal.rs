@@ -27,7 +27,8 @@ pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
-    Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, SagaVersion, State, Worker,
+    Cancellation, Claim, Condition, Entry, Filter, History, NewSaga, Page, Record, SagaVersion,
+    State, Worker,
 };
 pub use row::Row;
 #[cfg(feature = "sqlite")]

@@ -105,6 +105,7 @@ macro_rules! journal_suite {
             pages_follow_each_other
             a_list_is_filtered_by_state
             what_was_skipped_is_found_for_ever
+            a_list_says_why_a_saga_waits
             a_list_is_filtered_by_name_prefix_and_time
             everything_is_there_after_it_was_opened_again
             what_was_held_can_be_claimed_after_it_was_opened_again

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use saga_runtime::coordinator::{ExecuteError, OnMisfit, Rejected, StartError, SubmitError};
-use saga_runtime::journal::{Filter, Journal, Memory, Sqlite, State};
+use saga_runtime::journal::{Condition, Filter, Journal, Memory, Sqlite, State};
 use saga_runtime::{Context, Coordinator, EventName, event, saga, step};
 
 const PAID: EventName<u32> = EventName::new("paid");
@@ -299,6 +299,10 @@ async fn a_version_that_is_not_registered_waits_and_is_reported() {
         panic!("{report}");
     };
     assert_eq!((&*one.name, one.version, one.count), ("rent", 1, 2));
+    let page = coordinator.list(&Filter::default()).await;
+    for record in page.expect("it works").sagas {
+        assert_eq!(record.condition(), Condition::Unregistered);
+    }
     coordinator
         .send("rent-0", PAID, &7)
         .await

@@ -18,12 +18,19 @@ use crate::journal::{
 use crate::language::json_of;
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
-    /// Lists sagas page by page, the newest first.
+    /// Lists sagas page by page, the newest first. [`Record::condition`](crate::journal::Record::condition) tells apart
+    /// the sagas that wait: for a worker, an event, a time, another attempt, or a definition that is not registered here.
     ///
     /// # Errors
     /// If the journal can't be read.
     pub async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
-        self.inspector().list(filter).await
+        let mut page = self.inspector().list(filter).await?;
+        for record in &mut page.sagas {
+            let saga = &record.saga;
+            let definition = self.inner.definitions.get(&saga.name, saga.version);
+            record.is_registered = Some(definition.is_some());
+        }
+        Ok(page)
     }
 
     /// Reads everything that is recorded about one saga. `None` if no saga has this id, which may be given as text.

@@ -67,6 +67,21 @@ impl Sagas {
 }
 
 impl StoredSaga {
+    /// Its record, with where it rests.
+    fn listed(&self) -> Record {
+        let mut record = self.record.clone();
+        if record.state == State::Waiting && self.rest != Wakeup::Now {
+            let mut events = self.entries.iter().rev().map(|entry| &entry.event);
+            let call = events.find_map(|event| match event.name() {
+                "waiting" | "failing" => event.step(),
+                _ => None,
+            });
+            record.rest = self.rest;
+            record.rests_at = call.map(|call| call.name.clone().into_owned());
+        }
+        record
+    }
+
     fn is_held_by(&self, claim: &Claim) -> bool {
         self.record.worker.is_some() && self.record.epoch == claim.epoch
     }
@@ -282,14 +297,14 @@ impl Journal for Memory {
         let mut sagas = self.lock();
         let saga = sagas.find(id);
         Ok(saga.map(|saga| History {
-            record: saga.record.clone(),
+            record: saga.listed(),
             entries: Ok(saga.entries.clone()),
         }))
     }
 
     async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
         let mut sagas = self.lock();
-        Ok(sagas.find(id).map(|saga| saga.record.clone()))
+        Ok(sagas.find(id).map(|saga| saga.listed()))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
@@ -304,7 +319,7 @@ impl Journal for Memory {
         let mut listed = Vec::new();
         let mut last = None;
         for (number, saga) in admitted.by_ref().take(filter.limit) {
-            listed.push(saga.record.clone());
+            listed.push(saga.listed());
             last = Some(*number);
         }
         let next = last.filter(|_| admitted.next().is_some());

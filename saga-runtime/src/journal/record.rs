@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::escaped::Escaped;
 use crate::id::SagaId;
+use crate::journal::Wakeup;
 use crate::journal::error::Damage;
 use crate::journal::event::Event;
 
@@ -65,6 +66,13 @@ pub struct Record {
     pub worker: Option<Worker>,
     /// The wish to cancel the saga, if there is one.
     pub cancellation: Option<Cancellation>,
+    /// When it can be claimed, if no worker holds it.
+    pub rest: Wakeup,
+    /// The call at which it rests, if it does: `sleep`, `event:approved`, or a step that is attempted again later.
+    pub rests_at: Option<String>,
+    /// Whether the reader can run it: its name and version are registered. `None` if the reader runs no sagas, as an
+    /// [`Inspector`](crate::coordinator::Inspector).
+    pub is_registered: Option<bool>,
     /// The reason why the record can't be read, or not trusted; the other fields are what could be read. Such a saga is set
     /// aside like one whose entries are damaged.
     pub damage: Option<Damage>,
@@ -82,8 +90,67 @@ impl Record {
             epoch: 0,
             worker: None,
             cancellation: None,
+            rest: Wakeup::Now,
+            rests_at: None,
+            is_registered: None,
             damage: None,
         }
+    }
+
+    /// Says more about the state of a saga that has not ended: why it does not go on.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let last = self.rests_at.as_deref().map(|call| call.rsplit('/').next());
+        match (self.state, self.rest) {
+            (state, _) if state.is_final() => Condition::Ended,
+            (State::Stuck, _) => Condition::Stuck,
+            _ if self.is_registered == Some(false) => Condition::Unregistered,
+            (State::Running | State::Compensating, _) => Condition::Running,
+            (_, Wakeup::Now) => Condition::Queued,
+            (_, rest) => match (last.flatten(), rest) {
+                (Some(call), _) if call.starts_with("event:") => Condition::AwaitsEvent,
+                (Some("sleep") | None, Wakeup::At(time)) => Condition::AwaitsTime(time),
+                (Some(_), Wakeup::At(time)) => Condition::AwaitsAttempt(time),
+                _ => Condition::AwaitsEvent,
+            },
+        }
+    }
+}
+
+/// Why a saga goes on, or does not: see [`Record::condition`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// A worker runs it.
+    Running,
+    /// It can go on, and waits for a worker with a free slot.
+    Queued,
+    /// It waits for an event.
+    AwaitsEvent,
+    /// It sleeps until then.
+    AwaitsTime(SystemTime),
+    /// A step has failed, and is attempted again then.
+    AwaitsAttempt(SystemTime),
+    /// Its name or its version is not registered here.
+    Unregistered,
+    /// It can't go on by itself.
+    Stuck,
+    /// Nothing will change any more.
+    Ended,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Queued => "queued",
+            Self::AwaitsEvent => "waiting for an event",
+            Self::AwaitsTime(_) => "waiting for a time",
+            Self::AwaitsAttempt(_) => "failing",
+            Self::Unregistered => "unregistered",
+            Self::Stuck => "stuck",
+            Self::Ended => "ended",
+        })
     }
 }
 

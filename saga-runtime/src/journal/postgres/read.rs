@@ -11,7 +11,7 @@ use crate::journal::postgres::operation::{millis, signed};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
-    Cancellation, Damage, Entry, Filter, History, NewSaga, Page, Record, Row, State, Worker,
+    Cancellation, Damage, Entry, Filter, History, NewSaga, Page, Record, Row, State, Wakeup, Worker,
 };
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
@@ -22,7 +22,12 @@ const RECORD: &str = "
     (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating') AS is_compensating,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated') AS is_compensated,
-    l.last_seq, l.entries, l.changed_at
+    l.last_seq, l.entries, l.changed_at,
+    CASE WHEN o.wake_at < 'infinity' THEN (extract(epoch FROM o.wake_at) * 1000)::float8 END AS wake_at,
+    o.wake_at IS NOT NULL AS rests,
+    CASE WHEN o.wake_at IS NOT NULL THEN
+        (SELECT e.step FROM {schema}.entries e WHERE e.saga = s.number AND e.event IN ('waiting', 'failing')
+         ORDER BY e.seq DESC LIMIT 1) END AS rests_at
     FROM {schema}.sagas s LEFT JOIN {schema}.open_sagas o ON o.number = s.number
     LEFT JOIN LATERAL (SELECT max(e.seq) AS last_seq, count(*) FILTER (WHERE e.event <> 'claimed') AS entries,
                               (extract(epoch FROM max(e.at) FILTER (WHERE e.event <> 'claimed')) * 1000)::float8 AS changed_at
@@ -50,7 +55,7 @@ pub(super) async fn load(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let record = record(&row)?;
+    let record = listed(&row)?;
     let sql = schema.sql(&format!(
         "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = $1 ORDER BY seq"
     ));
@@ -64,6 +69,17 @@ pub(super) async fn load(
     }))
 }
 
+/// The record in a row that also says where the saga rests.
+fn listed(row: &PgRow) -> Result<Record, sqlx::Error> {
+    let mut record = record(row)?;
+    if record.state == State::Waiting && row.try_get("rests")? {
+        let at: Option<f64> = row.try_get("wake_at")?;
+        record.rest = at.map_or(Wakeup::WhenCalled, |at| Wakeup::At(time(at)));
+        record.rests_at = row.try_get::<Option<String>, _>("rests_at")?.map(restored);
+    }
+    Ok(record)
+}
+
 /// The record of one saga, whether it is open or not.
 pub(super) async fn one(
     pool: &PgPool,
@@ -75,7 +91,7 @@ pub(super) async fn one(
         .bind(stored(id.as_str()))
         .fetch_optional(pool)
         .await?;
-    row.as_ref().map(record).transpose()
+    row.as_ref().map(listed).transpose()
 }
 
 /// Some sagas, the newest first.
@@ -140,7 +156,7 @@ pub(super) async fn list(
     let mut rows = query.build().fetch_all(pool).await?;
     let is_more = rows.len() > filter.limit;
     rows.truncate(filter.limit);
-    let sagas = rows.iter().map(record).collect::<Result<_, _>>()?;
+    let sagas = rows.iter().map(listed).collect::<Result<_, _>>()?;
     let next = match rows.last() {
         Some(last) if is_more => Some(last.try_get::<i64, _>("number")?.cast_unsigned()),
         _ => None,
