@@ -25,7 +25,7 @@ use crate::lock::lock;
 use crate::place::Instance;
 use crate::telemetry;
 
-/// What a coordinator does at its start if open sagas don't fit what is registered.
+/// The reaction of a coordinator, at its start, to open sagas that don't fit what is registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OnMisfit {
@@ -213,9 +213,8 @@ impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
                         registered.push(record);
                     }
                 }
-                let checked = registered
-                    .into_iter()
-                    .map(|record| self.check(record, &stage));
+                let checked = registered.into_iter();
+                let checked: Vec<_> = checked.map(|record| self.check(record, &stage)).collect();
                 let mut checked = stream::iter(checked).buffer_unordered(AT_ONCE);
                 while let Some(misfit) = checked.next().await {
                     report.checked += 1;

@@ -70,7 +70,7 @@ pub struct Record {
     pub rest: Wakeup,
     /// The call at which it rests, if it does: `sleep`, `event:approved`, or a step that is attempted again later.
     pub rests_at: Option<String>,
-    /// Whether the reader can run it: its name and version are registered. `None` if the reader runs no sagas, as an
+    /// True if the reader can run it: its name and version are registered. `None` if the reader runs no sagas, as an
     /// [`Inspector`](crate::coordinator::Inspector).
     pub is_registered: Option<bool>,
     /// The reason why the record can't be read, or not trusted; the other fields are what could be read. Such a saga is set
@@ -117,7 +117,7 @@ impl Record {
     }
 }
 
-/// Why a saga goes on, or does not: see [`Record::condition`].
+/// The reason why a saga goes on, or does not: see [`Record::condition`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Condition {

@@ -7,7 +7,7 @@ use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::Suspension;
 use crate::journal::StepCall;
 
-/// What may be the reason if the body takes another way.
+/// The possible reason if the body takes another way.
 const OTHER_WAY: &str = "a branch may depend on something that is not recorded: between steps, the body must not ask a service, \
      a clock or a random number, but `cx.now()` and `cx.uuid()`";
 

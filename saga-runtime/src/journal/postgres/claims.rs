@@ -80,7 +80,7 @@ WITH silent AS (
     ORDER BY number LIMIT $3
 )";
 
-/// Whether a saga is of a version that the worker can run.
+/// In SQL, true if a saga is of a version that the worker can run.
 const IS_KNOWN: &str = "EXISTS (
         SELECT FROM {schema}.sagas s JOIN unnest($2::text[], $4::bigint[]) known (name, version)
         ON known.name = s.name AND known.version = s.version WHERE s.number = open.number)";
