@@ -10,7 +10,7 @@ mod payload;
 mod step;
 mod wait;
 
-pub use callee::Part;
+pub use callee::Callee;
 pub use error_record::{ErrorCodec, ErrorRecord};
 pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
 pub use payload::{Payload, from_json, is_same_json, record, to_json};

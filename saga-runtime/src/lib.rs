@@ -108,8 +108,6 @@
 //!  error          what a saga can fail with            id    its id
 //!  escaped · lock · panic                                small, and used everywhere
 //! ```
-//!
-//! One arrow climbs: `Saga::shape` in `run` needs an engine to infer types, and takes the one in process.
 
 mod attempts;
 pub mod coordinator;
@@ -134,15 +132,6 @@ pub mod testing;
 pub use generated::private as __private;
 #[doc(hidden)]
 pub use generated::rules;
-// Generated code names these at the root.
-#[doc(hidden)]
-pub use {
-    language::{Call, Part, Step},
-    meta::{CompensationOrder, OnCompensationFailure, RetryPolicy, SagaMeta, StepMeta},
-    place::Place,
-    run::Engine,
-    shape::Node,
-};
 
 #[doc(inline)]
 pub use coordinator::{Coordinator, ExecuteError};
@@ -176,7 +165,7 @@ pub mod engine {
     pub use crate::error::{Interruption, Reason};
     pub use crate::escaped::Escaped;
     pub use crate::language::{
-        Call, Came, CameWithin, ErrorCodec, ErrorRecord, Part, Payload, Slept, Step, Wait, Waits,
+        Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, Slept, Step, Wait, Waits,
         from_json, is_same_json, record, to_json,
     };
     pub use crate::panic::text;

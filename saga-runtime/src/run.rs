@@ -40,10 +40,10 @@ pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
 pub use group::{MemberCall, Members};
 pub use hand_over::HandedOver;
 pub use saga::{Saga, SagaEnd};
-pub use slots::{At, Keeps, Many, Number, One, Parts, Slot, Slots, parts};
+pub use slots::{At, Callees, Keeps, Many, Number, One, Slot, Slots, callees};
 pub use start::{Input, Plan, Start, Unstarted};
 pub use step::{Called, PendingCall};
-pub use sub_saga::{CalledSubSaga, InnerStart, SubSaga};
+pub use sub_saga::{CalledSubSaga, SubSaga, SubSagaStart};
 pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
 
 use body::Watch;
@@ -86,7 +86,7 @@ pub struct Run<'lane, 'run, E: Engine> {
     watch: Watch,
     engine: &'run E,
     lane: Frame<'lane, 'run>,
-    parts: Parts,
+    callees: Callees,
     /// See [`Engine::trusts_first_attempts`].
     trusted: bool,
     called: CallLog,
@@ -111,12 +111,12 @@ impl<E: Engine> fmt::Debug for Run<'_, '_, E> {
 impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     /// A run without calls.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn new(engine: &'run E, lane: Frame<'lane, 'run>, parts: Parts) -> Self {
+    pub fn new(engine: &'run E, lane: Frame<'lane, 'run>, callees: Callees) -> Self {
         Self {
             watch: Watch::new(lane.watched(engine.instance())),
             engine,
             lane,
-            parts,
+            callees,
             trusted: engine.trusts_first_attempts(),
             called: CallLog::default(),
             now: AtomicUsize::new(NOWHERE),
@@ -200,7 +200,8 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     /// The place at which the saga has failed, if it was not in its own code.
     fn failed_at(&self, inside: Option<Cow<'static, str>>) -> Option<Cow<'static, str>> {
         let site = self.failed_at.load(Ordering::Relaxed);
-        inside.or_else(|| (site != NOWHERE).then(|| path(self.lane.scope, (self.parts)(site).name)))
+        inside
+            .or_else(|| (site != NOWHERE).then(|| path(self.lane.scope, (self.callees)(site).name)))
     }
 
     #[cold]
@@ -234,7 +235,7 @@ impl<E: Engine> Calls for Run<'_, '_, E> {
     }
 
     fn name(&self, index: usize) -> &'static str {
-        (self.parts)(self.called.site(index)).name
+        (self.callees)(self.called.site(index)).name
     }
 
     fn scope(&self) -> Option<&Scope> {
@@ -253,8 +254,8 @@ impl<E: Engine> Place for Run<'_, '_, E> {
     }
 
     fn position(&self) -> Option<Position<'_>> {
-        let part = (self.parts)(self.now.load(Ordering::Relaxed));
-        Some(Position::new(self, part, self.called.count()))
+        let callee = (self.callees)(self.now.load(Ordering::Relaxed));
+        Some(Position::new(self, callee, self.called.count()))
     }
 
     fn attempt(&self) -> u32 {

@@ -1,4 +1,4 @@
-//! Whoever asks for the end of a saga gets the saga's own error: the caller that started it, a later one, and one after a
+//! Every caller gets the own error of a saga: the one that started it, a later one, and one after a
 //! restart, on every journal.
 
 use std::fmt;
@@ -46,7 +46,7 @@ impl From<PaymentError> for CheckoutError {
     }
 }
 
-/// What a step is to do.
+/// The behaviour of a step.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum What {
     Refuse,

@@ -147,18 +147,22 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         #[allow(deprecated, clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
         #(#lints)*
         impl #runtime::Saga for #name {
-            const META: #runtime::SagaMeta = #meta;
+            const META: #private::SagaMeta = #meta;
             #services
             #output
             #error
             #errors
 
+            fn shape() -> #runtime::Shape {
+                #private::shape::<Self>()
+            }
+
             #[inline]
-            fn coordinate<'__lane, '__run: '__lane, __E, __I>(
+            fn driver<'__lane, '__run: '__lane, __E, __I>(
                 #start: __I,
             ) -> #private::Plan<impl ::core::ops::FnOnce() -> #runtime::Shape, #future>
             where
-                __E: #runtime::Engine + '__run,
+                __E: #private::Engine + '__run,
                 __I: #private::Input<'__lane, '__run, Self, __E> + ::core::marker::Send,
             {
                 #driver
@@ -168,11 +172,11 @@ fn implementation(saga: &Saga<'_>) -> TokenStream {
         #(#conditions)*
         #[automatically_derived]
         #[allow(deprecated)]
-        impl #runtime::Part for #name {
-            const PART: #runtime::StepMeta = #runtime::StepMeta::new(<Self as #runtime::Saga>::META.name, #runtime::Kind::#kind);
+        impl #private::Callee for #name {
+            const CALLEE: #private::StepMeta = #private::StepMeta::new(<Self as #runtime::Saga>::META.name, #private::Kind::#kind);
             type Kind = #private::#kind;
 
-            fn node() -> #runtime::Node {
+            fn node() -> #private::Node {
                 #private::inner::<Self>()
             }
         }
@@ -183,6 +187,7 @@ fn meta(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime, options, ..
     } = saga;
+    let private = runtime.private();
     let name = &options.name;
     let version = options.version.map(|version| quote!(.version(#version)));
     let deadline = options
@@ -191,9 +196,9 @@ fn meta(saga: &Saga<'_>) -> TokenStream {
         .map(|deadline| quote!(.deadline(#deadline)));
     let halts = options
         .halts
-        .then(|| quote!(.on_compensation_failure(#runtime::OnCompensationFailure::Halt)));
+        .then(|| quote!(.on_compensation_failure(#private::OnCompensationFailure::Halt)));
     let parallel = options
         .parallel
-        .then(|| quote!(.compensations(#runtime::CompensationOrder::Parallel)));
-    quote!(#runtime::SagaMeta::new(#name) #version #deadline #halts #parallel)
+        .then(|| quote!(.compensations(#private::CompensationOrder::Parallel)));
+    quote!(#private::SagaMeta::new(#name) #version #deadline #halts #parallel)
 }

@@ -100,7 +100,7 @@ fn function(step: &Step<'_>) -> TokenStream {
         #(#conditions)*
         #(#outer)*
         #attributes
-        #visibility #keyword #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #runtime::Call<'run, 'step, #marker> #body
+        #visibility #keyword #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #private::Call<'run, 'step, #marker> #body
     }
 }
 

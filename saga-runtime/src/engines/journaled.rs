@@ -159,10 +159,10 @@ impl Engine for Journaled {
     async fn wait<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        part: &'static StepMeta,
+        callee: &'static StepMeta,
         wait: Wait,
     ) -> WaitEnd<Suspension> {
-        match self.wait_until_over(calls, part, wait).await {
+        match self.wait_until_over(calls, callee, wait).await {
             Ok(end) => end,
             Err(suspension) => WaitEnd::Suspended(suspension),
         }

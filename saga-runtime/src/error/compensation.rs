@@ -35,7 +35,7 @@ impl Compensation {
     /// The name of the call, as operators' commands take it: `subscribe`, or `subscribe#1` for the second one.
     #[must_use]
     pub fn call(&self) -> impl fmt::Display + '_ {
-        Call(self)
+        CallName(self)
     }
 
     /// Returns whether the step is undone, by its compensation, its resolver or an operator.
@@ -63,9 +63,9 @@ impl Compensation {
 }
 
 /// See [`Compensation::call`].
-struct Call<'a>(&'a Compensation);
+struct CallName<'a>(&'a Compensation);
 
-impl fmt::Display for Call<'_> {
+impl fmt::Display for CallName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let step = Escaped(&self.0.step);
         match self.0.occurrence {

@@ -7,23 +7,29 @@ pub use serde;
 
 pub use crate::as_written;
 pub use crate::generated::shape::{
-    arm, fan_out, group, inner, part as shape_of, repeat, wait as wait_of,
+    arm, callee as shape_of, fan_out, group, inner, repeat, shape, wait as wait_of,
 };
 pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};
 pub use crate::language::error_record::ErrorOf;
 pub use crate::language::kind::{Compensatable, NothingToUndo, Pivot, Retriable};
 pub use crate::language::order::Site;
-pub use crate::language::{Awaited, ErrorRecord, Never};
-pub use crate::run::{
-    At, CallEnd, Callable, Called, CalledSubSaga, End, EndOf, First, Forward, Forwarding,
-    HandedOver, InnerStart, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One,
-    Parts, PendingCall, Plan, Refusals, Returned, Run, Slot, Slots, Start, Stop, Tried, Unstarted,
-    Unwind, Unwinding, Unwound, begin, closes, first, parts, settle,
+pub use crate::language::{Awaited, Call, Callee, ErrorRecord, Never, Step};
+pub use crate::meta::{
+    CompensationOrder, Kind, OnCompensationFailure, RetryPolicy, SagaMeta, StepMeta,
 };
+pub use crate::place::Place;
+pub use crate::run::{
+    At, CallEnd, Callable, Called, CalledSubSaga, Callees, End, EndOf, Engine, First, Forward,
+    Forwarding, HandedOver, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One,
+    PendingCall, Plan, Refusals, Returned, Run, Slot, Slots, Start, Stop, SubSagaStart, Tried,
+    Unstarted, Unwind, Unwinding, Unwound, begin, callees, closes, first, settle,
+};
+
+pub use crate::shape::Node;
 
 use crate::engines::in_process::InProcess;
 use crate::error::SagaError;
-use crate::language::{Call, KindOf, Part, Step};
+use crate::language::KindOf;
 use crate::place::Context;
 use crate::run::Saga;
 
@@ -48,7 +54,7 @@ pub fn execute<G: Saga>(
 
 /// Converts the result of a call into the value of `call.await`.
 #[inline]
-pub fn returned<P: Part, T, F>(
+pub fn returned<P: Callee, T, F>(
     _: Site<P>,
     returned: Result<T, F>,
 ) -> <P::Kind as KindOf>::Returned<T, F> {

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 
-use crate::language::Part;
+use crate::engines::in_process::Effects;
+use crate::language::Callee;
 use crate::language::order::Site;
-use crate::run::Saga;
+use crate::run::{Saga, Unstarted};
 use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
 
 impl Shape {
@@ -22,14 +23,14 @@ impl Shape {
 /// The node of a call.
 #[doc(hidden)]
 #[must_use]
-pub fn part<P: Part>(_: Site<P>) -> Node {
+pub fn callee<P: Callee>(_: Site<P>) -> Node {
     P::node()
 }
 
 /// The node of a call. If it is a wait, `what` is shown: its arguments as source text.
 #[doc(hidden)]
 #[must_use]
-pub fn wait<P: Part>(_: Site<P>, what: &'static str) -> Node {
+pub fn wait<P: Callee>(_: Site<P>, what: &'static str) -> Node {
     match P::node() {
         Node::Wait(wait) => Node::Wait(WaitFor { what, ..wait }),
         other => other,
@@ -81,9 +82,12 @@ thread_local! {
 }
 
 /// Builds the shape of the saga `G`. The body of a recursive saga is shown once.
-pub(crate) fn build<G: Saga>(shape: impl FnOnce() -> Shape) -> Shape {
+// The driver infers the types of its calls for an engine. The one in process stands for all of them.
+#[doc(hidden)]
+#[must_use]
+pub fn shape<G: Saga>() -> Shape {
     AROUND.with_borrow_mut(|around| around.push(G::META.name));
-    let shape = shape();
+    let shape = (G::driver::<Effects, _>(Unstarted).shape)();
     AROUND.with_borrow_mut(Vec::pop);
     shape
 }

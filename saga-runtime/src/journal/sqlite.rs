@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Row, SagaVersion, Started, Wakeup,
+    NewSaga, Page, Record, Row, SagaVersion, Started, Wakeup,
 };
 use crate::telemetry;
 use checksum::Checked;

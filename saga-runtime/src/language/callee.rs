@@ -4,21 +4,21 @@ use crate::language::{KindOf, Step};
 use crate::meta::StepMeta;
 use crate::shape::Node;
 
-/// A part of a saga: a step, a sub-saga or a wait.
-pub trait Part: Sized + 'static {
+/// A callee of a saga's body: a step, a sub-saga or a wait.
+pub trait Callee: Sized + 'static {
     /// The durable name and the policies. Sub-sagas and waits have no policies.
-    const PART: StepMeta;
+    const CALLEE: StepMeta;
 
     /// The kind. `#[saga(…)]` sets that of a sub-saga; the default is a pivot.
     type Kind: KindOf;
 
-    /// The node of the part in a shape.
+    /// The node of the callee in a shape.
     fn node() -> Node;
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Step> Part for S {
-    const PART: StepMeta = S::META;
+impl<S: Step> Callee for S {
+    const CALLEE: StepMeta = S::META;
 
     type Kind = S::Kind;
 

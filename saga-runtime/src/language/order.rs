@@ -14,7 +14,7 @@ mod phase;
 
 use std::marker::PhantomData;
 
-use crate::language::Part;
+use crate::language::Callee;
 use phase::{Admits, AdmitsPivot, AfterUndo, Grouped, Phase, StandsBeside, Undoable, Unfailing};
 
 /// A point in the body of a saga. `Since` is the step since which the saga only goes forward, or [`OrderStart`].
@@ -86,7 +86,7 @@ pub trait MayFollow<Since>: Sized {
 #[diagnostic::do_not_recommend]
 impl<S, Since> MayFollow<Since> for S
 where
-    S: Part,
+    S: Callee,
     Since: Phase,
     Since::Phase: Admits<S::Kind>,
 {
@@ -111,7 +111,7 @@ pub trait OnlyPivot<Since>: Sized {
 #[diagnostic::do_not_recommend]
 impl<S, Since> OnlyPivot<Since> for S
 where
-    S: Part,
+    S: Callee,
     Since: Phase,
     Since::Phase: AdmitsPivot<S::Kind>,
 {
@@ -134,7 +134,7 @@ pub trait MayFailAfter: Sized {
 #[diagnostic::do_not_recommend]
 impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
 
-/// Implemented by parts that may run at the same time as others.
+/// Implemented by callees that may run at the same time as others.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is a pivot, and can't run at the same time as other steps",
     label = "this can't be undone once it is done",
@@ -142,16 +142,16 @@ impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
     note = "call it after the group; a saga counts as a pivot, unless it says `#[saga(compensatable)]`"
 )]
 pub trait InGroup: Sized {
-    /// Checks the call of the part of `site`.
+    /// Checks the call of the callee of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind: Grouped>> InGroup for P {}
+impl<P: Callee<Kind: Grouped>> InGroup for P {}
 
-/// Implemented by parts that may run at the same time as `Other`.
+/// Implemented by callees that may run at the same time as `Other`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` and `{Other}` can't run at the same time: only one of them can fail",
     label = "beside this group's first member",
@@ -168,42 +168,42 @@ pub trait Beside<Other>: Sized {
 #[diagnostic::do_not_recommend]
 impl<P, Other> Beside<Other> for P
 where
-    P: Part,
-    Other: Part<Kind: StandsBeside<P::Kind>>,
+    P: Callee,
+    Other: Callee<Kind: StandsBeside<P::Kind>>,
 {
 }
 
-/// Implemented by parts that a saga marked `compensatable` may call.
+/// Implemented by callees that a saga marked `compensatable` may call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be undone, but the saga that calls it is marked `compensatable`",
     label = "this can't be undone",
     note = "leave `compensatable` out: then the saga counts as a pivot where other sagas call it"
 )]
 pub trait CanBeUndone: Sized {
-    /// Checks the call of the part of `site`.
+    /// Checks the call of the callee of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind: AfterUndo>> CanBeUndone for P {}
+impl<P: Callee<Kind: AfterUndo>> CanBeUndone for P {}
 
-/// Implemented by parts that a saga marked `retriable` may call.
+/// Implemented by callees that a saga marked `retriable` may call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can fail, but the saga that calls it is marked `retriable`",
     label = "this can fail",
     note = "leave `retriable` out: then the saga counts as a pivot where other sagas call it"
 )]
 pub trait NeverFails: Sized {
-    /// Checks the call of the part of `site`.
+    /// Checks the call of the callee of `site`.
     fn check(site: Site<Self>) {
         let _ = site;
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<P: Part<Kind: Unfailing>> NeverFails for P {}
+impl<P: Callee<Kind: Unfailing>> NeverFails for P {}
 
 /// The meeting of two branches: the stricter one counts.
 pub trait Join<Other>: Sized {
@@ -222,6 +222,6 @@ impl<Other> Join<Other> for OrderStart {
     type Then = Other;
 }
 
-impl<S: Part, Other> Join<Other> for S {
+impl<S: Callee, Other> Join<Other> for S {
     type Then = S;
 }

@@ -9,7 +9,7 @@ use crate::place::Context;
 
 /// A step of a saga: one action in one service, and the compensation that undoes it.
 ///
-/// `#[step]` implements it for a type with the name of the function. An [`Engine`](crate::Engine) calls it.
+/// `#[step]` implements it for a type with the name of the function. An [`Engine`](crate::engine::Engine) calls it.
 ///
 /// An engine calls [`run`](Self::run) only after the outcome of the previous step is settled. It may call `run` again
 /// after a failure, a timeout or a crash, always with equal arguments and the same idempotency key.

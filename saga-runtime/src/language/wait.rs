@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::language::{Part, read_back};
+use crate::language::{Callee, read_back};
 use crate::meta::{Kind, StepMeta};
 use crate::panic::{caught, drop_caught};
 use crate::place::Context;
@@ -183,7 +183,7 @@ pub struct Wait {
 }
 
 /// The result of a wait.
-pub trait Awaited: Part {
+pub trait Awaited: Callee {
     /// The value of the `.await`.
     type Output: Send;
 
@@ -212,10 +212,10 @@ pub struct Came<T>(PhantomData<fn() -> T>);
 #[derive(Debug)]
 pub struct CameWithin<T>(PhantomData<fn() -> T>);
 
-macro_rules! parts {
-    ($([$($T:ident)?] $part:ty: $name:literal;)+) => {$(
-        impl$(<$T: Send + 'static>)? Part for $part {
-            const PART: StepMeta = StepMeta::new($name, Kind::NothingToUndo);
+macro_rules! callees {
+    ($([$($T:ident)?] $callee:ty: $name:literal;)+) => {$(
+        impl$(<$T: Send + 'static>)? Callee for $callee {
+            const CALLEE: StepMeta = StepMeta::new($name, Kind::NothingToUndo);
 
             type Kind = crate::language::kind::Waiting;
 
@@ -226,7 +226,7 @@ macro_rules! parts {
     )+};
 }
 
-parts! {
+callees! {
     [] Slept: "sleep";
     [T] Came<T>: "event";
     [T] CameWithin<T>: "event";

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-/// The times and ids that an [`Engine`](crate::Engine) records for the bodies of its sagas.
+/// The times and ids that an [`Engine`](crate::engine::Engine) records for the bodies of its sagas.
 ///
 /// The n-th call of a method with the same `path` returns the same value in every run of the saga. `path` names the
 /// body that asks: `""` for the saga's own body, the [path](crate::engine::Scope::path) of a sub-saga for the body of

@@ -20,7 +20,7 @@ pub struct Context<'a, S: ?Sized> {
 }
 
 impl<'a, S: ?Sized> Context<'a, S> {
-    /// Creates the context of one attempt. An [`Engine`](crate::Engine) hands it to a step.
+    /// Creates the context of one attempt. An [`Engine`](crate::engine::Engine) hands it to a step.
     #[inline]
     pub fn new(services: &'a S, attempt: &'a Attempt<'a>) -> Self {
         Self {

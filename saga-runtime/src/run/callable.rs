@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::attempts::{AttemptResult, BoxFuture};
 use crate::error::{Cause, Compensation};
-use crate::language::{ErrorRecord, Part};
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::caught;
 use crate::place::{Calls, Place};
 use crate::run::first_attempt::FirstAttempt;
@@ -15,7 +15,7 @@ use crate::run::{Engine, Stop};
 /// A call in the body of a saga on the engine `E`: of a step, of another saga, or of a wait.
 pub trait Callable<'run, E: Engine>: Sized + Send {
     /// The called step, saga or wait.
-    type Part: Part;
+    type Callee: Callee;
 
     /// Its output.
     type Output: Send;

@@ -66,12 +66,12 @@ pub trait Engine: Send + Sync {
         first: Option<Verdict>,
     ) -> impl Future<Output = StepEnd<Self::Suspension>> + Send;
 
-    /// Waits until a time has passed or an event has come, whichever is first: the call of `part` after `calls`. No
+    /// Waits until a time has passed or an event has come, whichever is first: the call of `callee` after `calls`. No
     /// step runs during the wait, except in other members of a group.
     fn wait<'a>(
         &'a self,
         calls: &'a dyn Calls,
-        part: &'static StepMeta,
+        callee: &'static StepMeta,
         wait: Wait,
     ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send;
 

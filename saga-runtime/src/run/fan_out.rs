@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::atomic::Ordering;
 
 use crate::attempts::BoxFuture;
-use crate::language::Part;
+use crate::language::Callee;
 use crate::language::order::Site;
 use crate::panic::drop_caught;
 use crate::place::Group;
@@ -74,7 +74,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
     pub fn fan_out<'a, C, K>(
         &'a self,
         number: usize,
-        _: Site<C::Part>,
+        _: Site<C::Callee>,
         fan_out: FanOut<C>,
         slot: &'a mut K,
     ) -> BoxFuture<'a, Result<Vec<C::Output>, C::Error>>
@@ -113,7 +113,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         FanOut { limit, calls }: FanOut<C>,
     ) -> Result<Vec<EndOf<'run, C, E>>, E::Suspension> {
         let (engine, count) = (self.engine, calls.len());
-        let member = || crate::place::Member::new(&const { C::Part::PART }, C::IS_SAGA);
+        let member = || crate::place::Member::new(&const { C::Callee::CALLEE }, C::IS_SAGA);
         let members: Vec<_> = std::iter::repeat_with(member).take(count).collect();
         let group = Group::alike(self, &members);
         engine.begin_group(&group)?;

@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use crate::attempts::AttemptResult;
 use crate::language::order::Site;
-use crate::language::{ErrorRecord, Part};
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::message;
 use crate::place::Place;
 use crate::run::callable::{Callable, DoneOutput, Returned, Tryable};
@@ -88,7 +88,7 @@ pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
 pub struct InBody;
 
 impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
-    const IN_BODY: bool = C::Part::PART.body_may_try();
+    const IN_BODY: bool = C::Callee::CALLEE.body_may_try();
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn make<'p>(
@@ -153,7 +153,7 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
 pub fn begin<'run, N, C, H, E>(
     run: &Run<'_, 'run, E>,
     _: N,
-    _: Site<C::Part>,
+    _: Site<C::Callee>,
     (call, errors): (C, H),
 ) -> (C, bool, H)
 where

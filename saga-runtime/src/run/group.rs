@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::attempts::{AttemptResult, BoxFuture};
 use crate::language::order::Site;
-use crate::language::{ErrorRecord, Part};
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::{caught, drop_caught};
 use crate::place::{Attempt, Calls, Group, Position, Role};
 use crate::run::callable::{CallEnd, Callable, EndOf, Returned};
@@ -56,7 +56,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
     pub fn member<'a, C: Callable<'run, E>, K: Keeps<C::KeptCall>>(
         &self,
         number: usize,
-        _: Site<C::Part>,
+        _: Site<C::Callee>,
         call: C,
         slot: &'a mut K,
     ) -> MemberCall<'a, C, K> {
@@ -91,7 +91,7 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
 ) -> EndOf<'run, C, E> {
     let mut tried = Tried::Not;
     if engine.trusts_first_attempts() && C::FirstAttempt::IN_BODY {
-        let position = Position::new(calls, &const { C::Part::PART }, calls.count());
+        let position = Position::new(calls, &const { C::Callee::CALLEE }, calls.count());
         let place = Attempt::new(position, Role::Action, 1);
         tried = match caught(|| C::FirstAttempt::make(&call, &place)) {
             Ok(attempt) => attempt.await,
@@ -138,7 +138,7 @@ macro_rules! group {
                 Self: 'a,
                 'run: 'a,
             {
-                let members = [$(crate::place::Member::new(&const { $C::Part::PART }, $C::IS_SAGA)),+];
+                let members = [$(crate::place::Member::new(&const { $C::Callee::CALLEE }, $C::IS_SAGA)),+];
                 let group = Group::new(calls, &members);
                 engine.begin_group(&group)?;
                 $(let mut $end = None;)+

@@ -2,12 +2,11 @@
 
 use std::fmt::Display;
 
-use crate::engines::in_process::Effects;
 use crate::error::SagaError;
 use crate::language::{ErrorRecord, Payload};
 use crate::meta::SagaMeta;
 use crate::place::Frame;
-use crate::run::{Engine, Input, Plan, Start, Unstarted};
+use crate::run::{Engine, Input, Plan, Start};
 use crate::shape::Shape;
 
 /// A saga with its input: the struct that [`saga!`](crate::saga!) makes of an `async fn`.
@@ -29,11 +28,15 @@ pub trait Saga: Sized + Send + 'static {
     /// Its error.
     type Error: Display + Send + 'static;
 
+    /// Its steps and branches, without running anything.
+    #[must_use]
+    fn shape() -> Shape;
+
     /// The driver.
     ///
     /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
     #[doc(hidden)]
-    fn coordinate<'lane, 'run: 'lane, E, I>(
+    fn driver<'lane, 'run: 'lane, E, I>(
         input: I,
     ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = I::End> + Send>
     where
@@ -45,12 +48,6 @@ pub trait Saga: Sized + Send + 'static {
     #[must_use]
     fn error_record() -> ErrorRecord<Self::Error> {
         ErrorRecord::Text
-    }
-
-    /// Its steps and branches, without running anything.
-    #[must_use]
-    fn shape() -> Shape {
-        crate::generated::shape::build::<Self>(Self::coordinate::<Effects, _>(Unstarted).shape)
     }
 
     /// Runs it on `engine` until it has completed or failed, or the engine suspends it.
@@ -66,7 +63,7 @@ pub trait Saga: Sized + Send + 'static {
             engine,
             lane: Frame::WHOLE,
         };
-        Self::coordinate::<E, _>(start).future
+        Self::driver::<E, _>(start).future
     }
 }
 

@@ -104,7 +104,7 @@ pub trait Slot<E: Engine>: Send + Sync {
     const NEW: Self;
 
     /// The facts about the step or the saga that is called at its site.
-    const PART: StepMeta;
+    const CALLEE: StepMeta;
 
     /// The rest of the call `time` of its site.
     fn left(&self, time: usize) -> Left<'_, E>;
@@ -119,7 +119,7 @@ pub trait Slot<E: Engine>: Send + Sync {
 
 impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for One<N> {
     const NEW: Self = Self::EMPTY;
-    const PART: StepMeta = N::PART;
+    const CALLEE: StepMeta = N::CALLEE;
 
     #[inline]
     fn left(&self, _: usize) -> Left<'_, E> {
@@ -141,7 +141,7 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for One<N> {
 
 impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
     const NEW: Self = Self::EMPTY;
-    const PART: StepMeta = N::PART;
+    const CALLEE: StepMeta = N::CALLEE;
 
     fn left(&self, time: usize) -> Left<'_, E> {
         match self.0.get(time) {
@@ -161,7 +161,7 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
 }
 
 /// The facts about the step or the saga at the site with a number.
-pub type Parts = fn(usize) -> &'static StepMeta;
+pub type Callees = fn(usize) -> &'static StepMeta;
 
 /// All slots of a run on the engine `E`. The macro generates a struct with a field per site.
 pub trait Slots<E: Engine>: Send + Sync {
@@ -171,7 +171,7 @@ pub trait Slots<E: Engine>: Send + Sync {
         Self: Sized;
 
     /// The facts about the step or the saga at the site `number`.
-    fn part(number: usize) -> &'static StepMeta
+    fn callee(number: usize) -> &'static StepMeta
     where
         Self: Sized;
 
@@ -220,6 +220,6 @@ impl<F: Future<Output = Result<(), String>>> Future for SlotCompensation<F> {
 /// The facts about the sites of these slots.
 #[inline]
 #[must_use]
-pub fn parts<E: Engine, L: Slots<E>>(_: &L, _: &E) -> Parts {
-    L::part
+pub fn callees<E: Engine, L: Slots<E>>(_: &L, _: &E) -> Callees {
+    L::callee
 }

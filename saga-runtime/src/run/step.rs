@@ -32,7 +32,7 @@ impl<S: Step> fmt::Debug for Called<'_, S> {
 }
 
 impl<S: Step> KeptCall for Called<'_, S> {
-    const PART: StepMeta = S::META;
+    const CALLEE: StepMeta = S::META;
 
     #[inline]
     fn compensation<'a>(
@@ -111,7 +111,7 @@ fn nothing() -> BoxFuture<'static, Result<(), String>> {
 }
 
 impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
-    type Part = S;
+    type Callee = S;
     type Output = S::Output;
     type Error = S::Error;
     type Left = &'run S::Services;

@@ -7,7 +7,7 @@ use std::mem;
 
 use crate::attempts::BoxFuture;
 use crate::error::Cause;
-use crate::language::{ErrorRecord, Part};
+use crate::language::{Callee, ErrorRecord};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Context, Frame, Instance, Place, Scope};
 use crate::run::body::Forward;
@@ -59,8 +59,8 @@ impl<E: Engine, G> fmt::Debug for CalledSubSaga<'_, E, G> {
     }
 }
 
-impl<E: Engine, G: Saga + Part> KeptCall for CalledSubSaga<'_, E, G> {
-    const PART: StepMeta = G::PART;
+impl<E: Engine, G: Saga + Callee> KeptCall for CalledSubSaga<'_, E, G> {
+    const CALLEE: StepMeta = G::CALLEE;
 
     /// It is compensated in another way: see [`Left::Saga`].
     fn compensation<'a>(
@@ -71,7 +71,7 @@ impl<E: Engine, G: Saga + Part> KeptCall for CalledSubSaga<'_, E, G> {
     }
 }
 
-impl<E: Engine, G: Saga + Part> Unwind<E> for CalledSubSaga<'_, E, G> {
+impl<E: Engine, G: Saga + Callee> Unwind<E> for CalledSubSaga<'_, E, G> {
     fn left(&self) -> Left<'_, E> {
         Left::Saga(&*self.left)
     }
@@ -131,7 +131,7 @@ impl<E: Engine, L: Slots<E>> Calls for EndedSubSaga<'_, E, L> {
     }
 
     fn name(&self, index: usize) -> &'static str {
-        L::part(self.called.site(index)).name
+        L::callee(self.called.site(index)).name
     }
 
     fn scope(&self) -> Option<&Scope> {
@@ -139,8 +139,8 @@ impl<E: Engine, L: Slots<E>> Calls for EndedSubSaga<'_, E, L> {
     }
 }
 
-impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run, G> {
-    type Part = G;
+impl<'run, G: Saga + Callee, E: Engine + 'run> Callable<'run, E> for SubSaga<'run, G> {
+    type Callee = G;
     type Output = G::Output;
     type Error = G::Error;
     type Left = Option<CalledSubSaga<'run, E, G>>;
@@ -172,7 +172,7 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
         if scope.is_too_deep() {
             return Box::pin(ready(too_deep(scope)));
         }
-        let start = InnerStart(Start {
+        let start = SubSagaStart(Start {
             saga: self.saga,
             services: self.services,
             engine,
@@ -182,7 +182,7 @@ impl<'run, G: Saga + Part, E: Engine + 'run> Callable<'run, E> for SubSaga<'run,
             },
         });
         // A saga may call itself: the type of its driver ends here.
-        Box::pin(G::coordinate::<E, _>(start).future)
+        Box::pin(G::driver::<E, _>(start).future)
     }
 }
 
@@ -200,10 +200,10 @@ fn too_deep<T, F, L, X>(scope: &Scope) -> CallEnd<T, F, Option<L>, X> {
 
 /// Starts a saga inside of another one.
 #[derive(Debug)]
-pub struct InnerStart<'lane, 'run, G: Saga, E>(Start<'lane, 'run, G, E>);
+pub struct SubSagaStart<'lane, 'run, G: Saga, E>(Start<'lane, 'run, G, E>);
 
-impl<'lane, 'run, G: Saga + Part, E: Engine> Input<'lane, 'run, G, E>
-    for InnerStart<'lane, 'run, G, E>
+impl<'lane, 'run, G: Saga + Callee, E: Engine> Input<'lane, 'run, G, E>
+    for SubSagaStart<'lane, 'run, G, E>
 {
     type End = EndOf<'run, SubSaga<'run, G>, E>;
 
@@ -248,7 +248,7 @@ fn end_sub_saga<'run, G, E, L>(
     returned: Given<G, E>,
 ) -> EndOf<'run, SubSaga<'run, G>, E>
 where
-    G: Saga + Part,
+    G: Saga + Callee,
     E: Engine,
     L: Slots<E> + 'run,
 {

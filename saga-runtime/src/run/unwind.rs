@@ -12,13 +12,13 @@ use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta};
 use crate::place::{Calls, Instance, Place, Position, Role};
 use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
-use crate::run::slots::{Parts, Slots};
+use crate::run::slots::{Callees, Slots};
 use crate::run::sub_saga::SubSagaCalls;
 
 /// The value that a run stores of a call: of a step that is done, or of a saga that was called.
 pub trait KeptCall: Send + Sync {
     /// The facts about the step or the saga.
-    const PART: StepMeta;
+    const CALLEE: StepMeta;
 
     /// Its compensation, if it is a step that has one, not yet polled.
     fn compensation<'a>(
@@ -76,7 +76,7 @@ impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
     /// The rest of this call, and its position.
     #[inline]
     fn left(&self, past: &Past) -> (Position<'a>, Left<'a, E>) {
-        let position = Position::new(self.calls, L::part(past.site), past.before);
+        let position = Position::new(self.calls, L::callee(past.site), past.before);
         (position, self.slots.left(past.site, past.time))
     }
 
@@ -95,7 +95,7 @@ impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
         past.next()
             .is_some_and(|last| match self.slots.left(last.site, last.time) {
                 Left::Saga(inside) => inside.may_close(),
-                _ => closes(L::part(last.site)),
+                _ => closes(L::callee(last.site)),
             })
     }
 }
@@ -154,7 +154,7 @@ impl Unwinding {
             return self.run_at_once(ended, past.collect()).await;
         }
         let trusted = ended.engine.trusts_first_attempts();
-        let place = FirstCompensation::new(ended.calls, L::part);
+        let place = FirstCompensation::new(ended.calls, L::callee);
         for past in past {
             let (position, step) = match ended.left(&past) {
                 (_, Left::Nothing | Left::Closed) => continue,
@@ -244,16 +244,16 @@ fn compensate_once<'a, E: Engine, L: Slots<E>>(
 /// The first attempt of a compensation, which the run makes itself if the engine allows it.
 struct FirstCompensation<'a> {
     calls: &'a dyn Calls,
-    parts: Parts,
+    callees: Callees,
     site: AtomicUsize,
     before: AtomicUsize,
 }
 
 impl<'a> FirstCompensation<'a> {
-    fn new(calls: &'a dyn Calls, parts: Parts) -> Self {
+    fn new(calls: &'a dyn Calls, callees: Callees) -> Self {
         Self {
             calls,
-            parts,
+            callees,
             site: AtomicUsize::new(0),
             before: AtomicUsize::new(0),
         }
@@ -271,7 +271,7 @@ impl Place for FirstCompensation<'_> {
     }
 
     fn position(&self) -> Option<Position<'_>> {
-        let step = (self.parts)(self.site.load(Ordering::Relaxed));
+        let step = (self.callees)(self.site.load(Ordering::Relaxed));
         let before = self.before.load(Ordering::Relaxed);
         Some(Position::new(self.calls, step, before))
     }

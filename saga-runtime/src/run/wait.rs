@@ -24,7 +24,7 @@ impl<W> fmt::Debug for Waited<W> {
 }
 
 impl<W: Awaited> KeptCall for Waited<W> {
-    const PART: StepMeta = W::PART;
+    const CALLEE: StepMeta = W::CALLEE;
 
     fn compensation<'a>(
         &'a self,
@@ -41,7 +41,7 @@ impl<W: Awaited, E: Engine> Unwind<E> for Waited<W> {
 }
 
 impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
-    type Part = W;
+    type Callee = W;
     type Output = W::Output;
     type Error = Never;
     type Left = ();
@@ -68,7 +68,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     {
         let (wait, reader) = (self.wait, self.reader);
         Box::pin(async move {
-            let received = match engine.wait(calls, &const { W::PART }, wait).await {
+            let received = match engine.wait(calls, &const { W::CALLEE }, wait).await {
                 WaitEnd::TimedOut => Ok(None),
                 WaitEnd::Received(json) => Ok(Some(json)),
                 WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),

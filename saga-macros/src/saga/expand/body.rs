@@ -88,11 +88,11 @@ impl Expand<'_> {
 
 // Expands to, for `charge(cx, &order)?`:
 //
-//     Outcome::of(charge(cx, &order))
+//     IsOutcome::of(charge(cx, &order))
 //
 // The `?` stays in the body.
 fn not_awaited(runtime: &RuntimePath, call: &ExprCall) -> Expr {
     let rules = runtime.rules();
-    let outcome = at(first_token(call), quote!(#rules::Outcome::of));
+    let outcome = at(first_token(call), quote!(#rules::IsOutcome::of));
     Expr::Verbatim(quote!(#outcome(#call)))
 }

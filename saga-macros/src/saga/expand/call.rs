@@ -11,7 +11,7 @@ use crate::spans::{at, group};
 
 // Expands to, for `charge(cx, &order).await?`:
 //
-//     match begin(run, At::<1>, site1, (StepCall::of(charge(cx, &order)), End)) {
+//     match begin(run, At::<1>, site1, (IsStepCall::of(charge(cx, &order)), End)) {
 //         (call, tries, errors) => 'settled: {
 //             {
 //                 let settled = settle(
@@ -59,7 +59,7 @@ pub(super) fn expand(
     let number = quote!(#private::At::<#index>);
     let called = match site.refusal {
         Refusal::Ends => {
-            let called = of(quote!(#rules::StepCall::of), quote!(#base));
+            let called = of(quote!(#rules::IsStepCall::of), quote!(#base));
             let called = quote!(#called, #private::End);
             group(Delimiter::Parenthesis, site.span, called).into_token_stream()
         }

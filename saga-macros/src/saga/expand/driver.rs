@@ -17,7 +17,7 @@ use crate::spans::{at, group};
 //         let Some(Start { saga, services, engine, lane }) = start.take() else { return pending().await };
 //         let instance = engine.instance();
 //         let mut slots = Slots { s0: One::EMPTY };
-//         let mut run = Run::new(engine, lane, parts(&slots, engine));
+//         let mut run = Run::new(engine, lane, callees(&slots, engine));
 //         let ended = {
 //             let (run, slots, cx) = (&run, &mut slots, Context::at(services, lane.body(instance)));
 //             let Self { request } = saga;
@@ -89,9 +89,9 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
             }) = #private::Input::take(#start) else {
                 return ::core::future::pending().await;
             };
-            let #instance = #runtime::Engine::instance(#engine);
+            let #instance = #private::Engine::instance(#engine);
             let mut #slots = #slots_struct { #(#names: #private::#kind::EMPTY),* };
-            let mut #run = #private::Run::new(#engine, #lane, #private::parts(&#slots, #engine));
+            let mut #run = #private::Run::new(#engine, #lane, #private::callees(&#slots, #engine));
             let #ended = {
                 let (#run, #slots) = (&#run, &mut #slots);
                 let #cx = #runtime::Context::at(#services, #lane.body(#instance));

@@ -11,7 +11,7 @@ use crate::spans::{at, group};
 
 // Expands to, for `try_join_all(8, &articles, |article| reserve(cx, article)).await`:
 //
-//     match try_join_all(8, &articles, |article| StepCall::of(reserve(cx, article))) {
+//     match try_join_all(8, &articles, |article| IsStepCall::of(reserve(cx, article))) {
 //         call => run.fan_out(0, site0, call, &mut slots.s0).await,
 //     }
 pub(super) fn expand(index: usize, site: &Site, awaited: &ExprAwait) -> Expr {
@@ -31,10 +31,10 @@ pub(super) fn expand(index: usize, site: &Site, awaited: &ExprAwait) -> Expr {
 
 // Expands to, for the call in the closure:
 //
-//     StepCall::of(reserve(cx, article))
+//     IsStepCall::of(reserve(cx, article))
 pub(super) fn for_each(runtime: &RuntimePath, site: &Site, call: &Expr) -> Expr {
     let rules = runtime.rules();
-    let of = at(site.span, quote!(#rules::StepCall::of));
+    let of = at(site.span, quote!(#rules::IsStepCall::of));
     let value = group(Delimiter::Parenthesis, site.span, quote!(#call));
     Expr::Verbatim(quote!(#of #value))
 }

@@ -11,7 +11,7 @@ use crate::spans::{at, group};
 
 // Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:
 //
-//     match (StepCall::of(charge(cx, &order)), StepCall::of(reserve(cx, &order))) {
+//     match (IsStepCall::of(charge(cx, &order)), IsStepCall::of(reserve(cx, &order))) {
 //         (call1, call2) => match run.group((
 //             run.member(1, site1, call1, &mut slots.s1),
 //             run.member(2, site2, call2, &mut slots.s2),
@@ -32,7 +32,7 @@ pub(super) fn expand(
     let rules = runtime.rules();
     let (run, slots) = (run(), slots_variable());
     let calls = members.iter().map(|(_, site, call)| {
-        let rule = at(site.span, quote!(#rules::StepCall::of));
+        let rule = at(site.span, quote!(#rules::IsStepCall::of));
         let value = group(Delimiter::Parenthesis, site.span, quote!(#call));
         quote!(#rule #value)
     });

@@ -13,7 +13,6 @@ pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
     let runtime = &saga.runtime;
     let shape = Shape {
         private: runtime.private(),
-        runtime: quote!(#runtime),
         body,
     };
     let nodes = shape.nodes(&body.flow);
@@ -22,7 +21,6 @@ pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
 
 struct Shape<'a> {
     private: TokenStream,
-    runtime: TokenStream,
     body: &'a Body,
 }
 
@@ -38,7 +36,7 @@ impl Shape<'_> {
 
     /// The nodes that the shape shows of it, perhaps none.
     fn node(&self, flow: &Flow) -> Vec<TokenStream> {
-        let (private, runtime) = (&self.private, &self.runtime);
+        let private = &self.private;
         match flow {
             Flow::Step(index) => {
                 let site = &self.body.sites[*index];
@@ -80,18 +78,18 @@ impl Shape<'_> {
                 vec![quote!(#private::repeat(#of, ::core::convert::From::from([#(#body),*])))]
             }
             Flow::Block { flow, .. } => self.list(flow),
-            Flow::Return => vec![quote!(#runtime::Node::Return)],
+            Flow::Return => vec![quote!(#private::Node::Return)],
         }
     }
 
     fn branch(&self, arms: &[(&String, Vec<TokenStream>)]) -> Vec<TokenStream> {
-        let (private, runtime) = (&self.private, &self.runtime);
+        let private = &self.private;
         if arms.iter().all(|(_, nodes)| nodes.is_empty()) {
             return Vec::new();
         }
         let arms = arms
             .iter()
             .map(|(when, nodes)| quote!(#private::arm(#when, ::core::convert::From::from([#(#nodes),*]))));
-        vec![quote!(#runtime::Node::Branch(::core::convert::From::from([#(#arms),*])))]
+        vec![quote!(#private::Node::Branch(::core::convert::From::from([#(#arms),*])))]
     }
 }

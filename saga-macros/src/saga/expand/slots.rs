@@ -24,16 +24,16 @@ pub(super) fn expand(runtime: &RuntimePath, sites: usize) -> TokenStream {
         }
 
         #[allow(non_camel_case_types)]
-        impl<__E: #runtime::Engine, #(#names: #private::Slot<__E>),*> #private::Slots<__E> for #struct_<#(#names),*> {
-            const CLOSES: bool = false #(|| #private::closes(&<#names as #private::Slot<__E>>::PART))*;
+        impl<__E: #private::Engine, #(#names: #private::Slot<__E>),*> #private::Slots<__E> for #struct_<#(#names),*> {
+            const CLOSES: bool = false #(|| #private::closes(&<#names as #private::Slot<__E>>::CALLEE))*;
 
             fn new() -> Self {
                 Self { #(#names: #private::Slot::NEW),* }
             }
 
-            fn part(number: usize) -> &'static #runtime::StepMeta {
+            fn callee(number: usize) -> &'static #private::StepMeta {
                 match number {
-                    #(#numbers => &const { <#names as #private::Slot<__E>>::PART },)*
+                    #(#numbers => &const { <#names as #private::Slot<__E>>::CALLEE },)*
                     _ => ::core::unreachable!(),
                 }
             }
@@ -49,7 +49,7 @@ pub(super) fn expand(runtime: &RuntimePath, sites: usize) -> TokenStream {
                 &'a self,
                 number: usize,
                 time: usize,
-                place: &'a dyn #runtime::Place,
+                place: &'a dyn #private::Place,
             ) -> impl ::core::future::Future<
                 Output = ::core::result::Result<(), #private::String>,
             > + ::core::marker::Send {

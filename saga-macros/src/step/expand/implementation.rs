@@ -66,7 +66,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         Delimiter::Brace,
         marker.span(),
         quote! {
-            const META: #runtime::StepMeta = #meta;
+            const META: #private::StepMeta = #meta;
             type Kind = #private::#kind;
             #services
             #arguments
@@ -83,7 +83,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     quote! {
         #(#conditions)*
         #attributes
-        #keyword #runtime::Step for #marker #items
+        #keyword #private::Step for #marker #items
     }
 }
 

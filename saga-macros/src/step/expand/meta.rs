@@ -17,6 +17,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         policies,
         ..
     } = step;
+    let private = runtime.private();
     let kind = match &step.kind {
         Kind::Compensatable(_) => quote!(Compensatable),
         Kind::NothingToUndo => quote!(NothingToUndo),
@@ -56,16 +57,16 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         quote!(.compensation_retry(#retry))
     });
     quote! {
-        #runtime::StepMeta::new(#name, #runtime::Kind::#kind)
+        #private::StepMeta::new(#name, #private::Kind::#kind)
             #compensation #resolver #timeout #retry #compensation_timeout #compensation_retry
     }
 }
 
 fn retry_policy(step: &Step<'_>, retry: Retry, default: &TokenStream) -> TokenStream {
-    let runtime = &step.runtime;
+    let private = step.runtime.private();
     let policy = retry.attempts.map_or_else(
-        || quote!(#runtime::RetryPolicy::#default),
-        |attempts| quote!(#runtime::RetryPolicy::attempts(#attempts)),
+        || quote!(#private::RetryPolicy::#default),
+        |attempts| quote!(#private::RetryPolicy::attempts(#attempts)),
     );
     let backoff = retry.backoff.map(|(first, longest)| {
         let (first, longest) = (duration::tokens(first), duration::tokens(longest));

@@ -20,10 +20,10 @@ impl Journaled {
     pub(super) async fn wait_until_over(
         &self,
         calls: &dyn Calls,
-        part: &'static StepMeta,
+        callee: &'static StepMeta,
         wait: Wait,
     ) -> Result<WaitEnd<Suspension>, Suspension> {
-        let position = Position::new(calls, part, calls.count());
+        let position = Position::new(calls, callee, calls.count());
         let mut step = call(position);
         if let Some(event) = wait.event {
             step.name = format!("{}:{event}", step.name).into();

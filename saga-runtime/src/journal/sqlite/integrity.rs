@@ -50,9 +50,10 @@ fn problems(connection: &Connection) -> Result<Vec<String>, JournalError> {
 
 /// Checks that each entry belongs to a saga and has a number there: some saga would be without it.
 pub(super) fn check_entries(connection: &Connection) -> Result<(), JournalError> {
-    // `typeof`, because SQLite takes it for granted that a column of a key is not NULL.
+    // A number of another type is found when its saga is read. One that is NULL is not. `typeof`, because SQLite takes
+    // it for granted that a column of a key is not NULL.
     let sql = "SELECT count(*) FROM entries WHERE saga NOT IN (SELECT number FROM sagas)
-                   OR typeof(saga) <> 'integer' OR typeof(seq) <> 'integer' OR seq < 1";
+                   OR typeof(saga) = 'null' OR typeof(seq) = 'null'";
     let orphans: i64 = connection
         .query_row(sql, [], |row| row.get(0))
         .map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use crate::language::kind::Waiting;
 use crate::language::order::OrderStart;
-use crate::language::{Compensatable, NothingToUndo, Part, Pivot, Retriable};
+use crate::language::{Callee, Compensatable, NothingToUndo, Pivot, Retriable};
 
 /// The phase before a pivot: everything so far can be undone.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Phase for OrderStart {
     type Phase = Undoable;
 }
 
-impl<S: Part<Kind: Closes>> Phase for S {
+impl<S: Callee<Kind: Closes>> Phase for S {
     type Phase = <S::Kind as Closes>::Phase;
 }
 
