@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::time::Instant;
 
+use crate::attempts::Control;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::{BATCH, Shared};
 use crate::engines::control::LocalControl;
