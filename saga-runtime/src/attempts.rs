@@ -14,6 +14,7 @@ mod surroundings;
 pub use attempt::AttemptResult;
 pub use compensate::{Compensate, CompensationResult, Compensator, StepCompensator};
 pub use compensation::CompensationOrigin;
+pub(crate) use control::StopAnswer;
 pub use control::{Control, WayBack};
 pub use decision::Verdict;
 pub use drive::{compensate, pursue};

@@ -7,6 +7,7 @@
 
 mod answer;
 mod builder;
+mod cancel;
 mod check;
 mod detach;
 mod dispatcher;
@@ -17,6 +18,7 @@ mod leases;
 mod operator;
 mod registry;
 mod send;
+mod takeover;
 mod task;
 mod waiters;
 mod wakeup;
@@ -46,13 +48,15 @@ use crate::run::Saga;
 pub use answer::Answer;
 pub use builder::{Builder, NoJournal};
 pub use check::{CheckReport, Misfit, OnMisfit, Unregistered};
-pub use error::{ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
+pub use error::{Abandoned, ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
 pub use inspection::{Inspection, Inspector, OpenWait, Skipped};
+pub use operator::Effect;
 pub use registry::Registrable;
 
 use answer::recorded_answer;
 use registry::{Definition, Definitions};
+use takeover::OperatorCall;
 use task::Claimant;
 use waiters::{AnswerSender, Waiters};
 use wakeup::Alarm;
@@ -149,7 +153,9 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     cancellations: Notify,
     running: Mutex<HashMap<SagaId, Running>>,
     /// Claims that this worker no longer uses but could not release, because the journal did not answer.
-    abandoned: Mutex<Vec<Claim>>,
+    unreleased: Mutex<Vec<Claim>>,
+    /// The operators that want to decide about a running saga, and wait for its claim.
+    calls: Mutex<HashMap<SagaId, OperatorCall>>,
     /// Set when the answer to a claim was lost: the journal may have claimed sagas for this worker that it does not
     /// run.
     has_lost_claims: AtomicBool,
@@ -169,7 +175,6 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
 /// A saga that runs in this process.
 #[derive(Debug, Clone)]
 struct Running {
-    cancellation: CancellationToken,
     control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }
@@ -218,8 +223,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         lock(&self.running)
     }
 
-    fn abandoned(&self) -> MutexGuard<'_, Vec<Claim>> {
-        lock(&self.abandoned)
+    fn unreleased(&self) -> MutexGuard<'_, Vec<Claim>> {
+        lock(&self.unreleased)
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<SagaId, OperatorCall>> {
+        lock(&self.calls)
     }
 
     fn is_shutting_down(&self) -> bool {

@@ -168,8 +168,19 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
 
     /// The body on its way forward.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
-        self.watch.forward(body)
+    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, 'lane, 'run, F, E> {
+        Forwarding::new(self, body)
+    }
+
+    /// Returns true if the saga is stopped although its body has returned its output.
+    #[inline]
+    fn is_stopped_at_end(&self) -> bool {
+        // The end of a sub-saga is not the end of the saga.
+        if self.lane.scope.is_some() {
+            return false;
+        }
+        let cause = self.engine.stops_at_end();
+        cause.is_some_and(|cause| self.stop(Stop::Cause(cause)))
     }
 
     fn has_failed(&self) -> bool {

@@ -80,6 +80,11 @@ pub(crate) fn checked(sagas: u64, misfits: u64) {
     tracing::info!(target: "saga", { sagas, misfits }, "open sagas checked");
 }
 
+/// Warns that an operator has ended a saga as it is.
+pub(crate) fn abandoned(id: &SagaId) {
+    tracing::warn!(target: "saga", { saga.id = %id }, "saga abandoned");
+}
+
 /// The span of one attempt of a step or of a compensation.
 pub(crate) fn attempt_span(place: &dyn Place) -> Span {
     let position = place.position();

@@ -88,6 +88,8 @@ macro_rules! journal_suite {
             one_saga_can_be_claimed_by_its_id
             what_has_completed_is_final
             what_is_compensated_is_final
+            what_is_abandoned_is_final_and_stays_so
+            what_was_stuck_can_be_abandoned
             what_is_final_is_not_claimed
             what_is_stuck_is_claimed_by_its_id_only
             what_was_stuck_can_go_on

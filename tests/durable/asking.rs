@@ -138,7 +138,9 @@ async fn after_its_limit_a_caller_is_told_what_is_known() {
             }) => {
                 assert_eq!(id.as_str(), "order-1");
                 assert!(why.contains("50ms"), "{why}");
-                assert_eq!(state, Some(State::Running));
+                // In memory, or released: that depends on how long it has waited.
+                let is_open = matches!(state, Some(State::Running | State::Waiting));
+                assert!(is_open, "{state:?}");
                 let waits: Vec<_> = waits.iter().map(|wait| wait.call.to_string()).collect();
                 assert_eq!(waits, ["event:approved"]);
             }
@@ -265,7 +267,7 @@ async fn past_the_pivot_nothing_is_listed_to_be_compensated() {
     let shop = Shop::default();
     let coordinator = desk(&shop).await;
     let handle = coordinator.submit("order-1", Shipping {}).await;
-    handle.expect("it is new");
+    drop(handle.expect("it is new"));
     loop {
         let inspection = inspected(&coordinator, "order-1").await;
         let is_shipped = inspection.entries.iter().any(|entry| {

@@ -1,13 +1,18 @@
 //! A cancellation is a recorded request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use saga_runtime::Cause;
-use saga_runtime::coordinator::{ExecuteError, OperatorError};
-use saga_runtime::journal::{Memory, State};
+use saga_runtime::coordinator::{Effect, ExecuteError, OperatorError};
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Reason, Sqlite, State};
+use saga_runtime::{Cause, Context, Kind, saga};
+use tempfile::TempDir;
 use tokio::sync::Notify;
 
-use crate::shop::{Answer, Sell, Shop, becomes, builder, id, in_memory, inspected, started};
+use crate::cut_off::Ended;
+use crate::shop::{
+    Answer, Refused, Sell, Shop, becomes, builder, charge, id, in_memory, inspected, order, started,
+};
 
 #[tokio::test]
 async fn the_current_attempt_ends_and_then_it_is_compensated() {
@@ -17,10 +22,8 @@ async fn the_current_attempt_ends_and_then_it_is_compensated() {
     let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
     let handle = handle.expect("it is new");
     shop.is_asked("charge").await;
-    handle
-        .cancel("changed my mind")
-        .await
-        .expect("it is not too late");
+    let cancelled = handle.cancel("changed my mind").await;
+    assert_eq!(cancelled.expect("it is not too late"), Effect::Done);
     until.notify_one();
     match handle.wait().await {
         Err(ExecuteError::Failed(error)) => assert_eq!(*error.cause(), Cause::Cancelled),
@@ -109,4 +112,121 @@ async fn it_is_not_forgotten_when_the_process_ends() {
     shutdown.await.expect("it does not panic");
     let next = started(&shop, journal).await;
     becomes(&next, "order-1", State::Compensated).await;
+}
+
+saga!(
+    /// A saga that can be undone up to its end.
+    async fn take_twice(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        order(cx).await?;
+        charge(cx).await?;
+        Ok(())
+    }
+);
+
+/// The answer to a cancellation, in a word.
+fn answer(cancelled: &Result<Effect, OperatorError>) -> &'static str {
+    match cancelled {
+        Ok(Effect::Done) => "done",
+        Ok(Effect::Requested) => "requested",
+        Err(OperatorError::PastPivot) => "past its pivot",
+        Err(OperatorError::Final(State::Completed)) => "completed",
+        Err(OperatorError::Final(State::Compensated)) => "compensated",
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Cancels sagas at any time, also at their end. Counts the answers, each with the end of the saga.
+async fn races(journal: impl Journal, count: u32) -> BTreeMap<(&'static str, bool), u32> {
+    let shop = Shop::default();
+    let coordinator = builder(&shop)
+        .register::<TakeTwice>()
+        .journal(journal)
+        .start()
+        .await
+        .expect("the journal works");
+    let mut counted = BTreeMap::new();
+    for race in 0..count {
+        let saga = id(&format!("order-{race}"));
+        // Every other one has a pivot.
+        let ended = if race % 2 == 0 {
+            let handle = coordinator.submit(saga.clone(), TakeTwice {}).await;
+            tokio::spawn(async move { handle.expect("it is new").wait().await.is_ok() })
+        } else {
+            let handle = coordinator.submit(saga.clone(), Sell { amount: 1 }).await;
+            tokio::spawn(async move { handle.expect("it is new").wait().await.is_ok() })
+        };
+        for _ in 0..(race / 2) % 40 {
+            tokio::task::yield_now().await;
+        }
+        let cancelled = coordinator.cancel(saga, "changed my mind").await;
+        let has_completed = ended.await.expect("it does not panic");
+        *counted
+            .entry((answer(&cancelled), has_completed))
+            .or_default() += 1;
+        if race % 2 == 0 {
+            let answer = answer(&cancelled);
+            assert!(["done", "completed"].contains(&answer), "{race}: {answer}");
+        }
+    }
+    coordinator.shutdown().await;
+    println!("{counted:?}");
+    counted
+}
+
+/// The answer agrees with the end of every saga.
+fn agree(counted: &BTreeMap<(&'static str, bool), u32>) {
+    for (answer, has_completed) in counted.keys() {
+        let agrees = match *answer {
+            "done" | "compensated" => !has_completed,
+            "completed" | "past its pivot" => *has_completed,
+            // The pivot was under way.
+            "requested" => true,
+            other => panic!("{other}"),
+        };
+        assert!(
+            agrees,
+            "{answer}, but completed is {has_completed}: {counted:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_answer_agrees_with_the_end_of_the_saga_in_ten_thousand_races() {
+    let counted = races(Memory::new(), 10_000).await;
+    agree(&counted);
+    for answer in [("done", false), ("completed", true)] {
+        assert!(counted.contains_key(&answer), "no race: {counted:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_answer_agrees_with_the_end_of_the_saga_on_a_disk() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let journal = Sqlite::open(folder.path().join("sagas.db")).await;
+    agree(&races(journal.expect("it is new"), 500).await);
+}
+
+/// A saga that was cancelled at its end, by a process that ended before it was compensated.
+#[tokio::test]
+async fn a_saga_that_was_cancelled_at_its_end_is_compensated_by_the_next_process() {
+    let shop = Shop::default();
+    let journal = Memory::new();
+    let events = ["order", "charge"].map(|step| crate::cut_off::done(step, Kind::Compensatable));
+    let decision = Event::Compensating {
+        step: None,
+        reason: Reason::new("cancelled", "cancelled"),
+    };
+    let events = [&events[..], &[decision]].concat();
+    let new = NewSaga {
+        id: id("order-1"),
+        name: "take_twice".to_owned(),
+        version: 1,
+        fingerprint: 0,
+        input: "{}".to_owned(),
+    };
+    crate::cut_off::cut_off(&journal, new, &events, Ended::Killed).await;
+    let builder = builder(&shop).register::<TakeTwice>().journal(journal);
+    let coordinator = builder.start().await.expect("the journal works");
+    becomes(&coordinator, "order-1", State::Compensated).await;
+    assert_eq!(shop.asked(), ["refund", "cancel"]);
 }

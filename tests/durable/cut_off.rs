@@ -2,9 +2,29 @@
 
 use std::time::Duration;
 
+use saga_runtime::Kind;
 use saga_runtime::journal::{
-    ClaimedOne, Event, Journal, Lease, Memory, NewSaga, Started, Wakeup, Worker,
+    ClaimedOne, Event, Journal, Lease, Memory, NewSaga, Started, StepCall, Wakeup, Worker,
 };
+
+/// The first call of a step of the shop, which is done.
+pub(crate) fn done(name: &'static str, kind: Kind) -> Event {
+    Event::StepDone {
+        step: call(name, kind),
+        attempts: 1,
+        output: format!("\"{name}\""),
+        inputs: None,
+    }
+}
+
+/// The first call of a step.
+pub(crate) fn call(name: &'static str, kind: Kind) -> StepCall {
+    StepCall {
+        name: name.into(),
+        occurrence: 0,
+        kind,
+    }
+}
 
 /// The end of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -129,7 +129,7 @@ where
     loop {
         let asked = async {
             if story == Story::IsCancelled {
-                coordinator.cancel(&saga, "changed my mind").await
+                coordinator.cancel(&saga, "changed my mind").await.map(drop)
             } else {
                 coordinator.send(&saga, PAID, &3).await
             }
@@ -147,7 +147,7 @@ where
         loop {
             match caller.hears(coordinator.retry(&saga, "mended")).await {
                 // It was done, and the answer was lost.
-                Some(Ok(()) | Err(OperatorError::Final(_))) => break,
+                Some(Ok(_) | Err(OperatorError::Final(_))) => break,
                 // It goes on, or another worker holds it and does not know yet.
                 Some(Err(OperatorError::NotStuck(_))) => {
                     tokio::time::sleep(Duration::from_secs(1)).await;

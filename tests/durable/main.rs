@@ -1,5 +1,6 @@
 //! A coordinator's part: one saga per id, crashes, shutdowns, operators, limits. `behaviour` describes the sagas themselves.
 
+mod abandoning;
 mod answers;
 mod asking;
 mod cancelling;

@@ -46,10 +46,11 @@ pub(crate) enum Act {
     Skip(&'static str),
     /// Says that a step in doubt was done.
     Complete(&'static str),
+    Abandon,
 }
 
-use Act::{Becomes, Cancel, Complete, Entries, Held, Resolve, Retry, Send, Skip};
-use State::{Compensated, Completed, Stuck, Waiting};
+use Act::{Abandon, Becomes, Cancel, Complete, Entries, Held, Resolve, Retry, Send, Skip};
+use State::{Abandoned, Compensated, Completed, Stuck, Waiting};
 
 /// One saga of a recorded journal.
 pub(crate) struct Case {
@@ -125,6 +126,14 @@ pub(crate) const CASES: &[Case] = &[
         recorded: &[Becomes(Stuck)],
         resumed: &[Retry, Becomes(Compensated)],
         asks: &[REFUND],
+    },
+    Case {
+        id: "abandoned at a compensation",
+        start: Start::Order,
+        answers: &[SHIP_REFUSES, (REFUND, &[Refuses])],
+        recorded: &[Becomes(Stuck), Abandon],
+        resumed: &[Becomes(Abandoned)],
+        asks: &[],
     },
     Case {
         id: "stuck, one compensation skipped",

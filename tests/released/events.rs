@@ -149,5 +149,9 @@ fn by_hand() -> Vec<Event> {
             output: output(),
             reason: reason(),
         },
+        Event::Abandoned {
+            reason: reason(),
+            left: vec!["prepare#1/pack#2".to_owned(), "?".to_owned()],
+        },
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saga_runtime::coordinator::{Builder, Inspection};
+use saga_runtime::coordinator::{Builder, Effect, Inspection};
 use saga_runtime::journal::Journal;
 use saga_runtime::{Coordinator, SagaId};
 
@@ -100,7 +100,10 @@ async fn run_one(coordinator: &Coordinator<Desk>, desk: &Desk, id: &str, act: Ac
             return until(coordinator, id, |inspected| inspected.record.state == state).await;
         }
         Act::Cancel => coordinator.cancel(&saga, "changed my mind").await,
-        Act::Send(value) => coordinator.send(&saga, APPROVED, &value).await,
+        Act::Send(value) => coordinator
+            .send(&saga, APPROVED, &value)
+            .await
+            .map(|()| Effect::Done),
         Act::Retry => coordinator.retry(&saga, "it answers again").await,
         Act::Resolve(step) => {
             coordinator
@@ -108,6 +111,7 @@ async fn run_one(coordinator: &Coordinator<Desk>, desk: &Desk, id: &str, act: Ac
                 .await
         }
         Act::Skip(step) => coordinator.skip_compensation(&saga, step, "3 cents").await,
+        Act::Abandon => coordinator.abandon(&saga, "of no use").await,
         Act::Complete(step) => {
             let output = format!("{}/{step}/0", key(id));
             coordinator

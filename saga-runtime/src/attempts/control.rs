@@ -1,34 +1,97 @@
 //! The rules around the attempts of a step that hold on every engine: before its first attempt, and after one that is done.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::attempts::{GiveUp, Origin, PendingStep, Settlement, StepEnd};
 use crate::error::Interruption;
 use crate::meta::Kind;
 
 /// The way back of one saga. It is open at first; the pivot, or the first retriable step, closes it for good.
+///
+/// ```text
+/// open ──pivot requested──▶ uncertain ──pivot done──▶ closed
+///   ├──retriable step requested─────────────────────────▲
+///   ├──stopped──▶ stopped: the saga is compensated
+///   └──completes──▶ ended: it is too late to stop it
+/// ```
 #[derive(Debug, Default)]
-pub struct WayBack(AtomicBool);
+pub struct WayBack(AtomicU8);
+
+const OPEN: u8 = 0;
+const UNCERTAIN: u8 = 1;
+const STOPPED: u8 = 2;
+const CLOSED: u8 = 3;
+const ENDED: u8 = 4;
+
+/// The answer to a request to stop a saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopAnswer {
+    /// The saga does not complete any more: it is compensated.
+    Stopped,
+    /// A step is under way after which it may be too late.
+    Uncertain,
+    /// The saga only goes forward.
+    Closed,
+    /// The body has returned its output.
+    Ended,
+}
 
 impl WayBack {
     /// An open way back.
     #[inline]
     #[must_use]
     pub const fn open() -> Self {
-        Self(AtomicBool::new(false))
+        Self(AtomicU8::new(OPEN))
     }
 
     /// Closes it: from now on the saga only goes forward.
     #[inline]
     pub fn close(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(CLOSED, Ordering::Relaxed);
     }
 
     /// Returns true if the saga only goes forward.
     #[inline]
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) == CLOSED
+    }
+
+    /// Stops the saga, unless it may be too late.
+    pub(crate) fn stop(&self) -> StopAnswer {
+        match self.leave_open(STOPPED) {
+            OPEN | STOPPED => StopAnswer::Stopped,
+            UNCERTAIN => StopAnswer::Uncertain,
+            CLOSED => StopAnswer::Closed,
+            _ => StopAnswer::Ended,
+        }
+    }
+
+    /// Notes that a step is requested after which it may be too late to stop. Returns false if the saga is stopped.
+    pub(crate) fn begin_to_close(&self) -> bool {
+        self.leave_open(UNCERTAIN) != STOPPED
+    }
+
+    /// Closes it, unless the saga is stopped: then returns false.
+    fn close_unless_stopped(&self) -> bool {
+        let is_open = self.leave_open(CLOSED) != STOPPED;
+        if is_open {
+            self.close();
+        }
+        is_open
+    }
+
+    /// Notes that the body has returned its output. Returns false if the saga is stopped.
+    pub(crate) fn end(&self) -> bool {
+        self.leave_open(ENDED) != STOPPED
+    }
+
+    /// Changes the state if it is open. Returns the state before.
+    fn leave_open(&self, to: u8) -> u8 {
+        let changed = self
+            .0
+            .compare_exchange(OPEN, to, Ordering::AcqRel, Ordering::Acquire);
+        changed.unwrap_or_else(|state| state)
     }
 }
 
@@ -78,9 +141,23 @@ pub trait Control {
         } else if !is_retriable && let Some(interruption) = self.interruption() {
             return Ok(Origin::Interrupted(interruption));
         }
-        // A retriable step that an earlier process requested may be done and can't be undone: an interruption is too late.
-        if is_retriable {
-            self.way_back().close();
+        let is_in_time = match step.meta().kind {
+            // A retriable step that an earlier process requested may be done and can't be undone: an interruption is too late.
+            Kind::Retriable if in_doubt => {
+                self.way_back().close();
+                true
+            }
+            Kind::Retriable => self.way_back().close_unless_stopped(),
+            Kind::Pivot => self.way_back().begin_to_close(),
+            Kind::Compensatable | Kind::NothingToUndo => true,
+        };
+        if !is_in_time {
+            let stopped = Interruption::Cancelled;
+            if in_doubt {
+                return Ok(Origin::Interrupted(stopped));
+            }
+            step.give_up(GiveUp::Interrupted(stopped));
+            return Err(StepEnd::Stopped(Settlement::Nothing));
         }
         Ok(if in_doubt {
             Origin::InDoubt
@@ -270,6 +347,43 @@ mod tests {
                     "{kind}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_stop_is_answered_by_the_fate_of_the_saga() {
+        let way_back = WayBack::open();
+        assert_eq!(way_back.stop(), StopAnswer::Stopped);
+        assert_eq!(way_back.stop(), StopAnswer::Stopped);
+        assert!(!way_back.end(), "a saga that is stopped does not complete");
+        assert!(!way_back.begin_to_close());
+        assert!(!way_back.close_unless_stopped());
+        assert!(!way_back.is_closed());
+
+        let way_back = WayBack::open();
+        assert!(way_back.begin_to_close());
+        assert_eq!(way_back.stop(), StopAnswer::Uncertain);
+        assert!(!way_back.is_closed());
+        way_back.close();
+        assert_eq!(way_back.stop(), StopAnswer::Closed);
+
+        let way_back = WayBack::open();
+        assert!(way_back.end());
+        assert_eq!(way_back.stop(), StopAnswer::Ended);
+    }
+
+    #[test]
+    fn a_saga_that_is_stopped_requests_no_step_that_can_not_be_undone() {
+        for kind in [Kind::Pivot, Kind::Retriable] {
+            // The request to stop comes after the look at the interruption.
+            let (saga, mut step) = (saga(false), step(kind));
+            assert_eq!(saga.way_back.stop(), StopAnswer::Stopped);
+            let begun = saga.begin_request::<()>(&mut step, false);
+            assert!(
+                matches!(begun, Err(StepEnd::Stopped(Settlement::Nothing))),
+                "{kind}"
+            );
+            assert!(step.is_interrupted(), "{kind}");
         }
     }
 

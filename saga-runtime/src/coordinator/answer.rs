@@ -1,7 +1,7 @@
 //! The answer of a saga that has ended: the typed one for its starter, and the one read from the journal for later
 //! callers.
 
-use crate::coordinator::error::{ExecuteError, Stuck};
+use crate::coordinator::error::{Abandoned, ExecuteError, Stuck};
 use crate::error::{Cause, Compensation, CompensationOutcome, SagaError};
 use crate::journal;
 use crate::journal::history::{RecordedEnd, ReplayState};
@@ -16,6 +16,14 @@ pub type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error
 pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
     let id = &recorded.record.saga.id;
     let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
+    let readable = match &recorded.entries {
+        Ok(entries) => entries,
+        Err(damage) => &damage.readable,
+    };
+    if let Some(Event::Abandoned { reason, left }) = readable.last().map(|last| &last.event) {
+        let abandoned = Abandoned::new(id, reason, left);
+        return Some(Err(ExecuteError::Abandoned(abandoned)));
+    }
     let entries = match &recorded.entries {
         Ok(entries) => entries,
         Err(damage) => return stuck(damage.to_string()),
@@ -25,6 +33,9 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
         Err(damage) => return stuck(damage.to_string()),
     };
     match history.end() {
+        Some(RecordedEnd::Abandoned { reason, left }) => Some(Err(ExecuteError::Abandoned(
+            Abandoned::new(id, reason, left),
+        ))),
         Some(RecordedEnd::Completed { output }) => Some(from_json(output).map_err(|error| {
             let reason = format!("the recorded output can't be read: {error}");
             ExecuteError::Stuck(Stuck::new(id, reason, None))

@@ -122,6 +122,8 @@ pub enum ExecuteError<E> {
     Failed(SagaError<E>),
     /// The saga is stuck: an operator has to decide how it continues.
     Stuck(Stuck<E>),
+    /// An operator has ended the saga as it was. Some of its effects may be there.
+    Abandoned(Abandoned),
     /// The saga has failed with this error, and what it has done is being undone. Only
     /// [`Handle::decided`](crate::coordinator::Handle::decided) returns this.
     Compensating(SagaError<E>),
@@ -156,7 +158,8 @@ impl<E> ExecuteError<E> {
         match self {
             Self::Failed(error) | Self::Compensating(error) => Some(error),
             Self::Stuck(stuck) => stuck.error.as_ref(),
-            Self::InProgress { .. }
+            Self::Abandoned(_)
+            | Self::InProgress { .. }
             | Self::Removed { .. }
             | Self::NotStarted(_)
             | Self::Journal(_) => None,
@@ -169,6 +172,7 @@ impl<E: Display> Display for ExecuteError<E> {
         match self {
             Self::Failed(error) | Self::Compensating(error) => error.fmt(f),
             Self::Stuck(stuck) => stuck.fmt(f),
+            Self::Abandoned(abandoned) => abandoned.fmt(f),
             Self::InProgress {
                 id,
                 why,
@@ -201,6 +205,7 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
         let variant = match self {
             Self::Failed(_) => "Failed",
             Self::Stuck(_) => "Stuck",
+            Self::Abandoned(_) => "Abandoned",
             Self::Compensating(_) => "Compensating",
             Self::InProgress { .. } => "InProgress",
             Self::Removed { .. } => "Removed",
@@ -216,7 +221,7 @@ impl<E: Error + 'static> Error for ExecuteError<E> {
         match self {
             Self::Failed(error) | Self::Compensating(error) => error.source(),
             Self::Stuck(stuck) => stuck.error.as_ref()?.source(),
-            Self::InProgress { .. } | Self::Removed { .. } => None,
+            Self::Abandoned(_) | Self::InProgress { .. } | Self::Removed { .. } => None,
             Self::NotStarted(error) => error.source(),
             Self::Journal(error) => error.source(),
         }
@@ -269,6 +274,40 @@ impl<E> fmt::Debug for Stuck<E> {
     }
 }
 
+/// A saga that an operator has ended as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Abandoned {
+    /// The id of the saga.
+    pub id: SagaId,
+    /// The operator's reason.
+    pub reason: String,
+    /// The calls whose effects are not undone, or may be there: `charge`, `reserve#1`, `pack/reserve`. `?` stands for a step that
+    /// may have been requested after the last entry that can be read.
+    pub left: Vec<String>,
+}
+
+impl Abandoned {
+    pub(super) fn new(id: &SagaId, reason: &str, left: &[String]) -> Self {
+        Self {
+            id: id.clone(),
+            reason: reason.to_owned(),
+            left: left.to_owned(),
+        }
+    }
+}
+
+impl Display for Abandoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = Escaped(&self.reason);
+        write!(f, "saga `{}` was abandoned: {reason}; ", self.id)?;
+        match &*self.left {
+            [] => f.write_str("nothing is left to undo"),
+            left => write!(f, "not undone: {}", Escaped(left.join(", "))),
+        }
+    }
+}
+
 /// The error of an operator's call: the coordinator could not do it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -277,19 +316,24 @@ pub enum OperatorError {
     #[error("there is no saga with this id")]
     Unknown,
     /// The saga has ended.
-    #[error("the saga is {0} already")]
+    #[error("the saga is {0} already: nothing can be changed any more")]
     Final(State),
     /// The saga is past its pivot, so it can't be cancelled.
-    #[error("the saga is past its pivot: it can only go forward")]
+    #[error("the saga is past its pivot: it can only go forward; `abandon` ends it as it is")]
     PastPivot,
-    /// The saga is not stuck. Only a stuck saga can be changed by hand.
-    #[error("the saga is not stuck, but {0}: it goes on by itself")]
+    /// The saga is not stuck, so there is nothing to decide about it.
+    #[error(
+        "the saga is not stuck, but {0}: it goes on by itself; `cancel` undoes it, `abandon` ends it as it is"
+    )]
     NotStuck(State),
-    /// The saga is stuck, so it takes no events.
-    #[error("the saga is stuck: it takes no events until an operator lets it go on")]
+    /// The saga is stuck: it takes no events and no cancellation until an operator has decided how it goes on.
+    #[error(
+        "the saga is stuck: decide first how it goes on, with `retry` or with a decision about each step that is open, or end it \
+         with `abandon`"
+    )]
     Stuck,
     /// Another worker holds the saga.
-    #[error("the saga is held by worker {0}")]
+    #[error("the saga is held by worker {0}: ask there, or again when its lease has run out")]
     Held(Worker),
     /// The step needs no decision: it is not in doubt, and its compensation has not failed.
     #[error(

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::coordinator::answer::{Answer, decided_answer, recorded_answer};
 use crate::coordinator::error::{ExecuteError, OperatorError};
 use crate::coordinator::inspection::open_waits;
+use crate::coordinator::operator::Effect;
 use crate::coordinator::{Shared, Stopped};
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
@@ -64,11 +65,11 @@ impl<S: ?Sized + Send + Sync + 'static, G: Saga> Handle<S, G> {
         Ok(record.map(|record| record.state))
     }
 
-    /// Cancels the saga: the current attempt ends, then the steps that were done are compensated.
+    /// Cancels the saga, like [`Coordinator::cancel`](crate::Coordinator::cancel).
     ///
     /// # Errors
-    /// If the saga has ended, or is past its pivot, or the journal can't be reached.
-    pub async fn cancel(&self, reason: &str) -> Result<(), OperatorError> {
+    /// Like [`Coordinator::cancel`](crate::Coordinator::cancel).
+    pub async fn cancel(&self, reason: &str) -> Result<Effect, OperatorError> {
         self.inner.cancel(&self.id, reason).await
     }
 

@@ -1,13 +1,14 @@
 //! The view of operators on sagas: lists, and the history of one saga. It needs neither services nor definitions.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{CompensationOutcome, Reason};
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{RecordedEnd, ReplayState};
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
 };
@@ -75,6 +76,9 @@ pub struct Inspection {
     pub to_compensate: Vec<StepCall>,
     /// The steps whose compensation an operator has skipped. They stay listed forever.
     pub skipped: Vec<Skipped>,
+    /// The calls whose effects are not undone, or may be there, if an operator has abandoned the saga. They stay listed forever. `?`
+    /// stands for a step that may have been requested after the last entry that can be read.
+    pub left: Vec<String>,
     /// The open waits: for a time, or for an event that was not sent yet. In a group there can be several.
     pub waits: Vec<OpenWait>,
 }
@@ -103,12 +107,16 @@ impl Inspection {
     fn new(record: Record, entries: Result<Vec<Entry>, Damage>) -> Self {
         let (entries, mut damage) = match entries {
             Ok(entries) => (entries, None),
-            Err(damage) => (Vec::new(), Some(damage)),
+            Err(mut damage) => (mem::take(&mut damage.readable), Some(damage)),
         };
         let history = ReplayState::new(&entries).unwrap_or_else(|unclear| {
             damage.get_or_insert(unclear);
-            ReplayState::default()
+            ReplayState::of_readable(&entries)
         });
+        let left = match history.end() {
+            Some(RecordedEnd::Abandoned { left, .. }) => left.clone(),
+            _ => Vec::new(),
+        };
         // Past the pivot nothing is undone any more.
         let to_compensate = if history.end().is_some() || history.only_goes_forward() {
             Vec::new()
@@ -132,6 +140,7 @@ impl Inspection {
             damage,
             to_compensate,
             skipped,
+            left,
             waits,
         }
     }
@@ -191,7 +200,10 @@ impl fmt::Display for Inspection {
         for Skipped { call, reason } in &self.skipped {
             writeln!(f, "  skipped: {call}: {}", Escaped(reason))?;
         }
-        Ok(())
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "  not undone: {}", Escaped(self.left.join(", ")))
     }
 }
 
@@ -283,6 +295,7 @@ impl fmt::Display for Line<'_> {
             Event::StepCompleted { step, reason, .. } => {
                 write!(f, "{step} completed by hand: {reason}")
             }
+            Event::Abandoned { reason, .. } => write!(f, "abandoned by hand: {reason}"),
         }
     }
 }

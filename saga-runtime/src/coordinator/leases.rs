@@ -23,10 +23,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     self.tenure.extend(asked + self.lease.duration);
                     for id in cancelled {
                         if let Some(running) = self.running().get(&id) {
-                            running.cancellation.cancel();
+                            running.control.cancel();
                         }
                     }
-                    self.release_abandoned().await;
+                    self.release_unreleased().await;
                     self.release_unused(&mut unused).await;
                 }
                 Err(error) => telemetry::journal_trouble(&error),
@@ -50,16 +50,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Releases the claims that could not be released before, because the journal did not answer.
-    async fn release_abandoned(&self) {
-        let abandoned = std::mem::take(&mut *self.abandoned());
-        for claim in abandoned {
+    async fn release_unreleased(&self) {
+        let unreleased = std::mem::take(&mut *self.unreleased());
+        for claim in unreleased {
             if self
                 .journal
                 .release(&claim, true, Wakeup::Now)
                 .await
                 .is_err()
             {
-                self.abandoned().push(claim);
+                self.unreleased().push(claim);
             } else {
                 self.work.notify_one();
             }
@@ -80,8 +80,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         };
         let (again, new): (Vec<_>, Vec<_>) =
             unused.into_iter().partition(|claim| before.contains(claim));
-        self.abandoned().extend(again);
-        self.release_abandoned().await;
+        self.unreleased().extend(again);
+        self.release_unreleased().await;
         *before = new;
     }
 

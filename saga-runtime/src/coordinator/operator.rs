@@ -1,4 +1,4 @@
-//! The operations of operators: cancel, retry, resolve, skip, complete, purge. Each decision is recorded with its
+//! The operations of operators: cancel, retry, resolve, skip, complete, abandon, purge. Each decision is recorded with its
 //! reason.
 
 use std::sync::Arc;
@@ -6,16 +6,80 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::attempts::Control;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
 use crate::coordinator::{Coordinator, Shared};
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{
-    AppendError, Claimed, ClaimedOne, Event, Filter, JournalError, Page, State, StepCall, Wakeup,
+    AppendError, Claimed, ClaimedOne, Damage, Entry, Event, Filter, JournalError, Page, State,
+    StepCall,
 };
 use crate::language::json_of;
+use crate::telemetry;
+
+/// The effect of a command that a coordinator has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// The decision is recorded and stands.
+    Done,
+    /// The request is recorded. It is heard when the attempt under way has ended, or when the saga is claimed the next time.
+    Requested,
+}
+
+/// The saga about which an operator decides.
+pub(super) struct Subject {
+    pub(super) state: State,
+    pub(super) history: ReplayState,
+    pub(super) damage: Option<Damage>,
+    is_orderly: bool,
+}
+
+impl Subject {
+    fn of_claimed(claimed: &Claimed) -> Self {
+        Self::new(claimed.record.state, &claimed.entries, claimed.orderly)
+    }
+
+    pub(super) fn new(
+        state: State,
+        entries: &Result<Vec<Entry>, Damage>,
+        is_orderly: bool,
+    ) -> Self {
+        let (entries, mut damage) = match entries {
+            Ok(entries) => (entries, None),
+            Err(damage) => (&damage.readable, Some(damage.clone())),
+        };
+        let history = ReplayState::new(entries).unwrap_or_else(|unclear| {
+            damage.get_or_insert(unclear);
+            ReplayState::of_readable(entries)
+        });
+        Self {
+            state,
+            history,
+            damage,
+            is_orderly,
+        }
+    }
+
+    /// The history of a stuck saga that can be read.
+    pub(super) fn stuck(self) -> Result<ReplayState, OperatorError> {
+        if let Some(damage) = self.damage {
+            return Err(damage.into());
+        }
+        if self.state != State::Stuck {
+            return Err(OperatorError::NotStuck(self.state));
+        }
+        Ok(self.history)
+    }
+
+    /// The calls whose effects are not undone, or may be there.
+    fn left(&self) -> Vec<String> {
+        let left = self.history.left().map(ToString::to_string);
+        let unknown = self.damage.is_some() || self.history.may_have_requested(self.is_orderly);
+        left.chain(unknown.then(|| "?".to_owned())).collect()
+    }
+}
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Lists sagas page by page, the newest first. [`Record::condition`](crate::journal::Record::condition) tells apart
@@ -51,15 +115,20 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 
     /// Cancels a saga in any process: the current attempt ends, then the steps that were done are compensated. A saga
-    /// that waits for a slot is compensated when it gets one.
+    /// that waits for a slot is compensated when it gets one. A saga that is stuck on its way forward goes on, but only to be
+    /// compensated.
+    ///
+    /// After [`Effect::Done`] the saga does not complete: it is compensated. After [`Effect::Requested`] it is compensated as
+    /// well, unless the pivot is under way and succeeds, or the process that runs the saga hears of the request too late.
     ///
     /// # Errors
     /// If no saga has this id, or it has ended or is past its pivot, or the journal can't be reached.
+    /// [`OperatorError::Stuck`] if the saga is stuck on its way back, or its body can't run.
     pub async fn cancel(
         &self,
         id: impl TryInto<SagaId>,
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         self.inner.cancel(&id, reason).await
     }
@@ -69,11 +138,17 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Errors
     /// If the saga is not stuck, or the journal can't be reached.
-    pub async fn retry(&self, id: impl TryInto<SagaId>, reason: &str) -> Result<(), OperatorError> {
+    pub async fn retry(
+        &self,
+        id: impl TryInto<SagaId>,
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let reason = reason.to_owned();
         self.inner
-            .apply_decision(id, move |_| Ok(Event::Retried { reason }))
+            .apply_decision(id, move |subject| {
+                subject.stuck().map(|_| Event::Retried { reason })
+            })
             .await
     }
 
@@ -91,11 +166,12 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         id: impl TryInto<SagaId>,
         step: &str,
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
-        let resolved = move |history: &ReplayState| {
-            open_call(history, &step).map(|step| Event::CompensationResolved { step, reason })
+        let resolved = move |subject: Subject| {
+            open_call(&subject.stuck()?, &step)
+                .map(|step| Event::CompensationResolved { step, reason })
         };
         self.inner.apply_decision(id, resolved).await
     }
@@ -110,11 +186,12 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         id: impl TryInto<SagaId>,
         step: &str,
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
-        let skipped = move |history: &ReplayState| {
-            open_call(history, &step).map(|step| Event::CompensationSkipped { step, reason })
+        let skipped = move |subject: Subject| {
+            open_call(&subject.stuck()?, &step)
+                .map(|step| Event::CompensationSkipped { step, reason })
         };
         self.inner.apply_decision(id, skipped).await
     }
@@ -130,16 +207,17 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         step: &str,
         output: &(impl Serialize + Sync),
         reason: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let output = json_of(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
-        let completed = move |history: &ReplayState| {
+        let completed = move |subject: Subject| {
+            let history = subject.stuck()?;
             let (name, occurrence) = parse_step(&step);
             let call = history.in_doubt(name, occurrence);
             let step = call
                 .cloned()
-                .ok_or_else(|| nothing_to_decide(history, &step))?;
+                .ok_or_else(|| nothing_to_decide(&history, &step))?;
             Ok(Event::StepCompleted {
                 step,
                 output,
@@ -147,6 +225,33 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             })
         };
         self.inner.apply_decision(id, completed).await
+    }
+
+    /// Ends a saga as it is, whatever its state: nothing of it runs any more, and nothing more is undone. If the saga runs in this
+    /// process, the attempt under way ends first.
+    ///
+    /// The saga is then [`Abandoned`](State::Abandoned). Its last entry says for ever which effects are not undone, and callers
+    /// get [`ExecuteError::Abandoned`](crate::ExecuteError::Abandoned). [`purge`](Self::purge) removes it like any other saga that
+    /// has ended.
+    ///
+    /// # Errors
+    /// If no saga has this id, or it has ended, or another worker holds it, or the journal can't be reached.
+    ///
+    /// # Cancel safety
+    /// Once polled, the call takes effect also if the future is dropped.
+    pub async fn abandon(
+        &self,
+        id: impl TryInto<SagaId>,
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let reason = reason.to_owned();
+        self.inner
+            .decide_at_once(id, |subject| {
+                let left = subject.left();
+                Ok(Event::Abandoned { reason, left })
+            })
+            .await
     }
 
     /// Removes sagas that ended before this time, and returns their number. Open and stuck sagas stay.
@@ -165,88 +270,78 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    pub(super) async fn cancel(
-        self: &Arc<Self>,
-        id: &SagaId,
-        reason: &str,
-    ) -> Result<(), OperatorError> {
-        let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
-        let state = history.record.state;
-        if state.is_final() {
-            return Err(OperatorError::Final(state));
-        }
-        let running = self.running().get(id).cloned();
-        if ReplayState::new(&history.entries?)?.only_goes_forward()
-            || running
-                .as_ref()
-                .is_some_and(|running| running.control.way_back().is_closed())
-        {
-            return Err(OperatorError::PastPivot);
-        }
-        if !self.journal.request_cancel(id, reason).await? {
-            return Err(OperatorError::Unknown);
-        }
-        if let Some(running) = running {
-            running.cancellation.cancel();
-        }
-        // The saga may sleep, or be about to: then the dispatcher claims it now.
-        self.work.notify_one();
-        Ok(())
-    }
-
     /// Claims a stuck saga, appends the operator's decision, and releases the saga. It takes no slot: the saga continues
     /// when it gets one.
-    async fn apply_decision(
+    pub(super) async fn apply_decision(
         self: &Arc<Self>,
         id: SagaId,
-        decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send + 'static,
-    ) -> Result<(), OperatorError> {
+        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
+    ) -> Result<Effect, OperatorError> {
         if let Some(stopped) = self.stopped() {
             return Err(stopped.into());
         }
-        let deciding = Arc::clone(self).claim_and_decide(id, decide);
-        self.detached(deciding).await
-    }
-
-    async fn claim_and_decide(
-        self: Arc<Self>,
-        id: SagaId,
-        decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError> + Send,
-    ) -> Result<(), OperatorError> {
-        let claimed = self.journal.claim_one(&self.lease, &id).await;
-        let mut claimed = match self.note_lost_claims(claimed)? {
-            ClaimedOne::Claimed(claimed) => *claimed,
-            ClaimedOne::Held(worker) => {
-                if worker == self.lease.worker {
+        let inner = Arc::clone(self);
+        self.detached(async move {
+            let claimed = inner.journal.claim_one(&inner.lease, &id).await;
+            let claimed = match inner.note_lost_claims(claimed)? {
+                ClaimedOne::Claimed(claimed) => *claimed,
+                ClaimedOne::Held(worker) if worker == inner.lease.worker => {
                     return Err(OperatorError::NotStuck(State::Running));
                 }
-                return Err(OperatorError::Held(worker));
-            }
-            ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
-            ClaimedOne::Unknown => return Err(OperatorError::Unknown),
-        };
-        let decided = self.append_decision(&mut claimed, decide).await;
-        let released = self
-            .journal
-            .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
-        if released.await.is_err() {
-            self.abandoned().push(claimed.claim);
-        }
-        self.work.notify_one();
-        decided
+                ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
+                ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
+                ClaimedOne::Unknown => return Err(OperatorError::Unknown),
+            };
+            inner.decide(claimed, decide).await
+        })
+        .await
     }
 
-    /// Appends the event that `decide` returns for this history.
+    /// Like [`apply_decision`](Self::apply_decision), for a saga in any state.
+    async fn decide_at_once(
+        self: &Arc<Self>,
+        id: SagaId,
+        decide: impl FnOnce(Subject) -> Result<Event, OperatorError> + Send + 'static,
+    ) -> Result<Effect, OperatorError> {
+        if let Some(stopped) = self.stopped() {
+            return Err(stopped.into());
+        }
+        let inner = Arc::clone(self);
+        self.detached(async move {
+            let claimed = inner.take(&id).await?;
+            inner.decide(claimed, decide).await
+        })
+        .await
+    }
+
+    /// Appends the event that `decide` returns, and releases the claim.
+    async fn decide(
+        &self,
+        mut claimed: Claimed,
+        decide: impl FnOnce(Subject) -> Result<Event, OperatorError>,
+    ) -> Result<Effect, OperatorError> {
+        let id = claimed.claim.id.clone();
+        let decided = match decide(Subject::of_claimed(&claimed)) {
+            Ok(event) => self.append_decision(&mut claimed, event).await,
+            Err(refused) => Err(refused),
+        };
+        let has_ended = matches!(decided, Ok(State::Abandoned));
+        self.release_taken(claimed).await;
+        if has_ended {
+            telemetry::abandoned(&id);
+            self.waiters.drop_sender(&id);
+            self.waiters.wake(&id);
+        }
+        decided.map(|_| Effect::Done)
+    }
+
+    /// Appends an operator's decision. Returns the state that follows.
     async fn append_decision(
         &self,
         claimed: &mut Claimed,
-        decide: impl FnOnce(&ReplayState) -> Result<Event, OperatorError>,
-    ) -> Result<(), OperatorError> {
-        let entries = claimed.entries.as_ref().map_err(Clone::clone)?;
-        if claimed.record.state != State::Stuck {
-            return Err(OperatorError::NotStuck(claimed.record.state));
-        }
-        let event = decide(&ReplayState::new(entries)?)?;
+        event: Event,
+    ) -> Result<State, OperatorError> {
+        let state = claimed.record.state.after(&event);
         let appended = self
             .journal
             .append(&claimed.claim, claimed.next, vec![event]);
@@ -258,7 +353,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         })?;
         // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
         claimed.orderly = false;
-        Ok(())
+        Ok(state)
     }
 }
 

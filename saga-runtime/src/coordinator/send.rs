@@ -114,7 +114,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             .journal
             .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
         if released.await.is_err() {
-            self.abandoned().push(claimed.claim);
+            self.unreleased().push(claimed.claim);
         }
         self.work.notify_one();
         match appended {

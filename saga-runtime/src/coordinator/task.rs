@@ -17,7 +17,7 @@ use crate::engines::journaled::recorder::{EventInbox, Recorder, Suspension};
 use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
-use crate::journal::{Claim, Claimed, Damage, Event, NewSaga, Wakeup};
+use crate::journal::{Claim, Claimed, Damage, NewSaga, Wakeup};
 use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
@@ -90,25 +90,27 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         let cancellation = CancellationToken::new();
-        if claimant.is_cancelled {
-            cancellation.cancel();
-        }
         let elapsed = |since: SystemTime| since.elapsed().unwrap_or_default();
         let elapsed = claimant.started_at.map(elapsed).unwrap_or_default();
         let deadline = G::META
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
-        let limits = Limits::new(Some(cancellation.clone()), deadline);
+        let limits = Limits::new(Some(cancellation), deadline);
         let control = LocalControl::new(limits);
         if claimant.history.only_goes_forward() {
             // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
             // is.
             control.way_back().close();
+        } else if claimant.in_doubt {
+            // The step that an earlier process may have requested may be one that can't be undone.
+            control.way_back().begin_to_close();
+        }
+        if claimant.is_cancelled {
+            control.cancel();
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
         let running = Running {
-            cancellation,
             control: Arc::clone(&control),
             recorder: Arc::clone(&recorder),
         };
@@ -151,12 +153,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 }
                 // The code of a payload or an error panicked outside of any step.
                 let reason = Reason::new("panicked", format!("panicked: {panic}"));
-                recorder.note(Event::Stuck {
-                    reason: reason.clone(),
-                });
+                recorder.note_stuck(reason.clone());
                 SagaEnd::Suspended(Suspension::Stuck(reason))
             });
-            if let SagaEnd::Suspended(Suspension::Asleep(_)) = end
+            if let SagaEnd::Suspended(Suspension::Asleep(_) | Suspension::Called) = end
                 && let Some(sender) = sender.take()
             {
                 // The caller gets its answer after the saga has woken up and ended.
@@ -183,8 +183,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         recorder: &Recorder,
         end: SagaEnd<G, Suspension>,
     ) -> Answer<G> {
+        if let SagaEnd::Suspended(Suspension::Called) = end {
+            // An event that came later would be recorded beside the operator's decision.
+            recorder.close();
+        }
         let written = recorder.write().await;
         self.no_longer_running(recorder.claim());
+        // From here on no operator calls this run.
+        let call = self.calls().remove(id);
         if self.is_shutting_down() {
             self.work.notify_one();
         }
@@ -216,6 +222,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 return Err(ExecuteError::Stuck(Stuck::new(id, &reason.message, None)));
             }
             Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
+            Suspension::Called => self.hand_to_operator(recorder, call).await,
             Suspension::Asleep(wakeup) => {
                 self.release(recorder, *wakeup).await;
                 if self.alarm.is_next(*wakeup) {
@@ -224,7 +231,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
             // Releasing a claim that is lost already does no harm.
             Suspension::Unreachable(_) | Suspension::Fenced | Suspension::Rehearsed => {
-                self.abandoned().push(recorder.claim().clone());
+                self.unreleased().push(recorder.claim().clone());
             }
         }
         Err(ExecuteError::InProgress {
@@ -245,9 +252,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
     }
 
-    async fn release(&self, recorder: &Recorder, wakeup: Wakeup) {
+    pub(super) async fn release(&self, recorder: &Recorder, wakeup: Wakeup) {
         if recorder.release(wakeup).await.is_err() {
-            self.abandoned().push(recorder.claim().clone());
+            self.unreleased().push(recorder.claim().clone());
         }
     }
 
@@ -264,9 +271,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let id = claimant.claim.id.clone();
             let recorder = inner.recorder(&claimant);
             telemetry::stuck(&id, &reason.code);
-            recorder.note(Event::Stuck { reason });
+            recorder.note_stuck(reason);
             if recorder.write().await.is_err() {
-                inner.abandoned().push(claimant.claim);
+                inner.unreleased().push(claimant.claim);
             }
             inner.waiters.drop_sender(&id);
             inner.waiters.wake(&id);
@@ -281,7 +288,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 .journal
                 .release(&claimant.claim, claimant.in_doubt, Wakeup::Now);
             if released.await.is_err() {
-                inner.abandoned().push(claimant.claim);
+                inner.unreleased().push(claimant.claim);
             }
         });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::attempts::{Control, WayBack};
+use crate::attempts::{Control, StopAnswer, WayBack};
 use crate::error::Interruption;
 
 /// The sources of an interruption.
@@ -97,6 +97,16 @@ impl LocalControl {
         self.limits
             .as_deref()
             .filter(|_| !self.way_back.is_closed())
+    }
+
+    /// Cancels the saga, and says whether that is in time.
+    pub(crate) fn cancel(&self) -> StopAnswer {
+        let limits = self.limits.as_deref();
+        if let Some(cancellation) = limits.and_then(|limits| limits.cancellation.as_ref()) {
+            // First, so that a saga that is stopped hears of it before its next request.
+            cancellation.cancel();
+        }
+        self.way_back.stop()
     }
 
     /// Returns true if the saga was cancelled, in time or not.

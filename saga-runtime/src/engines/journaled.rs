@@ -14,6 +14,7 @@ mod request;
 mod surroundings;
 mod wait;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use cursor::Cursors;
 use surroundings::Around;
 
 use crate::attempts::{
-    AttemptResult, Compensate, CompensationOrigin, FailureCause, PendingStep, StepCompensator,
-    StepEnd, Verdict, compensate,
+    AttemptResult, Compensate, CompensationOrigin, Control, FailureCause, PendingStep,
+    StepCompensator, StepEnd, Verdict, compensate,
 };
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
@@ -118,12 +119,11 @@ impl Engine for Journaled {
                 replace_caught(output, read);
             }),
             SagaEnd::Failed(error) => self.replayed().map(|()| {
-                self.recorder.note(if error.is_final() {
-                    Event::Compensated
+                if error.is_final() {
+                    self.recorder.note(Event::Compensated);
                 } else {
-                    let reason = error.stuck_because();
-                    Event::Stuck { reason }
-                });
+                    self.recorder.note_stuck(error.stuck_because());
+                }
             }),
             SagaEnd::Suspended(Suspension::Stuck(reason)) => Err(Suspension::Stuck(reason.clone())),
             SagaEnd::Suspended(_) => Ok(()),
@@ -132,9 +132,7 @@ impl Engine for Journaled {
             Ok(()) => end,
             Err(suspension) => {
                 if let Suspension::Stuck(reason) = &suspension {
-                    self.recorder.note(Event::Stuck {
-                        reason: reason.clone(),
-                    });
+                    self.recorder.note_stuck(reason.clone());
                 }
                 drop_caught(end);
                 SagaEnd::Suspended(suspension)
@@ -150,7 +148,11 @@ impl Engine for Journaled {
     ) -> StepEnd<Suspension> {
         let position = Position::new(calls, step.meta(), calls.count());
         let ended = contain(self.replay_or_request(position, step)).await;
-        match ended.unwrap_or_else(|panic| Err(panicked(&panic))) {
+        let ended = ended.unwrap_or_else(|panic| {
+            self.set_in_doubt(calls, true);
+            Err(panicked(&panic))
+        });
+        match ended {
             Ok(end) => end,
             Err(suspension) => StepEnd::Suspended(suspension),
         }
@@ -180,6 +182,16 @@ impl Engine for Journaled {
         self.end_members(group, is_suspended);
     }
 
+    fn stops_at_end(&self) -> Option<Cause<Infallible>> {
+        let Some(decision) = self.history.decision() else {
+            return (!self.control.way_back().end()).then_some(Cause::Cancelled);
+        };
+        // It was cancelled at its end by an earlier process. Any other decision has changed the path of the body.
+        let Reason { code, message, .. } = &decision.reason;
+        let was_at_end = decision.step.is_none() && code == Cause::<Infallible>::Cancelled.code();
+        was_at_end.then(|| Cause::recorded(code, message.clone()))
+    }
+
     fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
         if self.history.decision().is_none() {
             self.recorder.note(Event::Compensating {
@@ -205,8 +217,8 @@ impl Engine for Journaled {
         self.replayed()?;
         self.recorder.begin_effect()?;
         self.recorder.write().await?;
-        if self.recorder.tenure().shutdown.is_cancelled() {
-            return Err(Suspension::Shutdown);
+        if let Some(suspension) = self.recorder.stop() {
+            return Err(suspension);
         }
         let around = Around {
             engine: self,

@@ -41,12 +41,7 @@ impl Compensation {
     /// Returns whether the step is undone, by its compensation, its resolver or an operator.
     #[must_use]
     pub fn is_undone(&self) -> bool {
-        matches!(
-            self.outcome,
-            CompensationOutcome::Compensated
-                | CompensationOutcome::Resolved
-                | CompensationOutcome::ResolvedByHand { .. }
-        )
+        self.outcome.is_undone()
     }
 
     /// Returns whether an operator still has to decide about the step.
@@ -98,6 +93,17 @@ pub enum CompensationOutcome {
     /// The compensation did not run: another one failed and the saga says `on_compensation_failure = halt`, or a later
     /// step can't be undone.
     Pending,
+}
+
+impl CompensationOutcome {
+    /// Returns whether the step is undone, by its compensation, its resolver or an operator.
+    #[must_use]
+    pub fn is_undone(&self) -> bool {
+        matches!(
+            self,
+            Self::Compensated | Self::Resolved | Self::ResolvedByHand { .. }
+        )
+    }
 }
 
 impl From<Result<(), CompensationFailure>> for CompensationOutcome {

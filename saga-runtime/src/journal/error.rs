@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::escaped::Escaped;
-use crate::journal::record::Worker;
+use crate::journal::record::{Entry, Worker};
 
 /// The journal could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +101,8 @@ pub struct Damage {
     pub seq: u64,
     /// The problem.
     pub message: String,
+    /// The entries that can be read, before and behind the damage, in order.
+    pub readable: Vec<Entry>,
 }
 
 /// The place of a damage.
@@ -126,6 +128,13 @@ impl Damage {
         Self {
             seq,
             message: message.into(),
+            readable: Vec::new(),
         }
+    }
+
+    /// The damage of a saga of which these entries can be read.
+    #[must_use]
+    pub fn beside(self, readable: Vec<Entry>) -> Self {
+        Self { readable, ..self }
     }
 }

@@ -14,6 +14,7 @@ use crate::meta::Kind;
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
 /// from others Received
 /// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
+/// by hand     Abandoned: at any time before the end
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -145,11 +146,19 @@ pub enum Event {
         /// The reason.
         reason: String,
     },
+    /// An operator has ended the saga as it is. Nothing is undone any more.
+    Abandoned {
+        /// The reason.
+        reason: String,
+        /// The calls whose effects are not undone, or may be there: `charge`, `reserve#1`, `pack/reserve`. `?` stands for a step
+        /// that may have been requested after the last entry.
+        left: Vec<String>,
+    },
 }
 
 impl Event {
     /// All names of events in journals, the frequent ones first.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 22] = [
         "step_done",
         "completed",
         "waiting",
@@ -171,6 +180,7 @@ impl Event {
         "compensation_resolved",
         "compensation_skipped",
         "step_completed",
+        "abandoned",
     ];
 
     /// The name of the event in journals.
@@ -196,6 +206,7 @@ impl Event {
             Self::CompensationResolved { .. } => "compensation_resolved",
             Self::CompensationSkipped { .. } => "compensation_skipped",
             Self::StepCompleted { .. } => "step_completed",
+            Self::Abandoned { .. } => "abandoned",
             Self::Value { .. } => "value",
             Self::Waiting { .. } => "waiting",
             Self::Received { .. } => "received",
@@ -224,7 +235,8 @@ impl Event {
             | Self::Stuck { .. }
             | Self::Retried { .. }
             | Self::Value { .. }
-            | Self::Received { .. } => None,
+            | Self::Received { .. }
+            | Self::Abandoned { .. } => None,
         }
     }
 
@@ -233,7 +245,10 @@ impl Event {
     pub fn ends_claim(&self) -> bool {
         matches!(
             self,
-            Self::Completed { .. } | Self::Compensated | Self::Stuck { .. }
+            Self::Completed { .. }
+                | Self::Compensated
+                | Self::Stuck { .. }
+                | Self::Abandoned { .. }
         )
     }
 }

@@ -5,6 +5,7 @@
 //!    │                          │                                          ▲
 //!    └──────compensating────────┴──────▶ Backward ──────compensated────────┘
 //!    any but Final ──stuck──▶ Stuck ──by hand──▶ where it was
+//!    any but Final ──abandoned──▶ Final
 //! ```
 
 mod apply;
@@ -91,11 +92,16 @@ pub(crate) struct Decision {
     pub(crate) reason: Reason,
 }
 
+/// The payload of an entry that says that the saga is stuck, if no step was requested after the entry before. An entry of an older
+/// version has none.
+pub(crate) const NOTHING_REQUESTED: &str = "{\"requested\":false}";
+
 /// The end of a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RecordedEnd {
     Completed { output: String },
     Compensated,
+    Abandoned { reason: String, left: Vec<String> },
 }
 
 /// The history's answer about the next call of a step.
@@ -139,6 +145,37 @@ impl ReplayState {
             }
         }
         Ok(history)
+    }
+
+    /// Replays what can be read of a damaged history. An entry that can't follow what can be read before it changes nothing.
+    pub(crate) fn of_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut history = Self::default();
+        for entry in entries {
+            let before = history.clone();
+            if !history.apply(&entry.event) {
+                history = before;
+            }
+        }
+        history
+    }
+
+    /// Returns whether a step may have been requested after the last entry. `is_orderly`: the last holder has released the saga
+    /// between two steps.
+    pub(crate) fn may_have_requested(&self, is_orderly: bool) -> bool {
+        if self.decision.is_some() || self.end.is_some() {
+            return false;
+        }
+        match &self.stuck {
+            Some(reason) => reason.error.as_deref() != Some(NOTHING_REQUESTED),
+            None => !is_orderly,
+        }
+    }
+
+    /// Returns whether a stuck saga can be compensated by running its body: it is on its way forward, and its body has not been
+    /// found not to fit.
+    pub(crate) fn can_go_back_by_its_body(&self) -> bool {
+        let fits = |reason: &Reason| !matches!(&*reason.code, "definition_changed" | "unreadable");
+        self.decision.is_none() && self.stuck.as_ref().is_none_or(fits)
     }
 
     /// Returns whether no step is recorded.
@@ -353,6 +390,29 @@ impl ReplayState {
         });
         let compensated = self.compensations.iter();
         settled.chain(compensated.map(|(call, outcome)| (call, outcome.clone())))
+    }
+
+    /// The calls whose effects are there, or may be there, and are not undone, in order. Skipped ones are among them.
+    pub(crate) fn left(&self) -> impl Iterator<Item = &StepCall> {
+        let left = |one: &&RecordedCall| {
+            let has_effect = match &one.outcome {
+                StepOutcome::Done { .. } => one.call.kind != Kind::NothingToUndo,
+                StepOutcome::Settled { settled, .. } => match settled {
+                    Settling::Done { .. } => one.call.kind != Kind::NothingToUndo,
+                    Settling::Unresolved(_) | Settling::Skipped { .. } => true,
+                    Settling::Nothing | Settling::Resolved => false,
+                },
+                StepOutcome::InDoubt { .. } => true,
+                StepOutcome::Refused { .. }
+                | StepOutcome::Waiting { .. }
+                | StepOutcome::Over { .. } => false,
+            };
+            let is_undone = self
+                .compensation(&one.call)
+                .is_some_and(CompensationOutcome::is_undone);
+            has_effect && !is_undone
+        };
+        self.steps.iter().filter(left).map(|one| &one.call)
     }
 
     /// The call of a step in doubt that could not be settled.

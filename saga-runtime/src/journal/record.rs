@@ -179,23 +179,26 @@ pub enum State {
     Completed,
     /// It has failed, and what was done is undone.
     Compensated,
+    /// An operator has ended it. Its last entry says for ever which effects are not undone.
+    Abandoned,
 }
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Waiting,
         Self::Running,
         Self::Compensating,
         Self::Stuck,
         Self::Completed,
         Self::Compensated,
+        Self::Abandoned,
     ];
 
     /// Returns whether nothing will change any more.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Compensated)
+        matches!(self, Self::Completed | Self::Compensated | Self::Abandoned)
     }
 
     /// The state after an event, if the event changes it.
@@ -204,6 +207,7 @@ impl State {
         match event {
             Event::Completed { .. } => Self::Completed,
             Event::Compensated => Self::Compensated,
+            Event::Abandoned { .. } => Self::Abandoned,
             Event::Stuck { .. } => Self::Stuck,
             Event::Compensating { .. }
             | Event::CompensationDone { .. }
@@ -244,6 +248,7 @@ impl State {
             Self::Stuck => "stuck",
             Self::Completed => "completed",
             Self::Compensated => "compensated",
+            Self::Abandoned => "abandoned",
         }
     }
 }
@@ -266,7 +271,7 @@ impl std::str::FromStr for State {
 /// A text that names no [`State`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated",
+    "`{}` is no state of a saga: waiting, running, compensating, stuck, completed, compensated, abandoned",
     Escaped(.0)
 )]
 pub struct UnknownState(String);

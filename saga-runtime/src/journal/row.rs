@@ -75,6 +75,7 @@ impl From<Event> for Row {
             } => row.step(step).attempts(attempts).message(message),
             Event::Completed { output } => row.payload(output),
             Event::Compensated => row,
+            Event::Abandoned { reason, left } => row.message(reason).payload(list_to_json(left)),
             Event::Stuck { reason } => row.reason(reason),
             Event::Retried { reason } => row.message(reason),
             Event::Value { of, value } => row.step(of).payload(value),
@@ -206,6 +207,10 @@ impl Row {
                 output: columns.payload()?,
             },
             "compensated" => Event::Compensated,
+            "abandoned" => Event::Abandoned {
+                reason: columns.message()?,
+                left: columns.list()?,
+            },
             "stuck" => Event::Stuck {
                 reason: columns.reason()?,
             },
@@ -245,6 +250,11 @@ impl Row {
         };
         Ok(event)
     }
+}
+
+/// The JSON list of these texts.
+fn list_to_json(texts: Vec<String>) -> String {
+    serde_json::Value::from(texts).to_string()
 }
 
 /// The columns of an entry, to be taken one by one.
@@ -300,6 +310,12 @@ impl Columns {
     fn payload(&mut self) -> Result<String, Damage> {
         let payload = self.row.payload.take();
         self.need(payload, "payload")
+    }
+
+    /// A JSON list of texts as payload.
+    fn list(&mut self) -> Result<Vec<String>, Damage> {
+        let json = self.payload()?;
+        serde_json::from_str(&json).map_err(|error| Damage::new(self.seq, error.to_string()))
     }
 
     fn inputs(&mut self) -> Result<Option<u64>, Damage> {

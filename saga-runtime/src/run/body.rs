@@ -7,8 +7,9 @@ use std::task::{self, Poll};
 
 use tracing::Span;
 
-use crate::panic::poll_caught;
+use crate::panic::{drop_caught, poll_caught};
 use crate::place::Instance;
+use crate::run::{Engine, Run};
 use crate::telemetry;
 
 /// The watch over a saga's body: it knows if a step has stopped the saga, and owns the span of the saga.
@@ -33,31 +34,42 @@ impl Watch {
             span,
         }
     }
-
-    /// Polls the body until it returns, panics, or a step ends the saga.
-    #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, F> {
-        Forwarding { watch: self, body }
-    }
 }
 
 /// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
 #[derive(Debug)]
-pub struct Forwarding<'a, F> {
-    watch: &'a Watch,
+pub struct Forwarding<'a, 'lane, 'run, F, E: Engine> {
+    run: &'a Run<'lane, 'run, E>,
     body: Pin<&'a mut F>,
 }
 
-impl<F: Future> Future for Forwarding<'_, F> {
+impl<'a, 'lane, 'run, F, E: Engine> Forwarding<'a, 'lane, 'run, F, E> {
+    /// Polls the body until it returns, panics, or a step ends the saga.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) fn new(run: &'a Run<'lane, 'run, E>, body: Pin<&'a mut F>) -> Self {
+        Self { run, body }
+    }
+}
+
+impl<F, T, X, E> Future for Forwarding<'_, '_, '_, F, E>
+where
+    F: Future<Output = Result<T, X>>,
+    E: Engine,
+{
     type Output = Forward<F::Output>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let _entered = self.watch.span.as_ref().map(|span| span.enter());
+        let run = self.run;
+        let _entered = run.watch.span.as_ref().map(|span| span.enter());
         let body = &mut self.body;
         match poll_caught(body.as_mut(), cx) {
+            Poll::Ready(Ok(Ok(output))) if run.is_stopped_at_end() => {
+                drop_caught(output);
+                Poll::Ready(Forward::Stopped)
+            }
             Poll::Ready(Ok(returned)) => Poll::Ready(Forward::Returned(returned)),
-            Poll::Pending if self.watch.stopped.load(Ordering::Relaxed) => {
+            Poll::Pending if run.watch.stopped.load(Ordering::Relaxed) => {
                 Poll::Ready(Forward::Stopped)
             }
             Poll::Pending => Poll::Pending,

@@ -120,6 +120,13 @@ pub trait Engine: Send + Sync {
         let _ = (step, cause);
     }
 
+    /// Called when the body has returned its output, the last moment to stop the saga. Returns the reason to compensate it
+    /// instead, if there is one.
+    #[inline]
+    fn stops_at_end(&self) -> Option<Cause<Infallible>> {
+        None
+    }
+
     /// Compensates a step until that succeeds or has failed for good. Goes on after the `first` attempt, if it was
     /// made.
     fn compensate<'a>(

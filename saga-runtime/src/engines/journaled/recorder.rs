@@ -4,9 +4,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::mem;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
@@ -15,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{NOTHING_REQUESTED, ReplayState};
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
 use crate::lock::lock;
 use crate::meta::RetryPolicy;
@@ -32,6 +35,8 @@ pub(crate) enum Suspension {
     Asleep(Wakeup),
     /// The journal can't be reached, and the lease has run out.
     Unreachable(String),
+    /// An operator decides about it; nothing of it is under way.
+    Called,
     /// It can't go on by itself.
     Stuck(Reason),
     /// It was replayed without effects, and has come to the end of its records.
@@ -44,6 +49,7 @@ impl fmt::Display for Suspension {
             Self::Asleep(_) => f.write_str("it waits for a time or an event"),
             Self::Shutdown => f.write_str("the coordinator shuts down"),
             Self::Fenced => f.write_str("another worker has claimed it"),
+            Self::Called => f.write_str("an operator decides about it"),
             Self::Unreachable(message) => Escaped(message).fmt(f),
             Self::Stuck(reason) => Escaped(&reason.message).fmt(f),
             Self::Rehearsed => f.write_str("its records end here"),
@@ -140,6 +146,9 @@ pub(crate) struct Recorder {
     /// Held while entries are written, so that they stay in order.
     writing: tokio::sync::Mutex<Writes>,
     in_doubt: Doubt,
+    /// True if an operator wants to decide about the saga: it is suspended between two attempts.
+    is_called: AtomicBool,
+    called: Notify,
     /// Called when the decision to undo the saga is recorded.
     on_decision: OnDecision,
     /// True if nothing may have an effect, and nothing is written.
@@ -187,6 +196,8 @@ impl Recorder {
                 failed: None,
             }),
             in_doubt: Doubt::new(in_doubt),
+            is_called: AtomicBool::new(false),
+            called: Notify::new(),
             on_decision,
             rehearses: false,
         }
@@ -216,12 +227,59 @@ impl Recorder {
         Ok(())
     }
 
-    pub(crate) fn claim(&self) -> &Claim {
-        &self.claim
+    /// Suspends the saga for an operator, as soon as no attempt is under way.
+    pub(crate) fn call(&self) {
+        self.is_called.store(true, Ordering::Release);
+        self.called.notify_waiters();
     }
 
-    pub(crate) fn tenure(&self) -> &Tenure {
-        &self.tenure
+    /// The reason to begin no attempt, if there is one.
+    pub(crate) fn stop(&self) -> Option<Suspension> {
+        if self.tenure.shutdown.is_cancelled() {
+            return Some(Suspension::Shutdown);
+        }
+        let is_called = self.is_called.load(Ordering::Acquire);
+        is_called.then_some(Suspension::Called)
+    }
+
+    /// Waits, unless there is a reason to begin no attempt.
+    pub(crate) async fn unless_stopped<T>(
+        &self,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, Suspension> {
+        let (called, waiting) = (pin!(self.is_called()), pin!(waiting));
+        let waited = select(called, waiting);
+        match self.tenure.shutdown.run_until_cancelled(waited).await {
+            None => Err(Suspension::Shutdown),
+            Some(Either::Left(_)) => Err(Suspension::Called),
+            Some(Either::Right((waited, _))) => Ok(waited),
+        }
+    }
+
+    /// Waits until an operator wants to decide about the saga.
+    async fn is_called(&self) {
+        let mut called = pin!(self.called.notified());
+        // From here on no call is missed.
+        called.as_mut().enable();
+        if !self.is_called.load(Ordering::Acquire) {
+            called.await;
+        }
+    }
+
+    /// Delivers no more events here.
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
+    }
+
+    /// Notes that the saga is stuck, and if a step may have been requested whose outcome is not recorded.
+    pub(crate) fn note_stuck(&self, reason: Reason) {
+        let error = (!self.in_doubt.get()).then(|| NOTHING_REQUESTED.to_owned());
+        let reason = Reason { error, ..reason };
+        self.note(Event::Stuck { reason });
+    }
+
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
     }
 
     /// Notes an event. The next [`write`](Self::write) appends it.

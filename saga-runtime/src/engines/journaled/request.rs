@@ -25,8 +25,8 @@ impl Journaled {
         if let Err(suspension) = self.recorder.write().await {
             return StepEnd::Suspended(suspension);
         }
-        if self.recorder.tenure().shutdown.is_cancelled() {
-            return StepEnd::Suspended(Suspension::Shutdown);
+        if let Some(suspension) = self.recorder.stop() {
+            return StepEnd::Suspended(suspension);
         }
         let meta = step.meta();
         let in_doubt = self.take_in_doubt(position.calls());
@@ -38,7 +38,9 @@ impl Journaled {
             let attempt = Attempt::new(position, Role::Action, 1);
             let first = step.attempt(&attempt, Some(self.limit(meta.timeout))).await;
             if let Some(end) = StepEnd::after_first(first, meta) {
-                return self.note_end(call(position), 1, step, end, false);
+                let end = self.note_end(call(position), 1, step, end, false);
+                self.note_doubt(position, &end);
+                return end;
             }
             origin = Origin::after_first(first);
         }
@@ -68,8 +70,18 @@ impl Journaled {
         if let StepEnd::Suspended(_) = end {
             // The saga is suspended between two attempts, of which the first may have had an effect.
             self.set_in_doubt(position.calls(), !is_settling);
+            return end;
         }
-        self.note_end(call, attempts, step, end, is_settling)
+        let end = self.note_end(call, attempts, step, end, is_settling);
+        self.note_doubt(position, &end);
+        end
+    }
+
+    /// Notes the doubt about a step that was requested, if its outcome can't be recorded.
+    fn note_doubt(&self, position: Position<'_>, end: &StepEnd<Suspension>) {
+        if let StepEnd::Suspended(_) = end {
+            self.set_in_doubt(position.calls(), true);
+        }
     }
 
     /// Notes the end of a step.

@@ -23,11 +23,19 @@ impl Surroundings<Suspension> for Around<'_> {
     }
 
     fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Suspension>> {
-        Box::pin(self.engine.unless_shutdown(self.engine.control.wait(delay)))
+        Box::pin(
+            self.engine
+                .recorder
+                .unless_stopped(self.engine.control.wait(delay)),
+        )
     }
 
     fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Suspension>> {
-        Box::pin(self.engine.unless_shutdown(tokio::time::sleep(delay)))
+        Box::pin(
+            self.engine
+                .recorder
+                .unless_stopped(tokio::time::sleep(delay)),
+        )
     }
 
     fn begin_settling<'a>(
@@ -50,14 +58,5 @@ impl Journaled {
     /// The longest that an attempt may take.
     pub(super) fn limit(&self, own: Option<Duration>) -> Duration {
         own.unwrap_or(self.policies.attempt_timeout)
-    }
-
-    /// Waits, unless the coordinator shuts down first.
-    pub(super) async fn unless_shutdown<T>(
-        &self,
-        waiting: impl Future<Output = T>,
-    ) -> Result<T, Suspension> {
-        let waited = self.recorder.tenure().shutdown.run_until_cancelled(waiting);
-        waited.await.ok_or(Suspension::Shutdown)
     }
 }

@@ -105,7 +105,7 @@ impl Journaled {
                 }
                 continue;
             }
-            let passing = pin!(self.unless_shutdown(self.control.wait_within(left)));
+            let passing = pin!(self.recorder.unless_stopped(self.control.wait_within(left)));
             if let Either::Left((passed, _)) = select(passing, delivery).await {
                 passed?;
             }

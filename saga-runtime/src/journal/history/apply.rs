@@ -15,6 +15,11 @@ impl ReplayState {
         if self.end.is_some() {
             return false;
         }
+        if let Event::Abandoned { reason, left } = event {
+            let (reason, left) = (reason.clone(), left.clone());
+            self.end = Some(RecordedEnd::Abandoned { reason, left });
+            return true;
+        }
         let by_hand = matches!(
             event,
             Event::Retried { .. }

@@ -29,13 +29,13 @@ WITH start AS (
 ), ended AS (
     DELETE FROM {schema}.open_sagas open USING append
     WHERE open.number = append.number AND open.epoch = append.epoch
-      AND append.last_event IN ('completed', 'compensated')
+      AND append.last_event IN ('completed', 'compensated', 'abandoned')
 ), stuck AS (
     UPDATE {schema}.open_sagas open
     SET stuck = append.last_event = 'stuck', worker = CASE append.last_event WHEN 'stuck' THEN NULL ELSE worker END
     FROM append
     WHERE open.number = append.number AND open.epoch = append.epoch
-      AND append.last_event NOT IN ('completed', 'compensated')
+      AND append.last_event NOT IN ('completed', 'compensated', 'abandoned')
       AND (append.last_event = 'stuck' OR append.stuck)
 ), released AS (
     UPDATE {schema}.open_sagas open

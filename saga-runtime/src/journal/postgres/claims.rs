@@ -6,7 +6,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::id::SagaId;
-use crate::journal::postgres::read::{ENTRY, entries, record, time};
+use crate::journal::postgres::read::{ENTRY, ended, entries, record, time};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
 use crate::journal::{Claim, Claimed, ClaimedOne, Lease, SagaVersion, Worker};
@@ -37,7 +37,7 @@ SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
        true AS is_open, o.epoch, o.worker, o.stuck, o.cancel_reason,
        (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
        EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating') AS is_compensating,
-       false AS is_compensated, NULL::bigint AS last_seq, NULL::bigint AS entries,
+       false AS is_compensated, false AS is_abandoned, NULL::bigint AS last_seq, NULL::bigint AS entries,
        (SELECT (extract(epoch FROM max(e.at)) * 1000)::float8 FROM {schema}.entries e
         WHERE e.saga = s.number AND e.event <> 'claimed') AS changed_at,
        NOT (o.is_cut_off OR o.is_doubted) AS orderly, o.recoveries
@@ -116,7 +116,9 @@ impl Claims {
             holder: schema.sql(
                 "SELECT o.worker, o.number IS NOT NULL AS is_open,
                         EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')
-                            AS is_compensated
+                            AS is_compensated,
+                        EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'abandoned')
+                            AS is_abandoned
                  FROM {schema}.sagas s LEFT JOIN {schema}.open_sagas o USING (number) WHERE s.id = $1",
             ),
             renew: schema.sql(
@@ -215,10 +217,7 @@ impl Claims {
                         "the saga changed hands meanwhile: ask again".to_owned(),
                     ));
                 }
-                None if row.try_get("is_compensated")? => {
-                    ClaimedOne::Final(crate::journal::State::Compensated)
-                }
-                None => ClaimedOne::Final(crate::journal::State::Completed),
+                None => ClaimedOne::Final(ended(&row)?),
             },
         ))
     }

@@ -60,7 +60,10 @@ impl Append {
 
     /// Whether the claim ends with these entries.
     pub(super) fn ends_claim(&self) -> bool {
-        matches!(self.last_event(), "completed" | "compensated" | "stuck")
+        matches!(
+            self.last_event(),
+            "completed" | "compensated" | "stuck" | "abandoned"
+        )
     }
 }
 

@@ -22,6 +22,7 @@ const RECORD: &str = "
     (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating') AS is_compensating,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated') AS is_compensated,
+    EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'abandoned') AS is_abandoned,
     l.last_seq, l.entries, l.changed_at,
     CASE WHEN o.wake_at < 'infinity' THEN (extract(epoch FROM o.wake_at) * 1000)::float8 END AS wake_at,
     o.wake_at IS NOT NULL AS rests,
@@ -142,10 +143,15 @@ pub(super) async fn list(
             }
             State::Completed => {
                 " AND o.number IS NULL AND NOT EXISTS
-                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')"
+                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')
+                  AND NOT EXISTS
+                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'abandoned')"
             }
             State::Compensated => {
                 " AND s.number IN (SELECT saga FROM {schema}.entries WHERE event = 'compensated')"
+            }
+            State::Abandoned => {
+                " AND s.number IN (SELECT saga FROM {schema}.entries WHERE event = 'abandoned')"
             }
         }));
     }
@@ -162,6 +168,17 @@ pub(super) async fn list(
         _ => None,
     };
     Ok(Page::new(sagas, next))
+}
+
+/// The state of a saga that has ended.
+pub(super) fn ended(row: &PgRow) -> Result<State, sqlx::Error> {
+    Ok(if row.try_get("is_compensated")? {
+        State::Compensated
+    } else if row.try_get("is_abandoned")? {
+        State::Abandoned
+    } else {
+        State::Completed
+    })
 }
 
 /// The record in a row.
@@ -181,11 +198,7 @@ pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
     let is_open: bool = row.try_get("is_open")?;
     let worker: Option<String> = row.try_get("worker")?;
     record.state = if !is_open {
-        if row.try_get("is_compensated")? {
-            State::Compensated
-        } else {
-            State::Completed
-        }
+        ended(row)?
     } else if row.try_get("stuck")? {
         State::Stuck
     } else if worker.is_none() {
@@ -214,20 +227,34 @@ pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
 
 /// The entries in these rows, without the claims between them.
 pub(super) fn entries(rows: &[PgRow]) -> Result<Vec<Entry>, Damage> {
-    let mut entries = Vec::new();
+    let mut readable = Vec::new();
+    let mut damage = None;
+    let mut seq = 1;
     for row in rows {
-        let seq = entries.len() as u64 + 1;
-        let unread = |error: sqlx::Error| Damage::new(seq, error.to_string());
-        let Some(columns) = row_of(row).map_err(unread)? else {
-            continue;
-        };
-        entries.push(Entry {
-            seq,
-            at: time(row.try_get("at").map_err(unread)?),
-            event: columns.into_event(seq)?,
-        });
+        match entry(row, seq) {
+            Ok(None) => continue,
+            Ok(Some(entry)) => readable.push(entry),
+            Err(unread) => drop(damage.get_or_insert(unread)),
+        }
+        seq += 1;
     }
-    Ok(entries)
+    match damage {
+        None => Ok(readable),
+        Some(damage) => Err(damage.beside(readable)),
+    }
+}
+
+/// The entry in a row; `None` if that is a claim.
+fn entry(row: &PgRow, seq: u64) -> Result<Option<Entry>, Damage> {
+    let unread = |error: sqlx::Error| Damage::new(seq, error.to_string());
+    let Some(columns) = row_of(row).map_err(unread)? else {
+        return Ok(None);
+    };
+    Ok(Some(Entry {
+        seq,
+        at: time(row.try_get("at").map_err(unread)?),
+        event: columns.into_event(seq)?,
+    }))
 }
 
 /// The columns of an entry; `None` of a claim.

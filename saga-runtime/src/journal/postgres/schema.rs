@@ -45,7 +45,13 @@ impl Schema {
 }
 
 /// The migrations, the oldest first. A migration that was released never changes.
-const MIGRATIONS: [(&str, &str); 1] = [("0001_sagas", include_str!("migrations/0001_sagas.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("0001_sagas", include_str!("migrations/0001_sagas.sql")),
+    (
+        "0002_abandoned_sagas",
+        include_str!("migrations/0002_abandoned_sagas.sql"),
+    ),
+];
 
 /// Brings the tables to the present form. Only one process at a time does this, the others wait.
 pub(super) async fn migrate(

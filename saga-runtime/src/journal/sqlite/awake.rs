@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 
+use crate::journal::State;
 use crate::journal::sqlite::connection::Size;
 use crate::journal::sqlite::held::ByNumber;
 
@@ -39,12 +40,12 @@ impl Awake {
         if size == Size::Small {
             // The table may be damaged, and a saga that is missing in it would wait for ever.
             connection.execute_batch(&format!(
-                "UPDATE sagas SET closed = NULL WHERE closed NOT IN ('stuck', 'compensated', 'completed');
+                "UPDATE sagas SET closed = NULL WHERE closed NOT IN ('stuck', 'compensated', 'completed', 'abandoned');
                  UPDATE listed SET through = (SELECT coalesce(max(number), 0) FROM sagas)
                  WHERE typeof(through) <> 'integer' OR through > {LAST_NUMBER};
                  INSERT INTO listed SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM listed);
                  INSERT OR IGNORE INTO awake_sagas SELECT number FROM sagas s WHERE wake_at IS NULL
-                 AND {LAST} NOT IN ('completed', 'compensated', 'stuck')"
+                 AND {LAST} NOT IN ('completed', 'compensated', 'stuck', 'abandoned')"
             ))?;
         }
         connection.execute(
@@ -52,17 +53,19 @@ impl Awake {
             [],
         )?;
         let mut over = connection.prepare(&format!(
-            "SELECT number, CASE iif(wake_at IS NULL, last, '') WHEN 'stuck' THEN 1 WHEN 'compensated' THEN 2 ELSE 0 END \
+            "SELECT number, CASE iif(wake_at IS NULL, last, '') WHEN 'stuck' THEN 1 WHEN 'compensated' THEN 2 \
+             WHEN 'abandoned' THEN 3 ELSE 0 END \
              FROM (SELECT s.number, s.wake_at, {LAST} AS last FROM awake_sagas JOIN sagas s USING (number)) \
-             WHERE wake_at IS NOT NULL OR last IN ('completed', 'compensated', 'stuck')"
+             WHERE wake_at IS NOT NULL OR last IN ('completed', 'compensated', 'stuck', 'abandoned')"
         ))?;
         let over = over.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for over in over.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
             let (number, last) = over;
             delete(connection, number)?;
             match last {
-                1 => mark_stuck(connection, number)?,
+                1 => mark_closed(connection, number, State::Stuck)?,
                 2 => mark_compensated(connection, number)?,
+                3 => mark_closed(connection, number, State::Abandoned)?,
                 _ => {}
             }
         }
@@ -172,11 +175,15 @@ fn delete(connection: &Connection, number: i64) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-/// Lets the row of a saga that is stuck say so.
-pub(super) fn mark_stuck(connection: &Connection, number: i64) -> rusqlite::Result<()> {
+/// Lets the row of a saga that is stuck, or abandoned, say so.
+pub(super) fn mark_closed(
+    connection: &Connection,
+    number: i64,
+    state: State,
+) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE sagas SET closed = 'stuck', worker = NULL WHERE number = ?")?
-        .execute([number])
+        .prepare_cached("UPDATE sagas SET closed = ?, worker = NULL WHERE number = ?")?
+        .execute((state.name(), number))
         .map(drop)
 }
 

@@ -28,9 +28,13 @@ impl TakenOver {
     /// The saga with its entries.
     pub(super) fn read(self) -> Claimed {
         let mut claimed = self.claimed;
+        let entries = entries(self.number, self.entries);
         claimed.entries = match &claimed.record.damage {
-            Some(damage) => Err(damage.clone()),
-            None => entries(self.number, self.entries),
+            Some(damage) => {
+                let readable = entries.unwrap_or_else(|damage| damage.readable);
+                Err(damage.clone().beside(readable))
+            }
+            None => entries,
         };
         if let Ok(entries) = &claimed.entries {
             let record = &mut claimed.record;

@@ -35,6 +35,7 @@ const CHANGED_AT: &str =
 const STATE: &str = "coalesce(s.closed, CASE \
      (SELECT e.event FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1) \
      WHEN 'completed' THEN 'completed' WHEN 'compensated' THEN 'compensated' WHEN 'stuck' THEN 'stuck' \
+     WHEN 'abandoned' THEN 'abandoned' \
      ELSE NULL END, CASE WHEN s.worker IS NULL THEN 'waiting' ELSE \
      CASE WHEN EXISTS (SELECT 1 FROM entries e WHERE e.saga = s.number AND e.event = 'compensating') \
      THEN 'compensating' ELSE 'running' END END)";
@@ -349,7 +350,7 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
     let sql = match filter.state {
         None => among("1"),
         Some(State::Completed) => among(&format!("{STATE} = 'completed'")),
-        Some(State::Stuck) => among("s.closed = 'stuck'"),
+        Some(state @ (State::Stuck | State::Abandoned)) => among(&format!("s.closed = '{state}'")),
         // Most of their rows say so, and the last ones do not yet.
         Some(State::Compensated) => format!(
             "SELECT * FROM ({}) UNION ALL SELECT * FROM ({}) ORDER BY {NUMBER} DESC LIMIT ?{limit}",
@@ -408,14 +409,11 @@ impl Stored {
         }))
     }
 
-    /// The entry of this saga with this number, if that is this one.
+    /// The entry of this saga that is expected to have this number.
     fn into_entry(self, saga: i64, expected: u64) -> Result<Entry, Damage> {
         let damaged = |message| Damage::new(expected, message);
         let checksum = self.checksum.map_err(damaged)?;
         let seq = u64::from(self.seq);
-        if seq != expected {
-            return Err(damaged(format!("it is missing; the next one is {seq}")));
-        }
         let row = self.columns.map_err(damaged)?;
         let actual = checksum
             .map(|_| checksum::with(checksum::of_row(&row), &[self.at, saga, seq.cast_signed()]));
@@ -457,8 +455,21 @@ fn known(
 
 /// The entries of a saga, or why they can't be read.
 pub(super) fn entries(saga: i64, stored: Vec<Stored>) -> Result<Vec<Entry>, Damage> {
-    let numbered = stored.into_iter().zip(1..);
-    numbered
-        .map(|(stored, seq)| stored.into_entry(saga, seq))
-        .collect()
+    let mut readable = Vec::with_capacity(stored.len());
+    let mut damage = None;
+    for (stored, expected) in stored.into_iter().zip(1..) {
+        let seq = u64::from(stored.seq);
+        if stored.checksum.is_ok() && seq != expected {
+            let message = format!("it is missing; the next one is {seq}");
+            damage.get_or_insert_with(|| Damage::new(expected, message));
+        }
+        match stored.into_entry(saga, expected) {
+            Ok(entry) => readable.push(entry),
+            Err(unread) => drop(damage.get_or_insert(unread)),
+        }
+    }
+    match damage {
+        None => Ok(readable),
+        Some(damage) => Err(damage.beside(readable)),
+    }
 }

@@ -15,7 +15,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -35,6 +35,10 @@ const MIGRATIONS: [Migration; 5] = [
     Migration {
         name: "0005_checksums",
         sql: include_str!("migrations/0005_checksums.sql"),
+    },
+    Migration {
+        name: "0006_abandoned_sagas",
+        sql: include_str!("migrations/0006_abandoned_sagas.sql"),
     },
 ];
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use crate::id::SagaId;
 use crate::journal::lease::Leases;
 use crate::journal::sqlite::awake;
-use crate::journal::sqlite::awake::{Awake, mark_stuck};
+use crate::journal::sqlite::awake::{Awake, mark_closed};
 use crate::journal::sqlite::checksum::Checked;
 use crate::journal::sqlite::connection::Size;
 use crate::journal::sqlite::held::{AllHeld, Cancel, Change, Held};
@@ -149,8 +149,8 @@ impl<'c> Transaction<'c> {
                 self.held.stage(Change::Next(slot, next));
             }
             Some(state) => {
-                if state == State::Stuck {
-                    mark_stuck(self.connection, number)?;
+                if matches!(state, State::Stuck | State::Abandoned) {
+                    mark_closed(self.connection, number, state)?;
                 }
                 if state == State::Compensated {
                     self.held.stage(Change::Compensated(number));
@@ -302,7 +302,7 @@ impl<'c> Transaction<'c> {
             "SELECT s.number FROM sagas s \
              JOIN entries e ON e.saga = s.number AND e.seq = (SELECT max(seq) FROM entries WHERE saga = s.number) \
              WHERE s.number > ?1 AND s.number <= ?2 AND s.started_at < ?3 AND e.at < ?3 \
-             AND e.event IN ('completed', 'compensated')",
+             AND e.event IN ('completed', 'compensated', 'abandoned')",
         )?;
         let ended = ended.query_map([after, through, to_sql(before)], |row| row.get(0))?;
         let ended = ended.collect::<rusqlite::Result<Vec<i64>>>()?;
@@ -335,6 +335,11 @@ fn wake_at(rest: Wakeup) -> Option<i64> {
 
 /// The state in which an entry leaves the saga, if it ends the claim.
 fn ending(event: &str) -> Option<State> {
-    let states = [State::Completed, State::Compensated, State::Stuck];
+    let states = [
+        State::Completed,
+        State::Compensated,
+        State::Stuck,
+        State::Abandoned,
+    ];
     states.into_iter().find(|state| state.name() == event)
 }

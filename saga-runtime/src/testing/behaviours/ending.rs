@@ -22,6 +22,60 @@ pub async fn what_is_compensated_is_final<F: Factory>(test: Fixture<F>) {
     assert_eq!(test.record("order-1").await.state, State::Compensated);
 }
 
+fn abandoned() -> Event {
+    Event::Abandoned {
+        reason: "it is of no use\nany more".to_owned(),
+        left: vec!["a".to_owned(), "pack/\"b\"#1".to_owned()],
+    }
+}
+
+/// The saga is listed as abandoned, and in no other state.
+async fn is_abandoned<F: Factory>(test: &Fixture<F>, saga: &str) {
+    let record = test.record(saga).await;
+    assert_eq!((record.state, record.worker), (State::Abandoned, None));
+    for state in State::ALL {
+        let listed = test.journal.list(&Filter::default().state(state)).await;
+        let listed = listed.expect("the journal works").sagas;
+        let is_listed = listed.iter().any(|one| one.saga.id == id(saga));
+        assert_eq!(is_listed, state == State::Abandoned, "{state}");
+    }
+    assert_eq!(test.claim(&lease("c"), 9).await.len(), 0);
+    let claimed = test.claim_one(&lease("c"), saga).await;
+    assert!(
+        matches!(claimed, ClaimedOne::Final(State::Abandoned)),
+        "{claimed:?}"
+    );
+    let noted = test.journal.request_cancel(&id(saga), "too late").await;
+    assert!(!noted.expect("the journal works"));
+}
+
+pub async fn what_is_abandoned_is_final_and_stays_so<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), abandoned()]).await;
+    is_abandoned(&test, "order-1").await;
+    let test = test.reopened().await;
+    is_abandoned(&test, "order-1").await;
+    assert_eq!(test.events("order-1").await, [done("a"), abandoned()]);
+    let later = SystemTime::now() + Duration::from_hours(1);
+    let purged = test.journal.purge(later).await;
+    assert_eq!(purged.expect("the journal works"), 1);
+    let gone = test.journal.load(&id("order-1")).await;
+    assert!(gone.expect("the journal works").is_none());
+}
+
+pub async fn what_was_stuck_can_be_abandoned<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), compensating(), stuck()])
+        .await;
+    let claimed = match test.claim_one(&lease("b"), "order-1").await {
+        ClaimedOne::Claimed(claimed) => claimed,
+        other => panic!("{other:?}"),
+    };
+    test.append(&claimed.claim, 4, &[abandoned()]).await;
+    is_abandoned(&test, "order-1").await;
+    is_abandoned(&test.reopened().await, "order-1").await;
+}
+
 pub async fn what_is_final_is_not_claimed<F: Factory>(test: Fixture<F>) {
     let claim = test.started_by(&silent("a"), "order-1").await;
     test.append(&claim, 1, &[completed()]).await;

@@ -33,6 +33,12 @@ impl<F: Factory> Fixture<F> {
         let claim = self.started("compensated").await;
         let events = [compensating(), Event::Compensated];
         self.append(&claim, 1, &events).await;
+        let claim = self.started("abandoned").await;
+        let abandoned = crate::journal::Event::Abandoned {
+            reason: "of no use".to_owned(),
+            left: Vec::new(),
+        };
+        self.append(&claim, 1, &[abandoned]).await;
     }
 }
 
