@@ -261,7 +261,9 @@ mod twin {
 async fn two_sagas_of_one_name_are_not_started() {
     let builder = builder(&Shop::default()).register::<twin::Other>();
     match builder.journal(Memory::new()).start().await {
-        Err(StartError::RegisteredTwice { name }) => assert_eq!(name, "sell"),
+        Err(StartError::RegisteredTwice { name, version }) => {
+            assert_eq!((name, version), ("sell", 1));
+        }
         other => panic!("{other:?}"),
     }
 }

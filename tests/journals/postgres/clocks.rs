@@ -122,7 +122,8 @@ async fn a_claim_does_not_wait_for_a_saga_that_another_worker_just_claims() {
         .await
         .expect("it is locked");
     let one = lease("first");
-    let second = journal.claim(&one, &[SagaVersion::new("timed", 1)], 1);
+    let timed = [SagaVersion::new("timed", 1)];
+    let second = journal.claim(&one, &timed, 1);
     let second = tokio::time::timeout(Duration::from_secs(20), second).await;
     let second = second
         .expect("a claim waits for nobody")
