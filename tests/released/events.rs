@@ -126,6 +126,12 @@ fn waits() -> Vec<Event> {
         Event::Received {
             name: "approved".into(),
             payload: output(),
+            key: None,
+        },
+        Event::Received {
+            name: "approved".into(),
+            payload: output(),
+            key: Some("mail-17".to_owned()),
         },
         over(None),
         over(Some(4)),

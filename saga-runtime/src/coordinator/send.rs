@@ -7,6 +7,7 @@ use crate::coordinator::error::OperatorError;
 use crate::coordinator::{Coordinator, Shared, Stopped};
 use crate::engines::journaled::recorder::Suspension;
 use crate::id::SagaId;
+use crate::journal::history::ReceivedEvent;
 use crate::journal::{AppendError, ClaimedOne, Event, State, Wakeup};
 use crate::language::EventName;
 
@@ -18,7 +19,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Sends an event to a saga. When this returns `Ok`, the event is recorded.
     ///
     /// The event ends one [`event`](crate::event) call with this name: the oldest open wait, or else the next one. An
-    /// event that is sent twice is received twice.
+    /// event that is sent twice is received twice: a sender that may repeat itself uses [`send_once`](Self::send_once).
     ///
     /// # Errors
     /// If the saga is unknown, has ended, is stuck, or is held by another worker; if the value can't be serialized or
@@ -33,6 +34,35 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         event: EventName<T>,
         value: &T,
     ) -> Result<(), OperatorError> {
+        self.send_event(id, event, None, value).await
+    }
+
+    /// Sends an event to a saga under a key of the sender. Of events with the same name and key a saga takes the first; sending one
+    /// again is `Ok` and changes nothing, also if its value is another one.
+    ///
+    /// # Errors
+    /// As those of [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have sent the event. It is safe to repeat the call.
+    pub async fn send_once<T: Sync>(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: EventName<T>,
+        key: &str,
+        value: &T,
+    ) -> Result<(), OperatorError> {
+        self.send_event(id, event, Some(key.to_owned()), value)
+            .await
+    }
+
+    async fn send_event<T: Sync>(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: EventName<T>,
+        key: Option<String>,
+        value: &T,
+    ) -> Result<(), OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let payload = event.write(value).map_err(OperatorError::Output)?;
         let limit = self.inner.policies.payload_limit;
@@ -44,22 +74,22 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         if self.inner.stopped() == Some(Stopped::RuntimeEnded) {
             return Err(OperatorError::RuntimeEnded);
         }
-        let sending = Arc::clone(&self.inner).send(id, event.name(), payload);
+        let event = ReceivedEvent {
+            name: event.name().into(),
+            payload,
+            key,
+        };
+        let sending = Arc::clone(&self.inner).send(id, event);
         self.inner.detached(sending).await
     }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    async fn send(
-        self: Arc<Self>,
-        id: SagaId,
-        name: &'static str,
-        payload: String,
-    ) -> Result<(), OperatorError> {
+    async fn send(self: Arc<Self>, id: SagaId, event: ReceivedEvent) -> Result<(), OperatorError> {
         for pause in 0..PAUSES {
             let running = self.running().get(&id).cloned();
             if let Some(running) = running
-                && running.recorder.deliver(name.into(), payload.clone())
+                && running.recorder.deliver(event.clone())
             {
                 return match running.recorder.write().await {
                     Ok(()) => Ok(()),
@@ -67,7 +97,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     Err(suspension) => Err(unreachable_journal(&suspension)),
                 };
             }
-            match self.send_to_row(&id, name, &payload).await? {
+            match self.send_to_row(&id, &event).await? {
                 Sent::Done => return Ok(()),
                 // This process is just releasing or claiming the saga.
                 Sent::Held => tokio::time::sleep(Duration::from_millis(pause)).await,
@@ -77,12 +107,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Sends an event to a saga that no process runs.
-    async fn send_to_row(
-        &self,
-        id: &SagaId,
-        name: &'static str,
-        payload: &str,
-    ) -> Result<Sent, OperatorError> {
+    async fn send_to_row(&self, id: &SagaId, event: &ReceivedEvent) -> Result<Sent, OperatorError> {
         let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
         match history.record.state {
             State::Stuck => return Err(OperatorError::Stuck),
@@ -97,13 +122,18 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
+        let known = claimed.entries.iter().flatten().any(|entry| {
+            matches!(&entry.event, Event::Received { name, key, .. }
+                if event.key.is_some() && *key == event.key && *name == event.name)
+        });
         let received = Event::Received {
-            name: name.into(),
-            payload: payload.to_owned(),
+            name: event.name.clone(),
+            payload: event.payload.clone(),
+            key: event.key.clone(),
         };
         // The saga may have got stuck since it was loaded. Then only an operator's decision can follow.
         let is_stuck = claimed.record.state == State::Stuck;
-        let appended = if is_stuck {
+        let appended = if is_stuck || known {
             Ok(())
         } else {
             self.journal

@@ -129,6 +129,8 @@ pub enum Event {
         name: Cow<'static, str>,
         /// Its payload.
         payload: String,
+        /// The sender's key, if it gave one: of events with the same name and key only the first is recorded.
+        key: Option<String>,
     },
     /// The saga does not wait any more.
     WaitOver {

@@ -32,7 +32,7 @@ pub(crate) struct ReplayState {
     /// The questions of the bodies, and the answers.
     values: Vec<(StepCall, String)>,
     /// The events that were sent to the saga: name and payload.
-    received: Vec<(Cow<'static, str>, String)>,
+    received: Vec<ReceivedEvent>,
     end: Option<RecordedEnd>,
     /// An operator has decided that it is undone from its record, without its body.
     by_record: bool,
@@ -101,6 +101,22 @@ pub(crate) enum Settling {
     Resolved,
     Unresolved(CompensationFailure),
     Skipped { reason: String },
+}
+
+/// An event that was sent to the saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReceivedEvent {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) payload: String,
+    /// The sender's key, if it gave one.
+    pub(crate) key: Option<String>,
+}
+
+impl ReceivedEvent {
+    /// Returns whether both are the same event, which was sent twice.
+    pub(crate) fn is_repeated_by(&self, other: &Self) -> bool {
+        other.key.is_some() && self.key == other.key && self.name == other.name
+    }
 }
 
 /// The decision to undo the saga.
@@ -295,7 +311,7 @@ impl ReplayState {
                 let number = usize::try_from(number).ok()?;
                 self.received
                     .get(number)
-                    .map(|(_, payload)| payload.as_str())
+                    .map(|event| event.payload.as_str())
             })),
         }
     }
@@ -313,7 +329,7 @@ impl ReplayState {
         let mut sent: Vec<_> = (0_u64..)
             .zip(events)
             .filter(|(number, _)| !taken.contains(number))
-            .map(|(_, (name, _))| name)
+            .map(|(_, event)| event.name)
             .collect();
         let is_over = self.decision.is_some() || self.end.is_some();
         let steps = self.steps.iter().take_while(move |_| !is_over);
@@ -330,7 +346,7 @@ impl ReplayState {
     }
 
     /// The events that were sent to the saga, and which of them are taken.
-    pub(crate) fn received(&self) -> (Vec<(Cow<'static, str>, String)>, Vec<u64>) {
+    pub(crate) fn received(&self) -> (Vec<ReceivedEvent>, Vec<u64>) {
         let taken = self.steps.iter().filter_map(|one| match one.outcome {
             StepOutcome::Over { received } => received,
             _ => None,

@@ -83,8 +83,10 @@ impl From<Event> for Row {
                 payload: until.map(|until| to_millis(until).to_string()),
                 ..row.step(step)
             },
-            Event::Received { name, payload } => Self {
+            // The key stands where the code of a reason would: what has come has none.
+            Event::Received { name, payload, key } => Self {
                 step: Some(name),
+                code: key.map(Cow::Owned),
                 ..row.payload(payload)
             },
             Event::WaitOver { step, received } => Self {
@@ -241,6 +243,7 @@ impl Row {
             "received" => Event::Received {
                 name: columns.name()?,
                 payload: columns.payload()?,
+                key: columns.row.code.take().map(Cow::into_owned),
             },
             "wait_over" => Event::WaitOver {
                 received: columns.number()?,

@@ -151,3 +151,35 @@ async fn what_can_not_be_read_fails_the_saga() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn an_event_with_a_key_is_taken_once_however_often_it_is_sent() {
+    let shop = Shop::default();
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    let handle = coordinator.submit("a", AskingTwice {}).await;
+    let handle = handle.expect("it is new");
+    rests(&coordinator, "a").await;
+    for _ in 0..3 {
+        let sent = coordinator.send_once("a", CONFIRMED, "mail-1", &1).await;
+        sent.expect("it waits for that");
+    }
+    rests(&coordinator, "a").await;
+    // Also to a process that has only read of the first one.
+    let next = started(&shop, journal).await;
+    let again = next.send_once("a", CONFIRMED, "mail-1", &1).await;
+    again.expect("it was sent before");
+    next.shutdown().await;
+    rests(&coordinator, "a").await;
+    // Another name or another key is another event.
+    let other = coordinator
+        .send_once("a", APPROVED, "mail-1", &by("Ann"))
+        .await;
+    other.expect("it is kept");
+    let second = coordinator.send_once("a", CONFIRMED, "mail-2", &2).await;
+    second.expect("it waits for that");
+    assert_eq!(handle.wait().await.expect("nothing fails"), (1, 2));
+    let received: Vec<_> = waits(&coordinator, "a").await;
+    let received = received.iter().filter(|one| one.starts_with("received"));
+    assert_eq!(received.count(), 3);
+}

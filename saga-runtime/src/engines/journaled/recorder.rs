@@ -1,7 +1,6 @@
 //! The record of one saga: events are noted as they happen, and appended together before the next request. Their
 //! meaning is in `history.rs`.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::mem;
 use std::pin::pin;
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::history::{NOTHING_REQUESTED, ReplayState};
+use crate::journal::history::{NOTHING_REQUESTED, ReceivedEvent, ReplayState};
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
 use crate::lock::lock;
 use crate::meta::RetryPolicy;
@@ -101,7 +100,7 @@ struct Noted {
 /// The events that were sent to a saga.
 #[derive(Debug, Default)]
 pub(crate) struct EventInbox {
-    events: Vec<(Cow<'static, str>, String)>,
+    events: Vec<ReceivedEvent>,
     /// The numbers of the events that have ended a wait.
     taken: Vec<u64>,
 }
@@ -117,7 +116,7 @@ impl EventInbox {
     fn oldest(&self, name: &str) -> Option<u64> {
         let numbered = self.events.iter().zip(0..);
         let mut numbered =
-            numbered.filter(|((one, _), number)| one == name && !self.taken.contains(number));
+            numbered.filter(|(one, number)| one.name == name && !self.taken.contains(number));
         numbered.next().map(|(_, number)| number)
     }
 }
@@ -264,14 +263,20 @@ impl Recorder {
         self.lock().events.iter().any(Event::ends_claim)
     }
 
-    /// Notes an event that was sent to the saga. Returns false if the saga takes no events here any more.
-    pub(crate) fn deliver(&self, name: Cow<'static, str>, payload: String) -> bool {
+    /// Notes an event that was sent to the saga, unless it was sent before. Returns false if the saga takes no events here any
+    /// more.
+    pub(crate) fn deliver(&self, event: ReceivedEvent) -> bool {
         let mut noted = self.lock();
         if noted.is_closed {
             return false;
         }
-        noted.inbox.events.push((name.clone(), payload.clone()));
-        noted.events.push(Event::Received { name, payload });
+        let mut known = noted.inbox.events.iter();
+        if known.any(|known| known.is_repeated_by(&event)) {
+            return true;
+        }
+        noted.inbox.events.push(event.clone());
+        let ReceivedEvent { name, payload, key } = event;
+        noted.events.push(Event::Received { name, payload, key });
         self.delivered.notify_waiters();
         true
     }
@@ -286,8 +291,8 @@ impl Recorder {
         let inbox = &mut self.lock().inbox;
         let number = inbox.oldest(name)?;
         inbox.taken.push(number);
-        let (_, payload) = &inbox.events[usize::try_from(number).ok()?];
-        Some((number, payload.clone()))
+        let event = &inbox.events[usize::try_from(number).ok()?];
+        Some((number, event.payload.clone()))
     }
 
     /// Prepares to suspend the saga until this event comes: from now on no event is delivered here. Returns false if

@@ -4,8 +4,8 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::history::{
-    BY_RECORD, Decision, NOTHING_REQUESTED, RecordedCall, RecordedEnd, ReplayState, Settling,
-    StepOutcome, UNKNOWN_STEP,
+    BY_RECORD, Decision, NOTHING_REQUESTED, ReceivedEvent, RecordedCall, RecordedEnd, ReplayState,
+    Settling, StepOutcome, UNKNOWN_STEP,
 };
 use crate::journal::{Event, Settled, StepCall};
 use crate::meta::Kind;
@@ -85,8 +85,12 @@ impl ReplayState {
                 self.values.push((of.clone(), value.clone()));
                 self.decision.is_none()
             }
-            Event::Received { name, payload } => {
-                self.received.push((name.clone(), payload.clone()));
+            Event::Received { name, payload, key } => {
+                self.received.push(ReceivedEvent {
+                    name: name.clone(),
+                    payload: payload.clone(),
+                    key: key.clone(),
+                });
                 true
             }
             Event::Compensating { step, reason } => {
