@@ -34,7 +34,7 @@ use crate::place::{Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, 
 
 pub use body::{Forward, Forwarding};
 pub use callable::{CallEnd, Callable, EndOf, First, Returned};
-pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
+pub use engine::{Engine, FanOutCall, GroupMember, ReadCheck, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
 pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
 pub use group::{MemberCall, Members};

@@ -133,6 +133,11 @@ fn waits() -> Vec<Event> {
             payload: output(),
             key: Some("mail-17".to_owned()),
         },
+        Event::EventSetAside {
+            name: "approved".into(),
+            number: 4,
+            message: no_answer(),
+        },
         over(None),
         over(Some(4)),
     ]

@@ -35,7 +35,7 @@ use crate::language::Wait;
 use crate::meta::StepMeta;
 use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
-use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
+use crate::run::{Engine, ReadCheck, Saga, SagaEnd, WaitEnd};
 use ambient::RecordedAmbient;
 
 /// The rules of a coordinator for all of its sagas.
@@ -176,7 +176,18 @@ impl Engine for Journaled {
         callee: &'static StepMeta,
         wait: Wait,
     ) -> WaitEnd<Suspension> {
-        match self.wait_until_over(calls, callee, wait).await {
+        self.wait_for_readable(calls, callee, wait, &|_| Ok(()))
+            .await
+    }
+
+    async fn wait_for_readable<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        callee: &'static StepMeta,
+        wait: Wait,
+        can_read: ReadCheck<'a>,
+    ) -> WaitEnd<Suspension> {
+        match self.wait_until_over(calls, callee, wait, can_read).await {
             Ok(end) => end,
             Err(suspension) => WaitEnd::Suspended(suspension),
         }

@@ -12,7 +12,7 @@ use crate::meta::Kind;
 /// ```text
 /// forward     ( StepDone | Waiting? WaitOver | Value )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
-/// from others Received
+/// from others Received EventSetAside?
 /// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
 /// by hand     Abandoned: at any time before the end
 /// ```
@@ -132,6 +132,15 @@ pub enum Event {
         /// The sender's key, if it gave one: of events with the same name and key only the first is recorded.
         key: Option<String>,
     },
+    /// An event that was sent to the saga can't be read by it. It is set aside, and the wait goes on.
+    EventSetAside {
+        /// The name of the event.
+        name: Cow<'static, str>,
+        /// Which of the events that were sent to the saga, counted from 0 over all names.
+        number: u64,
+        /// The reason why it can't be read.
+        message: String,
+    },
     /// The saga does not wait any more.
     WaitOver {
         /// The call.
@@ -160,7 +169,7 @@ pub enum Event {
 
 impl Event {
     /// All names of events in journals, the frequent ones first.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 23] = [
         "step_done",
         "completed",
         "waiting",
@@ -183,6 +192,7 @@ impl Event {
         "compensation_skipped",
         "step_completed",
         "abandoned",
+        "event_set_aside",
     ];
 
     /// The name of the event in journals.
@@ -212,6 +222,7 @@ impl Event {
             Self::Value { .. } => "value",
             Self::Waiting { .. } => "waiting",
             Self::Received { .. } => "received",
+            Self::EventSetAside { .. } => "event_set_aside",
             Self::WaitOver { .. } => "wait_over",
         }
     }
@@ -238,6 +249,7 @@ impl Event {
             | Self::Retried { .. }
             | Self::Value { .. }
             | Self::Received { .. }
+            | Self::EventSetAside { .. }
             | Self::Abandoned { .. } => None,
         }
     }

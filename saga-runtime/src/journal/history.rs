@@ -33,6 +33,8 @@ pub(crate) struct ReplayState {
     values: Vec<(StepCall, String)>,
     /// The events that were sent to the saga: name and payload.
     received: Vec<ReceivedEvent>,
+    /// The numbers of the events that could not be read, and why.
+    set_aside: Vec<(u64, String)>,
     end: Option<RecordedEnd>,
     /// An operator has decided that it is undone from its record, without its body.
     by_record: bool,
@@ -345,13 +347,22 @@ impl ReplayState {
         })
     }
 
+    /// The events that were set aside: the name, and the reason why the event can't be read.
+    pub(crate) fn set_aside(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.set_aside.iter().filter_map(|(number, message)| {
+            let event = self.received.get(usize::try_from(*number).ok()?)?;
+            Some((&*event.name, &**message))
+        })
+    }
+
     /// The events that were sent to the saga, and which of them are taken.
     pub(crate) fn received(&self) -> (Vec<ReceivedEvent>, Vec<u64>) {
         let taken = self.steps.iter().filter_map(|one| match one.outcome {
             StepOutcome::Over { received } => received,
             _ => None,
         });
-        (self.received.clone(), taken.collect())
+        let set_aside = self.set_aside.iter().map(|(number, _)| *number);
+        (self.received.clone(), taken.chain(set_aside).collect())
     }
 
     /// The recorded outcome of a member of a group that has these numbers in its lane.

@@ -131,6 +131,7 @@ impl State {
             | Event::Value { .. }
             | Event::Retried { .. } => Self::Running,
             Event::Received { .. }
+            | Event::EventSetAside { .. }
             | Event::CompensationResolved { .. }
             | Event::CompensationSkipped { .. }
             | Event::StepCompleted { .. } => self,

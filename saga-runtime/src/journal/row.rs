@@ -83,6 +83,14 @@ impl From<Event> for Row {
                 payload: until.map(|until| to_millis(until).to_string()),
                 ..row.step(step)
             },
+            Event::EventSetAside {
+                name,
+                number,
+                message,
+            } => Self {
+                step: Some(name),
+                ..row.payload(number.to_string()).message(message)
+            },
             // The key stands where the code of a reason would: what has come has none.
             Event::Received { name, payload, key } => Self {
                 step: Some(name),
@@ -245,6 +253,14 @@ impl Row {
                 payload: columns.payload()?,
                 key: columns.row.code.take().map(Cow::into_owned),
             },
+            "event_set_aside" => {
+                let number = columns.number()?;
+                Event::EventSetAside {
+                    number: columns.need(number, "payload")?,
+                    name: columns.name()?,
+                    message: columns.message()?,
+                }
+            }
             "wait_over" => Event::WaitOver {
                 received: columns.number()?,
                 step: columns.call()?,

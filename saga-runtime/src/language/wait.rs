@@ -188,7 +188,7 @@ pub trait Awaited: Callee {
     type Output: Send;
 
     /// The function that reads the value of an event.
-    type EventReader: Copy + Send;
+    type EventReader: Copy + Send + Sync;
 
     /// Reads the output: from the JSON of the received event, or from `None` if the time is over.
     ///

@@ -75,6 +75,19 @@ pub trait Engine: Send + Sync {
         wait: Wait,
     ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send;
 
+    /// Like [`wait`](Self::wait), of an event that `can_read` checks. An engine that can set an event aside goes on to wait if
+    /// the saga can't read the event. Any other one hands it out, and the saga fails.
+    fn wait_for_readable<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        callee: &'static StepMeta,
+        wait: Wait,
+        can_read: ReadCheck<'a>,
+    ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send {
+        let _ = can_read;
+        self.wait(calls, callee, wait)
+    }
+
     /// Announces that the members of `group` are called next.
     ///
     /// # Errors
@@ -136,6 +149,9 @@ pub trait Engine: Send + Sync {
         first: Option<AttemptResult<(), String>>,
     ) -> impl Future<Output = Result<CompensationOutcome, Self::Suspension>> + Send;
 }
+
+/// Checks that a saga can read the value of an event.
+pub type ReadCheck<'a> = &'a (dyn Fn(&str) -> Result<(), String> + Sync);
 
 /// A member of a group while it runs.
 pub type GroupMember<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;

@@ -8,7 +8,7 @@ use crate::attempts::BoxFuture;
 use crate::error::Cause;
 use crate::language::{Awaited, ErrorRecord, Never, Waits};
 use crate::meta::StepMeta;
-use crate::panic::caught;
+use crate::panic::{caught, drop_caught};
 use crate::place::{Calls, Place};
 use crate::run::callable::DoneOutput;
 use crate::run::first_attempt::OnEngine;
@@ -68,18 +68,26 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     {
         let (wait, reader) = (self.wait, self.reader);
         Box::pin(async move {
-            let received = match engine.wait(calls, &const { W::CALLEE }, wait).await {
+            let read = |received: Option<&str>| {
+                let output = caught(|| W::output(reader, received));
+                match output {
+                    Ok(Ok(output)) => Ok(output),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(panic) => Err(format!("panicked: {panic}")),
+                }
+            };
+            let can_read = |json: &str| read(Some(json)).map(drop_caught);
+            let waiting = engine.wait_for_readable(calls, &const { W::CALLEE }, wait, &can_read);
+            let received = match waiting.await {
                 WaitEnd::TimedOut => Ok(None),
                 WaitEnd::Received(json) => Ok(Some(json)),
                 WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),
                 WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
             };
             let output = received.and_then(|received| {
-                let output = caught(|| W::output(reader, received.as_deref()));
-                let unread = match output {
-                    Ok(Ok(output)) => return Ok(output),
-                    Ok(Err(error)) => error.to_string(),
-                    Err(panic) => format!("panicked: {panic}"),
+                let unread = match read(received.as_deref()) {
+                    Ok(output) => return Ok(output),
+                    Err(unread) => unread,
                 };
                 let event = wait.event.unwrap_or_default();
                 let message = format!("what came with event `{event}` can't be read: {unread}");

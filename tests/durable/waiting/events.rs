@@ -183,3 +183,41 @@ async fn an_event_with_a_key_is_taken_once_however_often_it_is_sent() {
     let received = received.iter().filter(|one| one.starts_with("received"));
     assert_eq!(received.count(), 3);
 }
+
+/// An older sender has another idea of the event.
+const OLD_APPROVED: EventName<u32> = EventName::new("approved");
+
+#[tokio::test]
+async fn an_event_that_the_saga_can_not_read_is_set_aside_and_the_wait_goes_on() {
+    let shop = Shop::default();
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    drop(coordinator.submit("a", Asking {}).await);
+    rests(&coordinator, "a").await;
+    let sent = coordinator.send("a", OLD_APPROVED, &17).await;
+    sent.expect("it is recorded");
+    let set_aside = async {
+        while inspected(&coordinator, "a").await.set_aside.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    set_aside.await;
+    let inspected = inspected(&coordinator, "a").await;
+    assert_eq!(inspected.set_aside[0].event, "approved");
+    assert!(inspected.awaits(APPROVED), "{inspected}");
+    let text = inspected.to_string();
+    assert!(
+        text.contains(
+            "event approved set aside, since it can't be read: invalid type: integer `17`"
+        ),
+        "{text}"
+    );
+    // Also after a restart. The right one is sent like any other.
+    coordinator.shutdown().await;
+    let next = started(&shop, journal).await;
+    let sent = next.send("a", APPROVED, &by("Ann")).await;
+    sent.expect("it waits for that");
+    let handle = next.attach::<Asking>("a").await.expect("it is there");
+    assert_eq!(handle.wait().await.expect("nothing fails"), "Ann");
+    assert_eq!(shop.asked(), ["order", "charge"]);
+}

@@ -93,6 +93,12 @@ impl ReplayState {
                 });
                 true
             }
+            Event::EventSetAside {
+                number, message, ..
+            } => {
+                self.set_aside.push((*number, message.clone()));
+                *number < self.received.len() as u64
+            }
             Event::Compensating { step, reason } => {
                 let decision = Decision {
                     step: step.as_ref().map(ToString::to_string),
