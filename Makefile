@@ -1,7 +1,7 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-restate quickstart check test services soak lint doc bench bless
+.PHONY: help demo demo-restate quickstart examples check test services soak lint features deny doc bench bless
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ quickstart: ## run the smallest example
 services: ## install the servers that tests and demos start, into services/node_modules
 	services/install
 
+examples: quickstart ## run the small examples, and their tests
+	cargo run --package expenses
+	cargo run --package machines
+	cargo run --package transfer
+	cargo test --package expenses --package machines --package transfer --package travel
+
 check: lint ## run the quick checks: format, clippy, unit, behaviour and diagnostics tests
 	cargo test --quiet --package saga-house --package saga-macros --package saga-runtime --package saga-restate \
 		--package saga-tests --lib --test house --test behaviour --test diagnostics
@@ -32,6 +38,12 @@ soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=â€¦, SEED=â€
 lint: ## check the format, and clippy without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+
+features: ## compile the crates with each combination of their features
+	.ci/features
+
+deny: ## check the licences, doubles and origins of the dependencies (needs cargo-deny; deny.toml says how to get it)
+	cargo deny --all-features check licenses bans sources
 
 doc: ## build the documentation without a warning, into target/doc
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps

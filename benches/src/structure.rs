@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use saga_runtime::coordinator::Registrable;
 use saga_runtime::journal::{Filter, Memory, Sqlite, State};
 use saga_runtime::{Context, Coordinator, saga, sleep, step, try_join_all};
 use tokio::runtime::{Builder, Runtime};
@@ -31,6 +32,19 @@ saga!(
     async fn nap(cx: Context<'_, Nothing>, hours: u64) -> Result<(), String> {
         note(cx, 1).await?;
         sleep(cx, Duration::from_hours(hours)).await;
+        Ok(())
+    }
+);
+
+#[step(retriable, retry(backoff = "24h..24h"))]
+async fn mail(_cx: Context<'_, Nothing>) -> Result<(), String> {
+    Err("the server is down".to_owned())
+}
+
+saga!(
+    async fn mailing(cx: Context<'_, Nothing>) -> Result<(), String> {
+        note(cx, 1).await?;
+        mail(cx).await?;
         Ok(())
     }
 );
@@ -80,12 +94,12 @@ async fn journaled(items: u32) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// Sagas that sleep on an SQLite journal.
+/// Sagas that wait on an SQLite journal.
 #[derive(Debug, Clone, Copy)]
 pub struct Sleeping {
     /// How many.
     pub sagas: usize,
-    /// Until all of them slept.
+    /// Until all of them waited.
     pub took: Duration,
     /// The tasks that were alive then.
     pub tasks: usize,
@@ -98,11 +112,27 @@ pub struct Sleeping {
 /// # Errors
 /// When a file can't be written.
 pub fn sleeping(folder: &Path, sagas: usize) -> anyhow::Result<Sleeping> {
+    waiting(&folder.join("sleeping.db"), sagas, || Nap { hours: 24 })
+}
+
+/// Lets so many sagas wait for the next attempt of a step that fails.
+///
+/// # Errors
+/// When a file can't be written.
+pub fn backing_off(folder: &Path, sagas: usize) -> anyhow::Result<Sleeping> {
+    waiting(&folder.join("backing_off.db"), sagas, || Mailing {})
+}
+
+fn waiting<G: Registrable<Nothing>>(
+    file: &Path,
+    sagas: usize,
+    saga: fn() -> G,
+) -> anyhow::Result<Sleeping> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        let journal = Sqlite::open(folder.join("sleeping.db")).await?;
+        let journal = Sqlite::open(file).await?;
         let builder = Coordinator::builder(Nothing).journal(journal);
-        let coordinator = builder.register::<Nap>().start().await?;
+        let coordinator = builder.register::<G>().start().await?;
         let (began, before) = (Instant::now(), resident()?);
         let mut submitting = tokio::task::JoinSet::new();
         for number in 0..sagas {
@@ -111,7 +141,7 @@ pub fn sleeping(folder: &Path, sagas: usize) -> anyhow::Result<Sleeping> {
             }
             let coordinator = coordinator.clone();
             submitting.spawn(async move {
-                let submitted = coordinator.submit(format!("nap-{number}"), Nap { hours: 24 });
+                let submitted = coordinator.submit(format!("saga-{number}"), saga());
                 submitted.await.map(drop).map_err(anyhow::Error::from)
             });
         }

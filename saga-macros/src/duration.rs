@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Literal, TokenStream};
 use syn::LitStr;
+
+use crate::spans::{code, literal};
 
 const UNITS: [(&str, u64); 6] = [
     ("us", 1),
@@ -62,9 +63,9 @@ fn mistake(literal: &LitStr, what: &str, help: &str) -> syn::Error {
 
 /// A constant expression for `duration`.
 pub(crate) fn tokens(duration: Duration) -> TokenStream {
-    let seconds = duration.as_secs();
-    let nanos = duration.subsec_nanos();
-    quote!(::core::time::Duration::new(#seconds, #nanos))
+    let seconds = literal(Literal::u64_unsuffixed(duration.as_secs()));
+    let nanos = literal(Literal::u32_unsuffixed(duration.subsec_nanos()));
+    code!(::core::time::Duration::new(#seconds, #nanos))
 }
 
 #[cfg(test)]

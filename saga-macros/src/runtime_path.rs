@@ -1,37 +1,32 @@
 //! The path of the runtime crate. No other file spells it.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 
 use crate::errors::Errors;
 use crate::options::Opt;
+use crate::spans::code;
 
 /// The path of the runtime crate: `::saga_runtime`, or the value of `crate = …`.
-#[derive(Clone)]
-pub(crate) struct RuntimePath(TokenStream);
-
-impl Default for RuntimePath {
-    fn default() -> Self {
-        Self(quote!(::saga_runtime))
-    }
-}
+#[derive(Clone, Default)]
+pub(crate) struct RuntimePath(Option<TokenStream>);
 
 impl RuntimePath {
     /// The value of `crate = …` among these options, or the default.
     pub(crate) fn from_options(options: &[Opt], errors: &mut Errors) -> Self {
         let option = options.iter().find(|option| option.key == "crate");
         let path = option.and_then(|option| errors.ok(option.path("crate = saga_runtime")));
-        path.map_or_else(Self::default, |path| Self(path.to_token_stream()))
+        Self(path.map(ToTokens::into_token_stream))
     }
 
     /// The module that generated code calls.
     pub(crate) fn private(&self) -> TokenStream {
-        quote!(#self::__private)
+        code!(#self::__private)
     }
 
     /// The module of the rules that rustc checks. Unlike [`private`](Self::private), messages may show it.
     pub(crate) fn rules(&self) -> TokenStream {
-        quote!(#self::rules)
+        code!(#self::rules)
     }
 
     /// The rule for an input of a saga, as text for `#[serde(with = …)]`.
@@ -47,6 +42,9 @@ impl RuntimePath {
 
 impl ToTokens for RuntimePath {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        self.0.to_tokens(tokens);
+        match &self.0 {
+            Some(path) => path.to_tokens(tokens),
+            None => tokens.extend(code!(::saga_runtime)),
+        }
     }
 }

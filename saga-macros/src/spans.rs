@@ -1,8 +1,44 @@
-//! The places where rustc reports mistakes in generated code.
+//! The places where rustc reports mistakes in generated code, and the context in which its names resolve.
+//!
+//! Generated tokens stand in the context of the source, as if a user had written them. A token in the context of a macro
+//! is hashed with the place of the macro's call, so that each edit above would make the whole expansion new to an
+//! incremental compilation. Names that the source must not see begin with `__` instead.
+
+use std::cell::Cell;
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
+thread_local! {
+    /// The place of the code that is being generated.
+    static HERE: Cell<Option<Span>> = const { Cell::new(None) };
+}
+
+/// Generates code with [`code!`], all of it at `span`, which is that of a token of the source.
+pub(crate) fn generate(span: Span, code: impl FnOnce() -> TokenStream) -> TokenStream {
+    let before = HERE.replace(Some(span));
+    let code = code();
+    HERE.set(before);
+    code
+}
+
+/// The place of generated code, and the context of its names.
+pub(crate) fn here() -> Span {
+    HERE.get().unwrap_or_else(Span::call_site)
+}
+
+/// Like `quote!`, with tokens at the place of generated code: see [`here`].
+macro_rules! code {
+    ($($tokens:tt)*) => {
+        ::quote::quote_spanned!($crate::spans::here()=> $($tokens)*)
+    };
+}
+pub(crate) use code;
+
+/// A number or a text in generated code.
+pub(crate) fn literal(value: impl ToTokens) -> TokenStream {
+    at(here(), value.to_token_stream())
+}
 /// The same tokens, all of them at `span`: rustc underlines that place instead of the whole macro call.
 pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
     tokens

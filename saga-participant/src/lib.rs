@@ -256,6 +256,8 @@
 //! sqlx and rusqlite link the same SQLite. A package that has both, as `saga-runtime` with its feature `sqlite` has, needs
 //! versions with the same `libsqlite3-sys`: sqlx 0.9.0 goes with rusqlite 0.39.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 #[cfg(feature = "axum")]
 mod axum;

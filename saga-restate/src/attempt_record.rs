@@ -11,9 +11,6 @@ use serde_json::value::RawValue;
 use crate::clock::millis;
 use crate::journal::Recorded;
 
-/// The largest recorded output, in bytes of JSON.
-pub(crate) const LIMIT: usize = 8 * 1024 * 1024;
-
 /// One attempt of a step.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct AttemptRecord {
@@ -46,6 +43,10 @@ pub(crate) enum AttemptEnd {
     NotMade(()),
     /// The saga was cancelled while it was under way, and the answer is lost.
     Lost(()),
+    /// A process ended while it was under way. It is made again under another name.
+    Crashed(()),
+    /// It begins again after a process has ended in it.
+    Begun(()),
 }
 
 /// The error of an attempt.
@@ -91,14 +92,15 @@ impl AttemptRecord {
 }
 
 impl AttemptEnd {
-    /// The end of an attempt of the step that got this answer within `limit`.
+    /// The end of an attempt of the step that got this answer within `limit`. The output has at most `bytes` of JSON.
     pub(crate) fn from_attempt(
         step: &mut dyn PendingStep,
         answer: Verdict,
         limit: Duration,
+        bytes: usize,
     ) -> Self {
         if answer == Verdict::Done {
-            let json = step.write_output(LIMIT);
+            let json = step.write_output(bytes);
             let json = json.and_then(|json| raw(json).map_err(|error| error.to_string()));
             return json.map_or_else(Self::Unrecordable, Self::Done);
         }
@@ -124,6 +126,7 @@ impl AttemptEnd {
             }),
             Self::DeadlineExceeded(()) => text(Cause::DeadlineExceeded),
             Self::NotMade(()) | Self::Lost(()) => text(Cause::Cancelled),
+            Self::Crashed(()) | Self::Begun(()) => "the process ended".to_owned(),
         }
     }
 }
@@ -163,6 +166,10 @@ pub(crate) enum CompensationRecord {
     Failed(String),
     /// The answer is lost, because the saga was cancelled once more.
     Lost(()),
+    /// A process ended while it was under way. It is made again under another name.
+    Crashed(()),
+    /// It begins again after a process has ended in it.
+    Begun(()),
 }
 
 impl CompensationRecord {

@@ -11,8 +11,9 @@ use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::{HandlerError, HandlerResult};
 use saga_runtime::Kind;
 use saga_runtime::engine::{
-    ATTEMPT_TIMEOUT, Attempt, AttemptOutcome, AttemptReport, BoxFuture, Control, Doubt, GiveUp,
-    Interruption, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings, Verdict,
+    Attempt, AttemptOutcome, AttemptReport, Backoff, BoxFuture, Control, Doubt, GiveUp,
+    Interruption, LastError, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings,
+    Verdict,
 };
 use saga_runtime::meta::StepMeta;
 
@@ -32,6 +33,8 @@ pub(crate) struct Asker<'a> {
     /// True if other calls may be under way meanwhile, which a repetition by Restate would cut off.
     is_beside_others: bool,
     unrecordable: Mutex<Option<String>>,
+    /// True if the step has ended its process too often: from then on each attempt needs an operator.
+    is_blamed: AtomicBool,
 }
 
 /// The knowledge of this process about an attempt that it makes.
@@ -42,6 +45,32 @@ struct Kept {
     written: Mutex<Option<Recorded>>,
 }
 
+impl Kept {
+    /// Keeps a record in case that Restate drops it. Returns it as it is recorded.
+    fn keep(&self, record: &AttemptRecord) -> Recorded {
+        let written = record.write();
+        *lock(&self.written) = Some(written.clone());
+        written
+    }
+}
+
+/// The entry of an attempt.
+struct Entry {
+    name: String,
+    /// True if Restate repeats it.
+    is_repeated: bool,
+    crash: Crash,
+}
+
+/// The question if a process has ended in an attempt that has no record.
+#[derive(Clone, Copy)]
+enum Crash {
+    Never,
+    /// If an earlier process may have made it, and Restate has lost such a process.
+    IfInDoubt,
+    Certain,
+}
+
 impl<'a> Asker<'a> {
     pub(crate) fn new(engine: &'a Invocation, doubt: &'a Doubt, is_beside_others: bool) -> Self {
         Self {
@@ -49,6 +78,7 @@ impl<'a> Asker<'a> {
             doubt,
             is_beside_others,
             unrecordable: Mutex::new(None),
+            is_blamed: AtomicBool::new(false),
         }
     }
 
@@ -112,13 +142,9 @@ impl<'a> Asker<'a> {
             return Err(Suspended("an attempt has a position".to_owned()));
         };
         loop {
-            let kept = Kept::default();
-            let record = self
-                .make_or_read(step, attempt, position, purpose, &kept)
-                .await?;
+            let (record, made) = self.make_or_read(step, attempt, position, purpose).await?;
             self.take_note(step.meta(), &record);
             let is_repeated = record.again || matches!(record.ended, AttemptEnd::Lost(()));
-            let made = lock(&kept.answer).take();
             let outcome = match record.ended {
                 AttemptEnd::Lost(()) | AttemptEnd::NotMade(()) => {
                     match self.engine.interruption() {
@@ -144,20 +170,74 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// Makes the attempt and records it, or reads its record.
+    /// Makes the attempt and records it, or reads its record. Returns the verdict if it was made here.
+    ///
+    /// If a process ended in it, it is made again under another name, so that the records count these processes. A step
+    /// that has ended too many is paused: an operator mends it, and resumes the saga for one more attempt.
     async fn make_or_read(
         &self,
         step: &mut dyn PendingStep,
         attempt: Attempt<'_>,
         position: Position<'_>,
         purpose: Purpose,
-        kept: &Kept,
-    ) -> Result<AttemptRecord, Suspended> {
+    ) -> Result<(AttemptRecord, Option<Verdict>), Suspended> {
         let name = entry_names::attempt(position, Role::Action, attempt.attempt());
         let retry = self.repeats(step.meta(), attempt.attempt());
-        let work = pin!(self.make(step, attempt, position, purpose, retry.is_some(), kept));
-        let written = self.record(&name, retry.clone(), kept, work).await;
-        serde_json::from_slice(&written).map_err(|unread| unreadable(position, &unread))
+        let unread = |unread| unreadable(position, &unread);
+        let mut crashes = 0;
+        loop {
+            let mut entry = Entry {
+                name: name.clone(),
+                is_repeated: retry.is_some(),
+                crash: Crash::IfInDoubt,
+            };
+            // Suspects are tried one at a time. The members of a group are not: their order is recorded.
+            let _alone = if crashes > 1 && !self.is_beside_others {
+                Some(self.engine.settings.alone.lock().await)
+            } else {
+                None
+            };
+            if crashes > 0 {
+                let kept = Kept::default();
+                let begin = pin!(async {
+                    kept.has_begun.store(true, Ordering::Relaxed);
+                    Ok(kept.keep(&AttemptRecord::new(AttemptEnd::Begun(()))))
+                });
+                let begun = entry_names::recovery(&name, crashes);
+                let begun = self.record(&begun, None, &kept, begin).await;
+                let begun: AttemptRecord = serde_json::from_slice(&begun).map_err(unread)?;
+                if !matches!(begun.ended, AttemptEnd::Begun(())) {
+                    return Ok((begun, None));
+                }
+                entry.name = entry_names::again(&name, crashes);
+                entry.crash = if kept.has_begun.load(Ordering::Relaxed) {
+                    Crash::Never
+                } else {
+                    Crash::Certain
+                };
+            } else if self.is_blamed.load(Ordering::Relaxed) {
+                entry.crash = Crash::Certain;
+            }
+            let kept = Kept::default();
+            let written = {
+                let work = pin!(self.make(step, attempt, position, purpose, &entry, &kept));
+                self.record(&entry.name, retry.clone(), &kept, work).await
+            };
+            let mut record: AttemptRecord = serde_json::from_slice(&written).map_err(unread)?;
+            if !matches!(record.ended, AttemptEnd::Crashed(())) {
+                record.again |= crashes > 0;
+                let made = lock(&kept.answer).take();
+                return Ok((record, made));
+            }
+            crashes += 1;
+            if crashes >= self.engine.settings.max_recoveries {
+                self.is_blamed.store(true, Ordering::Relaxed);
+            }
+            let is_new = kept.has_begun.load(Ordering::Relaxed);
+            if is_new && self.is_blamed.load(Ordering::Relaxed) {
+                return Err(self.engine.pause_for_operator(position));
+            }
+        }
     }
 
     /// Makes the attempt, unless the deadline has passed. Restate records the result, and repeats the attempt on an error.
@@ -167,20 +247,29 @@ impl<'a> Asker<'a> {
         attempt: Attempt<'_>,
         position: Position<'_>,
         purpose: Purpose,
-        is_repeated: bool,
+        entry: &Entry,
         kept: &Kept,
     ) -> HandlerResult<Recorded> {
         kept.has_begun.store(true, Ordering::Relaxed);
         let kind = step.meta().kind;
         let again = self.doubt.take();
+        let is_crashed = match entry.crash {
+            Crash::Never => false,
+            Crash::IfInDoubt => again && !entry.is_repeated && self.engine.has_crashed(),
+            Crash::Certain => true,
+        };
+        if is_crashed {
+            return Ok(kept.keep(&AttemptRecord::new(AttemptEnd::Crashed(()))));
+        }
         let may_be_done = again && kind == Kind::Retriable;
         let mut record = if purpose == Purpose::Forward && !may_be_done && self.engine.is_late() {
             AttemptRecord::new(AttemptEnd::DeadlineExceeded(()))
         } else {
-            let limit = limit(step.meta());
+            let settings = &self.engine.settings;
+            let limit = settings.limit(step.meta());
             let answer = step.attempt(&attempt, Some(limit)).await;
-            let ended = AttemptEnd::from_attempt(step, answer, limit);
-            if let Some(error) = repeated(&ended, kind, is_repeated, position) {
+            let ended = AttemptEnd::from_attempt(step, answer, limit, settings.payload_limit);
+            if let Some(error) = repeated(&ended, kind, entry.is_repeated, position) {
                 return Err(error);
             }
             *lock(&kept.answer) = Some(answer);
@@ -190,9 +279,7 @@ impl<'a> Asker<'a> {
             }
         };
         record.again = again;
-        let written = record.write();
-        *lock(&kept.written) = Some(written.clone());
-        Ok(written)
+        Ok(kept.keep(&record))
     }
 
     /// Takes over the facts about the saga that the record of an attempt holds.
@@ -222,7 +309,10 @@ impl<'a> Asker<'a> {
                 // If this process does not have the output, the step is asked again.
                 let answer = match made {
                     Some(answer) => answer,
-                    None => step.attempt(&attempt, Some(limit(step.meta()))).await,
+                    None => {
+                        let limit = self.engine.settings.limit(step.meta());
+                        step.attempt(&attempt, Some(limit)).await
+                    }
                 };
                 if answer != Verdict::Done {
                     return Err(Suspended(format!(
@@ -243,11 +333,6 @@ impl<'a> Asker<'a> {
             (ended, None) => read(step, ended, position),
         }
     }
-}
-
-/// The longest that an attempt of the step may take.
-fn limit(step: &StepMeta) -> Duration {
-    step.timeout.unwrap_or(ATTEMPT_TIMEOUT)
 }
 
 /// The error with which Restate repeats an attempt instead of recording it.
@@ -330,10 +415,14 @@ impl Surroundings<Suspended> for Asker<'_> {
     }
 
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
-        Some(own.unwrap_or(ATTEMPT_TIMEOUT))
+        Some(own.unwrap_or(self.engine.settings.attempt_timeout))
     }
 
-    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Suspended>> {
+    fn wait<'b>(
+        &'b self,
+        Backoff { delay, .. }: Backoff,
+        _: LastError<'b>,
+    ) -> BoxFuture<'b, Result<Option<Interruption>, Suspended>> {
         Box::pin(async move {
             if let Some(interruption) = self.engine.interruption() {
                 return Ok(Some(interruption));
@@ -348,7 +437,11 @@ impl Surroundings<Suspended> for Asker<'_> {
         })
     }
 
-    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Suspended>> {
+    fn pause<'b>(
+        &'b self,
+        Backoff { delay, .. }: Backoff,
+        _: LastError<'b>,
+    ) -> BoxFuture<'b, Result<(), Suspended>> {
         Box::pin(async move {
             self.engine.rest(delay).await;
             Ok(())

@@ -6,10 +6,11 @@ mod http;
 
 use ::http::{HeaderName, HeaderValue, StatusCode};
 use restate_sdk::ingress::{self, CallResponse, RequestExecutor, RequestTarget, SendStatus};
-use saga_runtime::engine::is_same_json;
+use saga_runtime::engine::{input_to_json, is_same_input};
 use saga_runtime::{EventName, InvalidSagaId, Saga, SagaId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 pub use error::{ClientError, ExecuteError};
 pub use handle::SagaHandle;
@@ -65,15 +66,16 @@ impl<T: RequestExecutor> Client<T> {
     /// Starts a saga, or finds the one that was started with the same id and the same input. When this returns, Restate has it.
     ///
     /// # Errors
-    /// [`ClientError::Conflict`] if the id belongs to a saga with another input. Otherwise Restate could not be reached
-    /// and may have the saga or not: ask again.
-    pub async fn submit<G: Saga + Serialize>(
+    /// [`ClientError::Input`] if the input can't be read back as the same value from its JSON, like a number that is not
+    /// finite. [`ClientError::Conflict`] if the id belongs to a saga with another input. Otherwise Restate could not be
+    /// reached and may have the saga or not: ask again.
+    pub async fn submit<G: Saga + Serialize + DeserializeOwned>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
         saga: &G,
     ) -> Result<SagaHandle<G, T>, ClientError> {
         let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
-        let input = serde_json::to_string(saga).map_err(ClientError::Input)?;
+        let input = input_to_json(saga).map_err(ClientError::Input)?;
         let starting = self.starting::<G>(&id, input.clone().into_bytes());
         let sent = starting.send().await;
         let sent = sent.map_err(ClientError::from_ingress)?;
@@ -86,7 +88,7 @@ impl<T: RequestExecutor> Client<T> {
                 () = handle.is_ended_by_restate() => return Ok(handle),
             };
             let is_same =
-                std::str::from_utf8(&known).is_ok_and(|known| is_same_json(known, &input));
+                std::str::from_utf8(&known).is_ok_and(|known| is_same_input::<G>(known, &input));
             if !is_same {
                 return Err(ClientError::Conflict {
                     saga: G::META.name,
@@ -101,13 +103,13 @@ impl<T: RequestExecutor> Client<T> {
     ///
     /// # Errors
     /// [`ExecuteError::Failed`] if it failed: the report names the step, the cause and every compensation.
-    pub async fn execute<G: Saga + Serialize>(
+    pub async fn execute<G: Saga + Serialize + DeserializeOwned>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
         saga: &G,
     ) -> Result<G::Output, ExecuteError> {
         let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
-        let input = serde_json::to_string(saga).map_err(ClientError::Input)?;
+        let input = input_to_json(saga).map_err(ClientError::Input)?;
         let called = self.starting::<G>(&id, input.into_bytes()).call().await;
         let ended = called.and_then(CallResponse::into_body);
         if !ended.as_ref().is_err_and(is_conflict) {
@@ -157,7 +159,7 @@ impl<T: RequestExecutor> Client<T> {
     /// Sends an event to the saga `G` with this id, which ends one wait for it. The saga need not have been started yet.
     ///
     /// # Errors
-    /// If Restate can't be reached.
+    /// [`ClientError::Input`] if the value can't be read back from its JSON. Otherwise Restate can't be reached.
     pub async fn send<G: Saga, V: Serialize + DeserializeOwned>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
@@ -174,10 +176,11 @@ impl<T: RequestExecutor> Client<T> {
         name: EventName<V>,
         value: &V,
     ) -> Result<(), ClientError> {
+        let value = name.write(value).map_err(ClientError::Input)?;
         let event = Event {
             name: name.name().to_owned(),
             at: millis(),
-            value: serde_json::value::to_raw_value(value).map_err(ClientError::Input)?,
+            value: RawValue::from_string(value).map_err(ClientError::Input)?,
         };
         let event = serde_json::to_vec(&event).map_err(ClientError::Input)?;
         self.call(G::META.name, id, SEND, event).await.map(drop)

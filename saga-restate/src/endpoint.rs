@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use restate_sdk::endpoint as sdk;
-use restate_sdk::http_server::HttpServer;
+use restate_sdk::service::ServiceDefinition;
 use saga_runtime::SagaId;
 use saga_runtime::coordinator::Registrable;
 use socket2::SockRef;
@@ -12,6 +13,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::invocation::Ended;
+use crate::server;
+use crate::settings::Settings;
 use crate::workflow::workflow;
 
 /// Runs sagas for Restate, over HTTP/2.
@@ -22,7 +25,13 @@ use crate::workflow::workflow;
 pub struct Endpoint<S: ?Sized> {
     services: Arc<S>,
     builder: sdk::Builder,
+    settings: Settings,
+    /// The sagas, which are bound once the settings are known.
+    sagas: Vec<Bind>,
 }
+
+/// Binds one saga with the settings of its endpoint.
+type Bind = Box<dyn FnOnce(&Arc<Settings>) -> ServiceDefinition + Send>;
 
 impl<S: ?Sized> std::fmt::Debug for Endpoint<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -60,14 +69,17 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         Self {
             services,
             builder: sdk::Endpoint::builder(),
+            settings: Settings::default(),
+            sagas: Vec::new(),
         }
     }
 
     /// Adds a saga that it runs.
     #[must_use = "nothing runs until `serve` is called"]
     pub fn register<G: Registrable<S>>(mut self) -> Self {
-        let definition = workflow::<S, G>(Arc::clone(&self.services), None);
-        self.builder = self.builder.bind(definition);
+        let services = Arc::clone(&self.services);
+        let bind = move |settings: &Arc<Settings>| workflow::<S, G>(services, settings, None);
+        self.sagas.push(Box::new(bind));
         self
     }
 
@@ -78,8 +90,61 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         mut self,
         on_end: impl Fn(&SagaId, Ended<G>) + Send + Sync + 'static,
     ) -> Self {
-        let definition = workflow::<S, G>(Arc::clone(&self.services), Some(Arc::new(on_end)));
-        self.builder = self.builder.bind(definition);
+        let services = Arc::clone(&self.services);
+        let on_end = Arc::new(on_end);
+        let bind =
+            move |settings: &Arc<Settings>| workflow::<S, G>(services, settings, Some(on_end));
+        self.sagas.push(Box::new(bind));
+        self
+    }
+
+    /// Sets how long a saga waits in memory, for a time or an event, before it is suspended. A suspended saga takes no slot
+    /// of the server and no task here. Default: one second.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.settings.patience = patience;
+        self
+    }
+
+    /// Sets the time limit of one attempt, for steps and compensations without a `timeout` of their own. Default: one
+    /// minute. The server ends an invocation that is silent for twice as long as the longest attempt may take, and a
+    /// minute more.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.attempt_timeout = timeout;
+        self
+    }
+
+    /// Sets the size limit of a recorded output or result, in bytes of JSON. Default: 8 MiB. The server has a limit of its own
+    /// for one message.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn payload_limit(mut self, bytes: usize) -> Self {
+        self.settings.payload_limit = bytes;
+        self
+    }
+
+    /// Sets how often one attempt may end its process. Then Restate pauses the saga, until an operator resumes it. Default: 10.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn max_recoveries(mut self, max_recoveries: u32) -> Self {
+        self.settings.max_recoveries = max_recoveries.max(1);
+        self
+    }
+
+    /// Sets how long Restate keeps a saga that has ended: its result or report, its input, and its id, under which a second
+    /// start finds it. Default: 30 days. After that the id is free, and a saga that is started under it asks for its steps
+    /// under the same keys again: keep sagas for longer than any start may be repeated, and reports for as long as an audit
+    /// needs them.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.settings.retention = retention;
+        self
+    }
+
+    /// Sets how long Restate keeps the journal of a saga that has ended: each attempt with its output, for the web UI.
+    /// Default: the setting of the server, which is one day unless it was changed.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn journal_retention(mut self, retention: Duration) -> Self {
+        self.settings.journal_retention = Some(retention);
         self
     }
 
@@ -115,9 +180,11 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         // Otherwise an entry of the journal may wait for 40 ms, until the entry before it is acknowledged. The
         // connections have this setting from the listener; without it they are slower and no more.
         let _ = SockRef::from(&listener).set_tcp_nodelay(true);
-        HttpServer::new(self.builder.build())
-            .serve_with_cancel(listener, stop)
-            .await;
+        let patience = self.settings.patience;
+        let settings = Arc::new(self.settings);
+        let sagas = self.sagas.into_iter().map(|bind| bind(&settings));
+        let endpoint = sagas.fold(self.builder, sdk::Builder::bind).build();
+        server::serve(endpoint, patience, listener, stop).await;
     }
 }
 

@@ -3,10 +3,10 @@
 
 use saga_runtime::engine::{
     AttemptResult, Calls, Compensate, CompensationOrigin, Control, Engine, GiveUp, Group, Instance,
-    Origin, PendingStep, Position, Settlement, StepCompensator, StepEnd, Verdict, Wait, WaitEnd,
-    compensate, pursue,
+    Origin, PendingStep, Position, ReadEvent, Settlement, StepCompensator, StepEnd, Verdict, Wait,
+    WaitEnd, compensate, pursue,
 };
-use saga_runtime::meta::StepMeta;
+use saga_runtime::meta::{AttemptPhase, StepMeta};
 use saga_runtime::{CompensationOutcome, Saga};
 
 use crate::attempts::Asker;
@@ -58,9 +58,10 @@ impl Engine for Invocation {
         calls: &'a dyn Calls,
         _: &'static StepMeta,
         wait: Wait,
+        read: ReadEvent<'a>,
     ) -> WaitEnd<Suspended> {
         let _ = calls;
-        self.wait_until_over(wait).await
+        self.wait_until_over(wait, read).await
     }
 
     fn begin_group(&self, group: &Group<'_>) -> Result<(), Suspended> {
@@ -82,7 +83,9 @@ impl Engine for Invocation {
         let around = Asker::new(self, &self.doubt, true);
         let compensator = &mut StepCompensator(step);
         let start = CompensationOrigin::Start;
-        let (_, end) = Box::pin(compensate(compensator, position, start, &around)).await?;
+        let phase = AttemptPhase::Compensating;
+        let compensating = compensate(compensator, phase, position, start, &around);
+        let (_, end) = Box::pin(compensating).await?;
         Ok(end.into())
     }
 }

@@ -18,6 +18,16 @@ pub(crate) fn attempt(position: Position<'_>, role: Role, number: u32) -> String
     }
 }
 
+/// The begin of the same attempt after this number of processes have ended in it.
+pub(crate) fn recovery(attempt: &str, crashes: u32) -> String {
+    format!("{attempt}: recovery {crashes}")
+}
+
+/// The same attempt after this number of processes have ended in it.
+pub(crate) fn again(attempt: &str, crashes: u32) -> String {
+    format!("{attempt}: again {crashes}")
+}
+
 /// The answer to an attempt, recorded apart because Restate dropped it when the saga was cancelled.
 pub(crate) fn answer(attempt: &str) -> String {
     format!("{attempt}: answer")

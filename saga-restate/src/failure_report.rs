@@ -1,9 +1,10 @@
 //! The report on a failed saga in the message of its invocation: a line to read, then the same as JSON.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use saga_runtime::engine::{ErrorRecord, Escaped, text};
-use saga_runtime::{Cause, CompensationOutcome, SagaError};
+use saga_runtime::{Cause, CompensationOutcome, SagaError, SagaId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +76,14 @@ pub enum Undone {
     Pending,
 }
 
+/// The kind of a cause. An error that an earlier process has recorded is one like any other.
+fn code<E>(cause: &Cause<E>) -> &'static str {
+    match cause {
+        Cause::Recorded { .. } => "error",
+        other => other.code(),
+    }
+}
+
 impl Report {
     pub(crate) fn new<E: fmt::Display>(
         id: &str,
@@ -97,7 +106,7 @@ impl Report {
             saga: error.saga().to_owned(),
             id: id.to_owned(),
             step: error.step().map(str::to_owned),
-            code: error.cause().code().to_owned(),
+            code: code(error.cause()).to_owned(),
             cause: text(error.cause()),
             compensations: compensations.collect(),
             is_compensated: error.is_compensated(),
@@ -113,6 +122,23 @@ impl Report {
     #[must_use]
     pub fn error<E: DeserializeOwned>(&self) -> Option<E> {
         serde_json::from_str(&self.error.as_ref()?.0).ok()
+    }
+
+    /// The report on a saga that completed, but whose result can't be recorded.
+    pub(crate) fn unrecordable(saga: &str, id: &SagaId, reason: String) -> Self {
+        let cause = Cause::<Infallible>::Unrecordable { message: reason };
+        let text = text(&cause);
+        Self {
+            saga: saga.to_owned(),
+            id: id.to_string(),
+            step: None,
+            code: code(&cause).to_owned(),
+            compensations: Vec::new(),
+            is_compensated: false,
+            line: format!("saga `{saga}` completed, but its result can't be recorded: {text}"),
+            cause: text,
+            error: None,
+        }
     }
 
     /// The message of the invocation.

@@ -1,10 +1,12 @@
 //! One invocation of a saga: its journal, its clock, its doubt, and the control over it from outside.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use saga_runtime::engine::{Calls, Control, Doubt, Instance, Interruption, SagaEnd, WayBack};
+use saga_runtime::engine::{
+    Calls, Control, Doubt, Instance, Interruption, Position, SagaEnd, WayBack,
+};
 use saga_runtime::journal::from_millis;
 
 use crate::attempt_record::Beginning;
@@ -12,6 +14,7 @@ use crate::clock::{Clock, millis};
 use crate::entry_names;
 use crate::journal::Journal;
 use crate::lock::lock;
+use crate::settings::Settings;
 
 /// The reason why the saga can't go on in this process. Restate begins it again.
 #[derive(Debug, Clone)]
@@ -24,6 +27,7 @@ pub type Ended<G> = SagaEnd<G, Suspended>;
 pub(crate) struct Invocation {
     pub(crate) instance: Instance,
     pub(crate) journal: Journal,
+    pub(crate) settings: Arc<Settings>,
     /// The doubt about the next call: an earlier process may have made it.
     pub(crate) doubt: Doubt,
     deadline: Option<Duration>,
@@ -32,6 +36,8 @@ pub(crate) struct Invocation {
     interruption: Mutex<Option<Interruption>>,
     way_back: WayBack,
     pub(crate) events: Mutex<HashMap<&'static str, Numbers>>,
+    /// The compensations that have ended too many processes, by the entries of their first attempts.
+    pub(crate) blamed: Mutex<HashSet<String>>,
 }
 
 /// The numbers of the events with one name for which no wait is open.
@@ -45,6 +51,7 @@ impl Invocation {
     pub(crate) fn new(
         instance: Instance,
         journal: Journal,
+        settings: Arc<Settings>,
         deadline: Option<Duration>,
         clock: Arc<Clock>,
     ) -> Self {
@@ -52,12 +59,14 @@ impl Invocation {
             clock,
             instance,
             journal,
+            settings,
             doubt: Doubt::new(true),
             deadline,
             began: Mutex::new(None),
             interruption: Mutex::new(None),
             way_back: WayBack::open(),
             events: Mutex::default(),
+            blamed: Mutex::default(),
         }
     }
 
@@ -109,6 +118,22 @@ impl Invocation {
     /// Returns true if the deadline has passed. The answer depends on the clock, so the caller records it.
     pub(crate) fn is_late(&self) -> bool {
         self.time_to_deadline().is_some_and(|left| left.is_zero())
+    }
+
+    /// Returns true if Restate has lost a process that ran this saga since the last entry was recorded.
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.journal.exchange().retries() > 0
+    }
+
+    /// Lets Restate pause the saga: the step at `position` has ended its process too often.
+    pub(crate) fn pause_for_operator(&self, position: Position<'_>) -> Suspended {
+        self.journal.exchange().pause();
+        let code = "max_recoveries";
+        tracing::error!(target: "saga", { saga.id = %self.instance.id(), code }, "saga stuck");
+        let step = position.name();
+        Suspended(format!(
+            "step `{step}` has ended its process too often: mend it, and resume the saga for one more attempt"
+        ))
     }
 
     /// The doubt about the next of these calls: an earlier process may have made it.

@@ -14,6 +14,8 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use restate_sdk::context::{DurableFuture, RunFuture, RunRetryPolicy};
 use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
 
+use crate::exchange::Exchange;
 use crate::turns::{Cancelled, Next, Turns};
 
 /// A recorded result: JSON.
@@ -33,18 +36,32 @@ pub(crate) type Work<'w> = Pin<&'w mut (dyn Future<Output = HandlerResult<Record
 /// The journal of one invocation.
 pub(crate) struct Journal {
     context: ContextInternal,
+    exchange: Arc<Exchange>,
     turns: Turns,
+    /// True once this process has done work without a record.
+    has_worked: AtomicBool,
 }
 
 /// A time longer than any server lives, but not one that clocks don't have.
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
 impl Journal {
-    pub(crate) fn new(context: ContextInternal) -> Self {
+    pub(crate) fn new(context: ContextInternal, exchange: Arc<Exchange>) -> Self {
         Self {
             context,
+            exchange,
             turns: Turns::default(),
+            has_worked: AtomicBool::new(false),
         }
+    }
+
+    /// Returns true if a process has ended in the work that this one does first, if that is without a record.
+    pub(crate) fn begins_after_crash(&self) -> bool {
+        self.exchange.retries() > 0 && !self.has_worked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     /// Does `work` and records its result, or returns the recorded result. Restate retries an error of `work`: it ends
@@ -84,7 +101,7 @@ impl Journal {
         .await;
         let work = async {
             let mut work = work;
-            match done {
+            let worked = match done {
                 Some(done) => {
                     self.turns.begin_work();
                     done
@@ -97,7 +114,9 @@ impl Journal {
                     })
                     .await
                 }
-            }
+            };
+            self.has_worked.store(true, Ordering::Relaxed);
+            worked
         };
         let mut run = self.context.run(|| work).name(entry);
         if let Some(retry) = retry {
@@ -133,7 +152,9 @@ impl Journal {
             yield_once().await;
             if let Poll::Ready(Next::Lead(all)) = poll_fn(|cx| Poll::Ready(wait.next(cx))).await {
                 let handles = all.iter().map(|handle| (*handle).into()).collect();
+                let rest = self.exchange.rest();
                 let first = pin!(self.context.select(handles)).await;
+                drop(rest);
                 self.turns
                     .end_waits(first.map_err(|_: TerminalError| Cancelled));
             }

@@ -51,23 +51,46 @@
 //!   are asked again under their keys, also if they had ended.
 //!
 //! # Differences from a journal
+//! * An id is unique among the sagas of one name, not among all. So keys begin with the name of the saga:
+//!   `/place_order/order-17/charge/0`. A saga that began under a version whose keys were `order-17/charge/0` keeps them
+//!   to its end. One such saga whose very first request was under way when its service was replaced, and of which Restate
+//!   has recorded nothing but its input, may ask for its first step under both keys.
 //! * The first ten attempts of a `retriable` step are recorded one by one. From then on Restate repeats the entry itself, with
 //!   the step's backoff, and the number of the attempt does not grow any more. In a group all attempts are recorded.
 //! * The time that a body asks for is that of the last record: of the start, of the attempt before, of the event. The start is
 //!   when the client says it was, so the clocks of the client and the service should agree.
+//! * A saga that waits longer than the [patience](Endpoint::patience) of its endpoint is suspended. The server asks no saga to
+//!   suspend itself while an attempt is under way, so a slow attempt in a group is made once.
+//! * Restate refuses a start by hand whose input is no JSON, lacks a field, or has a field of another kind of JSON; the id stays
+//!   free. What only the code of a type refuses, like a text that is no UUID, ends the saga with the status 400 and uses
+//!   up the id. The [client](Client) sends what the saga can read.
+//! * An attempt that has ended its process [as often as is allowed](Endpoint::max_recoveries) is paused, with the event `saga
+//!   stuck`, ERROR. An operator mends the step and resumes the saga, in the web UI or on the command line; each resumption
+//!   is one more attempt. A cancel of a paused saga asks for no attempt: a resolver settles the step, or else the saga is
+//!   paused again, until it is resumed. A compensation that ends processes fails for good. Restate counts the processes that
+//!   it has lost; the first one is not counted if the server ends with it.
+//! * An event that the saga can't read is set aside, with the event `event set aside`, WARN, in the log of the service. Its
+//!   promise stays in Restate; it can't be replaced.
+//! * Restate forgets a saga that has ended after the [retention](Endpoint::retention) of its endpoint, 30 days. Its id is free then.
+//! * A saga whose result can't be recorded has ended, with a [`Report`] that says so, and not stuck.
 //! * After a crash, or a wait during which Restate let the process forget the saga, an earlier process may have requested the
 //!   next step. If that step refuses, its resolver runs, for nothing at worst.
 //! * A saga whose changed definition does not fit its records fails with Restate's own *journal mismatch* (code 570), and is
 //!   retried until the old definition is back. Sagas in flight stay on the deployment on which they began: register a changed
 //!   definition under another address.
 //! * There is no stuck saga that an operator compensates by hand: a saga that could not be compensated ends as a failed
-//!   invocation with [`Report::is_compensated`] false.
+//!   invocation with [`Report::is_compensated`] false. Restate refuses to resume it or to restart it as new. Do by hand
+//!   what is left. If the whole saga is to run once more, purge the invocation and start the same saga again: it asks under
+//!   the same keys, so its participants answer as they did. After a purge the id is free for another input, too, which would
+//!   get the answers to the first one: use a new id for that.
 //!
 //! # For operators
 //! * A saga that waits for an event waits for the promise `event/NAME/N` of its workflow, where `N` counts the events of that
 //!   name from 0; Restate's table `sys_promise` lists it. This name stays.
 //! * This crate writes no inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
 //!   At that level, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempt_record;
 mod attempts;
@@ -76,10 +99,15 @@ mod clock;
 mod endpoint;
 mod engine;
 mod entry_names;
+mod exchange;
 mod failure_report;
+mod form;
+mod input_schema;
 mod invocation;
 mod journal;
 mod lock;
+mod server;
+mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turns;
@@ -90,8 +118,3 @@ pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle}
 pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
 pub use failure_report::{Report, Undone, UndoneStep};
 pub use invocation::{Ended, Suspended};
-
-/// The examples of the guide for operators: compiled here, where all crates are known.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/operating.md")]
-struct Operating;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use restate_sdk::context::macro_support::SealedDurableFuture;
-use saga_runtime::Cause;
-use saga_runtime::engine::{Control, Interruption, Wait, WaitEnd};
+use saga_runtime::engine::{Control, Escaped, Interruption, ReadEvent, Wait, WaitEnd};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -31,7 +30,7 @@ pub(crate) fn promise(name: &str, number: u32) -> String {
 #[derive(Clone, Copy)]
 enum Winner {
     Event,
-    Limit,
+    Limit(Duration),
     Deadline,
 }
 
@@ -56,70 +55,90 @@ impl Invocation {
         }
     }
 
-    pub(crate) async fn wait_until_over(&self, wait: Wait) -> WaitEnd<Suspended> {
+    pub(crate) async fn wait_until_over(
+        &self,
+        wait: Wait,
+        read: ReadEvent<'_>,
+    ) -> WaitEnd<Suspended> {
         if let Some(interruption) = self.interruption() {
             return WaitEnd::Stopped(interruption.into());
         }
         match wait.event {
             None => self
-                .wait_for(wait.limit, None)
+                .wait_for(&self.ends(wait.limit), None)
                 .await
                 .unwrap_or(WaitEnd::TimedOut),
-            Some(event) => self.wait_for_event(event, wait.limit).await,
+            Some(event) => self.wait_for_event(event, wait.limit, read).await,
         }
     }
 
+    /// Waits for the first event that can be read. One that can't be read is set aside: it keeps its promise, and its
+    /// number is used up.
     async fn wait_for_event(
         &self,
         event: &'static str,
         limit: Option<Duration>,
+        read: ReadEvent<'_>,
     ) -> WaitEnd<Suspended> {
-        let number = {
-            let mut events = lock(&self.events);
-            let numbers = events.entry(event).or_default();
-            numbers.free.pop_first().unwrap_or_else(|| {
-                numbers.next += 1;
-                numbers.next - 1
-            })
-        };
-        let name = promise(event, number);
-        let sent = self.journal.promise(&name);
-        if let Some(end) = self.wait_for(limit, Some(sent.handle().into())).await {
-            let mut events = lock(&self.events);
-            events.entry(event).or_default().free.insert(number);
-            return end;
-        }
-        let sent = match sent.await {
-            Ok(sent) => serde_json::from_slice::<Sent>(&sent),
-            Err(rejected) => {
-                let message = rejected.message().to_owned();
-                return WaitEnd::Stopped(Cause::Unreadable { message });
+        let mut ends = None;
+        loop {
+            let number = self.next_number(event);
+            let name = promise(event, number);
+            let sent = self.journal.promise(&name);
+            let ends = ends.get_or_insert_with(|| self.ends(limit));
+            if let Some(end) = self.wait_for(ends, Some(sent.handle().into())).await {
+                let mut events = lock(&self.events);
+                events.entry(event).or_default().free.insert(number);
+                return end;
             }
-        };
-        match sent {
-            Ok(sent) => {
-                self.clock.advance_to(sent.at);
-                WaitEnd::Received(sent.value.get().to_owned())
-            }
-            Err(unread) => WaitEnd::Stopped(Cause::Unreadable {
-                message: format!("event `{event}`: {unread}"),
-            }),
+            let unread = match sent.await {
+                Ok(sent) => match serde_json::from_slice::<Sent>(&sent) {
+                    Ok(sent) => {
+                        self.clock.advance_to(sent.at);
+                        match read(sent.value.get()) {
+                            Ok(()) => return WaitEnd::Received(sent.value.get().to_owned()),
+                            Err(unread) => unread,
+                        }
+                    }
+                    Err(unread) => unread.to_string(),
+                },
+                Err(rejected) => rejected.message().to_owned(),
+            };
+            tracing::warn!(
+                target: "saga",
+                { saga.id = %self.instance.id(), event = name, error = %Escaped(&unread) },
+                "event set aside"
+            );
         }
+    }
+
+    /// The number of the event for which a wait begins.
+    fn next_number(&self, event: &'static str) -> u32 {
+        let mut events = lock(&self.events);
+        let numbers = events.entry(event).or_default();
+        numbers.free.pop_first().unwrap_or_else(|| {
+            numbers.next += 1;
+            numbers.next - 1
+        })
+    }
+
+    /// The timers of a wait with this limit.
+    fn ends(&self, limit: Option<Duration>) -> Vec<(Winner, u32)> {
+        let limit = limit.map(|limit| (Winner::Limit(limit), self.journal.timer(limit)));
+        let deadline = self
+            .time_to_deadline()
+            .map(|left| (Winner::Deadline, self.journal.timer(left)));
+        limit.into_iter().chain(deadline).collect()
     }
 
     /// Waits for the first end. Returns `None` if the event has come.
     async fn wait_for(
         &self,
-        limit: Option<Duration>,
+        ends: &[(Winner, u32)],
         event: Option<u32>,
     ) -> Option<WaitEnd<Suspended>> {
-        let mut ends = Vec::with_capacity(3);
-        ends.extend(event.map(|handle| (Winner::Event, handle)));
-        ends.extend(limit.map(|limit| (Winner::Limit, self.journal.timer(limit))));
-        ends.extend(
-            self.time_to_deadline()
-                .map(|left| (Winner::Deadline, self.journal.timer(left))),
-        );
+        let event = event.map(|handle| (Winner::Event, handle));
+        let ends: Vec<_> = event.into_iter().chain(ends.iter().copied()).collect();
         let handles: Vec<_> = ends.iter().map(|(_, handle)| *handle).collect();
         loop {
             let Ok(index) = self.journal.first(&handles).await else {
@@ -136,10 +155,11 @@ impl Invocation {
                     let cause = Interruption::DeadlineExceeded.into();
                     Some(WaitEnd::Stopped(cause))
                 }
-                Some(Winner::Limit) | None => {
-                    self.clock.advance_by(limit.unwrap_or_default());
+                Some(Winner::Limit(limit)) => {
+                    self.clock.advance_by(limit);
                     Some(WaitEnd::TimedOut)
                 }
+                None => Some(WaitEnd::TimedOut),
             };
         }
     }

@@ -14,16 +14,19 @@ use restate_sdk::errors::{HandlerError, HandlerResult, TerminalError};
 use restate_sdk::service::macro_support::{ServiceBoxFuture, service_definition};
 use restate_sdk::service::{Service, ServiceDefinition};
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::engine::{ATTEMPT_TIMEOUT, Ambient, Instance, SagaEnd};
+use saga_runtime::engine::{Ambient, Instance, SagaEnd};
 use saga_runtime::{SagaId, Shape};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::attempt_record::LIMIT;
 use crate::clock::Clock;
+use crate::exchange::Exchange;
 use crate::failure_report::Report;
+use crate::form::Form;
+use crate::input_schema::schema;
 use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Journal, Recorded};
+use crate::settings::Settings;
 use crate::wait::{Sent, promise};
 
 /// Runs the saga.
@@ -53,6 +56,8 @@ const NOT_COMPENSATED: u16 = 500;
 struct Started {
     invocation: String,
     input: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Form::is_unsaid")]
+    form: Form,
 }
 
 /// The input of [`SEND`].
@@ -71,12 +76,17 @@ pub(crate) type OnEnd<G> = Arc<dyn Fn(&SagaId, SagaEnd<G, Suspended>) + Send + S
 /// The workflow of the saga `G`.
 pub(crate) struct Workflow<S: ?Sized, G: Registrable<S>> {
     pub(crate) services: Arc<S>,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) begins: bool,
     pub(crate) on_end: Option<OnEnd<G>>,
 }
 
 /// The workflow of the saga `G`, ready to be bound.
-pub(crate) fn workflow<S, G>(services: Arc<S>, on_end: Option<OnEnd<G>>) -> ServiceDefinition
+pub(crate) fn workflow<S, G>(
+    services: Arc<S>,
+    settings: &Arc<Settings>,
+    on_end: Option<OnEnd<G>>,
+) -> ServiceDefinition
 where
     S: ?Sized + Send + Sync + 'static,
     G: Registrable<S>,
@@ -87,10 +97,11 @@ where
     let begins = G::META.deadline.is_some() || shape.steps().any(|step| step.resolver.is_some());
     let workflow = Workflow::<S, G> {
         services,
+        settings: Arc::clone(settings),
         begins,
         on_end,
     };
-    service_definition(workflow, discovered::<G>(&shape)).options(options(&shape))
+    service_definition(workflow, discovered::<S, G>(&shape)).options(options(settings, &shape))
 }
 
 impl<S, G> Service for Workflow<S, G>
@@ -103,6 +114,7 @@ where
     fn handle(&self, context: ContextInternal) -> ServiceBoxFuture {
         let run = Run::<S, G> {
             services: Arc::clone(&self.services),
+            settings: Arc::clone(&self.settings),
             begins: self.begins,
             on_end: self.on_end.clone(),
         };
@@ -124,6 +136,7 @@ where
 /// One invocation of [`RUN`].
 struct Run<S: ?Sized, G: Registrable<S>> {
     services: Arc<S>,
+    settings: Arc<Settings>,
     begins: bool,
     on_end: Option<OnEnd<G>>,
 }
@@ -142,36 +155,44 @@ where
         let began = invocation.headers.get(BEGAN);
         let began = began.and_then(|at| at.parse().ok());
         let clock = Arc::new(Clock::new(invocation.invocation_id.clone()));
+        let exchange = Exchange::current();
         let started = Started {
             invocation: invocation.invocation_id,
             input,
+            form: exchange.form(),
         };
         context.resolve_promise(STARTED, write(&started)?);
-        let instance = Instance::new(G::META.name, Some(id.clone()))
+        let mut instance = Instance::new(G::META.name, Some(id.clone()))
             .with_ambient(Arc::clone(&clock) as Arc<dyn Ambient>);
-        let journal = Journal::new(context.clone());
-        let engine = Invocation::new(instance, journal, G::META.deadline, Arc::clone(&clock));
+        if started.form == Form::NameInKeys {
+            instance = instance.with_name_in_keys();
+        }
+        let journal = Journal::new(context.clone(), exchange);
+        let settings = Arc::clone(&self.settings);
+        let deadline = G::META.deadline;
+        let engine = Invocation::new(instance, journal, settings, deadline, Arc::clone(&clock));
         match began {
             Some(began) if !self.begins => clock.advance_to(began),
             _ => engine.record_start().await,
         }
         let end = saga.drive(&self.services, &engine).await;
+        let failed = |report: Report| {
+            let code = if report.is_compensated {
+                FAILED
+            } else {
+                tracing::error!(target: "saga", { saga.id = %id, code = report.code }, "saga stuck");
+                NOT_COMPENSATED
+            };
+            Err(TerminalError::new_with_code(code, report.message()).into())
+        };
         let result = match &end {
-            SagaEnd::Completed(output) => saga_runtime::engine::record(output, LIMIT)
-                .map(|(json, _)| json.into_bytes())
-                .map_err(|message| {
-                    HandlerError::from(format!("the result can't be recorded: {message}"))
-                }),
-            SagaEnd::Failed(error) => {
-                let report = Report::new(id.as_str(), error, G::error_record());
-                let code = if report.is_compensated {
-                    FAILED
-                } else {
-                    tracing::error!(target: "saga", { saga.id = %id }, "saga stuck");
-                    NOT_COMPENSATED
-                };
-                Err(TerminalError::new_with_code(code, report.message()).into())
+            SagaEnd::Completed(output) => {
+                match saga_runtime::engine::record(output, self.settings.payload_limit) {
+                    Ok((json, _)) => Ok(json.into_bytes()),
+                    Err(reason) => failed(Report::unrecordable(G::META.name, &id, reason)),
+                }
             }
+            SagaEnd::Failed(error) => failed(Report::new(id.as_str(), error, G::error_record())),
             SagaEnd::Suspended(suspension) => Err(HandlerError::from(suspension.0.clone())),
         };
         if let Some(on_end) = self.on_end {
@@ -245,13 +266,13 @@ fn write(value: &impl Serialize) -> Result<Recorded, TerminalError> {
 }
 
 /// The description of the saga for Restate.
-fn discovered<G: saga_runtime::Saga>(shape: &Shape) -> discovery::Service {
+fn discovered<S: ?Sized, G: Registrable<S>>(shape: &Shape) -> discovery::Service {
     let json = || Some("application/json".to_owned());
     let handler = |name: &str, ty, documentation: &str| discovery::Handler {
         name: discovery::HandlerName::try_from(name).expect("it is a name"),
         input: Some(discovery::InputPayload {
             content_type: Some("*/*".to_owned()),
-            json_schema: None,
+            json_schema: (name == RUN).then(schema::<G>),
             required: Some(false),
         }),
         output: Some(discovery::OutputPayload {
@@ -310,21 +331,29 @@ fn discovered<G: saga_runtime::Saga>(shape: &Shape) -> discovery::Service {
     }
 }
 
-/// The longest time that Restate waits for an attempt, and its retries when this process is gone.
-fn options(shape: &Shape) -> ServiceOptions {
-    let longest = shape
-        .steps()
-        .flat_map(|step| [step.timeout, step.compensation_timeout])
-        .map(|own| own.unwrap_or(ATTEMPT_TIMEOUT))
-        .max()
-        .unwrap_or(ATTEMPT_TIMEOUT);
+/// The time beside an attempt that its record may take.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// The limits of invocations, and Restate's retries when this process is gone.
+fn options(settings: &Settings, shape: &Shape) -> ServiceOptions {
+    let longest = settings.longest_attempt(shape) + MARGIN;
+    let mut run = HandlerOptions::new()
+        .enable_lazy_state(true)
+        // Restate asks no saga to suspend itself while an attempt is under way: that would cut off the other members of
+        // a group. A saga that only waits does it by itself, after its patience.
+        .inactivity_timeout(longest)
+        .workflow_retention(settings.retention);
+    if let Some(retention) = settings.journal_retention {
+        run = run.journal_retention(retention);
+    }
     ServiceOptions::new()
-        .abort_timeout(longest + Duration::from_secs(30))
+        .inactivity_timeout(settings.patience)
+        .abort_timeout(longest)
         .retry_policy_initial_interval(Duration::from_millis(50))
         .retry_policy_exponentiation_factor(2.0)
         .retry_policy_max_interval(Duration::from_secs(10))
         // About a day: until then a deployment is back, or an operator has noticed.
         .retry_policy_max_attempts(10_000)
         .retry_policy_pause_on_max_attempts()
-        .handler(RUN, HandlerOptions::new().enable_lazy_state(true))
+        .handler(RUN, run)
 }

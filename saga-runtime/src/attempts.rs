@@ -22,7 +22,8 @@ pub use outcome::{FailureCause, GiveUp, Settlement, StepEnd};
 pub use pending::PendingStep;
 pub use pursuit::Origin;
 pub use surroundings::{
-    ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, BoxFuture, Purpose, Surroundings,
+    ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, Backoff, BoxFuture, LastError, Purpose,
+    Surroundings,
 };
 
 pub(crate) use attempt::{attempt, caught};

@@ -17,8 +17,10 @@ mod inspection;
 mod leases;
 mod operator;
 mod registry;
+mod retry_all;
 mod send;
 mod subject;
+mod suspects;
 mod takeover;
 mod task;
 mod undo;
@@ -54,9 +56,11 @@ pub use handle::Handle;
 pub use inspection::{Inspection, Inspector, OpenWait, SetAside, Skipped};
 pub use operator::Effect;
 pub use registry::Registrable;
+pub use retry_all::{RetriedAll, StuckFilter};
 
 use answer::recorded_answer;
 use registry::{Definition, Definitions};
+use suspects::Suspects;
 use takeover::OperatorCall;
 use task::Claimant;
 use waiters::{AnswerSender, Waiters};
@@ -165,6 +169,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     on_decision: OnDecision,
     /// The wake-up time of the next sleeping saga.
     alarm: Alarm,
+    suspects: Suspects,
     tasks: TaskTracker,
     runtime: runtime::Handle,
     /// Whether the runtime has ended, and with it the tasks of the coordinator.

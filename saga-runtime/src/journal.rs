@@ -21,13 +21,14 @@ use async_trait::async_trait;
 use crate::id::SagaId;
 
 pub use crate::error::Reason;
+pub use crate::meta::AttemptPhase;
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Settled, StepCall};
 pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
-    Cancellation, Claim, Entry, Filter, History, NewSaga, Page, Record, State, Worker,
+    Cancellation, Claim, Entry, FailingStep, Filter, History, NewSaga, Page, Record, State, Worker,
 };
 pub use row::Row;
 #[cfg(feature = "sqlite")]
@@ -110,13 +111,14 @@ pub trait Journal: Send + Sync + 'static {
     /// Reads one saga, also while a worker holds it.
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError>;
 
-    /// Reads the record of one saga, without its entries.
+    /// Reads the record of one saga, without its entries. It may not say which steps [fail](Record::failing).
     async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
         let history = self.load(id).await?;
         Ok(history.map(|history| history.record))
     }
 
-    /// Lists sagas, the newest first.
+    /// Lists sagas, the newest first. The records say which steps [fail](Record::failing), as [`Record::find_failing`] finds
+    /// them. With [`Filter::failing`], a page may have fewer sagas than asked for, although another page follows.
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;
 
     /// Removes sagas that became final before `before`, and says how many. Sagas that are open or stuck stay, whatever

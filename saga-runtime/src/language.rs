@@ -14,9 +14,10 @@ mod wait;
 pub use callee::Callee;
 pub use error_record::{ErrorCodec, ErrorRecord};
 pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
-pub use payload::{Payload, from_json, is_same_json, record, to_json};
-pub(crate) use payload::{check_recordable, input_read_back, is_same_input, json_of, read_back};
+pub use payload::{Payload, from_json, input_to_json, is_same_input, record, to_json};
+pub(crate) use payload::{check_recordable, input_read_back, json_of, read_back};
 pub use step::{Call, Step};
 pub use wait::{
-    Awaited, Came, CameWithin, EventName, Never, Slept, Wait, Waits, event, event_within, sleep,
+    Awaited, Came, CameWithin, EventName, Never, ReadEvent, Slept, Wait, Waits, event,
+    event_within, sleep,
 };

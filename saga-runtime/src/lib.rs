@@ -41,6 +41,8 @@
 //! # }
 //! ```
 //!
+//! The [guide] begins with a tutorial, from an empty crate to a service that survives `kill -9`.
+//!
 //! # The names you need
 //! **Write a saga.** [`step`](macro@step) makes a step of an `async fn`. [`saga!`] makes a saga of an `async fn` that
 //! calls steps. [`Context`] is the first parameter of both: your services, the saga's id, the idempotency key, time and
@@ -109,12 +111,18 @@
 //!  escaped · lock · panic                                small, and used everywhere
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod attempts;
 pub mod coordinator;
 mod engines;
 mod error;
 mod escaped;
 mod generated;
+// The sources of the guide are for the documentation and its tests, which use a journal in a file.
+#[cfg(all(any(doc, doctest), feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
+pub mod guide;
 mod id;
 pub mod journal;
 mod language;
@@ -157,23 +165,23 @@ pub mod engine {
     //! settlement of a step in doubt. So these decisions are the same on every engine.
 
     pub use crate::attempts::{
-        ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, BoxFuture, Compensate,
-        CompensationOrigin, CompensationResult, Compensator, Control, FailureCause, GiveUp, Origin,
-        PendingStep, Purpose, Settlement, StepCompensator, StepEnd, Surroundings, Verdict, WayBack,
-        compensate, pursue,
+        ATTEMPT_TIMEOUT, AttemptOutcome, AttemptReport, AttemptResult, Backoff, BoxFuture,
+        Compensate, CompensationOrigin, CompensationResult, Compensator, Control, FailureCause,
+        GiveUp, LastError, Origin, PendingStep, Purpose, Settlement, StepCompensator, StepEnd,
+        Surroundings, Verdict, WayBack, compensate, pursue,
     };
     pub use crate::error::{Interruption, Reason};
     pub use crate::escaped::Escaped;
     pub use crate::language::{
-        Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, Slept, Step, Wait, Waits,
-        from_json, is_same_json, record, to_json,
+        Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, ReadEvent, Slept, Step,
+        Wait, Waits, from_json, input_to_json, is_same_input, record, to_json,
     };
     pub use crate::panic::text;
     pub use crate::place::{
         Ambient, Attempt, Calls, Doubt, Frame, Group, Instance, Member, Place, Position, Role,
         Scope,
     };
-    pub use crate::run::{Engine, FanOut, FanOutCall, GroupMember, ReadCheck, SagaEnd, WaitEnd};
+    pub use crate::run::{Engine, FanOut, FanOutCall, GroupMember, SagaEnd, WaitEnd};
 }
 
 /// Makes a step of a free `async fn`: one action in one service, with its compensation and its policies.
@@ -244,15 +252,16 @@ pub mod engine {
 /// | `compensate = path` | undone by `async fn path(cx, output: &Output) -> Result<(), E>`. The output has all that the compensation needs |
 /// | `compensate = ()` | nothing to undo: the step only reads, or its effect is harmless |
 /// | `pivot` | can't be undone; once the step has succeeded, the saga only goes forward |
-/// | `retriable` | retried until the step succeeds; it never makes the saga fail |
+/// | `retriable` | retried until the step succeeds; it never makes the saga fail. On a journal, the saga is stuck after 24 hours |
 ///
 /// # Policies
 /// | option | meaning |
 /// |---|---|
 /// | `timeout = "3s"` | the time limit of one attempt. Default: none in process, one minute on a coordinator |
 /// | `retry(attempts = 5, backoff = "100ms..10s", when = path)` | the number of attempts, the waits between them (exponential, jittered), and a filter of transient errors: `fn(&Error) -> bool`. A transient error is no answer: if the attempts end with one, the step is in doubt. Default: one attempt |
-/// | `in_doubt(when = path, resolve = path)` | a filter `fn(&Error) -> bool` of errors that leave the step in doubt, in place of `retry(when)`, and a resolver: an `async fn` with the parameters of the step that undoes any effect under its key |
-/// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Default: five attempts |
+/// | `in_doubt(when = path, resolve = path, retry(…))` | a filter `fn(&Error) -> bool` of errors that leave the step in doubt, in place of `retry(when)`; a resolver: an `async fn` with the parameters of the step that undoes any effect under its key; and the retries of the attempts that settle the step. Their default: the attempts of `retry`, if it limits them, otherwise as for compensations |
+/// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Default: five attempts in process, 24 hours on a journal |
+/// | `retry(give_up_after = "24h")` | in each `retry(…)`: the most that the waits may add up to, each counted with its mean |
 /// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
 /// | `crate = path` | the path of this crate, if it was renamed |
 ///

@@ -7,6 +7,6 @@ mod retry;
 mod saga;
 mod step;
 
-pub use retry::{Backoffs, RetryPolicy};
+pub use retry::{Backoffs, RetryDefaults, RetryPolicy};
 pub use saga::{CompensationOrder, OnCompensationFailure, SagaMeta};
-pub use step::{Kind, StepMeta};
+pub use step::{AttemptPhase, Kind, StepMeta};

@@ -4,6 +4,7 @@
 //! (`engine.rs`) by the [`Run`] in this file.
 
 mod body;
+mod call;
 mod call_log;
 mod callable;
 mod end;
@@ -24,7 +25,6 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::mem;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -33,15 +33,18 @@ use crate::lock::lock;
 use crate::place::{Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, path};
 
 pub use body::{Forward, Forwarding};
+pub use call::Begun;
 pub use callable::{CallEnd, Callable, EndOf, First, Returned};
-pub use engine::{Engine, FanOutCall, GroupMember, ReadCheck, WaitEnd};
+pub use engine::{Engine, FanOutCall, GroupMember, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
-pub use first_attempt::{End, Refusals, Tried, begin, first, settle};
+pub use first_attempt::{End, Refusals, Tried};
 pub use group::{MemberCall, Members};
 pub use hand_over::HandedOver;
 pub use saga::{Saga, SagaEnd};
-pub use slots::{At, Callees, Keeps, Many, Number, One, Slot, Slots, callees};
-pub use start::{Input, Plan, Start, Unstarted};
+pub use slots::{
+    At, Callees, Keeps, Many, Number, One, Slot, SlotGroups, SlotTuple, Slots, callees,
+};
+pub use start::{Input, Inputs, Plan, Start, Unstarted, context};
 pub use step::{Called, PendingCall};
 pub use sub_saga::{CalledSubSaga, SubSaga, SubSagaStart};
 pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
@@ -168,7 +171,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
 
     /// The body on its way forward.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn forward<'a, F>(&'a self, body: Pin<&'a mut F>) -> Forwarding<'a, 'lane, 'run, F, E> {
+    pub fn forward<F>(&self, body: F) -> Forwarding<'_, 'lane, 'run, F, E> {
         Forwarding::new(self, body)
     }
 

@@ -80,12 +80,21 @@ fn allocated<T>(future: impl Future<Output = T>) -> (T, AllocationInfo) {
     (ended.expect("it never waits"), info)
 }
 
+/// The boxes around so many attempts and compensations. Only a debug build makes them: it compiles faster so.
+fn boxed(calls: usize) -> u64 {
+    if cfg!(debug_assertions) {
+        calls as u64
+    } else {
+        0
+    }
+}
+
 #[test]
 fn one_step_after_the_other_does_not_allocate() {
     let (sum, info) = allocated(ThreeSteps { from: 1 }.execute(&Shop));
-    assert_eq!((sum.ok(), info.count_total), (Some(3), 0));
+    assert_eq!((sum.ok(), info.count_total), (Some(3), boxed(3)));
     let (sum, info) = allocated(TenSteps { from: 1 }.execute(&Shop));
-    assert_eq!((sum.ok(), info.count_total), (Some(9), 0));
+    assert_eq!((sum.ok(), info.count_total), (Some(9), boxed(9)));
 }
 
 #[test]
@@ -97,9 +106,9 @@ fn what_a_failure_allocates_does_not_depend_on_the_number_of_steps() {
     .map(|(failed, info)| {
         let error = failed.expect_err("it is too much");
         assert!(error.is_compensated());
-        // Debug builds box a compensation, which compiles faster.
-        let boxed = cfg!(debug_assertions).then_some(error.compensations().len());
-        info.count_total - boxed.unwrap_or(0) as u64
+        // Each compensated step, and the refused one.
+        let done = error.compensations().len();
+        info.count_total - boxed(done) - boxed(done + 1)
     });
     assert!(ten <= three + 2, "{three} {ten}");
 }
@@ -108,7 +117,7 @@ fn what_a_failure_allocates_does_not_depend_on_the_number_of_steps() {
 fn a_group_allocates_once() {
     let (sum, info) = allocated(FourAtOnce { from: 1 }.execute(&Shop));
     assert_eq!(sum.ok(), Some(8));
-    assert!(info.count_total <= 1, "{info:?}");
+    assert!(info.count_total <= 1 + boxed(4), "{info:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use saga_runtime::{Coordinator, SagaId};
 
 use killing::{Kill, Killing};
 use participant::{Defect, Participant};
-use sagas::{Case, Doubting, Grouped, Line, Shipping, Spread};
+use sagas::{Case, Doubting, Fatal, Grouped, Line, Shipping, Spread};
 
 #[derive(Parser)]
 struct Arguments {
@@ -37,6 +37,15 @@ struct Arguments {
     /// Lets another worker take the saga over before this write.
     #[arg(long)]
     steal_before: Option<u64>,
+    /// Starts so many sagas, and one among them whose step ends the process.
+    #[arg(long)]
+    beside_a_poison: Option<usize>,
+    /// Starts so many sagas whose first step takes half a second.
+    #[arg(long)]
+    slow_sagas: Option<usize>,
+    /// Ends the process so long after its start.
+    #[arg(long)]
+    end_after_millis: Option<u64>,
     /// Makes this mistake.
     #[arg(long)]
     defect: Option<Defect>,
@@ -79,10 +88,34 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .journal(journal)
         .lease(lease)
         // Random kills hit the same place more often than an operator would stand for.
-        .max_recoveries(1000)
+        .max_recoveries(match arguments.cases.is_empty() {
+            true => 10,
+            false => 1000,
+        })
+        .recovery_pause(match arguments.slow_sagas {
+            Some(_) => Duration::from_secs(1),
+            None => Duration::from_millis(1),
+        })
         // Suspends every saga that waits.
         .patience(Duration::ZERO);
     let coordinator = register(builder).start().await?;
+    if let Some(sagas) = arguments.beside_a_poison {
+        start_beside_a_poison(&coordinator, sagas).await?;
+    }
+    if let Some(millis) = arguments.end_after_millis {
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(millis));
+            std::process::exit(1);
+        });
+    }
+    for number in 0..arguments.slow_sagas.unwrap_or_default() {
+        let slow = Fatal {
+            millis: 500,
+            is_fatal: false,
+        };
+        let id = format!("slow-{number}");
+        let _ = coordinator.submit(id.as_str(), slow).await?;
+    }
     let cases = sagas::cases();
     let mut ids = Vec::new();
     for number in arguments.cases {
@@ -104,11 +137,34 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// Starts so many sagas, and in the middle of them one whose step ends the process.
+async fn start_beside_a_poison(
+    coordinator: &Coordinator<Participant>,
+    sagas: usize,
+) -> Result<(), Box<dyn std::error::Error>> {
+    for number in 0..sagas {
+        if number == sagas / 2 {
+            let poison = Fatal {
+                millis: 3,
+                is_fatal: true,
+            };
+            let _ = coordinator.submit("poison", poison).await?;
+        }
+        let id = format!("innocent-{number}");
+        let innocent = Fatal {
+            millis: 3,
+            is_fatal: false,
+        };
+        let _ = coordinator.submit(id.as_str(), innocent).await?;
+    }
+    Ok(())
+}
+
 /// Says whether some saga can still continue. Looks at all of them once: with two looks, one that waits could be missed.
 async fn is_open(
     coordinator: &Coordinator<Participant>,
 ) -> Result<bool, Box<dyn std::error::Error>> {
-    let page = coordinator.list(&Filter::default().limit(1000)).await?;
+    let page = coordinator.list(&Filter::default().limit(2000)).await?;
     let mut states = page.sagas.iter().map(|saga| saga.state);
     Ok(states.any(|state| !state.is_final() && state != State::Stuck))
 }
@@ -121,6 +177,7 @@ fn register<J>(builder: Builder<Participant, J>) -> Builder<Participant, J> {
         .register::<Doubting>()
         .register::<Grouped>()
         .register::<Spread>()
+        .register::<Fatal>()
 }
 
 /// Starts the saga of a case.

@@ -9,6 +9,7 @@ mod journal_log;
 )]
 mod participant;
 mod participant_log;
+mod poison;
 mod sagas;
 
 use std::path::Path;

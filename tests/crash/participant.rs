@@ -94,6 +94,7 @@ const TABLES: &str = "
     PRAGMA synchronous = OFF; -- processes are killed here, not machines
     CREATE TABLE IF NOT EXISTS requests (
         number INTEGER PRIMARY KEY, saga TEXT NOT NULL, step INTEGER NOT NULL, what TEXT NOT NULL, key TEXT NOT NULL);
+    CREATE INDEX IF NOT EXISTS requests_by_key ON requests (key);
     CREATE TABLE IF NOT EXISTS effects (
         key TEXT PRIMARY KEY, saga TEXT NOT NULL, step INTEGER NOT NULL, answer TEXT NOT NULL);
 ";

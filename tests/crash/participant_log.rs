@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::participant::Request;
 
-/// Forward in the order of the steps, then backward, and never forward again. In a group, step 2 runs at the same time as
+/// Forward in the order of the steps, then backward, and never forward again. A compensation may come again later. In a group, step 2 runs at the same time as
 /// 3 and 4; in a fan-out, each of them as the others.
 pub(crate) fn order(asked: &[&Request], saga: &str) -> Result<(), String> {
     let beside = |one: u32, other: u32| {
@@ -16,13 +16,18 @@ pub(crate) fn order(asked: &[&Request], saga: &str) -> Result<(), String> {
         };
         in_time && together(one) && together(other)
     };
-    let is_in_order = asked.windows(2).all(|pair| {
+    let is_in_order = asked.windows(2).enumerate().all(|(index, pair)| {
         let [before, after] = pair else { return true };
+        // A compensation that has failed is attempted again behind those of the earlier steps.
+        let is_again = || {
+            let mut earlier = asked[..=index].iter();
+            earlier.any(|one| (one.step, &one.what) == (after.step, &after.what))
+        };
         match (before.what.as_str(), after.what.as_str()) {
             ("act", "act") => before.step <= after.step || beside(before.step, after.step),
             ("act", _) => after.step <= before.step || beside(before.step, after.step),
             (_, "act") => false,
-            _ => after.step <= before.step,
+            _ => after.step <= before.step || is_again(),
         }
     });
     if is_in_order {
@@ -65,6 +70,14 @@ mod tests {
     fn compensations_first_to_last_are_found() {
         let back = [("act", 1), ("act", 2), ("act", 3), ("undo", 2), ("undo", 1)];
         assert_eq!(asked(&back), Ok(()));
+        let again = [
+            ("act", 1),
+            ("act", 2),
+            ("undo", 2),
+            ("undo", 1),
+            ("undo", 2),
+        ];
+        assert_eq!(asked(&again), Ok(()));
         let forth = [("act", 1), ("act", 2), ("act", 3), ("undo", 1), ("undo", 2)];
         assert!(asked(&forth).is_err());
     }

@@ -12,7 +12,7 @@ macro_rules! steps {
         #[step(
             compensate = $undo,
             in_doubt(when = Refusal::is_unclear),
-            compensation(retry(attempts = 3, backoff = "1ms..2ms"))
+            compensation(retry(attempts = 30, backoff = "1ms..2ms"))
         )]
         async fn $step(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
             act(cx, $number, plan).await
@@ -36,7 +36,7 @@ steps! {
 #[step(
     compensate = undo_two,
     in_doubt(when = Refusal::is_unclear, resolve = resolve_two),
-    compensation(retry(attempts = 3, backoff = "1ms..2ms"))
+    compensation(retry(attempts = 30, backoff = "1ms..2ms"))
 )]
 async fn resolved(cx: Context<'_, Participant>, plan: Plan) -> Result<Effect, Refusal> {
     act(cx, 2, plan).await
@@ -119,6 +119,28 @@ saga!(
             five(cx, plan).await?;
         }
         Ok(plan.steps)
+    }
+);
+
+/// Ends the process, or takes a while.
+#[step(compensate = ())]
+async fn kill(_cx: Context<'_, Participant>, millis: u64, is_fatal: bool) -> Result<(), Refusal> {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    if is_fatal {
+        std::process::abort();
+    }
+    Ok(())
+}
+
+saga!(
+    pub(crate) async fn fatal(
+        cx: Context<'_, Participant>,
+        millis: u64,
+        is_fatal: bool,
+    ) -> Result<(), Refusal> {
+        kill(cx, millis, is_fatal).await?;
+        kill(cx, 1, false).await?;
+        Ok(())
     }
 );
 

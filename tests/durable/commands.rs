@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::cut_off::{Ended, call, cut_off, done};
 use crate::shop::{Answer, Sell, Shop, becomes, builder, id, in_memory, inspected, started};
 
-const GUIDE: &str = include_str!("../../docs/operating.md");
+const GUIDE: &str = include_str!("../../docs/guide/operating.md");
 
 const PAID: EventName<u64> = EventName::new("paid");
 

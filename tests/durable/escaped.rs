@@ -2,6 +2,7 @@
 
 use saga_runtime::coordinator::{ExecuteError, SubmitError};
 use saga_runtime::journal::{Memory, State};
+use saga_runtime::meta::RetryPolicy;
 use saga_runtime::{Cause, Context, Coordinator, saga, step};
 
 use crate::shop::{Shop, becomes, inspected, order};
@@ -45,6 +46,7 @@ saga!(
 
 async fn started() -> Coordinator<Shop> {
     let builder = Coordinator::builder(Shop::default())
+        .compensation_retry(RetryPolicy::COMPENSATION)
         .journal(Memory::new())
         .register::<Refused>()
         .register::<Left>();

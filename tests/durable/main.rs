@@ -3,21 +3,25 @@
 mod abandoning;
 mod answers;
 mod asking;
+mod bulkheads;
 mod cancelling;
 mod commands;
 mod cut_off;
 mod duplicates;
 mod escaped;
+mod failing;
 mod inputs;
 mod journal_faults;
 mod journal_outage;
 mod operators;
+mod outage;
 mod programs;
 mod recorded;
 mod recovery;
 mod recovery_by_hand;
 #[path = "../released/sqlite.rs"]
 mod released;
+mod retry_all;
 mod runtimes;
 mod shop;
 mod shutdown;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use saga_runtime::coordinator::{Builder, Inspection};
 use saga_runtime::journal::{Event, Journal, Memory, State};
+use saga_runtime::meta::RetryPolicy;
 use saga_runtime::{Context, Coordinator, SagaId, saga, step};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -95,7 +96,7 @@ impl Shop {
         self.said().asked.push(what.to_owned());
     }
 
-    async fn ask(&self, what: &'static str) -> Result<String, Refused> {
+    pub(crate) async fn ask(&self, what: &'static str) -> Result<String, Refused> {
         let answer = {
             let mut said = self.said();
             said.asked.push(what.to_owned());
@@ -168,6 +169,8 @@ saga!(
 
 pub(crate) fn builder(shop: &Shop) -> Builder<Shop> {
     Coordinator::builder(shop.clone())
+        // The tests run on a virtual clock, which does not wake a saga that is released.
+        .compensation_retry(RetryPolicy::COMPENSATION)
         .register::<Sell>()
         .register::<SellAndHalt>()
 }

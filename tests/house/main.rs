@@ -2,5 +2,6 @@
 
 mod documents;
 mod layers;
+mod links;
 mod names;
 mod prose;

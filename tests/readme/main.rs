@@ -1,19 +1,8 @@
-//! The examples of the README, each in the file where it is compiled, and run as far as it can be. So the README need not show
-//! what is around them.
+//! The examples of the README, each in the file where it is compiled, and run as far as it can be.
 
 #[expect(dead_code, reason = "it would leave its journal behind")]
 #[rustfmt::skip]
 mod coordinator;
-#[rustfmt::skip]
-mod language;
-#[expect(dead_code, reason = "it needs a server")]
-#[rustfmt::skip]
-mod on_restate;
-#[expect(dead_code, reason = "there is nothing stuck")]
-#[rustfmt::skip]
-mod operating;
-#[rustfmt::skip]
-mod participant;
 #[expect(
     unreachable_pub,
     clippy::unwrap_used,
@@ -21,22 +10,11 @@ mod participant;
 )]
 #[rustfmt::skip]
 mod sale;
-#[rustfmt::skip]
-mod service;
-#[expect(clippy::unwrap_used, reason = "as in the tests of others")]
-#[rustfmt::skip]
-mod trial;
 
-const FILES: [&str; 8] = [
-    include_str!("coordinator.rs"),
-    include_str!("language.rs"),
-    include_str!("on_restate.rs"),
-    include_str!("operating.rs"),
-    include_str!("participant.rs"),
-    include_str!("sale.rs"),
-    include_str!("service.rs"),
-    include_str!("trial.rs"),
-];
+const FILES: [&str; 2] = [include_str!("coordinator.rs"), include_str!("sale.rs")];
+
+/// The README fits on a few screens: what is longer belongs into the guide.
+const MOST_LINES: usize = 250;
 
 fn readme() -> String {
     std::fs::read_to_string("../README.md").expect("the README is there")
@@ -65,4 +43,10 @@ fn each_example_is_compiled() {
         };
         assert!(FILES.iter().any(has_it), "it is in no file:\n{example}");
     }
+}
+
+#[test]
+fn it_is_short() {
+    let lines = readme().lines().count();
+    assert!(lines <= MOST_LINES, "it has {lines} lines");
 }

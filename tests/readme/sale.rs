@@ -81,3 +81,13 @@ async fn main() {
 fn it_does_what_it_says() {
     main();
 }
+
+#[test]
+fn the_readme_draws_it() {
+    let picture = PlaceOrder::shape().to_mermaid();
+    let block = format!("```mermaid\n{}\n```", picture.trim_end());
+    assert!(
+        super::readme().contains(&block),
+        "the README does not show:\n{block}"
+    );
+}

@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use saga_runtime::Kind;
-use saga_runtime::journal::{Event, Reason, Settled, StepCall};
+use saga_runtime::journal::{AttemptPhase, Event, Reason, Settled, StepCall};
 
 const ATTEMPTS: u32 = 3;
 
 pub(super) fn every_event() -> Vec<Event> {
-    [forward(), backward(), waits(), by_hand()].concat()
+    [forward(), backward(), waits(), failing(), by_hand()].concat()
 }
 
 fn call(kind: Kind) -> StepCall {
@@ -108,6 +108,21 @@ fn backward() -> Vec<Event> {
         },
         Event::Compensated,
     ]
+}
+
+fn failing() -> Vec<Event> {
+    let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+    let failing = |phase| Event::Failing {
+        step: pack(),
+        phase,
+        attempts: ATTEMPTS,
+        earlier: 1,
+        in_doubt: true,
+        reason: Reason::new("error", "down"),
+        since: at(1_700_000_000_123),
+        until: at(1_700_000_300_456),
+    };
+    AttemptPhase::ALL.map(failing).to_vec()
 }
 
 fn waits() -> Vec<Event> {

@@ -24,7 +24,8 @@ pub(super) async fn started(desk: &Desk, journal: impl Journal) -> Coordinator<D
 
 fn builder(desk: &Desk) -> Builder<Desk> {
     Coordinator::builder(desk.clone())
-        .patience(Duration::ZERO)
+        // Retries of a millisecond stay in memory.
+        .patience(Duration::from_millis(10))
         .attempt_timeout(Duration::from_hours(1))
         .register::<Order>()
         .register::<Halting>()

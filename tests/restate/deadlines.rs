@@ -5,6 +5,7 @@ use std::time::Duration;
 use saga_restate::{Endpoint, ExecuteError, Report, Undone};
 use saga_runtime::{Context, Saga, saga, step};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::service::Service;
 use crate::services::{Desk, Fixture, reserve};
@@ -86,7 +87,7 @@ async fn as_far_as<G>(
     saga: G,
 ) -> (Result<G::Output, ExecuteError>, Vec<String>)
 where
-    G: Saga + Serialize,
+    G: Saga + Serialize + DeserializeOwned,
 {
     for id in 1..30 {
         let before = fixture.desk.asked().len();

@@ -9,7 +9,9 @@ mod deadlines;
 mod duplicates;
 mod groups;
 mod identity;
+mod keys;
 mod kill_harness;
+mod long_sagas;
 mod long_waits;
 mod operating;
 #[path = "../crash/participant.rs"]
@@ -18,6 +20,7 @@ mod participant;
 #[path = "../crash/participant_log.rs"]
 mod participant_log;
 mod process;
+mod recoveries;
 #[path = "../released/restate.rs"]
 mod released;
 #[path = "../crash/sagas.rs"]
@@ -25,6 +28,8 @@ mod sagas;
 mod service;
 mod services;
 mod stopping;
+mod values;
+mod waiting;
 
 use kill_harness::{Harness, Victim};
 use process::Process;

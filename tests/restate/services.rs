@@ -4,6 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
 use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint};
 use saga_runtime::{Context, saga, step};
@@ -192,6 +197,26 @@ impl Fixture {
         while self.query(query.clone()).await[0].is_null() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Waits until the server has this promise of an invocation in its journal.
+    pub(crate) async fn waits(&self, invocation: &str, promise: &str) {
+        let query = format!(
+            "SELECT index FROM sys_journal WHERE id = '{invocation}' AND promise_name = '{promise}'"
+        );
+        while self.query(query.clone()).await[0].is_null() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Calls a handler without the client, as with `curl`. Returns the status of the answer.
+    pub(crate) async fn by_hand(&self, path: &str, body: &str) -> StatusCode {
+        let request = Request::post(format!("{}/{path}", self.server.ingress()))
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_owned())))
+            .expect("it is a request");
+        let client = HttpClient::builder(TokioExecutor::new()).build_http();
+        client.request(request).await.expect("an answer").status()
     }
 
     async fn query(&self, query: String) -> Value {

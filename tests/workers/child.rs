@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .journal(journal)
         .lease(Duration::from_secs(1))
         .max_recoveries(1000)
+        .recovery_pause(Duration::from_millis(1))
         .register::<Line>()
         .start()
         .await?;

@@ -9,51 +9,52 @@ mod group;
 mod names;
 mod order_rule;
 mod picture;
+mod scope;
 mod shape;
 mod slots;
 
-use proc_macro2::{Delimiter, Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Delimiter, Ident, Literal, TokenStream};
 
 use super::model::{CountsAs, Saga};
 use crate::duration;
 use crate::signature::lifetimes::with_lifetime;
 use crate::signature::{associated, returned};
-use crate::spans::{at, group};
+use crate::spans::{at, code, generate, group, literal};
 use names::hidden;
+use scope::Aliases;
 
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
+    generate(saga.signature.ident.span(), || all(saga))
+}
+
+fn all(saga: &Saga<'_>) -> TokenStream {
     let definition = definition::expand(saga);
-    let execute = execute(saga);
     let function = function(saga);
-    let implementation = implementation(saga);
-    quote!(#definition #execute #function #implementation)
+    let implementations = implementations(saga);
+    code!(#definition #function #implementations)
 }
 
 fn execute(saga: &Saga<'_>) -> TokenStream {
     let Saga {
-        runtime,
-        conditions,
         visibility,
         signature,
         name,
         returned,
         ..
     } = saga;
-    let private = runtime.private();
+    let private = Aliases::new().private;
     // Rustc shows this place as their definition.
     let [execute, shape, services] =
         ["execute", "shape", "services"].map(|name| Ident::new(name, signature.ident.span()));
     let (output, error) = match returned::both(returned) {
-        Some((output, error)) => (quote!(#output), quote!(#error)),
+        Some((output, error)) => (code!(#output), code!(#error)),
         None => (
-            quote!(<Self as #runtime::Saga>::Output),
-            quote!(<Self as #runtime::Saga>::Error),
+            code!(<Self as #private::Saga>::Output),
+            code!(<Self as #private::Saga>::Error),
         ),
     };
-    quote! {
-        #(#conditions)*
-        #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
+    code! {
+        #[allow(dead_code, clippy::all, clippy::pedantic)]
         impl #name {
             /// Runs the saga in process, in the future that this returns.
             ///
@@ -65,17 +66,15 @@ fn execute(saga: &Saga<'_>) -> TokenStream {
             #[inline]
             #visibility fn #execute<'run>(
                 self,
-                #services: &'run <Self as #runtime::Saga>::Services,
-            ) -> impl ::core::future::Future<
-                Output = ::core::result::Result<#output, #runtime::SagaError<#error>>,
-            > + ::core::marker::Send + use<'run> {
+                #services: &'run <Self as #private::Saga>::Services,
+            ) -> impl #private::Future<Output = #private::Result<#output, #private::SagaError<#error>>> + #private::Send + use<'run> {
                 #private::execute(self, #services)
             }
 
             /// The steps and branches of the saga, without running anything.
             #[must_use]
-            #visibility fn #shape() -> #runtime::Shape {
-                <Self as #runtime::Saga>::shape()
+            #visibility fn #shape() -> #private::Shape {
+                #private::shape::<Self>()
             }
         }
     }
@@ -101,104 +100,135 @@ fn function(saga: &Saga<'_>) -> TokenStream {
     // Rustc shows this place as the definition, and the name alone is of use there.
     let span = function.span();
     let keyword = syn::Token![fn](span);
-    let returned = at(span, quote!(-> #rules::SubSaga<'__run, #name>));
-    let body = quote!(#rules::SubSaga::new(#cx, #name { #(#names),* }));
+    let returned = at(span, code!(-> #rules::SubSaga<'__run, #name>));
+    let body = code!(#rules::SubSaga::new(#cx, #name { #(#names),* }));
     let body = group(Delimiter::Brace, span, body);
     let attributes = at(
         span,
-        quote!(#[doc(hidden)] #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]),
+        code!(#[doc(hidden)] #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]),
     );
-    quote! {
+    code! {
         #(#conditions)*
         #attributes
         #visibility #keyword #function<'__run>(#cx: #context, #(#names: #types),*) #returned #body
     }
 }
 
-fn implementation(saga: &Saga<'_>) -> TokenStream {
+// Expands to:
+//
+//     const _: () = {
+//         use ::saga_runtime::{__private as __p, rules as __r};
+//         impl PlaceOrder { pub fn execute(…) … pub fn shape() … }
+//         impl Saga for PlaceOrder { … }
+//         impl Inputs<(OrderRequest,)> for PlaceOrder { … }
+//         impl Callee for PlaceOrder { … }
+//         impl Serialize for PlaceOrder { … }
+//     };
+fn implementations(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime,
         lints,
         conditions,
-        signature,
         name,
         context,
+        inputs,
         returned,
         ..
     } = saga;
-    let (private, rules) = (runtime.private(), runtime.rules());
+    let aliases = Aliases::new();
+    let (private, rules) = (&aliases.private, &aliases.rules);
+    let uses = aliases.both(runtime);
     let meta = meta(saga);
-    let services = associated::services(&rules, context);
-    let [output, error] =
-        ["Output", "Error"].map(|name| associated::of_result(&rules, returned, name));
-    let errors = associated::error_record(&private);
+    let services = associated::services(rules, context);
+    let [output, error] = match returned::both(returned) {
+        Some((output, error)) => {
+            [("Output", output), ("Error", error)].map(|(name, ty)| associated::itself(name, ty))
+        }
+        None => ["Output", "Error"].map(|name| associated::of_result(rules, returned, name)),
+    };
+    let errors = associated::error_record(private);
+    let execute = execute(saga);
     let driver = driver::expand(saga);
-    let future_span = signature.ident.span();
+    let serialize = definition::serialize(saga);
     let start = hidden("start");
     let kind = match saga.options.counts_as {
-        CountsAs::Compensatable => quote!(Compensatable),
-        CountsAs::Pivot => quote!(Pivot),
-        CountsAs::Retriable => quote!(Retriable),
+        CountsAs::Compensatable => code!(Compensatable),
+        CountsAs::Pivot => code!(Pivot),
+        CountsAs::Retriable => code!(Retriable),
     };
-    let future = quote_spanned!(future_span=> impl ::core::future::Future<Output = __I::End> + ::core::marker::Send);
-    quote! {
+    let names = inputs.iter().map(|input| input.name);
+    let types: Vec<_> = inputs.iter().map(|input| input.ty).collect();
+    code! {
         #(#conditions)*
-        #[automatically_derived]
-        #[allow(deprecated, clippy::needless_pass_by_value, clippy::too_many_lines, clippy::manual_async_fn)]
-        #(#lints)*
-        impl #runtime::Saga for #name {
-            const META: #private::SagaMeta = #meta;
-            #services
-            #output
-            #error
-            #errors
+        #[allow(deprecated, clippy::manual_async_fn)]
+        #[allow(clippy::needless_pass_by_value, clippy::too_many_lines)]
+        const _: () = {
+            #uses
 
-            fn shape() -> #runtime::Shape {
-                #private::shape::<Self>()
+            #execute
+
+            #[automatically_derived]
+            #(#lints)*
+            impl #runtime::Saga for #name {
+                const META: #private::SagaMeta = #meta;
+                #services
+                #output
+                #error
+                #errors
+
+                fn shape() -> #private::Shape {
+                    #private::shape::<Self>()
+                }
+
+                #[inline]
+                fn driver<'__lane, '__run: '__lane, __E: #private::Engine + '__run, __I: #private::Input<'__lane, '__run, Self, __E>>(
+                    #start: __I,
+                ) -> #private::Plan<impl #private::FnOnce() -> #private::Shape, impl #private::Future<Output = __I::End> + #private::Send> {
+                    #driver
+                }
             }
 
-            #[inline]
-            fn driver<'__lane, '__run: '__lane, __E, __I>(
-                #start: __I,
-            ) -> #private::Plan<impl ::core::ops::FnOnce() -> #runtime::Shape, #future>
-            where
-                __E: #private::Engine + '__run,
-                __I: #private::Input<'__lane, '__run, Self, __E> + ::core::marker::Send,
-            {
-                #driver
+            #[automatically_derived]
+            #[allow(clippy::unused_unit)]
+            impl #private::Inputs<(#(#types,)*)> for #name {
+                #[inline]
+                fn inputs(self) -> (#(#types,)*) {
+                    (#(self.#names,)*)
+                }
             }
-        }
 
-        #(#conditions)*
-        #[automatically_derived]
-        #[allow(deprecated)]
-        impl #private::Callee for #name {
-            const CALLEE: #private::StepMeta = #private::StepMeta::new(<Self as #runtime::Saga>::META.name, #private::Kind::#kind);
-            type Kind = #private::#kind;
+            #[automatically_derived]
+            impl #private::Callee for #name {
+                const CALLEE: #private::StepMeta = #private::saga_callee::<Self>(#private::Kind::#kind);
+                type Kind = #private::#kind;
 
-            fn node() -> #private::Node {
-                #private::inner::<Self>()
+                fn node() -> #private::Node {
+                    #private::inner::<Self>()
+                }
             }
-        }
+
+            #serialize
+        };
     }
 }
 
 fn meta(saga: &Saga<'_>) -> TokenStream {
-    let Saga {
-        runtime, options, ..
-    } = saga;
-    let private = runtime.private();
-    let name = &options.name;
-    let version = options.version.map(|version| quote!(.version(#version)));
+    let options = &saga.options;
+    let private = Aliases::new().private;
+    let name = literal(&options.name);
+    let version = options
+        .version
+        .map(|version| literal(Literal::u32_unsuffixed(version)))
+        .map(|version| code!(.version(#version)));
     let deadline = options
         .deadline
         .map(duration::tokens)
-        .map(|deadline| quote!(.deadline(#deadline)));
+        .map(|deadline| code!(.deadline(#deadline)));
     let halts = options
         .halts
-        .then(|| quote!(.on_compensation_failure(#private::OnCompensationFailure::Halt)));
+        .then(|| code!(.on_compensation_failure(#private::OnCompensationFailure::Halt)));
     let parallel = options
         .parallel
-        .then(|| quote!(.compensations(#private::CompensationOrder::Parallel)));
-    quote!(#private::SagaMeta::new(#name) #version #deadline #halts #parallel)
+        .then(|| code!(.compensations(#private::CompensationOrder::Parallel)));
+    code!(#private::SagaMeta::new(#name) #version #deadline #halts #parallel)
 }

@@ -2,12 +2,11 @@
 //! private than the step or the saga.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Token, Type};
 
 use super::lifetimes::with_lifetime;
-use crate::spans::at;
+use crate::spans::{at, code};
 
 // Expands to:
 //
@@ -16,10 +15,10 @@ pub(crate) fn services(rules: &TokenStream, context: &Type) -> TokenStream {
     let span = context.span();
     let context = with_lifetime(context, "'static");
     let (open, close) = (
-        at(span, quote!(<)),
-        at(span, quote!(as #rules::IsContext>::Services)),
+        at(span, code!(<)),
+        at(span, code!(as #rules::IsContext>::Services)),
     );
-    associated(span, quote!(type Services), &quote!(#open #context #close))
+    associated(span, code!(type Services), &code!(#open #context #close))
 }
 
 // Expands to, for the name `Output`:
@@ -29,16 +28,25 @@ pub(crate) fn of_result(rules: &TokenStream, returned: &Type, name: &str) -> Tok
     let span = returned.span();
     let name = Ident::new(name, span);
     let (open, close) = (
-        at(span, quote!(<)),
-        at(span, quote!(as #rules::IsResult>::#name)),
+        at(span, code!(<)),
+        at(span, code!(as #rules::IsResult>::#name)),
     );
-    associated(span, quote!(type #name), &quote!(#open #returned #close))
+    associated(span, code!(type #name), &code!(#open #returned #close))
+}
+
+// Expands to, for the name `Output`:
+//
+//     type Output = Receipt;
+pub(crate) fn itself(name: &str, ty: &Type) -> TokenStream {
+    let span = ty.span();
+    let name = Ident::new(name, span);
+    associated(span, code!(type #name), &code!(#ty))
 }
 
 /// An associated type, all of it at `span` but the type itself.
 pub(crate) fn associated(span: Span, declaration: TokenStream, ty: &TokenStream) -> TokenStream {
     let (declaration, is, end) = (at(span, declaration), Token![=](span), Token![;](span));
-    quote!(#declaration #is #ty #end)
+    code!(#declaration #is #ty #end)
 }
 
 // Expands to:
@@ -49,7 +57,7 @@ pub(crate) fn associated(span: Span, declaration: TokenStream, ty: &TokenStream)
 //
 // Here the type is concrete, so rustc finds the method by what the type can do.
 pub(crate) fn error_record(private: &TokenStream) -> TokenStream {
-    quote! {
+    code! {
         fn error_record() -> #private::ErrorRecord<Self::Error> {
             #private::ErrorOf::<Self::Error>::NEW.record()
         }

@@ -4,6 +4,8 @@ use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeReference};
 
+use crate::spans::here;
+
 /// The type, with the lifetime `name` wherever the source leaves one out.
 pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
     let mut ty = ty.clone();
@@ -15,7 +17,7 @@ struct Named<'a>(&'a str);
 
 impl Named<'_> {
     fn at(&self, span: Span) -> Lifetime {
-        Lifetime::new(self.0, Span::call_site().located_at(span))
+        Lifetime::new(self.0, here().located_at(span))
     }
 }
 

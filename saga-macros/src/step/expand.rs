@@ -3,13 +3,12 @@
 mod implementation;
 mod meta;
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream};
-use quote::quote;
-use syn::{Path, Token};
+use proc_macro2::{Delimiter, Ident, TokenStream};
+use syn::{FnArg, Pat, Path, Token};
 
 use super::model::{Kind, Step};
 use crate::signature::lifetimes::with_lifetime;
-use crate::spans::{at, group};
+use crate::spans::{at, code, generate, group, here, literal};
 
 // Expands to:
 //
@@ -23,6 +22,10 @@ use crate::spans::{at, group};
 // The type has the function's name, so that the messages of rustc say `charge`. Functions and types have namespaces of
 // their own, and a `use` brings both.
 pub(super) fn expand(step: &Step<'_>) -> TokenStream {
+    generate(step.signature.ident.span(), || all(step))
+}
+
+fn all(step: &Step<'_>) -> TokenStream {
     let function = function(step);
     let implementation = implementation::expand(step);
     let Step {
@@ -34,7 +37,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let span = marker.span();
     let attributes = at(
         span,
-        quote! {
+        code! {
             #[doc(hidden)]
             #[allow(
                 non_camel_case_types, missing_copy_implementations, missing_debug_implementations, unreachable_pub, dead_code,
@@ -42,8 +45,8 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
             )]
         },
     );
-    let definition = at(span, quote!(enum #marker {}));
-    quote! {
+    let definition = at(span, code!(enum #marker {}));
+    code! {
         #function
 
         #(#conditions)*
@@ -59,11 +62,6 @@ pub(super) fn marker(step: &Step<'_>) -> Ident {
     step.signature.ident.clone()
 }
 
-/// The place of generated code: the function's name. The function can't see names with this span.
-pub(super) fn span(step: &Step<'_>) -> Span {
-    Span::mixed_site().located_at(step.signature.ident.span())
-}
-
 /// The function that sagas and tests call. It makes a `Call` and runs nothing.
 fn function(step: &Step<'_>) -> TokenStream {
     let Step {
@@ -76,31 +74,42 @@ fn function(step: &Step<'_>) -> TokenStream {
     } = step;
     let (name, marker) = (&signature.ident, marker(step));
     let private = runtime.private();
-    let cx = Ident::new("cx", self::span(step));
+    let cx = cx(step);
     let context = with_lifetime(&step.context, "'run");
     let names: Vec<_> = step.inputs.iter().map(|input| &input.name).collect();
     let types = step
         .inputs
         .iter()
         .map(|input| with_lifetime(&input.ty, "'step"));
-    let note = note(step);
+    let note = literal(note(step));
     // Rustc shows this place as the definition, and the name alone is of use there.
     let span = name.span();
     let attributes = at(
         span,
-        quote!(#[doc = #note] #[inline] #[allow(clippy::used_underscore_binding)]),
+        code!(#[doc = #note] #[inline] #[allow(clippy::used_underscore_binding, clippy::elidable_lifetime_names)]),
     );
     let keyword = Token![fn](span);
     let body = group(
         Delimiter::Brace,
         span,
-        quote!(#private::call(#cx, (#(#names,)*))),
+        code!(#private::call(#cx, (#(#names,)*))),
     );
-    quote! {
+    code! {
         #(#conditions)*
         #(#outer)*
         #attributes
         #visibility #keyword #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #private::Call<'run, 'step, #marker> #body
+    }
+}
+
+/// The name of the context that callers see in the signature.
+fn cx(step: &Step<'_>) -> Ident {
+    match step.signature.inputs.first() {
+        Some(FnArg::Typed(first)) => match &*first.pat {
+            Pat::Ident(name) if name.subpat.is_none() => name.ident.clone(),
+            _ => Ident::new("__cx", here()),
+        },
+        _ => Ident::new("__cx", here()),
     }
 }
 
@@ -117,5 +126,5 @@ fn note(step: &Step<'_>) -> String {
 
 /// A path as text, as in the source.
 pub(super) fn text(path: &Path) -> String {
-    quote!(#path).to_string().replace(' ', "")
+    code!(#path).to_string().replace(' ', "")
 }

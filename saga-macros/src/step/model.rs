@@ -51,6 +51,7 @@ pub(super) struct Policies {
     pub(super) transient: Option<Path>,
     pub(super) in_doubt: Option<Path>,
     pub(super) resolver: Option<Path>,
+    pub(super) in_doubt_retry: Option<Retry>,
     pub(super) compensation_timeout: Option<Duration>,
     pub(super) compensation_retry: Option<Retry>,
 }
@@ -61,4 +62,5 @@ pub(super) struct Retry {
     /// `None`: the default of the kind.
     pub(super) attempts: Option<u32>,
     pub(super) backoff: Option<(Duration, Duration)>,
+    pub(super) give_up_after: Option<Duration>,
 }

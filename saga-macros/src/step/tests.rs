@@ -62,6 +62,14 @@ fn every_option_is_accepted() {
         ),
         ("pivot, in_doubt(when = f), retry(attempts = 3)", &[]),
         (
+            "pivot, in_doubt(retry(attempts = 9, backoff = \"1s..5m\", give_up_after = \"7d\"))",
+            &[],
+        ),
+        (
+            "compensate = f, compensation(retry(give_up_after = \"1h\"))",
+            &[],
+        ),
+        (
             "retriable, timeout = \"250 ms\", retry(backoff = \"1ms..1m\")",
             &[],
         ),
@@ -216,6 +224,18 @@ fn options_fit_the_kind() {
         (
             "compensate = (), in_doubt(resolve = f)",
             &["a step with `compensate = ()` leaves nothing behind that could be resolved"],
+        ),
+        (
+            "retriable, in_doubt(retry(attempts = 3))",
+            &["a `retriable` step is retried until it succeeds, it is not asked again"],
+        ),
+        (
+            "compensate = (), in_doubt(retry(attempts = 3))",
+            &["a step with `compensate = ()` in doubt is not asked again"],
+        ),
+        (
+            "pivot, in_doubt(retry(when = f))",
+            &["`retry` has no option `when`"],
         ),
         (
             "pivot, compensation(timeout = \"3s\")",

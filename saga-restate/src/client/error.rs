@@ -22,8 +22,8 @@ pub enum ClientError {
     /// The text is no id of a saga.
     #[error(transparent)]
     Id(InvalidSagaId),
-    /// The input can't be recorded.
-    #[error("the input can't be recorded")]
+    /// The input, or the value of an event, can't be recorded.
+    #[error("the input or event can't be recorded")]
     Input(#[source] serde_json::Error),
     /// The id belongs to a saga with another input.
     #[error("saga `{saga}` with the id `{id}` was started with another input")]

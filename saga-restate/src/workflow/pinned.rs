@@ -35,7 +35,9 @@ struct ByHand;
 #[restate_sdk::workflow(
     name = "order",
     client_visibility = "pub(crate)",
+    inactivity_timeout = "1s",
     abort_timeout = "90s",
+    workflow_completion_retention = "30days",
     invocation_retry_policy(
         initial_interval = "50ms",
         factor = 2.0,
@@ -47,7 +49,7 @@ struct ByHand;
 #[expect(clippy::unused_async, reason = "that is how handlers are written")]
 impl ByHand {
     /// Runs the saga.
-    #[handler(lazy_state)]
+    #[handler(lazy_state, inactivity_timeout = "90s")]
     async fn run(&self, _cx: WorkflowContext<'_>, input: Vec<u8>) -> HandlerResult<Vec<u8>> {
         Ok(input)
     }
@@ -103,6 +105,7 @@ fn without_words(mut endpoint: Value) -> Value {
         for payload in ["input", "output"] {
             let payload = handler[payload].as_object_mut().expect("it is an object");
             payload.remove("contentType").expect("it has a type");
+            payload.remove("jsonSchema");
             payload.remove("required");
             payload.remove("setContentTypeIfEmpty");
         }
@@ -112,7 +115,7 @@ fn without_words(mut endpoint: Value) -> Value {
 
 #[tokio::test]
 async fn a_saga_is_discovered_like_a_workflow_that_the_sdk_has_made() {
-    let saga = workflow::<(), Order>(Arc::new(()), None);
+    let saga = workflow::<(), Order>(Arc::new(()), &Arc::default(), None);
     let (saga, by) = discovery(saga).await;
     let (by_hand, _) = discovery(ByHand).await;
     assert_eq!(by, format!("restate-sdk-rust/{READ}"), "{WHAT_TO_DO}");

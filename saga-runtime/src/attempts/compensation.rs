@@ -19,6 +19,21 @@ pub enum CompensationOrigin {
         /// The result of the last one.
         last: Result<(), String>,
     },
+    /// Earlier processes have ended, perhaps during an attempt. Another attempt follows, and the policy allows as many waits
+    /// after it as if the last of those attempts was not made.
+    CutOff {
+        /// The number of attempts that may have been made, at least 1.
+        attempts: u32,
+    },
+    /// The saga was released between two attempts, or its process ended during one. Another attempt follows in any case.
+    Resumed {
+        /// The number of attempts that were made.
+        attempts: u32,
+        /// The error of the last one.
+        message: String,
+        /// The time until the next attempt.
+        left: Duration,
+    },
 }
 
 /// The first attempt, if one was made.
@@ -47,6 +62,8 @@ pub(crate) enum CompensationCommand {
 pub(crate) struct CompensationAttempts {
     attempts: u32,
     waits: Backoffs,
+    /// The error of the last attempt.
+    message: String,
 }
 
 impl CompensationAttempts {
@@ -54,13 +71,32 @@ impl CompensationAttempts {
         policy: RetryPolicy,
         origin: CompensationOrigin,
     ) -> (Self, CompensationCommand) {
+        if let CompensationOrigin::Resumed {
+            attempts,
+            message,
+            left,
+        } = origin
+        {
+            let mut compensation = Self {
+                attempts,
+                waits: policy.backoffs_after(attempts.saturating_add(1)),
+                message,
+            };
+            let command = match left {
+                Duration::ZERO => compensation.attempt(),
+                left => CompensationCommand::Pause(left),
+            };
+            return (compensation, command);
+        }
         let (attempts, last) = match origin {
-            CompensationOrigin::Start => (0, None),
+            CompensationOrigin::CutOff { attempts } => (attempts, None),
+            CompensationOrigin::Start | CompensationOrigin::Resumed { .. } => (0, None),
             CompensationOrigin::Attempted { attempts, last } => (attempts, Some(last)),
         };
         let mut compensation = Self {
             attempts,
             waits: policy.backoffs_after(attempts),
+            message: String::new(),
         };
         let command = match last {
             None => compensation.attempt(),
@@ -74,11 +110,19 @@ impl CompensationAttempts {
         self.attempts
     }
 
+    /// The error of the attempt before a pause.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// An attempt has ended.
     pub(crate) fn heard(&mut self, result: Result<(), String>) -> CompensationCommand {
         match (result, self.waits.next()) {
             (Ok(()), _) => CompensationCommand::End(Ok(())),
-            (Err(_), Some(wait)) => CompensationCommand::Pause(wait),
+            (Err(message), Some(wait)) => {
+                self.message = message;
+                CompensationCommand::Pause(wait)
+            }
             (Err(message), None) => {
                 let failure = CompensationFailure::new(self.attempts, message);
                 CompensationCommand::End(Err(failure))
@@ -157,6 +201,50 @@ mod tests {
                 "attempt 1, pause, attempt 2, pause, attempt 3, failed: gone (3 attempts)",
             ),
         ] {
+            assert_eq!(commands(origin, results).join(", "), expected);
+        }
+    }
+
+    #[test]
+    fn a_compensation_that_was_parked_is_attempted_at_least_once_more() {
+        for (attempts, results, expected) in [
+            (
+                1,
+                &[Err("down"), Err("gone")][..],
+                "pause, attempt 2, pause, attempt 3, failed: gone (3 attempts)",
+            ),
+            (2, &[Ok(())], "pause, attempt 3, compensated"),
+            (
+                2,
+                &[Err("gone")],
+                "pause, attempt 3, failed: gone (3 attempts)",
+            ),
+            (
+                7,
+                &[Err("gone")],
+                "pause, attempt 8, failed: gone (8 attempts)",
+            ),
+        ] {
+            let origin = CompensationOrigin::Resumed {
+                attempts,
+                message: "down".to_owned(),
+                left: Duration::from_secs(3),
+            };
+            assert_eq!(commands(origin, results).join(", "), expected);
+        }
+    }
+
+    #[test]
+    fn attempts_that_a_crash_may_have_cut_off_count_but_for_the_last() {
+        for (attempts, results, expected) in [
+            (
+                1,
+                &[Err("down"), Err("down"), Err("gone")][..],
+                "attempt 2, pause, attempt 3, pause, attempt 4, failed: gone (4 attempts)",
+            ),
+            (3, &[Err("gone")], "attempt 4, failed: gone (4 attempts)"),
+        ] {
+            let origin = CompensationOrigin::CutOff { attempts };
             assert_eq!(commands(origin, results).join(", "), expected);
         }
     }

@@ -160,7 +160,7 @@ pub trait Control {
             return Err(StepEnd::Stopped(Settlement::Nothing));
         }
         Ok(if in_doubt {
-            Origin::InDoubt
+            Origin::InDoubt { attempts: 0 }
         } else {
             Origin::Request
         })
@@ -311,12 +311,12 @@ mod tests {
             );
             assert_eq!(
                 begin(kind, false, true),
-                (Some(Origin::InDoubt), is_retriable),
+                (Some(Origin::InDoubt { attempts: 0 }), is_retriable),
                 "{kind}"
             );
             assert_eq!(begin(kind, true, false), (None, false), "{kind}");
             let late = if is_retriable {
-                Origin::InDoubt
+                Origin::InDoubt { attempts: 0 }
             } else {
                 interrupted
             };

@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::attempts::compensation::{CompensationAttempts, CompensationCommand};
 use crate::attempts::pursuit::{Command, Pursuit, PursuitEnd};
 use crate::attempts::{
-    CompensationOrigin, CompensationResult, Compensator, GiveUp, Origin, PendingStep, Settlement,
-    StepEnd, Surroundings, attempt,
+    Backoff, CompensationOrigin, CompensationResult, Compensator, GiveUp, LastError, Origin,
+    PendingStep, Settlement, StepEnd, Surroundings, attempt,
 };
 use crate::error::CompensationFailure;
+use crate::meta::AttemptPhase;
 use crate::place::{Attempt, Position, Role};
 use crate::telemetry;
 
@@ -19,10 +20,13 @@ pub async fn pursue<X>(
     position: Position<'_>,
     around: &dyn Surroundings<X>,
 ) -> (StepEnd<X>, u32) {
-    let (mut pursuit, command) = Pursuit::start(step.meta(), origin);
+    let (mut pursuit, command) = Pursuit::start(step.meta(), around.retry_defaults(), origin);
     let end = match drive(&mut pursuit, command, step, position, around).await {
         Ok(end) => conclude(&pursuit, end, step, position),
-        Err(suspension) => StepEnd::Suspended(suspension),
+        Err(suspension) => {
+            interrupt(&pursuit, step);
+            StepEnd::Suspended(suspension)
+        }
     };
     (end, pursuit.attempts())
 }
@@ -40,9 +44,13 @@ async fn drive<X>(
                 let attempt = Attempt::new(position, Role::Action, number);
                 pursuit.heard(around.ask(step, attempt, purpose).await?)
             }
-            Command::Wait(delay) => pursuit.waited(around.wait(delay).await?),
+            Command::Wait(delay) => {
+                let (backoff, last) = (pursuit.backoff(delay), LastError::Step(&mut *step));
+                pursuit.waited(around.wait(backoff, last).await?)
+            }
             Command::Pause(delay) => {
-                around.pause(delay).await?;
+                let (backoff, last) = (pursuit.backoff(delay), LastError::Step(&mut *step));
+                around.pause(backoff, last).await?;
                 pursuit.paused()
             }
             Command::InDoubt { is_final } => {
@@ -54,9 +62,17 @@ async fn drive<X>(
                 }
                 pursuit.settle()
             }
+            Command::Exhausted => {
+                let (attempts, last) = (pursuit.attempts(), LastError::Step(&mut *step));
+                match around.exhausted(attempts, last) {
+                    Some(suspension) => return Err(suspension),
+                    None => pursuit.persist(),
+                }
+            }
             Command::Resolve => {
-                let start = CompensationOrigin::Start;
-                let (_, resolved) = compensate(step.resolver(), position, start, around).await?;
+                let (phase, start) = (AttemptPhase::Resolving, around.resolver_origin());
+                let made = compensate(step.resolver(), phase, position, start, around);
+                let (_, resolved) = made.await?;
                 Pursuit::resolved(resolved)
             }
             Command::End(end) => return Ok(end),
@@ -93,20 +109,21 @@ fn conclude<X>(
     StepEnd::Stopped(settlement)
 }
 
-/// Attempts a compensation or a resolver by the policy of the step, until it succeeds or has failed for good.
+/// Attempts a compensation or a resolver, which `phase` says, by the policy of the step, until it succeeds or has failed for good.
 ///
 /// # Errors
 /// The reason for which the engine suspends the saga instead.
 pub async fn compensate<X>(
     compensator: &mut dyn Compensator,
+    phase: AttemptPhase,
     position: Position<'_>,
     origin: CompensationOrigin,
     around: &dyn Surroundings<X>,
 ) -> Result<CompensationResult, X> {
     let step = position.step();
     let limit = around.limit(step.compensation_timeout);
-    let (mut compensation, mut command) =
-        CompensationAttempts::start(step.compensation_retry, origin);
+    let policy = step.compensation_retry_by(around.retry_defaults());
+    let (mut compensation, mut command) = CompensationAttempts::start(policy, origin);
     loop {
         command = match command {
             CompensationCommand::Attempt(number) => {
@@ -115,7 +132,15 @@ pub async fn compensate<X>(
                 compensation.heard(result)
             }
             CompensationCommand::Pause(delay) => {
-                around.pause(delay).await?;
+                let backoff = Backoff {
+                    delay,
+                    phase,
+                    attempts: compensation.attempts(),
+                    earlier: 0,
+                    may_have_acted: true,
+                };
+                let last = LastError::Compensation(compensation.message());
+                around.pause(backoff, last).await?;
                 compensation.paused()
             }
             CompensationCommand::End(end) => {

@@ -15,9 +15,9 @@ use std::iter::Peekable;
 use std::time::Duration;
 
 use crate::attempts::decision::{AfterAttempt, DoubtPlan, after_attempt, doubt_plan};
-use crate::attempts::{AttemptOutcome, AttemptReport, Purpose, Settlement, Verdict};
+use crate::attempts::{AttemptOutcome, AttemptReport, Backoff, Purpose, Settlement, Verdict};
 use crate::error::{CompensationFailure, Interruption};
-use crate::meta::{Backoffs, Kind, StepMeta};
+use crate::meta::{AttemptPhase, Backoffs, Kind, RetryDefaults, StepMeta};
 
 /// The point from which a step is pursued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,30 @@ pub enum Origin {
         /// True if one of them may have had an effect.
         may_have_acted: bool,
     },
+    /// The saga was released between two attempts. The next command is the wait for the time that is left.
+    Resumed {
+        /// The number of attempts that were made, at least 1.
+        attempts: u32,
+        /// True if one of them may have had an effect.
+        may_have_acted: bool,
+        /// The time until the next attempt.
+        left: Duration,
+    },
     /// An earlier process may have requested the step, and the answer is lost.
-    InDoubt,
+    InDoubt {
+        /// The number of attempts that may have been made.
+        attempts: u32,
+    },
     /// An earlier process may have requested the step, and the saga is interrupted before it can be requested again.
     Interrupted(Interruption),
     /// The step was given up for a recorded reason and only has to be settled.
     Settling {
+        /// The number of attempts before it was given up.
+        earlier: u32,
         /// The number of attempts that were made to settle it, before it was parked.
         attempts: u32,
+        /// The time until the next attempt, if it is known.
+        left: Option<Duration>,
     },
 }
 
@@ -73,6 +89,8 @@ pub(crate) enum Command {
     /// The step stays in doubt. Record that it does not go forward any more, if `is_final`, and go on with
     /// [`Pursuit::settle`].
     InDoubt { is_final: bool },
+    /// The policy of a retriable step allows no more attempts. Suspend the saga, or go on with [`Pursuit::persist`].
+    Exhausted,
     /// Run the resolver, and report with [`Pursuit::resolved`].
     Resolve,
     /// Nothing more.
@@ -96,6 +114,7 @@ pub(crate) enum PursuitEnd {
 #[derive(Debug)]
 pub(crate) struct Pursuit {
     step: &'static StepMeta,
+    defaults: RetryDefaults,
     purpose: Purpose,
     attempts: u32,
     /// The waits between the attempts of this purpose that are still to come.
@@ -109,26 +128,49 @@ pub(crate) struct Pursuit {
     plan: DoubtPlan,
     /// The number of attempts to settle it that were made before.
     settling_attempts: u32,
+    /// The number of attempts before those of this purpose.
+    earlier: u32,
+    /// The rest of the wait in which the step was parked.
+    left: Option<Duration>,
 }
 
 impl Pursuit {
-    pub(crate) fn start(step: &'static StepMeta, origin: Origin) -> (Self, Command) {
+    pub(crate) fn start(
+        step: &'static StepMeta,
+        defaults: RetryDefaults,
+        origin: Origin,
+    ) -> (Self, Command) {
         let (attempts, settling_attempts) = match origin {
-            Origin::Attempted { attempts, .. } => (attempts, 0),
-            Origin::Settling { attempts } => (attempts, attempts),
-            Origin::Request | Origin::InDoubt | Origin::Interrupted(_) => (0, 0),
+            Origin::Attempted { attempts, .. }
+            | Origin::Resumed { attempts, .. }
+            | Origin::InDoubt { attempts } => (attempts, 0),
+            Origin::Settling {
+                earlier, attempts, ..
+            } => (earlier.saturating_add(attempts), attempts),
+            Origin::Request | Origin::Interrupted(_) => (0, 0),
+        };
+        // The wait after these attempts is over, or begun.
+        let next = match origin {
+            Origin::Resumed { .. } => attempts.saturating_add(1),
+            _ => attempts,
         };
         let mut pursuit = Self {
             step,
+            defaults,
             purpose: Purpose::Forward,
             attempts,
-            waits: step.forward_retry().backoffs_after(attempts).peekable(),
+            waits: step
+                .forward_retry_by(defaults)
+                .backoffs_after(next)
+                .peekable(),
             last: None,
             may_have_acted: false,
             interruption: None,
             is_final: false,
             plan: DoubtPlan::Leave,
             settling_attempts,
+            earlier: 0,
+            left: None,
         };
         let command = pursuit.first_command(origin);
         (pursuit, command)
@@ -146,7 +188,7 @@ impl Pursuit {
                 self.answered(last)
             }
             // The first attempt of this process may be a later one: a refusal of it does not say that nothing has happened.
-            Origin::InDoubt => {
+            Origin::InDoubt { .. } => {
                 self.may_have_acted = true;
                 self.attempt()
             }
@@ -155,7 +197,21 @@ impl Pursuit {
                 self.interruption = Some(interruption);
                 self.stop(AfterAttempt::Settle)
             }
-            Origin::Settling { .. } => {
+            Origin::Resumed {
+                may_have_acted,
+                left,
+                ..
+            } => {
+                self.may_have_acted = may_have_acted;
+                self.last = Some(if may_have_acted {
+                    Verdict::NONE
+                } else {
+                    Verdict::Refused { transient: true }
+                });
+                Command::Wait(left)
+            }
+            Origin::Settling { left, .. } => {
+                self.left = left;
                 self.may_have_acted = true;
                 self.is_final = true;
                 self.stop(AfterAttempt::Settle)
@@ -166,6 +222,20 @@ impl Pursuit {
     /// The number of attempts so far.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// What was tried before a wait for `delay`.
+    pub(crate) fn backoff(&self, delay: Duration) -> Backoff {
+        Backoff {
+            delay,
+            phase: match self.purpose {
+                Purpose::Forward => AttemptPhase::Forward,
+                Purpose::Settling => AttemptPhase::Settling,
+            },
+            attempts: self.attempts,
+            earlier: self.earlier,
+            may_have_acted: self.may_have_acted,
+        }
     }
 
     /// The reason for which the step is given up, if it was stopped from outside: it overrides the error of any attempt.
@@ -216,6 +286,11 @@ impl Pursuit {
         self.stop(self.last_answer_stands())
     }
 
+    /// The step is attempted further, although its policy allows no more attempts.
+    pub(crate) fn persist(&self) -> Command {
+        Command::Wait(self.step.forward_retry_by(self.defaults).longest_wait())
+    }
+
     /// The wait before the next attempt to settle the step has ended.
     pub(crate) fn paused(&mut self) -> Command {
         self.attempt()
@@ -227,8 +302,9 @@ impl Pursuit {
             DoubtPlan::Leave => Command::End(PursuitEnd::Stopped(Settlement::Nothing)),
             DoubtPlan::Resolve => Command::Resolve,
             DoubtPlan::AskAgain => {
-                let policy = self.step.settling_retry();
+                let policy = self.step.settling_retry(self.defaults);
                 self.purpose = Purpose::Settling;
+                self.earlier = self.attempts - self.settling_attempts;
                 self.waits = policy.backoffs_after(self.settling_attempts).peekable();
                 match self.settling_attempts {
                     0 => self.attempt(),
@@ -256,7 +332,8 @@ impl Pursuit {
 
     /// The next wait before an attempt to settle the step, as long as its policy allows one.
     fn pause(&mut self) -> Command {
-        match self.waits.next() {
+        let wait = self.waits.next();
+        match self.left.take().or(wait) {
             Some(wait) => Command::Pause(wait),
             None => Command::End(PursuitEnd::Unanswered),
         }
@@ -270,7 +347,7 @@ impl Pursuit {
             AfterAttempt::Proceed => Command::End(PursuitEnd::Done),
             AfterAttempt::Again => match self.waits.next() {
                 Some(wait) => Command::Wait(wait),
-                None => self.attempt(),
+                None => Command::Exhausted,
             },
             next => self.stop(next),
         }

@@ -3,8 +3,9 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::attempts::{PendingStep, Verdict};
+use crate::attempts::{CompensationOrigin, PendingStep, Verdict};
 use crate::error::{Interruption, Reason};
+use crate::meta::{AttemptPhase, RetryDefaults};
 use crate::place::{Attempt, Position};
 
 /// A boxed future, type-erased.
@@ -18,6 +19,17 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 pub trait Surroundings<X>: Sync {
     /// The longest that an attempt may take. `own` is the limit of the step or the compensation itself.
     fn limit(&self, own: Option<Duration>) -> Option<Duration>;
+
+    /// The retry policies where the step says nothing.
+    fn retry_defaults(&self) -> RetryDefaults {
+        RetryDefaults::IN_PROCESS
+    }
+
+    /// A retriable step has used up its policy. Returns the reason to suspend the saga, or `None` to attempt it further.
+    fn exhausted(&self, attempts: u32, last: LastError<'_>) -> Option<X> {
+        let _ = (attempts, last);
+        None
+    }
 
     /// Makes one attempt of the step, or reads its record and hands that to the step.
     fn ask<'b>(
@@ -41,11 +53,21 @@ pub trait Surroundings<X>: Sync {
         compensator
     }
 
-    /// Waits for `delay` before another attempt forward, or until the saga is interrupted.
-    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, X>>;
+    /// Waits before another attempt forward, or until the saga is interrupted. `last`: the error of the attempt before.
+    fn wait<'b>(
+        &'b self,
+        backoff: Backoff,
+        last: LastError<'b>,
+    ) -> BoxFuture<'b, Result<Option<Interruption>, X>>;
 
-    /// Waits for `delay` before another attempt to settle or to compensate. Nothing interrupts this wait.
-    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), X>>;
+    /// Waits before another attempt to settle or to compensate. Nothing interrupts this wait. `last`: the error of the
+    /// attempt before.
+    fn pause<'b>(&'b self, backoff: Backoff, last: LastError<'b>) -> BoxFuture<'b, Result<(), X>>;
+
+    /// The point from which the resolver is attempted.
+    fn resolver_origin(&self) -> CompensationOrigin {
+        CompensationOrigin::Start
+    }
 
     /// Makes final that the step does not go forward any more. It is settled next.
     fn begin_settling<'a>(
@@ -54,6 +76,47 @@ pub trait Surroundings<X>: Sync {
         attempts: u32,
         reason: Reason,
     ) -> BoxFuture<'a, Result<(), X>>;
+}
+
+/// A wait between two attempts, and what was tried before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backoff {
+    /// The time until the next attempt.
+    pub delay: Duration,
+    /// The phase of the attempts.
+    pub phase: AttemptPhase,
+    /// The number of attempts so far.
+    pub attempts: u32,
+    /// How many of them came before this phase.
+    pub earlier: u32,
+    /// True if one of them may have had an effect.
+    pub may_have_acted: bool,
+}
+
+/// The error of the attempt before a wait.
+pub enum LastError<'b> {
+    /// The step has it.
+    Step(&'b mut dyn PendingStep),
+    /// The text of the error of a compensation or a resolver.
+    Compensation(&'b str),
+}
+
+impl LastError<'_> {
+    /// The error in its recorded form.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Step(step) => step.reason(),
+            Self::Compensation(message) => Reason::new("error", *message),
+        }
+    }
+}
+
+impl std::fmt::Debug for LastError<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LastError").finish_non_exhaustive()
+    }
 }
 
 /// The purpose of an attempt.

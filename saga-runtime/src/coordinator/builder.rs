@@ -13,14 +13,17 @@ use tokio_util::task::TaskTracker;
 use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
+use crate::coordinator::suspects::Suspects;
 use crate::coordinator::waiters::Waiters;
 use crate::coordinator::wakeup::Alarm;
 use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Shared};
 use crate::engines::journaled::Policies;
+use crate::engines::journaled::bulkheads::Bulkheads;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
 use crate::language::Step;
 use crate::language::recorded::RecordedStep;
+use crate::meta::{RetryDefaults, RetryPolicy};
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -41,6 +44,7 @@ pub struct Builder<S: ?Sized + Send + Sync + 'static, J = NoJournal> {
     twice: Option<&'static str>,
     policies: Policies,
     max_recoveries: u32,
+    recovery_pause: Duration,
     in_flight: usize,
     lease: Duration,
     worker: Option<Worker>,
@@ -65,8 +69,12 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 attempt_timeout: ATTEMPT_TIMEOUT,
                 payload_limit: 1024 * 1024,
                 patience: Duration::from_secs(1),
+                retries: RetryDefaults::all(RetryPolicy::FOR_A_DAY),
+                attempts_in_order: 5,
+                bulkheads: Bulkheads::default(),
             },
             max_recoveries: 10,
+            recovery_pause: Duration::from_secs(1),
             in_flight: 1000,
             lease: Duration::from_secs(30),
             worker: None,
@@ -82,6 +90,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             twice: self.twice,
             policies: self.policies,
             max_recoveries: self.max_recoveries,
+            recovery_pause: self.recovery_pause,
             in_flight: self.in_flight,
             lease: self.lease,
             worker: self.worker,
@@ -129,18 +138,60 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         self
     }
 
-    /// Sets how long a saga waits in memory, in a `sleep` or for an event, before it is suspended. A suspended saga
-    /// costs a row in the journal and no task. Default: one second.
+    /// Sets how long a saga waits in memory, for a time, an event or its next attempt, before it is suspended. A suspended
+    /// saga costs a row in the journal, no task and no slot. Default: one second.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.policies.patience = patience;
         self
     }
 
+    /// Sets the retry policy of compensations, of resolvers and of the attempts that settle a step in doubt, where the step
+    /// says nothing. Default: [`RetryPolicy::FOR_A_DAY`], so that an outage of the service needs no operator.
+    pub fn compensation_retry(mut self, policy: RetryPolicy) -> Self {
+        self.policies.retries.compensation = policy;
+        self
+    }
+
+    /// Sets the retry policy of retriable steps that say nothing. When it is used up, the saga is stuck until an operator
+    /// lets it [retry](Coordinator::retry). Default: [`RetryPolicy::FOR_A_DAY`].
+    pub fn retriable_retry(mut self, policy: RetryPolicy) -> Self {
+        self.policies.retries.retriable = policy;
+        self
+    }
+
+    /// Sets the number of attempts that a compensation, or a step in doubt, makes in its place. If they fail, the earlier
+    /// steps are compensated, and further attempts come behind them, unless the saga says
+    /// `on_compensation_failure = halt`. So do attempts whose wait is longer than [`patience`](Self::patience). Default: 5.
+    pub fn attempts_in_order(mut self, attempts: u32) -> Self {
+        self.policies.attempts_in_order = attempts;
+        self
+    }
+
+    /// Limits how many attempts of a step are under way at a time in this process, over all sagas, so that the sagas do not
+    /// overrun its service: `limit::<charge>(20)`. A saga that waits for its turn longer than [`patience`](Self::patience)
+    /// holds no slot. Attempts of the compensation do not count. At least 1.
+    pub fn limit<T: Step<Services = S>>(mut self, attempts: usize) -> Self {
+        self.policies.bulkheads.limit(T::META.name, attempts);
+        self
+    }
+
     /// Sets how often a saga is claimed from crashed processes without progress in between, before it counts as stuck.
     /// Its current step may be the one that crashes them. Default: 10.
+    ///
+    /// After the second such crash a saga is a suspect: suspects are tried one at a time, so that a crash counts against the
+    /// saga that was tried, and no other one.
     pub fn max_recoveries(self, max_recoveries: u32) -> Self {
         Self {
             max_recoveries,
+            ..self
+        }
+    }
+
+    /// Sets the pause before a suspect is tried, a saga that was claimed from crashed processes twice without progress in
+    /// between. It doubles with each further crash, up to five minutes. Default: one second.
+    pub fn recovery_pause(self, recovery_pause: Duration) -> Self {
+        Self {
+            recovery_pause,
             ..self
         }
     }
@@ -205,6 +256,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             waiters,
             on_decision: Arc::new(move |id| deciding.wake(id)),
             alarm: Alarm::default(),
+            suspects: Suspects::new(self.recovery_pause),
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
             has_lost_runtime: AtomicBool::default(),

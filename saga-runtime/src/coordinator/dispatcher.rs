@@ -1,14 +1,16 @@
 //! The first loop of a coordinator: claims sagas that wait in the journal, and runs them.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::coordinator::suspects::Suspicion;
 use crate::coordinator::task::Claimant;
 use crate::coordinator::{BATCH, RuntimeGuard, Shared};
-use crate::journal::Claimed;
+use crate::journal::{Claimed, Wakeup};
 use crate::telemetry;
 
 /// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
@@ -100,7 +102,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Runs a claimed saga, or parks it as stuck if it can't run.
     pub(super) fn resume(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
         let recoveries = claimed.recoveries;
-        let (claimant, saga, damage) = Claimant::from_claimed(claimed, slot);
+        let (mut claimant, saga, damage) = Claimant::from_claimed(claimed, slot);
         if let Some(damage) = damage {
             return self.park(claimant, "damaged", damage.to_string());
         }
@@ -110,12 +112,19 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             );
             return self.park(claimant, "too_many_recoveries", message);
         }
+        match self.suspects.examine(claimant.id(), recoveries) {
+            Suspicion::None => {}
+            Suspicion::Try(trial) => claimant.trial = Some(trial),
+            Suspicion::Rest(pause) => {
+                return self.put_back(claimant, Wakeup::At(SystemTime::now() + pause));
+            }
+        }
         if claimant.is_undone_by_record() {
             return self.undo(claimant, &saga);
         }
         match self.definitions.get(&saga.name) {
             Some(definition) => definition.resume(self, claimant, &saga.input),
-            None => self.put_back(claimant),
+            None => self.put_back(claimant, Wakeup::Now),
         }
     }
 }

@@ -203,6 +203,22 @@ impl fmt::Display for Inspection {
         if let Some(damage) = &self.damage {
             writeln!(f, "  DAMAGED: {damage}")?;
         }
+        for failing in &self.record.failing {
+            let after = |time: SystemTime| {
+                let after = time.duration_since(*started_at).unwrap_or_default();
+                after.as_secs_f64()
+            };
+            writeln!(
+                f,
+                "  {} fails ({}) since +{:.3}s, {} attempts, next at +{:.3}s: {}",
+                failing.call,
+                failing.phase.name(),
+                after(failing.since),
+                failing.attempts,
+                after(failing.until),
+                Escaped(&failing.reason.message)
+            )?;
+        }
         for OpenWait { call, until } in &self.waits {
             write!(f, "  waits for {call}")?;
             if let Some(until) = until {
@@ -271,6 +287,19 @@ impl fmt::Display for Line<'_> {
                     write!(f, "{step} NOT settled{}: {message}", Attempts(*attempts))
                 }
             },
+            Event::Failing {
+                step,
+                phase,
+                attempts,
+                reason,
+                ..
+            } => write!(
+                f,
+                "{step} failing ({}){}: {}",
+                phase.name(),
+                Attempts(*attempts),
+                reason.message
+            ),
             Event::Compensating { step, reason } => match step {
                 Some(step) => write!(f, "compensating, since {step} failed: {}", reason.message),
                 None => write!(f, "compensating: {}", reason.message),

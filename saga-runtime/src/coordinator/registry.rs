@@ -42,8 +42,8 @@ pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     /// Returns whether two inputs are the same value for the saga.
     fn is_same(&self, recorded: &str, given: &str) -> bool;
 
-    /// Returns whether a compensation that has failed for good halts the others.
-    fn halts(&self) -> bool;
+    /// The reaction to a compensation that has failed for good.
+    fn on_compensation_failure(&self) -> OnCompensationFailure;
 
     /// Reads the input of a claimed saga, and runs the saga in a task of its own.
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
@@ -72,8 +72,8 @@ where
         is_same_input::<G>(recorded, given)
     }
 
-    fn halts(&self) -> bool {
-        G::META.on_compensation_failure == OnCompensationFailure::Halt
+    fn on_compensation_failure(&self) -> OnCompensationFailure {
+        G::META.on_compensation_failure
     }
 
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {

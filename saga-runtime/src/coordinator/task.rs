@@ -19,6 +19,7 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
 use crate::journal::{Claim, Claimed, Damage, NewSaga, Wakeup};
+use crate::meta::SagaMeta;
 use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
@@ -32,8 +33,12 @@ pub(super) struct Claimant {
     history: ReplayState,
     next: u64,
     in_doubt: bool,
+    /// See [`Claimed::recoveries`].
+    recoveries: u32,
     is_cancelled: bool,
     started_at: Option<SystemTime>,
+    /// The permit of a saga that is tried apart: see [`Suspects`](crate::coordinator::suspects::Suspects).
+    pub(super) trial: Option<OwnedSemaphorePermit>,
 }
 
 impl Claimant {
@@ -45,8 +50,10 @@ impl Claimant {
             history: ReplayState::default(),
             next: 1,
             in_doubt: false,
+            recoveries: 0,
             is_cancelled: false,
             started_at: None,
+            trial: None,
         }
     }
 
@@ -85,8 +92,10 @@ impl Claimant {
             history,
             next: claimed.next,
             in_doubt: !claimed.orderly,
+            recoveries: claimed.recoveries,
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
+            trial: None,
         };
         (claimant, claimed.record.saga, damage)
     }
@@ -107,7 +116,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let deadline = G::META
             .deadline
             .map(|deadline| deadline.saturating_sub(elapsed));
-        let (engine, slot) = self.begin(G::META.name, claimant, deadline);
+        let (engine, slot) = self.begin(&G::META, claimant, deadline);
         let run = Arc::clone(self).run(engine, slot, saga, sender);
         // Boxed: otherwise this large future is copied several times on its way into the task.
         self.tasks.spawn_on(Box::pin(run), &self.runtime);
@@ -116,8 +125,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Notes that a claimed saga runs in this process. Returns its engine.
     pub(super) fn begin(
         &self,
-        name: &'static str,
-        claimant: Claimant,
+        meta: &SagaMeta,
+        mut claimant: Claimant,
         deadline: Option<Duration>,
     ) -> (Journaled, OwnedSemaphorePermit) {
         let limits = Limits::new(Some(CancellationToken::new()), deadline);
@@ -135,17 +144,22 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         let control = Arc::new(control);
         let recorder = self.recorder(&claimant);
+        if let Some(trial) = claimant.trial.take() {
+            recorder.begin_trial(trial);
+        }
         let running = Running {
             control: Arc::clone(&control),
             recorder: Arc::clone(&recorder),
         };
         self.running().insert(claimant.claim.id.clone(), running);
         let engine = Journaled::new(
-            Instance::new(name, Some(claimant.claim.id)),
+            Instance::new(meta.name, Some(claimant.claim.id)),
             control,
             claimant.history,
             recorder,
-            self.policies,
+            self.policies.clone(),
+            claimant.recoveries,
+            meta.on_compensation_failure,
         );
         (engine, claimant.slot)
     }
@@ -165,7 +179,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         async move {
-            let driven = contain(saga.drive(&*self.services, &engine)).await;
+            let driven = engine
+                .until_idle(contain(saga.drive(&*self.services, &engine)))
+                .await;
             let recorder = &engine.recorder;
             let id = &recorder.claim().id;
             let end = driven.unwrap_or_else(|panic| {
@@ -261,7 +277,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     ) {
         match suspension {
             Suspension::Stuck(reason) => telemetry::stuck(id, &reason.code),
-            Suspension::Shutdown => self.release(recorder, Wakeup::Now).await,
+            Suspension::Shutdown | Suspension::Deferred => {
+                self.release(recorder, Wakeup::Now).await;
+            }
             Suspension::Called => self.hand_to_operator(recorder, call).await,
             Suspension::Asleep(wakeup) => {
                 self.release(recorder, *wakeup).await;
@@ -315,14 +333,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Releases a claimed saga without running it.
-    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant) {
+    pub(super) fn put_back(self: &Arc<Self>, claimant: Claimant, wakeup: Wakeup) {
         let inner = Arc::clone(self);
         self.tasks.spawn(async move {
             let released = inner
                 .journal
-                .release(&claimant.claim, claimant.in_doubt, Wakeup::Now);
+                .release(&claimant.claim, claimant.in_doubt, wakeup);
             if released.await.is_err() {
                 inner.unreleased().push(claimant.claim);
+            } else if inner.alarm.is_next(wakeup) {
+                inner.work.notify_one();
             }
         });
     }

@@ -11,6 +11,7 @@ use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::Suspension;
 use crate::journal::{Claimed, NewSaga};
 use crate::lock::lock;
+use crate::meta::SagaMeta;
 use crate::panic::contain;
 use crate::telemetry;
 
@@ -30,27 +31,30 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
 
     /// Undoes a saga in a task of its own.
     pub(super) fn undo(self: &Arc<Self>, claimant: Claimant, saga: &NewSaga) {
-        let halts = self
-            .definitions
-            .get(&saga.name)
-            .is_some_and(|definition| definition.halts());
-        let (engine, slot) = self.begin(interned(&saga.name), claimant, None);
-        let undoing = Arc::clone(self).undo_all(engine, slot, halts);
+        let mut meta = SagaMeta::new(interned(&saga.name));
+        if let Some(definition) = self.definitions.get(&saga.name) {
+            meta = meta.on_compensation_failure(definition.on_compensation_failure());
+        }
+        let (engine, slot) = self.begin(&meta, claimant, None);
+        let undoing = Arc::clone(self).undo_all(engine, slot);
         self.tasks.spawn_on(Box::pin(undoing), &self.runtime);
     }
 
-    async fn undo_all(self: Arc<Self>, engine: Journaled, slot: OwnedSemaphorePermit, halts: bool) {
+    async fn undo_all(self: Arc<Self>, engine: Journaled, slot: OwnedSemaphorePermit) {
         let recorder = &engine.recorder;
         let id = &recorder.claim().id;
-        let undoing = engine.undo(&*self.services, &self.definitions.steps, halts);
-        let undone = contain(undoing).await.unwrap_or_else(|panic| {
-            // The code of a step has panicked outside of any attempt.
-            let suspension = Suspension::stuck("panicked", format!("panicked: {panic}"));
-            if let Suspension::Stuck(reason) = &suspension {
-                recorder.note_stuck(reason.clone());
-            }
-            Err(suspension)
-        });
+        let undoing = engine.undo(&*self.services, &self.definitions.steps);
+        let undone = engine
+            .until_idle(contain(undoing))
+            .await
+            .unwrap_or_else(|panic| {
+                // The code of a step has panicked outside of any attempt.
+                let suspension = Suspension::stuck("panicked", format!("panicked: {panic}"));
+                if let Suspension::Stuck(reason) = &suspension {
+                    recorder.note_stuck(reason.clone());
+                }
+                Err(suspension)
+            });
         if let Err(Suspension::Called) = undone {
             recorder.close();
         }

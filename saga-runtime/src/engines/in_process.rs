@@ -10,8 +10,8 @@ use futures_util::future::{Either, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempts::{
-    AttemptResult, BoxFuture, Compensate, Control, GiveUp, Origin, PendingStep, Settlement,
-    StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
+    AttemptResult, Backoff, BoxFuture, Compensate, Control, GiveUp, LastError, Origin, PendingStep,
+    Settlement, StepCompensator, StepEnd, Surroundings, Verdict, compensate, pursue,
 };
 use crate::engines::control::{Limits, LocalControl};
 mod events;
@@ -20,8 +20,8 @@ pub use events::Events;
 
 use crate::error::{CompensationOutcome, Interruption, Reason, SagaError};
 use crate::id::SagaId;
-use crate::language::Wait;
-use crate::meta::StepMeta;
+use crate::language::{ReadEvent, Wait};
+use crate::meta::{AttemptPhase, StepMeta};
 use crate::place::{Attempt, Calls, Instance, Position, Role};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use crate::telemetry;
@@ -216,7 +216,13 @@ impl Engine for Effects {
         }
     }
 
-    async fn wait(&self, _: &dyn Calls, _: &'static StepMeta, wait: Wait) -> WaitEnd<Infallible> {
+    async fn wait(
+        &self,
+        _: &dyn Calls,
+        _: &'static StepMeta,
+        wait: Wait,
+        _: ReadEvent<'_>,
+    ) -> WaitEnd<Infallible> {
         let event = pin!(async {
             match (wait.event, &self.events) {
                 (Some(name), Some(events)) => events.take(name).await,
@@ -238,7 +244,8 @@ impl Engine for Effects {
         first: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Infallible> {
         let origin = first.into();
-        let (_, end) = compensate(&mut StepCompensator(step), position, origin, self).await?;
+        let (compensator, phase) = (&mut StepCompensator(step), AttemptPhase::Compensating);
+        let (_, end) = compensate(compensator, phase, position, origin, self).await?;
         Ok(end.into())
     }
 }
@@ -263,13 +270,21 @@ impl Surroundings<Infallible> for Effects {
         own
     }
 
-    fn wait(&self, delay: Duration) -> BoxFuture<'_, Result<Option<Interruption>, Infallible>> {
-        Box::pin(async move { Ok(self.control.wait(delay).await) })
+    fn wait<'b>(
+        &'b self,
+        backoff: Backoff,
+        _: LastError<'b>,
+    ) -> BoxFuture<'b, Result<Option<Interruption>, Infallible>> {
+        Box::pin(async move { Ok(self.control.wait(backoff.delay).await) })
     }
 
-    fn pause(&self, delay: Duration) -> BoxFuture<'_, Result<(), Infallible>> {
+    fn pause<'b>(
+        &'b self,
+        backoff: Backoff,
+        _: LastError<'b>,
+    ) -> BoxFuture<'b, Result<(), Infallible>> {
         Box::pin(async move {
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep(backoff.delay).await;
             Ok(())
         })
     }

@@ -4,7 +4,9 @@
 //! An outcome is noted at once and appended before the next request. So a saga of N steps is appended N + 1 times: its
 //! start, one outcome each, and the last outcome together with the end.
 
+mod activity;
 mod ambient;
+pub(crate) mod bulkheads;
 mod cursor;
 mod outcome;
 pub(crate) mod recorder;
@@ -15,31 +17,34 @@ pub(crate) mod undo;
 mod wait;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use activity::Activity;
+use bulkheads::Bulkheads;
 use cursor::Cursors;
-use surroundings::Around;
+use surroundings::{Around, left};
 
 use crate::attempts::{
-    AttemptResult, Compensate, CompensationOrigin, Control, FailureCause, PendingStep,
-    StepCompensator, StepEnd, Verdict, compensate,
+    AttemptResult, Compensate, Control, FailureCause, PendingStep, StepCompensator, StepEnd,
+    Verdict, compensate,
 };
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{Cause, CompensationOutcome, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
-use crate::language::Wait;
-use crate::meta::StepMeta;
+use crate::language::{ReadEvent, Wait};
+use crate::meta::{AttemptPhase, OnCompensationFailure, RetryDefaults, StepMeta};
 use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
-use crate::run::{Engine, ReadCheck, Saga, SagaEnd, WaitEnd};
+use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use ambient::RecordedAmbient;
 
 /// The rules of a coordinator for all of its sagas.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Policies {
     /// The longest that an attempt may take, where the step says nothing.
     pub(crate) attempt_timeout: Duration,
@@ -47,6 +52,11 @@ pub(crate) struct Policies {
     pub(crate) payload_limit: usize,
     /// The longest wait during which the saga stays in memory.
     pub(crate) patience: Duration,
+    /// The retry policies of what must succeed, where a step says nothing.
+    pub(crate) retries: RetryDefaults,
+    /// The attempts of a compensation before the earlier steps are compensated.
+    pub(crate) attempts_in_order: u32,
+    pub(crate) bulkheads: Bulkheads,
 }
 
 /// One saga that a worker has claimed.
@@ -57,6 +67,10 @@ pub(crate) struct Journaled {
     pub(crate) history: ReplayState,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) policies: Policies,
+    /// The number of processes that have ended since the last entry: each may have made an attempt.
+    crashes: u32,
+    on_compensation_failure: OnCompensationFailure,
+    activity: Activity,
     cursors: Cursors,
 }
 
@@ -67,6 +81,8 @@ impl Journaled {
         history: ReplayState,
         recorder: Arc<Recorder>,
         policies: Policies,
+        crashes: u32,
+        on_compensation_failure: OnCompensationFailure,
     ) -> Self {
         let values = Arc::new(RecordedAmbient::new(&history, Arc::clone(&recorder)));
         Self {
@@ -75,8 +91,31 @@ impl Journaled {
             history,
             recorder,
             policies,
+            crashes,
+            on_compensation_failure,
+            activity: Activity::default(),
             cursors: Cursors::default(),
         }
+    }
+
+    /// Drives the saga. Suspends it when all that it does is to wait for long.
+    pub(crate) async fn until_idle<T>(&self, driving: impl Future<Output = T>) -> T {
+        let mut driving = pin!(driving);
+        poll_fn(|cx| {
+            loop {
+                let polled = driving.as_mut().poll(cx);
+                // An idle saga is suspended, which it learns when it is polled again.
+                if polled.is_ready() || !self.suspend_if_idle() {
+                    return polled;
+                }
+            }
+        })
+        .await
+    }
+
+    fn suspend_if_idle(&self) -> bool {
+        self.activity
+            .suspend_if_idle(|events| self.recorder.close_until(events))
     }
 
     /// The definition of the saga does not fit its records.
@@ -114,6 +153,18 @@ impl Engine for Journaled {
     }
 
     fn end<G: Saga>(&self, end: SagaEnd<G, Suspension>) -> Self::End<G> {
+        if let SagaEnd::Suspended(Suspension::Asleep(_)) = end {
+            // Of all waits, the first that ends wakes the saga.
+            return SagaEnd::Suspended(Suspension::Asleep(self.activity.wakeup()));
+        }
+        if let SagaEnd::Failed(_) = end
+            && self.activity.has_deferred()
+        {
+            // The compensations that keep failing are attempted again when the saga wakes up.
+            self.recorder.close();
+            drop_caught(end);
+            return SagaEnd::Suspended(Suspension::Asleep(self.activity.wakeup()));
+        }
         let mut end = match end {
             SagaEnd::Failed(error) => SagaEnd::Failed(error.with_cause(|cause| {
                 // The first caller gets what all others read.
@@ -152,12 +203,17 @@ impl Engine for Journaled {
         }
     }
 
+    fn goes_on_later(&self) -> bool {
+        self.activity.has_deferred()
+    }
+
     async fn step<'a>(
         &'a self,
         calls: &'a dyn Calls,
         step: &'a mut dyn PendingStep,
         _: Option<Verdict>,
     ) -> StepEnd<Suspension> {
+        let _call = self.activity.call();
         let position = Position::new(calls, step.meta(), calls.count());
         let ended = contain(self.replay_or_request(position, step)).await;
         let ended = ended.unwrap_or_else(|panic| {
@@ -175,18 +231,9 @@ impl Engine for Journaled {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
+        can_read: ReadEvent<'a>,
     ) -> WaitEnd<Suspension> {
-        self.wait_for_readable(calls, callee, wait, &|_| Ok(()))
-            .await
-    }
-
-    async fn wait_for_readable<'a>(
-        &'a self,
-        calls: &'a dyn Calls,
-        callee: &'static StepMeta,
-        wait: Wait,
-        can_read: ReadCheck<'a>,
-    ) -> WaitEnd<Suspension> {
+        let _call = self.activity.call();
         match self.wait_until_over(calls, callee, wait, can_read).await {
             Ok(end) => end,
             Err(suspension) => WaitEnd::Suspended(suspension),
@@ -198,6 +245,7 @@ impl Engine for Journaled {
     }
 
     async fn member_ended(&self) -> Result<(), Suspension> {
+        let _call = self.activity.call();
         self.recorder.write().await
     }
 
@@ -233,6 +281,7 @@ impl Engine for Journaled {
         step: &'a dyn Compensate,
         _: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Suspension> {
+        let _call = self.activity.call();
         let call = call(position);
         if let Some(outcome) = self.history.compensation(&call) {
             return Ok(outcome.clone());
@@ -254,14 +303,19 @@ impl Journaled {
         if let Some(suspension) = self.recorder.stop() {
             return Err(suspension);
         }
-        let around = Around {
-            engine: self,
-            call,
-            is_settling: AtomicBool::new(true),
-        };
+        let phase = AttemptPhase::Compensating;
+        let failing = self.history.failing(&call, phase);
+        // An attempt that is not due was not under way when a process ended.
+        let is_due = failing.is_none_or(|failing| left(failing.until).is_zero());
+        let crashes = self.crashes_of(is_due && self.recorder.in_doubt().take());
+        let around = Around::new(self, call, true);
         let compensator = &mut StepCompensator(step);
-        let start = CompensationOrigin::Start;
-        let (attempts, end) = compensate(compensator, position, start, &around).await?;
+        let origin = around.compensation_origin(phase, crashes);
+        let made = compensate(compensator, phase, position, origin, &around).await;
+        if let Err(Suspension::Deferred) = made {
+            return Ok(CompensationOutcome::Pending);
+        }
+        let (attempts, end) = made?;
         let step = around.call;
         self.recorder.note(match &end {
             Ok(()) => Event::CompensationDone { step, attempts },

@@ -1,13 +1,21 @@
 //! The functions and types that generated code uses. Not a public interface.
 
+pub use std::future::{Future, pending};
+pub use std::marker::Send;
+pub use std::ops::ControlFlow::{Break, Continue};
+pub use std::ops::FnOnce;
+pub use std::option::Option::Some;
+pub use std::result::Result::{self, Err, Ok};
+
 pub use std::string::String;
-pub use std::vec::Vec;
 
 pub use serde;
 
 pub use crate::as_written;
+pub use crate::error::SagaError;
 pub use crate::generated::shape::{
-    arm, callee as shape_of, fan_out, group, inner, repeat, shape, wait as wait_of,
+    arm, branch, callee as shape_of, fan_out, group, inner, repeat, saga_callee, shape,
+    wait as wait_of,
 };
 pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};
 pub use crate::language::error_record::ErrorOf;
@@ -17,21 +25,19 @@ pub use crate::language::{Awaited, Call, Callee, ErrorRecord, Never, Step};
 pub use crate::meta::{
     CompensationOrder, Kind, OnCompensationFailure, RetryPolicy, SagaMeta, StepMeta,
 };
-pub use crate::place::Place;
 pub use crate::run::{
-    At, CallEnd, Callable, Called, CalledSubSaga, Callees, End, EndOf, Engine, First, Forward,
-    Forwarding, HandedOver, Input, Keeps, KeptCall, Left, Many, MemberCall, Members, Number, One,
-    PendingCall, Plan, Refusals, Returned, Run, Slot, Slots, Start, Stop, SubSagaStart, Tried,
-    Unstarted, Unwind, Unwinding, Unwound, begin, callees, closes, first, settle,
+    At, Begun, CallEnd, Callable, Called, CalledSubSaga, Callees, End, EndOf, Engine, First,
+    Forward, Forwarding, HandedOver, Input, Inputs, Keeps, KeptCall, Left, Many, MemberCall,
+    Members, Number, One, PendingCall, Plan, Refusals, Returned, Run, Saga, Slot, SlotGroups,
+    SlotTuple, Slots, Start, Stop, SubSagaStart, Tried, Unstarted, Unwind, Unwinding, Unwound,
+    callees, closes, context,
 };
 
-pub use crate::shape::Node;
+pub use crate::shape::{Node, Shape};
 
 use crate::engines::in_process::InProcess;
-use crate::error::SagaError;
 use crate::language::KindOf;
 use crate::place::Context;
-use crate::run::Saga;
 
 /// Creates the call of a step.
 #[inline]

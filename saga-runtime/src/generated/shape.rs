@@ -6,6 +6,7 @@ use crate::engines::in_process::Effects;
 use crate::language::Callee;
 use crate::language::order::Site;
 use crate::language::recorded::{begin_saga, end_saga, note_callee};
+use crate::meta::{Kind, StepMeta};
 use crate::run::{Saga, Unstarted};
 use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
 
@@ -13,15 +14,24 @@ impl Shape {
     #[doc(hidden)]
     /// Creates the shape of the saga `G` with this body.
     #[must_use]
-    pub fn new<G: Saga>(body: Vec<Node>) -> Self {
+    pub fn new<G: Saga>(body: impl Into<Vec<Node>>) -> Self {
         Self {
             saga: G::META,
-            body,
+            body: body.into(),
         }
     }
 }
 
+/// The facts about the saga `G` where another one calls it.
+#[doc(hidden)]
+#[must_use]
+pub const fn saga_callee<G: Saga>(kind: Kind) -> StepMeta {
+    StepMeta::new(G::META.name, kind)
+}
+
 /// The node of a call.
+// `P` is the type of the called step, which rustc infers once, at the call in the body. A table of the steps of a saga, for
+// example of their compensations by name, needs no more of the macro: a method of `Callee`, called here for each site.
 #[doc(hidden)]
 #[must_use]
 pub fn callee<P: Callee>(_: Site<P>) -> Node {
@@ -42,15 +52,25 @@ pub fn wait<P: Callee>(_: Site<P>, what: &'static str) -> Node {
 /// One arm of a branch.
 #[doc(hidden)]
 #[must_use]
-pub fn arm(when: &'static str, body: Vec<Node>) -> Arm {
-    Arm { when, body }
+pub fn arm(when: &'static str, body: impl Into<Vec<Node>>) -> Arm {
+    Arm {
+        when,
+        body: body.into(),
+    }
+}
+
+/// The node of a branch.
+#[doc(hidden)]
+#[must_use]
+pub fn branch(arms: impl Into<Vec<Arm>>) -> Node {
+    Node::Branch(arms.into())
 }
 
 /// The node of a group.
 #[doc(hidden)]
 #[must_use]
-pub fn group(members: Vec<Node>) -> Node {
-    Node::Group(members)
+pub fn group(members: impl Into<Vec<Node>>) -> Node {
+    Node::Group(members.into())
 }
 
 /// The node of a fan-out.
@@ -83,7 +103,7 @@ thread_local! {
     static AROUND: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Builds the shape of the saga `G`. The body of a recursive saga is shown once.
+/// The shape of the saga `G`. The body of a recursive saga is shown once.
 // The driver infers the types of its calls for an engine. The one in process stands for all of them.
 #[doc(hidden)]
 #[must_use]
@@ -99,6 +119,9 @@ pub fn shape<G: Saga>() -> Shape {
 /// The node of a loop.
 #[doc(hidden)]
 #[must_use]
-pub fn repeat(of: &'static str, body: Vec<Node>) -> Node {
-    Node::Loop(Repeat { of, body })
+pub fn repeat(of: &'static str, body: impl Into<Vec<Node>>) -> Node {
+    Node::Loop(Repeat {
+        of,
+        body: body.into(),
+    })
 }

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use crate::error::Reason;
 use crate::escaped::Escaped;
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 
 /// One entry of a saga's history.
 ///
 /// ```text
 /// forward     ( StepDone | Waiting? WaitOver | Value )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
+/// forward, backward  Failing
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
 /// from others Received EventSetAside?
 /// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
@@ -54,6 +55,26 @@ pub enum Event {
         step: StepCall,
         /// The outcome for its effect.
         settled: Settled,
+    },
+    /// Attempts for a call have failed, and the saga is released until the next one is due. A retry that ends before the saga
+    /// is released leaves no such entry.
+    Failing {
+        /// The call.
+        step: StepCall,
+        /// The phase of the attempts.
+        phase: AttemptPhase,
+        /// The number of attempts so far, over all claims.
+        attempts: u32,
+        /// How many of them came before this phase.
+        earlier: u32,
+        /// True if one of them may have had an effect.
+        in_doubt: bool,
+        /// The last error. Its text is cut at [`MAX_TEXT`](Self::MAX_TEXT) bytes.
+        reason: Reason,
+        /// The time of the first failure of this phase, in whole milliseconds.
+        since: SystemTime,
+        /// The time of the next attempt, in whole milliseconds.
+        until: SystemTime,
     },
     /// The saga is undone: from here on no step is requested.
     Compensating {
@@ -168,8 +189,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// The most bytes of an error's text in a [`Failing`](Self::Failing) entry.
+    pub const MAX_TEXT: usize = 4096;
+
     /// All names of events in journals, the frequent ones first.
-    pub const NAMES: [&'static str; 23] = [
+    pub const NAMES: [&'static str; 24] = [
         "step_done",
         "completed",
         "waiting",
@@ -193,6 +217,7 @@ impl Event {
         "step_completed",
         "abandoned",
         "event_set_aside",
+        "failing",
     ];
 
     /// The name of the event in journals.
@@ -208,6 +233,7 @@ impl Event {
                 Settled::Resolved => "step_settled_resolved",
                 Settled::Unresolved { .. } => "step_settled_unresolved",
             },
+            Self::Failing { .. } => "failing",
             Self::Compensating { .. } => "compensating",
             Self::CompensationDone { .. } => "compensation_done",
             Self::CompensationFailed { .. } => "compensation_failed",
@@ -235,6 +261,7 @@ impl Event {
             | Self::StepRefused { step, .. }
             | Self::StepInDoubt { step, .. }
             | Self::StepSettled { step, .. }
+            | Self::Failing { step, .. }
             | Self::CompensationDone { step, .. }
             | Self::CompensationFailed { step, .. }
             | Self::CompensationResolved { step, .. }
@@ -251,6 +278,26 @@ impl Event {
             | Self::Received { .. }
             | Self::EventSetAside { .. }
             | Self::Abandoned { .. } => None,
+        }
+    }
+
+    /// Cuts the text of an error at [`MAX_TEXT`](Self::MAX_TEXT) bytes. A service that is down may say much, and often.
+    pub(crate) fn cut_text(&mut self) {
+        let text = match self {
+            Self::StepRefused { reason, .. }
+            | Self::StepInDoubt { reason, .. }
+            | Self::Failing { reason, .. }
+            | Self::Compensating { reason, .. }
+            | Self::Stuck { reason } => &mut reason.message,
+            Self::CompensationFailed { message, .. }
+            | Self::StepSettled {
+                settled: Settled::Unresolved { message, .. },
+                ..
+            } => message,
+            _ => return,
+        };
+        if text.len() > Self::MAX_TEXT {
+            text.truncate(text.floor_char_boundary(Self::MAX_TEXT));
         }
     }
 

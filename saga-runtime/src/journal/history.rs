@@ -16,8 +16,8 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
-use crate::journal::{Damage, Entry, StepCall};
-use crate::meta::Kind;
+use crate::journal::{Damage, Entry, FailingStep, StepCall};
+use crate::meta::{AttemptPhase, Kind};
 
 /// The calls and decisions of a saga so far, in the order in which a replay asks for them.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,10 @@ pub(crate) struct ReplayState {
     lanes: HashMap<String, Vec<usize>>,
     /// The index of each call among the steps, by its name and occurrence.
     calls: HashMap<(Cow<'static, str>, u32), usize>,
+    /// The calls whose attempts fail, by name and occurrence: the newest entry of each, until the call has an outcome.
+    failing: HashMap<(Cow<'static, str>, u32), Failing>,
+    /// True if a retriable step was attempted, which closes the way back.
+    has_tried_retriable: bool,
     decision: Option<Decision>,
     compensations: Vec<(StepCall, CompensationOutcome)>,
     /// The questions of the bodies, and the answers.
@@ -43,6 +47,21 @@ pub(crate) struct ReplayState {
     by_hand: bool,
     /// The index of the step that an operator has completed, while nothing has followed from that.
     completed: Option<usize>,
+}
+
+/// A call whose attempts fail, as it was recorded last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) step: StepCall,
+    pub(crate) phase: AttemptPhase,
+    /// The number of attempts, over all claims.
+    pub(crate) attempts: u32,
+    /// How many of them came before this phase.
+    pub(crate) earlier: u32,
+    pub(crate) in_doubt: bool,
+    pub(crate) reason: Reason,
+    pub(crate) since: SystemTime,
+    pub(crate) until: SystemTime,
 }
 
 /// One call of a step on the way forward.
@@ -268,7 +287,7 @@ impl ReplayState {
 
     /// Returns whether no step is recorded.
     pub(crate) fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.failing.is_empty()
     }
 
     /// The decision to undo the saga, if it was made.
@@ -279,9 +298,35 @@ impl ReplayState {
     /// Returns whether a step is done after which the saga only goes forward.
     pub(crate) fn only_goes_forward(&self) -> bool {
         let mut steps = self.steps.iter();
-        steps.any(|one| {
+        let is_done = steps.any(|one| {
             one.call.kind.closes_the_way_back() && matches!(one.outcome, StepOutcome::Done { .. })
-        })
+        });
+        self.has_tried_retriable || is_done
+    }
+
+    /// The attempts of a call in this phase, if they fail.
+    pub(crate) fn failing(&self, called: &StepCall, phase: AttemptPhase) -> Option<&Failing> {
+        let failing = self.failing.get(&called.clone().into_key())?;
+        (failing.phase == phase && failing.step == *called).then_some(failing)
+    }
+
+    /// The calls whose attempts fail, the one that fails the longest first.
+    pub(crate) fn failing_steps(&self) -> Vec<FailingStep> {
+        let steps = self.failing.values().map(|failing| FailingStep {
+            call: failing.step.clone(),
+            phase: failing.phase,
+            attempts: failing.attempts,
+            reason: failing.reason.clone(),
+            since: failing.since,
+            until: failing.until,
+        });
+        let mut steps: Vec<_> = steps.collect();
+        steps.sort_by(|one, other| {
+            let key = |step: &FailingStep| (step.since, step.call.occurrence);
+            let by_name = || one.call.name.cmp(&other.call.name);
+            key(one).cmp(&key(other)).then_with(by_name)
+        });
+        steps
     }
 
     /// Its end, if it has ended.
@@ -390,12 +435,14 @@ impl ReplayState {
 
     /// Returns whether a call of a step is recorded.
     pub(crate) fn knows(&self, called: &StepCall) -> bool {
-        self.known(called).is_some()
+        self.known(called).is_some() || self.failing.contains_key(&called.clone().into_key())
     }
 
     /// The lanes of the sagas that were called in this lane, as far as steps of them are recorded.
     pub(crate) fn lanes_inside(&self, lane: &str) -> HashSet<&str> {
-        let inside = self.lanes.keys().filter_map(|inner| {
+        let failing = self.failing.values().map(|failing| failing.step.lane());
+        let lanes = self.lanes.keys().map(String::as_str).chain(failing);
+        let inside = lanes.filter_map(|inner| {
             let rest = match lane {
                 "" => inner,
                 lane => inner.strip_prefix(lane)?.strip_prefix('/')?,
@@ -463,6 +510,12 @@ impl ReplayState {
             .filter(|(_, outcome)| matches!(outcome, CompensationOutcome::Failed(_)));
         let in_doubt = in_doubt.map(|one| &one.call);
         in_doubt.chain(failed.map(|(call, _)| call))
+    }
+
+    /// The calls that keep a stuck saga from going on: those that an operator can decide about, and those whose attempts fail.
+    pub(crate) fn troubled(&self) -> impl Iterator<Item = &StepCall> {
+        self.open()
+            .chain(self.failing.values().map(|failing| &failing.step))
     }
 
     /// The calls that were undone, or were to be: how each was settled or compensated.

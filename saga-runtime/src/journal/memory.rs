@@ -104,7 +104,11 @@ impl StoredSaga {
         self.record.changed_at = at;
         self.record.state = self.record.state.after(&event);
         let ends_claim = event.ends_claim();
+        let is_failing = matches!(event, Event::Failing { .. });
         self.entries.push(Entry { seq, at, event });
+        if is_failing || !self.record.failing.is_empty() {
+            self.record.find_failing(&self.entries);
+        }
         if ends_claim {
             self.record.worker = None;
         } else if self.record.state == State::Stuck {

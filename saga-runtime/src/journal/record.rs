@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::error::Damage;
-use crate::journal::event::Event;
+use crate::journal::event::{Event, StepCall};
+use crate::journal::history::ReplayState;
+use crate::meta::AttemptPhase;
 
 /// A saga that is about to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,9 @@ pub struct Record {
     pub worker: Option<Worker>,
     /// The wish to cancel the saga, if there is one.
     pub cancellation: Option<Cancellation>,
+    /// The steps whose attempts fail, and that are attempted again: the one that fails the longest first. Empty once the saga
+    /// has ended or is stuck, and while it tries a step for the first time.
+    pub failing: Vec<FailingStep>,
     /// The reason why the record can't be read, or not trusted; the other fields are what could be read. Such a saga is set
     /// aside like one whose entries are damaged.
     pub damage: Option<Damage>,
@@ -59,9 +65,41 @@ impl Record {
             epoch: 0,
             worker: None,
             cancellation: None,
+            failing: Vec::new(),
             damage: None,
         }
     }
+
+    /// Finds the [failing](Self::failing) steps of the saga in its entries. Entries that can't be read have none.
+    pub fn find_failing(&mut self, entries: &[Entry]) {
+        self.failing.clear();
+        let is_failing = |entry: &Entry| matches!(entry.event, Event::Failing { .. });
+        let is_open = !self.state.is_final() && self.state != State::Stuck;
+        if is_open
+            && entries.iter().any(is_failing)
+            && let Ok(history) = ReplayState::new(entries)
+        {
+            self.failing = history.failing_steps();
+        }
+    }
+}
+
+/// A step whose attempts fail, and that is attempted again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailingStep {
+    /// The call.
+    pub call: StepCall,
+    /// The phase of the attempts: forward, or to undo the step.
+    pub phase: AttemptPhase,
+    /// The number of attempts so far.
+    pub attempts: u32,
+    /// The error of the last attempt. Its text is cut at [`Event::MAX_TEXT`] bytes.
+    pub reason: Reason,
+    /// The time of the first failure of this phase.
+    pub since: SystemTime,
+    /// The time of the next attempt.
+    pub until: SystemTime,
 }
 
 /// A wish to have a saga cancelled.
@@ -119,6 +157,8 @@ impl State {
             Event::Compensated => Self::Compensated,
             Event::Abandoned { .. } => Self::Abandoned,
             Event::Stuck { .. } => Self::Stuck,
+            // A step in doubt may be settled after the others are undone.
+            Event::StepSettled { .. } | Event::Failing { .. } if self == Self::Compensating => self,
             Event::Compensating { .. }
             | Event::CompensationDone { .. }
             | Event::CompensationFailed { .. } => Self::Compensating,
@@ -130,6 +170,10 @@ impl State {
             | Event::WaitOver { .. }
             | Event::Value { .. }
             | Event::Retried { .. } => Self::Running,
+            Event::Failing { phase, .. } => match phase {
+                AttemptPhase::Compensating => Self::Compensating,
+                _ => Self::Running,
+            },
             Event::Received { .. }
             | Event::EventSetAside { .. }
             | Event::CompensationResolved { .. }
@@ -254,6 +298,10 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only sagas of this definition.
     pub name: Option<String>,
+    /// Only sagas in which a step [fails](Record::failing), and is attempted again.
+    pub failing: bool,
+    /// Only sagas in which the step with this durable name fails, in any call of it.
+    pub failing_step: Option<String>,
     /// Only sagas whose id begins with this.
     pub id_prefix: Option<String>,
     /// Only sagas that were started at this time or later.
@@ -273,6 +321,8 @@ impl Default for Filter {
         Self {
             state: None,
             name: None,
+            failing: false,
+            failing_step: None,
             id_prefix: None,
             started_from: None,
             started_before: None,
@@ -295,6 +345,21 @@ impl Filter {
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Only sagas in which a step [fails](Record::failing), and is attempted again.
+    #[must_use]
+    pub fn failing(mut self) -> Self {
+        self.failing = true;
+        self
+    }
+
+    /// Only sagas in which this step fails, and is attempted again: `charge`, or `pack/reserve` of the called saga `pack`.
+    #[must_use]
+    pub fn failing_step(mut self, step: impl Into<String>) -> Self {
+        self.failing = true;
+        self.failing_step = Some(step.into());
         self
     }
 
@@ -348,6 +413,11 @@ impl Filter {
                 .name
                 .as_ref()
                 .is_none_or(|name| *name == record.saga.name)
+            && (!self.failing || !record.failing.is_empty())
+            && self.failing_step.as_ref().is_none_or(|step| {
+                let mut failing = record.failing.iter();
+                failing.any(|failing| failing.call.name == step.as_str())
+            })
             && self
                 .id_prefix
                 .as_ref()

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Reason;
 use crate::journal::error::Damage;
 use crate::journal::event::{Event, Settled, StepCall};
 use crate::journal::time::{from_millis, to_millis};
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 
 /// An [`Event`] as columns. A column that the event has no use for is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +65,29 @@ impl From<Event> for Row {
                     row.step(step).attempts(attempts).message(message)
                 }
             },
+            Event::Failing {
+                step,
+                phase,
+                attempts,
+                earlier,
+                in_doubt,
+                reason,
+                since,
+                until,
+            } => {
+                let failing = FailingPayload {
+                    phase: phase.name().into(),
+                    earlier,
+                    in_doubt,
+                    since: to_millis(since),
+                    until: to_millis(until),
+                };
+                Self {
+                    // Names and numbers: this can't fail.
+                    payload: serde_json::to_string(&failing).ok(),
+                    ..row.step(step).attempts(attempts).reason(reason)
+                }
+            }
             Event::Compensating { step, reason } => Self {
                 step,
                 ..row.reason(reason)
@@ -200,6 +225,7 @@ impl Row {
                 let message = columns.message()?;
                 columns.settled(Settled::Unresolved { attempts, message })?
             }
+            "failing" => columns.failing()?,
             "compensating" => Event::Compensating {
                 step: columns.row.step.take(),
                 reason: columns.reason()?,
@@ -269,6 +295,17 @@ impl Row {
         };
         Ok(event)
     }
+}
+
+/// The payload of a [`Event::Failing`].
+#[derive(Debug, Serialize, Deserialize)]
+struct FailingPayload {
+    phase: Cow<'static, str>,
+    #[serde(default)]
+    earlier: u32,
+    in_doubt: bool,
+    since: u64,
+    until: u64,
 }
 
 /// The JSON list of these texts.
@@ -351,6 +388,30 @@ impl Columns {
             code: self.need(code, "code")?,
             message: self.message()?,
             error: self.row.payload.take(),
+        })
+    }
+
+    fn failing(&mut self) -> Result<Event, Damage> {
+        let json = self.payload()?;
+        let event = &self.row.event;
+        let damaged = |error: &dyn std::fmt::Display| {
+            Damage::new(self.seq, format!("the payload of a `{event}`: {error}"))
+        };
+        let payload: FailingPayload =
+            serde_json::from_str(&json).map_err(|error| damaged(&error))?;
+        let phase = AttemptPhase::ALL
+            .into_iter()
+            .find(|phase| phase.name() == payload.phase)
+            .ok_or_else(|| damaged(&format_args!("there is no phase `{}`", payload.phase)))?;
+        Ok(Event::Failing {
+            phase,
+            attempts: self.attempts()?,
+            earlier: payload.earlier,
+            in_doubt: payload.in_doubt,
+            reason: self.reason()?,
+            since: from_millis(payload.since),
+            until: from_millis(payload.until),
+            step: self.call()?,
         })
     }
 

@@ -124,6 +124,17 @@ pub(crate) fn input_read_back<G: Serialize + DeserializeOwned>(input: &str) -> R
     )
 }
 
+/// Writes the input of a saga as JSON from which it can be read back. A panic of its own code is an error like any other.
+///
+/// # Errors
+/// If it can't be written, or can't be read back, or is read back as another value. The text names the field where it can.
+pub fn input_to_json<G: Serialize + DeserializeOwned>(saga: &G) -> serde_json::Result<String> {
+    let json = json_of(saga)?;
+    let back: G = input_read_back(&json).map_err(serde::ser::Error::custom)?;
+    drop_caught(back);
+    Ok(json)
+}
+
 /// A value as JSON. A panic of its own code is an error like any other.
 pub(crate) fn json_of(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
     caught(|| serde_json::to_string(value))
@@ -267,7 +278,8 @@ const TRIES: usize = 16;
 ///
 /// No type says here that it is a set. A hash set is recognized by its order, which differs from one to the next; any other
 /// set has the order in which it sorts.
-pub(crate) fn is_same_input<G: Serialize + DeserializeOwned>(recorded: &str, given: &str) -> bool {
+#[must_use]
+pub fn is_same_input<G: Serialize + DeserializeOwned>(recorded: &str, given: &str) -> bool {
     if recorded == given {
         return true;
     }
@@ -306,8 +318,8 @@ pub(crate) fn is_same_input<G: Serialize + DeserializeOwned>(recorded: &str, giv
 }
 
 /// Returns whether two texts are the same data: the order of an object's fields does not count, and no number is rounded.
-#[must_use]
-pub fn is_same_json(one: &str, other: &str) -> bool {
+#[cfg(test)]
+fn is_same_json(one: &str, other: &str) -> bool {
     let canonical = |text| Json::parse(text).map(|json| json.canonical(&|_| false));
     one == other || canonical(one).is_some_and(|one| Some(one) == canonical(other))
 }

@@ -38,6 +38,15 @@ pub trait Step: Sized + Send + Sync + 'static {
         args: Self::Args<'_>,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send;
 
+    /// Makes one attempt, behind a pointer.
+    #[doc(hidden)]
+    fn boxed<'cx: 'p, 'step: 'p, 'p>(
+        cx: Context<'cx, Self::Services>,
+        args: Self::Args<'step>,
+    ) -> Pin<Box<dyn Future<Output = Result<Self::Output, Self::Error>> + Send + 'p>> {
+        Box::pin(Self::run(cx, args))
+    }
+
     /// Makes one attempt to undo the step that produced `output`. Called only if the kind is
     /// [`Compensatable`](crate::kind::Compensatable).
     fn compensate(

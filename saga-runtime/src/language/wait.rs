@@ -99,8 +99,12 @@ impl<T> EventName<T> {
         self.name
     }
 
-    /// Serializes a value of the event as JSON from which it can be read back.
-    pub(crate) fn write(&self, value: &T) -> serde_json::Result<String> {
+    /// Serializes a value of the event as JSON from which it can be read back. It is for engines.
+    ///
+    /// # Errors
+    /// If it can't be written, or can't be read back, or is read back as another value. The text names the field where it
+    /// can.
+    pub fn write(&self, value: &T) -> serde_json::Result<String> {
         let failed = |message: String| <serde_json::Error as serde::ser::Error>::custom(message);
         let panicked = |panic: String| Err(failed(format!("panicked: {panic}")));
         let json = caught(|| (self.write)(value)).unwrap_or_else(panicked)?;
@@ -181,6 +185,12 @@ pub struct Wait {
     /// The longest time. `None` for an event without a limit.
     pub limit: Option<Duration>,
 }
+
+/// Reads the JSON of an event as the value that a wait expects, to learn if it can be read.
+///
+/// # Errors
+/// The reason why it can't.
+pub type ReadEvent<'a> = &'a (dyn Fn(&str) -> Result<(), String> + Sync);
 
 /// The result of a wait.
 pub trait Awaited: Callee {

@@ -14,6 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     attempts: Option<u32>,
+    give_up_after: Option<Duration>,
     first: Duration,
     longest: Duration,
 }
@@ -22,14 +23,19 @@ impl RetryPolicy {
     /// A single attempt: the default of steps.
     pub const ONCE: Self = Self::attempts(1);
 
-    /// Five attempts: the default of compensations and resolvers.
+    /// Five attempts: the default of compensations and resolvers in process, where a caller waits.
     pub const COMPENSATION: Self = Self::attempts(5);
 
-    /// Attempts until one succeeds: the default of retriable steps.
+    /// Attempts until one succeeds: the default of retriable steps in process.
     pub const UNTIL_SUCCESS: Self = Self {
         attempts: None,
         ..Self::ONCE
     };
+
+    /// Attempts for 24 hours, with waits that grow to five minutes: the default on a journal for what must succeed.
+    pub const FOR_A_DAY: Self = Self::UNTIL_SUCCESS
+        .backoff(Duration::from_millis(100), Duration::from_mins(5))
+        .give_up_after(Duration::from_hours(24));
 
     /// Allows at most `attempts` attempts, with waits from 100 milliseconds to 10 seconds. The first attempt is always
     /// made, also with 0.
@@ -37,6 +43,7 @@ impl RetryPolicy {
     pub const fn attempts(attempts: u32) -> Self {
         Self {
             attempts: Some(attempts),
+            give_up_after: None,
             first: Duration::from_millis(100),
             longest: Duration::from_secs(10),
         }
@@ -49,6 +56,35 @@ impl RetryPolicy {
             first,
             longest,
             ..self
+        }
+    }
+
+    /// Limits the sum of the waits. Each counts with its mean, so that the number of attempts is the same each time, and
+    /// the time that attempts take does not count.
+    #[must_use]
+    pub const fn give_up_after(self, waits: Duration) -> Self {
+        Self {
+            give_up_after: Some(waits),
+            ..self
+        }
+    }
+
+    /// The maximal sum of the waits. `None` if there is no limit.
+    #[must_use]
+    pub const fn longest_sum(&self) -> Option<Duration> {
+        self.give_up_after
+    }
+
+    /// This policy, with the limits of `default` if it has none of its own.
+    #[must_use]
+    pub const fn or_limits(self, default: Self) -> Self {
+        match (self.attempts, self.give_up_after) {
+            (None, None) => Self {
+                attempts: default.attempts,
+                give_up_after: default.give_up_after,
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -92,6 +128,8 @@ impl RetryPolicy {
 #[derive(Debug, Clone)]
 pub struct Backoffs {
     remaining: Option<u32>,
+    /// The sum that the waits may still reach.
+    sum: Option<Duration>,
     delay: Duration,
     longest: Duration,
     random: fastrand::Rng,
@@ -101,6 +139,7 @@ impl Backoffs {
     fn new(policy: RetryPolicy, seed: u64) -> Self {
         Self {
             remaining: policy.attempts.map(|attempts| attempts.saturating_sub(1)),
+            sum: policy.give_up_after,
             delay: policy.first.min(policy.longest),
             longest: policy.longest,
             random: fastrand::Rng::with_seed(seed),
@@ -112,8 +151,12 @@ impl Backoffs {
         if let Some(remaining) = &mut self.remaining {
             *remaining = remaining.saturating_sub(count);
         }
-        for _ in 0..count {
-            if self.delay.is_zero() || self.delay == self.longest {
+        for skipped in 0..count {
+            let is_constant = self.delay.is_zero() || self.delay == self.longest;
+            let waits = if is_constant { count - skipped } else { 1 };
+            let mean = mean(self.delay).saturating_mul(waits);
+            self.sum = self.sum.map(|sum| sum.saturating_sub(mean));
+            if is_constant {
                 return;
             }
             self.delay = self.delay.saturating_mul(2).min(self.longest);
@@ -121,16 +164,50 @@ impl Backoffs {
     }
 }
 
+/// The mean of a jittered wait. Not zero, so that waits without a length come to an end as well.
+fn mean(delay: Duration) -> Duration {
+    (delay / 4 * 3).max(Duration::from_millis(1))
+}
+
 impl Iterator for Backoffs {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
+        if let Some(sum) = &mut self.sum {
+            *sum = sum.checked_sub(mean(self.delay))?;
+        }
         if let Some(remaining) = &mut self.remaining {
             *remaining = remaining.checked_sub(1)?;
         }
         let delay = self.delay;
         self.delay = delay.saturating_mul(2).min(self.longest);
         Some(delay / 2 + (delay / 2).mul_f64(self.random.f64()))
+    }
+}
+
+/// The policies of what must succeed, where a step says nothing: of an engine, or of a coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryDefaults {
+    /// For compensations, for resolvers, and for the attempts that settle a step in doubt.
+    pub compensation: RetryPolicy,
+    /// For retriable steps.
+    pub retriable: RetryPolicy,
+}
+
+impl RetryDefaults {
+    /// Where a caller waits: five attempts, and retriable steps until they succeed.
+    pub const IN_PROCESS: Self = Self {
+        compensation: RetryPolicy::COMPENSATION,
+        retriable: RetryPolicy::UNTIL_SUCCESS,
+    };
+
+    /// The same policy for all of them.
+    #[must_use]
+    pub const fn all(policy: RetryPolicy) -> Self {
+        Self {
+            compensation: policy,
+            retriable: policy,
+        }
     }
 }
 
@@ -178,6 +255,33 @@ mod tests {
         }
         let mut unlimited = RetryPolicy::UNTIL_SUCCESS.backoffs_after(u32::MAX);
         assert!(unlimited.next() >= Some(policy.longest_wait() / 2));
+    }
+
+    #[test]
+    fn a_policy_with_a_limited_sum_makes_the_same_number_of_attempts_each_time() {
+        let policy = RetryPolicy::FOR_A_DAY;
+        let waits: Vec<_> = policy.backoffs().collect();
+        assert_eq!(waits.len(), 394);
+        let hours = waits.iter().sum::<Duration>().as_secs_f64() / 3600.0;
+        assert!((23.0..25.0).contains(&hours), "{hours}");
+        for attempts in [1, 2, 5, 12, 13, 100, 394, 395, u32::MAX] {
+            let left = policy.backoffs_after(attempts).count();
+            let made = usize::try_from(attempts).expect("it fits") - 1;
+            assert_eq!(left, 394_usize.saturating_sub(made), "after {attempts}");
+        }
+        let without_waits = RetryPolicy::UNTIL_SUCCESS.backoff(MS(0), MS(0));
+        let ends = without_waits.give_up_after(MS(9)).backoffs().count();
+        assert_eq!(ends, 9);
+    }
+
+    #[test]
+    fn a_policy_without_limits_takes_those_of_the_default() {
+        let waits = RetryPolicy::UNTIL_SUCCESS.backoff(MS(1), MS(2));
+        let limited = waits.or_limits(RetryPolicy::FOR_A_DAY);
+        assert_eq!(limited.longest_sum(), RetryPolicy::FOR_A_DAY.longest_sum());
+        assert_eq!(limited.longest_wait(), MS(2));
+        let own = RetryPolicy::attempts(3);
+        assert_eq!(own.or_limits(RetryPolicy::FOR_A_DAY), own);
     }
 
     #[test]

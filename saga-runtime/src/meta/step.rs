@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-use crate::meta::RetryPolicy;
+use crate::meta::{RetryDefaults, RetryPolicy};
 
 /// The kind of a step: how it is undone, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +56,40 @@ impl Display for Kind {
     }
 }
 
+/// The phase of the attempts of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AttemptPhase {
+    /// The step is attempted on the way forward.
+    Forward,
+    /// The step is in doubt and is asked again, to learn if it was done.
+    Settling,
+    /// The step is in doubt and its resolver is attempted.
+    Resolving,
+    /// The step was done and its compensation is attempted.
+    Compensating,
+}
+
+impl AttemptPhase {
+    /// All phases.
+    pub const ALL: [Self; 4] = [
+        Self::Forward,
+        Self::Settling,
+        Self::Resolving,
+        Self::Compensating,
+    ];
+
+    /// The name of the phase in journals. It never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Settling => "settling",
+            Self::Resolving => "resolving",
+            Self::Compensating => "compensating",
+        }
+    }
+}
+
 /// A step's durable name, its kind and its policies, as `#[step(…)]` sets them.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -74,8 +108,11 @@ pub struct StepMeta {
     pub retry: Option<RetryPolicy>,
     /// The time limit of one attempt of the compensation. `None`: the engine's default.
     pub compensation_timeout: Option<Duration>,
-    /// The retry policy of the compensation.
-    pub compensation_retry: RetryPolicy,
+    /// The retry policy of the compensation. `None`: the engine's default.
+    pub compensation_retry: Option<RetryPolicy>,
+    /// The retry policy of the attempts that settle the step when it is in doubt. `None`: that of the step, if it limits
+    /// its attempts, or else the engine's default.
+    pub in_doubt_retry: Option<RetryPolicy>,
 }
 
 impl StepMeta {
@@ -90,7 +127,8 @@ impl StepMeta {
             timeout: None,
             retry: None,
             compensation_timeout: None,
-            compensation_retry: RetryPolicy::COMPENSATION,
+            compensation_retry: None,
+            in_doubt_retry: None,
         }
     }
 
@@ -143,7 +181,16 @@ impl StepMeta {
     #[must_use]
     pub const fn compensation_retry(self, retry: RetryPolicy) -> Self {
         Self {
-            compensation_retry: retry,
+            compensation_retry: Some(retry),
+            ..self
+        }
+    }
+
+    /// Sets the retry policy of the attempts that settle the step when it is in doubt.
+    #[must_use]
+    pub const fn in_doubt_retry(self, retry: RetryPolicy) -> Self {
+        Self {
+            in_doubt_retry: Some(retry),
             ..self
         }
     }
@@ -172,12 +219,32 @@ impl StepMeta {
         }
     }
 
+    /// The policy of the forward attempts on an engine with these defaults.
+    #[must_use]
+    pub(crate) const fn forward_retry_by(&self, defaults: RetryDefaults) -> RetryPolicy {
+        match (self.retry, self.kind) {
+            (Some(retry), Kind::Retriable) => retry.or_limits(defaults.retriable),
+            (None, Kind::Retriable) => defaults.retriable,
+            _ => self.forward_retry(),
+        }
+    }
+
     /// The policy of the attempts that settle a step in doubt: they repeat the request to learn what has happened.
     #[must_use]
-    pub const fn settling_retry(&self) -> RetryPolicy {
-        match self.retry {
-            Some(retry) => retry,
-            None => RetryPolicy::COMPENSATION,
+    pub const fn settling_retry(&self, defaults: RetryDefaults) -> RetryPolicy {
+        match (self.in_doubt_retry, self.retry) {
+            (Some(retry), _) => retry.or_limits(defaults.compensation),
+            (None, Some(retry)) if retry.max_attempts().is_some() => retry,
+            _ => defaults.compensation,
+        }
+    }
+
+    /// The policy of the attempts to compensate or to resolve the step.
+    #[must_use]
+    pub const fn compensation_retry_by(&self, defaults: RetryDefaults) -> RetryPolicy {
+        match self.compensation_retry {
+            Some(retry) => retry.or_limits(defaults.compensation),
+            None => defaults.compensation,
         }
     }
 }

@@ -51,7 +51,8 @@ pub(crate) fn key(place: &dyn Place, role: Role) -> IdempotencyKey {
             }
         }
     };
-    IdempotencyKey::new(place.instance().id(), effect)
+    let instance = place.instance();
+    IdempotencyKey::new(instance.name_in_keys(), instance.id(), effect)
 }
 
 /// One attempt of a step or of its compensation.

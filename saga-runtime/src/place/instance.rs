@@ -20,6 +20,8 @@ struct Rare {
     /// The sub-sagas that were called.
     scopes: OnceLock<Box<Arena<Scope>>>,
     ambient: Option<Arc<dyn Ambient>>,
+    /// True if its keys begin with its name.
+    is_named_in_keys: bool,
 }
 
 impl Instance {
@@ -41,14 +43,34 @@ impl Instance {
     /// Sets the source of the times and random ids of its bodies.
     #[must_use]
     pub fn with_ambient(self, ambient: Arc<dyn Ambient>) -> Self {
-        let rare = Rare {
+        self.with(|rare| rare.ambient = Some(ambient))
+    }
+
+    /// Lets its keys begin with its name, for an engine on which sagas of two names may have the same id.
+    #[must_use]
+    pub fn with_name_in_keys(self) -> Self {
+        self.with(|rare| rare.is_named_in_keys = true)
+    }
+
+    /// Changes the rare parts of a saga that has not begun.
+    fn with(self, change: impl FnOnce(&mut Rare)) -> Self {
+        let known = self.rare.get();
+        let mut rare = Rare {
             scopes: OnceLock::new(),
-            ambient: Some(ambient),
+            ambient: known.and_then(|rare| rare.ambient.clone()),
+            is_named_in_keys: known.is_some_and(|rare| rare.is_named_in_keys),
         };
+        change(&mut rare);
         Self {
             rare: OnceLock::from(Arc::new(rare)),
             ..self
         }
+    }
+
+    /// The name of the saga, if its keys begin with it.
+    pub(crate) fn name_in_keys(&self) -> Option<&'static str> {
+        let rare = self.rare.get()?;
+        rare.is_named_in_keys.then_some(self.name)
     }
 
     /// Returns whether nothing was allocated for this saga, so that there is nothing to drop.
@@ -79,6 +101,9 @@ impl Instance {
         let rare = self.rare.get_or_init(Arc::default);
         if let Some(ambient) = &rare.ambient {
             this = this.with_ambient(Arc::clone(ambient));
+        }
+        if rare.is_named_in_keys {
+            this = this.with_name_in_keys();
         }
         let scopes = rare.scopes.get_or_init(Box::default);
         scopes.push(Scope::new(this, calls, name))

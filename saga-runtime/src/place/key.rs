@@ -8,15 +8,17 @@ use crate::id::SagaId;
 
 /// The name of one effect of one saga: the same text at every attempt, in every process, forever.
 ///
-/// The key depends only on the saga's id, the step's name and the step's occurrence. Its text is visible ASCII without
-/// spaces, so it fits unchanged in an HTTP header or in gRPC metadata. For a participant that limits the length of
-/// keys, use [`to_uuid`](Self::to_uuid).
+/// The key depends only on the saga's id, the step's name and the step's occurrence. On Restate, where sagas of two names
+/// may have the same id, it depends on the saga's name as well. Its text is visible ASCII without spaces, so it fits
+/// unchanged in an HTTP header or in gRPC metadata. For a participant that limits the length of keys, use
+/// [`to_uuid`](Self::to_uuid).
 ///
 /// ```text
 /// order-17/charge/0               the first call of `charge` in the saga `order-17`
 /// order-17/charge/1               the second call
 /// order-17/charge/0/compensation  the compensation of the first call
 /// order-17/deliver#1/pack/0       the first call of `pack` in the second call of the sub-saga `deliver`
+/// /place_order/order-17/charge/0  the first call of `charge` in the saga `place_order` with that id on Restate
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
@@ -34,9 +36,17 @@ pub(crate) enum KeyedEffect<'a> {
 const NAMESPACE: Uuid = Uuid::from_u128(0x0a4d_2a5f_6d2e_5b57_9c52_7f1d_3e68_41c9);
 
 impl IdempotencyKey {
-    pub(crate) fn new(saga: &SagaId, effect: KeyedEffect<'_>) -> Self {
-        let mut text = String::with_capacity(saga.as_str().len() + 32);
-        push_visible(&mut text, saga.as_str());
+    /// The key of an effect of the saga `id`. `name`: the name of the saga, if only both together are unique. No other
+    /// key begins with a `/`, because an id is not empty.
+    pub(crate) fn new(name: Option<&str>, id: &SagaId, effect: KeyedEffect<'_>) -> Self {
+        let length = id.as_str().len() + name.map_or(0, str::len);
+        let mut text = String::with_capacity(length + 32);
+        if let Some(name) = name {
+            text.push('/');
+            push_visible(&mut text, name);
+            text.push('/');
+        }
+        push_visible(&mut text, id.as_str());
         if let KeyedEffect::Action { step, occurrence }
         | KeyedEffect::Compensation { step, occurrence } = effect
         {
@@ -113,7 +123,11 @@ mod tests {
     use super::*;
 
     fn key(saga: &str, effect: KeyedEffect<'_>) -> IdempotencyKey {
-        IdempotencyKey::new(&SagaId::new(saga).expect("a valid id"), effect)
+        named(None, saga, effect)
+    }
+
+    fn named(name: Option<&str>, saga: &str, effect: KeyedEffect<'_>) -> IdempotencyKey {
+        IdempotencyKey::new(name, &SagaId::new(saga).expect("a valid id"), effect)
     }
 
     /// Participants remember keys: if one of these changes, an effect can happen twice.
@@ -141,6 +155,14 @@ mod tests {
             key("order-17", charge).to_uuid().to_string(),
             "5c33bfd4-e6dd-58e3-a43f-2855739a0d7a"
         );
+        assert_eq!(
+            named(Some("trip"), "order-17", refund).as_str(),
+            "/trip/order-17/charge/12/compensation"
+        );
+        assert_eq!(
+            named(Some("größe"), "a/b", KeyedEffect::Saga).as_str(),
+            "/gr%C3%B6%C3%9Fe/a%2Fb"
+        );
     }
 
     #[test]
@@ -153,12 +175,18 @@ mod tests {
             "a%2Fcharge",
         ];
         let mut keys = Vec::new();
-        for id in ids {
-            keys.push(key(id, KeyedEffect::Saga));
-            for step in ["charge", "charge/0"] {
-                for occurrence in [0, 1] {
-                    keys.push(key(id, KeyedEffect::Action { step, occurrence }));
-                    keys.push(key(id, KeyedEffect::Compensation { step, occurrence }));
+        for name in [None, Some("a"), Some("charge")] {
+            for id in ids {
+                keys.push(named(name, id, KeyedEffect::Saga));
+                for step in ["charge", "charge/0"] {
+                    for occurrence in [0, 1] {
+                        keys.push(named(name, id, KeyedEffect::Action { step, occurrence }));
+                        keys.push(named(
+                            name,
+                            id,
+                            KeyedEffect::Compensation { step, occurrence },
+                        ));
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
 
+use pin_project_lite::pin_project;
 use tracing::Span;
 
 use crate::panic::{drop_caught, poll_caught};
@@ -36,17 +37,20 @@ impl Watch {
     }
 }
 
-/// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
-#[derive(Debug)]
-pub struct Forwarding<'a, 'lane, 'run, F, E: Engine> {
-    run: &'a Run<'lane, 'run, E>,
-    body: Pin<&'a mut F>,
+pin_project! {
+    /// The body of a saga on its way forward: see [`Run::forward`](super::Run::forward).
+    #[derive(Debug)]
+    pub struct Forwarding<'a, 'lane, 'run, F, E: Engine> {
+        run: &'a Run<'lane, 'run, E>,
+        #[pin]
+        body: F,
+    }
 }
 
 impl<'a, 'lane, 'run, F, E: Engine> Forwarding<'a, 'lane, 'run, F, E> {
     /// Polls the body until it returns, panics, or a step ends the saga.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub(super) fn new(run: &'a Run<'lane, 'run, E>, body: Pin<&'a mut F>) -> Self {
+    pub(super) fn new(run: &'a Run<'lane, 'run, E>, body: F) -> Self {
         Self { run, body }
     }
 }
@@ -59,11 +63,11 @@ where
     type Output = Forward<F::Output>;
 
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let run = self.run;
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let run = *this.run;
         let _entered = run.watch.span.as_ref().map(|span| span.enter());
-        let body = &mut self.body;
-        match poll_caught(body.as_mut(), cx) {
+        match poll_caught(this.body, cx) {
             Poll::Ready(Ok(Ok(output))) if run.is_stopped_at_end() => {
                 drop_caught(output);
                 Poll::Ready(Forward::Stopped)

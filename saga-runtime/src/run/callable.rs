@@ -64,6 +64,7 @@ pub trait Tryable<'run, E: Engine>: Callable<'run, E> {
         place: &'p dyn Place,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send + use<'p, 'run, Self, E>
     where
+        Self: 'p,
         'run: 'p;
 
     /// The part of [`Callable::Left`] that is known before the call has ended.

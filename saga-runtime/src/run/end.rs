@@ -93,7 +93,9 @@ impl<E: Engine> Run<'_, '_, E> {
                     compensations,
                     past_pivot,
                 );
-                if let Some(span) = &self.watch.span {
+                if let Some(span) = &self.watch.span
+                    && !self.engine.goes_on_later()
+                {
                     let compensated = error.is_compensated();
                     telemetry::record_outcome(
                         span,

@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
 use crate::error::{Cause, CompensationOutcome};
-use crate::language::Wait;
+use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Saga, SagaEnd};
@@ -49,6 +49,12 @@ pub trait Engine: Send + Sync {
     /// Hands out the end of the saga.
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
+    /// Returns true if attempts to undo a step are left for later: the saga has not failed for good, also if its
+    /// compensations have failed so far.
+    fn goes_on_later(&self) -> bool {
+        false
+    }
+
     /// Returns true if the driver may make the first attempt of a step by itself, and hand in its verdict only if it is
     /// not [`Done`](crate::engine::AttemptResult::Done). That is so if no subscriber watches the saga, and nothing can
     /// interrupt it.
@@ -73,20 +79,8 @@ pub trait Engine: Send + Sync {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
+        read: ReadEvent<'a>,
     ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send;
-
-    /// Like [`wait`](Self::wait), of an event that `can_read` checks. An engine that can set an event aside goes on to wait if
-    /// the saga can't read the event. Any other one hands it out, and the saga fails.
-    fn wait_for_readable<'a>(
-        &'a self,
-        calls: &'a dyn Calls,
-        callee: &'static StepMeta,
-        wait: Wait,
-        can_read: ReadCheck<'a>,
-    ) -> impl Future<Output = WaitEnd<Self::Suspension>> + Send {
-        let _ = can_read;
-        self.wait(calls, callee, wait)
-    }
 
     /// Announces that the members of `group` are called next.
     ///
@@ -149,9 +143,6 @@ pub trait Engine: Send + Sync {
         first: Option<AttemptResult<(), String>>,
     ) -> impl Future<Output = Result<CompensationOutcome, Self::Suspension>> + Send;
 }
-
-/// Checks that a saga can read the value of an event.
-pub type ReadCheck<'a> = &'a (dyn Fn(&str) -> Result<(), String> + Sync);
 
 /// A member of a group while it runs.
 pub type GroupMember<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;

@@ -3,25 +3,19 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::ready;
-use std::marker::PhantomData;
-use std::ops::ControlFlow;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{self, Poll};
 
 use pin_project_lite::pin_project;
 
 use crate::attempts::AttemptResult;
-use crate::language::order::Site;
 use crate::language::{Callee, ErrorRecord};
 use crate::panic::message;
 use crate::place::Place;
-use crate::run::callable::{Callable, DoneOutput, Returned, Tryable};
-use crate::run::hand_over::{HandedOver, pursue};
-use crate::run::slots::{Keeps, Number};
-use crate::run::{Engine, Run};
+use crate::run::Engine;
+use crate::run::callable::{Callable, Tryable};
 
 /// The end of the first attempt of a call in the body.
 pub enum Tried<T, F> {
@@ -69,8 +63,9 @@ pub trait FirstAttempt<'run, C: Callable<'run, E>, E: Engine> {
     fn make<'p>(
         call: &C,
         place: &'p dyn Place,
-    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, Self, C, E>
+    ) -> impl Future<Output = Result<C::Output, C::Error>> + Send + use<'p, 'run, Self, C, E>
     where
+        C: 'p,
         'run: 'p;
 
     /// The part of [`Callable::Left`] that is known if the attempt succeeds.
@@ -94,13 +89,12 @@ impl<'run, C: Tryable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for InBody {
     fn make<'p>(
         call: &C,
         place: &'p dyn Place,
-    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
+    ) -> impl Future<Output = Result<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
     where
+        C: 'p,
         'run: 'p,
     {
-        Trying {
-            attempt: call.attempt(place),
-        }
+        call.attempt(place)
     }
 
     #[inline]
@@ -128,11 +122,12 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
     fn make<'p>(
         _: &C,
         _: &'p dyn Place,
-    ) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
+    ) -> impl Future<Output = Result<C::Output, C::Error>> + Send + use<'p, 'run, C, E>
     where
+        C: 'p,
         'run: 'p,
     {
-        ready(Tried::Not)
+        pending()
     }
 
     fn left_if_done(_: &C) -> Option<C::Left> {
@@ -145,113 +140,6 @@ impl<'run, C: Callable<'run, E>, E: Engine> FirstAttempt<'run, C, E> for OnEngin
 
     fn is_recordable(_: &C::Output) -> bool {
         true
-    }
-}
-
-/// Begins the call at this site of `run`. The flag in the result is true if the body makes the first attempt.
-#[cfg_attr(not(debug_assertions), inline(always))]
-pub fn begin<'run, N, C, H, E>(
-    run: &Run<'_, 'run, E>,
-    _: N,
-    _: Site<C::Callee>,
-    (call, errors): (C, H),
-) -> (C, bool, H)
-where
-    N: Number,
-    C: Callable<'run, E>,
-    E: Engine,
-{
-    run.now.store(N::NUMBER, Ordering::Relaxed);
-    let tries = run.trusted && C::FirstAttempt::IN_BODY;
-    (call, tries, errors)
-}
-
-/// Makes the first attempt of a call.
-// A panic before there is a future, in the `Clone` of an input, is one of the body: the step is not requested yet.
-#[cfg_attr(not(debug_assertions), inline(always))]
-pub fn first<'a, 'lane, 'run, C, E>(
-    run: &'a Run<'lane, 'run, E>,
-    call: &C,
-) -> impl Future<Output = Tried<C::Output, C::Error>> + Send + use<'a, 'lane, 'run, C, E>
-where
-    C: Callable<'run, E>,
-    E: Engine,
-{
-    C::FirstAttempt::make(call, run)
-}
-
-/// The value for the body if the first attempt is `Done`; otherwise the call goes on in the engine.
-#[cfg_attr(not(debug_assertions), inline(always))]
-pub fn settle<'a, 'run, N, C, K, H, E>(
-    tried: Tried<C::Output, C::Error>,
-    run: &'a Run<'_, 'run, E>,
-    number: N,
-    call: C,
-    errors: H,
-    slot: &'a mut K,
-) -> ControlFlow<Returned<'run, C, E>, HandedOver<'a, C::Output, C::Error>>
-where
-    N: Number + 'a,
-    C: Callable<'run, E> + 'a,
-    K: Keeps<C::KeptCall>,
-    H: Refusals<C::Error>,
-    E: Engine,
-{
-    match tried {
-        // Debug builds check what a journal would refuse: then the engine ends the call.
-        Tried::Done(output)
-            if !cfg!(debug_assertions) || C::FirstAttempt::is_recordable(&output) =>
-        {
-            let mut done = Rescue::<N, C, K, E> {
-                run,
-                left: C::FirstAttempt::left_if_done(&call),
-                output: Some(output),
-                slot,
-                number: PhantomData,
-            };
-            let kept = match &done.output {
-                Some(output) => C::kept(&mut done.left, Some(DoneOutput::Shared(output))),
-                None => None,
-            };
-            done.slot.keep(&run.called, N::NUMBER, kept);
-            match done.output.take() {
-                Some(output) => ControlFlow::Break(Ok(output)),
-                None => unreachable!("only a panic takes it"),
-            }
-        }
-        tried => ControlFlow::Continue(pursue(run, number, call, tried, errors, slot)),
-    }
-}
-
-/// An output that is copied for the compensation. If that panics, the output itself is kept, and the body fails here.
-struct Rescue<'a, 'lane, 'run, N, C, K, E>
-where
-    N: Number,
-    C: Callable<'run, E>,
-    K: Keeps<C::KeptCall>,
-    E: Engine,
-{
-    run: &'a Run<'lane, 'run, E>,
-    left: Option<C::Left>,
-    output: Option<C::Output>,
-    slot: &'a mut K,
-    number: PhantomData<fn() -> N>,
-}
-
-impl<'run, N, C, K, E> Drop for Rescue<'_, '_, 'run, N, C, K, E>
-where
-    N: Number,
-    C: Callable<'run, E>,
-    K: Keeps<C::KeptCall>,
-    E: Engine,
-{
-    #[cfg_attr(not(debug_assertions), inline(always))]
-    fn drop(&mut self) {
-        if let Some(output) = self.output.take() {
-            let kept = C::kept(&mut self.left, Some(DoneOutput::Whole(output)));
-            self.slot.keep(&self.run.called, N::NUMBER, kept);
-            self.run.failed_at.store(N::NUMBER, Ordering::Relaxed);
-        }
     }
 }
 
@@ -286,10 +174,17 @@ impl<F> Refusals<F> for ErrorRecord<F> {
 }
 
 pin_project! {
-    /// The first attempt of a call, awaited.
-    struct Trying<A> {
+    /// The first attempt of a call, awaited, if the body makes it.
+    pub(super) struct Trying<A> {
         #[pin]
-        attempt: A,
+        attempt: Option<A>,
+    }
+}
+
+impl<A> Trying<A> {
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(super) fn new(attempt: Option<A>) -> Self {
+        Self { attempt }
     }
 }
 
@@ -301,23 +196,14 @@ where
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let attempt = self.project().attempt;
-        // Without inlining, this is compiled once for all steps with such a result.
-        #[cfg(debug_assertions)]
-        let attempt: Pin<&mut (dyn Future<Output = _> + '_)> = attempt;
-        poll(attempt, cx)
-    }
-}
-
-#[cfg_attr(not(debug_assertions), inline(always))]
-fn poll<A, T, F>(attempt: Pin<&mut A>, cx: &mut task::Context<'_>) -> Poll<Tried<T, F>>
-where
-    A: Future<Output = Result<T, F>> + ?Sized,
-{
-    match catch_unwind(AssertUnwindSafe(|| attempt.poll(cx))) {
-        Ok(Poll::Ready(Ok(output))) => Poll::Ready(Tried::Done(output)),
-        Ok(Poll::Ready(Err(error))) => Poll::Ready(Tried::Refused(error)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panic) => Poll::Ready(Tried::Panicked(panic)),
+        let Some(attempt) = self.project().attempt.as_pin_mut() else {
+            return Poll::Ready(Tried::Not);
+        };
+        match catch_unwind(AssertUnwindSafe(|| attempt.poll(cx))) {
+            Ok(Poll::Ready(Ok(output))) => Poll::Ready(Tried::Done(output)),
+            Ok(Poll::Ready(Err(error))) => Poll::Ready(Tried::Refused(error)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Tried::Panicked(panic)),
+        }
     }
 }

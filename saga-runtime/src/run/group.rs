@@ -11,7 +11,7 @@ use crate::language::{Callee, ErrorRecord};
 use crate::panic::{caught, drop_caught};
 use crate::place::{Attempt, Calls, Group, Position, Role};
 use crate::run::callable::{CallEnd, Callable, EndOf, Returned};
-use crate::run::first_attempt::{FirstAttempt, Tried};
+use crate::run::first_attempt::{FirstAttempt, Tried, Trying};
 use crate::run::slots::Keeps;
 use crate::run::{Engine, Run, Stop};
 
@@ -94,7 +94,7 @@ pub(super) async fn run_member<'a, 'run: 'a, C: Callable<'run, E> + 'a, E: Engin
         let position = Position::new(calls, &const { C::Callee::CALLEE }, calls.count());
         let place = Attempt::new(position, Role::Action, 1);
         tried = match caught(|| C::FirstAttempt::make(&call, &place)) {
-            Ok(attempt) => attempt.await,
+            Ok(attempt) => Trying::new(Some(attempt)).await,
             Err(message) => Tried::Panicked(Box::new(message)),
         };
     }

@@ -21,7 +21,6 @@ use crate::run::{Engine, Run};
 #[inline(never)]
 pub(super) fn pursue<'a, 'run, N, C, K, H, E>(
     run: &'a Run<'_, 'run, E>,
-    _: N,
     call: C,
     tried: Tried<C::Output, C::Error>,
     errors: H,

@@ -36,12 +36,9 @@ pub trait Saga: Sized + Send + 'static {
     ///
     /// One function makes both the shape and the future, so that the compiler infers the types of the steps once.
     #[doc(hidden)]
-    fn driver<'lane, 'run: 'lane, E, I>(
+    fn driver<'lane, 'run: 'lane, E: Engine + 'run, I: Input<'lane, 'run, Self, E>>(
         input: I,
-    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = I::End> + Send>
-    where
-        E: Engine + 'run,
-        I: Input<'lane, 'run, Self, E> + Send;
+    ) -> Plan<impl FnOnce() -> Shape, impl Future<Output = I::End> + Send>;
 
     /// The form in which its error is recorded.
     #[doc(hidden)]

@@ -12,7 +12,7 @@ use crate::panic::drop_caught;
 use crate::place::Place;
 use crate::run::Engine;
 use crate::run::call_log::CallLog;
-use crate::run::unwind::{KeptCall, Left, Unwind};
+use crate::run::unwind::{KeptCall, Left, Unwind, closes};
 
 /// The number of a site, as a type.
 pub trait Number: Send {
@@ -163,20 +163,23 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
 /// The facts about the step or the saga at the site with a number.
 pub type Callees = fn(usize) -> &'static StepMeta;
 
-/// All slots of a run on the engine `E`. The macro generates a struct with a field per site.
+/// All slots of a run on the engine `E`.
 pub trait Slots<E: Engine>: Send + Sync {
     /// Without entries.
     fn new() -> Self
     where
         Self: Sized;
 
+    /// The number of sites.
+    const COUNT: usize;
+
+    /// True if the saga has a site after which it only goes forward.
+    const CLOSES: bool;
+
     /// The facts about the step or the saga at the site `number`.
     fn callee(number: usize) -> &'static StepMeta
     where
         Self: Sized;
-
-    /// True if the saga has a site after which it only goes forward.
-    const CLOSES: bool;
 
     /// The rest of the call `time` of the site `number`.
     fn left(&self, number: usize, time: usize) -> Left<'_, E>;
@@ -189,6 +192,122 @@ pub trait Slots<E: Engine>: Send + Sync {
         place: &'a dyn Place,
     ) -> impl Future<Output = Result<(), String>> + Send;
 }
+
+/// Slots, in a tuple of at most 16. Rustc infers the type of each at the call that fills it.
+pub struct SlotTuple<T>(pub T);
+
+/// More slots: a tuple of at most 16 other [`Slots`], all but the last with the same number of sites.
+pub struct SlotGroups<T>(pub T);
+
+impl<T> fmt::Debug for SlotTuple<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlotTuple").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for SlotGroups<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlotGroups").finish_non_exhaustive()
+    }
+}
+
+macro_rules! slots {
+    ($($type:ident $number:tt)*) => {
+        impl<E: Engine, $($type: Slot<E>),*> Slots<E> for SlotTuple<($($type,)*)> {
+            const COUNT: usize = <[()]>::len(&[$({ let _ = $number; }),*]);
+            const CLOSES: bool = false $(|| closes(&$type::CALLEE))*;
+
+            fn new() -> Self {
+                Self(($($type::NEW,)*))
+            }
+
+            fn callee(number: usize) -> &'static StepMeta {
+                match number {
+                    $($number => &const { $type::CALLEE },)*
+                    _ => unreachable!("a run has only the sites of its body"),
+                }
+            }
+
+            #[inline]
+            fn left(&self, number: usize, time: usize) -> Left<'_, E> {
+                let _ = time;
+                match number {
+                    $($number => self.0.$number.left(time),)*
+                    _ => Left::Nothing,
+                }
+            }
+
+            #[inline]
+            async fn undo<'a>(
+                &'a self,
+                number: usize,
+                time: usize,
+                place: &'a dyn Place,
+            ) -> Result<(), String> {
+                let _ = (time, place);
+                match number {
+                    $($number => self.0.$number.undo(time, place).await,)*
+                    _ => Ok(()),
+                }
+            }
+        }
+    };
+}
+
+macro_rules! groups {
+    ($($type:ident $number:tt)*) => {
+        impl<E: Engine, $($type: Slots<E>),*> Slots<E> for SlotGroups<($($type,)*)> {
+            const COUNT: usize = 0 $(+ $type::COUNT)*;
+            const CLOSES: bool = false $(|| $type::CLOSES)*;
+
+            fn new() -> Self {
+                Self(($($type::new(),)*))
+            }
+
+            fn callee(number: usize) -> &'static StepMeta {
+                let size = A::COUNT;
+                match number / size {
+                    $($number => $type::callee(number % size),)*
+                    _ => unreachable!("a run has only the sites of its body"),
+                }
+            }
+
+            fn left(&self, number: usize, time: usize) -> Left<'_, E> {
+                let size = A::COUNT;
+                match number / size {
+                    $($number => self.0.$number.left(number % size, time),)*
+                    _ => Left::Nothing,
+                }
+            }
+
+            async fn undo<'a>(
+                &'a self,
+                number: usize,
+                time: usize,
+                place: &'a dyn Place,
+            ) -> Result<(), String> {
+                let size = A::COUNT;
+                match number / size {
+                    $($number => self.0.$number.undo(number % size, time, place).await,)*
+                    _ => Ok(()),
+                }
+            }
+        }
+    };
+}
+
+macro_rules! each_length {
+    ($macro:ident: $($before:ident $at:tt)* ;) => {
+        $macro!($($before $at)*);
+    };
+    ($macro:ident: $($before:ident $at:tt)* ; $next:ident $number:tt $($rest:tt)*) => {
+        $macro!($($before $at)*);
+        each_length!($macro: $($before $at)* $next $number; $($rest)*);
+    };
+}
+
+each_length!(slots: ; A 0 B 1 C 2 D 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13 P 14 Q 15);
+each_length!(groups: A 0 B 1; C 2 D 3 F 4 G 5 H 6 I 7 J 8 K 9 L 10 M 11 N 12 O 13 P 14 Q 15);
 
 pin_project! {
     /// A compensation that runs, if there is one.

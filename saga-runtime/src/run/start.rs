@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::place::Frame;
+use crate::place::{Context, Frame};
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
 use crate::run::{Engine, Run, Saga};
@@ -42,13 +42,34 @@ impl<G: Saga, E> fmt::Debug for Start<'_, '_, G, E> {
     }
 }
 
+/// A [`Start`], taken apart.
+pub(super) type Taken<'lane, 'run, G, E> =
+    (G, &'run <G as Saga>::Services, &'run E, Frame<'lane, 'run>);
+
+/// Implemented by sagas: their inputs as a tuple.
+// A trait of its own: the types of the inputs may be more private than the saga.
+pub trait Inputs<T> {
+    /// The inputs.
+    fn inputs(self) -> T;
+}
+
+/// The context of the body.
+#[inline]
+pub fn context<'run, S: ?Sized, E: Engine>(
+    services: &'run S,
+    engine: &'run E,
+    lane: Frame<'_, 'run>,
+) -> Context<'run, S> {
+    Context::at(services, lane.body(engine.instance()))
+}
+
 /// The input of a driver: a [`Start`], or nothing, if the caller only wants the shape.
-pub trait Input<'lane, 'run, G: Saga, E: Engine>: Sized {
+pub trait Input<'lane, 'run, G: Saga, E: Engine>: Sized + Send {
     /// The result of the driver.
     type End;
 
-    /// The start, if there is one.
-    fn take(self) -> Option<Start<'lane, 'run, G, E>>;
+    /// The start, if there is one: the saga with its input, the services, the engine, and the place of its calls.
+    fn take(self) -> Option<Taken<'lane, 'run, G, E>>;
 
     /// Ends the run of a saga that completed.
     fn completed<L: Slots<E> + 'run>(
@@ -69,8 +90,8 @@ impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Start<'lane, 
     type End = E::End<G>;
 
     #[inline]
-    fn take(self) -> Option<Self> {
-        Some(self)
+    fn take(self) -> Option<Taken<'lane, 'run, G, E>> {
+        Some((self.saga, self.services, self.engine, self.lane))
     }
 
     #[inline]
@@ -99,7 +120,7 @@ pub struct Unstarted;
 impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Unstarted {
     type End = E::End<G>;
 
-    fn take(self) -> Option<Start<'lane, 'run, G, E>> {
+    fn take(self) -> Option<Taken<'lane, 'run, G, E>> {
         None
     }
 

@@ -87,7 +87,7 @@ impl<S: Step> fmt::Debug for PendingCall<'_, '_, S> {
 
 impl<S: Step> Action<S::Output, S::Error> for PendingCall<'_, '_, S> {
     fn run<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<S::Output, S::Error>> {
-        Box::pin(S::run(Context::at(self.services, place), self.args.clone()))
+        S::boxed(Context::at(self.services, place), self.args.clone())
     }
 
     fn resolve<'b>(&'b mut self, place: &'b dyn Place) -> BoxFuture<'b, Result<(), String>> {
@@ -169,9 +169,10 @@ impl<'run, 'args, S: Step, E: Engine> Tryable<'run, E> for PendingCall<'run, 'ar
         place: &'p dyn Place,
     ) -> impl Future<Output = Result<S::Output, S::Error>> + Send + use<'p, 'run, 'args, S, E>
     where
+        Self: 'p,
         'run: 'p,
     {
-        S::run(Context::at(self.services, place), self.args.clone())
+        first_attempt::<S>(Context::at(self.services, place), self.args.clone())
     }
 
     #[inline]
@@ -188,6 +189,26 @@ impl<'run, 'args, S: Step, E: Engine> Tryable<'run, E> for PendingCall<'run, 'ar
     fn is_recordable(output: &S::Output) -> bool {
         check_recordable(output).is_ok()
     }
+}
+
+/// Makes the first attempt, which the body awaits. In a debug build it is behind a pointer: then no code but the step's own
+/// has the type of its future, and a change in one step compiles little else anew.
+#[cfg(debug_assertions)]
+fn first_attempt<'cx: 'p, 'args: 'p, 'p, S: Step>(
+    cx: Context<'cx, S::Services>,
+    args: S::Args<'args>,
+) -> BoxFuture<'p, Result<S::Output, S::Error>> {
+    S::boxed(cx, args)
+}
+
+/// Makes the first attempt, which the body awaits, without an allocation.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+fn first_attempt<'cx, 'args, S: Step>(
+    cx: Context<'cx, S::Services>,
+    args: S::Args<'args>,
+) -> impl Future<Output = Result<S::Output, S::Error>> + Send + use<'cx, 'args, S> {
+    S::run(cx, args)
 }
 
 /// Begins to pursue a step. Only what is above this is compiled for each step.

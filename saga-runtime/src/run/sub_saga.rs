@@ -16,7 +16,7 @@ use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
 use crate::run::end::reason;
 use crate::run::first_attempt::OnEngine;
 use crate::run::slots::Slots;
-use crate::run::start::{Input, Start};
+use crate::run::start::{Input, Start, Taken};
 use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwinding, Unwound};
 use crate::run::{Engine, Run, Saga, Stop};
 
@@ -55,7 +55,7 @@ pub struct CalledSubSaga<'run, E: Engine, G> {
 
 impl<E: Engine, G> fmt::Debug for CalledSubSaga<'_, E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").finish_non_exhaustive()
+        f.debug_struct("CalledSubSaga").finish_non_exhaustive()
     }
 }
 
@@ -207,8 +207,8 @@ impl<'lane, 'run, G: Saga + Callee, E: Engine> Input<'lane, 'run, G, E>
 {
     type End = EndOf<'run, SubSaga<'run, G>, E>;
 
-    fn take(self) -> Option<Start<'lane, 'run, G, E>> {
-        Some(self.0)
+    fn take(self) -> Option<Taken<'lane, 'run, G, E>> {
+        self.0.take()
     }
 
     fn completed<L: Slots<E> + 'run>(

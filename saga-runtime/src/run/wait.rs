@@ -68,26 +68,24 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     {
         let (wait, reader) = (self.wait, self.reader);
         Box::pin(async move {
-            let read = |received: Option<&str>| {
-                let output = caught(|| W::output(reader, received));
-                match output {
-                    Ok(Ok(output)) => Ok(output),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(panic) => Err(format!("panicked: {panic}")),
-                }
+            let read = |json: &str| match caught(|| W::output(reader, Some(json)).map(drop_caught))
+            {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(panic) => Err(format!("panicked: {panic}")),
             };
-            let can_read = |json: &str| read(Some(json)).map(drop_caught);
-            let waiting = engine.wait_for_readable(calls, &const { W::CALLEE }, wait, &can_read);
-            let received = match waiting.await {
+            let received = match engine.wait(calls, &const { W::CALLEE }, wait, &read).await {
                 WaitEnd::TimedOut => Ok(None),
                 WaitEnd::Received(json) => Ok(Some(json)),
                 WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),
                 WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
             };
             let output = received.and_then(|received| {
-                let unread = match read(received.as_deref()) {
-                    Ok(output) => return Ok(output),
-                    Err(unread) => unread,
+                let output = caught(|| W::output(reader, received.as_deref()));
+                let unread = match output {
+                    Ok(Ok(output)) => return Ok(output),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(panic) => format!("panicked: {panic}"),
                 };
                 let event = wait.event.unwrap_or_default();
                 let message = format!("what came with event `{event}` can't be read: {unread}");

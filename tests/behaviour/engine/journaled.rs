@@ -1,7 +1,10 @@
 //! Runs the sagas of the tests on a journal.
 
+use std::time::Duration;
+
 use saga_runtime::coordinator::{ExecuteError, Handle, Registrable};
 use saga_runtime::journal::Memory;
+use saga_runtime::meta::RetryPolicy;
 use saga_runtime::{Coordinator, EventName, SagaError};
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +68,11 @@ async fn submitted<G: Registrable<Participant>>(
     saga: G,
 ) -> (Coordinator<Participant>, Handle<Participant, G>) {
     let coordinator = Coordinator::builder(participant.clone())
+        // The tests run on a virtual clock, which does not wake a saga that is released: waits stay in memory.
+        .patience(Duration::from_hours(1))
+        .attempts_in_order(u32::MAX)
+        .compensation_retry(RetryPolicy::COMPENSATION)
+        .retriable_retry(RetryPolicy::UNTIL_SUCCESS)
         .journal(Memory::new())
         .register::<G>()
         .start()

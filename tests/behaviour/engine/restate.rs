@@ -68,6 +68,11 @@ pub(crate) const HEARS_LATER: bool = true;
 /// The id or key by which a test knows this one.
 pub(crate) fn known(text: &str) -> String {
     let is_number = |rest: &str| rest.find(|c: char| !c.is_ascii_digit());
+    // A key begins with the name of its saga.
+    let key = text
+        .strip_prefix('/')
+        .and_then(|named| named.split_once('/'));
+    let text = key.map_or(text, |(_, rest)| rest);
     match text.strip_prefix("saga-") {
         Some(rest) => format!("saga{}", is_number(rest).map_or("", |at| &rest[at..])),
         None => text.to_owned(),

@@ -40,7 +40,7 @@ async fn what_the_guide_for_operators_asks_is_answered() {
     let claim = started(&journal, "order-17").await;
     let appended = journal.append(&claim, 1, done("3".to_owned())).await;
     appended.expect("the claim holds");
-    let guide = std::fs::read_to_string("../docs/operating.md").expect("the guide is there");
+    let guide = std::fs::read_to_string("../docs/guide/operating.md").expect("the guide is there");
     let commands = guide
         .lines()
         .filter_map(|line| line.strip_prefix("sqlite3 shop.db \"")?.strip_suffix('"'));

@@ -5,20 +5,19 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprCall, Item};
 
 use super::names::mistake;
+use super::scope::Aliases;
 use super::{call, fan_out, group};
-use crate::runtime_path::RuntimePath;
 use crate::saga::model::{Body, Placeholder};
-use crate::spans::{at, first_token};
+use crate::spans::{at, code, first_token};
 
 /// The block of the body, with code for every placeholder in it.
-pub(super) fn expand(runtime: &RuntimePath, body: &Body) -> Block {
+pub(super) fn expand(body: &Body) -> Block {
     let mut block = body.block.clone();
-    Expand { runtime, body }.visit_block_mut(&mut block);
+    Expand { body }.visit_block_mut(&mut block);
     block
 }
 
 struct Expand<'a> {
-    runtime: &'a RuntimePath,
     body: &'a Body,
 }
 
@@ -36,12 +35,12 @@ impl VisitMut for Expand<'_> {
 
 impl Expand<'_> {
     fn code(&mut self, placeholder: &Placeholder) -> Expr {
-        let (runtime, sites) = (self.runtime, &self.body.sites);
+        let sites = &self.body.sites;
         match placeholder {
             Placeholder::Step { site, awaited } => {
                 let mut awaited = awaited.clone();
                 self.visit_expr_await_mut(&mut awaited);
-                call::expand(runtime, *site, &sites[*site], &awaited)
+                call::expand(*site, sites.len(), &sites[*site], &awaited)
             }
             Placeholder::Result { site, step } => call::alone(&sites[*site], &self.expanded(step)),
             Placeholder::Group {
@@ -53,28 +52,29 @@ impl Expand<'_> {
                     .iter()
                     .map(|(site, call)| (*site, &sites[*site], self.expanded(call)))
                     .collect();
-                Expr::Verbatim(group::expand(runtime, &members, results, *first))
+                Expr::Verbatim(group::expand(&members, sites.len(), results, *first))
             }
             Placeholder::FanOut { site, awaited } => {
                 let mut awaited = awaited.clone();
                 self.visit_expr_await_mut(&mut awaited);
-                fan_out::expand(*site, &sites[*site], &awaited)
+                fan_out::expand(*site, sites.len(), &sites[*site], &awaited)
             }
             Placeholder::ForEach { site, call } => {
-                fan_out::for_each(runtime, &sites[*site], &self.expanded(call))
+                fan_out::for_each(&sites[*site], &self.expanded(call))
             }
             Placeholder::NotAwaited(call) => {
                 let mut call = call.clone();
                 self.visit_expr_call_mut(&mut call);
-                not_awaited(runtime, &call)
+                not_awaited(&call)
             }
             Placeholder::NotCalled(function) => {
                 let mistake = mistake();
+                // In the context of the macro: there rustc accepts an import that nothing uses.
                 Expr::Verbatim(quote!({ use #function as _; #mistake }))
             }
             Placeholder::Mistake => {
                 let mistake = mistake();
-                Expr::Verbatim(quote!(#mistake))
+                Expr::Verbatim(code!(#mistake))
             }
         }
     }
@@ -91,8 +91,8 @@ impl Expand<'_> {
 //     IsOutcome::of(charge(cx, &order))
 //
 // The `?` stays in the body.
-fn not_awaited(runtime: &RuntimePath, call: &ExprCall) -> Expr {
-    let rules = runtime.rules();
-    let outcome = at(first_token(call), quote!(#rules::IsOutcome::of));
-    Expr::Verbatim(quote!(#outcome(#call)))
+fn not_awaited(call: &ExprCall) -> Expr {
+    let rules = Aliases::new().rules;
+    let outcome = at(first_token(call), code!(#rules::IsOutcome::of));
+    Expr::Verbatim(code!(#outcome(#call)))
 }

@@ -1,7 +1,6 @@
 //! The struct of a saga: its identity and its input in one value, with its serde implementations.
 
-use proc_macro2::{Delimiter, TokenStream};
-use quote::quote;
+use proc_macro2::{Delimiter, Literal, TokenStream};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -9,8 +8,9 @@ use syn::{Attribute, LitStr, Path, Token, Type};
 
 use super::names::hidden;
 use super::picture;
+use super::scope::Aliases;
 use crate::saga::model::{Input, Saga, Site};
-use crate::spans::{at, group};
+use crate::spans::{at, code, group, here, literal};
 
 // Expands to:
 //
@@ -21,7 +21,6 @@ use crate::spans::{at, group};
 //         #[serde(with = "SagaInput")]
 //         pub request: OrderRequest,
 //     }
-//     impl Serialize for PlaceOrder { … }
 pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     let Saga {
         runtime,
@@ -36,28 +35,29 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     } = saga;
     let (private, serde) = (runtime.private(), runtime.serde());
     let sites = body.as_ref().map_or(&[][..], |body| &body.sites);
-    let note = note(&options.name, sites);
+    let note = literal(note(&options.name, sites));
     // Only for rustdoc: an editor that shows the documentation of the struct can't show the picture.
-    let picture =
-        picture::markdown(saga).map(|picture| quote!(#[cfg_attr(doc, doc = "\n", doc = #picture)]));
+    let picture = picture::markdown(saga)
+        .map(literal)
+        .map(|picture| code!(#[cfg_attr(doc, doc = "\n", doc = #picture)]));
     let fields = inputs.iter().map(|input| {
         let (attributes, name, ty) = (input.attributes, input.name, input.ty);
-        let doc = format!("The saga's input `{name}`.");
+        let doc = literal(format!("The saga's input `{name}`."));
         let rule = is_checked(input).then(|| {
             let rule = LitStr::new(&runtime.saga_input(), ty.span());
-            quote!(#[serde(with = #rule)])
+            code!(#[serde(with = #rule)])
         });
-        quote!(#[doc = #doc] #(#attributes)* #rule #visibility #name: #ty)
+        code!(#[doc = #doc] #(#attributes)* #rule #visibility #name: #ty)
     });
     let derives = derives(attributes);
-    let written = (is_plain(saga) && !derives.writes).then(|| serialize(saga));
     let serialize =
-        (written.is_none() && !derives.writes).then(|| quote!(#private::serde::Serialize,));
-    let deserialize = (!derives.reads).then(|| quote!(#private::serde::Deserialize));
+        (!is_plain(saga) && !derives.writes).then(|| code!(#private::serde::Serialize,));
+    let deserialize = (!derives.reads).then(|| code!(#private::serde::Deserialize));
     // For the definition of the struct, rustc shows the function.
     let keyword = syn::Token![struct](saga.signature.fn_token.span);
-    let fields = group(Delimiter::Brace, name.span(), quote!(#(#fields),*));
-    quote! {
+    let fields = group(Delimiter::Brace, name.span(), code!(#(#fields),*));
+    let serde = literal(serde);
+    code! {
         #(#conditions)*
         #[derive(#serialize #deserialize)]
         #(#attributes)*
@@ -66,8 +66,6 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         #[allow(rustdoc::broken_intra_doc_links, rustdoc::private_intra_doc_links)]
         #[serde(crate = #serde)]
         #visibility #keyword #name #fields
-
-        #written
     }
 }
 
@@ -132,50 +130,47 @@ fn is_checked(input: &Input<'_>) -> bool {
 //
 //     impl Serialize for PlaceOrder {
 //         fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-//             let Self { request } = self;
 //             let mut fields = serializer.serialize_struct("PlaceOrder", 1)?;
-//             SagaInput::serialize_field(request, &mut fields, "request")?;
+//             SagaInput::serialize_field(&self.request, &mut fields, "request")?;
 //             fields.end()
 //         }
 //     }
 //
 // Rustc reports a mistake in an input at its type, once: `Deserialize` gives the same error at the same place. Derived
 // code would give it for the whole saga.
-fn serialize(saga: &Saga<'_>) -> TokenStream {
+pub(super) fn serialize(saga: &Saga<'_>) -> Option<TokenStream> {
     let Saga {
-        runtime,
-        conditions,
+        attributes,
         name,
         inputs,
         ..
     } = saga;
-    let (private, rules) = (runtime.private(), runtime.rules());
-    let serde = quote!(#private::serde);
+    if !is_plain(saga) || derives(attributes).writes {
+        return None;
+    }
+    let Aliases { private, rules } = Aliases::new();
+    let serde = code!(#private::serde);
     let [serializer, fields] = ["serializer", "fields"].map(hidden);
-    let (text, count) = (name.to_string(), inputs.len());
-    let names: Vec<_> = inputs.iter().map(|input| input.name).collect();
+    let count = literal(Literal::usize_unsuffixed(inputs.len()));
+    let text = literal(name.to_string());
     let each = inputs.iter().map(|input| {
         let span = input.ty.span();
-        let text = input.name.unraw().to_string();
+        let text = literal(input.name.unraw().to_string());
         let mut value = input.name.clone();
         value.set_span(value.span().located_at(span));
-        let rule = at(span, quote!(#rules::SagaInput::serialize_field));
-        quote!(#rule(#value, &mut #fields, #text)?;)
+        let rule = at(span, code!(#rules::SagaInput::serialize_field));
+        // The variable is that of the function, whose source a macro of the user's may have made.
+        let own = at(here().located_at(span), code!(&self.));
+        code!(#rule(#own #value, &mut #fields, #text)?;)
     });
-    quote! {
-        #(#conditions)*
+    Some(code! {
         #[automatically_derived]
-        #[allow(deprecated)]
         impl #serde::Serialize for #name {
-            fn serialize<__Z: #serde::Serializer>(
-                &self,
-                #serializer: __Z,
-            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
-                let Self { #(#names),* } = self;
-                let mut #fields = #serde::Serializer::serialize_struct(#serializer, #text, #count)?;
+            fn serialize<__Z: #serde::Serializer>(&self, #serializer: __Z) -> #private::Result<__Z::Ok, __Z::Error> {
+                let mut #fields = #serializer.serialize_struct(#text, #count)?;
                 #(#each)*
                 #serde::ser::SerializeStruct::end(#fields)
             }
         }
-    }
+    })
 }

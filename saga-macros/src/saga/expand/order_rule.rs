@@ -1,11 +1,12 @@
 //! The order rule of a saga: the order of its steps as calls that rustc checks. They never run.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::format_ident;
 
 use super::names::variable;
+use super::scope::Aliases;
 use crate::saga::model::{Body, CountsAs, Line, Saga};
-use crate::spans::call;
+use crate::spans::{call, code};
 
 // Expands to:
 //
@@ -18,7 +19,7 @@ use crate::spans::call;
 //     };
 pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
     let rule = OrderRule {
-        rules: saga.runtime.rules(),
+        rules: Aliases::new().rules,
         scope: saga.signature.ident.span(),
         body,
         counts_as: saga.options.counts_as,
@@ -26,7 +27,7 @@ pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
     let lines = body.lines.iter().enumerate();
     let lines = lines.map(|(number, line)| rule.line(number, *line));
     let promises = rule.promises();
-    quote!(let _ = || { #(#lines)* #promises };)
+    code!(let _ = || { #(#lines)* #promises };)
 }
 
 struct OrderRule<'a> {
@@ -46,15 +47,15 @@ impl OrderRule<'_> {
     fn promises(&self) -> TokenStream {
         let rules = &self.rules;
         let rule = match self.counts_as {
-            CountsAs::Compensatable => quote!(#rules::CanBeUndone::check),
-            CountsAs::Retriable => quote!(#rules::NeverFails::check),
+            CountsAs::Compensatable => code!(#rules::CanBeUndone::check),
+            CountsAs::Retriable => code!(#rules::NeverFails::check),
             CountsAs::Pivot => return TokenStream::new(),
         };
         let sites = self.body.sites.iter().enumerate();
         sites
             .map(|(index, site)| {
                 let check = call(site.span, rule.clone(), &[&variable(index, site)]);
-                quote!(#check;)
+                code!(#check;)
             })
             .collect()
     }
@@ -63,31 +64,31 @@ impl OrderRule<'_> {
     fn line(&self, number: usize, line: Line) -> TokenStream {
         let (rules, point) = (&self.rules, self.point(number));
         match line {
-            Line::Begin => quote!(let #point = #rules::begin();),
+            Line::Begin => code!(let #point = #rules::begin();),
             Line::Then { from, site } => {
                 let span = self.body.sites[site].span;
                 let arguments = [&self.point(from), &variable(site, &self.body.sites[site])];
-                let check = call(span, quote!(#rules::OnlyPivot::check), &arguments);
-                let then = call(span, quote!(#rules::MayFollow::then), &arguments);
-                quote!(#check; let #point = #then;)
+                let check = call(span, code!(#rules::OnlyPivot::check), &arguments);
+                let then = call(span, code!(#rules::MayFollow::then), &arguments);
+                code!(#check; let #point = #then;)
             }
             Line::Beside { first, site } => {
                 let span = self.body.sites[site].span;
                 let [first, own] = [first, site].map(|site| variable(site, &self.body.sites[site]));
-                let group = call(span, quote!(#rules::InGroup::check), &[&own]);
-                let beside = call(span, quote!(#rules::Beside::check), &[&first, &own]);
-                quote!(#group; #beside;)
+                let group = call(span, code!(#rules::InGroup::check), &[&own]);
+                let beside = call(span, code!(#rules::Beside::check), &[&first, &own]);
+                code!(#group; #beside;)
             }
             // `check` has reported it already.
             Line::MayFail { .. } if self.counts_as == CountsAs::Retriable => TokenStream::new(),
             Line::MayFail { from, place } => {
                 let from = [&self.point(from)];
-                let check = call(place.0, quote!(#rules::MayFailAfter::check), &from);
-                quote!(#check;)
+                let check = call(place.0, code!(#rules::MayFailAfter::check), &from);
+                code!(#check;)
             }
             Line::Join { one, other } => {
                 let (one, other) = (self.point(one), self.point(other));
-                quote!(let #point = #rules::Join::join(#one, #other);)
+                code!(let #point = #rules::Join::join(#one, #other);)
             }
         }
     }

@@ -1,22 +1,22 @@
 //! The shape of a saga as data, built from the same sites as the calls.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 
 use super::names::variable;
-use crate::saga::model::{Body, Flow, Saga};
+use super::scope::Aliases;
+use crate::saga::model::{Body, Flow};
+use crate::spans::{code, literal};
 
 // Expands to:
 //
-//     move || Shape::new::<Self>(From::from([shape_of(site0), shape_of(site1)]))
-pub(super) fn expand(saga: &Saga<'_>, body: &Body) -> TokenStream {
-    let runtime = &saga.runtime;
+//     move || __p::shape::<Self>([shape_of(site0), shape_of(site1)])
+pub(super) fn expand(body: &Body) -> TokenStream {
     let shape = Shape {
-        private: runtime.private(),
+        private: Aliases::new().private,
         body,
     };
-    let nodes = shape.nodes(&body.flow);
-    quote!(move || #runtime::Shape::new::<Self>(#nodes))
+    let (private, nodes) = (&shape.private, shape.list(&body.flow));
+    code!(move || #private::Shape::new::<Self>([#(#nodes),*]))
 }
 
 struct Shape<'a> {
@@ -25,11 +25,6 @@ struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    fn nodes(&self, flow: &[Flow]) -> TokenStream {
-        let nodes = self.list(flow);
-        quote!(::core::convert::From::from([#(#nodes),*]))
-    }
-
     fn list(&self, flow: &[Flow]) -> Vec<TokenStream> {
         flow.iter().flat_map(|one| self.node(one)).collect()
     }
@@ -42,21 +37,24 @@ impl Shape<'_> {
                 let site = &self.body.sites[*index];
                 let variable = variable(*index, site);
                 vec![match &site.wait {
-                    None => quote!(#private::shape_of(#variable)),
-                    Some(what) => quote!(#private::wait_of(#variable, #what)),
+                    None => code!(#private::shape_of(#variable)),
+                    Some(what) => {
+                        let what = literal(what);
+                        code!(#private::wait_of(#variable, #what))
+                    }
                 }]
             }
             Flow::Group(sites) => {
                 let members = sites.iter().map(|index| {
                     let site = variable(*index, &self.body.sites[*index]);
-                    quote!(#private::shape_of(#site))
+                    code!(#private::shape_of(#site))
                 });
-                vec![quote!(#private::group(::core::convert::From::from([#(#members),*])))]
+                vec![code!(#private::group([#(#members),*]))]
             }
             Flow::FanOut(each) => {
                 let site = variable(each.site, &self.body.sites[each.site]);
-                let (items, limit) = (&each.items, &each.limit);
-                vec![quote!(#private::fan_out(#items, #limit, #private::shape_of(#site)))]
+                let (items, limit) = (literal(&each.items), literal(&each.limit));
+                vec![code!(#private::fan_out(#items, #limit, #private::shape_of(#site)))]
             }
             Flow::MayFail(_) | Flow::Leave(_) => Vec::new(),
             Flow::Branch(ways) => {
@@ -71,14 +69,14 @@ impl Shape<'_> {
                 self.branch(&arms)
             }
             Flow::Loop(each) => {
-                let (of, body) = (&each.of, self.list(&each.flow));
+                let (of, body) = (literal(&each.of), self.list(&each.flow));
                 if body.is_empty() {
                     return Vec::new();
                 }
-                vec![quote!(#private::repeat(#of, ::core::convert::From::from([#(#body),*])))]
+                vec![code!(#private::repeat(#of, [#(#body),*]))]
             }
             Flow::Block { flow, .. } => self.list(flow),
-            Flow::Return => vec![quote!(#private::Node::Return)],
+            Flow::Return => vec![code!(#private::Node::Return)],
         }
     }
 
@@ -87,9 +85,10 @@ impl Shape<'_> {
         if arms.iter().all(|(_, nodes)| nodes.is_empty()) {
             return Vec::new();
         }
-        let arms = arms
-            .iter()
-            .map(|(when, nodes)| quote!(#private::arm(#when, ::core::convert::From::from([#(#nodes),*]))));
-        vec![quote!(#private::Node::Branch(::core::convert::From::from([#(#arms),*])))]
+        let arms = arms.iter().map(|(when, nodes)| {
+            let when = literal(when);
+            code!(#private::arm(#when, [#(#nodes),*]))
+        });
+        vec![code!(#private::branch([#(#arms),*]))]
     }
 }

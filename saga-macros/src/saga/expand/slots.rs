@@ -1,65 +1,35 @@
-//! The struct of the slots: one slot for each call, for the value that a compensation needs.
+//! The slots of a saga: one slot for each call, for the value that a compensation needs.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, TokenStream};
 
-use super::names::{slot, slots};
-use crate::runtime_path::RuntimePath;
+use super::names::MOST_IN_A_TUPLE;
+use crate::spans::code;
 
 // Expands to:
 //
-//     struct Slots<s0, s1> { s0: s0, s1: s1 }       // each is a `One<…>`, or a `Many<…>` if there are loops
-//     impl<E: Engine, s0: Slot<E>, s1: Slot<E>> Slots<E> for Slots<s0, s1> { … }
+//     SlotTuple((One::EMPTY, One::EMPTY))
 //
-// The struct puts no bounds on its parameters: rustc infers each at the call that fills its slot.
-pub(super) fn expand(runtime: &RuntimePath, sites: usize) -> TokenStream {
-    let private = runtime.private();
-    let (struct_, names): (_, Vec<_>) = (slots(), (0..sites).map(slot).collect());
-    let numbers = 0..sites;
-    let (lefts, undone) = (0..sites, 0..sites);
-    quote! {
-        #[allow(non_camel_case_types)]
-        struct #struct_<#(#names),*> {
-            #(#names: #names),*
-        }
-
-        #[allow(non_camel_case_types)]
-        impl<__E: #private::Engine, #(#names: #private::Slot<__E>),*> #private::Slots<__E> for #struct_<#(#names),*> {
-            const CLOSES: bool = false #(|| #private::closes(&<#names as #private::Slot<__E>>::CALLEE))*;
-
-            fn new() -> Self {
-                Self { #(#names: #private::Slot::NEW),* }
-            }
-
-            fn callee(number: usize) -> &'static #private::StepMeta {
-                match number {
-                    #(#numbers => &const { <#names as #private::Slot<__E>>::CALLEE },)*
-                    _ => ::core::unreachable!(),
-                }
-            }
-
-            fn left(&self, number: usize, time: usize) -> #private::Left<'_, __E> {
-                match number {
-                    #(#lefts => #private::Slot::left(&self.#names, time),)*
-                    _ => #private::Left::Nothing,
-                }
-            }
-
-            fn undo<'a>(
-                &'a self,
-                number: usize,
-                time: usize,
-                place: &'a dyn #private::Place,
-            ) -> impl ::core::future::Future<
-                Output = ::core::result::Result<(), #private::String>,
-            > + ::core::marker::Send {
-                async move {
-                    match number {
-                        #(#undone => #private::Slot::undo(&self.#names, time, place).await,)*
-                        _ => ::core::result::Result::Ok(()),
-                    }
-                }
-            }
+// The types of the slots have parameters, which rustc infers at the calls that fill them. More slots than one tuple holds
+// stand in tuples of tuples:
+//
+//     SlotGroups((SlotTuple((…)), SlotTuple((…))))
+pub(super) fn expand(private: &TokenStream, kind: &Ident, count: usize) -> TokenStream {
+    let mut tuples = Vec::new();
+    let mut left = count;
+    loop {
+        let size = left.min(MOST_IN_A_TUPLE);
+        let slots = (0..size).map(|_| code!(#private::#kind::EMPTY,));
+        tuples.push(code!(#private::SlotTuple((#(#slots)*))));
+        left -= size;
+        if left == 0 {
+            break;
         }
     }
+    while tuples.len() > 1 {
+        let groups = tuples.chunks(MOST_IN_A_TUPLE);
+        tuples = groups
+            .map(|group| code!(#private::SlotGroups((#(#group,)*))))
+            .collect();
+    }
+    tuples.into_iter().collect()
 }

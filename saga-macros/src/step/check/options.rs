@@ -9,8 +9,8 @@ use crate::errors::Errors;
 use crate::options::{self, Opt};
 use crate::step::model::{Kind, Policies, Retry};
 
-/// The options in `retry(…)`. A compensation has no `when`.
-const RETRY: [&str; 3] = ["attempts", "backoff", "when"];
+/// The options in `retry(…)`. Only the step itself has a `when`.
+const RETRY: [&str; 4] = ["attempts", "backoff", "give_up_after", "when"];
 
 /// The kind of the step. Reports none and more than one; the result of a mistake is a step with nothing to undo, so
 /// that nothing else breaks.
@@ -119,6 +119,7 @@ fn retry(
     let mut retry = Retry {
         attempts: None,
         backoff: None,
+        give_up_after: None,
     };
     let mut transient = None;
     for option in options::parse(tokens, "`retry`", known, errors) {
@@ -132,6 +133,10 @@ fn retry(
         } else if option.key == "backoff" {
             let literal = errors.ok(option.text("backoff = \"100ms..10s\""));
             retry.backoff = literal.and_then(|literal| errors.ok(duration::range(&literal)));
+        } else if option.key == "give_up_after" {
+            let literal = errors.ok(option.text("give_up_after = \"24h\""));
+            retry.give_up_after =
+                literal.and_then(|literal| errors.ok(duration::duration(&literal)));
         } else {
             transient = errors.ok(option.path("when = path"));
         }
@@ -153,9 +158,14 @@ fn in_doubt(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Err
     let Some(tokens) = errors.ok(option.list("in_doubt(when = path, resolve = path)")) else {
         return;
     };
-    for option in options::parse(tokens, "`in_doubt`", &["when", "resolve"], errors) {
+    for option in options::parse(tokens, "`in_doubt`", &["when", "resolve", "retry"], errors) {
         if option.key == "when" {
             policies.in_doubt = errors.ok(option.path("when = path"));
+            continue;
+        }
+        if option.key == "retry" {
+            policies.in_doubt_retry = retry(&option, "step in doubt", &RETRY[..3], errors).0;
+            reject_settling(&option, kind, errors);
             continue;
         }
         let why = match kind {
@@ -175,6 +185,16 @@ fn in_doubt(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Err
     }
 }
 
+/// Reports a policy for attempts that are never made: such a step is not asked again when it is in doubt.
+fn reject_settling(option: &Opt, kind: &Kind, errors: &mut Errors) {
+    let why = match kind {
+        Kind::Compensatable(_) | Kind::Pivot => return,
+        Kind::NothingToUndo => "a step with `compensate = ()` in doubt is not asked again",
+        Kind::Retriable => "a `retriable` step is retried until it succeeds, it is not asked again",
+    };
+    errors.report(option.span(), why, "leave `retry` out of `in_doubt`");
+}
+
 fn compensation(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Errors) {
     let example = "compensation(timeout = \"3s\", retry(attempts = 5, backoff = \"100ms..10s\"))";
     let Some(tokens) = errors.ok(option.list(example)) else {
@@ -192,7 +212,7 @@ fn compensation(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut
         if option.key == "timeout" {
             policies.compensation_timeout = timeout(&option, errors);
         } else {
-            policies.compensation_retry = retry(&option, "compensation", &RETRY[..2], errors).0;
+            policies.compensation_retry = retry(&option, "compensation", &RETRY[..3], errors).0;
         }
     }
 }

@@ -1,15 +1,15 @@
 //! The code of a checked step: the trait by which an engine runs and compensates it.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Path, Token};
 
+use super::marker;
 use super::meta;
-use super::{marker, span};
 use crate::signature::associated;
 use crate::signature::lifetimes::with_lifetime;
-use crate::spans::{at, group};
+use crate::spans::{at, code, group, here};
 use crate::step::model::{Kind, Step};
 
 // Expands to:
@@ -34,10 +34,10 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let marker = marker(step);
     let meta = meta::expand(step);
     let kind = match &step.kind {
-        Kind::Compensatable(_) => quote!(Compensatable),
-        Kind::NothingToUndo => quote!(NothingToUndo),
-        Kind::Pivot => quote!(Pivot),
-        Kind::Retriable => quote!(Retriable),
+        Kind::Compensatable(_) => code!(Compensatable),
+        Kind::NothingToUndo => code!(NothingToUndo),
+        Kind::Pivot => code!(Pivot),
+        Kind::Retriable => code!(Retriable),
     };
     let services = associated::services(&rules, &step.context);
     let inputs: Vec<_> = step
@@ -47,7 +47,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         .collect();
     let span = signature.paren_token.span.join();
     let arguments = quote_spanned!(span=> (#(#inputs,)*));
-    let arguments = associated::associated(span, quote!(type Args<'step>), &arguments);
+    let arguments = associated::associated(span, code!(type Args<'step>), &arguments);
     let [output, error] =
         ["Output", "Error"].map(|name| associated::of_result(&rules, step.returned, name));
     let run = run(step);
@@ -59,13 +59,13 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     // The place of an item is that of its first token, here the attribute.
     let attributes = at(
         marker.span(),
-        quote!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
+        code!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
     );
     let keyword = Token![impl](marker.span());
     let items = group(
         Delimiter::Brace,
         marker.span(),
-        quote! {
+        code! {
             const META: #private::StepMeta = #meta;
             type Kind = #private::#kind;
             #services
@@ -80,7 +80,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
             #digest
         },
     );
-    quote! {
+    code! {
         #(#conditions)*
         #attributes
         #keyword #private::Step for #marker #items
@@ -103,20 +103,23 @@ fn run(step: &Step<'_>) -> TokenStream {
     } = step;
     let name = &signature.ident;
     let arguments = numbered(step);
+    let cx = Ident::new("__cx", here());
+    let private = runtime.private();
     let future = future(
+        &private,
         name.span(),
-        &quote!(::core::result::Result<Self::Output, Self::Error>),
+        &code!(::core::result::Result<Self::Output, Self::Error>),
     );
-    quote! {
+    code! {
         #[inline]
         fn run<'cx, 'step>(
-            cx: #runtime::Context<'cx, Self::Services>,
+            #cx: #runtime::Context<'cx, Self::Services>,
             (#(#arguments,)*): Self::Args<'step>,
         ) -> #future {
             #[allow(clippy::needless_pass_by_value, clippy::unused_async)]
             #(#inner)*
             #signature #body
-            #name(cx, #(#arguments),*)
+            #name(#cx, #(#arguments),*)
         }
     }
 }
@@ -137,27 +140,28 @@ fn digest(step: &Step<'_>) -> TokenStream {
     }
     let private = step.runtime.private();
     let arguments = numbered(step);
-    quote! {
+    let digest = Ident::new("__digest", here());
+    code! {
         fn digest(
             (#(#arguments,)*): &Self::Args<'_>,
         ) -> ::core::option::Option<::core::primitive::u64> {
             #[allow(unused_imports)]
             use #private::{AddsInput as _, SkipsInput as _};
-            let mut digest = #private::Digest::new();
-            #((&#private::DigestInput(#arguments)).add_to(&mut digest);)*
-            digest.finish()
+            let mut #digest = #private::Digest::new();
+            #((&#private::DigestInput(#arguments)).add_to(&mut #digest);)*
+            #digest.finish()
         }
     }
 }
 
 /// `impl Future<Output = …> + Send`. Rustc reports a future that is not `Send` at `span`.
-fn future(span: Span, output: &TokenStream) -> TokenStream {
-    quote_spanned!(span=> impl ::core::future::Future<Output = #output> + ::core::marker::Send)
+fn future(private: &TokenStream, span: Span, output: &TokenStream) -> TokenStream {
+    quote_spanned!(span=> impl #private::Future<Output = #output> + #private::Send)
 }
 
 fn numbered(step: &Step<'_>) -> Vec<Ident> {
     (0..step.inputs.len())
-        .map(|index| format_ident!("input{index}", span = span(step)))
+        .map(|index| format_ident!("__input{index}", span = here()))
         .collect()
 }
 
@@ -176,16 +180,16 @@ fn compensate(step: &Step<'_>) -> TokenStream {
     let (private, rules) = (runtime.private(), runtime.rules());
     let span = name_of(path);
     let [cx, output] = ["__cx", "__output"].map(|name| Ident::new(name, span));
-    let undoing = at(span, quote!(#rules::undoing));
+    let undoing = at(span, code!(#rules::undoing));
     // In a block, so that rustc does not suggest a closure around it.
-    let function = group(Delimiter::Brace, span, quote!(#path));
-    let arguments = group(
-        Delimiter::Parenthesis,
+    let function = group(Delimiter::Brace, span, code!(#path));
+    let arguments = group(Delimiter::Parenthesis, span, code!(#function, #cx, #output));
+    let future = future(
+        &private,
         span,
-        quote!(#function, #cx, #output),
+        &code!(::core::result::Result<(), #private::String>),
     );
-    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
-    quote! {
+    code! {
         #[inline]
         fn compensate<'cx, 'step>(
             #cx: #runtime::Context<'cx, Self::Services>,
@@ -207,10 +211,14 @@ fn resolve(step: &Step<'_>) -> TokenStream {
     let arguments: Vec<_> = (0..step.inputs.len())
         .map(|index| format_ident!("__input{index}", span = span))
         .collect();
-    let call = at(span, quote!((#cx, #(#arguments),*)));
-    let resolving = at(span, quote!(#rules::resolving));
-    let future = future(span, &quote!(::core::result::Result<(), #private::String>));
-    quote! {
+    let call = at(span, code!((#cx, #(#arguments),*)));
+    let resolving = at(span, code!(#rules::resolving));
+    let future = future(
+        &private,
+        span,
+        &code!(::core::result::Result<(), #private::String>),
+    );
+    code! {
         fn resolve<'cx, 'step>(
             #cx: #runtime::Context<'cx, Self::Services>,
             (#(#arguments,)*): Self::Args<'step>,
@@ -224,8 +232,8 @@ fn predicates(step: &Step<'_>) -> TokenStream {
     let predicate = |name: &str, path: &Path| {
         let span = name_of(path);
         let [name, error] = [name, "__error"].map(|name| Ident::new(name, span));
-        let call = at(span, quote!((#error)));
-        quote! {
+        let call = at(span, code!((#error)));
+        code! {
             fn #name(#error: &Self::Error) -> bool {
                 #path #call
             }
@@ -242,7 +250,7 @@ fn predicates(step: &Step<'_>) -> TokenStream {
         (None, Some(path)) => {
             let span = name_of(path);
             let error = Ident::new("__error", span);
-            quote! {
+            code! {
                 fn is_in_doubt(#error: &Self::Error) -> bool {
                     Self::is_transient(#error)
                 }
@@ -250,7 +258,7 @@ fn predicates(step: &Step<'_>) -> TokenStream {
         }
         (None, None) => TokenStream::new(),
     };
-    quote!(#(#transient)* #in_doubt)
+    code!(#(#transient)* #in_doubt)
 }
 
 /// The place of the name of a function, without the path before it.

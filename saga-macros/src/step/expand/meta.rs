@@ -1,10 +1,10 @@
 //! The constant with a step's name and policies.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Literal, TokenStream};
 
 use super::text;
 use crate::duration;
+use crate::spans::{code, literal};
 use crate::step::model::{Kind, Retry, Step};
 
 // Expands to:
@@ -17,60 +17,71 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         policies,
         ..
     } = step;
-    let private = runtime.private();
+    let (private, name) = (runtime.private(), literal(name));
     let kind = match &step.kind {
-        Kind::Compensatable(_) => quote!(Compensatable),
-        Kind::NothingToUndo => quote!(NothingToUndo),
-        Kind::Pivot => quote!(Pivot),
-        Kind::Retriable => quote!(Retriable),
+        Kind::Compensatable(_) => code!(Compensatable),
+        Kind::NothingToUndo => code!(NothingToUndo),
+        Kind::Pivot => code!(Pivot),
+        Kind::Retriable => code!(Retriable),
     };
     let compensation = match &step.kind {
         Kind::Compensatable(path) => {
-            let path = text(path);
-            quote!(.compensation(#path))
+            let path = literal(text(path));
+            code!(.compensation(#path))
         }
         Kind::NothingToUndo | Kind::Pivot | Kind::Retriable => TokenStream::new(),
     };
     let resolver = policies
         .resolver
         .as_ref()
-        .map(text)
-        .map(|path| quote!(.resolver(#path)));
+        .map(|path| literal(text(path)))
+        .map(|path| code!(.resolver(#path)));
     let timeout = policies
         .timeout
         .map(duration::tokens)
-        .map(|timeout| quote!(.timeout(#timeout)));
+        .map(|timeout| code!(.timeout(#timeout)));
     let retry = policies.retry.map(|retry| {
         let default = match &step.kind {
-            Kind::Retriable => quote!(UNTIL_SUCCESS),
-            Kind::Compensatable(_) | Kind::NothingToUndo | Kind::Pivot => quote!(COMPENSATION),
+            Kind::Retriable => code!(UNTIL_SUCCESS),
+            _ if retry.give_up_after.is_some() => code!(UNTIL_SUCCESS),
+            Kind::Compensatable(_) | Kind::NothingToUndo | Kind::Pivot => code!(COMPENSATION),
         };
         let retry = retry_policy(step, retry, &default);
-        quote!(.retry(#retry))
+        code!(.retry(#retry))
     });
     let compensation_timeout = policies
         .compensation_timeout
         .map(duration::tokens)
-        .map(|timeout| quote!(.compensation_timeout(#timeout)));
+        .map(|timeout| code!(.compensation_timeout(#timeout)));
     let compensation_retry = policies.compensation_retry.map(|retry| {
-        let retry = retry_policy(step, retry, &quote!(COMPENSATION));
-        quote!(.compensation_retry(#retry))
+        let retry = retry_policy(step, retry, &code!(UNTIL_SUCCESS));
+        code!(.compensation_retry(#retry))
     });
-    quote! {
+    let in_doubt_retry = policies.in_doubt_retry.map(|retry| {
+        let retry = retry_policy(step, retry, &code!(UNTIL_SUCCESS));
+        code!(.in_doubt_retry(#retry))
+    });
+    code! {
         #private::StepMeta::new(#name, #private::Kind::#kind)
             #compensation #resolver #timeout #retry #compensation_timeout #compensation_retry
+            #in_doubt_retry
     }
 }
 
 fn retry_policy(step: &Step<'_>, retry: Retry, default: &TokenStream) -> TokenStream {
     let private = step.runtime.private();
     let policy = retry.attempts.map_or_else(
-        || quote!(#private::RetryPolicy::#default),
-        |attempts| quote!(#private::RetryPolicy::attempts(#attempts)),
+        || code!(#private::RetryPolicy::#default),
+        |attempts| {
+            let attempts = literal(Literal::u32_unsuffixed(attempts));
+            code!(#private::RetryPolicy::attempts(#attempts))
+        },
     );
     let backoff = retry.backoff.map(|(first, longest)| {
         let (first, longest) = (duration::tokens(first), duration::tokens(longest));
-        quote!(.backoff(#first, #longest))
+        code!(.backoff(#first, #longest))
     });
-    quote!(#policy #backoff)
+    let give_up_after = retry.give_up_after.map(duration::tokens);
+    let give_up_after = give_up_after.map(|waits| code!(.give_up_after(#waits)));
+    code!(#policy #backoff #give_up_after)
 }

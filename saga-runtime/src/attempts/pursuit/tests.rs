@@ -51,7 +51,7 @@ fn report(outcome: AttemptOutcome, is_repeated: bool) -> AttemptReport {
 fn commands(step: &'static StepMeta, origin: Origin, says: &[Says]) -> String {
     let mut says = says.iter().peekable();
     let mut commands = Vec::new();
-    let (mut pursuit, mut command) = Pursuit::start(step, origin);
+    let (mut pursuit, mut command) = Pursuit::start(step, RetryDefaults::IN_PROCESS, origin);
     let cancelled = AttemptOutcome::Interrupted(Interruption::Cancelled);
     let end = loop {
         command = match command {
@@ -81,6 +81,10 @@ fn commands(step: &'static StepMeta, origin: Origin, says: &[Says]) -> String {
             Command::InDoubt { is_final } => {
                 commands.push(if is_final { "record doubt" } else { "doubt" }.to_owned());
                 pursuit.settle()
+            }
+            Command::Exhausted => {
+                commands.push("exhausted".to_owned());
+                pursuit.persist()
             }
             Command::Resolve => {
                 commands.push("resolve".to_owned());
@@ -124,7 +128,12 @@ fn a_step_that_is_done_goes_forward() {
         assert_table(&[
             (step, REQUEST, &[DONE], "attempt 1, done"),
             (step, Origin::after_first(Verdict::Done), &[], "done"),
-            (step, Origin::InDoubt, &[DONE], "attempt 1, done"),
+            (
+                step,
+                Origin::InDoubt { attempts: 0 },
+                &[DONE],
+                "attempt 1, done",
+            ),
             (
                 step,
                 REQUEST,
@@ -297,7 +306,7 @@ fn after_a_crash_the_step_runs_again_and_a_refusal_may_follow_an_effect() {
     assert_table(&[
         (
             WITH_RESOLVER,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[REFUSED, Resolver(Ok(()))],
             "attempt 1, record doubt, resolve, stopped: Resolved",
         ),
@@ -312,19 +321,19 @@ fn after_a_crash_the_step_runs_again_and_a_refusal_may_follow_an_effect() {
         ),
         (
             COMPENSATABLE,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[REFUSED],
             "attempt 1, refused",
         ),
         (
             NOTHING_TO_UNDO,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[REFUSED],
             "attempt 1, refused",
         ),
         (
             PIVOT,
-            Origin::InDoubt,
+            Origin::InDoubt { attempts: 0 },
             &[OPEN_FOR_GOOD, DONE],
             "attempt 1, doubt, ask 2, done",
         ),
@@ -393,7 +402,11 @@ fn an_interruption_leaves_the_last_answer() {
 
 #[test]
 fn a_step_that_was_given_up_is_only_settled() {
-    let settling = |attempts| Origin::Settling { attempts };
+    let settling = |attempts| Origin::Settling {
+        earlier: 0,
+        attempts,
+        left: None,
+    };
     assert_table(&[
         (
             WITH_RESOLVER,
@@ -449,10 +462,109 @@ fn a_step_that_was_parked_goes_on_after_the_attempts_that_were_made() {
 }
 
 #[test]
+fn a_step_whose_saga_was_released_is_attempted_after_the_rest_of_the_wait() {
+    let left = Duration::from_secs(3);
+    let resumed = |attempts, may_have_acted| Origin::Resumed {
+        attempts,
+        may_have_acted,
+        left,
+    };
+    assert_table(&[
+        (
+            COMPENSATABLE,
+            resumed(1, false),
+            &[DONE],
+            "wait, attempt 2, done",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(1, false),
+            &[BUSY],
+            "wait, attempt 2, refused",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(1, false),
+            &[Cancelled],
+            "wait, stopped: Nothing",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(1, true),
+            &[Cancelled, DONE],
+            "wait, record doubt, ask 2, stopped: Done",
+        ),
+        (
+            WITH_RESOLVER,
+            resumed(1, true),
+            &[REFUSED, Resolver(Ok(()))],
+            "wait, attempt 2, record doubt, resolve, stopped: Resolved",
+        ),
+        (
+            COMPENSATABLE,
+            resumed(9, false),
+            &[DONE],
+            "wait, attempt 10, done",
+        ),
+        (
+            RETRIABLE,
+            resumed(1_000_000, false),
+            &[REFUSED, DONE],
+            "wait, attempt 1000001, wait, attempt 1000002, done",
+        ),
+        (
+            COMPENSATABLE,
+            Origin::Settling {
+                earlier: 3,
+                attempts: 1,
+                left: Some(left),
+            },
+            &[OPEN],
+            "doubt, pause, ask 5, unanswered",
+        ),
+    ]);
+    let (_, command) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, resumed(1, false));
+    assert_eq!(command, Command::Wait(left));
+}
+
+#[test]
+fn attempts_of_an_earlier_process_count() {
+    assert_table(&[
+        (
+            COMPENSATABLE,
+            Origin::InDoubt { attempts: 1 },
+            &[OPEN, OPEN, DONE],
+            "attempt 2, wait, attempt 3, record doubt, ask 4, stopped: Done",
+        ),
+        (
+            ONCE,
+            Origin::InDoubt { attempts: 4 },
+            &[DONE],
+            "attempt 5, done",
+        ),
+    ]);
+}
+
+#[test]
 fn the_reason_is_an_interruption_only_if_there_was_one() {
-    let (mut pursuit, _) = Pursuit::start(COMPENSATABLE, REQUEST);
+    let (mut pursuit, _) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, REQUEST);
     pursuit.heard(AttemptReport::from(Verdict::NONE));
     assert_eq!(pursuit.interruption(), None);
     pursuit.waited(Some(Interruption::DeadlineExceeded));
     assert_eq!(pursuit.interruption(), Some(Interruption::DeadlineExceeded));
+}
+
+#[test]
+fn a_retriable_step_with_a_limit_is_exhausted_and_may_go_on() {
+    const LIMITED: &StepMeta = &StepMeta::new("step", Kind::Retriable).retry(
+        RetryPolicy::UNTIL_SUCCESS
+            .backoff(Duration::from_millis(4), Duration::from_millis(4))
+            .give_up_after(Duration::from_millis(3)),
+    );
+    assert_table(&[(
+        LIMITED,
+        REQUEST,
+        &[BUSY, OPEN, BUSY, DONE],
+        "attempt 1, wait, attempt 2, exhausted, wait, attempt 3, exhausted, wait, attempt 4, done",
+    )]);
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,9 @@ pub(crate) enum Suspension {
     Fenced,
     /// It has nothing to do for a while.
     Asleep(Wakeup),
+    /// The next attempt to compensate or settle a step comes later, and the earlier steps do not wait for it. The engine
+    /// goes on with them: no saga is suspended with this.
+    Deferred,
     /// The journal can't be reached, and the lease has run out.
     Unreachable(String),
     /// An operator decides about it; nothing of it is under way.
@@ -43,7 +46,9 @@ pub(crate) enum Suspension {
 impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asleep(_) => f.write_str("it waits for a time or an event"),
+            Self::Asleep(_) | Self::Deferred => {
+                f.write_str("it waits for a time, an event or its next attempt")
+            }
             Self::Shutdown => f.write_str("the coordinator shuts down"),
             Self::Fenced => f.write_str("another worker has claimed it"),
             Self::Called => f.write_str("an operator decides about it"),
@@ -147,6 +152,8 @@ pub(crate) struct Recorder {
     called: Notify,
     /// Called when the decision to undo the saga is recorded.
     on_decision: OnDecision,
+    /// The permit of a saga that is tried apart, until it makes progress.
+    trial: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// A function that is called when the decision to undo a saga is recorded.
@@ -190,10 +197,16 @@ impl Recorder {
                 failed: None,
             }),
             in_doubt: Doubt::new(in_doubt),
+            trial: Mutex::default(),
             is_called: AtomicBool::new(false),
             called: Notify::new(),
             on_decision,
         }
+    }
+
+    /// The saga may be what ends its process, and is tried apart. An entry, or the end of its run, ends the trial.
+    pub(crate) fn begin_trial(&self, trial: OwnedSemaphorePermit) {
+        *lock(&self.trial) = Some(trial);
     }
 
     /// Suspends the saga for an operator, as soon as no attempt is under way.
@@ -252,7 +265,8 @@ impl Recorder {
     }
 
     /// Notes an event. The next [`write`](Self::write) appends it.
-    pub(crate) fn note(&self, event: Event) {
+    pub(crate) fn note(&self, mut event: Event) {
+        event.cut_text();
         let mut noted = self.lock();
         noted.is_closed |= event.ends_claim();
         noted.events.push(event);
@@ -295,11 +309,11 @@ impl Recorder {
         Some((number, event.payload.clone()))
     }
 
-    /// Prepares to suspend the saga until this event comes: from now on no event is delivered here. Returns false if
-    /// the event has come.
-    pub(crate) fn close_until(&self, name: Option<&str>) -> bool {
+    /// Prepares to suspend the saga until one of these events comes: from now on no event is delivered here. Returns
+    /// false if one of them has come.
+    pub(crate) fn close_until(&self, names: &[&str]) -> bool {
         let mut noted = self.lock();
-        let is_there = name.is_some_and(|name| noted.inbox.oldest(name).is_some());
+        let is_there = names.iter().any(|name| noted.inbox.oldest(name).is_some());
         noted.is_closed |= !is_there;
         !is_there
     }
@@ -340,6 +354,7 @@ impl Recorder {
                     if events.any(|event| matches!(event, Event::Compensating { .. })) {
                         (self.on_decision)(&self.claim.id);
                     }
+                    lock(&self.trial).take();
                     return Ok(());
                 }
                 Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {

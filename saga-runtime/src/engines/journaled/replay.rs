@@ -1,12 +1,14 @@
 //! The replay: the body gets the recorded outcomes of its steps.
 
-use crate::attempts::{Control, GiveUp, Origin, PendingStep, Settlement, StepEnd};
+use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::outcome::refusal;
 use crate::engines::journaled::recorder::Suspension;
+use crate::engines::journaled::request::settling;
+use crate::engines::journaled::surroundings::Around;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Reason;
 use crate::journal::history::{NextCall, Settling};
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 use crate::place::Position;
 
 impl Journaled {
@@ -47,13 +49,16 @@ impl Journaled {
                 refusal(step)
             }
             NextCall::Settle(reason) => {
-                self.set_in_doubt(position.calls(), false);
+                let in_doubt = self.take_in_doubt(position.calls());
                 read_reason(step, reason)?;
                 if kind == Kind::Pivot {
                     self.ask_pivot(position, step, reason).await?
                 } else {
-                    let origin = Origin::Settling { attempts: 0 };
-                    self.pursue(position, step, origin).await
+                    let failing = self.history.failing(&called, AttemptPhase::Settling);
+                    let crashes = self.crashes_of(in_doubt);
+                    let origin = settling(failing, crashes);
+                    let around = Around::new(self, called, true).after(crashes);
+                    self.pursue(position, step, origin, around).await
                 }
             }
             NextCall::Settled(reason, settled) => {

@@ -1,15 +1,17 @@
 //! Requests for steps without a recorded outcome, up to the settled outcome.
 
-use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::attempts::{Control, Origin, PendingStep, Settlement, StepEnd, pursue};
 use crate::engines::journaled::outcome::unrecordable;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::replay::read_reason;
-use crate::engines::journaled::surroundings::Around;
+use crate::engines::journaled::surroundings::{Around, left};
 use crate::engines::journaled::{Journaled, call};
-use crate::error::Reason;
+use crate::error::{CompensationFailure, Reason};
+use crate::journal::history::Failing;
 use crate::journal::{Event, Settled, StepCall};
+use crate::meta::{AttemptPhase, Kind};
 use crate::place::{Attempt, Position, Role};
 
 impl Journaled {
@@ -27,21 +29,64 @@ impl Journaled {
         }
         let meta = step.meta();
         let in_doubt = self.take_in_doubt(position.calls());
+        let called = call(position);
+        let crashes = self.crashes_of(in_doubt);
+        for phase in [AttemptPhase::Forward, AttemptPhase::Settling] {
+            if let Some(failing) = self.history.failing(&called, phase) {
+                return self.go_on(position, step, failing, in_doubt, crashes).await;
+            }
+        }
         let mut origin = match self.control.begin_request(step, in_doubt) {
+            Ok(Origin::InDoubt { .. }) => Origin::InDoubt { attempts: crashes },
             Ok(origin) => origin,
             Err(end) => return end,
         };
         if let Origin::Request = origin {
             let attempt = Attempt::new(position, Role::Action, 1);
+            let permit = match self.enter(meta).await {
+                Ok(permit) => permit,
+                Err(suspension) => return StepEnd::Suspended(suspension),
+            };
             let first = step.attempt(&attempt, Some(self.limit(meta.timeout))).await;
+            drop(permit);
             if let Some(end) = StepEnd::after_first(first, meta) {
-                let end = self.note_end(call(position), 1, step, end, false);
+                let end = self.note_end(called, 1, step, end, false);
                 self.note_doubt(position, &end);
                 return end;
             }
             origin = Origin::after_first(first);
         }
-        self.pursue(position, step, origin).await
+        let around = Around::new(self, called, false);
+        self.pursue(position, step, origin, around).await
+    }
+
+    /// Goes on with a step whose attempts have failed before the saga was released.
+    async fn go_on(
+        &self,
+        position: Position<'_>,
+        step: &mut dyn PendingStep,
+        failing: &Failing,
+        in_doubt: bool,
+        crashes: u32,
+    ) -> StepEnd<Suspension> {
+        if step.meta().kind == Kind::Retriable {
+            self.control.way_back().close();
+        }
+        if let Err(suspension) = read_reason(step, &failing.reason) {
+            return StepEnd::Suspended(suspension);
+        }
+        let origin = if failing.phase == AttemptPhase::Settling {
+            settling(Some(failing), crashes)
+        } else {
+            Origin::Resumed {
+                attempts: failing.attempts.saturating_add(crashes),
+                may_have_acted: failing.in_doubt || in_doubt,
+                left: left(failing.until),
+            }
+        };
+        // A pivot is asked again, and is not recorded as in doubt.
+        let around = Around::new(self, call(position), false);
+        self.pursue(position, step, origin, around).await
     }
 
     /// Pursues a step until its outcome is settled, and notes it.
@@ -50,20 +95,26 @@ impl Journaled {
         position: Position<'_>,
         step: &mut dyn PendingStep,
         begin: Origin,
+        around: Around<'_>,
     ) -> StepEnd<Suspension> {
-        let around = Around {
-            engine: self,
-            call: call(position),
-            is_settling: AtomicBool::new(matches!(begin, Origin::Settling { .. })),
-        };
         let (end, attempts) = pursue(step, begin, position, &around).await;
         let Around {
-            call, is_settling, ..
+            call,
+            is_settling,
+            is_parked,
+            ..
         } = around;
         let is_settling = is_settling.into_inner();
+        if let StepEnd::Suspended(Suspension::Deferred) = end {
+            // The step stays in doubt. The saga is undone as far as it can be, and is suspended then.
+            let failure = CompensationFailure::new(attempts, step.reason().message);
+            return StepEnd::Stopped(Settlement::Unresolved(failure));
+        }
         if let StepEnd::Suspended(_) = end {
-            // The saga is suspended between two attempts, of which the first may have had an effect.
-            self.set_in_doubt(position.calls(), !is_settling);
+            // The saga is suspended between two attempts, of which the first may have had an effect. If the history has
+            // the attempts, it says so.
+            let is_known = is_settling || is_parked.into_inner();
+            self.set_in_doubt(position.calls(), !is_known);
             return end;
         }
         let end = self.note_end(call, attempts, step, end, is_settling);
@@ -106,12 +157,13 @@ impl Journaled {
         step: &mut dyn PendingStep,
         reason: &Reason,
     ) -> Result<StepEnd<Suspension>, Suspension> {
-        let around = Around {
-            engine: self,
-            call: call(position),
-            is_settling: AtomicBool::new(true),
+        let around = Around::new(self, call(position), true);
+        let phase = AttemptPhase::Settling;
+        let origin = match self.history.failing(&around.call, phase) {
+            Some(failing) => settling(Some(failing), 0),
+            None => Origin::InDoubt { attempts: 0 },
         };
-        let (end, attempts) = pursue(step, Origin::InDoubt, position, &around).await;
+        let (end, attempts) = pursue(step, origin, position, &around).await;
         let call = around.call;
         let (settled, end) = match end {
             StepEnd::Done => match step.write_output(self.policies.payload_limit) {
@@ -140,5 +192,22 @@ impl Journaled {
             read_reason(step, reason)?;
         }
         Ok(end)
+    }
+}
+
+/// The origin of a step in doubt that is settled, after what was tried before and `crashes` processes that have ended.
+pub(super) fn settling(failing: Option<&Failing>, crashes: u32) -> Origin {
+    let Some(failing) = failing else {
+        return Origin::Settling {
+            earlier: 0,
+            attempts: crashes,
+            left: (crashes > 0).then_some(Duration::ZERO),
+        };
+    };
+    Origin::Settling {
+        earlier: failing.earlier,
+        attempts: (failing.attempts - failing.earlier.min(failing.attempts))
+            .saturating_add(crashes),
+        left: Some(left(failing.until)),
     }
 }

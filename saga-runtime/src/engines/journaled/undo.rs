@@ -11,7 +11,7 @@ use crate::error::{Cause, Compensation, CompensationFailure, CompensationOutcome
 use crate::journal::history::CallToUndo;
 use crate::journal::{Event, Settled, StepCall};
 use crate::language::recorded::{FoundStep, RecordedStep};
-use crate::meta::Kind;
+use crate::meta::{Kind, OnCompensationFailure};
 use crate::place::{Calls, Instance, Place, Position, Scope};
 
 /// The steps that compensate recorded calls, by the saga that calls them and by their own names. A name that stands for several
@@ -124,13 +124,13 @@ impl<V: ?Sized + Sync + 'static> Compensate for DoneStep<'_, V> {
 pub(crate) type UndoneByRecord = Result<SagaError<Infallible>, Suspension>;
 
 impl Journaled {
-    /// Compensates what is recorded, last first, without the body. `halts`: no compensation follows one that has failed.
+    /// Compensates what is recorded, last first, without the body.
     pub(crate) async fn undo<V: ?Sized + Sync + 'static>(
         &self,
         services: &V,
         steps: &RecordedSteps<V>,
-        halts: bool,
     ) -> UndoneByRecord {
+        let halts = self.on_compensation_failure == OnCompensationFailure::Halt;
         let mut compensations = Vec::new();
         for (call, outcome) in self.history.settled() {
             compensations.push(compensation(call, outcome));
@@ -145,11 +145,21 @@ impl Journaled {
                 }
                 CallToUndo::Compensate { call, output } => {
                     let found = steps.find(self.instance.name(), call);
-                    let outcome = self.undo_call(services, call, output, found).await?;
-                    (call, outcome)
+                    match self.undo_call(services, call, output, found).await {
+                        Ok(outcome) => (call, outcome),
+                        Err(Suspension::Asleep(_)) => {
+                            return Err(Suspension::Asleep(self.activity.wakeup()));
+                        }
+                        Err(suspension) => return Err(suspension),
+                    }
                 }
             };
             compensations.push(compensation(call, outcome));
+        }
+        if self.activity.has_deferred() {
+            // The compensations that keep failing are attempted again when the saga wakes up.
+            self.recorder.close();
+            return Err(Suspension::Asleep(self.activity.wakeup()));
         }
         let decision = self.history.decision();
         let message = decision.map(|decision| decision.reason.message.clone());
@@ -209,6 +219,7 @@ impl Journaled {
             step,
             output,
         };
+        let _call = self.activity.call();
         self.compensate_call(call.clone(), position, &done).await
     }
 

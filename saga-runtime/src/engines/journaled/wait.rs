@@ -7,14 +7,15 @@ use futures_util::future::{Either, select};
 
 use crate::attempts::Control;
 use crate::engines::journaled::recorder::Suspension;
+use crate::engines::journaled::surroundings::left;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Cause;
 use crate::journal::history::NextCall;
-use crate::journal::{Event, StepCall, Wakeup, from_millis};
-use crate::language::Wait;
+use crate::journal::{Event, StepCall, from_millis};
+use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Position};
-use crate::run::{ReadCheck, WaitEnd};
+use crate::run::WaitEnd;
 use crate::telemetry;
 
 impl Journaled {
@@ -23,7 +24,7 @@ impl Journaled {
         calls: &dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
-        can_read: ReadCheck<'_>,
+        can_read: ReadEvent<'_>,
     ) -> Result<WaitEnd<Suspension>, Suspension> {
         let position = Position::new(calls, callee, calls.count());
         let mut step = call(position);
@@ -69,16 +70,15 @@ impl Journaled {
             self.recorder.write().await?;
             until
         };
-        self.wait_for(calls, &step, wait, until, can_read).await
+        self.wait_for(&step, wait, until, can_read).await
     }
 
     async fn wait_for(
         &self,
-        calls: &dyn Calls,
         step: &StepCall,
         wait: Wait,
         until: Option<SystemTime>,
-        can_read: ReadCheck<'_>,
+        can_read: ReadEvent<'_>,
     ) -> Result<WaitEnd<Suspension>, Suspension> {
         loop {
             let mut delivery = pin!(self.recorder.delivery());
@@ -90,23 +90,13 @@ impl Journaled {
             if let Some(received) = self.received(step, wait, can_read) {
                 return Ok(received);
             }
-            let left = until.map(|until| {
-                let left = until.duration_since(SystemTime::now());
-                left.unwrap_or_default()
-            });
+            let left = until.map(left);
             if left.is_some_and(|left| left.is_zero()) {
                 self.note_over(step, None);
                 return Ok(WaitEnd::TimedOut);
             }
-            let is_long = left.is_none_or(|left| left > self.policies.patience);
-            // In a group, other members may be under way.
-            if is_long && calls.doubt().is_none() {
-                if self.recorder.close_until(wait.event) {
-                    return Err(Suspension::Asleep(self.wakeup(until)));
-                }
-                continue;
-            }
-            let passing = pin!(self.recorder.unless_stopped(self.control.wait_within(left)));
+            let rest = self.rest(self.or_deadline(until), wait.event);
+            let passing = pin!(self.pass(rest, self.control.wait_within(left)));
             if let Either::Left((passed, _)) = select(passing, delivery).await {
                 passed?;
             }
@@ -118,7 +108,7 @@ impl Journaled {
         &self,
         step: &StepCall,
         wait: Wait,
-        can_read: ReadCheck<'_>,
+        can_read: ReadEvent<'_>,
     ) -> Option<WaitEnd<Suspension>> {
         let name = wait.event?;
         loop {
@@ -141,22 +131,21 @@ impl Journaled {
         self.recorder.note(Event::WaitOver { step, received });
     }
 
-    /// The time until which the saga can rest. Its deadline wakes it as well.
-    fn wakeup(&self, until: Option<SystemTime>) -> Wakeup {
+    /// The time at which a wait ends that an interruption ends as well: also at the deadline of the saga.
+    pub(super) fn or_deadline(&self, until: Option<SystemTime>) -> Option<SystemTime> {
         let deadline = self
             .control
             .time_to_deadline()
             .map(|left| SystemTime::now() + left);
         match (until, deadline) {
-            (Some(until), Some(deadline)) => Wakeup::At(until.min(deadline)),
-            (Some(time), None) | (None, Some(time)) => Wakeup::At(time),
-            (None, None) => Wakeup::WhenCalled,
+            (Some(until), Some(deadline)) => Some(until.min(deadline)),
+            (one, other) => one.or(other),
         }
     }
 }
 
 /// The time after this delay, in whole milliseconds, as journals have it: never before the delay is over.
-fn in_millis(delay: Duration) -> SystemTime {
+pub(super) fn in_millis(delay: Duration) -> SystemTime {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let millis = now
         .unwrap_or_default()

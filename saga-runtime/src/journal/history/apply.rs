@@ -4,11 +4,11 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::history::{
-    BY_RECORD, Decision, NOTHING_REQUESTED, ReceivedEvent, RecordedCall, RecordedEnd, ReplayState,
-    Settling, StepOutcome, UNKNOWN_STEP,
+    BY_RECORD, Decision, Failing, NOTHING_REQUESTED, ReceivedEvent, RecordedCall, RecordedEnd,
+    ReplayState, Settling, StepOutcome, UNKNOWN_STEP,
 };
 use crate::journal::{Event, Settled, StepCall};
-use crate::meta::Kind;
+use crate::meta::{AttemptPhase, Kind};
 
 impl ReplayState {
     /// Takes an event in; `false` if it can't follow.
@@ -21,26 +21,17 @@ impl ReplayState {
             self.end = Some(RecordedEnd::Abandoned { reason, left });
             return true;
         }
-        let keeps_completed = matches!(
-            event,
-            Event::Stuck { .. }
-                | Event::Retried { .. }
-                | Event::Received { .. }
-                | Event::StepCompleted { .. }
-        );
-        if !keeps_completed {
+        if !keeps_completed(event) {
             self.completed = None;
         }
-        let by_hand = matches!(
-            event,
-            Event::Retried { .. }
-                | Event::CompensationResolved { .. }
-                | Event::CompensationSkipped { .. }
-                | Event::StepCompleted { .. }
-        );
-        if by_hand {
+        if is_by_hand(event) {
             let applied = (self.stuck.is_some() || self.by_hand) && self.apply_by_hand(event);
             self.stuck = None;
+            match event.step() {
+                Some(step) => drop(self.failing.remove(&step.clone().into_key())),
+                // A retry begins anew.
+                None => self.failing.clear(),
+            }
             self.by_hand = true;
             return applied;
         }
@@ -54,7 +45,17 @@ impl ReplayState {
             return false;
         }
         self.by_hand = false;
+        if let Some(step) = event.step()
+            && !self.failing.is_empty()
+        {
+            self.failing.remove(&step.clone().into_key());
+        }
+        self.apply_outcome(event)
+    }
+
+    fn apply_outcome(&mut self, event: &Event) -> bool {
         match event {
+            Event::Failing { .. } => self.fails(event),
             Event::StepDone {
                 step,
                 output,
@@ -104,6 +105,13 @@ impl ReplayState {
                     step: step.as_ref().map(ToString::to_string),
                     reason: reason.clone(),
                 };
+                // Only steps in doubt are attempted further.
+                self.failing.retain(|_, failing| {
+                    matches!(
+                        failing.phase,
+                        AttemptPhase::Settling | AttemptPhase::Resolving
+                    )
+                });
                 self.decision.replace(decision).is_none()
             }
             Event::CompensationDone { step, .. } => {
@@ -119,10 +127,12 @@ impl ReplayState {
             }
             Event::Completed { output } => {
                 let output = output.clone();
+                self.failing.clear();
                 self.end = Some(RecordedEnd::Completed { output });
                 self.decision.is_none()
             }
             Event::Compensated => {
+                self.failing.clear();
                 self.end = Some(RecordedEnd::Compensated);
                 self.decision.is_some()
             }
@@ -170,6 +180,50 @@ impl ReplayState {
         let failed =
             |outcome: &CompensationOutcome| matches!(outcome, CompensationOutcome::Failed(_));
         self.compensations.retain(|(_, outcome)| !failed(outcome));
+    }
+
+    /// Attempts of a call have failed, and others follow.
+    fn fails(&mut self, event: &Event) -> bool {
+        let Event::Failing {
+            step,
+            phase,
+            attempts,
+            earlier,
+            in_doubt,
+            reason,
+            since,
+            until,
+        } = event.clone()
+        else {
+            return false;
+        };
+        let failing = Failing {
+            step,
+            phase,
+            attempts,
+            earlier,
+            in_doubt,
+            reason,
+            since,
+            until,
+        };
+        let step = &failing.step;
+        self.has_tried_retriable |= step.kind == Kind::Retriable;
+        let outcome = self.known(step).map(|one| &one.outcome);
+        let can_follow = match failing.phase {
+            AttemptPhase::Forward => self.decision.is_none() && outcome.is_none(),
+            // A pivot that is asked again is not recorded as in doubt.
+            AttemptPhase::Settling => match outcome {
+                None => self.decision.is_none(),
+                outcome => is_in_doubt(outcome),
+            },
+            AttemptPhase::Resolving => is_in_doubt(outcome),
+            AttemptPhase::Compensating => {
+                self.decision.is_some() && outcome.is_some() && self.compensation(step).is_none()
+            }
+        };
+        self.failing.insert(step.clone().into_key(), failing);
+        can_follow
     }
 
     fn apply_by_hand(&mut self, event: &Event) -> bool {
@@ -338,4 +392,30 @@ impl ReplayState {
         self.compensations.push((step.clone(), outcome));
         is_new && is_known && self.decision.is_some()
     }
+}
+
+/// An operator's word on a stuck saga.
+fn is_by_hand(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Retried { .. }
+            | Event::CompensationResolved { .. }
+            | Event::CompensationSkipped { .. }
+            | Event::StepCompleted { .. }
+    )
+}
+
+/// Returns whether an output that was given by hand can still be corrected after this event.
+fn keeps_completed(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Stuck { .. }
+            | Event::Retried { .. }
+            | Event::Received { .. }
+            | Event::StepCompleted { .. }
+    )
+}
+
+fn is_in_doubt(outcome: Option<&StepOutcome>) -> bool {
+    matches!(outcome, Some(StepOutcome::InDoubt { .. }))
 }

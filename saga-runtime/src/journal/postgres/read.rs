@@ -1,6 +1,7 @@
 //! Reading sagas and their entries.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::{PgPool, PgRow};
@@ -51,7 +52,7 @@ pub(super) async fn load(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let record = record(&row)?;
+    let mut record = record(&row)?;
     let sql = schema.sql(&format!(
         "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = $1 ORDER BY seq"
     ));
@@ -59,10 +60,11 @@ pub(super) async fn load(
         .bind(row.try_get::<i64, _>("number")?)
         .fetch_all(&mut *transaction)
         .await?;
-    Ok(Some(History {
-        record,
-        entries: entries(&rows),
-    }))
+    let entries = entries(&rows);
+    if let Ok(entries) = &entries {
+        record.find_failing(entries);
+    }
+    Ok(Some(History { record, entries }))
 }
 
 /// The record of one saga, whether it is open or not.
@@ -139,6 +141,18 @@ pub(super) async fn list(
             }
         }));
     }
+    if filter.failing {
+        query.push(schema.sql(
+            " AND o.number IS NOT NULL AND NOT o.stuck AND s.number IN
+              (SELECT e.saga FROM {schema}.entries e WHERE e.event = 'failing'",
+        ));
+        if let Some(step) = &filter.failing_step {
+            query
+                .push(" AND e.step = ")
+                .push_bind(stored(step).into_owned());
+        }
+        query.push(")");
+    }
     let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
     query
         .push(" ORDER BY s.number DESC LIMIT ")
@@ -146,12 +160,49 @@ pub(super) async fn list(
     let mut rows = query.build().fetch_all(pool).await?;
     let is_more = rows.len() > filter.limit;
     rows.truncate(filter.limit);
-    let sagas = rows.iter().map(record).collect::<Result<_, _>>()?;
+    let mut sagas = Vec::new();
+    let numbers = rows.iter().map(|row| row.try_get("number"));
+    let have_failed = have_failed(pool, schema, &numbers.collect::<Result<Vec<_>, _>>()?).await?;
+    for row in &rows {
+        let mut record = record(row)?;
+        if let Some(rows) = have_failed.get(&row.try_get("number")?)
+            && let Ok(entries) = entries(rows)
+        {
+            record.find_failing(&entries);
+        }
+        // An entry says that a step has failed, and it may have been done since.
+        if !filter.failing || filter.admits(&record) {
+            sagas.push(record);
+        }
+    }
     let next = match rows.last() {
         Some(last) if is_more => Some(last.try_get::<i64, _>("number")?.cast_unsigned()),
         _ => None,
     };
     Ok(Page::new(sagas, next))
+}
+
+/// The entries of those of these sagas that are open and in which attempts of a step have failed.
+async fn have_failed(
+    pool: &PgPool,
+    schema: &Schema,
+    numbers: &[i64],
+) -> Result<HashMap<i64, Vec<PgRow>>, sqlx::Error> {
+    let sql = schema.sql(&format!(
+        "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga IN
+             (SELECT e.saga FROM {{schema}}.entries e JOIN {{schema}}.open_sagas o ON o.number = e.saga
+              WHERE e.event = 'failing' AND NOT o.stuck AND e.saga = ANY($1))
+         ORDER BY saga, seq"
+    ));
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(numbers)
+        .fetch_all(pool)
+        .await?;
+    let mut by_saga: HashMap<i64, Vec<PgRow>> = HashMap::new();
+    for row in rows {
+        by_saga.entry(row.try_get("saga")?).or_default().push(row);
+    }
+    Ok(by_saga)
 }
 
 /// The state of a saga that has ended.

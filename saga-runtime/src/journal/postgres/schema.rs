@@ -45,11 +45,15 @@ impl Schema {
 }
 
 /// The migrations, the oldest first. A migration that was released never changes.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("0001_sagas", include_str!("migrations/0001_sagas.sql")),
     (
         "0002_abandoned_sagas",
         include_str!("migrations/0002_abandoned_sagas.sql"),
+    ),
+    (
+        "0003_failing_sagas",
+        include_str!("migrations/0003_failing_sagas.sql"),
     ),
 ];
 

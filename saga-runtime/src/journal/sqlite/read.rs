@@ -45,6 +45,9 @@ const MAYBE_OPEN: &str = "s.number IN (SELECT number FROM awake_sagas UNION ALL 
      SELECT number FROM sagas WHERE number > (SELECT through FROM listed) UNION ALL \
      SELECT number FROM sagas WHERE wake_at IS NOT NULL) AND ";
 
+/// In SQL, the sagas in which attempts of a step have failed until the saga was released.
+const HAVE_FAILED: &str = "SELECT e.saga FROM entries e WHERE e.event = 'failing'";
+
 /// The record of a saga, and its number. A column that can't be read damages this record only.
 pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
     let number = row.get(10)?;
@@ -191,11 +194,14 @@ impl Read<'_> {
     pub(super) fn load(&self, id: &SagaId) -> rusqlite::Result<Option<History>> {
         // Both in one snapshot.
         let transaction = self.0.unchecked_transaction()?;
-        let Some((record, number)) = self.record(id)? else {
+        let Some((mut record, number)) = self.record(id)? else {
             return Ok(None);
         };
         let entries = self.entries(number)?;
         transaction.finish()?;
+        if let Ok(entries) = &entries {
+            record.find_failing(entries);
+        }
         Ok(Some(History { record, entries }))
     }
 
@@ -265,8 +271,29 @@ impl Read<'_> {
         let is_more = sagas.len() > filter.limit;
         sagas.truncate(filter.limit);
         let next = sagas.last().map(|(_, number)| number.cast_unsigned());
-        let sagas = sagas.into_iter().map(|(record, _)| record).collect();
-        Ok(Page::new(sagas, next.filter(|_| is_more)))
+        for (record, number) in &mut sagas {
+            self.find_failing(record, *number)?;
+        }
+        // An entry says that a step has failed, and it may have been done since.
+        let sagas = sagas.into_iter().map(|(record, _)| record);
+        let sagas = sagas.filter(|record| !filter.failing || filter.admits(record));
+        Ok(Page::new(sagas.collect(), next.filter(|_| is_more)))
+    }
+
+    /// Finds the steps of an open saga whose attempts fail.
+    fn find_failing(&self, record: &mut Record, number: i64) -> rusqlite::Result<()> {
+        if record.state.is_final() || record.state == State::Stuck {
+            return Ok(());
+        }
+        let mut statement = self
+            .0
+            .prepare_cached(&format!("SELECT ? IN ({HAVE_FAILED})"))?;
+        if statement.query_row([number], |row| row.get(0))?
+            && let Ok(entries) = self.entries(number)?
+        {
+            record.find_failing(&entries);
+        }
+        Ok(())
     }
 }
 
@@ -304,6 +331,19 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
     }
     if let Some(before) = filter.started_before {
         conditions.also("s.started_at <", to_sql(before));
+    }
+    if filter.failing {
+        let (sql, values) = (&mut conditions.sql, &mut conditions.values);
+        // Writing to a text does not fail.
+        let _ = write!(
+            sql,
+            " AND {STATE} IN ('waiting', 'running', 'compensating') AND s.number IN ({HAVE_FAILED}"
+        );
+        if let Some(step) = &filter.failing_step {
+            values.push(step.clone().into());
+            let _ = write!(sql, " AND e.step = ?{}", values.len());
+        }
+        sql.push(')');
     }
     if filter.skipped {
         conditions.sql.push_str(

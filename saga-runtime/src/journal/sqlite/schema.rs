@@ -15,7 +15,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -39,6 +39,10 @@ const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "0006_abandoned_sagas",
         sql: include_str!("migrations/0006_abandoned_sagas.sql"),
+    },
+    Migration {
+        name: "0007_failing_sagas",
+        sql: include_str!("migrations/0007_failing_sagas.sql"),
     },
 ];
 

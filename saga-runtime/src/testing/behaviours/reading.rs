@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{ClaimedOne, Event, Filter, Journal, Page, State};
+use crate::journal::{
+    AttemptPhase, ClaimedOne, Event, Filter, Journal, Page, Reason, State, Wakeup,
+};
 use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, lease, new, silent, stuck,
 };
@@ -144,6 +146,52 @@ pub async fn a_list_is_filtered_by_name_prefix_and_time<F: Factory>(test: Fixtur
             .len(),
         3
     );
+}
+
+pub async fn what_fails_is_listed_until_it_does_not<F: Factory>(test: Fixture<F>) {
+    let failing = |name: &'static str, attempts| Event::Failing {
+        step: call(name),
+        phase: AttemptPhase::Forward,
+        attempts,
+        earlier: 0,
+        in_doubt: false,
+        reason: Reason::new("error", "the service is down"),
+        since: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+        until: SystemTime::UNIX_EPOCH + Duration::from_secs(2),
+    };
+    let lease = lease("a");
+    let mut claims = Vec::new();
+    for saga in ["order-1", "order-2", "order-3", "order-4"] {
+        claims.push(test.started_by(&lease, saga).await);
+    }
+    test.append(&claims[0], 1, &[failing("charge", 3)]).await;
+    test.append(&claims[1], 1, &[failing("charge", 4), done("charge")])
+        .await;
+    test.append(&claims[2], 1, &[failing("ship", 5)]).await;
+    test.append(&claims[2], 2, &[failing("ship", 6)]).await;
+    for claim in &claims {
+        test.rest(claim, false, Wakeup::WhenCalled).await;
+    }
+    let all = Filter::default;
+    assert_eq!(
+        test.list(&all().failing()).await,
+        ["order-3", "order-1"],
+        "the newest first"
+    );
+    assert_eq!(test.list(&all().failing_step("ship")).await, ["order-3"]);
+    assert_eq!(test.list(&all().failing_step("pack")).await, [""; 0]);
+    let found = test.record("order-3").await.failing;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&*found[0].call.name, found[0].attempts), ("ship", 6));
+    assert_eq!(found[0].reason.message, "the service is down");
+    assert!(test.record("order-2").await.failing.is_empty());
+    let claimed = test.claim_one(&lease, "order-3").await;
+    let ClaimedOne::Claimed(claimed) = claimed else {
+        panic!("{claimed:?}")
+    };
+    test.append(&claimed.claim, 3, &[done("ship"), completed()])
+        .await;
+    assert_eq!(test.list(&all().failing()).await, ["order-1"]);
 }
 
 pub async fn everything_is_there_after_it_was_opened_again<F: Factory>(test: Fixture<F>) {

@@ -2,6 +2,7 @@
 
 use saga_runtime::coordinator::{ExecuteError, OperatorError, Rejected, StartError, SubmitError};
 use saga_runtime::journal::{Journal, JournalError};
+use saga_runtime::meta::RetryPolicy;
 use saga_runtime::{Coordinator, SagaId};
 use tonic::Status;
 
@@ -20,6 +21,8 @@ impl OnJournal {
             .journal(journal)
             .register::<PlaceOrder>()
             .worker("orders")
+            // Its callers wait for the answer, also where something can't be undone.
+            .compensation_retry(RetryPolicy::COMPENSATION)
             .start()
             .await?;
         Ok(Self { coordinator })

@@ -1,0 +1,41 @@
+//! All machines, or none, and nothing else stays behind.
+
+use crate::cloud::Cloud;
+use crate::cluster::StartCluster;
+
+async fn start(cloud: &Cloud, machines: u32) -> Option<Vec<String>> {
+    let name = "c".to_owned();
+    let started = (StartCluster { name, machines }).execute(cloud).await;
+    started
+        .inspect_err(|error| assert!(error.is_compensated(), "{error}"))
+        .ok()
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_the_north_is_started_in_the_south() {
+    let cloud = Cloud::new([2, 3]);
+    let started = start(&cloud, 5).await.expect("there is room");
+    assert_eq!(started.len(), 5);
+    let south = started.iter().filter(|name| name.ends_with("South"));
+    assert_eq!(south.count(), 3);
+    assert_eq!(cloud.count(), (5, 5));
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_cluster_that_does_not_fit() {
+    for machines in 6..30 {
+        let cloud = Cloud::new([2, 3]);
+        assert_eq!(start(&cloud, machines).await, None);
+        assert_eq!(cloud.count(), (0, 0), "after {machines} machines");
+    }
+}
+
+#[tokio::test]
+async fn a_second_cluster_takes_what_the_first_has_left() {
+    let cloud = Cloud::new([2, 3]);
+    assert!(start(&cloud, 3).await.is_some());
+    assert!(start(&cloud, 3).await.is_none());
+    assert_eq!(cloud.count(), (3, 3));
+    assert!(start(&cloud, 2).await.is_some());
+    assert_eq!(cloud.count(), (5, 5));
+}

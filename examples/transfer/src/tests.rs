@@ -1,0 +1,71 @@
+//! No money is lost or made, also if answers get lost and the process ends in the middle.
+
+use std::path::Path;
+
+use saga_runtime::{Coordinator, ExecuteError};
+
+use crate::bank::BankError;
+use crate::transfer::{Banks, TransferMoney};
+use crate::{banks, start};
+
+const ACCOUNTS: [&str; 2] = ["bob", "eve"]; // there is no account of eve
+
+fn order(number: usize) -> (String, TransferMoney) {
+    let to = ACCOUNTS[number % 2].to_owned();
+    let from = "ann".to_owned();
+    let order = TransferMoney {
+        from,
+        to,
+        cents: 30,
+    };
+    (format!("t-{number}"), order)
+}
+
+async fn transfer(
+    coordinator: &Coordinator<Banks>,
+    number: usize,
+) -> Result<(), ExecuteError<BankError>> {
+    let (id, order) = order(number);
+    coordinator.execute(id, order).await
+}
+
+async fn balances(folder: &Path) -> (i64, i64) {
+    let banks = banks(folder, false).await.expect("the files are there");
+    let ann = banks.home.balance("ann").await.expect("she has an account");
+    (ann, banks.away.balance("bob").await.expect("he has one"))
+}
+
+#[tokio::test]
+async fn each_transfer_happens_once_although_answers_get_lost() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let coordinator = start(folder.path(), true).await.expect("it is new");
+    for number in 0..20 {
+        let first = transfer(&coordinator, number).await;
+        assert_eq!(first.is_ok(), number % 2 == 0, "{first:?}");
+        let again = transfer(&coordinator, number).await;
+        assert_eq!(again.is_ok(), first.is_ok());
+    }
+    coordinator.shutdown().await;
+    assert_eq!(balances(folder.path()).await, (700, 300));
+}
+
+#[tokio::test]
+async fn transfers_continue_in_the_next_process() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let first = start(folder.path(), true).await.expect("it is new");
+    for number in 0..20 {
+        let (id, order) = order(number);
+        first.submit(id, order).await.expect("it is recorded");
+    }
+    // Some of them have ended, some are in the middle of a step.
+    first.shutdown().await;
+    let second = start(folder.path(), true)
+        .await
+        .expect("the first has ended");
+    for number in 0..20 {
+        let end = transfer(&second, number).await;
+        assert_eq!(end.is_ok(), number % 2 == 0, "{end:?}");
+    }
+    second.shutdown().await;
+    assert_eq!(balances(folder.path()).await, (700, 300));
+}

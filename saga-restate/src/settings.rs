@@ -1,0 +1,55 @@
+//! The settings of an endpoint, and their defaults.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_runtime::Shape;
+use saga_runtime::engine::ATTEMPT_TIMEOUT;
+use saga_runtime::meta::StepMeta;
+
+/// The settings of the sagas of an endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) patience: Duration,
+    pub(crate) attempt_timeout: Duration,
+    /// The largest recorded value, in bytes of JSON.
+    pub(crate) payload_limit: usize,
+    pub(crate) retention: Duration,
+    /// `None`: as long as the server is set to.
+    pub(crate) journal_retention: Option<Duration>,
+    /// The number of processes that one attempt may end.
+    pub(crate) max_recoveries: u32,
+    /// Held by an attempt that has ended several processes.
+    pub(crate) alone: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(1),
+            attempt_timeout: ATTEMPT_TIMEOUT,
+            payload_limit: 8 * 1024 * 1024,
+            retention: Duration::from_hours(24 * 30),
+            journal_retention: None,
+            max_recoveries: 10,
+            alone: Arc::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The longest that an attempt of the step may take.
+    pub(crate) fn limit(&self, step: &StepMeta) -> Duration {
+        step.timeout.unwrap_or(self.attempt_timeout)
+    }
+
+    /// The longest that an attempt of any step or compensation may take.
+    pub(crate) fn longest_attempt(&self, shape: &Shape) -> Duration {
+        shape
+            .steps()
+            .flat_map(|step| [step.timeout, step.compensation_timeout])
+            .map(|own| own.unwrap_or(self.attempt_timeout))
+            .max()
+            .unwrap_or(self.attempt_timeout)
+    }
+}

@@ -1,0 +1,34 @@
+//! The chapters of the guide, which stand in `docs/guide` for readers of the repository. It owns no text: each program
+//! in a chapter is compiled and run as a test of the documentation.
+#![doc = ""]
+#![doc = include_str!("guide/links.md")]
+#![doc = ""]
+#![doc = include_str!("../guide/README.md")]
+
+/// A module for each chapter. Links between chapters are given twice: in `links.md` for this documentation, which comes
+/// first and so counts here, and at the end of each chapter for readers of the files.
+macro_rules! chapters {
+    ($($chapter:ident: $file:literal,)+) => {$(
+        #[doc = include_str!("guide/links.md")]
+        #[doc = ""]
+        #[doc = include_str!(concat!("../guide/", $file, ".md"))]
+        pub mod $chapter {}
+    )+};
+}
+
+chapters! {
+    tutorial: "tutorial",
+    thinking_in_sagas: "thinking-in-sagas",
+    exactly_once: "exactly-once",
+    in_doubt: "in-doubt",
+    waiting: "waiting",
+    parallel: "parallel",
+    sub_sagas: "sub-sagas",
+    testing: "testing",
+    changing_a_saga: "changing-a-saga",
+    operating: "operating",
+    engines: "engines",
+    coming_from: "coming-from",
+    when_not: "when-not",
+    glossary: "glossary",
+}

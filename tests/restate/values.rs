@@ -1,0 +1,159 @@
+//! Values that can't be recorded, or can't be read: they are refused at once, and nothing is tried again.
+
+use saga_restate::{ClientError, Endpoint, ExecuteError, Report};
+use saga_runtime::{Context, EventName, event, saga, step};
+
+use crate::service::Service;
+use crate::services::{Desk, Fixture, Order, endpoint, reserve};
+
+const RATE: EventName<f64> = EventName::new("rate");
+
+#[step(compensate = unweigh)]
+async fn weigh(cx: Context<'_, Desk>, weight: f64) -> Result<f64, String> {
+    cx.ask("weigh").await?;
+    Ok(1.0 / weight)
+}
+
+async fn unweigh(cx: Context<'_, Desk>, _: &f64) -> Result<(), String> {
+    cx.ask("undo weigh").await.map(drop)
+}
+
+saga!(
+    async fn weighing(cx: Context<'_, Desk>, weight: f64) -> Result<f64, String> {
+        reserve(cx).await?;
+        weigh(cx, weight).await
+    }
+);
+
+saga!(
+    async fn pricing(cx: Context<'_, Desk>) -> Result<f64, String> {
+        reserve(cx).await?;
+        let rate = event(cx, RATE).await;
+        Ok(1.0 / rate)
+    }
+);
+
+async fn fixture() -> (Fixture, Service) {
+    let fixture = Fixture::new().await;
+    let endpoint = Endpoint::builder(fixture.desk.clone())
+        .register::<Weighing>()
+        .register::<Pricing>();
+    let service = fixture.serve(endpoint).await;
+    (fixture, service)
+}
+
+fn report<T: std::fmt::Debug>(ended: Result<T, ExecuteError>) -> Report {
+    match ended {
+        Err(ExecuteError::Failed(report)) => *report,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_is_no_json_is_refused_and_its_id_stays_free() {
+    let (fixture, _service) = fixture().await;
+    for weight in [f64::NAN, f64::INFINITY] {
+        let submitted = fixture.client.submit("1", &Weighing { weight }).await;
+        assert!(matches!(submitted, Err(ClientError::Input(_))));
+    }
+    let weighed = fixture.client.execute("1", &Weighing { weight: 4.0 }).await;
+    assert!((weighed.expect("it is well") - 0.25).abs() < f64::EPSILON);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_that_is_no_json_is_compensated_at_once() {
+    let (fixture, _service) = fixture().await;
+    let report = report(fixture.client.execute("1", &Weighing { weight: 0.0 }).await);
+    assert_eq!(report.code, "unrecordable", "{report}");
+    assert_eq!(report.step.as_deref(), Some("weigh"));
+    assert!(report.is_compensated, "{report}");
+    assert_eq!(
+        fixture.desk.asked(),
+        ["reserve", "weigh", "undo weigh", "undo reserve"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_is_no_json_ends_the_saga_with_a_report_that_says_so() {
+    let (fixture, _service) = fixture().await;
+    let saga = fixture.client.submit("1", &Pricing {}).await;
+    let saga = saga.expect("Restate takes it");
+    assert!(matches!(
+        saga.send(RATE, &f64::NAN).await,
+        Err(ClientError::Input(_))
+    ));
+    saga.send(RATE, &0.0).await.expect("it is a number");
+    let report = report(saga.wait().await);
+    assert_eq!(report.code, "unrecordable", "{report}");
+    assert!(!report.is_compensated, "its step is done: {report}");
+    assert_eq!(fixture.desk.asked(), ["reserve"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_a_wrong_type_is_set_aside_and_the_wait_goes_on() {
+    let (fixture, service) = fixture().await;
+    let wrong = r#"{"name": "rate", "value": "dear"}"#;
+    assert_eq!(fixture.by_hand("pricing/1/send", wrong).await, 200);
+    let saga = fixture.client.submit("1", &Pricing {}).await;
+    let saga = saga.expect("Restate takes it");
+    assert_eq!(fixture.by_hand("pricing/1/send", wrong).await, 200);
+    // A replay sets aside the same events.
+    fixture.waits(saga.invocation(), "event/rate/2").await;
+    let address = service.address;
+    service.vanishes().await;
+    let endpoint = Endpoint::builder(fixture.desk.clone()).register::<Pricing>();
+    let _service = Service::at(address, endpoint).await;
+    saga.send(RATE, &2.0).await.expect("it is a number");
+    assert!((saga.wait().await.expect("it is well") - 0.5).abs() < f64::EPSILON);
+    assert_eq!(fixture.desk.asked(), ["reserve"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_started_by_hand_and_is_no_input_leaves_its_id_free() {
+    let fixture = Fixture::new().await;
+    for bad in ["", "{", "tea", "17", "{}", r#"{"article": 17}"#] {
+        let status = fixture.by_hand("order/order-1/run", bad).await;
+        assert_eq!(status, 400, "{bad}");
+    }
+    let article = "tea".to_owned();
+    let ordered = fixture.client.execute("order-1", &Order { article }).await;
+    assert_eq!(ordered.expect("the id is free"), "tea");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_inputs_are_the_same_if_the_saga_reads_the_same_value_from_both() {
+    let fixture = Fixture::new().await;
+    let by_hand = r#"{"extra": 2, "article": "tea"}"#;
+    assert_eq!(fixture.by_hand("order/order-1/run", by_hand).await, 200);
+    let order = |article: &str| Order {
+        article: article.to_owned(),
+    };
+    let again = fixture.client.execute("order-1", &order("tea")).await;
+    assert_eq!(again.expect("it is the same order"), "tea");
+    let other = fixture.client.submit("order-1", &order("coffee")).await;
+    assert!(matches!(other, Err(ClientError::Conflict { .. })));
+    assert_eq!(fixture.desk.asked(), ["reserve", "charge", "book"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_is_the_same_if_the_process_dies_in_a_compensation() {
+    let fixture = Fixture::new().await;
+    fixture.desk.refuse("book");
+    let order = Order {
+        article: "tea".to_owned(),
+    };
+    let whole = report(fixture.client.execute("order-1", &order).await);
+    let refund = fixture.desk.hold("undo charge");
+    let saga = fixture.client.submit("order-2", &order).await;
+    let saga = saga.expect("Restate takes it");
+    refund.came().await;
+    let address = fixture.service.address;
+    let Fixture { service, desk, .. } = fixture;
+    service.vanishes().await;
+    refund.release();
+    let _service = Service::at(address, endpoint(&desk)).await;
+    let cut = report(saga.wait().await);
+    assert_eq!((&*cut.code, &cut.cause), ("error", &whole.cause));
+    assert_eq!(cut.line, whole.line);
+    assert_eq!(cut.compensations, whole.compensations);
+}
