@@ -490,7 +490,7 @@ impl ReplayState {
         in_doubt.chain(failed.map(|(call, _)| call))
     }
 
-    /// The calls that keep a stuck saga from going on: those that an operator can decide about, and those whose attempts fail.
+    /// The calls that a stuck saga waits for. An operator decides about them, or their attempts fail.
     pub(crate) fn troubled(&self) -> impl Iterator<Item = &StepCall> {
         self.open()
             .chain(self.failing.values().map(|failing| &failing.step))
