@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::lock::lock;
+use crate::place::Position;
 
 /// The calls of a run. In a body without loops, each site is called at most once, and in source order: then one bit per
 /// site is enough. Otherwise the numbers of the sites are listed.
@@ -96,6 +97,19 @@ pub(super) struct Past {
     pub(super) time: usize,
     /// The number of calls before it.
     pub(super) before: usize,
+}
+
+impl Past {
+    /// The number of calls before it with the name of its step. `names_differ`: no two sites call steps of one name, so only
+    /// the calls of its own site count.
+    #[inline]
+    pub(super) fn occurrence(&self, position: &Position<'_>, names_differ: bool) -> usize {
+        if names_differ {
+            self.time
+        } else {
+            position.occurrence()
+        }
+    }
 }
 
 impl Iterator for Backward {

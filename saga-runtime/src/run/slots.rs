@@ -181,6 +181,18 @@ pub trait Slots<E: Engine>: Send + Sync {
     where
         Self: Sized;
 
+    /// Returns whether no two sites call steps or sagas of one name.
+    #[must_use]
+    fn names_differ() -> bool
+    where
+        Self: Sized,
+    {
+        let names = (0..Self::COUNT).map(|site| Self::callee(site).name);
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        names.windows(2).all(|pair| pair[0] != pair[1])
+    }
+
     /// The rest of the call `time` of the site `number`.
     fn left(&self, number: usize, time: usize) -> Left<'_, E>;
 

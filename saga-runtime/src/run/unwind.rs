@@ -132,8 +132,8 @@ impl Unwinding {
     }
 
     #[inline]
-    fn push(&mut self, position: &Position<'_>, outcome: CompensationOutcome) {
-        let compensation = Compensation::new(position.name(), position.occurrence(), outcome);
+    fn push(&mut self, position: &Position<'_>, occurrence: usize, outcome: CompensationOutcome) {
+        let compensation = Compensation::new(position.name(), occurrence, outcome);
         if self.halts {
             self.is_halted |= !self.at_once && compensation.has_failed();
         }
@@ -150,8 +150,9 @@ impl Unwinding {
         if self.compensations.is_empty() {
             self.compensations = Vec::with_capacity(past.count_left());
         }
+        let names_differ = L::names_differ();
         if self.at_once {
-            return self.run_at_once(ended, past.collect()).await;
+            return self.run_at_once(ended, names_differ, past.collect()).await;
         }
         let trusted = ended.engine.trusts_first_attempts();
         let place = FirstCompensation::new(ended.calls, L::callee);
@@ -164,8 +165,9 @@ impl Unwinding {
                 }
                 (position, Left::Step(step)) => (position, step),
             };
+            let occurrence = past.occurrence(&position, names_differ);
             if self.is_halted {
-                self.push(&position, CompensationOutcome::Pending);
+                self.push(&position, occurrence, CompensationOutcome::Pending);
                 continue;
             }
             let mut first = None;
@@ -182,7 +184,7 @@ impl Unwinding {
                     Box::pin(engine.compensate(position, step, first)).await?
                 }
             };
-            self.push(&position, outcome);
+            self.push(&position, occurrence, outcome);
         }
         Ok(())
     }
@@ -190,6 +192,7 @@ impl Unwinding {
     async fn run_at_once<E: Engine, L: Slots<E>>(
         &mut self,
         ended: &EndedCalls<'_, E, L>,
+        names_differ: bool,
         past: Vec<Past>,
     ) -> Unwound<E> {
         let own = &*self;
@@ -203,8 +206,9 @@ impl Unwinding {
                             inside.unwind(&mut beside).await?;
                         }
                         (position, Left::Step(step)) => {
+                            let occurrence = past.occurrence(&position, names_differ);
                             let outcome = ended.engine.compensate(position, step, None).await?;
-                            beside.push(&position, outcome);
+                            beside.push(&position, occurrence, outcome);
                         }
                     }
                     Ok(beside.compensations)
