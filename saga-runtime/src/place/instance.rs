@@ -101,9 +101,9 @@ impl Instance {
     }
 
     /// Notes the failure for which the saga is compensated. The first one stays.
-    pub(crate) fn fail(&self, failure: Failure) {
+    pub(crate) fn fail(&self, failure: &Failure) {
         let rare = self.rare.get_or_init(Arc::default);
-        let _ = rare.failure.set(failure);
+        rare.failure.get_or_init(|| failure.clone());
     }
 
     /// The next attempt at `place` begins: it counts its inner calls anew.

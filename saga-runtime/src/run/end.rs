@@ -1,15 +1,20 @@
 //! The end of a run: the result is handed out, or the steps that are done are compensated.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
 use tracing::{Instrument, Span};
 
 use crate::attempts::FailureCause;
 use crate::error::{Cause, Compensation, SagaError, Unescaped};
+use crate::lock::lock;
 use crate::meta::{OnCompensationFailure, SagaMeta};
 use crate::panic::text;
 use crate::place::Failure;
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
-use crate::run::unwind::{EndedCalls, Unwinding};
+use crate::run::unwind::{EndedCalls, KnownFailure, Unwinding};
 use crate::run::{Engine, GivenUp, Run, Saga, SagaEnd, Stop};
 use crate::telemetry;
 
@@ -81,17 +86,15 @@ impl<E: Engine> Run<'_, '_, E> {
             };
             self.engine
                 .begin_compensation(failed_at.as_deref(), &failing);
-            if self.called.count() > 0 {
-                let message = text(&Unescaped(&cause));
-                let failure = Failure::new(failed_at.clone(), message);
-                self.engine.instance().fail(failure);
-            }
         }
-        let mut unwinding = Unwinding::new(&G::META, settled, goes_back);
-        let end = match unwinding.run(&ended, &self.called).await {
+        let failed = Failed::new(failed_at, cause);
+        let mut unwinding = Unwinding::new(&G::META, settled, goes_back, &failed);
+        let unwound = unwinding.run(&ended, &self.called).await;
+        let compensations = unwinding.compensations;
+        let (failed_at, cause) = failed.into_parts();
+        let end = match unwound {
             Ok(()) => {
                 let id = self.engine.instance().known_id().cloned();
-                let compensations = unwinding.compensations;
                 let error = SagaError::new(
                     G::META.name,
                     id,
@@ -126,6 +129,38 @@ impl<E: Engine> Run<'_, '_, E> {
         let in_doubt =
             settled.iter().any(Compensation::has_failed) && ended.may_close(self.called.backward());
         in_doubt || ended.closes(self.called.backward())
+    }
+}
+
+/// What has failed, and why. Compensations see it as text, which is written when the first of them asks for it.
+struct Failed<E> {
+    step: Option<Cow<'static, str>>,
+    /// An error of a saga need not be `Sync`.
+    cause: Mutex<Cause<E>>,
+    written: OnceLock<Failure>,
+}
+
+impl<E> Failed<E> {
+    fn new(step: Option<Cow<'static, str>>, cause: Cause<E>) -> Self {
+        Self {
+            step,
+            cause: Mutex::new(cause),
+            written: OnceLock::new(),
+        }
+    }
+
+    fn into_parts(self) -> (Option<Cow<'static, str>>, Cause<E>) {
+        let cause = self.cause.into_inner();
+        (self.step, cause.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<E: Display + Send> KnownFailure for Failed<E> {
+    fn get(&self) -> &Failure {
+        self.written.get_or_init(|| {
+            let message = text(&Unescaped(&*lock(&self.cause)));
+            Failure::new(self.step.clone(), message)
+        })
     }
 }
 

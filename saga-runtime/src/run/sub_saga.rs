@@ -80,7 +80,7 @@ impl<E: Engine, G: Saga + Callee> Unwind<E> for CalledSubSaga<'_, E, G> {
 /// The rest of a saga that was called by another one.
 pub trait SubSagaCalls<E: Engine>: Send + Sync {
     /// Compensates the steps that are done, if that is needed.
-    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>>;
+    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding<'_>) -> BoxFuture<'a, Unwound<E>>;
 
     /// Returns true if a step in it is done that can't be compensated.
     fn closes(&self) -> bool;
@@ -108,7 +108,7 @@ impl<E: Engine, L: Slots<E>> EndedSubSaga<'_, E, L> {
 }
 
 impl<E: Engine, L: Slots<E>> SubSagaCalls<E> for EndedSubSaga<'_, E, L> {
-    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding) -> BoxFuture<'a, Unwound<E>> {
+    fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding<'_>) -> BoxFuture<'a, Unwound<E>> {
         Box::pin(async move { unwinding.run(&self.ended(), &self.called).await })
     }
 

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
 use crate::error::{Compensation, CompensationOutcome};
 use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta};
-use crate::place::{Calls, Instance, Place, Position, Role};
+use crate::place::{Calls, Failure, Instance, Place, Position, Role};
 use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
 use crate::run::slots::{Callees, Slots};
@@ -100,9 +100,15 @@ impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
     }
 }
 
+/// The failure for which calls are compensated.
+pub(super) trait KnownFailure: Sync {
+    /// The failure as text.
+    fn get(&self) -> &Failure;
+}
+
 /// The unwinding of a saga: the rules for it, and its results so far.
-#[derive(Debug)]
-pub struct Unwinding {
+pub struct Unwinding<'a> {
+    failure: &'a dyn KnownFailure,
     /// True if a compensation that has failed for good halts the others.
     halts: bool,
     at_once: bool,
@@ -110,12 +116,26 @@ pub struct Unwinding {
     pub(super) compensations: Vec<Compensation>,
 }
 
-impl Unwinding {
+impl fmt::Debug for Unwinding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unwinding")
+            .field("compensations", &self.compensations)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Unwinding<'a> {
     /// Unwinding by the options of the saga. Some steps are settled already. Without `goes_back` nothing is
     /// compensated.
-    pub(super) fn new(meta: &SagaMeta, compensations: Vec<Compensation>, goes_back: bool) -> Self {
+    pub(super) fn new(
+        meta: &SagaMeta,
+        compensations: Vec<Compensation>,
+        goes_back: bool,
+        failure: &'a dyn KnownFailure,
+    ) -> Self {
         let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
         Self {
+            failure,
             halts,
             at_once: meta.compensations == CompensationOrder::Parallel && goes_back,
             is_halted: !goes_back,
@@ -155,7 +175,7 @@ impl Unwinding {
             return self.run_at_once(ended, names_differ, past.collect()).await;
         }
         let trusted = ended.engine.trusts_first_attempts();
-        let place = FirstCompensation::new(ended.calls, L::callee);
+        let place = FirstCompensation::new(ended.calls, L::callee, self.failure);
         for past in past {
             let (position, step) = match ended.left(&past) {
                 (_, Left::Nothing | Left::Closed) => continue,
@@ -181,6 +201,7 @@ impl Unwinding {
                 Some(AttemptResult::Done(())) => CompensationOutcome::Compensated,
                 first => {
                     let engine = ended.engine;
+                    engine.instance().fail(self.failure.get());
                     Box::pin(engine.compensate(position, step, first)).await?
                 }
             };
@@ -207,6 +228,7 @@ impl Unwinding {
                         }
                         (position, Left::Step(step)) => {
                             let occurrence = past.occurrence(&position, names_differ);
+                            ended.engine.instance().fail(own.failure.get());
                             let outcome = ended.engine.compensate(position, step, None).await?;
                             beside.push(&position, occurrence, outcome);
                         }
@@ -249,15 +271,17 @@ fn compensate_once<'a, E: Engine, L: Slots<E>>(
 struct FirstCompensation<'a> {
     calls: &'a dyn Calls,
     callees: Callees,
+    failure: &'a dyn KnownFailure,
     site: AtomicUsize,
     before: AtomicUsize,
 }
 
 impl<'a> FirstCompensation<'a> {
-    fn new(calls: &'a dyn Calls, callees: Callees) -> Self {
+    fn new(calls: &'a dyn Calls, callees: Callees, failure: &'a dyn KnownFailure) -> Self {
         Self {
             calls,
             callees,
+            failure,
             site: AtomicUsize::new(0),
             before: AtomicUsize::new(0),
         }
@@ -286,5 +310,9 @@ impl Place for FirstCompensation<'_> {
 
     fn role(&self) -> Role {
         Role::Compensation
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        Some(self.failure.get())
     }
 }

@@ -56,7 +56,7 @@ async fn a_refused_payment_cancels_the_order_and_is_not_cancelled_itself() {
     assert_eq!(
         status.message(),
         "saga `place_order` failed at step `charge`: payments refused: 99.00 is over the limit of 50.00; \
-         compensated: `set_aside/reserve`, `set_aside/reserve`, `create_order`"
+         compensated: `set_aside/reserve#1`, `set_aside/reserve`, `create_order`"
     );
     assert_eq!(failure.step, "charge");
     assert_eq!(
@@ -329,7 +329,7 @@ async fn what_cannot_be_compensated_is_named_and_the_rest_is_compensated_all_the
     assert_eq!(
         status.message(),
         "saga `place_order` failed at step `ship`: delivery refused: 2 parcels, but a courier takes 1; \
-         compensated: `set_aside/reserve`, `set_aside/reserve`, `create_order`; \
+         compensated: `set_aside/reserve#1`, `set_aside/reserve`, `create_order`; \
          NOT compensated: `charge`: payments gave no answer: the till is stuck (5 attempts)"
     );
     assert_eq!(failure.compensations[0].step, "charge");

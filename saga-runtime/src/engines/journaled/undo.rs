@@ -134,7 +134,7 @@ impl Journaled {
         if let Some(decision) = self.history.decision() {
             let step = decision.step.clone().map(Into::into);
             let failure = Failure::new(step, decision.reason.message.clone());
-            self.instance.fail(failure);
+            self.instance.fail(&failure);
         }
         let mut compensations = Vec::new();
         for (call, outcome) in self.history.settled() {
