@@ -53,6 +53,7 @@ pub use answer::Answer;
 pub use builder::{Builder, NoJournal};
 pub use error::{Abandoned, ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
+pub(crate) use inspection::Line;
 pub use inspection::{Inspection, Inspector, OpenWait, Skipped};
 pub use operator::Effect;
 pub use registry::Registrable;

@@ -17,6 +17,7 @@ use crate::language::{input_read_back, is_same_input};
 use crate::meta::OnCompensationFailure;
 use crate::panic::caught;
 use crate::run::Saga;
+use crate::shape::Shape;
 
 /// A saga that a coordinator for the services `S` can run. Every saga that [`saga!`](crate::saga!) defines implements
 /// it.
@@ -33,6 +34,8 @@ impl<S: ?Sized, G: Saga<Services = S> + Serialize + DeserializeOwned> Registrabl
 /// A type-erased registered saga.
 pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     fn fingerprint(&self) -> u64;
+
+    fn shape(&self) -> Shape;
 
     /// Reads the input of a saga that was just written, if it is read back as the same value.
     ///
@@ -62,6 +65,10 @@ where
 {
     fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    fn shape(&self) -> Shape {
+        G::shape()
     }
 
     fn read_back(&self, input: &str) -> Result<Box<dyn Any + Send>, String> {
@@ -135,6 +142,10 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
 
     pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {
         self.sagas.get(name)
+    }
+
+    pub(super) fn shapes(&self) -> Vec<Shape> {
+        self.sagas.values().map(|saga| saga.shape()).collect()
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {
