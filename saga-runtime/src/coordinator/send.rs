@@ -129,17 +129,17 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
+        let rest = if waits_for(&claimed, &name) {
+            Wakeup::Now
+        } else {
+            claimed.rest
+        };
         let received = Event::Received {
             name,
             payload: payload.to_owned(),
         };
         // The saga may have got stuck since it was loaded. Then only an operator's decision can follow.
         let is_stuck = claimed.record.state == State::Stuck;
-        let rest = if waits_for(&claimed, name) {
-            Wakeup::Now
-        } else {
-            claimed.rest
-        };
         let appended = if is_stuck {
             Ok(())
         } else {

@@ -38,7 +38,7 @@ impl Compensations {
         failed.map(|(_, outcome)| outcome)
     }
 
-    /// Forgets those that have failed.
+    /// Forgets the failed ones.
     pub(super) fn forget_failed(&mut self) {
         self.ended.retain(|(_, outcome)| !is_failed(outcome));
         let keys = self.ended.iter().map(|(call, _)| call.clone().into_key());
