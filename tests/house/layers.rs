@@ -91,6 +91,17 @@ const PARTICIPANT: Building = Building {
     ],
 };
 
+const CONSOLE: Building = Building {
+    folder: "saga-console/src",
+    floors: &[
+        &["console"],
+        &["guard"],
+        &["api", "client", "live", "pages"],
+        &["desk", "picture"],
+        &["answers", "form", "request"],
+    ],
+};
+
 /// Macros that stand at the root, and not in a module.
 const AT_THE_ROOT: &[&str] = &["as_written"];
 
@@ -112,13 +123,18 @@ fn saga_participant_uses_no_layer_above() {
 }
 
 #[test]
+fn saga_console_uses_no_layer_above() {
+    CONSOLE.uses_no_layer_above();
+}
+
+#[test]
 fn saga_restate_uses_no_layer_above() {
     RESTATE.uses_no_layer_above();
 }
 
 #[test]
 fn each_module_has_a_floor() {
-    for building in [RUNTIME, MACROS, SAGA, STEP, RESTATE] {
+    for building in [RUNTIME, MACROS, SAGA, STEP, RESTATE, CONSOLE] {
         let files = below(building.folder, "rs");
         let modules: BTreeSet<_> = files.iter().map(|file| building.module(file)).collect();
         let floors = building.floors.iter().copied().flatten().copied();

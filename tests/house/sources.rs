@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that users depend on.
-pub const CRATES: [&str; 4] = [
+pub const CRATES: [&str; 6] = [
     "saga-runtime",
     "saga-macros",
     "saga-restate",
     "saga-participant",
+    "saga-console",
+    "saga-cli",
 ];
 
 /// One file, read whole.

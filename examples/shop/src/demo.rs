@@ -2,6 +2,7 @@
 //! process in the middle, and audits what is left of them.
 
 mod audit;
+mod console;
 mod engine;
 mod fleet;
 mod folder;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use self::audit::Audit;
+pub use self::console::Console;
 use self::engine::{Engine, On};
 use self::fleet::Fleet;
 use self::folder::Folder;
@@ -142,7 +144,7 @@ async fn place_orders(
     engine: &mut Engine,
     count: u16,
 ) -> anyhow::Result<Vec<PlacedOrder>> {
-    let checkout = start_services(fleet, engine).await?;
+    let checkout = start_services(fleet, engine, &[]).await?;
     let reviewer = Reviewer::of(checkout.clone(), plan::orders(count));
 
     let slots = Arc::new(Semaphore::new(AT_ONCE));
@@ -200,10 +202,11 @@ async fn place_orders(
     Ok(placed)
 }
 
-/// Starts the services, orders last: it calls the others.
+/// Starts the services, orders last: it calls the others. It gets more options.
 async fn start_services(
     fleet: &mut Fleet<'_>,
     engine: &mut Engine,
+    more: &[(&'static str, String)],
 ) -> anyhow::Result<CheckoutClient<Channel>> {
     let stock = fleet.start("stock", &plan::stock()).await?;
     let payments = fleet.start("payments", &plan::payments()).await?;
@@ -215,6 +218,7 @@ async fn start_services(
     ];
     options.extend(engine.options());
     options.extend(plan::orders_options());
+    options.extend_from_slice(more);
     let orders = fleet.start("orders", &options).await?;
     engine.orders_has_started().await?;
     order::connect(&orders).await

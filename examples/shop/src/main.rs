@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use shop::demo::Demo;
+use shop::demo::{Console, Demo};
 use shop::order::Order;
 use shop::review::{Approve, Reject};
 use shop::sagas::{Saga, Sagas};
@@ -34,6 +34,9 @@ enum Shop {
     /// Show what one saga has done
     Saga(Saga),
 
+    /// Run all services with the console of their sagas on generated orders, some of which fail, until Ctrl-C
+    Console(Console),
+
     /// Run all services, place many orders at once, kill one in the middle, and audit what is left
     Demo(Demo),
 }
@@ -61,6 +64,7 @@ impl Shop {
             Self::Reject(reject) => reject.run().await,
             Self::Sagas(sagas) => sagas.run().await,
             Self::Saga(saga) => saga.run().await,
+            Self::Console(console) => console.run().await,
             Self::Demo(demo) => demo.run().await,
         }
     }

@@ -96,6 +96,18 @@ impl CallStatus {
 }
 
 impl CallView {
+    #[cfg(test)]
+    pub(super) fn new(name: &str, status: CallStatus) -> Self {
+        Self {
+            name: name.to_owned(),
+            occurrence: 0,
+            status,
+            attempts: None,
+            message: None,
+            at: 0,
+        }
+    }
+
     /// The call as histories have it: `charge`, `charge#1`.
     #[must_use]
     pub fn call(&self) -> String {

@@ -116,6 +116,25 @@ impl OutlineNode {
         }
     }
 
+    /// Returns for each arm of a branch whether a run has certainly taken it. A step that stands in several arms tells nothing:
+    /// the history has its name, and not its place.
+    #[must_use]
+    pub fn taken(&self, calls: &[CallView]) -> Vec<bool> {
+        let Self::Branch { arms } = self else {
+            return Vec::new();
+        };
+        let arms: Vec<_> = arms.iter().map(|(_, body)| leaves(body)).collect();
+        let is_of = |arm: &[&Self], call: &CallView| arm.iter().any(|leaf| leaf.is_of(call));
+        let is_taken = |index: usize, arm: &[&Self]| {
+            let others = arms.iter().enumerate().filter(|(other, _)| *other != index);
+            let others: Vec<_> = others.map(|(_, other)| other).collect();
+            let mut own = calls.iter().filter(|call| is_of(arm, call));
+            own.any(|call| !others.iter().any(|other| is_of(other, call)))
+        };
+        let taken = arms.iter().enumerate();
+        taken.map(|(index, arm)| is_taken(index, arm)).collect()
+    }
+
     /// The outline has the source text of a wait: `event(APPROVED)` is the one for `event:approved` by the usual name of the
     /// constant.
     fn is_of(&self, call: &CallView) -> bool {
@@ -141,4 +160,44 @@ fn plain(name: &str) -> String {
         _ => part,
     });
     parts.collect::<Vec<_>>().join("/")
+}
+
+/// The steps and waits of a body, at any depth.
+fn leaves(body: &[OutlineNode]) -> Vec<&OutlineNode> {
+    let inside = body.iter().flat_map(|node| match node {
+        OutlineNode::Branch { arms } => arms.iter().flat_map(|(_, body)| leaves(body)).collect(),
+        OutlineNode::Block { body, .. } => leaves(body),
+        OutlineNode::Return => Vec::new(),
+        OutlineNode::Step { .. } | OutlineNode::Wait { .. } => vec![node],
+    });
+    inside.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::CallStatus;
+
+    fn step(name: &str) -> OutlineNode {
+        OutlineNode::Step {
+            name: name.to_owned(),
+            undone: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_arm_is_taken_if_a_call_can_be_of_no_other() {
+        let arm = |steps: &[&str]| (String::new(), steps.iter().copied().map(step).collect());
+        let arms = vec![arm(&["charge", "ship"]), arm(&["charge"]), arm(&[])];
+        let branch = OutlineNode::Branch { arms };
+        let taken = |names: &[&str]| {
+            let calls = names
+                .iter()
+                .map(|name| CallView::new(name, CallStatus::Done));
+            branch.taken(&calls.collect::<Vec<_>>())
+        };
+        assert_eq!(taken(&[]), [false, false, false]);
+        assert_eq!(taken(&["charge"]), [false, false, false]);
+        assert_eq!(taken(&["charge", "ship"]), [true, false, false]);
+    }
 }

@@ -8,6 +8,7 @@ use saga_restate::ClientError;
 use saga_runtime::SagaId;
 use saga_runtime::coordinator::StartError;
 use saga_runtime::journal::Journal;
+use saga_runtime::operator::Operator;
 use tokio::net::TcpListener;
 use tonic::Status;
 
@@ -48,6 +49,15 @@ impl Engine {
     ) -> Result<Self, ClientError> {
         let engine = OnRestate::start(shop, ingress, listener)?;
         Ok(Self(Kind::Restate(engine)))
+    }
+
+    /// The operator of the sagas on a journal. Restate has a page of its own.
+    #[must_use]
+    pub fn operator(&self) -> Option<Operator> {
+        match &self.0 {
+            Kind::Journal(engine) => Some(engine.operator()),
+            Kind::Restate(_) => None,
+        }
     }
 
     /// Sells an order, or tells how the order with this id has ended.

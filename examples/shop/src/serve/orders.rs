@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use saga_console::Console;
 use saga_runtime::journal::Sqlite;
 use tokio::net::TcpListener;
 use tracing::info;
@@ -50,6 +51,15 @@ pub(super) struct Orders {
         help_heading = "Sagas"
     )]
     sagas_listen: SocketAddr,
+
+    /// Where operators find the console of the sagas, such as 127.0.0.1:7242; nowhere if nothing is said
+    #[arg(
+        long,
+        env = "SHOP_CONSOLE",
+        value_name = "ADDRESS",
+        help_heading = "Sagas"
+    )]
+    console: Option<SocketAddr>,
 
     /// Where stock listens
     #[arg(
@@ -98,6 +108,14 @@ impl Orders {
         };
         let shop = Shop::connect(&addresses, self.approval);
         let engine = Self::engine(&self.sagas, self.sagas_listen, shop).await?;
+        if let (Some(address), Some(operator)) = (self.console, engine.operator()) {
+            let console = Console::new(operator).writable().payloads();
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+            info!(address = %listener.local_addr()?, "operators find the sagas here");
+            // It ends with the process.
+            tokio::spawn(console.serve(listener, std::future::pending()));
+        }
         let checkout = CheckoutService::new(engine);
         let server = Server::new().offer(OrdersServer::new(orders)).await;
         let server = server.offer(CheckoutServer::new(checkout.clone())).await;

@@ -286,13 +286,11 @@ impl Read<'_> {
         let transaction = self.0.unchecked_transaction()?;
         let sql = format!(
             "SELECT name, version, state, count(*), min(started_at) FROM (
-                 SELECT s.name, s.version, s.started_at, {STATE} AS state FROM sagas s WHERE {MAYBE_OPEN}1
+                 SELECT s.name, s.version, s.started_at, {STATE} AS state FROM sagas s
+                 WHERE {MAYBE_OPEN}s.closed IS NULL
                  UNION ALL
                  SELECT s.name, s.version, s.started_at, s.closed FROM sagas s
-                 WHERE s.closed IS NOT NULL AND s.closed <> 'compensated' AND s.number NOT IN (
-                     SELECT number FROM awake_sagas UNION ALL
-                     SELECT number FROM sagas WHERE number > (SELECT through FROM listed) UNION ALL
-                     SELECT number FROM sagas WHERE wake_at IS NOT NULL))
+                 WHERE s.closed IN ('stuck', 'abandoned'))
              GROUP BY name, version, state"
         );
         let mut statement = self.0.prepare_cached(&sql)?;
@@ -318,10 +316,7 @@ impl Read<'_> {
             Ok(count.cast_unsigned())
         };
         // Nearly all of them say so in their rows.
-        let compensated = count(
-            "SELECT count(*) FROM sagas s WHERE s.closed = 'compensated' AND s.number <= (SELECT through FROM listed)
-             AND s.number NOT IN (SELECT number FROM awake_sagas) AND s.wake_at IS NULL",
-        )?;
+        let compensated = count("SELECT count(*) FROM sagas s WHERE s.closed = 'compensated'")?;
         tally.ended(State::Compensated, compensated);
         let ended: u64 = tally.ended.iter().map(|(_, sagas)| sagas).sum();
         let all = count("SELECT count(*) FROM sagas")?;

@@ -3,6 +3,7 @@
 use saga_runtime::coordinator::{ExecuteError, OperatorError, Rejected, StartError, SubmitError};
 use saga_runtime::journal::{Journal, JournalError};
 use saga_runtime::meta::RetryPolicy;
+use saga_runtime::operator::Operator;
 use saga_runtime::{Coordinator, SagaId};
 use tonic::Status;
 
@@ -50,6 +51,10 @@ impl OnJournal {
             }
             _ => Status::unavailable(error.to_string()),
         })
+    }
+
+    pub(super) fn operator(&self) -> Operator {
+        Operator::of(&self.coordinator)
     }
 
     pub(super) async fn drain(&self) {

@@ -1,0 +1,67 @@
+//! The parts of answers that pages and the JSON interface share: states, cookies, refusals.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use saga_runtime::operator::Refusal;
+use serde::Serialize;
+
+/// The cookie that has the token.
+pub(crate) const TOKEN_COOKIE: &str = "saga_token";
+
+/// The status of a refusal.
+pub(crate) fn status(refusal: &Refusal) -> StatusCode {
+    match &*refusal.code {
+        "unknown" => StatusCode::NOT_FOUND,
+        "read_only" => StatusCode::FORBIDDEN,
+        "bad_request" | "no_reason" => StatusCode::BAD_REQUEST,
+        "journal" | "shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+/// A refusal as JSON.
+pub(crate) fn refused(status: StatusCode, refusal: &Refusal) -> Response {
+    json(status, refusal)
+}
+
+/// A value as JSON.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(text) => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// A header, if it is a text.
+pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = text(headers, header::COOKIE)?.split("; ");
+    let mut pairs = cookies.filter_map(|cookie| cookie.split_once('='));
+    pairs
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value)
+}
+
+/// An answer that sets a cookie which scripts can't read, and which no other site's request carries.
+pub(crate) fn with_cookie(mut answer: Response, name: &str, value: &str) -> Response {
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    answer
+}
+
+/// An answer that leads to another page.
+pub(crate) fn see_other(to: &str) -> Response {
+    let mut answer = Body::empty().into_response();
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(to) = HeaderValue::from_str(to) {
+        answer.headers_mut().insert(header::LOCATION, to);
+    }
+    answer
+}

@@ -1,0 +1,104 @@
+//! The same as the pages, as JSON: what the command line asks a service.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET sagas?q=state%3Dstuck&after=…&limit=…` | [`SagaList`](saga_runtime::operator::SagaList) |
+//! | `GET sagas/{id}?payloads=yes` | [`SagaDetails`](saga_runtime::operator::SagaDetails) |
+//! | `POST sagas/{id}/commands`, a [`CommandRequest`](crate::CommandRequest) | [`Accepted`](saga_runtime::operator::Accepted) |
+//! | `GET counts` | [`SagaCounts`](saga_runtime::operator::SagaCounts) |
+//! | `GET definitions` | a list of [`Outline`](saga_runtime::operator::Outline) |
+//! | `POST purge`, `{"before": …}` | the number of sagas |
+//!
+//! An error is a [`Refusal`] with a status of 400 or more.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::{get, post};
+use saga_runtime::journal::from_millis;
+use saga_runtime::operator::Refusal;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::answers::{json, refused, status};
+use crate::desk::Desk;
+use crate::form::Fields;
+use crate::request::{CommandRequest, PurgeRequest};
+
+pub(crate) fn routes() -> Router<Arc<Desk>> {
+    Router::new()
+        .route("/sagas", get(list))
+        .route("/sagas/{id}", get(show))
+        .route("/sagas/{id}/commands", post(command))
+        .route("/counts", get(counts))
+        .route("/definitions", get(definitions))
+        .route("/purge", post(purge))
+}
+
+fn answer<T: Serialize>(answer: Result<T, Refusal>) -> Response {
+    match answer {
+        Ok(value) => json(StatusCode::OK, &value),
+        Err(refusal) => refused(status(&refusal), &refusal),
+    }
+}
+
+fn bad_request(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new("bad_request", error.to_string())
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| bad_request(&error))
+}
+
+async fn list(State(desk): State<Arc<Desk>>, uri: Uri) -> Response {
+    match Fields::of(&uri).query() {
+        Ok(query) => answer(desk.operator.list(&query).await),
+        Err(error) => answer::<()>(Err(bad_request(&error))),
+    }
+}
+
+async fn show(State(desk): State<Arc<Desk>>, Path(id): Path<String>, uri: Uri) -> Response {
+    let asks = Fields::of(&uri).get("payloads") == "yes";
+    answer(if asks && desk.shows_payloads {
+        desk.operator.show_payloads(id.as_str()).await
+    } else {
+        desk.operator.show(id.as_str()).await
+    })
+}
+
+async fn command(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bytes) -> Response {
+    match read::<CommandRequest>(&body) {
+        Ok(asked) => {
+            let CommandRequest {
+                command,
+                reason,
+                by,
+            } = &asked;
+            answer(desk.command(&id, command, reason, by).await)
+        }
+        Err(refusal) => answer::<()>(Err(refusal)),
+    }
+}
+
+async fn counts(State(desk): State<Arc<Desk>>) -> Response {
+    answer(desk.counts().await)
+}
+
+async fn definitions(State(desk): State<Arc<Desk>>) -> Response {
+    answer(desk.operator.definitions().await)
+}
+
+async fn purge(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+    match read::<PurgeRequest>(&body) {
+        Ok(asked) => {
+            let purged = desk.operator.purge(from_millis(asked.before)).await;
+            tracing::info!(target: "saga", by = asked.by, sagas = purged.as_ref().ok(), "operator's purge");
+            answer(purged)
+        }
+        Err(refusal) => answer::<()>(Err(refusal)),
+    }
+}

@@ -1,0 +1,233 @@
+//! The operator of a service in another process, over its HTTP interface.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use axum::http::{HeaderValue, Method, Request, Uri, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use saga_runtime::SagaId;
+use saga_runtime::journal::to_millis;
+use saga_runtime::operator::{
+    Accepted, Operations, Outline, Refusal, SagaCommand, SagaCounts, SagaDetails, SagaList,
+    SagaQuery,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+
+use crate::form::encoded;
+use crate::request::{CommandRequest, PurgeRequest};
+
+/// The time in which a service has to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The most bytes of an answer.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
+
+/// A service in another process: `Operator::over(Remote::new("http://127.0.0.1:8080/sagas", "ann")?)`.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// Without a slash at its end.
+    address: String,
+    host: String,
+    port: u16,
+    /// The path of the console, without a slash at its end.
+    path: String,
+    by: String,
+    token: Option<HeaderValue>,
+}
+
+/// The error of an address that a [`Remote`] can't use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// It is no address.
+    #[error("`{0}` is no address of a console: write `http://127.0.0.1:8080/sagas`")]
+    NoAddress(String),
+    /// The address is for TLS.
+    #[error(
+        "`{0}` needs TLS, which is not spoken here: use a tunnel to the service, such as `ssh -L 8080:127.0.0.1:8080 host`"
+    )]
+    Tls(String),
+    /// The token has characters that no header can have.
+    #[error("the token has characters that can't be sent")]
+    Token,
+}
+
+impl Remote {
+    /// The console at this address. `by` is the name of the operator, which stands behind the reason of each command.
+    ///
+    /// # Errors
+    /// If it is no address of a console.
+    pub fn new(address: &str, by: &str) -> Result<Self, RemoteError> {
+        let no_address = || RemoteError::NoAddress(address.to_owned());
+        let uri: Uri = address.parse().map_err(|_| no_address())?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(RemoteError::Tls(address.to_owned())),
+            _ => return Err(no_address()),
+        }
+        let host = uri.host().ok_or_else(no_address)?;
+        Ok(Self {
+            address: address.trim_end_matches('/').to_owned(),
+            host: host.to_owned(),
+            port: uri.port_u16().unwrap_or(80),
+            path: uri.path().trim_end_matches('/').to_owned(),
+            by: by.to_owned(),
+            token: None,
+        })
+    }
+
+    /// Sets the token that the console asks for.
+    ///
+    /// # Errors
+    /// If it can't be sent.
+    pub fn token(self, token: &str) -> Result<Self, RemoteError> {
+        let token = HeaderValue::from_str(&format!("Bearer {token}"));
+        let mut token = token.map_err(|_| RemoteError::Token)?;
+        token.set_sensitive(true);
+        let token = Some(token);
+        Ok(Self { token, ..self })
+    }
+
+    fn unreachable(&self, error: &dyn std::fmt::Display) -> Refusal {
+        let message = format!("the service at {} can't be reached: {error}", self.address);
+        Refusal::new("unreachable", message)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Refusal> {
+        let body = serde_json::to_vec(body);
+        let body = body.map_err(|error| self.unreachable(&error))?;
+        self.ask(Method::POST, path, body.into()).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<T, Refusal> {
+        let answer = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
+        let (is_success, body) = answer.map_err(|_| {
+            self.unreachable(&format!("no answer within {} seconds", PATIENCE.as_secs()))
+        })??;
+        let unclear =
+            |_| self.unreachable(&"its answer is not one of a console; is the path right?");
+        if is_success {
+            serde_json::from_slice(&body).map_err(unclear)
+        } else {
+            Err(serde_json::from_slice(&body).unwrap_or_else(unclear))
+        }
+    }
+
+    /// Sends one request, and returns whether it was accepted, and the answer.
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(bool, Bytes), Refusal> {
+        let host = self.host.trim_matches(['[', ']']);
+        let stream = TcpStream::connect((host, self.port)).await;
+        let stream = stream.map_err(|error| self.unreachable(&error))?;
+        let connected = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = connected.map_err(|error| self.unreachable(&error))?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}/api/{path}", self.path))
+            .header(header::HOST, format!("{}:{}", self.host, self.port))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let request = request.body(Full::new(body));
+        let request = request.map_err(|error| self.unreachable(&error))?;
+        let answer = async {
+            let answer = sender.send_request(request).await;
+            let answer = answer.map_err(|error| self.unreachable(&error))?;
+            let is_success = answer.status().is_success();
+            let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+            let body = body.map_err(|error| self.unreachable(&error))?;
+            Ok((is_success, body.to_bytes()))
+        };
+        let mut answer = std::pin::pin!(answer);
+        tokio::select! {
+            answer = &mut answer => answer,
+            _ = connection => answer.await,
+        }
+    }
+}
+
+#[async_trait]
+impl Operations for Remote {
+    fn access(&self) -> String {
+        format!(
+            "commands are carried out by the service at {}",
+            self.address
+        )
+    }
+
+    async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
+        let text = encoded(&query.to_string());
+        let mut path = format!("sagas?q={text}&limit={}", query.limit);
+        if let Some(after) = query.after {
+            path = format!("{path}&after={after}");
+        }
+        self.get(&path).await
+    }
+
+    async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
+        let payloads = if payloads { "?payloads=yes" } else { "" };
+        let shown = self
+            .get(&format!("sagas/{}{payloads}", encoded(id.as_str())))
+            .await;
+        match shown {
+            Ok(shown) => Ok(Some(shown)),
+            Err(refusal) if refusal.code == "unknown" => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    async fn counts(&self) -> Result<SagaCounts, Refusal> {
+        self.get("counts").await
+    }
+
+    async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {
+        self.get("definitions").await
+    }
+
+    async fn command(
+        &self,
+        id: &SagaId,
+        command: &SagaCommand,
+        reason: &str,
+    ) -> Result<Accepted, Refusal> {
+        let request = CommandRequest {
+            command: command.clone(),
+            reason: reason.to_owned(),
+            by: self.by.clone(),
+        };
+        let path = format!("sagas/{}/commands", encoded(id.as_str()));
+        let accepted: Accepted = self.post(&path, &request).await?;
+        Ok(accepted.by(&self.address))
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, Refusal> {
+        let request = PurgeRequest {
+            before: to_millis(before),
+            by: self.by.clone(),
+        };
+        self.post("purge", &request).await
+    }
+}
