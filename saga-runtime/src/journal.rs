@@ -12,6 +12,7 @@ mod record;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod tally;
 mod time;
 
 use std::time::{Duration, SystemTime};
@@ -34,6 +35,7 @@ pub use record::{
 pub use row::Row;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
+pub use tally::{OpenTally, Tally};
 pub use time::{from_millis, to_millis};
 
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
@@ -121,6 +123,11 @@ pub trait Journal: Send + Sync + 'static {
     /// Lists sagas, the newest first. The records say which steps [fail](Record::failing), as [`Record::find_failing`] finds
     /// them. With [`Filter::failing`], a page may have fewer sagas than asked for, although another page follows.
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;
+
+    /// Counts the sagas, without reading their entries where the journal can tell without them.
+    async fn tally(&self) -> Result<Tally, JournalError> {
+        Tally::by_listing(self).await
+    }
 
     /// Removes sagas that became final before `before`, and says how many. Sagas that are open or stuck stay, whatever
     /// their age. A journal may do this piece by piece, so that running sagas do not have to wait for all of it; if it fails

@@ -102,6 +102,7 @@
 //!
 //! ```text
 //!  generated      the names of generated code: hidden functions, and rules with their messages
+//!  operator       lists and commands as data, without the types of a service
 //!  coordinator    claims sagas, runs each in a task, serves operators          testing   the suite of journals
 //!  engines        in process · on a journal       (`saga-restate` stands here, in a crate of its own)
 //!  run            the traits Saga and Engine, and the machine between them
@@ -131,6 +132,7 @@ pub mod journal;
 mod language;
 mod lock;
 pub mod meta;
+pub mod operator;
 mod panic;
 mod place;
 mod run;

@@ -30,6 +30,7 @@ mod shared_name;
 
 use crate::meta::{SagaMeta, StepMeta};
 
+pub(crate) use outline::undone;
 pub use shared_name::SharedName;
 
 /// A saga as data: its steps, branches, loops, groups and waits. `Display` prints it as an outline.
@@ -122,7 +123,7 @@ pub struct ForEach {
 
 impl ForEach {
     /// The label of the fan-out in outlines and graphs.
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         format!(
             "for each of {}, at most {} at the same time",
             self.items, self.limit

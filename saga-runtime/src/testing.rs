@@ -102,6 +102,7 @@ macro_rules! journal_suite {
             what_has_ended_is_purged
             what_is_open_or_stuck_is_not_purged
             nothing_is_nothing
+            a_tally_counts_each_saga_once
             a_record_is_read_without_its_entries
             the_newest_is_listed_first
             pages_follow_each_other

@@ -30,6 +30,7 @@ mod shared_services;
 mod shop;
 mod shutdown;
 mod slots;
+mod steering;
 mod undoing;
 mod unrunnable;
 mod values;

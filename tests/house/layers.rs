@@ -19,6 +19,7 @@ const RUNTIME: Building = Building {
     floors: &[
         &["guide", "testing"],
         &["generated"],
+        &["operator"],
         &["coordinator"],
         &["engines"],
         &["run"],

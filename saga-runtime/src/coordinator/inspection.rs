@@ -104,7 +104,7 @@ pub struct OpenWait {
 }
 
 impl Inspection {
-    fn new(record: Record, entries: Result<Vec<Entry>, Damage>) -> Self {
+    pub(crate) fn new(record: Record, entries: Result<Vec<Entry>, Damage>) -> Self {
         let (entries, mut damage) = match entries {
             Ok(entries) => (entries, None),
             Err(mut damage) => (mem::take(&mut damage.readable), Some(damage)),
@@ -233,7 +233,7 @@ pub(super) fn open_waits(history: &ReplayState) -> Vec<OpenWait> {
 }
 
 /// An event as one line, without its payload.
-struct Line<'a>(&'a Event);
+pub(crate) struct Line<'a>(pub(crate) &'a Event);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,9 +13,10 @@ use crate::coordinator::subject::{Subject, nothing_to_decide, open_call, parse_s
 use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED};
-use crate::journal::{Event, Filter, JournalError, Page, State};
+use crate::journal::{Event, Filter, Journal, JournalError, Page, State};
 use crate::language::json_of;
 use crate::lock::lock;
+use crate::shape::Shape;
 
 /// The effect of a command that a coordinator has accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,16 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     #[must_use]
     pub fn inspector(&self) -> Inspector {
         Inspector::from_shared(Arc::clone(&self.inner.journal))
+    }
+
+    /// Lists the shapes of the registered sagas, by name.
+    #[must_use]
+    pub fn shapes(&self) -> Vec<Shape> {
+        self.inner.definitions.shapes()
+    }
+
+    pub(crate) fn as_journal(&self) -> &dyn Journal {
+        &*self.inner.journal
     }
 
     /// Cancels a saga in any process: the current attempt ends, then the steps that were done are compensated. A saga

@@ -25,6 +25,7 @@ use crate::language::{input_read_back, is_same_input};
 use crate::meta::OnCompensationFailure;
 use crate::panic::{caught, contain, drop_caught};
 use crate::run::{Saga, SagaEnd};
+use crate::shape::Shape;
 
 /// A saga that a coordinator for the services `S` can run. Every saga that [`saga!`](crate::saga!) defines implements
 /// it.
@@ -49,6 +50,8 @@ pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
         history: journal::History,
         stage: &'a Stage,
     ) -> BoxFuture<'a, Option<Reason>>;
+
+    fn shape(&self) -> Shape;
 
     /// Reads the input of a saga that was just written, if it is read back as the same value.
     ///
@@ -111,6 +114,10 @@ where
                 Err(panic) => Some(Reason::new("panicked", format!("panicked: {panic}"))),
             }
         })
+    }
+
+    fn shape(&self) -> Shape {
+        G::shape()
     }
 
     fn read_back(&self, input: &str) -> Result<Box<dyn Any + Send>, String> {
@@ -208,6 +215,10 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
             .range(all)
             .next_back()
             .map(|(one, _)| one.version)
+    }
+
+    pub(super) fn shapes(&self) -> Vec<Shape> {
+        self.sagas.values().map(|saga| saga.shape()).collect()
     }
 
     pub(super) fn versions(&self) -> Vec<SagaVersion> {

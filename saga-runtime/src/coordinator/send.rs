@@ -1,5 +1,6 @@
 //! Sending events to sagas: an event is recorded before its sender gets an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,35 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ) -> Result<(), OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let payload = event.write(value).map_err(OperatorError::Output)?;
+        self.send_payload(id, event.name().into(), payload).await
+    }
+
+    /// Sends an event to a saga, like [`send`](Self::send), without the type of its value: for operators, who have the value as
+    /// JSON. Nothing checks that the saga can read it.
+    ///
+    /// # Errors
+    /// Like [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have sent the event.
+    pub async fn send_json(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: &str,
+        value: &serde_json::Value,
+    ) -> Result<(), OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let payload = value.to_string();
+        self.send_payload(id, event.to_owned().into(), payload)
+            .await
+    }
+
+    async fn send_payload(
+        &self,
+        id: SagaId,
+        event: Cow<'static, str>,
+        payload: String,
+    ) -> Result<(), OperatorError> {
         let limit = self.inner.policies.payload_limit;
         if payload.len() > limit {
             let message = format!("{} bytes, {limit} are allowed", payload.len());
@@ -44,7 +74,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         if self.inner.stopped() == Some(Stopped::RuntimeEnded) {
             return Err(OperatorError::RuntimeEnded);
         }
-        let sending = Arc::clone(&self.inner).send(id, event.name(), payload);
+        let sending = Arc::clone(&self.inner).send(id, event, payload);
         self.inner.detached(sending).await
     }
 }
@@ -53,13 +83,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     async fn send(
         self: Arc<Self>,
         id: SagaId,
-        name: &'static str,
+        name: Cow<'static, str>,
         payload: String,
     ) -> Result<(), OperatorError> {
         for pause in 0..PAUSES {
             let running = self.running().get(&id).cloned();
             if let Some(running) = running
-                && running.recorder.deliver(name.into(), payload.clone())
+                && running.recorder.deliver(name.clone(), payload.clone())
             {
                 return match running.recorder.write().await {
                     Ok(()) => Ok(()),
@@ -67,7 +97,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     Err(suspension) => Err(unreachable_journal(&suspension)),
                 };
             }
-            match self.send_to_row(&id, name, &payload).await? {
+            match self.send_to_row(&id, name.clone(), &payload).await? {
                 Sent::Done => return Ok(()),
                 // This process is just releasing or claiming the saga.
                 Sent::Held => tokio::time::sleep(Duration::from_millis(pause)).await,
@@ -80,7 +110,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     async fn send_to_row(
         &self,
         id: &SagaId,
-        name: &'static str,
+        name: Cow<'static, str>,
         payload: &str,
     ) -> Result<Sent, OperatorError> {
         let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
@@ -98,7 +128,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
         let received = Event::Received {
-            name: name.into(),
+            name,
             payload: payload.to_owned(),
         };
         // The saga may have got stuck since it was loaded. Then only an operator's decision can follow.

@@ -32,7 +32,7 @@ use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, NewSaga, Page, Record, Row, SagaVersion, Started, Wakeup, Worker,
+    Listener, NewSaga, Page, Record, Row, SagaVersion, Started, Tally, Wakeup, Worker,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -445,6 +445,12 @@ impl Journal for Postgres {
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         read::list(&self.0.pool, &self.0.schema, filter)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn tally(&self) -> Result<Tally, JournalError> {
+        read::tally(&self.0.pool, &self.0.schema)
             .await
             .map_err(JournalError::unavailable)
     }

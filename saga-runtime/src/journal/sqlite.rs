@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Record, Row, SagaVersion, Started, Wakeup,
+    NewSaga, Page, Record, Row, SagaVersion, Started, Tally, Wakeup,
 };
 use crate::telemetry;
 use checksum::Checked;
@@ -200,6 +200,14 @@ impl Sqlite {
         shared.as_ref().map(Arc::clone).ok_or(JournalError::Closed)
     }
 
+    /// The connection for what may take a while.
+    async fn lister(&self) -> Result<Reader, JournalError> {
+        let shared = self.shared()?;
+        let presence = Arc::clone(&shared.presence);
+        let open = || Reader::open(self.path.clone(), presence, &shared.threads);
+        shared.lister.get_or_try_init(open).await.cloned()
+    }
+
     /// Closes this handle. Returns the journal if it was the last one.
     fn give_up(&self) -> Option<Arc<Shared>> {
         let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
@@ -336,13 +344,12 @@ impl Journal for Sqlite {
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         let filter = filter.clone();
-        let lister = {
-            let shared = self.shared()?;
-            let presence = Arc::clone(&shared.presence);
-            let open = || Reader::open(self.path.clone(), presence, &shared.threads);
-            shared.lister.get_or_try_init(open).await?.clone()
-        };
+        let lister = self.lister().await?;
         lister.read(move |rows| rows.list(&filter)).await
+    }
+
+    async fn tally(&self) -> Result<Tally, JournalError> {
+        self.lister().await?.read(|rows| rows.tally()).await
     }
 
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {

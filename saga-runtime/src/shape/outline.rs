@@ -72,7 +72,7 @@ fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str
 }
 
 /// The way in which the step is undone, in words.
-pub(super) fn undone(step: &StepMeta) -> String {
+pub(crate) fn undone(step: &StepMeta) -> String {
     match (step.kind, step.compensation, step.resolver) {
         (Kind::Compensatable, Some(compensation), None) => format!("compensated by {compensation}"),
         (Kind::Compensatable, Some(compensation), Some(resolver)) => {

@@ -12,7 +12,8 @@ use crate::journal::postgres::operation::{millis, signed};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
-    Cancellation, Damage, Entry, Filter, History, NewSaga, Page, Record, Row, State, Wakeup, Worker,
+    Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Record, Row, State,
+    Tally, Wakeup, Worker,
 };
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
@@ -198,6 +199,54 @@ pub(super) async fn list(
         _ => None,
     };
     Ok(Page::new(sagas, next))
+}
+
+/// The numbers of sagas.
+pub(super) async fn tally(pool: &PgPool, schema: &Schema) -> Result<Tally, sqlx::Error> {
+    let mut tally = Tally::default();
+    let sql = schema.sql(
+        "SELECT s.name, s.version, count(*) AS sagas, (extract(epoch FROM min(s.started_at)) * 1000)::float8 AS oldest,
+             CASE WHEN o.stuck THEN 'stuck' WHEN o.worker IS NULL THEN 'waiting'
+                  WHEN EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = o.number AND e.event = 'compensating')
+                  THEN 'compensating' ELSE 'running' END AS state
+         FROM {schema}.open_sagas o JOIN {schema}.sagas s ON s.number = o.number GROUP BY 1, 2, 5",
+    );
+    let mut transaction = pool.begin().await?;
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .execute(&mut *transaction)
+        .await?;
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .fetch_all(&mut *transaction)
+        .await?;
+    let mut open = 0;
+    for row in rows {
+        let state: String = row.try_get("state")?;
+        let sagas = row.try_get::<i64, _>("sagas")?.cast_unsigned();
+        tally.open.push(OpenTally::new(
+            restored(row.try_get("name")?),
+            unsigned(row.try_get("version")?),
+            state.parse().unwrap_or(State::Stuck),
+            sagas,
+            time(row.try_get("oldest")?),
+        ));
+        open += sagas;
+    }
+    let sql = schema.sql(
+        "SELECT (SELECT count(*) FROM {schema}.sagas) AS sagas,
+             (SELECT count(DISTINCT saga) FROM {schema}.entries WHERE event = 'compensated') AS compensated,
+             (SELECT count(DISTINCT saga) FROM {schema}.entries WHERE event = 'abandoned') AS abandoned",
+    );
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .fetch_one(&mut *transaction)
+        .await?;
+    let count = |column: &str| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+    let (compensated, abandoned) = (count("compensated")?, count("abandoned")?);
+    tally.ended(State::Compensated, compensated);
+    tally.ended(State::Abandoned, abandoned);
+    let completed = count("sagas")?.saturating_sub(open + compensated + abandoned);
+    tally.ended(State::Completed, completed);
+    tally.sort();
+    Ok(tally)
 }
 
 /// The entries of those of these sagas that are open and in which attempts of a step have failed.

@@ -11,8 +11,8 @@ use crate::id::SagaId;
 use crate::journal::record::UnknownState;
 use crate::journal::sqlite::checksum;
 use crate::journal::{
-    Cancellation, Damage, Entry, Event, Filter, History, NewSaga, Page, Record, Row, State, Wakeup,
-    Worker, from_millis, to_millis,
+    Cancellation, Damage, Entry, Event, Filter, History, NewSaga, OpenTally, Page, Record, Row,
+    State, Tally, Wakeup, Worker, from_millis, to_millis,
 };
 use crate::meta::Kind;
 
@@ -302,6 +302,57 @@ impl Read<'_> {
         let sagas = sagas.into_iter().map(|(record, _)| record);
         let sagas = sagas.filter(|record| !filter.failing || filter.admits(record));
         Ok(Page::new(sagas.collect(), next.filter(|_| is_more)))
+    }
+
+    /// The numbers of sagas. Only those that may be open are asked for their last entries.
+    pub(super) fn tally(&self) -> rusqlite::Result<Tally> {
+        let mut tally = Tally::default();
+        let transaction = self.0.unchecked_transaction()?;
+        let sql = format!(
+            "SELECT name, version, state, count(*), min(started_at) FROM (
+                 SELECT s.name, s.version, s.started_at, {STATE} AS state FROM sagas s WHERE {MAYBE_OPEN}1
+                 UNION ALL
+                 SELECT s.name, s.version, s.started_at, s.closed FROM sagas s
+                 WHERE s.closed IS NOT NULL AND s.closed <> 'compensated' AND s.number NOT IN (
+                     SELECT number FROM awake_sagas UNION ALL
+                     SELECT number FROM sagas WHERE number > (SELECT through FROM listed) UNION ALL
+                     SELECT number FROM sagas WHERE wake_at IS NOT NULL))
+             GROUP BY name, version, state"
+        );
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut open = 0;
+        while let Some(row) = rows.next()? {
+            let state = row.get::<_, String>(2)?.parse();
+            let (state, sagas) = (state.unwrap_or(State::Stuck), row.get::<_, i64>(3)?);
+            let sagas = sagas.cast_unsigned();
+            if state.is_final() {
+                tally.ended(state, sagas);
+            } else {
+                let (name, oldest) = (row.get(0)?, time(row.get(4)?));
+                tally
+                    .open
+                    .push(OpenTally::new(name, row.get(1)?, state, sagas, oldest));
+                open += sagas;
+            }
+        }
+        let count = |sql: &str| -> rusqlite::Result<u64> {
+            let mut statement = self.0.prepare_cached(sql)?;
+            let count: i64 = statement.query_row([], |row| row.get(0))?;
+            Ok(count.cast_unsigned())
+        };
+        // Nearly all of them say so in their rows.
+        let compensated = count(
+            "SELECT count(*) FROM sagas s WHERE s.closed = 'compensated' AND s.number <= (SELECT through FROM listed)
+             AND s.number NOT IN (SELECT number FROM awake_sagas) AND s.wake_at IS NULL",
+        )?;
+        tally.ended(State::Compensated, compensated);
+        let ended: u64 = tally.ended.iter().map(|(_, sagas)| sagas).sum();
+        let all = count("SELECT count(*) FROM sagas")?;
+        tally.ended(State::Completed, all.saturating_sub(open + ended));
+        transaction.finish()?;
+        tally.sort();
+        Ok(tally)
     }
 
     /// Finds the steps of an open saga whose attempts fail.

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::journal::{
-    AttemptPhase, ClaimedOne, Condition, Event, Filter, Journal, Page, Reason, State, Wakeup,
+    AttemptPhase, ClaimedOne, Condition, Event, Filter, Journal, NewSaga, Page, Reason, State,
+    Tally, Wakeup,
 };
 use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, lease, new, silent, stuck,
@@ -49,6 +50,52 @@ pub async fn nothing_is_nothing<F: Factory>(test: Fixture<F>) {
     assert!(nothing.expect("the journal works").is_none());
     assert_eq!(test.list(&Filter::default()).await, [""; 0]);
     assert_eq!(test.claim(&lease("a"), 9).await.len(), 0);
+}
+
+pub async fn a_tally_counts_each_saga_once<F: Factory>(test: Fixture<F>) {
+    let tally = test.journal.tally().await.expect("the journal works");
+    assert_eq!(tally, Tally::default());
+    test.one_of_each().await;
+    let other = NewSaga {
+        name: "another".to_owned(),
+        version: 2,
+        ..new("other")
+    };
+    test.waiting(other).await;
+    let claim = test.started("asleep").await;
+    test.rest(&claim, false, Wakeup::WhenCalled).await;
+    let test = test.reopened().await;
+    let first = test.journal.tally().await.expect("the journal works");
+    let counted: Vec<_> = first
+        .open
+        .iter()
+        .map(|open| (&*open.name, open.version, open.state.name(), open.sagas))
+        .collect();
+    let expected = [
+        ("another", 2, "waiting", 1),
+        ("order", 1, "waiting", 2),
+        ("order", 1, "running", 1),
+        ("order", 1, "compensating", 1),
+        ("order", 1, "stuck", 1),
+    ];
+    assert_eq!(counted, expected);
+    let ended = [State::Completed, State::Compensated, State::Abandoned];
+    assert_eq!(first.ended, ended.map(|state| (state, 1)));
+    let listed = Tally::by_listing(&test.journal).await;
+    let by_number = |tally: Tally| {
+        (
+            tally
+                .open
+                .into_iter()
+                .map(|open| (open.name, open.sagas))
+                .collect::<Vec<_>>(),
+            tally.ended,
+        )
+    };
+    assert_eq!(
+        by_number(listed.expect("the journal works")),
+        by_number(first)
+    );
 }
 
 pub async fn a_record_is_read_without_its_entries<F: Factory>(test: Fixture<F>) {

@@ -1,0 +1,102 @@
+//! The numbers of sagas in a journal.
+
+use std::time::SystemTime;
+
+use crate::journal::{Filter, Journal, JournalError, Record, State};
+
+/// The numbers of sagas in a journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// The sagas that have not ended, also stuck ones, by name, version and state.
+    pub open: Vec<OpenTally>,
+    /// The sagas that have ended, by state.
+    pub ended: Vec<(State, u64)>,
+}
+
+/// The number of sagas that have not ended, of one definition and in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpenTally {
+    /// The durable name of the definition.
+    pub name: String,
+    /// The version of the definition.
+    pub version: u32,
+    /// The state.
+    pub state: State,
+    /// The number of sagas.
+    pub sagas: u64,
+    /// When the oldest of them was started.
+    pub oldest: SystemTime,
+}
+
+impl OpenTally {
+    /// The number of sagas of one definition and in one state, and the start of the oldest.
+    #[must_use]
+    pub fn new(name: String, version: u32, state: State, sagas: u64, oldest: SystemTime) -> Self {
+        Self {
+            name,
+            version,
+            state,
+            sagas,
+            oldest,
+        }
+    }
+}
+
+impl Tally {
+    /// Counts the sagas of a journal page by page.
+    pub(crate) async fn by_listing<J: Journal + ?Sized>(journal: &J) -> Result<Self, JournalError> {
+        let mut tally = Self::default();
+        let mut filter = Filter::default().limit(1000);
+        loop {
+            let page = journal.list(&filter).await?;
+            page.sagas.iter().for_each(|record| tally.count(record));
+            match page.next {
+                Some(next) => filter.after = Some(next),
+                None => break,
+            }
+        }
+        tally.sort();
+        Ok(tally)
+    }
+
+    fn count(&mut self, record: &Record) {
+        let (saga, state) = (&record.saga, record.state);
+        if state.is_final() {
+            self.ended(state, 1);
+            return;
+        }
+        let is_it = |open: &&mut OpenTally| {
+            open.state == state && open.version == saga.version && open.name == saga.name
+        };
+        if let Some(open) = self.open.iter_mut().find(is_it) {
+            open.sagas += 1;
+            open.oldest = open.oldest.min(record.started_at);
+        } else {
+            let name = saga.name.clone();
+            let open = OpenTally::new(name, saga.version, state, 1, record.started_at);
+            self.open.push(open);
+        }
+    }
+
+    /// Adds sagas that have ended.
+    pub(super) fn ended(&mut self, state: State, sagas: u64) {
+        match self.ended.iter_mut().find(|(ended, _)| *ended == state) {
+            Some((_, count)) => *count += sagas,
+            None => self.ended.push((state, sagas)),
+        }
+    }
+
+    /// Orders it by name, version and state, and leaves no number of 0.
+    pub(super) fn sort(&mut self) {
+        self.ended.retain(|(_, sagas)| *sagas > 0);
+        let rank = |state: State| State::ALL.iter().position(|one| *one == state);
+        self.ended.sort_by_key(|(state, _)| rank(*state));
+        self.open.sort_by(|one, other| {
+            let key = |open: &OpenTally| (open.version, rank(open.state));
+            let by_name = one.name.cmp(&other.name);
+            by_name.then_with(|| key(one).cmp(&key(other)))
+        });
+    }
+}

@@ -1,0 +1,274 @@
+//! The commands of operators as data: what each needs, which of them a saga takes now, and the answers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::coordinator::{Effect, OperatorError};
+use crate::escaped::Escaped;
+use crate::journal::history::ReplayState;
+use crate::journal::{JournalError, Record, State};
+
+/// A command on one saga. Steps are named as the history shows them: `charge`, `charge#1`, `pack/charge`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SagaCommand {
+    /// Tries again what has failed: see [`Coordinator::retry`](crate::Coordinator::retry).
+    Retry,
+    /// The operator has undone a step by hand.
+    Resolve {
+        /// The step.
+        step: String,
+    },
+    /// The effect of a step stays.
+    Skip {
+        /// The step.
+        step: String,
+    },
+    /// A step in doubt was done, with this output.
+    Complete {
+        /// The step.
+        step: String,
+        /// Its output, as JSON.
+        output: Value,
+    },
+    /// Undoes the saga from its record, without its body. It needs the code of the steps.
+    Compensate,
+    /// Ends the saga as it is.
+    Abandon,
+    /// Undoes a saga that goes forward.
+    Cancel,
+    /// Sends an event to the saga.
+    Send {
+        /// The name of the event.
+        event: String,
+        /// Its value, as JSON.
+        value: Value,
+    },
+}
+
+impl SagaCommand {
+    /// The name, as the command line has it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Resolve { .. } => "resolve",
+            Self::Skip { .. } => "skip",
+            Self::Complete { .. } => "complete",
+            Self::Compensate => "compensate",
+            Self::Abandon => "abandon",
+            Self::Cancel => "cancel",
+            Self::Send { .. } => "send",
+        }
+    }
+
+    /// The step or the event that it is about, if it is about one.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::Resolve { step } | Self::Skip { step } | Self::Complete { step, .. } => {
+                Some(step)
+            }
+            Self::Send { event, .. } => Some(event),
+            Self::Retry | Self::Compensate | Self::Abandon | Self::Cancel => None,
+        }
+    }
+}
+
+impl fmt::Display for SagaCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self.target() {
+            Some(target) => write!(f, " {}", Escaped(target)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A command that a saga takes now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Possible {
+    /// The [name](SagaCommand::name) of the command.
+    pub command: String,
+    /// The step or the event that it would be about.
+    pub target: Option<String>,
+    /// What would follow, in a sentence.
+    pub effect: String,
+}
+
+impl Possible {
+    fn new(command: &str, effect: impl Into<String>) -> Self {
+        Self {
+            command: command.to_owned(),
+            target: None,
+            effect: effect.into(),
+        }
+    }
+
+    fn about(self, target: impl Into<String>) -> Self {
+        Self {
+            target: Some(target.into()),
+            ..self
+        }
+    }
+
+    /// Returns whether it is this command.
+    pub(super) fn is(&self, command: &SagaCommand) -> bool {
+        self.command == command.name()
+            && (self.target.is_none() || self.target.as_deref() == command.target())
+    }
+}
+
+/// The commands that a saga takes now, as far as its history tells.
+pub(super) fn possible(record: &Record, history: &ReplayState, is_damaged: bool) -> Vec<Possible> {
+    if record.state.is_final() {
+        return Vec::new();
+    }
+    let mut possible = Vec::new();
+    let can_go_back = !history.only_goes_forward();
+    if record.state == State::Stuck {
+        if !is_damaged {
+            possible.push(Possible::new(
+                "retry",
+                "tries again what has failed; the saga goes on from there",
+            ));
+            for call in history.open() {
+                let call = call.to_string();
+                let resolve =
+                    format!("records that you have undone `{call}` by hand; the saga goes on");
+                possible.push(Possible::new("resolve", resolve).about(&call));
+                let skip =
+                    format!("leaves the effect of `{call}`, for ever on record; the saga goes on");
+                possible.push(Possible::new("skip", skip).about(&call));
+            }
+            for call in history.open() {
+                let (name, occurrence) = (&*call.name, call.occurrence as usize);
+                if history.completable(name, occurrence).is_some() {
+                    let complete =
+                        format!("records that `{call}` was done, with the output that you give");
+                    possible.push(Possible::new("complete", complete).about(call.to_string()));
+                }
+            }
+        }
+        if can_go_back {
+            possible.push(Possible::new(
+                "compensate",
+                "undoes the saga from its record, without running its body",
+            ));
+        }
+        if !is_damaged && history.can_go_back_by_its_body() && can_go_back {
+            possible.push(Possible::new(
+                "cancel",
+                "goes on only to undo what was done",
+            ));
+        }
+    } else {
+        for (call, _) in history.waits() {
+            if let Some(event) = call.event() {
+                let send = format!("gives the saga the event `{event}` that it waits for");
+                possible.push(Possible::new("send", send).about(event));
+            }
+        }
+        if can_go_back && history.decision().is_none() {
+            possible.push(Possible::new(
+                "cancel",
+                "lets the attempt under way end, and undoes what was done",
+            ));
+        }
+    }
+    possible.push(Possible::new(
+        "abandon",
+        "ends the saga as it is; nothing more is undone, and the history lists what stays",
+    ));
+    possible
+}
+
+/// The answer to a command that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// `done`: the decision is recorded and stands. `requested`: it is recorded, and heard when the attempt under way has
+    /// ended.
+    pub effect: String,
+    /// How the command was carried out, in a sentence.
+    pub how: String,
+}
+
+impl Accepted {
+    pub(super) fn new(effect: Effect, how: &str) -> Self {
+        let effect = match effect {
+            Effect::Done => "done",
+            Effect::Requested => "requested",
+        };
+        Self {
+            effect: effect.to_owned(),
+            how: how.to_owned(),
+        }
+    }
+}
+
+impl Accepted {
+    /// Says which service has carried out the command, at this address.
+    #[must_use]
+    pub fn by(self, address: &str) -> Self {
+        let how = format!("the service at {address} has recorded it");
+        Self { how, ..self }
+    }
+}
+
+/// The reason why nothing has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The kind of the reason, in a word: `unknown`, `final`, `not_stuck`, `past_pivot`, `held`, …
+    pub code: String,
+    /// The reason and what helps, in a sentence.
+    pub message: String,
+}
+
+impl Refusal {
+    /// Creates a refusal.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// No saga has this id.
+    pub(super) fn unknown() -> Self {
+        OperatorError::Unknown.into()
+    }
+}
+
+impl From<OperatorError> for Refusal {
+    fn from(error: OperatorError) -> Self {
+        let code = match &error {
+            OperatorError::Unknown => "unknown",
+            OperatorError::Final(_) => "final",
+            OperatorError::PastPivot => "past_pivot",
+            OperatorError::NotStuck(_) => "not_stuck",
+            OperatorError::Stuck => "stuck",
+            OperatorError::Held(_) | OperatorError::TakenOver => "held",
+            OperatorError::NothingToDecide { .. } => "nothing_to_decide",
+            OperatorError::Output(_) | OperatorError::Unreadable { .. } => "unreadable",
+            OperatorError::OtherSaga { .. } => "other_saga",
+            OperatorError::Damaged(_) => "damaged",
+            OperatorError::ShuttingDown | OperatorError::RuntimeEnded => "shutting_down",
+            OperatorError::Journal(_) => "journal",
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<JournalError> for Refusal {
+    fn from(error: JournalError) -> Self {
+        OperatorError::from(error).into()
+    }
+}

@@ -1,0 +1,134 @@
+//! Everything about one saga, as data that can be sent: its history, what it waits for, and what can be done.
+
+use serde::{Deserialize, Serialize};
+
+use crate::coordinator::Inspection;
+use crate::escaped::Escaped;
+use crate::journal::history::ReplayState;
+use crate::journal::{Event, History, Row, to_millis};
+use crate::operator::command::possible;
+use crate::operator::{Outline, Possible, SagaSummary, Trouble};
+
+/// Everything that is recorded about one saga. Times are milliseconds since 1970.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SagaDetails {
+    /// The saga as lists have it.
+    pub saga: SagaSummary,
+    /// Its input as JSON, if payloads were asked for.
+    pub input: Option<String>,
+    /// Its history, in order.
+    pub entries: Vec<EntryView>,
+    /// Why a part of the history can't be read.
+    pub damage: Option<String>,
+    /// What it waits for.
+    pub waits: Vec<WaitView>,
+    /// The calls that are still to be undone, or would be if the saga failed now. Last first.
+    pub to_compensate: Vec<String>,
+    /// The calls whose effects stay, because an operator has skipped their compensation: the call, and the reason.
+    pub skipped: Vec<(String, String)>,
+    /// The calls whose effects are not undone, if the saga was abandoned.
+    pub left: Vec<String>,
+    /// The commands that it takes now.
+    pub possible: Vec<Possible>,
+    /// Its definition, if it is registered here.
+    pub outline: Option<Outline>,
+}
+
+/// One entry of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EntryView {
+    /// Its number, counted from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub at: u64,
+    /// The name of the event: [`Event::name`].
+    pub event: String,
+    /// The durable name of the step, or the name of an event that was sent.
+    pub step: Option<String>,
+    /// The number of earlier calls of the step.
+    pub occurrence: u32,
+    /// The number of attempts.
+    pub attempts: Option<u32>,
+    /// The code of the reason.
+    pub code: Option<String>,
+    /// The reason: an error's text, or that of an operator.
+    pub message: Option<String>,
+    /// The entry as a line of text, without its payload.
+    pub line: String,
+    /// An output or an error as JSON, if payloads were asked for.
+    pub payload: Option<String>,
+}
+
+/// An open wait of a saga.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WaitView {
+    /// The call: `sleep`, `event:approved`.
+    pub call: String,
+    /// The name of the event, if it is for one.
+    pub event: Option<String>,
+    /// When the wait ends, if it has a limit.
+    pub until: Option<u64>,
+}
+
+impl SagaDetails {
+    pub(super) fn new(found: History, payloads: bool, outline: Option<Outline>) -> Self {
+        let inspected = Inspection::new(found.record, found.entries);
+        let history = ReplayState::new(&inspected.entries)
+            .unwrap_or_else(|_| ReplayState::of_readable(&inspected.entries));
+        let record = &inspected.record;
+        let trouble = Trouble::of(record, &inspected.entries, &history);
+        let is_damaged = inspected.damage.is_some() || record.damage.is_some();
+        let waits = inspected.waits.iter().map(|wait| WaitView {
+            call: wait.call.to_string(),
+            event: wait.call.event().map(str::to_owned),
+            until: wait.until.map(to_millis),
+        });
+        let skipped = inspected.skipped.iter();
+        Self {
+            saga: SagaSummary::new(record, trouble),
+            input: payloads.then(|| record.saga.input.clone()),
+            damage: inspected.damage.as_ref().map(ToString::to_string),
+            waits: waits.collect(),
+            to_compensate: inspected
+                .to_compensate
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            skipped: skipped
+                .map(|one| (one.call.to_string(), one.reason.clone()))
+                .collect(),
+            left: inspected.left.clone(),
+            possible: possible(record, &history, is_damaged),
+            outline,
+            entries: inspected
+                .entries
+                .into_iter()
+                .map(|entry| EntryView::new(entry.seq, to_millis(entry.at), entry.event, payloads))
+                .collect(),
+        }
+    }
+}
+
+impl EntryView {
+    fn new(seq: u64, at: u64, event: Event, payloads: bool) -> Self {
+        let line = Escaped(crate::coordinator::Line(&event)).to_string();
+        let has_reason = !matches!(event, Event::StepDone { .. });
+        let row = Row::from(event);
+        Self {
+            seq,
+            at,
+            event: row.event.into_owned(),
+            step: row.step.map(Into::into),
+            occurrence: row.occurrence.unwrap_or_default(),
+            attempts: row.attempts,
+            // Of a step that is done, the column has a digest of its inputs.
+            code: row.code.filter(|_| has_reason).map(Into::into),
+            message: row.message,
+            line,
+            payload: row.payload.filter(|_| payloads),
+        }
+    }
+}

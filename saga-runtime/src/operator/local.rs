@@ -1,0 +1,199 @@
+//! The operator in the process of the service, and the one that has only the journal.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use crate::coordinator::{Coordinator, Effect, OperatorError, StartError};
+use crate::id::SagaId;
+use crate::journal::{Journal, State};
+use crate::operator::read_only::list;
+use crate::operator::{
+    Accepted, Operations, Outline, Refusal, SagaCommand, SagaCounts, SagaDetails, SagaList,
+    SagaQuery,
+};
+use crate::shape::Shape;
+
+/// A coordinator, with the code of its sagas.
+pub(super) struct InService<S: ?Sized + Send + Sync + 'static> {
+    coordinator: Coordinator<S>,
+}
+
+impl<S: ?Sized + Send + Sync + 'static> InService<S> {
+    pub(super) fn new(coordinator: Coordinator<S>) -> Self {
+        Self { coordinator }
+    }
+
+    async fn carry_out(
+        &self,
+        id: &SagaId,
+        command: &SagaCommand,
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
+        let (coordinator, id) = (&self.coordinator, id.clone());
+        match command {
+            SagaCommand::Retry => coordinator.retry(id, reason).await,
+            SagaCommand::Resolve { step } => {
+                coordinator.resolve_compensation(id, step, reason).await
+            }
+            SagaCommand::Skip { step } => coordinator.skip_compensation(id, step, reason).await,
+            SagaCommand::Complete { step, output } => {
+                coordinator.complete_step(id, step, output, reason).await
+            }
+            SagaCommand::Compensate => coordinator.compensate(id, reason).await,
+            SagaCommand::Abandon => coordinator.abandon(id, reason).await,
+            SagaCommand::Cancel => coordinator.cancel(id, reason).await,
+            SagaCommand::Send { event, value } => {
+                coordinator.send_json(id, event, value).await?;
+                Ok(Effect::Done)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl<S: ?Sized + Send + Sync + 'static> Operations for InService<S> {
+    fn access(&self) -> String {
+        "commands are carried out by the service".to_owned()
+    }
+
+    async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
+        list(self.coordinator.as_journal(), query).await
+    }
+
+    async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
+        let Some(found) = self.coordinator.as_journal().load(id).await? else {
+            return Ok(None);
+        };
+        let saga = &found.record.saga;
+        let shapes = self.coordinator.shapes();
+        let is_it =
+            |shape: &&Shape| shape.saga.name == saga.name && shape.saga.version == saga.version;
+        let outline = shapes.iter().find(is_it).map(Outline::from);
+        Ok(Some(SagaDetails::new(found, payloads, outline)))
+    }
+
+    async fn counts(&self) -> Result<SagaCounts, Refusal> {
+        Ok(self.coordinator.as_journal().tally().await?.into())
+    }
+
+    async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {
+        Ok(self
+            .coordinator
+            .shapes()
+            .iter()
+            .map(Outline::from)
+            .collect())
+    }
+
+    async fn command(
+        &self,
+        id: &SagaId,
+        command: &SagaCommand,
+        reason: &str,
+    ) -> Result<Accepted, Refusal> {
+        let effect = self.carry_out(id, command, reason).await?;
+        Ok(Accepted::new(effect, "the service has recorded it"))
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, Refusal> {
+        Ok(self.coordinator.purge(before).await?)
+    }
+}
+
+/// A journal that takes commands, without the code of any saga: a coordinator that runs none.
+pub(super) struct Direct {
+    journal: InService<()>,
+}
+
+impl Direct {
+    pub(super) async fn start(journal: impl Journal) -> Result<Self, StartError> {
+        let builder = Coordinator::builder(()).journal(journal);
+        let coordinator = builder.worker("operator").start().await?;
+        Ok(Self {
+            journal: InService::new(coordinator),
+        })
+    }
+
+    /// Checks that nothing is to be undone: only the service has the code that undoes a step.
+    async fn has_nothing_to_undo(&self, id: &SagaId) -> Result<(), Refusal> {
+        let details = self.journal.show(id, false).await?;
+        let details = details.ok_or_else(Refusal::unknown)?;
+        let state = details.saga.state().unwrap_or(State::Stuck);
+        if state.is_final() {
+            return Err(OperatorError::Final(state).into());
+        }
+        if state != State::Stuck {
+            return Err(Refusal::new(
+                "needs_service",
+                format!(
+                    "the saga is {state}, and only its service knows if it goes on by itself: send `compensate` to the service, \
+                     with its http:// address in place of the journal; `cancel` and `abandon` work here"
+                ),
+            ));
+        }
+        if details.to_compensate.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            "needs_service",
+            format!(
+                "only the service has the code that undoes these steps: {}. Send `compensate` to the service, with its http:// \
+                 address in place of the journal; `retry`, `resolve`, `skip`, `complete`, `cancel` and `abandon` work here",
+                details.to_compensate.join(", ")
+            ),
+        ))
+    }
+}
+
+#[async_trait]
+impl Operations for Direct {
+    fn access(&self) -> String {
+        "commands are recorded in the journal, without the code of the service".to_owned()
+    }
+
+    async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
+        self.journal.list(query).await
+    }
+
+    async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
+        self.journal.show(id, payloads).await
+    }
+
+    async fn counts(&self) -> Result<SagaCounts, Refusal> {
+        self.journal.counts().await
+    }
+
+    async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn command(
+        &self,
+        id: &SagaId,
+        command: &SagaCommand,
+        reason: &str,
+    ) -> Result<Accepted, Refusal> {
+        if let SagaCommand::Compensate = command {
+            self.has_nothing_to_undo(id).await?;
+        }
+        let effect = self.journal.carry_out(id, command, reason).await?;
+        let how = match command {
+            SagaCommand::Abandon => "it is recorded in the journal",
+            SagaCommand::Complete { .. } => {
+                "it is recorded in the journal, and goes on when its service runs; without the service, nothing has checked that the \
+                 output fits the step"
+            }
+            SagaCommand::Send { .. } => {
+                "it is recorded in the journal, and goes on when its service runs; without the service, nothing has checked that the \
+                 value fits the event"
+            }
+            _ => "it is recorded in the journal; the saga goes on when its service runs",
+        };
+        Ok(Accepted::new(effect, how))
+    }
+
+    async fn purge(&self, before: SystemTime) -> Result<u64, Refusal> {
+        self.journal.purge(before).await
+    }
+}

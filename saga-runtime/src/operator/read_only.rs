@@ -1,0 +1,129 @@
+//! The part of an operator's work that only reads a journal.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use crate::id::SagaId;
+use crate::journal::history::ReplayState;
+use crate::journal::{History, Journal, Record, State};
+use crate::operator::{
+    Accepted, Operations, Outline, Refusal, SagaCommand, SagaCounts, SagaDetails, SagaList,
+    SagaQuery, SagaSummary, Trouble,
+};
+
+/// The most sagas that one page looks at, if the histories have to tell which ones are meant.
+const MOST_EXAMINED: usize = 5000;
+
+/// A journal that is read.
+pub(super) struct ReadOnly {
+    journal: Arc<dyn Journal>,
+    /// Why it takes no commands, and where they go.
+    why: String,
+}
+
+impl ReadOnly {
+    pub(super) fn new(journal: Arc<dyn Journal>, why: String) -> Self {
+        Self { journal, why }
+    }
+
+    fn refused(&self) -> Refusal {
+        Refusal::new("read_only", &self.why)
+    }
+}
+
+#[async_trait]
+impl Operations for ReadOnly {
+    fn access(&self) -> String {
+        self.why.clone()
+    }
+
+    async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
+        list(&*self.journal, query).await
+    }
+
+    async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
+        let found = self.journal.load(id).await?;
+        Ok(found.map(|found| SagaDetails::new(found, payloads, None)))
+    }
+
+    async fn counts(&self) -> Result<SagaCounts, Refusal> {
+        Ok(self.journal.tally().await?.into())
+    }
+
+    async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn command(
+        &self,
+        _id: &SagaId,
+        _command: &SagaCommand,
+        _reason: &str,
+    ) -> Result<Accepted, Refusal> {
+        Err(self.refused())
+    }
+
+    async fn purge(&self, _before: SystemTime) -> Result<u64, Refusal> {
+        Err(self.refused())
+    }
+}
+
+/// A page of the sagas that a query admits. If their histories have to be read, it has fewer sagas than asked for when
+/// 5,000 were looked at, and up to twice as many.
+pub(super) async fn list(journal: &dyn Journal, query: &SagaQuery) -> Result<SagaList, Refusal> {
+    let mut filter = query.filter();
+    let mut list = SagaList::default();
+    let mut examined = 0;
+    loop {
+        let page = journal.list(&filter).await?;
+        examined += page.sagas.len().max(1);
+        for record in page.sagas {
+            if query.admits(&record) {
+                list.sagas.extend(summary(journal, query, record).await?);
+            }
+        }
+        list.next = page.next;
+        if page.next.is_none() || list.sagas.len() >= query.limit || examined >= MOST_EXAMINED {
+            return Ok(list);
+        }
+        filter.after = page.next;
+    }
+}
+
+/// The saga as lists have it. `None` if the query does not mean its trouble.
+async fn summary(
+    journal: &dyn Journal,
+    query: &SagaQuery,
+    record: Record,
+) -> Result<Option<SagaSummary>, Refusal> {
+    let is_told = record.state == State::Stuck || query.needs_trouble();
+    let trouble = if is_told && record.failing.is_empty() && record.state != State::Completed {
+        let history = journal.load(&record.saga.id).await?;
+        history.as_ref().and_then(trouble_of)
+    } else {
+        Trouble::failing(&record)
+    };
+    let contains =
+        |message: &str, text: &str| message.to_lowercase().contains(&text.to_lowercase());
+    let is_meant = !query.needs_trouble()
+        || trouble.as_ref().is_some_and(|trouble| {
+            query.step.as_ref().is_none_or(|step| trouble.is_at(step))
+                && query.code.as_ref().is_none_or(|code| *code == trouble.code)
+                && query
+                    .text
+                    .as_ref()
+                    .is_none_or(|text| contains(&trouble.message, text))
+        });
+    Ok(is_meant.then(|| SagaSummary::new(&record, trouble)))
+}
+
+fn trouble_of(found: &History) -> Option<Trouble> {
+    let entries = match &found.entries {
+        Ok(entries) => entries,
+        Err(damage) => &damage.readable,
+    };
+    let history = ReplayState::new(entries).unwrap_or_else(|_| ReplayState::of_readable(entries));
+    Trouble::of(&found.record, entries, &history)
+}
