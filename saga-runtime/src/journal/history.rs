@@ -205,7 +205,7 @@ impl ReplayState {
     /// Reads the history of a saga that goes on: all of it, or what can be read of it, once an operator has decided about that.
     ///
     /// # Errors
-    /// The damage of the entries, with those that can be read.
+    /// The damage, with the entries that can be read.
     pub(crate) fn of_history(entries: Result<Vec<Entry>, Damage>) -> Result<Self, Damage> {
         let history = entries.and_then(|entries| match Self::new(&entries) {
             Ok(history) => Ok(history),
