@@ -8,6 +8,7 @@ pub mod compile_time;
 pub mod contestants;
 pub mod durable;
 pub mod instructions;
+pub mod long;
 pub mod nanoseconds;
 pub mod readings;
 pub mod recovery;

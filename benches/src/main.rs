@@ -8,7 +8,7 @@ use saga_benches::cell::Cell;
 use saga_benches::compile_time::{self, Size};
 use saga_benches::readings::Readings;
 use saga_benches::table::{Table, times};
-use saga_benches::{cargo, durable, instructions, nanoseconds, recovery, structure, targets};
+use saga_benches::{cargo, durable, instructions, long, nanoseconds, recovery, structure, targets};
 
 /// Measures the same sagas, of 3, 10 and 50 steps, written by hand, on this library and on its peers; then how long the
 /// compiler takes for fifty steps, for ten sagas of five, and for three steps. Prints what must be reached and whether it is.
@@ -30,6 +30,8 @@ enum Only {
     Durable,
     /// The time of a fan-out per item, and what sagas cost that sleep.
     Structure,
+    /// The time of a saga with 16,000 calls, beside one with 1,000.
+    Long,
     /// Sagas per second on a Restate server, beside a workflow that is written by hand.
     Restate,
     /// Runs sagas on the SQLite journal once and prints nothing: what the waits for the disk are counted of.
@@ -117,11 +119,14 @@ fn main() -> anyhow::Result<()> {
             println!();
             structure(&repetitions)?;
             println!();
+            long(&repetitions)?;
+            println!();
             restate(quick)
         }
         Some(Only::Restate) => restate(quick),
         Some(Only::Durable) => durable(&repetitions),
         Some(Only::Structure) => structure(&repetitions),
+        Some(Only::Long) => long(&repetitions),
         Some(Only::Once { in_flight, each }) => {
             let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
             durable::once(folder.path(), in_flight, each)
@@ -277,6 +282,27 @@ fn structure(repetitions: &Repetitions) -> anyhow::Result<()> {
             waiting.took.as_secs_f64(),
             waiting.tasks,
             waiting.memory / waiting.sagas as u64
+        );
+    }
+    Ok(())
+}
+
+fn long(repetitions: &Repetitions) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir_in(cargo::target_directory()?)?;
+    println!(
+        "One saga with 1,000 calls, and one with 16,000. Milliseconds, and the time of an entry.\n"
+    );
+    println!(
+        "{:40}{:>12}{:>12}{:>8}{:>12}",
+        "", "1,000", "16,000", "", "an entry"
+    );
+    for one in long::measure(folder.path(), repetitions.rounds)? {
+        let [few, many] = one.took.map(|took| took.as_secs_f64() * 1e3);
+        println!(
+            "{:40}{few:>12.2}{many:>12.2}{:>8}{:>9.2} µs",
+            one.what,
+            times(many / few),
+            many * 1e3 / 16_000.0,
         );
     }
     Ok(())

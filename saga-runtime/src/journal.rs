@@ -226,6 +226,8 @@ pub struct Claimed {
     /// The number of claims since its last entry that did not end with an orderly release: this claim, and the claims that
     /// ended with their process.
     pub recoveries: u32,
+    /// The [rest](Wakeup) that a claim by id has cut short, so that it can be released to the same one.
+    pub rest: Wakeup,
 }
 
 impl Claimed {
@@ -242,6 +244,7 @@ impl Claimed {
             next,
             orderly: true,
             recoveries: 0,
+            rest: Wakeup::Now,
         }
     }
 }

@@ -31,6 +31,6 @@ pub use test_place::TestPlace;
 
 pub(crate) use ambient::FreshAmbient;
 pub(crate) use attempt::key;
-pub(crate) use calls::path;
+pub(crate) use calls::{count_occurrences, path};
 pub(crate) use direct::{DirectCall, InnerCalls};
 pub(crate) use key::KeyedEffect;

@@ -30,7 +30,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::error::{Cause, Compensation};
 use crate::lock::lock;
-use crate::place::{Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, path};
+use crate::place::{
+    Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, count_occurrences, path,
+};
 
 pub use body::{Forward, Forwarding};
 pub use call::Begun;
@@ -258,6 +260,11 @@ impl<E: Engine> Calls for Run<'_, '_, E> {
 
     fn doubt(&self) -> Option<&Doubt> {
         self.lane.doubt
+    }
+
+    fn occurrence(&self, name: &str, before: usize) -> usize {
+        let occurrence = self.called.occurrence(name, before);
+        occurrence.unwrap_or_else(|| count_occurrences(self, name, before))
     }
 }
 

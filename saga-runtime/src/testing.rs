@@ -78,6 +78,7 @@ macro_rules! journal_suite {
             the_next_to_wake_is_known
             what_has_rested_is_claimed
             what_rests_is_claimed_by_its_id
+            a_claim_by_id_says_which_rest_it_has_cut_short
             a_wish_to_cancel_ends_a_rest
             an_unheard_wish_to_cancel_keeps_a_saga_claimable
             doubt_ends_with_the_next_entry

@@ -8,7 +8,8 @@ use crate::coordinator::error::OperatorError;
 use crate::coordinator::{Coordinator, Shared, Stopped};
 use crate::engines::journaled::recorder::Suspension;
 use crate::id::SagaId;
-use crate::journal::{AppendError, ClaimedOne, Event, State, Wakeup};
+use crate::journal::history::ReplayState;
+use crate::journal::{AppendError, Claimed, ClaimedOne, Event, State, Wakeup};
 use crate::language::EventName;
 
 /// The number of pauses, of 0, 1, 2, … milliseconds, in which this process has to finish releasing or claiming the
@@ -19,7 +20,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Sends an event to a saga. When this returns `Ok`, the event is recorded.
     ///
     /// The event ends one [`event`](crate::event) call with this name: the oldest open wait, or else the next one. An
-    /// event that is sent twice is received twice.
+    /// event that is sent twice is received twice. A saga that sleeps is woken up if it waits for this name; otherwise the
+    /// event is kept until it asks.
     ///
     /// # Errors
     /// If the saga is unknown, has ended, is stuck, or is held by another worker; if the value can't be serialized or
@@ -113,8 +115,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         name: Cow<'static, str>,
         payload: &str,
     ) -> Result<Sent, OperatorError> {
-        let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
-        match history.record.state {
+        let record = self.journal.record(id).await?;
+        match record.ok_or(OperatorError::Unknown)?.state {
             State::Stuck => return Err(OperatorError::Stuck),
             state if state.is_final() => return Err(OperatorError::Final(state)),
             _ => {}
@@ -126,6 +128,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
             ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
+        };
+        let rest = if waits_for(&claimed, &name) {
+            Wakeup::Now
+        } else {
+            claimed.rest
         };
         let received = Event::Received {
             name,
@@ -140,13 +147,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 .append(&claimed.claim, claimed.next, vec![received])
                 .await
         };
-        let released = self
-            .journal
-            .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
+        let released = self.journal.release(&claimed.claim, !claimed.orderly, rest);
         if released.await.is_err() {
             self.unreleased().push(claimed.claim);
         }
-        self.work.notify_one();
+        if rest == Wakeup::Now || self.alarm.is_next(rest) {
+            self.work.notify_one();
+        }
         match appended {
             Ok(()) if is_stuck => Err(OperatorError::Stuck),
             Ok(()) => Ok(Sent::Done),
@@ -156,6 +163,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
         }
     }
+}
+
+/// Returns whether a saga waits for an event with this name. If its entries can't be read, it is woken up, and then set aside.
+fn waits_for(claimed: &Claimed, event: &str) -> bool {
+    let Ok(entries) = &claimed.entries else {
+        return true;
+    };
+    ReplayState::new(entries).map_or(true, |history| {
+        history.waits().any(|(call, _)| call.event() == Some(event))
+    })
 }
 
 /// The result of sending an event to a saga that no process runs.

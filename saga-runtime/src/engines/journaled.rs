@@ -17,10 +17,12 @@ mod surroundings;
 pub(crate) mod undo;
 mod wait;
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use activity::Activity;
@@ -73,6 +75,10 @@ pub(crate) struct Journaled {
     on_compensation_failure: OnCompensationFailure,
     activity: Activity,
     cursors: Cursors,
+    /// The paths of the called sagas of which steps are recorded, when a group asks for the first time.
+    called_sagas: OnceLock<HashSet<String>>,
+    /// True once the body has made every recorded call: that stays so.
+    is_replayed: AtomicBool,
 }
 
 impl Journaled {
@@ -96,6 +102,8 @@ impl Journaled {
             on_compensation_failure,
             activity: Activity::default(),
             cursors: Cursors::default(),
+            called_sagas: OnceLock::new(),
+            is_replayed: AtomicBool::new(false),
         }
     }
 
@@ -121,6 +129,9 @@ impl Journaled {
 
     /// Checks that the body has made every recorded call.
     pub(crate) fn replayed(&self) -> Result<(), Suspension> {
+        if self.is_replayed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         for (lane, written) in self.history.lanes() {
             let called = self.cursors.get(lane);
             if called < written
@@ -129,6 +140,7 @@ impl Journaled {
                 return Err(self.ends_before(called, call));
             }
         }
+        self.is_replayed.store(true, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -329,11 +329,6 @@ impl StepCall {
         let (_, name) = self.name.rsplit_once('/').unwrap_or(("", &self.name));
         name.strip_prefix("event:")
     }
-
-    /// Returns whether it is the same call, perhaps of a step that is undone in another way by now.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.occurrence == other.occurrence && self.name == other.name
-    }
 }
 
 impl std::fmt::Display for StepCall {

@@ -9,6 +9,7 @@
 //! ```
 
 mod apply;
+mod compensations;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,7 @@ use std::time::SystemTime;
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::{Damage, Entry, FailingStep, StepCall};
 use crate::meta::{AttemptPhase, Kind};
+use compensations::Compensations;
 
 /// The calls and decisions of a saga so far, in the order in which a replay asks for them.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +34,7 @@ pub(crate) struct ReplayState {
     /// True if a retriable step was attempted, which closes the way back.
     has_tried_retriable: bool,
     decision: Option<Decision>,
-    compensations: Vec<(StepCall, CompensationOutcome)>,
+    compensations: Compensations,
     /// The questions of the bodies, and the answers.
     values: Vec<(StepCall, String)>,
     /// The events that were sent to the saga: name and payload.
@@ -374,12 +376,8 @@ impl ReplayState {
     /// The waits that are not over: the call, and until when. One that an event ends which was sent already is as good as
     /// over, and none is left when the saga is undone or has ended.
     pub(crate) fn waits(&self) -> impl Iterator<Item = (&StepCall, Option<SystemTime>)> {
-        let (events, taken) = self.received();
-        let mut sent: Vec<_> = (0_u64..)
-            .zip(events)
-            .filter(|(number, _)| !taken.contains(number))
-            .map(|(_, (name, _))| name)
-            .collect();
+        let sent = self.untaken().map(|(_, name, _)| name);
+        let mut sent: Vec<_> = sent.collect();
         let is_over = self.decision.is_some() || self.end.is_some();
         let steps = self.steps.iter().take_while(move |_| !is_over);
         steps.filter_map(move |one| {
@@ -394,13 +392,22 @@ impl ReplayState {
         })
     }
 
-    /// The events that were sent to the saga, and which of them are taken.
-    pub(crate) fn received(&self) -> (Vec<(Cow<'static, str>, String)>, Vec<u64>) {
+    /// The number of events that were sent to the saga.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.len() as u64
+    }
+
+    /// The events that were sent to the saga and have ended no wait: number, name and payload.
+    pub(crate) fn untaken(&self) -> impl Iterator<Item = (u64, &Cow<'static, str>, &str)> {
         let taken = self.steps.iter().filter_map(|one| match one.outcome {
             StepOutcome::Over { received } => received,
             _ => None,
         });
-        (self.received.clone(), taken.collect())
+        let taken: HashSet<_> = taken.collect();
+        let received = (0..).zip(&self.received);
+        received
+            .filter(move |(number, _)| !taken.contains(number))
+            .map(|(number, (name, payload))| (number, name, payload.as_str()))
     }
 
     /// The recorded outcome of a member of a group that has these numbers in its lane.
@@ -431,20 +438,14 @@ impl ReplayState {
         self.known(called).is_some() || self.failing.contains_key(&called.clone().into_key())
     }
 
-    /// The lanes of the sagas that were called in this lane, as far as steps of them are recorded.
-    pub(crate) fn lanes_inside(&self, lane: &str) -> HashSet<&str> {
+    /// The paths of the called sagas of which steps are recorded.
+    pub(crate) fn called_sagas(&self) -> HashSet<String> {
         let failing = self.failing.values().map(|failing| failing.step.lane());
         let lanes = self.lanes.keys().map(String::as_str).chain(failing);
-        let inside = lanes.filter_map(|inner| {
-            let rest = match lane {
-                "" => inner,
-                lane => inner.strip_prefix(lane)?.strip_prefix('/')?,
-            };
-            let before = inner.len() - rest.len();
-            let first = rest.split('/').next().unwrap_or_default();
-            inner.get(..before + first.len())
-        });
-        inside.filter(|inner| !inner.is_empty()).collect()
+        let outer =
+            |lane| std::iter::successors(Some(lane), |lane: &&str| Some(lane.rsplit_once('/')?.0));
+        let called = lanes.filter(|lane| !lane.is_empty()).flat_map(outer);
+        called.map(str::to_owned).collect()
     }
 
     fn known(&self, called: &StepCall) -> Option<&RecordedCall> {
@@ -465,10 +466,7 @@ impl ReplayState {
 
     /// The outcome of the compensation of a call, if it has ended.
     pub(crate) fn compensation(&self, step: &StepCall) -> Option<&CompensationOutcome> {
-        let mut ended = self.compensations.iter().rev();
-        ended
-            .find(|(call, _)| call.is_same(step))
-            .map(|(_, outcome)| outcome)
+        self.compensations.get(step)
     }
 
     /// The calls that have to be undone if the saga fails now, or that are still to be undone, last first.

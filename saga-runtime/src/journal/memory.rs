@@ -101,7 +101,7 @@ impl StoredSaga {
     fn claim(&mut self, lease: &Lease) -> Claimed {
         // The holder before has not released it.
         let is_cut_off = self.record.worker.is_some();
-        self.rest = Wakeup::Now;
+        let rest = std::mem::replace(&mut self.rest, Wakeup::Now);
         self.is_cancel_unheard = false;
         let record = &mut self.record;
         record.epoch += 1;
@@ -117,6 +117,7 @@ impl StoredSaga {
         let mut claimed = Claimed::new(claim, record.clone(), Ok(self.entries.clone()));
         claimed.orderly = !(is_cut_off || self.in_doubt);
         claimed.recoveries = self.recoveries;
+        claimed.rest = rest;
         claimed
     }
 

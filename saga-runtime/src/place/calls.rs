@@ -33,12 +33,18 @@ pub trait Calls: Sync {
         None
     }
 
-    /// Counts the calls with this name among the first `before` ones. This takes time linear in `before`.
+    /// Counts the calls with this name among the first `before` ones. The default takes time linear in `before`; a body with a
+    /// loop needs one that does not.
     fn occurrence(&self, name: &str, before: usize) -> usize {
-        (0..before)
-            .filter(|index| self.name(*index) == name)
-            .count()
+        count_occurrences(self, name, before)
     }
+}
+
+/// Counts the calls with this name among the first `before` ones, one by one.
+pub(crate) fn count_occurrences<C: Calls + ?Sized>(calls: &C, name: &str, before: usize) -> usize {
+    (0..before)
+        .filter(|index| calls.name(*index) == name)
+        .count()
 }
 
 /// Puts the path of the sub-saga, if there is one, before the name of a step: `place_order#1/charge`.

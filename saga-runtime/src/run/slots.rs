@@ -91,9 +91,9 @@ impl<N: Send> Keeps<N> for One<N> {
     }
 }
 
-impl<N: Send> Keeps<N> for Many<N> {
+impl<N: KeptCall> Keeps<N> for Many<N> {
     fn keep(&mut self, called: &CallLog, number: usize, entry: Option<N>) {
-        called.record_again(number);
+        called.record_again(number, const { N::CALLEE.name });
         self.0.push(entry);
     }
 }

@@ -9,7 +9,7 @@ use crate::attempts::BoxFuture;
 use crate::error::Cause;
 use crate::language::{Callee, ErrorRecord};
 use crate::meta::StepMeta;
-use crate::place::{Calls, Context, Frame, Instance, Place, Scope};
+use crate::place::{Calls, Context, Frame, Instance, Place, Scope, count_occurrences};
 use crate::run::body::Forward;
 use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
@@ -136,6 +136,11 @@ impl<E: Engine, L: Slots<E>> Calls for EndedSubSaga<'_, E, L> {
 
     fn scope(&self) -> Option<&Scope> {
         Some(self.scope)
+    }
+
+    fn occurrence(&self, name: &str, before: usize) -> usize {
+        let occurrence = self.called.occurrence(name, before);
+        occurrence.unwrap_or_else(|| count_occurrences(self, name, before))
     }
 }
 

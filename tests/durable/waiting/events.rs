@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use saga_runtime::EventName;
 use saga_runtime::coordinator::{ExecuteError, OperatorError};
-use saga_runtime::journal::{Memory, State};
+use saga_runtime::journal::{Journal as _, Memory, State};
 
-use super::{APPROVED, Asking, AskingForAWhile, AskingTwice, CONFIRMED, by, rests, started, waits};
+use super::{
+    APPROVED, Asking, AskingForAWhile, AskingTwice, CONFIRMED, Napping, by, rests, started, waits,
+};
 use crate::shop::{Shop, id, inspected};
 
 #[tokio::test]
@@ -47,6 +49,40 @@ async fn an_event_that_comes_before_the_wait_is_kept() {
         ["received approved", "event:approved: event 0"],
         "it has not waited"
     );
+}
+
+#[tokio::test]
+async fn an_event_that_no_wait_asks_for_wakes_no_saga() {
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new()).await;
+    let handle = coordinator.submit("a", Asking {}).await.expect("it is new");
+    rests(&coordinator, "a").await;
+    for number in 0..10 {
+        let sent = coordinator.send(&id("a"), CONFIRMED, &number).await;
+        sent.expect("it is kept");
+    }
+    let sent = coordinator.send(&id("a"), APPROVED, &by("Ann")).await;
+    sent.expect("it waits for that");
+    assert_eq!(handle.wait().await.expect("nothing fails"), "Ann");
+    // The start, each of the events, and the one wake-up.
+    let claims = inspected(&coordinator, "a").await.record.epoch;
+    assert_eq!(claims, 1 + 11 + 1);
+}
+
+#[tokio::test]
+async fn an_event_that_no_wait_asks_for_does_not_move_the_end_of_a_wait() {
+    let (shop, journal) = (Shop::default(), Memory::new());
+    let coordinator = started(&shop, journal.clone()).await;
+    let millis = 3_600_000;
+    let napping = coordinator.submit("a", Napping { millis }).await;
+    drop(napping.expect("it is new"));
+    rests(&coordinator, "a").await;
+    let before = journal.next_rest().await.expect("it is in memory");
+    assert!(before.is_some());
+    let sent = coordinator.send(&id("a"), CONFIRMED, &1).await;
+    sent.expect("it is kept");
+    let after = journal.next_rest().await.expect("it is in memory");
+    assert_eq!(after, before);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! Each call that the engine serves counts. A call in a long wait rests. When every call rests, the saga is idle: its
 //! inbox is closed, and all rests end with a suspension.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -34,7 +35,7 @@ pub(super) struct Rest {
 
 #[derive(Debug, Default)]
 struct Rests {
-    open: Vec<(u64, Rest)>,
+    open: HashMap<u64, Rest>,
     begun: u64,
     /// True once the saga is idle. From then on every rest ends at once.
     is_over: bool,
@@ -81,7 +82,7 @@ impl Activity {
         }
         rests.begun += 1;
         let number = rests.begun;
-        rests.open.push((number, rest));
+        rests.open.insert(number, rest);
         Some(Resting {
             activity: self,
             number,
@@ -95,12 +96,12 @@ impl Activity {
         if rests.is_over || rests.open.is_empty() || rests.open.len() < calls {
             return false;
         }
-        let events = rests.open.iter().filter_map(|(_, rest)| rest.event);
+        let events = rests.open.values().filter_map(|rest| rest.event);
         if !close(&events.collect::<Vec<_>>()) {
             return false;
         }
         rests.is_over = true;
-        for (_, rest) in std::mem::take(&mut rests.open) {
+        for rest in std::mem::take(&mut rests.open).into_values() {
             rests.cut_off(rest);
         }
         self.idle.notify_waiters();
@@ -151,6 +152,6 @@ struct Resting<'a> {
 impl Drop for Resting<'_> {
     fn drop(&mut self) {
         let mut rests = self.activity.rests();
-        rests.open.retain(|(number, _)| *number != self.number);
+        rests.open.remove(&self.number);
     }
 }

@@ -118,7 +118,8 @@ impl Journaled {
         if self.history.is_empty() {
             return 0;
         }
-        let sagas = self.history.lanes_inside(lane(group.before()));
+        let called_sagas = || self.history.called_sagas();
+        let sagas = self.called_sagas.get_or_init(called_sagas);
         let members = group.members().iter().zip(group.positions());
         let begun = members.rev().find_map(|(member, position)| {
             let has_begun = if member.is_saga() {

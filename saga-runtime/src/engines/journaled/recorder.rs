@@ -2,6 +2,7 @@
 //! meaning is in `history.rs`.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::mem;
 use std::pin::pin;
@@ -106,27 +107,40 @@ struct Noted {
     is_closed: bool,
 }
 
-/// The events that were sent to a saga.
+/// The events that were sent to a saga and have ended no wait.
 #[derive(Debug, Default)]
 pub(crate) struct EventInbox {
-    events: Vec<(Cow<'static, str>, String)>,
-    /// The numbers of the events that have ended a wait.
-    taken: Vec<u64>,
+    /// By name: their numbers and payloads, the oldest first.
+    events: HashMap<Cow<'static, str>, VecDeque<(u64, String)>>,
+    /// The number of the next event.
+    next: u64,
 }
 
 impl EventInbox {
     /// The recorded events.
     pub(crate) fn from_history(history: &ReplayState) -> Self {
-        let (events, taken) = history.received();
-        Self { events, taken }
+        let mut inbox = Self::default();
+        for (number, name, payload) in history.untaken() {
+            let named = inbox.events.entry(name.clone()).or_default();
+            named.push_back((number, payload.to_owned()));
+        }
+        inbox.next = history.received();
+        inbox
     }
 
-    /// The oldest event with this name that is not taken yet.
-    fn oldest(&self, name: &str) -> Option<u64> {
-        let numbered = self.events.iter().zip(0..);
-        let mut numbered =
-            numbered.filter(|((one, _), number)| one == name && !self.taken.contains(number));
-        numbered.next().map(|(_, number)| number)
+    fn push(&mut self, name: Cow<'static, str>, payload: String) {
+        let named = self.events.entry(name).or_default();
+        named.push_back((self.next, payload));
+        self.next += 1;
+    }
+
+    /// Takes the oldest event with this name.
+    fn take(&mut self, name: &str) -> Option<(u64, String)> {
+        self.events.get_mut(name)?.pop_front()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.events.get(name).is_some_and(|named| !named.is_empty())
     }
 }
 
@@ -314,7 +328,7 @@ impl Recorder {
         if noted.is_closed {
             return false;
         }
-        noted.inbox.events.push((name.clone(), payload.clone()));
+        noted.inbox.push(name.clone(), payload.clone());
         noted.events.push(Event::Received { name, payload });
         self.delivered.notify_waiters();
         true
@@ -327,18 +341,14 @@ impl Recorder {
 
     /// Takes the oldest event with this name that is not taken yet.
     pub(crate) fn take_received(&self, name: &str) -> Option<(u64, String)> {
-        let inbox = &mut self.lock().inbox;
-        let number = inbox.oldest(name)?;
-        inbox.taken.push(number);
-        let (_, payload) = &inbox.events[usize::try_from(number).ok()?];
-        Some((number, payload.clone()))
+        self.lock().inbox.take(name)
     }
 
     /// Prepares to suspend the saga until one of these events comes: from now on no event is delivered here. Returns
     /// false if one of them has come.
     pub(crate) fn close_until(&self, names: &[&str]) -> bool {
         let mut noted = self.lock();
-        let is_there = names.iter().any(|name| noted.inbox.oldest(name).is_some());
+        let is_there = names.iter().any(|name| noted.inbox.has(name));
         noted.is_closed |= !is_there;
         !is_there
     }

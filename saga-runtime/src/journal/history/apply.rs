@@ -139,7 +139,7 @@ impl ReplayState {
         self.stuck = None;
         self.by_hand = true;
         self.by_record = true;
-        self.forget_failed();
+        self.compensations.forget_failed();
         let unknown = (UNKNOWN_STEP.into(), 0);
         let is_unknown = reason.error.as_deref() != Some(NOTHING_REQUESTED);
         if is_unknown && !self.calls.contains_key(&unknown) {
@@ -164,12 +164,6 @@ impl ReplayState {
         let reason = reason.clone();
         let by_record = Decision { step: None, reason };
         self.decision.get_or_insert(by_record);
-    }
-
-    fn forget_failed(&mut self) {
-        let failed =
-            |outcome: &CompensationOutcome| matches!(outcome, CompensationOutcome::Failed(_));
-        self.compensations.retain(|(_, outcome)| !failed(outcome));
     }
 
     /// Attempts of a call have failed, and others follow.
@@ -219,7 +213,7 @@ impl ReplayState {
     fn apply_by_hand(&mut self, event: &Event) -> bool {
         match event {
             Event::Retried { .. } => {
-                self.forget_failed();
+                self.compensations.forget_failed();
                 if self.by_record {
                     // A step in doubt stays so: its inputs are not recorded.
                     return true;
@@ -285,9 +279,7 @@ impl ReplayState {
         settling: Settling,
         by_hand: CompensationOutcome,
     ) -> bool {
-        if let Some((_, outcome)) = self.compensations.iter_mut().find(|(call, outcome)| {
-            call == step && matches!(outcome, CompensationOutcome::Failed(_))
-        }) {
+        if let Some(outcome) = self.compensations.find_failed(step) {
             *outcome = by_hand;
             return true;
         }
@@ -379,7 +371,7 @@ impl ReplayState {
     fn compensated(&mut self, step: &StepCall, outcome: CompensationOutcome) -> bool {
         let is_new = self.compensation(step).is_none();
         let is_known = self.known(step).is_some_and(|one| one.call == *step);
-        self.compensations.push((step.clone(), outcome));
+        self.compensations.push(step.clone(), outcome);
         is_new && is_known && self.decision.is_some()
     }
 }

@@ -9,13 +9,13 @@ use crate::id::SagaId;
 use crate::journal::postgres::read::{ENTRY, ended, entries, record, time};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
-use crate::journal::{Claim, Claimed, ClaimedOne, Lease, SagaVersion, Worker};
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, SagaVersion, Wakeup, Worker};
 
 /// Takes over the sagas in `picked`, which it has locked. Each claim takes the next number of its saga's history: an append
 /// of the holder before that is under way can't be written any more, or this claim can't.
 const TAKE_OVER: &str = "
 , counted AS (
-    SELECT open.number, open.epoch, open.worker AS holder, open.doubt_seq, open.claimed_seq, open.recoveries,
+    SELECT open.number, open.epoch, open.worker AS holder, open.wake_at AS rest, open.doubt_seq, open.claimed_seq, open.recoveries,
            coalesce((SELECT max(seq) FROM {schema}.entries WHERE saga = open.number), open.epoch) AS last_seq
     FROM {schema}.open_sagas open JOIN picked USING (number)
 ), claimed AS (
@@ -29,7 +29,7 @@ const TAKE_OVER: &str = "
                      + CASE WHEN c.holder IS NULL THEN 0 ELSE 1 END
     FROM counted c
     WHERE open.number = c.number
-    RETURNING open.*, c.holder IS NOT NULL AS is_cut_off,
+    RETURNING open.*, c.holder IS NOT NULL AS is_cut_off, c.rest,
               coalesce(c.doubt_seq = c.last_seq - c.epoch, false) AS is_doubted, c.last_seq
 )
 SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
@@ -40,7 +40,8 @@ SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
        false AS is_compensated, false AS is_abandoned, NULL::bigint AS last_seq, NULL::bigint AS entries,
        (SELECT (extract(epoch FROM max(e.at)) * 1000)::float8 FROM {schema}.entries e
         WHERE e.saga = s.number AND e.event <> 'claimed') AS changed_at,
-       NOT (o.is_cut_off OR o.is_doubted) AS orderly, o.recoveries
+       NOT (o.is_cut_off OR o.is_doubted) AS orderly, o.recoveries,
+       (extract(epoch FROM o.rest) * 1000)::float8 AS rest
 FROM taken o JOIN {schema}.sagas s ON s.number = o.number
 ORDER BY s.number";
 
@@ -260,6 +261,11 @@ impl Claims {
             one.orderly = row.try_get("orderly")?;
             let recoveries: i64 = row.try_get("recoveries")?;
             one.recoveries = u32::try_from(recoveries).unwrap_or(u32::MAX);
+            one.rest = match row.try_get::<Option<f64>, _>("rest")? {
+                None => Wakeup::Now,
+                Some(millis) if millis.is_finite() => Wakeup::At(time(millis)),
+                Some(_) => Wakeup::WhenCalled,
+            };
             claimed.push((number, one));
         }
         Ok(claimed)

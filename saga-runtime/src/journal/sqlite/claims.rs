@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::slice;
 
 use rusqlite::Statement;
+use rusqlite::types::Value;
 
 use crate::id::SagaId;
 use crate::journal::sqlite::held::{Cancel, Change, Held, Progress};
-use crate::journal::sqlite::read::{Stored, entries, record, to_sql};
+use crate::journal::sqlite::read::{Stored, entries, record, time, to_sql};
 use crate::journal::sqlite::transaction::Transaction;
-use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, SagaVersion, State};
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, SagaVersion, State, Wakeup};
 
 /// A claimed saga with its stored entries. The caller decodes them, not the writer thread.
 pub(super) struct TakenOver {
@@ -207,6 +208,7 @@ impl Transaction<'_> {
             return Ok(TakenOne::Not(ClaimedOne::Unknown));
         };
         free.record.state = before.state;
+        let rest = self.rest(number)?;
         // A stuck saga goes on with the next entry.
         if before.state != State::Stuck {
             self.connection
@@ -214,9 +216,23 @@ impl Transaction<'_> {
                 .execute([number])?;
             self.woken(number)?;
         }
-        let taken = self.take_over(free, lease);
+        let mut taken = self.take_over(free, lease);
+        taken.claimed.rest = rest;
         self.write_claims(slice::from_ref(&taken), lease)?;
         Ok(TakenOne::TakenOver(Box::new(taken)))
+    }
+
+    /// The rest of a saga. A time that can't be read is over.
+    fn rest(&self, number: i64) -> rusqlite::Result<Wakeup> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT wake_at FROM sagas WHERE number = ?")?;
+        let wake_at: Value = statement.query_row([number], |row| row.get(0))?;
+        Ok(match wake_at {
+            Value::Integer(i64::MAX) => Wakeup::WhenCalled,
+            Value::Integer(millis) => Wakeup::At(time(millis)),
+            _ => Wakeup::Now,
+        })
     }
 
     /// Returns whether commands reach a damaged saga by the id that it has been given.

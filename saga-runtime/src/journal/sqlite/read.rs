@@ -204,7 +204,7 @@ impl<'r, 'q> SqlColumns<'r, 'q> {
     }
 }
 
-fn time(millis: i64) -> SystemTime {
+pub(super) fn time(millis: i64) -> SystemTime {
     from_millis(millis.max(0).cast_unsigned())
 }
 

@@ -158,6 +158,23 @@ pub async fn what_rests_is_claimed_by_its_id<F: Factory>(test: Fixture<F>) {
     test.claim_only(&lease("a")).await;
 }
 
+pub async fn a_claim_by_id_says_which_rest_it_has_cut_short<F: Factory>(test: Fixture<F>) {
+    let later = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+    let claim = test.started("order-1").await;
+    test.rest(&claim, false, Wakeup::At(later)).await;
+    for rest in [Wakeup::At(later), Wakeup::WhenCalled, Wakeup::Now] {
+        let ClaimedOne::Claimed(claimed) = test.claim_one(&lease("a"), "order-1").await else {
+            panic!("no worker holds it");
+        };
+        assert_eq!(claimed.rest, rest);
+        let next = match rest {
+            Wakeup::At(_) => Wakeup::WhenCalled,
+            _ => Wakeup::Now,
+        };
+        test.rest(&claimed.claim, false, next).await;
+    }
+}
+
 pub async fn a_wish_to_cancel_ends_a_rest<F: Factory>(test: Fixture<F>) {
     let claim = test.started("order-1").await;
     test.rest(&claim, false, Wakeup::WhenCalled).await;
