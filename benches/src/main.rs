@@ -53,6 +53,9 @@ enum Only {
         sagas: usize,
         in_flight: usize,
     },
+    /// Checks all open sagas of a file against their definition, and prints the same.
+    #[command(hide = true)]
+    Check { file: PathBuf },
     /// The time to rebuild a crate after one line has changed.
     CompileTime,
     /// Runs one saga again and again and prints nothing: what the instructions are counted of.
@@ -133,6 +136,7 @@ fn main() -> anyhow::Result<()> {
             durable::bare_once(folder.path(), in_flight, each)
         }
         Some(Only::Leave { file, sagas }) => recovery::leave_behind(&file, sagas),
+        Some(Only::Check { file }) => recovery::print_check(&file),
         Some(Only::Load { file }) => recovery::print_load(&file),
         Some(Only::Recover {
             file,

@@ -108,6 +108,28 @@ pub fn print_recovery(file: &Path, sagas: usize, in_flight: usize) -> anyhow::Re
     Ok(())
 }
 
+/// Checks all open sagas in a file against their definition, and prints how long that took.
+///
+/// # Errors
+/// When the file can't be read, or a saga does not fit.
+pub fn print_check(file: &Path) -> anyhow::Result<()> {
+    let took = runtime()?.block_on(async {
+        let arrivals = Arrivals {
+            expected: 0,
+            count: AtomicUsize::new(0),
+            all: Notify::new(),
+        };
+        let journal = Sqlite::open_read_only(file).await?;
+        let begun = Instant::now();
+        let builder = Coordinator::builder(arrivals).journal(journal);
+        let report = builder.register::<Travel>().check().await?;
+        anyhow::ensure!(report.is_fine() && report.checked > 0, "{report}");
+        Ok(begun.elapsed())
+    })?;
+    print(took);
+    Ok(())
+}
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -8,6 +8,7 @@
 mod answer;
 mod builder;
 mod cancel;
+mod check;
 mod decide;
 mod detach;
 mod dispatcher;
@@ -51,6 +52,7 @@ use crate::run::Saga;
 
 pub use answer::Answer;
 pub use builder::{Builder, NoJournal};
+pub use check::{CheckReport, Misfit, OnMisfit, Unregistered};
 pub use error::{Abandoned, ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
 pub(crate) use inspection::Line;
@@ -135,7 +137,7 @@ impl<S: ?Sized + Send + Sync + 'static> fmt::Debug for Coordinator<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coordinator")
             .field("worker", &self.inner.lease.worker)
-            .field("definitions", &self.inner.definitions.names())
+            .field("definitions", &self.inner.definitions.versions())
             .field("running", &self.inner.running().len())
             .finish_non_exhaustive()
     }
@@ -165,6 +167,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     /// Set when the answer to a claim was lost: the journal may have claimed sagas for this worker that it does not
     /// run.
     has_lost_claims: AtomicBool,
+    /// The open sagas of which the check has found that they do not fit their definitions.
+    misfits: Mutex<HashMap<SagaId, Misfit>>,
     waiters: Arc<Waiters>,
     /// Wakes the callers that wait for the decision about a saga.
     on_decision: OnDecision,
@@ -448,10 +452,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     {
         let id = id.try_into().map_err(|error| Rejected::Id(error.into()))?;
         let inner = &self.inner;
-        let definition = inner
-            .definitions
-            .get(G::META.name)
-            .ok_or(Rejected::NotRegistered { name: G::META.name })?;
+        let (name, version) = (G::META.name, G::META.version);
+        let definition = inner.definitions.get(name, version);
+        let definition = definition.ok_or(Rejected::NotRegistered { name, version })?;
         let limit = inner.policies.payload_limit;
         let input = json_of(&saga).map_err(Rejected::Input)?;
         if input.len() > limit {
@@ -462,6 +465,17 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             Some(Stopped::ShuttingDown) => return Err(Rejected::ShuttingDown.into()),
             Some(Stopped::RuntimeEnded) => return Err(Rejected::RuntimeEnded.into()),
             None => {}
+        }
+        if let Some(highest) = inner.definitions.highest(name)
+            && highest > version
+            && inner.journal.record(&id).await?.is_none()
+        {
+            return Err(Rejected::OldVersion {
+                name,
+                version,
+                highest,
+            }
+            .into());
         }
         let new = NewSaga {
             id: id.clone(),
@@ -488,6 +502,24 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let record = self.inner.journal.record(&id).await?;
         is_of::<G>(&record.ok_or(OperatorError::Unknown)?)?;
         Ok(Handle::new(Arc::clone(&self.inner), id, None))
+    }
+
+    /// Replays all open sagas of the journal against what is registered, without effects, and reports the ones that don't
+    /// fit: their next wake-up would leave them stuck. [`start`](Builder::start) does the same in the background.
+    ///
+    /// Sagas that run meanwhile may be reported as they were. 100,000 open sagas of two steps took 14 to 17 seconds on a
+    /// file, with two busy cores.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn check(&self) -> Result<CheckReport, JournalError> {
+        self.inner.check().await
+    }
+
+    /// The open sagas that don't fit their definitions, as far as the last [check](Self::check) has found them.
+    #[must_use]
+    pub fn misfits(&self) -> Vec<Misfit> {
+        lock(&self.inner.misfits).values().cloned().collect()
     }
 
     /// Stops in an orderly way. The coordinator starts and claims no more sagas. Attempts in flight end or time out,

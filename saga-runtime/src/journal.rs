@@ -29,7 +29,8 @@ pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
-    Cancellation, Claim, Entry, FailingStep, Filter, History, NewSaga, Page, Record, State, Worker,
+    Cancellation, Claim, Condition, Entry, FailingStep, Filter, History, NewSaga, Page, Record,
+    SagaVersion, State, Worker,
 };
 pub use row::Row;
 #[cfg(feature = "sqlite")]
@@ -66,12 +67,12 @@ pub trait Journal: Send + Sync + 'static {
     /// the same time exactly one gets [`Started::New`].
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
 
-    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Wakeup), one of
-    /// `names`, and held by no worker, or by one whose lease has run out. Each gets a new epoch.
+    /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Wakeup), of one of
+    /// these `definitions`, and held by no worker, or by one whose lease has run out. Each gets a new epoch.
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError>;
 

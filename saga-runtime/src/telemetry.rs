@@ -65,6 +65,21 @@ pub(crate) fn stuck(id: &SagaId, code: &str) {
     tracing::error!(target: "saga", { saga.id = %id, code }, "saga stuck");
 }
 
+/// Reports an open saga that does not fit its definition. It will be stuck when it wakes.
+pub(crate) fn misfit(id: &SagaId, code: &str) {
+    tracing::error!(target: "saga", { saga.id = %id, code }, "saga does not fit its definition");
+}
+
+/// Warns of open sagas that this process can't run.
+pub(crate) fn unregistered(name: &str, version: u32, count: u64) {
+    tracing::warn!(target: "saga", { saga.name = name, saga.version = version, count }, "saga not registered");
+}
+
+/// Says how many open sagas were checked.
+pub(crate) fn checked(sagas: u64, misfits: u64) {
+    tracing::info!(target: "saga", { sagas, misfits }, "open sagas checked");
+}
+
 /// Warns that an operator has ended a saga as it is.
 pub(crate) fn abandoned(id: &SagaId) {
     tracing::warn!(target: "saga", { saga.id = %id }, "saga abandoned");

@@ -109,6 +109,7 @@ macro_rules! journal_suite {
             pages_follow_each_other
             a_list_is_filtered_by_state
             what_was_skipped_is_found_for_ever
+            a_list_says_why_a_saga_waits
             a_list_is_filtered_by_name_prefix_and_time
             what_fails_is_listed_until_it_does_not
             everything_is_there_after_it_was_opened_again

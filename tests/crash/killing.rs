@@ -12,7 +12,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Sqlite, Started, Wakeup, Worker,
+    NewSaga, Page, SagaVersion, Sqlite, Started, Wakeup, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -170,10 +170,10 @@ impl Journal for Killing {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
-        let mut claimed = self.journal.claim(worker, names, limit).await?;
+        let mut claimed = self.journal.claim(worker, definitions, limit).await?;
         if self.defect == Some(Defect::BeginsAnew) {
             for claimed in &mut claimed {
                 claimed.entries = Ok(Vec::new());

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use saga_runtime::coordinator::{ExecuteError, Handle, StartError, SubmitError};
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Started, State, Wakeup,
+    Memory, NewSaga, Page, SagaVersion, Started, State, Wakeup,
 };
 use saga_runtime::{Coordinator, EventName, SagaId};
 use tokio::sync::Notify;
@@ -54,10 +54,10 @@ impl Journal for Troubled {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
-        self.line()?.claim(worker, names, limit).await
+        self.line()?.claim(worker, definitions, limit).await
     }
 
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {

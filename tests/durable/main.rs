@@ -7,6 +7,7 @@ mod bulkheads;
 mod cancelling;
 mod commands;
 mod cut_off;
+mod deploying;
 mod duplicates;
 mod escaped;
 mod failing;

@@ -1,7 +1,7 @@
 //! Sagas that can't be run: each is stuck with a reason, and harms no other.
 
 use saga_runtime::coordinator::{Coordinator, ExecuteError, StartError};
-use saga_runtime::journal::{Event, Journal, Memory, NewSaga, State, StepCall};
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga, SagaVersion, State, StepCall};
 use saga_runtime::{Context, Kind, Saga, saga, step};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ async fn a_definition_that_has_changed() {
     let journal = Memory::new();
     let events = vec![done("pay", Kind::Compensatable, "\"pay\"")];
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
-    let reason = "the definition of `sell` has changed: call 1 is of step `order` (compensatable), but step `pay` (compensatable) is recorded";
+    let reason = "the definition of `sell` has changed: call 1 is recorded as step `pay` (compensatable), and is step `order` (compensatable) now; if `order` is `pay` under another name, keep the recorded one with `name = \"pay\"`; if it was inserted, give the saga another version; or a branch may depend on something that is not recorded: between steps, the body must not ask a service, a clock or a random number, but `cx.now()` and `cx.uuid()`";
     is_stuck(journal, "order-1", reason).await;
 }
 
@@ -73,7 +73,7 @@ async fn a_definition_that_has_become_shorter() {
         done("report", Kind::Retriable, "\"report\""),
     ];
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", events).await;
-    let reason = "the definition of `sell` has changed: step `report` is recorded as call 5, but the saga ends before it";
+    let reason = "the definition of `sell` has changed: call 5 is recorded as step `report` (retriable), and the saga ends before it now; the step was removed, or a branch may depend on something that is not recorded: between steps, the body must not ask a service, a clock or a random number, but `cx.now()` and `cx.uuid()`";
     is_stuck(journal, "order-1", reason).await;
 }
 
@@ -127,7 +127,9 @@ async fn a_saga_that_ends_its_processes_is_stuck_in_the_end() {
     cut_off(&journal, "order-1", "sell", "{\"amount\":3}", vec![]).await;
     let gone = gone();
     for _ in 0..3 {
-        let claimed = journal.claim(&gone, &["sell"], 1).await;
+        let claimed = journal
+            .claim(&gone, &[SagaVersion::new("sell", 1)], 1)
+            .await;
         assert_eq!(claimed.expect("it works").len(), 1);
     }
     let shop = Shop::default();
@@ -259,7 +261,9 @@ mod twin {
 async fn two_sagas_of_one_name_are_not_started() {
     let builder = builder(&Shop::default()).register::<twin::Other>();
     match builder.journal(Memory::new()).start().await {
-        Err(StartError::RegisteredTwice { name }) => assert_eq!(name, "sell"),
+        Err(StartError::RegisteredTwice { name, version }) => {
+            assert_eq!((name, version), ("sell", 1));
+        }
         other => panic!("{other:?}"),
     }
 }

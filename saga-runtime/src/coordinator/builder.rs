@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::attempts::ATTEMPT_TIMEOUT;
+use crate::coordinator::check::{CheckReport, OnMisfit, checked};
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::suspects::Suspects;
@@ -42,6 +43,7 @@ pub struct Builder<S: ?Sized + Send + Sync + 'static, J = NoJournal> {
     journal: J,
     definitions: Definitions<S>,
     refused: Option<StartError>,
+    on_misfit: OnMisfit,
     policies: Policies,
     max_recoveries: u32,
     recovery_pause: Duration,
@@ -53,7 +55,7 @@ pub struct Builder<S: ?Sized + Send + Sync + 'static, J = NoJournal> {
 impl<S: ?Sized + Send + Sync + 'static, J> fmt::Debug for Builder<S, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("definitions", &self.definitions.names())
+            .field("definitions", &self.definitions.versions())
             .finish_non_exhaustive()
     }
 }
@@ -65,6 +67,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             journal: NoJournal,
             definitions: Definitions::new(),
             refused: None,
+            on_misfit: OnMisfit::Report,
             policies: Policies {
                 attempt_timeout: ATTEMPT_TIMEOUT,
                 payload_limit: 1024 * 1024,
@@ -88,6 +91,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             journal: Arc::new(journal),
             definitions: self.definitions,
             refused: self.refused,
+            on_misfit: self.on_misfit,
             policies: self.policies,
             max_recoveries: self.max_recoveries,
             recovery_pause: self.recovery_pause,
@@ -101,7 +105,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
 impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     /// Registers a saga, so that the coordinator can run it, also after a crash.
     ///
-    /// Sagas in the journal that are not registered wait there. They do not block others.
+    /// Several versions of a saga can be registered. An open saga goes on with its own version, and new ones start with
+    /// the highest. Sagas in the journal whose name or version is not registered wait there. They do not block others.
     pub fn register<G: Registrable<S>>(mut self) -> Self {
         if let Err(error) = self.definitions.add::<G>() {
             self.refused.get_or_insert(error);
@@ -117,6 +122,11 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     {
         self.definitions.steps.add(RecordedStep::of::<P>());
         self
+    }
+
+    /// Sets what happens if open sagas don't fit what is registered. Default: [`OnMisfit::Report`].
+    pub fn on_misfit(self, on_misfit: OnMisfit) -> Self {
+        Self { on_misfit, ..self }
     }
 
     /// Sets how many sagas run at the same time. The others wait in the journal. Default: 1,000.
@@ -212,18 +222,65 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
-    /// Starts the coordinator. In the background it first claims the sagas that earlier processes left open, at most as
-    /// many at a time as may be [in flight](Self::in_flight). New sagas are accepted meanwhile.
+    /// Replays all open sagas of the journal against what is registered, without effects, and starts nothing. Before a
+    /// deploy, a test can do this with a copy of the journal, which may be read-only.
+    ///
+    /// ```
+    /// # use saga_runtime::journal::Memory;
+    /// # use saga_runtime::{Context, Coordinator, saga, step};
+    /// # #[step(compensate = ())] async fn quote(_: Context<'_, ()>) -> Result<(), String> { Ok(()) }
+    /// # saga!(async fn order(cx: Context<'_, ()>) -> Result<(), String> { quote(cx).await?; Ok(()) });
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), saga_runtime::coordinator::StartError> {
+    /// let copy = Memory::new(); // or `Sqlite::open_read_only("copy.db").await?`
+    /// let report = Coordinator::builder(()).journal(copy).register::<Order>().check().await?;
+    /// assert!(report.is_fine(), "{report}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`StartError::RegisteredTwice`] if two sagas have the same name, [`StartError::SharedName`] if two different steps of
-    /// one saga have, [`StartError::Journal`] if the journal can't be reached.
+    /// [`StartError::RegisteredTwice`], [`StartError::SharedName`], [`StartError::Journal`].
+    pub async fn check(self) -> Result<CheckReport, StartError> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        let report = checked(
+            &self.definitions,
+            &*self.services,
+            &self.journal,
+            &self.policies,
+        )
+        .await?;
+        Ok(report)
+    }
+
+    /// Starts the coordinator. In the background it first claims the sagas that earlier processes left open, at most as
+    /// many at a time as may be [in flight](Self::in_flight). New sagas are accepted meanwhile. It also
+    /// [checks](Coordinator::check) in the background that the open sagas fit what is registered: each that does not is an
+    /// ERROR event, and each name or version that is not registered a WARN event with the number of its sagas.
+    ///
+    /// # Errors
+    /// [`StartError::RegisteredTwice`] if two sagas have the same name and version, [`StartError::SharedName`] if two different
+    /// steps of one saga have the same name, [`StartError::Journal`] if the journal can't be reached, [`StartError::Misfits`] with
+    /// [`OnMisfit::Refuse`].
     ///
     /// # Panics
     /// If called outside of a tokio runtime.
     pub async fn start(self) -> Result<Coordinator<S>, StartError> {
         if let Some(error) = self.refused {
             return Err(error);
+        }
+        if self.on_misfit == OnMisfit::Refuse {
+            let report = checked(
+                &self.definitions,
+                &*self.services,
+                &self.journal,
+                &self.policies,
+            )
+            .await?;
+            if !report.is_fine() {
+                return Err(StartError::Misfits(Box::new(report)));
+            }
+            report.tell();
         }
         let lease = Lease {
             worker: self
@@ -253,6 +310,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             unreleased: Mutex::default(),
             calls: Mutex::default(),
             has_lost_claims: AtomicBool::default(),
+            misfits: Mutex::default(),
             waiters,
             on_decision: Arc::new(move |id| deciding.wake(id)),
             alarm: Alarm::default(),
@@ -267,6 +325,9 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             inner.is_some_and(|inner| inner.hear(signal))
         }));
         inner.tasks.spawn(Arc::clone(&inner).renew_leases());
+        if self.on_misfit == OnMisfit::Report {
+            inner.tasks.spawn(Arc::clone(&inner).check_in_background());
+        }
         let guard = RuntimeGuard(Arc::clone(&inner));
         inner.tasks.spawn(Arc::clone(&inner).dispatch(guard));
         Ok(Coordinator {

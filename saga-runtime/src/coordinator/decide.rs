@@ -9,6 +9,7 @@ use crate::coordinator::operator::Effect;
 use crate::coordinator::subject::Subject;
 use crate::id::SagaId;
 use crate::journal::{AppendError, Claimed, ClaimedOne, Entry, Event, State};
+use crate::lock::lock;
 use crate::telemetry;
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
@@ -82,6 +83,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             self.waiters.drop_sender(&id);
         }
         if decided.is_ok() {
+            lock(&self.misfits).remove(&id);
             // A caller may wait for this decision.
             self.waiters.wake(&id);
         }

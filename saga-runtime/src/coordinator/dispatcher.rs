@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::coordinator::suspects::Suspicion;
 use crate::coordinator::task::Claimant;
 use crate::coordinator::{BATCH, RuntimeGuard, Shared};
-use crate::journal::{Claimed, Wakeup};
+use crate::journal::{Claimed, SagaVersion, Wakeup};
 use crate::telemetry;
 
 /// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
@@ -30,10 +30,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     async fn dispatch_for_ever(self: &Arc<Self>) {
-        let names = self.definitions.names();
+        let definitions = self.definitions.versions();
         loop {
             // In a task of its own: a claim that is dropped half-way would hold sagas that do not run.
-            let claiming = Arc::clone(self).take_over_all(names.clone());
+            let claiming = Arc::clone(self).take_over_all(definitions.clone());
             let _ = self.tasks.spawn(claiming).await;
             let next = self.journal.next_rest().await.unwrap_or_default();
             let pause = self.alarm.set(next, self.poll_interval);
@@ -42,7 +42,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Claims all waiting sagas, as long as there are free slots.
-    async fn take_over_all(self: Arc<Self>, names: Vec<&'static str>) {
+    async fn take_over_all(self: Arc<Self>, definitions: Vec<SagaVersion>) {
         let mut claims = FuturesOrdered::new();
         let mut is_more = true;
         while is_more && !self.is_shutting_down() {
@@ -50,13 +50,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;
             };
-            is_more = self.take_over(&names, vec![slot]).await == ClaimSize::Full;
+            is_more = self.take_over(&definitions, vec![slot]).await == ClaimSize::Full;
             // All claims are sent before the first saga runs: its writes would delay them.
             while is_more
                 && let slots = self.free_slots()
                 && !slots.is_empty()
             {
-                claims.push_back(self.take_over(&names, slots));
+                claims.push_back(self.take_over(&definitions, slots));
             }
             while let Some(claimed) = claims.next().await {
                 is_more &= claimed == ClaimSize::Full;
@@ -73,10 +73,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Claims at most one saga for each slot, and resumes them.
     async fn take_over(
         self: &Arc<Self>,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         slots: Vec<OwnedSemaphorePermit>,
     ) -> ClaimSize {
-        match self.note_lost_claims(self.journal.claim(&self.lease, names, slots.len()).await) {
+        let claimed = self.journal.claim(&self.lease, definitions, slots.len());
+        match self.note_lost_claims(claimed.await) {
             Ok(claimed) => {
                 let is_full = claimed.len() == slots.len();
                 let inner = Arc::clone(self);
@@ -122,7 +123,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if claimant.is_undone_by_record() {
             return self.undo(claimant, &saga);
         }
-        match self.definitions.get(&saga.name) {
+        match self.definitions.get(&saga.name, saga.version) {
             Some(definition) => definition.resume(self, claimant, &saga.input),
             None => self.put_back(claimant, Wakeup::Now),
         }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::{self, Display};
 
-use crate::coordinator::{OpenWait, Stopped};
+use crate::coordinator::{CheckReport, OpenWait, Stopped};
 use crate::error::SagaError;
 use crate::escaped::Escaped;
 use crate::id::{InvalidSagaId, SagaId};
@@ -14,13 +14,16 @@ use crate::shape::SharedName;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Two sagas have the same durable name.
+    /// Two sagas have the same durable name and version.
     #[error(
-        "two sagas are called `{name}`: give one of them another name with `#[saga(name = \"…\")]`"
+        "two sagas are called `{name}` and have the version {version}: give one of them another version with \
+         `#[saga(version = 2)]`, or another name with `#[saga(name = \"…\")]`"
     )]
     RegisteredTwice {
         /// The name.
         name: &'static str,
+        /// The version.
+        version: u32,
     },
     /// Two different steps of one saga have the same durable name: the journal could not tell their calls apart.
     #[error(
@@ -33,6 +36,9 @@ pub enum StartError {
         /// The name, and the two functions.
         shared: SharedName,
     },
+    /// Open sagas don't fit what is registered, and [`OnMisfit::Refuse`](crate::coordinator::OnMisfit::Refuse) is set.
+    #[error("open sagas of the journal don't fit their definitions:\n{0}")]
+    Misfits(Box<CheckReport>),
     /// The journal can't be reached or used.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -76,11 +82,25 @@ pub enum Rejected {
     Id(#[from] InvalidSagaId),
     /// The saga is not registered.
     #[error(
-        "the saga `{name}` is not registered with this coordinator: call `.register::<…>()` before `.start()`"
+        "the saga `{name}`, version {version}, is not registered with this coordinator: call `.register::<…>()` before `.start()`"
     )]
     NotRegistered {
         /// Its durable name.
         name: &'static str,
+        /// Its version.
+        version: u32,
+    },
+    /// A higher version of the saga is registered. The older version only continues sagas that are open.
+    #[error(
+        "version {highest} of the saga `{name}` is registered: new sagas start with it, and not with version {version}"
+    )]
+    OldVersion {
+        /// Its durable name.
+        name: &'static str,
+        /// The version of the call.
+        version: u32,
+        /// The highest registered version.
+        highest: u32,
     },
     /// The input can't be serialized, or can't be read back, or is read back as another value: the saga would see something
     /// else after a restart. The text names the field where it can.

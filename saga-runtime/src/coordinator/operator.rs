@@ -15,6 +15,7 @@ use crate::id::SagaId;
 use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED};
 use crate::journal::{Event, Filter, Journal, JournalError, Page, State};
 use crate::language::json_of;
+use crate::lock::lock;
 use crate::shape::Shape;
 
 /// The effect of a command that a coordinator has accepted.
@@ -28,12 +29,22 @@ pub enum Effect {
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
-    /// Lists sagas page by page, the newest first.
+    /// Lists sagas page by page, the newest first. [`Record::condition`](crate::journal::Record::condition) tells apart
+    /// the sagas that wait: for a worker, an event, a time, another attempt, or a definition that is not registered here, or that
+    /// does not [fit](Self::misfits).
     ///
     /// # Errors
     /// If the journal can't be read.
     pub async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
-        self.inspector().list(filter).await
+        let mut page = self.inspector().list(filter).await?;
+        for record in &mut page.sagas {
+            let saga = &record.saga;
+            let definition = self.inner.definitions.get(&saga.name, saga.version);
+            record.is_registered = Some(definition.is_some());
+            let misfits = lock(&self.inner.misfits);
+            record.misfit = misfits.get(&saga.id).map(|misfit| misfit.code.clone());
+        }
+        Ok(page)
     }
 
     /// Reads everything that is recorded about one saga. `None` if no saga has this id, which may be given as text.
@@ -207,7 +218,11 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let history = self.inner.journal.load(&id).await?;
         let record = history.ok_or(OperatorError::Unknown)?.record;
-        let is_registered = self.inner.definitions.get(&record.saga.name).is_some();
+        let is_registered = self
+            .inner
+            .definitions
+            .get(&record.saga.name, record.saga.version)
+            .is_some();
         let is_open = record.state != State::Stuck && !record.state.is_final();
         if is_registered && is_open {
             return Err(OperatorError::NotStuck(record.state));

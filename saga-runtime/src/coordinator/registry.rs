@@ -1,4 +1,4 @@
-//! The registered sagas of a coordinator, by durable name.
+//! The registered sagas of a coordinator, by durable name and version.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -7,16 +7,24 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber;
 
+use crate::attempts::BoxFuture;
 use crate::coordinator::Shared;
+use crate::coordinator::check::Stage;
 use crate::coordinator::error::StartError;
 use crate::coordinator::task::Claimant;
+use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::undo::RecordedSteps;
+use crate::error::Reason;
+use crate::journal::history::ReplayState;
+use crate::journal::{self, NewSaga, SagaVersion};
 use crate::language::recorded::found_steps;
 use crate::language::{input_read_back, is_same_input};
 use crate::meta::OnCompensationFailure;
-use crate::panic::caught;
-use crate::run::Saga;
+use crate::panic::{caught, contain, drop_caught};
+use crate::run::{Saga, SagaEnd};
 use crate::shape::Shape;
 
 /// A saga that a coordinator for the services `S` can run. Every saga that [`saga!`](crate::saga!) defines implements
@@ -34,6 +42,14 @@ impl<S: ?Sized, G: Saga<Services = S> + Serialize + DeserializeOwned> Registrabl
 /// A type-erased registered saga.
 pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     fn fingerprint(&self) -> u64;
+
+    /// Replays an open saga without effects, and returns why that fails.
+    fn rehearse<'a>(
+        &'a self,
+        services: &'a S,
+        history: journal::History,
+        stage: &'a Stage,
+    ) -> BoxFuture<'a, Option<Reason>>;
 
     fn shape(&self) -> Shape;
 
@@ -67,6 +83,39 @@ where
         self.fingerprint
     }
 
+    fn rehearse<'a>(
+        &'a self,
+        services: &'a S,
+        history: journal::History,
+        stage: &'a Stage,
+    ) -> BoxFuture<'a, Option<Reason>> {
+        Box::pin(async move {
+            let entries = match ReplayState::of_history(history.entries) {
+                Ok(entries) => entries,
+                Err(damage) => return Some(Reason::new("damaged", damage.to_string())),
+            };
+            if entries.is_undone_by_record() {
+                // Its body does not run any more.
+                return None;
+            }
+            let NewSaga { id, input, .. } = history.record.saga;
+            let saga: G = match read_input(&input) {
+                Ok(saga) => saga,
+                Err(message) => return Some(Reason::new("unreadable", message)),
+            };
+            let engine = stage.engine(&G::META, id, entries);
+            let driven = contain(saga.drive(services, &engine)).with_subscriber(Dispatch::none());
+            match driven.await {
+                Ok(SagaEnd::Suspended(Suspension::Stuck(reason))) => Some(reason),
+                Ok(end) => {
+                    drop_caught(end);
+                    None
+                }
+                Err(panic) => Some(Reason::new("panicked", format!("panicked: {panic}"))),
+            }
+        })
+    }
+
     fn shape(&self) -> Shape {
         G::shape()
     }
@@ -85,24 +134,26 @@ where
     }
 
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
-        // The input's code may panic. That must not harm the other sagas of the same claim.
-        let read = caught(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
-        match read.unwrap_or_else(|panic| Err(format!("panicked: {panic}"))) {
+        match read_input::<G>(input) {
             Ok(saga) => {
                 let sender = inner.waiters.take_sender::<G>(claimant.id());
                 inner.spawn(claimant, saga, sender);
             }
-            Err(error) => {
-                let message = format!("the recorded input can't be read: {error}");
-                inner.park(claimant, "unreadable", message);
-            }
+            Err(message) => inner.park(claimant, "unreadable", message),
         }
     }
 }
 
-/// All registered sagas, and the steps that they call.
+/// Reads a recorded input. Its code may panic, and that must not harm other sagas.
+fn read_input<G: DeserializeOwned>(input: &str) -> Result<G, String> {
+    let read = caught(|| serde_json::from_str::<G>(input).map_err(|error| error.to_string()));
+    let read = read.unwrap_or_else(|panic| Err(format!("panicked: {panic}")));
+    read.map_err(|error| format!("the recorded input can't be read: {error}"))
+}
+
+/// All registered sagas, each in one or more versions, and the steps that they call.
 pub(super) struct Definitions<S: ?Sized + Send + Sync + 'static> {
-    sagas: BTreeMap<&'static str, Arc<dyn Definition<S>>>,
+    sagas: BTreeMap<SagaVersion, Arc<dyn Definition<S>>>,
     pub(super) steps: RecordedSteps<S>,
 }
 
@@ -117,9 +168,9 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
     /// Adds a saga.
     ///
     /// # Errors
-    /// If another saga has the same name, or if two different steps of this one have.
+    /// If another saga has the same name and version, or if two different steps of this one have.
     pub(super) fn add<G: Registrable<S>>(&mut self) -> Result<(), StartError> {
-        let name = G::META.name;
+        let SagaVersion { name, version } = SagaVersion::new(G::META.name, G::META.version);
         let (mut fingerprint, mut shared) = (0, None);
         let found = found_steps(|| {
             let shape = G::shape();
@@ -134,21 +185,43 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
             fingerprint,
             saga: PhantomData,
         };
-        match self.sagas.insert(name, Arc::new(definition)) {
+        match self
+            .sagas
+            .insert(SagaVersion { name, version }, Arc::new(definition))
+        {
             None => Ok(()),
-            Some(_) => Err(StartError::RegisteredTwice { name }),
+            Some(_) => Err(StartError::RegisteredTwice { name, version }),
         }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Definition<S>>> {
-        self.sagas.get(name)
+    /// The definition of a saga of this name and version.
+    pub(super) fn get(&self, name: &str, version: u32) -> Option<&Arc<dyn Definition<S>>> {
+        // A recorded name does not live long enough to be looked up.
+        let same_name = self.sagas.keys().find(|one| one.name == name)?;
+        self.sagas.get(&SagaVersion::new(same_name.name, version))
+    }
+
+    /// The definition of a saga of this name: of this version, or else of the highest one.
+    pub(super) fn of_saga(&self, name: &str, version: u32) -> Option<&Arc<dyn Definition<S>>> {
+        let all = self.sagas.iter().filter(|(one, _)| one.name == name);
+        let best = all.max_by_key(|(one, _)| (one.version == version, one.version));
+        best.map(|(_, definition)| definition)
+    }
+
+    /// The highest version of the saga with this name.
+    pub(super) fn highest(&self, name: &'static str) -> Option<u32> {
+        let all = SagaVersion::new(name, 0)..=SagaVersion::new(name, u32::MAX);
+        self.sagas
+            .range(all)
+            .next_back()
+            .map(|(one, _)| one.version)
     }
 
     pub(super) fn shapes(&self) -> Vec<Shape> {
         self.sagas.values().map(|saga| saga.shape()).collect()
     }
 
-    pub(super) fn names(&self) -> Vec<&'static str> {
+    pub(super) fn versions(&self) -> Vec<SagaVersion> {
         self.sagas.keys().copied().collect()
     }
 }

@@ -72,19 +72,9 @@ impl Claimant {
         claimed: Claimed,
         slot: OwnedSemaphorePermit,
     ) -> (Self, NewSaga, Option<Damage>) {
-        let history = claimed
-            .entries
-            .and_then(|entries| match ReplayState::new(&entries) {
-                Ok(history) => Ok(history),
-                Err(unclear) => Err(unclear.beside(entries)),
-            });
-        let (history, damage) = match history {
+        let (history, damage) = match ReplayState::of_history(claimed.entries) {
             Ok(history) => (history, None),
-            Err(damage) => match ReplayState::of_readable(&damage.readable) {
-                // An operator has decided about all that can be read.
-                history if history.is_undone_by_record() => (history, None),
-                _ => (ReplayState::default(), Some(damage)),
-            },
+            Err(damage) => (ReplayState::default(), Some(damage)),
         };
         let claimant = Self {
             claim: claimed.claim,
@@ -288,7 +278,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 }
             }
             // Releasing a claim that is lost already does no harm.
-            Suspension::Unreachable(_) | Suspension::Fenced => {
+            Suspension::Unreachable(_) | Suspension::Fenced | Suspension::Rehearsed => {
                 self.unreleased().push(recorder.claim().clone());
             }
         }

@@ -32,7 +32,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Undoes a saga in a task of its own.
     pub(super) fn undo(self: &Arc<Self>, claimant: Claimant, saga: &NewSaga) {
         let mut meta = SagaMeta::new(interned(&saga.name));
-        if let Some(definition) = self.definitions.get(&saga.name) {
+        if let Some(definition) = self.definitions.of_saga(&saga.name, saga.version) {
             meta = meta.on_compensation_failure(definition.on_compensation_failure());
         }
         let (engine, slot) = self.begin(&meta, claimant, None);

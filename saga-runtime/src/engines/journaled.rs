@@ -7,6 +7,7 @@
 mod activity;
 mod ambient;
 pub(crate) mod bulkheads;
+mod changed;
 mod cursor;
 mod outcome;
 pub(crate) mod recorder;
@@ -126,15 +127,6 @@ impl Journaled {
             .suspend_if_idle(|events| self.recorder.close_until(events))
     }
 
-    /// The definition of the saga does not fit its records.
-    fn changed(&self, what: impl std::fmt::Display) -> Suspension {
-        let name = self.instance.name();
-        Suspension::stuck(
-            "definition_changed",
-            format!("the definition of `{name}` has changed: {what}"),
-        )
-    }
-
     /// Checks that the body has made every recorded call.
     pub(crate) fn replayed(&self) -> Result<(), Suspension> {
         if self.is_replayed.load(Ordering::Relaxed) {
@@ -145,10 +137,7 @@ impl Journaled {
             if called < written
                 && let Some(call) = self.history.call(lane, called)
             {
-                return Err(self.changed(format_args!(
-                    "step `{call}` is recorded as call {}, but the saga ends before it",
-                    called + 1
-                )));
+                return Err(self.ends_before(called, call));
             }
         }
         self.is_replayed.store(true, Ordering::Relaxed);
@@ -311,6 +300,7 @@ impl Journaled {
         position: Position<'_>,
         step: &dyn Compensate,
     ) -> Result<CompensationOutcome, Suspension> {
+        self.recorder.begin_effect()?;
         self.recorder.write().await?;
         if let Some(suspension) = self.recorder.stop() {
             return Err(suspension);

@@ -204,6 +204,21 @@ impl ReplayState {
         Ok(history)
     }
 
+    /// Reads the history of a saga that goes on: all of it, or what can be read of it, once an operator has decided about that.
+    ///
+    /// # Errors
+    /// The damage, with the entries that can be read.
+    pub(crate) fn of_history(entries: Result<Vec<Entry>, Damage>) -> Result<Self, Damage> {
+        let history = entries.and_then(|entries| match Self::new(&entries) {
+            Ok(history) => Ok(history),
+            Err(unclear) => Err(unclear.beside(entries)),
+        });
+        history.or_else(|damage| match Self::of_readable(&damage.readable) {
+            history if history.is_undone_by_record() => Ok(history),
+            _ => Err(damage),
+        })
+    }
+
     /// Replays what can be read of a damaged history. An entry that can't follow what can be read before it changes nothing.
     pub(crate) fn of_readable<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
         let (mut history, mut applied) = (Self::default(), Vec::new());

@@ -11,7 +11,7 @@ use crate::id::SagaId;
 use crate::journal::lease::Leases;
 use crate::journal::{
     AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
-    JournalError, Lease, NewSaga, Page, Record, Started, State, Wakeup,
+    JournalError, Lease, NewSaga, Page, Record, SagaVersion, Started, State, Wakeup,
 };
 use crate::lock::lock;
 
@@ -67,6 +67,28 @@ impl Sagas {
 }
 
 impl StoredSaga {
+    /// Its record, with where it rests.
+    fn listed(&self) -> Record {
+        let mut record = self.record.clone();
+        if record.state == State::Waiting && self.rest != Wakeup::Now {
+            let mut events = self.entries.iter().rev().map(|entry| &entry.event);
+            let mut over = Vec::new();
+            let waiting = events.find_map(|event| match event {
+                Event::WaitOver { step, .. } => {
+                    over.push(step);
+                    None
+                }
+                Event::Waiting { step, .. } => Some(step),
+                _ => None,
+            });
+            record.rest = self.rest;
+            record.rests_at = waiting
+                .filter(|step| !over.contains(step))
+                .map(|step| step.name.clone().into_owned());
+        }
+        record
+    }
+
     fn is_held_by(&self, claim: &Claim) -> bool {
         self.record.worker.is_some() && self.record.epoch == claim.epoch
     }
@@ -151,7 +173,7 @@ impl Journal for Memory {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
         let mut sagas = self.lock();
@@ -166,7 +188,10 @@ impl Journal for Memory {
             } = &saga.record;
             let is_open = !state.is_final() && *state != State::Stuck;
             let is_awake = saga.rest.is_over(now);
-            is_open && is_awake && names.contains(&&*new.name) && saga.is_free(leases)
+            is_open
+                && is_awake
+                && definitions.iter().any(|one| one.is_of(new))
+                && saga.is_free(leases)
         };
         let free = by_number.values_mut().filter(can_go_on);
         Ok(free.take(limit).map(|saga| saga.claim(worker)).collect())
@@ -284,14 +309,14 @@ impl Journal for Memory {
         let mut sagas = self.lock();
         let saga = sagas.find(id);
         Ok(saga.map(|saga| History {
-            record: saga.record.clone(),
+            record: saga.listed(),
             entries: Ok(saga.entries.clone()),
         }))
     }
 
     async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
         let mut sagas = self.lock();
-        Ok(sagas.find(id).map(|saga| saga.record.clone()))
+        Ok(sagas.find(id).map(|saga| saga.listed()))
     }
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
@@ -306,7 +331,7 @@ impl Journal for Memory {
         let mut listed = Vec::new();
         let mut last = None;
         for (number, saga) in admitted.by_ref().take(filter.limit) {
-            listed.push(saga.record.clone());
+            listed.push(saga.listed());
             last = Some(*number);
         }
         let next = last.filter(|_| admitted.next().is_some());

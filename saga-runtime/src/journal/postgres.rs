@@ -32,7 +32,7 @@ use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, NewSaga, Page, Record, Row, Started, Tally, Wakeup, Worker,
+    Listener, NewSaga, Page, Record, Row, SagaVersion, Started, Tally, Wakeup, Worker,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -287,7 +287,7 @@ impl Journal for Postgres {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
         self.renew_if_old(worker).await?;
@@ -296,7 +296,7 @@ impl Journal for Postgres {
             let shared = &self.0;
             match shared
                 .claims
-                .claim(&shared.pool, worker, names, limit)
+                .claim(&shared.pool, worker, definitions, limit)
                 .await
             {
                 Err(error) if is_conflict(&error) && tries < AGAIN => tries += 1,

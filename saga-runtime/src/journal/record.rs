@@ -1,5 +1,6 @@
 //! The record of a saga, beside its entries: its start, its holder, its state.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,6 +8,7 @@ use std::time::SystemTime;
 use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
+use crate::journal::Wakeup;
 use crate::journal::error::Damage;
 use crate::journal::event::{Event, StepCall};
 use crate::journal::history::ReplayState;
@@ -25,6 +27,29 @@ pub struct NewSaga {
     pub fingerprint: u64,
     /// Its input, as JSON.
     pub input: String,
+}
+
+/// One version of a saga's definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SagaVersion {
+    /// The durable name of the saga.
+    pub name: &'static str,
+    /// The version: `#[saga(version = 2)]`. Without that it is 1.
+    pub version: u32,
+}
+
+impl SagaVersion {
+    /// This version of this saga.
+    #[must_use]
+    pub const fn new(name: &'static str, version: u32) -> Self {
+        Self { name, version }
+    }
+
+    /// Returns whether a recorded saga is of this version.
+    #[must_use]
+    pub fn is_of(&self, saga: &NewSaga) -> bool {
+        self.version == saga.version && self.name == saga.name
+    }
 }
 
 /// The start of a saga, its holder and its state.
@@ -48,6 +73,16 @@ pub struct Record {
     /// The steps whose attempts fail, and that are attempted again: the one that fails the longest first. Empty once the saga
     /// has ended or is stuck, and while it tries a step for the first time.
     pub failing: Vec<FailingStep>,
+    /// When it can be claimed, if no worker holds it.
+    pub rest: Wakeup,
+    /// The wait at which it rests, if it does: `sleep`, `event:approved`, `pack/event:approved` in the called saga `pack`.
+    pub rests_at: Option<String>,
+    /// True if the reader can run it: its name and version are registered. `None` if the reader runs no sagas, as an
+    /// [`Inspector`](crate::coordinator::Inspector).
+    pub is_registered: Option<bool>,
+    /// The code with which it will be stuck when it wakes, because it does not fit its definition. `None` if the reader has found
+    /// no misfit, or does not look for any.
+    pub misfit: Option<Cow<'static, str>>,
     /// The reason why the record can't be read, or not trusted; the other fields are what could be read. Such a saga is set
     /// aside like one whose entries are damaged.
     pub damage: Option<Damage>,
@@ -66,6 +101,10 @@ impl Record {
             worker: None,
             cancellation: None,
             failing: Vec::new(),
+            rest: Wakeup::Now,
+            rests_at: None,
+            is_registered: None,
+            misfit: None,
             damage: None,
         }
     }
@@ -80,6 +119,30 @@ impl Record {
             && let Ok(history) = ReplayState::new(entries)
         {
             self.failing = history.failing_steps();
+        }
+    }
+
+    /// Says more about the state of a saga that has not ended: why it does not go on.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        let attempt = self.failing.iter().map(|failing| failing.until).min();
+        let call = self.rests_at.as_deref().unwrap_or_default();
+        let awaits_event = call
+            .rsplit('/')
+            .next()
+            .is_some_and(|call| call.starts_with("event:"));
+        match (self.state, self.rest) {
+            (state, _) if state.is_final() => Condition::Ended,
+            (State::Stuck, _) => Condition::Stuck,
+            _ if self.is_registered == Some(false) => Condition::Unregistered,
+            (State::Waiting, _) if self.misfit.is_some() => Condition::Misfit,
+            (state, rest) => match (attempt, rest) {
+                (Some(attempt), _) => Condition::AwaitsAttempt(attempt),
+                _ if state != State::Waiting => Condition::Running,
+                (None, Wakeup::Now) => Condition::Queued,
+                (None, Wakeup::At(time)) if !awaits_event => Condition::AwaitsTime(time),
+                (None, Wakeup::At(_) | Wakeup::WhenCalled) => Condition::AwaitsEvent,
+            },
         }
     }
 }
@@ -100,6 +163,46 @@ pub struct FailingStep {
     pub since: SystemTime,
     /// The time of the next attempt.
     pub until: SystemTime,
+}
+
+/// The reason why a saga goes on, or does not: see [`Record::condition`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// A worker runs it, or did so a while ago: its lease may have run out.
+    Running,
+    /// It can go on, and waits for a worker with a free slot.
+    Queued,
+    /// It waits for an event.
+    AwaitsEvent,
+    /// It sleeps until then, or its turn comes then.
+    AwaitsTime(SystemTime),
+    /// A step has failed, and is attempted again then.
+    AwaitsAttempt(SystemTime),
+    /// Its name or its version is not registered here.
+    Unregistered,
+    /// It does not fit its definition: it will be stuck when it wakes.
+    Misfit,
+    /// It can't go on by itself.
+    Stuck,
+    /// Nothing will change any more.
+    Ended,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Queued => "queued",
+            Self::AwaitsEvent => "waiting for an event",
+            Self::AwaitsTime(_) => "waiting for a time",
+            Self::AwaitsAttempt(_) => "failing",
+            Self::Unregistered => "unregistered",
+            Self::Misfit => "misfit",
+            Self::Stuck => "stuck",
+            Self::Ended => "ended",
+        })
+    }
 }
 
 /// A wish to have a saga cancelled.

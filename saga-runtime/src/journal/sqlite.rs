@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Record, Row, Started, Tally, Wakeup,
+    NewSaga, Page, Record, Row, SagaVersion, Started, Tally, Wakeup,
 };
 use crate::telemetry;
 use checksum::Checked;
@@ -257,13 +257,13 @@ impl Journal for Sqlite {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
-        let (lease, names) = (worker.clone(), names.to_vec());
+        let (lease, definitions) = (worker.clone(), definitions.to_vec());
         let taken = self.write(|reply| Operation::Claim {
             lease,
-            names,
+            definitions,
             limit,
             reply,
         });

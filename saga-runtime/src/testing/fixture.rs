@@ -6,7 +6,7 @@ use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Entry, Event, Journal, Lease, NewSaga, Record,
-    Started, StepCall, Wakeup, Worker,
+    SagaVersion, Started, StepCall, Wakeup, Worker,
 };
 use crate::meta::Kind;
 
@@ -158,7 +158,10 @@ impl<F: Factory> Fixture<F> {
     }
 
     pub(in crate::testing) async fn claim(&self, lease: &Lease, limit: usize) -> Vec<Claimed> {
-        let claimed = self.journal.claim(lease, &["order"], limit).await;
+        let claimed = self
+            .journal
+            .claim(lease, &[SagaVersion::new("order", 1)], limit)
+            .await;
         claimed.expect("the journal works")
     }
 

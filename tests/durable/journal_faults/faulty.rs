@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Started, Wakeup,
+    NewSaga, Page, SagaVersion, Started, Wakeup,
 };
 use tokio::task::yield_now;
 
@@ -75,10 +75,11 @@ impl<J: Journal> Journal for Faulty<J> {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
-        self.call(self.journal.claim(worker, names, limit)).await
+        self.call(self.journal.claim(worker, definitions, limit))
+            .await
     }
 
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Memory, NewSaga, Page, Started, Wakeup,
+    Memory, NewSaga, Page, SagaVersion, Started, Wakeup,
 };
 use tokio::sync::Notify;
 
@@ -60,10 +60,10 @@ impl Journal for Crashing {
     async fn claim(
         &self,
         worker: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
-        self.journal.claim(worker, names, limit).await
+        self.journal.claim(worker, definitions, limit).await
     }
 
     async fn next_rest(&self) -> Result<Option<SystemTime>, JournalError> {

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use saga_runtime::Saga;
 use saga_runtime::journal::{Event, Journal, Memory, NewSaga};
+use saga_runtime::{Coordinator, Saga};
 
 use super::crashing::Crashing;
 use super::histories::{Made, history, key};
@@ -141,6 +141,14 @@ fn every_prefix_of_every_history_is_recoverable() {
                 };
                 let left = left(new_saga(&program), &made.events[..count], how);
                 let memory = runtime().block_on(left);
+                let (checked, before_check) = (memory.clone(), world.asked().len());
+                let report = runtime().block_on(async {
+                    let builder = Coordinator::builder(world.clone()).journal(checked);
+                    builder.register::<Go>().check().await
+                });
+                let report = report.expect("it is in memory");
+                assert!(report.is_fine(), "{report}{what}");
+                assert_eq!(world.asked().len(), before_check, "a check asks: {what}");
                 let journal = Crashing::new(memory, None);
                 let ended = one_process(&world, &program, &journal).expect("it is not killed");
                 holds(&expected, &world, &ended, 1, &what);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_runtime::SagaId;
-use saga_runtime::journal::{Claimed, Journal as _, Lease, NewSaga, Postgres, Worker};
+use saga_runtime::journal::{Claimed, Journal as _, Lease, NewSaga, Postgres, SagaVersion, Worker};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor as _};
 use test_postgres::Server;
@@ -68,7 +68,9 @@ fn new_saga(id: &str) -> NewSaga {
 }
 
 async fn claim(journal: &Postgres, worker: &str) -> Vec<Claimed> {
-    let claimed = journal.claim(&lease(worker), &["timed"], 10).await;
+    let claimed = journal
+        .claim(&lease(worker), &[SagaVersion::new("timed", 1)], 10)
+        .await;
     claimed.expect("the journal works")
 }
 
@@ -120,7 +122,8 @@ async fn a_claim_does_not_wait_for_a_saga_that_another_worker_just_claims() {
         .await
         .expect("it is locked");
     let one = lease("first");
-    let second = journal.claim(&one, &["timed"], 1);
+    let timed = [SagaVersion::new("timed", 1)];
+    let second = journal.claim(&one, &timed, 1);
     let second = tokio::time::timeout(Duration::from_secs(20), second).await;
     let second = second
         .expect("a claim waits for nobody")

@@ -12,7 +12,7 @@ use fastrand::Rng;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Journal, JournalError, Lease, NewSaga,
-    Postgres, Started, Wakeup, Worker,
+    Postgres, SagaVersion, Started, Wakeup, Worker,
 };
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
@@ -316,7 +316,10 @@ impl Model {
                 let _ = writeln!(log, "{number}: claim");
                 let limit = rng.usize(1..=SAGAS);
                 tokio::spawn(async move {
-                    match journal.claim(&lease, &["model"], limit).await {
+                    match journal
+                        .claim(&lease, &[SagaVersion::new("model", 1)], limit)
+                        .await
+                    {
                         Ok(claimed) => Done::Claimed(claimed.into_iter().map(held).collect()),
                         Err(JournalError::Unavailable { .. }) => Done::Nothing,
                         Err(other) => Done::Failed(format!("claim: {other}")),
@@ -546,7 +549,9 @@ impl Model {
             worker: Worker::new("the last one"),
             duration: Duration::from_hours(1),
         };
-        let claimed = journal.claim(&lease, &["model"], SAGAS + 1).await;
+        let claimed = journal
+            .claim(&lease, &[SagaVersion::new("model", 1)], SAGAS + 1)
+            .await;
         let claimed = claimed.expect("nothing is under way");
         let ids: HashSet<_> = claimed
             .iter()

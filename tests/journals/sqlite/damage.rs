@@ -7,14 +7,16 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Connection;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
-    Claimed, ClaimedOne, Entry, Event, Filter, Journal, JournalError, NewSaga, Reason, Sqlite,
-    Started, State, Wakeup,
+    Claimed, ClaimedOne, Entry, Event, Filter, Journal, JournalError, NewSaga, Reason, SagaVersion,
+    Sqlite, Started, State, Wakeup,
 };
 
 use super::file::{done, folder, lease_of, saga, started};
 
 async fn claimed(journal: &Sqlite) -> Vec<Claimed> {
-    let claimed = journal.claim(&lease_of("b"), &["order"], 100).await;
+    let claimed = journal
+        .claim(&lease_of("b"), &[SagaVersion::new("order", 1)], 100)
+        .await;
     claimed.expect("the journal works")
 }
 
@@ -203,7 +205,9 @@ async fn seen(journal: &Sqlite) -> Result<Seen, JournalError> {
         let sound = (record.saga.clone(), record.state.is_final(), entries);
         assert!(sagas.insert(record.saga.id, sound).is_none(), "ids differ");
     }
-    let claimed = journal.claim(&lease_of("b"), &["order"], 100).await?;
+    let claimed = journal
+        .claim(&lease_of("b"), &[SagaVersion::new("order", 1)], 100)
+        .await?;
     let claimed = claimed.into_iter().map(|one| one.claim.id).collect();
     Ok((sagas, claimed))
 }

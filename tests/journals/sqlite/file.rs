@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use saga_runtime::Kind;
 use saga_runtime::SagaId;
 use saga_runtime::journal::{
-    AppendError, Claim, Event, Journal, JournalError, Lease, NewSaga, Sqlite, Started, StepCall,
-    Worker,
+    AppendError, Claim, Event, Journal, JournalError, Lease, NewSaga, SagaVersion, Sqlite, Started,
+    StepCall, Worker,
 };
 use tempfile::TempDir;
 
@@ -157,7 +157,9 @@ async fn a_damaged_saga_harms_no_other() {
         .expect("it can be written");
     drop(connection);
     let journal = Sqlite::open(&path).await.expect("no other process uses it");
-    let claimed = journal.claim(&lease_of("b"), &["order"], 9).await;
+    let claimed = journal
+        .claim(&lease_of("b"), &[SagaVersion::new("order", 1)], 9)
+        .await;
     let claimed = claimed.expect("the journal works");
     let entries: Vec<_> = claimed
         .iter()
@@ -269,7 +271,9 @@ async fn on_a_full_disk_nothing_is_lost_and_it_goes_on_when_there_is_space() {
     appended.expect("a small one still fits");
     drop(journal);
     let journal = Sqlite::open(&path).await.expect("no other process uses it");
-    let claimed = journal.claim(&lease_of("b"), &["order"], 9).await;
+    let claimed = journal
+        .claim(&lease_of("b"), &[SagaVersion::new("order", 1)], 9)
+        .await;
     let claimed = claimed.expect("the journal works").remove(0);
     assert_eq!(claimed.next, 2);
     let appended = journal.append(&claimed.claim, 2, large()).await;
@@ -328,7 +332,9 @@ async fn the_log_is_bounded_and_a_full_disk_is_left_as_soon_as_there_is_room() {
         std::io::stdin().read_line(&mut line).expect("it is there");
     }
     let journal = Sqlite::open(&path).await.expect("it can be opened");
-    let claimed = journal.claim(&lease_of("b"), &["order"], 10).await;
+    let claimed = journal
+        .claim(&lease_of("b"), &[SagaVersion::new("order", 1)], 10)
+        .await;
     let claimed = claimed.expect("there is room");
     assert_eq!(claimed.len(), 10);
     for one in claimed {

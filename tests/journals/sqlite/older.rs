@@ -2,7 +2,9 @@
 
 use rusqlite::Connection;
 use saga_runtime::SagaId;
-use saga_runtime::journal::{ClaimedOne, Filter, Journal, JournalError, Sqlite, State};
+use saga_runtime::journal::{
+    ClaimedOne, Filter, Journal, JournalError, SagaVersion, Sqlite, State,
+};
 
 use super::file::{folder, lease};
 
@@ -31,7 +33,9 @@ async fn a_journal_of_an_older_version_is_brought_up_to_date_and_nothing_is_lost
     drop(connection);
 
     let journal = Sqlite::open(&path).await.expect("it can be migrated");
-    let claimed = journal.claim(&lease(), &["order"], 10).await;
+    let claimed = journal
+        .claim(&lease(), &[SagaVersion::new("order", 1)], 10)
+        .await;
     let claimed = claimed.expect("it can be claimed");
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].claim.id.as_str(), "old");
@@ -68,7 +72,9 @@ async fn of_an_older_journal_exactly_what_is_open_goes_on() {
     drop(connection);
 
     let journal = Sqlite::open(&path).await.expect("it can be migrated");
-    let claimed = journal.claim(&lease(), &["order"], 10).await;
+    let claimed = journal
+        .claim(&lease(), &[SagaVersion::new("order", 1)], 10)
+        .await;
     let claimed = claimed.expect("they can be claimed");
     let ids: Vec<_> = claimed.iter().map(|one| one.claim.id.as_str()).collect();
     assert_eq!(ids, ["open"]);

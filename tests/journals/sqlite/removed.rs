@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use saga_runtime::SagaId;
-use saga_runtime::journal::{AppendError, Filter, Journal, JournalError, Sqlite};
+use saga_runtime::journal::{AppendError, Filter, Journal, JournalError, SagaVersion, Sqlite};
 
 use super::file::{done, folder, lease, saga, started};
 
@@ -39,7 +39,7 @@ async fn is_refused_after(harm: impl FnOnce(&Path)) {
     );
     gone(
         journal
-            .claim(&lease(), &["order"], 9)
+            .claim(&lease(), &[SagaVersion::new("order", 1)], 9)
             .await
             .expect_err("it is gone"),
     );

@@ -43,6 +43,8 @@ pub(crate) enum Suspension {
     Called,
     /// It can't go on by itself.
     Stuck(Reason),
+    /// It was replayed without effects, and has come to the end of its records.
+    Rehearsed,
 }
 
 impl fmt::Display for Suspension {
@@ -56,6 +58,7 @@ impl fmt::Display for Suspension {
             Self::Called => f.write_str("an operator decides about it"),
             Self::Unreachable(message) => Escaped(message).fmt(f),
             Self::Stuck(reason) => Escaped(&reason.message).fmt(f),
+            Self::Rehearsed => f.write_str("its records end here"),
         }
     }
 }
@@ -169,6 +172,8 @@ pub(crate) struct Recorder {
     on_decision: OnDecision,
     /// The permit of a saga that is tried apart, until it makes progress.
     trial: Mutex<Option<OwnedSemaphorePermit>>,
+    /// True if nothing may have an effect, and nothing is written.
+    rehearses: bool,
 }
 
 /// A function that is called when the decision to undo a saga is recorded.
@@ -216,12 +221,37 @@ impl Recorder {
             is_called: AtomicBool::new(false),
             called: Notify::new(),
             on_decision,
+            rehearses: false,
         }
     }
 
     /// The saga may be what ends its process, and is tried apart. An entry, or the end of its run, ends the trial.
     pub(crate) fn begin_trial(&self, trial: OwnedSemaphorePermit) {
         *lock(&self.trial) = Some(trial);
+    }
+
+    /// The recorder of a replay without effects: it writes nothing.
+    pub(crate) fn rehearsing(
+        journal: Arc<dyn Journal>,
+        claim: Claim,
+        inbox: EventInbox,
+        tenure: Arc<Tenure>,
+    ) -> Self {
+        Self {
+            rehearses: true,
+            ..Self::new(journal, claim, 1, false, inbox, tenure, Arc::new(|_| {}))
+        }
+    }
+
+    /// Checks that an effect may be requested.
+    ///
+    /// # Errors
+    /// In a replay without effects.
+    pub(crate) fn begin_effect(&self) -> Result<(), Suspension> {
+        if self.rehearses {
+            return Err(Suspension::Rehearsed);
+        }
+        Ok(())
     }
 
     /// Suspends the saga for an operator, as soon as no attempt is under way.
@@ -332,6 +362,10 @@ impl Recorder {
     /// # Cancel safety
     /// If the future is dropped, the next write appends its events.
     pub(crate) async fn write(&self) -> Result<(), Suspension> {
+        if self.rehearses {
+            self.lock().events.clear();
+            return Ok(());
+        }
         let mut writing = self.writing.lock().await;
         if let Some(suspension) = &writing.failed {
             return Err(suspension.clone());

@@ -34,7 +34,8 @@ impl Journaled {
                     && recorded != given
                 {
                     return Err(self.changed(format_args!(
-                        "call {} is of step `{called}` as it is recorded, but the inputs of this call differ from the recorded ones",
+                        "call {} is of step `{called}` as it is recorded, but the inputs of this call differ from the recorded ones; \
+                         they were made in another way, or of something that is not recorded, such as the answer of a service",
                         index + 1,
                     )));
                 }
@@ -86,17 +87,12 @@ impl Journaled {
             }
             NextCall::Waiting(_) | NextCall::Over(_) => {
                 return Err(self.changed(format_args!(
-                    "call {} is of step `{called}`, but a wait is recorded",
+                    "call {} is recorded as a wait, and is of step `{called}` now",
                     index + 1,
                 )));
             }
             NextCall::Changed { recorded } => {
-                return Err(self.changed(format_args!(
-                    "call {} is of step `{called}` ({}), but step `{recorded}` ({}) is recorded",
-                    index + 1,
-                    called.kind,
-                    recorded.kind,
-                )));
+                return Err(self.other_call(index, &called, recorded));
             }
         })
     }

@@ -21,6 +21,9 @@ impl Journaled {
         position: Position<'_>,
         step: &mut dyn PendingStep,
     ) -> StepEnd<Suspension> {
+        if let Err(suspension) = self.recorder.begin_effect() {
+            return StepEnd::Suspended(suspension);
+        }
         if let Err(suspension) = self.recorder.write().await {
             return StepEnd::Suspended(suspension);
         }
@@ -97,6 +100,9 @@ impl Journaled {
         begin: Origin,
         around: Around<'_>,
     ) -> StepEnd<Suspension> {
+        if let Err(suspension) = self.recorder.begin_effect() {
+            return StepEnd::Suspended(suspension);
+        }
         let (end, attempts) = pursue(step, begin, position, &around).await;
         let Around {
             call,
@@ -157,6 +163,7 @@ impl Journaled {
         step: &mut dyn PendingStep,
         reason: &Reason,
     ) -> Result<StepEnd<Suspension>, Suspension> {
+        self.recorder.begin_effect()?;
         let around = Around::new(self, call(position), true);
         let phase = AttemptPhase::Settling;
         let origin = match self.history.failing(&around.call, phase) {

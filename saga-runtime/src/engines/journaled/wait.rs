@@ -40,9 +40,10 @@ impl Journaled {
             }
             NextCall::Waiting(until) => Some(until),
             NextCall::Request | NextCall::Stop(_) => None,
+            NextCall::Changed { recorded } => return Err(self.other_call(index, &step, recorded)),
             _ => {
                 return Err(self.changed(format_args!(
-                    "call {} is `{step}`, but something else is recorded",
+                    "call {} is recorded as a step, and is the wait `{step}` now",
                     index + 1
                 )));
             }
@@ -59,6 +60,7 @@ impl Journaled {
         {
             return Ok(received);
         }
+        self.recorder.begin_effect()?;
         let until = if let Some(until) = begun {
             until
         } else {

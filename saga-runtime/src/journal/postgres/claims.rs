@@ -9,7 +9,7 @@ use crate::id::SagaId;
 use crate::journal::postgres::read::{ENTRY, ended, entries, record, time};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
-use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Wakeup, Worker};
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, SagaVersion, Wakeup, Worker};
 
 /// Takes over the sagas in `picked`, which it has locked. Each claim takes the next number of its saga's history: an append
 /// of the holder before that is under way can't be written any more, or this claim can't.
@@ -62,24 +62,29 @@ WITH silent AS (
     ) held LEFT JOIN {schema}.workers w ON w.name = held.worker
     WHERE w.name IS NULL OR w.valid_until <= clock_timestamp()
 ), free AS (
-    SELECT number FROM {schema}.open_sagas
-    WHERE worker IS NULL AND NOT stuck AND wake_at IS NULL AND name = ANY($2)
+    SELECT number FROM {schema}.open_sagas open
+    WHERE worker IS NULL AND NOT stuck AND wake_at IS NULL AND name = ANY($2) AND {is_known}
     ORDER BY number LIMIT $3
     FOR UPDATE SKIP LOCKED
 ), rested AS (
-    SELECT number FROM {schema}.open_sagas
-    WHERE worker IS NULL AND NOT stuck AND wake_at <= clock_timestamp() AND name = ANY($2)
+    SELECT number FROM {schema}.open_sagas open
+    WHERE worker IS NULL AND NOT stuck AND wake_at <= clock_timestamp() AND name = ANY($2) AND {is_known}
     ORDER BY wake_at LIMIT $3
     FOR UPDATE SKIP LOCKED
 ), orphaned AS (
     SELECT open.number FROM {schema}.open_sagas open JOIN silent ON silent.worker = open.worker
-    WHERE NOT open.stuck AND open.name = ANY($2)
+    WHERE NOT open.stuck AND open.name = ANY($2) AND {is_known}
     ORDER BY open.number LIMIT $3
     FOR UPDATE OF open SKIP LOCKED
 ), picked AS (
     SELECT number FROM (SELECT * FROM free UNION ALL SELECT * FROM rested UNION ALL SELECT * FROM orphaned) ready
     ORDER BY number LIMIT $3
 )";
+
+/// In SQL, true if a saga is of a version that the worker can run.
+const IS_KNOWN: &str = "EXISTS (
+        SELECT FROM {schema}.sagas s JOIN unnest($2::text[], $4::bigint[]) known (name, version)
+        ON known.name = s.name AND known.version = s.version WHERE s.number = open.number)";
 
 const PICK_ONE: &str = "
 WITH picked AS (
@@ -104,7 +109,7 @@ pub(super) struct Claims {
 impl Claims {
     pub(super) fn new(schema: &Schema) -> Self {
         Self {
-            claim: schema.sql(&format!("{PICK}{TAKE_OVER}")),
+            claim: schema.sql(&format!("{PICK}{TAKE_OVER}").replace("{is_known}", IS_KNOWN)),
             claim_one: schema.sql(&format!("{PICK_ONE}{TAKE_OVER}")),
             entries: schema.sql(&format!(
                 "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = ANY($1) ORDER BY saga, seq"
@@ -159,15 +164,21 @@ impl Claims {
         &self,
         pool: &PgPool,
         lease: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<(i64, Claimed)>, sqlx::Error> {
-        let names: Vec<_> = names.iter().map(|name| stored(name).into_owned()).collect();
+        let names = definitions.iter().map(|one| stored(one.name).into_owned());
+        let names: Vec<_> = names.collect();
+        let versions: Vec<_> = definitions
+            .iter()
+            .map(|one| i64::from(one.version))
+            .collect();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = sqlx::query(AssertSqlSafe(&*self.claim))
             .bind(lease.worker.as_str())
             .bind(names)
             .bind(limit)
+            .bind(versions)
             .fetch_all(pool)
             .await?;
         self.with_entries(pool, &rows).await

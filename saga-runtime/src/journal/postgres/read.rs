@@ -13,7 +13,7 @@ use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
     Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Record, Row, State,
-    Tally, Worker,
+    Tally, Wakeup, Worker,
 };
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
@@ -25,7 +25,14 @@ const RECORD: &str = "
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating') AS is_compensating,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated') AS is_compensated,
     EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'abandoned') AS is_abandoned,
-    l.last_seq, l.entries, l.changed_at
+    l.last_seq, l.entries, l.changed_at,
+    CASE WHEN o.wake_at < 'infinity' THEN (extract(epoch FROM o.wake_at) * 1000)::float8 END AS wake_at,
+    o.wake_at IS NOT NULL AS rests,
+    CASE WHEN o.wake_at IS NOT NULL THEN
+        (SELECT CASE WHEN NOT EXISTS (SELECT FROM {schema}.entries d WHERE d.saga = w.saga AND d.seq > w.seq
+             AND d.event = 'wait_over' AND d.step = w.step AND d.occurrence = w.occurrence) THEN w.step END
+         FROM {schema}.entries w WHERE w.saga = s.number AND w.event = 'waiting'
+         ORDER BY w.seq DESC LIMIT 1) END AS rests_at
     FROM {schema}.sagas s LEFT JOIN {schema}.open_sagas o ON o.number = s.number
     LEFT JOIN LATERAL (SELECT max(e.seq) AS last_seq, count(*) FILTER (WHERE e.event <> 'claimed') AS entries,
                               (extract(epoch FROM max(e.at) FILTER (WHERE e.event <> 'claimed')) * 1000)::float8 AS changed_at
@@ -53,7 +60,7 @@ pub(super) async fn load(
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let mut record = record(&row)?;
+    let mut record = listed(&row)?;
     let sql = schema.sql(&format!(
         "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = $1 ORDER BY seq"
     ));
@@ -68,6 +75,17 @@ pub(super) async fn load(
     Ok(Some(History { record, entries }))
 }
 
+/// The record in a row that also says where the saga rests.
+fn listed(row: &PgRow) -> Result<Record, sqlx::Error> {
+    let mut record = record(row)?;
+    if record.state == State::Waiting && row.try_get("rests")? {
+        let at: Option<f64> = row.try_get("wake_at")?;
+        record.rest = at.map_or(Wakeup::WhenCalled, |at| Wakeup::At(time(at)));
+        record.rests_at = row.try_get::<Option<String>, _>("rests_at")?.map(restored);
+    }
+    Ok(record)
+}
+
 /// The record of one saga, whether it is open or not.
 pub(super) async fn one(
     pool: &PgPool,
@@ -79,7 +97,7 @@ pub(super) async fn one(
         .bind(stored(id.as_str()))
         .fetch_optional(pool)
         .await?;
-    row.as_ref().map(record).transpose()
+    row.as_ref().map(listed).transpose()
 }
 
 /// Some sagas, the newest first.
@@ -165,7 +183,7 @@ pub(super) async fn list(
     let numbers = rows.iter().map(|row| row.try_get("number"));
     let have_failed = have_failed(pool, schema, &numbers.collect::<Result<Vec<_>, _>>()?).await?;
     for row in &rows {
-        let mut record = record(row)?;
+        let mut record = listed(row)?;
         if let Some(rows) = have_failed.get(&row.try_get("number")?)
             && let Ok(entries) = entries(rows)
         {

@@ -302,10 +302,10 @@ pub(super) fn apply(
         },
         Operation::Claim {
             lease,
-            names,
+            definitions,
             limit,
             ..
-        } => OperationResult::Claim(transaction.claim(lease, names, *limit)?),
+        } => OperationResult::Claim(transaction.claim(lease, definitions, *limit)?),
         Operation::ClaimOne { lease, id, .. } => {
             OperationResult::ClaimOne(transaction.claim_one(lease, id)?)
         }

@@ -10,7 +10,7 @@ use crate::id::SagaId;
 use crate::journal::sqlite::held::{Cancel, Change, Held, Progress};
 use crate::journal::sqlite::read::{Stored, entries, record, time, to_sql};
 use crate::journal::sqlite::transaction::Transaction;
-use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, State, Wakeup};
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, SagaVersion, State, Wakeup};
 
 /// A claimed saga with its stored entries. The caller decodes them, not the writer thread.
 pub(super) struct TakenOver {
@@ -135,13 +135,13 @@ impl Transaction<'_> {
     pub(super) fn claim(
         &mut self,
         lease: &Lease,
-        names: &[&'static str],
+        definitions: &[SagaVersion],
         limit: usize,
     ) -> rusqlite::Result<Vec<TakenOver>> {
         self.leases.renew(lease);
         let woken = self.wake("wake_at <= ?", to_sql(self.now))?;
         let mut through = match &*woken {
-            [] => self.held.claimed_through(&lease.worker, names),
+            [] => self.held.claimed_through(&lease.worker, definitions),
             _ => 0,
         };
         let connection = self.connection;
@@ -176,7 +176,7 @@ impl Transaction<'_> {
             }
             for free in Free::read_all(&mut select, &numbers)? {
                 // Any worker can set aside a saga whose name may be a wrong one.
-                let is_named = names.contains(&free.record.saga.name.as_str());
+                let is_named = definitions.iter().any(|one| one.is_of(&free.record.saga));
                 if is_named || free.record.damage.is_some() && self.is_reached(&free)? {
                     taken.push(self.take_over(free, lease));
                 }
@@ -185,7 +185,7 @@ impl Transaction<'_> {
         self.write_claims(&taken, lease)?;
         self.held.stage(Change::Claimed(Progress {
             worker: lease.worker.clone(),
-            names: names.to_vec(),
+            definitions: definitions.to_vec(),
             through,
         }));
         Ok(taken)

@@ -6,7 +6,7 @@ use std::mem;
 
 use crate::id::SagaId;
 use crate::journal::sqlite::awake::Awake;
-use crate::journal::{Claim, Worker};
+use crate::journal::{Claim, SagaVersion, Worker};
 
 /// Numbers of sagas are the journal's own, one after the other: no caller can choose them so that they collide.
 pub(super) type ByNumber = BuildHasherDefault<NumberHasher>;
@@ -99,8 +99,8 @@ pub(super) enum Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Progress {
     pub(super) worker: Worker,
-    pub(super) names: Vec<&'static str>,
-    /// Whatever has no higher number is held by the worker, or not awake, or has none of the names.
+    pub(super) definitions: Vec<SagaVersion>,
+    /// Whatever has no higher number is held by the worker, or not awake, or of none of the definitions.
     pub(super) through: i64,
 }
 
@@ -149,10 +149,11 @@ impl AllHeld {
         self.slots.iter().flatten()
     }
 
-    /// Up to which number the worker need not look again for sagas with these names.
-    pub(super) fn claimed_through(&self, worker: &Worker, names: &[&'static str]) -> i64 {
+    /// Up to which number the worker need not look again for sagas of these definitions.
+    pub(super) fn claimed_through(&self, worker: &Worker, definitions: &[SagaVersion]) -> i64 {
         let progress = self.progress.as_ref();
-        let progress = progress.filter(|one| one.worker == *worker && one.names == names);
+        let progress =
+            progress.filter(|one| one.worker == *worker && one.definitions == definitions);
         progress.map_or(0, |progress| progress.through)
     }
 

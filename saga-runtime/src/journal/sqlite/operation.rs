@@ -8,7 +8,9 @@ use tokio::sync::oneshot;
 use crate::id::SagaId;
 use crate::journal::sqlite::checksum::Checked;
 use crate::journal::sqlite::claims::{TakenOne, TakenOver};
-use crate::journal::{AppendError, Claim, JournalError, Lease, NewSaga, Started, Wakeup};
+use crate::journal::{
+    AppendError, Claim, JournalError, Lease, NewSaga, SagaVersion, Started, Wakeup,
+};
 
 /// The way back to the caller of an operation.
 pub(super) struct Reply<T, E = JournalError> {
@@ -51,7 +53,7 @@ pub(super) enum Operation {
     },
     Claim {
         lease: Lease,
-        names: Vec<&'static str>,
+        definitions: Vec<SagaVersion>,
         limit: usize,
         reply: Reply<Vec<TakenOver>>,
     },

@@ -12,7 +12,7 @@ use crate::journal::record::UnknownState;
 use crate::journal::sqlite::checksum;
 use crate::journal::{
     Cancellation, Damage, Entry, Event, Filter, History, NewSaga, OpenTally, Page, Record, Row,
-    State, Tally, Worker, from_millis, to_millis,
+    State, Tally, Wakeup, Worker, from_millis, to_millis,
 };
 use crate::meta::Kind;
 
@@ -39,6 +39,12 @@ const STATE: &str = "coalesce(s.closed, CASE \
      ELSE NULL END, CASE WHEN s.worker IS NULL THEN 'waiting' ELSE \
      CASE WHEN EXISTS (SELECT 1 FROM entries e WHERE e.saga = s.number AND e.event = 'compensating') \
      THEN 'compensating' ELSE 'running' END END)";
+
+/// In SQL, when a saga that is in the row `s` can be claimed, and the last wait, if it is not over.
+const REST: &str = "s.wake_at, CASE WHEN s.wake_at IS NOT NULL THEN \
+     (SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM entries o WHERE o.saga = w.saga AND o.seq > w.seq \
+     AND o.event = 'wait_over' AND o.step = w.step AND o.occurrence = w.occurrence) THEN w.step END \
+     FROM entries w WHERE w.saga = s.number AND w.event = 'waiting' ORDER BY w.seq DESC LIMIT 1) END";
 
 /// In SQL, the sagas that may be open: listed as awake, not listed yet, or asleep.
 const MAYBE_OPEN: &str = "s.number IN (SELECT number FROM awake_sagas UNION ALL \
@@ -95,6 +101,22 @@ pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
         record.worker = None;
     }
     record.damage = columns.damage.map(Damage::of_record);
+    Ok((record, number))
+}
+
+/// The record in a row that also says where the saga rests: [`REST`].
+fn listed(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
+    let (mut record, number) = record(row)?;
+    let wake_at: Option<i64> = row.get(14).unwrap_or_default();
+    if record.state == State::Waiting
+        && let Some(wake_at) = wake_at
+    {
+        record.rest = match wake_at {
+            i64::MAX => Wakeup::WhenCalled,
+            at => Wakeup::At(time(at)),
+        };
+        record.rests_at = row.get(15).unwrap_or_default();
+    }
     Ok((record, number))
 }
 
@@ -207,9 +229,10 @@ impl Read<'_> {
 
     /// One saga, and its number.
     pub(super) fn record(&self, id: &SagaId) -> rusqlite::Result<Option<(Record, i64)>> {
-        let sql = format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE s.id = ?");
+        let sql =
+            format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE}, {REST} FROM sagas s WHERE s.id = ?");
         let mut statement = self.0.prepare_cached(&sql)?;
-        let found = statement.query_row([id.as_str()], record).optional()?;
+        let found = statement.query_row([id.as_str()], listed).optional()?;
         let number = id.as_str().strip_prefix(UNREADABLE);
         match number.and_then(|number| number.parse().ok()) {
             Some(number) if found.is_none() => self.unreadable_record(number),
@@ -219,9 +242,10 @@ impl Read<'_> {
 
     /// The saga with this number, if its id can't be read.
     fn unreadable_record(&self, number: i64) -> rusqlite::Result<Option<(Record, i64)>> {
-        let sql =
-            format!("SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE s.number = ?");
-        let found = self.0.prepare_cached(&sql)?.query_row([number], record);
+        let sql = format!(
+            "SELECT {COLUMNS}, {CHANGED_AT}, {STATE}, {REST} FROM sagas s WHERE s.number = ?"
+        );
+        let found = self.0.prepare_cached(&sql)?.query_row([number], listed);
         let found = found.optional()?;
         Ok(found.filter(|(record, number)| record.saga.id == unreadable(*number)))
     }
@@ -266,7 +290,7 @@ impl Read<'_> {
     pub(super) fn list(&self, filter: &Filter) -> rusqlite::Result<Page> {
         let (sql, values) = query(filter);
         let mut statement = self.0.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(values), record)?;
+        let rows = statement.query_map(params_from_iter(values), listed)?;
         let mut sagas = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         let is_more = sagas.len() > filter.limit;
         sagas.truncate(filter.limit);
@@ -406,7 +430,7 @@ fn query(filter: &Filter) -> (String, Vec<Value>) {
     let limit = values.len();
     let among = |which: &str| {
         format!(
-            "SELECT {COLUMNS}, {CHANGED_AT}, {STATE} FROM sagas s WHERE {which}{sql} ORDER BY s.number DESC LIMIT ?{limit}"
+            "SELECT {COLUMNS}, {CHANGED_AT}, {STATE}, {REST} FROM sagas s WHERE {which}{sql} ORDER BY s.number DESC LIMIT ?{limit}"
         )
     };
     // Most states can be found without asking each saga for its last entry.

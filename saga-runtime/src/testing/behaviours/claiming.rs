@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{ClaimedOne, Journal, State, Wakeup};
+use crate::journal::{ClaimedOne, Journal, SagaVersion, State, Wakeup};
 use crate::testing::fixture::{Factory, Fixture, completed, done, id, ids, lease, new, silent};
 
 pub async fn what_waits_can_be_claimed<F: Factory>(test: Fixture<F>) {
@@ -36,7 +36,14 @@ pub async fn only_the_named_are_claimed<F: Factory>(test: Fixture<F>) {
     test.waiting(other).await;
     test.waiting(new("order-1")).await;
     assert_eq!(ids(&test.claim(&lease("a"), 9).await), ["order-1"]);
-    let refunds = test.journal.claim(&lease("a"), &["x", "refund"], 9).await;
+    let refunds = test
+        .journal
+        .claim(
+            &lease("a"),
+            &[SagaVersion::new("x", 1), SagaVersion::new("refund", 1)],
+            9,
+        )
+        .await;
     assert_eq!(ids(&refunds.expect("the journal works")), ["other"]);
 }
 

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::journal::{
-    AttemptPhase, ClaimedOne, Event, Filter, Journal, NewSaga, Page, Reason, State, Tally, Wakeup,
+    AttemptPhase, ClaimedOne, Condition, Event, Filter, Journal, NewSaga, Page, Reason, State,
+    Tally, Wakeup,
 };
 use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, lease, new, silent, stuck,
@@ -133,6 +134,49 @@ pub async fn what_was_skipped_is_found_for_ever<F: Factory>(test: Fixture<F>) {
         [""; 0],
         "it is not in that state"
     );
+}
+
+pub async fn a_list_says_why_a_saga_waits<F: Factory>(test: Fixture<F>) {
+    test.one_of_each().await;
+    let hour = SystemTime::now() + Duration::from_hours(1);
+    for (saga, at, rest) in [
+        ("event", "event:approved", Wakeup::WhenCalled),
+        ("limited", "inner/event:approved", Wakeup::At(hour)),
+        ("time", "sleep", Wakeup::At(hour)),
+    ] {
+        let claim = test.started(saga).await;
+        let mut step = call("event");
+        step.name = at.into();
+        let waiting = Event::Waiting { step, until: None };
+        let received = Event::Received {
+            name: "another".into(),
+            payload: "1".to_owned(),
+        };
+        test.append(&claim, 1, &[done("a"), waiting, received])
+            .await;
+        test.rest(&claim, false, rest).await;
+    }
+    let listed = test.page(&Filter::default()).await.sagas;
+    let names = listed.iter().map(|record| {
+        let condition = record.condition().to_string();
+        (record.saga.id.as_str().to_owned(), condition)
+    });
+    let names: std::collections::BTreeMap<_, _> = names.collect();
+    for (saga, condition) in [
+        ("event", "waiting for an event"),
+        ("limited", "waiting for an event"),
+        ("time", "waiting for a time"),
+        ("waiting", "queued"),
+        ("running", "running"),
+        ("stuck", "stuck"),
+        ("completed", "ended"),
+    ] {
+        assert_eq!(names[saga], condition, "{saga}");
+    }
+    let mut queued = test.record("waiting").await;
+    assert_eq!(queued.condition(), Condition::Queued);
+    queued.is_registered = Some(false);
+    assert_eq!(queued.condition(), Condition::Unregistered);
 }
 
 pub async fn the_newest_is_listed_first<F: Factory>(test: Fixture<F>) {

@@ -14,7 +14,8 @@ use crate::journal::sqlite::operation::{Operation, OperationResult, Reply};
 use crate::journal::sqlite::schema;
 use crate::journal::sqlite::transaction::Transaction;
 use crate::journal::{
-    Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Row, Started, State, Wakeup, Worker,
+    Claim, ClaimedOne, Event, Filter, Lease, NewSaga, Row, SagaVersion, Started, State, Wakeup,
+    Worker,
 };
 
 /// The state of a saga, as far as claims go.
@@ -178,7 +179,8 @@ impl<'c> Model<'c> {
     /// Takes over all that can be, or some.
     fn claim(&mut self, limit: usize) {
         let lease = self.lease();
-        let claimed = self.transaction(|store| store.claim(&lease, &["order"], limit));
+        let claimed =
+            self.transaction(|store| store.claim(&lease, &[SagaVersion::new("order", 1)], limit));
         let claimed = claimed.expect("they can be claimed").into_iter();
         let claimed: Vec<_> = claimed.map(TakenOver::read).collect();
         let mut expected = BTreeSet::new();

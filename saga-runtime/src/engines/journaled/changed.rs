@@ -1,0 +1,71 @@
+//! The words for a definition that does not fit a recorded history: the call that was expected, the call that came, and
+//! what may have happened.
+
+use std::fmt::Display;
+
+use crate::engines::journaled::Journaled;
+use crate::engines::journaled::recorder::Suspension;
+use crate::journal::StepCall;
+
+/// The possible reason if the body takes another way.
+const OTHER_WAY: &str = "a branch may depend on something that is not recorded: between steps, the body must not ask a service, \
+     a clock or a random number, but `cx.now()` and `cx.uuid()`";
+
+impl Journaled {
+    /// The definition of the saga does not fit its records.
+    pub(super) fn changed(&self, what: impl Display) -> Suspension {
+        let name = self.instance.name();
+        Suspension::stuck(
+            "definition_changed",
+            format!("the definition of `{name}` has changed: {what}"),
+        )
+    }
+
+    /// The call with this number is not the recorded one.
+    pub(super) fn other_call(
+        &self,
+        number: usize,
+        called: &StepCall,
+        recorded: &StepCall,
+    ) -> Suspension {
+        let hint = if called.name == recorded.name && called.occurrence == recorded.occurrence {
+            "it is undone in another way now".to_owned()
+        } else if called.name == recorded.name || self.history.knows(called) {
+            format!("the order of the steps was changed, or {OTHER_WAY}")
+        } else {
+            let (was, is) = (&recorded.name, &called.name);
+            let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+            format!(
+                "if `{is}` is `{was}` under another name, keep the recorded one with `name = \"{}\"`; if it was inserted, \
+                 give the saga another version; or {OTHER_WAY}",
+                last(was)
+            )
+        };
+        self.changed(format_args!(
+            "call {} is recorded as {}, and is {} now; {hint}",
+            number + 1,
+            words(recorded),
+            words(called),
+        ))
+    }
+
+    /// The saga ends, and this call is recorded.
+    pub(super) fn ends_before(&self, number: usize, recorded: &StepCall) -> Suspension {
+        self.changed(format_args!(
+            "call {} is recorded as {}, and the saga ends before it now; the step was removed, or {OTHER_WAY}",
+            number + 1,
+            words(recorded),
+        ))
+    }
+}
+
+/// A call in words, with how it is undone.
+fn words(call: &StepCall) -> String {
+    let StepCall { name, kind, .. } = call;
+    let last = name.rsplit('/').next().unwrap_or(name);
+    match call.event() {
+        Some(_) => format!("the wait `{call}`"),
+        None if last == "sleep" => format!("the wait `{call}`"),
+        None => format!("step `{call}` ({kind})"),
+    }
+}
