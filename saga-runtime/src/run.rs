@@ -14,6 +14,7 @@ mod first_attempt;
 mod group;
 mod hand_over;
 mod saga;
+mod site_names;
 mod slots;
 mod start;
 mod step;

@@ -35,6 +35,15 @@ impl Watch {
             span,
         }
     }
+
+    /// Runs a function inside of the saga's span.
+    #[inline]
+    pub(super) fn inside<T>(&self, function: impl FnOnce() -> T) -> T {
+        match &self.span {
+            None => function(),
+            Some(span) => span.in_scope(function),
+        }
+    }
 }
 
 pin_project! {

@@ -14,7 +14,7 @@ use crate::panic::text;
 use crate::place::Failure;
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
-use crate::run::unwind::{EndedCalls, KnownFailure, Unwinding};
+use crate::run::unwind::{EndedCalls, KnownFailure, Unwindable, Unwinding};
 use crate::run::{Engine, GivenUp, Run, Saga, SagaEnd, Stop};
 use crate::telemetry;
 
@@ -34,46 +34,57 @@ impl<E: Engine> Run<'_, '_, E> {
         slots: &L,
         body: Forward<Result<G::Output, G::Error>>,
     ) -> E::End<G> {
-        match &self.watch.span {
-            None => self.end::<G, L>(slots, body).await,
+        let ended = EndedCalls::of(self.engine, self, slots);
+        let FailedRun {
+            failed,
+            settled,
+            past_pivot,
+            goes_back,
+        } = match self.watch.inside(|| self.failing::<G, _>(&ended, body)) {
+            Ok(failing) => failing,
+            Err(end) => return end,
+        };
+        let mut unwinding = Unwinding::new(&G::META, settled, goes_back, &failed);
+        let unwound = match &self.watch.span {
+            None => unwinding.run(&ended, &self.called).await,
             Some(span) => {
-                let span = Span::clone(span);
-                Box::pin(self.end::<G, L>(slots, body))
-                    .instrument(span)
-                    .await
+                let unwinding = Box::pin(unwinding.run(&ended, &self.called));
+                unwinding.instrument(Span::clone(span)).await
             }
-        }
+        };
+        let compensations = unwinding.compensations;
+        let end = match unwound {
+            Ok(()) => SagaEnd::Failed(self.report::<G>(failed, compensations, past_pivot)),
+            Err(suspension) => SagaEnd::Suspended(suspension),
+        };
+        self.watch.inside(|| self.engine.end(end))
     }
 
-    async fn end<G: Saga, L: Slots<E>>(
+    /// Finds out why the saga has failed, and begins to compensate it; unless this is its end.
+    fn failing<G: Saga, L: Unwindable<E> + ?Sized>(
         &self,
-        slots: &L,
+        ended: &EndedCalls<'_, E, L>,
         body: Forward<Result<G::Output, G::Error>>,
-    ) -> E::End<G> {
+    ) -> Result<FailedRun<G::Error>, E::End<G>> {
         let GivenUp {
             settled,
             failed_at,
             stop,
         } = self.take_given_up();
         let cause = match body {
-            Forward::Returned(Ok(output)) => return self.complete(output),
+            Forward::Returned(Ok(output)) => return Err(self.complete(output)),
             Forward::Returned(Err(error)) => Cause::Error(error),
             // Something may panic while the body is left. Why it is left counts.
             Forward::Panicked(message) if stop.is_none() => Cause::Panicked { message },
             Forward::Panicked(_) | Forward::Stopped => match reason(stop) {
                 Stop::Cause(cause) => cause.widen(),
                 Stop::Suspended(suspension) => {
-                    return self.engine.end(SagaEnd::Suspended(suspension));
+                    return Err(self.engine.end(SagaEnd::Suspended(suspension)));
                 }
             },
         };
         let failed_at = self.failed_at(failed_at);
-        let ended = EndedCalls {
-            engine: self.engine,
-            calls: self,
-            slots,
-        };
-        let past_pivot = self.is_past_pivot(&ended, &settled);
+        let past_pivot = self.is_past_pivot(ended, &settled);
         let goes_back = goes_back(&G::META, past_pivot, &settled);
         if goes_back {
             let failing = FailureCause {
@@ -87,41 +98,43 @@ impl<E: Engine> Run<'_, '_, E> {
             self.engine
                 .begin_compensation(failed_at.as_deref(), &failing);
         }
-        let failed = Failed::new(failed_at, cause);
-        let mut unwinding = Unwinding::new(&G::META, settled, goes_back, &failed);
-        let unwound = unwinding.run(&ended, &self.called).await;
-        let compensations = unwinding.compensations;
+        Ok(FailedRun {
+            failed: Failed::new(failed_at, cause),
+            settled,
+            past_pivot,
+            goes_back,
+        })
+    }
+
+    /// The report of a saga that has failed.
+    fn report<G: Saga>(
+        &self,
+        failed: Failed<G::Error>,
+        compensations: Vec<Compensation>,
+        past_pivot: bool,
+    ) -> SagaError<G::Error> {
         let (failed_at, cause) = failed.into_parts();
-        let end = match unwound {
-            Ok(()) => {
-                let id = self.engine.instance().known_id().cloned();
-                let error = SagaError::new(
-                    G::META.name,
-                    id,
-                    failed_at,
-                    cause,
-                    compensations,
-                    past_pivot,
-                    G::source_of,
-                );
-                if let Some(span) = &self.watch.span
-                    && !self.engine.goes_on_later()
-                {
-                    let compensated = error.is_compensated();
-                    telemetry::record_outcome(
-                        span,
-                        if compensated { "compensated" } else { "stuck" },
-                    );
-                }
-                SagaEnd::Failed(error)
-            }
-            Err(suspension) => SagaEnd::Suspended(suspension),
-        };
-        self.engine.end(end)
+        let id = self.engine.instance().known_id().cloned();
+        let error = SagaError::new(
+            G::META.name,
+            id,
+            failed_at,
+            cause,
+            compensations,
+            past_pivot,
+            G::source_of,
+        );
+        if let Some(span) = &self.watch.span
+            && !self.engine.goes_on_later()
+        {
+            let compensated = error.is_compensated();
+            telemetry::record_outcome(span, if compensated { "compensated" } else { "stuck" });
+        }
+        error
     }
 
     /// Returns true if a step that can't be compensated is done, or may be.
-    fn is_past_pivot<L: Slots<E>>(
+    fn is_past_pivot<L: Unwindable<E> + ?Sized>(
         &self,
         ended: &EndedCalls<'_, E, L>,
         settled: &[Compensation],
@@ -130,6 +143,14 @@ impl<E: Engine> Run<'_, '_, E> {
             settled.iter().any(Compensation::has_failed) && ended.may_close(self.called.backward());
         in_doubt || ended.closes(self.called.backward())
     }
+}
+
+/// The run of a saga that has failed, before its steps are compensated.
+struct FailedRun<E> {
+    failed: Failed<E>,
+    settled: Vec<Compensation>,
+    past_pivot: bool,
+    goes_back: bool,
 }
 
 /// What has failed, and why. Compensations see it as text, which is written when the first of them asks for it.

@@ -12,6 +12,7 @@ use crate::panic::drop_caught;
 use crate::place::Place;
 use crate::run::Engine;
 use crate::run::call_log::CallLog;
+use crate::run::site_names::{COMPARED_BY_THE_COMPILER, SiteNames};
 use crate::run::unwind::{KeptCall, Left, Unwind, closes};
 
 /// The number of a site, as a type.
@@ -163,8 +164,14 @@ impl<E: Engine, N: KeptCall + Unwind<E>> Slot<E> for Many<N> {
 /// The facts about the step or the saga at the site with a number.
 pub type Callees = fn(usize) -> &'static StepMeta;
 
+/// The slots of calls that have ended, whatever their types.
+pub trait EndedSlots<E: Engine>: Send + Sync {
+    /// The rest of the call `time` of the site `number`.
+    fn left(&self, number: usize, time: usize) -> Left<'_, E>;
+}
+
 /// All slots of a run on the engine `E`.
-pub trait Slots<E: Engine>: Send + Sync {
+pub trait Slots<E: Engine>: EndedSlots<E> {
     /// Without entries.
     fn new() -> Self
     where
@@ -181,20 +188,23 @@ pub trait Slots<E: Engine>: Send + Sync {
     where
         Self: Sized;
 
-    /// Returns whether no two sites call steps or sagas of one name.
+    /// The names of the steps and the sagas that the sites call.
+    const NAMES: SiteNames;
+
+    /// Returns whether no two sites call steps or sagas of one name. The compiler compares them, unless they are so many that
+    /// it would take a long time.
+    #[inline]
     #[must_use]
     fn names_differ() -> bool
     where
         Self: Sized,
     {
-        let names = (0..Self::COUNT).map(|site| Self::callee(site).name);
-        let mut names: Vec<_> = names.collect();
-        names.sort_unstable();
-        names.windows(2).all(|pair| pair[0] != pair[1])
+        if Self::COUNT <= COMPARED_BY_THE_COMPILER {
+            const { Self::COUNT > COMPARED_BY_THE_COMPILER || Self::NAMES.differ(Self::COUNT) }
+        } else {
+            Self::NAMES.differ_in_a_long_saga(Self::COUNT)
+        }
     }
-
-    /// The rest of the call `time` of the site `number`.
-    fn left(&self, number: usize, time: usize) -> Left<'_, E>;
 
     /// Compensates a call, once: see [`Slot::undo`].
     fn undo<'a>(
@@ -225,9 +235,21 @@ impl<T> fmt::Debug for SlotGroups<T> {
 
 macro_rules! slots {
     ($($type:ident $number:tt)*) => {
+        impl<E: Engine, $($type: Slot<E>),*> EndedSlots<E> for SlotTuple<($($type,)*)> {
+            #[inline]
+            fn left(&self, number: usize, time: usize) -> Left<'_, E> {
+                let _ = time;
+                match number {
+                    $($number => self.0.$number.left(time),)*
+                    _ => Left::Nothing,
+                }
+            }
+        }
+
         impl<E: Engine, $($type: Slot<E>),*> Slots<E> for SlotTuple<($($type,)*)> {
             const COUNT: usize = <[()]>::len(&[$({ let _ = $number; }),*]);
             const CLOSES: bool = false $(|| closes(&$type::CALLEE))*;
+            const NAMES: SiteNames = SiteNames::Sites(&[$($type::CALLEE.name),*]);
 
             fn new() -> Self {
                 Self(($($type::NEW,)*))
@@ -237,15 +259,6 @@ macro_rules! slots {
                 match number {
                     $($number => &const { $type::CALLEE },)*
                     _ => unreachable!("a run has only the sites of its body"),
-                }
-            }
-
-            #[inline]
-            fn left(&self, number: usize, time: usize) -> Left<'_, E> {
-                let _ = time;
-                match number {
-                    $($number => self.0.$number.left(time),)*
-                    _ => Left::Nothing,
                 }
             }
 
@@ -268,9 +281,20 @@ macro_rules! slots {
 
 macro_rules! groups {
     ($($type:ident $number:tt)*) => {
+        impl<E: Engine, $($type: Slots<E>),*> EndedSlots<E> for SlotGroups<($($type,)*)> {
+            fn left(&self, number: usize, time: usize) -> Left<'_, E> {
+                let size = A::COUNT;
+                match number / size {
+                    $($number => self.0.$number.left(number % size, time),)*
+                    _ => Left::Nothing,
+                }
+            }
+        }
+
         impl<E: Engine, $($type: Slots<E>),*> Slots<E> for SlotGroups<($($type,)*)> {
             const COUNT: usize = 0 $(+ $type::COUNT)*;
             const CLOSES: bool = false $(|| $type::CLOSES)*;
+            const NAMES: SiteNames = SiteNames::Groups(A::COUNT, &[$($type::NAMES),*]);
 
             fn new() -> Self {
                 Self(($($type::new(),)*))
@@ -281,14 +305,6 @@ macro_rules! groups {
                 match number / size {
                     $($number => $type::callee(number % size),)*
                     _ => unreachable!("a run has only the sites of its body"),
-                }
-            }
-
-            fn left(&self, number: usize, time: usize) -> Left<'_, E> {
-                let size = A::COUNT;
-                match number / size {
-                    $($number => self.0.$number.left(number % size, time),)*
-                    _ => Left::Nothing,
                 }
             }
 
@@ -346,6 +362,21 @@ impl<F: Future<Output = Result<(), String>>> Future for SlotCompensation<F> {
             None => Poll::Ready(Ok(())),
         }
     }
+}
+
+/// The slots, as unwinding reads them. A debug build forgets their types: it compiles unwinding once for all sagas.
+#[cfg(debug_assertions)]
+pub(super) fn ended_slots<'a, E: Engine, L: Slots<E>>(
+    slots: &'a L,
+) -> &'a (dyn EndedSlots<E> + 'a) {
+    slots
+}
+
+/// The slots, as unwinding reads them: with their types, so that a compensation needs no box.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub(super) fn ended_slots<E: Engine, L: Slots<E>>(slots: &L) -> &L {
+    slots
 }
 
 /// The facts about the sites of these slots.

@@ -17,7 +17,7 @@ use crate::run::end::reason;
 use crate::run::first_attempt::OnEngine;
 use crate::run::slots::Slots;
 use crate::run::start::{Input, Start, Taken};
-use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwinding, Unwound};
+use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwindable, Unwinding, Unwound};
 use crate::run::{Engine, Run, Saga, Stop};
 
 /// The call of a saga by its name. Nothing has run yet.
@@ -98,12 +98,8 @@ struct EndedSubSaga<'run, E: Engine, L> {
 }
 
 impl<E: Engine, L: Slots<E>> EndedSubSaga<'_, E, L> {
-    fn ended(&self) -> EndedCalls<'_, E, L> {
-        EndedCalls {
-            engine: self.engine,
-            calls: self,
-            slots: &self.slots,
-        }
+    fn ended(&self) -> EndedCalls<'_, E, impl Unwindable<E> + ?Sized> {
+        EndedCalls::of(self.engine, self, &self.slots)
     }
 }
 

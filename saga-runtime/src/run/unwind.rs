@@ -12,7 +12,11 @@ use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta};
 use crate::place::{Calls, Failure, Instance, Place, Position, Role};
 use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
-use crate::run::slots::{Callees, Slots};
+#[cfg(debug_assertions)]
+pub(super) use crate::run::slots::EndedSlots as Unwindable;
+#[cfg(not(debug_assertions))]
+pub(super) use crate::run::slots::Slots as Unwindable;
+use crate::run::slots::{Callees, Slots, ended_slots};
 use crate::run::sub_saga::SubSagaCalls;
 
 /// The value that a run stores of a call: of a step that is done, or of a saga that was called.
@@ -66,23 +70,45 @@ impl<E> fmt::Debug for Left<'_, E> {
 pub type Unwound<E> = Result<(), <E as Engine>::Suspension>;
 
 /// Calls that have ended, and the values that they have left behind.
-pub(super) struct EndedCalls<'a, E: Engine, L> {
-    pub(super) engine: &'a E,
-    pub(super) calls: &'a dyn Calls,
-    pub(super) slots: &'a L,
+pub(super) struct EndedCalls<'a, E: Engine, L: ?Sized> {
+    engine: &'a E,
+    calls: &'a dyn Calls,
+    callees: Callees,
+    names_differ: fn() -> bool,
+    closes: bool,
+    slots: &'a L,
 }
 
-impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
+impl<'a, E: Engine> EndedCalls<'a, E, ()> {
+    /// These calls, with their values in these slots.
+    #[inline]
+    pub(super) fn of<L: Slots<E>>(
+        engine: &'a E,
+        calls: &'a dyn Calls,
+        slots: &'a L,
+    ) -> EndedCalls<'a, E, impl Unwindable<E> + ?Sized> {
+        EndedCalls {
+            engine,
+            calls,
+            callees: L::callee,
+            names_differ: L::names_differ,
+            closes: L::CLOSES,
+            slots: ended_slots(slots),
+        }
+    }
+}
+
+impl<'a, E: Engine, L: Unwindable<E> + ?Sized> EndedCalls<'a, E, L> {
     /// The rest of this call, and its position.
     #[inline]
     fn left(&self, past: &Past) -> (Position<'a>, Left<'a, E>) {
-        let position = Position::new(self.calls, L::callee(past.site), past.before);
+        let position = Position::new(self.calls, (self.callees)(past.site), past.before);
         (position, self.slots.left(past.site, past.time))
     }
 
     /// Returns true if a step is done that can't be compensated.
     pub(super) fn closes(&self, mut past: impl Iterator<Item = Past>) -> bool {
-        L::CLOSES
+        self.closes
             && past.any(|past| match self.slots.left(past.site, past.time) {
                 Left::Closed => true,
                 Left::Saga(inside) => inside.closes(),
@@ -95,7 +121,7 @@ impl<'a, E: Engine, L: Slots<E>> EndedCalls<'a, E, L> {
         past.next()
             .is_some_and(|last| match self.slots.left(last.site, last.time) {
                 Left::Saga(inside) => inside.may_close(),
-                _ => closes(L::callee(last.site)),
+                _ => closes((self.callees)(last.site)),
             })
     }
 }
@@ -161,7 +187,7 @@ impl<'a> Unwinding<'a> {
     }
 
     /// Compensates the calls: one after the other, last first, or all at the same time.
-    pub(super) async fn run<E: Engine, L: Slots<E>>(
+    pub(super) async fn run<E: Engine, L: Unwindable<E> + ?Sized>(
         &mut self,
         ended: &EndedCalls<'_, E, L>,
         called: &CallLog,
@@ -170,12 +196,12 @@ impl<'a> Unwinding<'a> {
         if self.compensations.is_empty() {
             self.compensations = Vec::with_capacity(past.count_left());
         }
-        let names_differ = L::names_differ();
+        let names_differ = (ended.names_differ)();
         if self.at_once {
             return self.run_at_once(ended, names_differ, past.collect()).await;
         }
         let trusted = ended.engine.trusts_first_attempts();
-        let place = FirstCompensation::new(ended.calls, L::callee, self.failure);
+        let place = FirstCompensation::new(ended.calls, ended.callees, self.failure);
         for past in past {
             let (position, step) = match ended.left(&past) {
                 (_, Left::Nothing | Left::Closed) => continue,
@@ -210,7 +236,7 @@ impl<'a> Unwinding<'a> {
         Ok(())
     }
 
-    async fn run_at_once<E: Engine, L: Slots<E>>(
+    async fn run_at_once<E: Engine, L: Unwindable<E> + ?Sized>(
         &mut self,
         ended: &EndedCalls<'_, E, L>,
         names_differ: bool,
@@ -246,7 +272,7 @@ impl<'a> Unwinding<'a> {
 
 /// Compensates a step once. Without inlining, this is compiled once for all sagas.
 #[cfg(debug_assertions)]
-fn compensate_once<'a, E: Engine, L: Slots<E>>(
+fn compensate_once<'a, E: Engine, L: ?Sized>(
     _: &'a EndedCalls<'_, E, L>,
     _: &Past,
     step: &'a dyn Compensate,
