@@ -56,7 +56,7 @@ pub use check::{CheckReport, Misfit, OnMisfit, Unregistered};
 pub use error::{Abandoned, ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;
 pub(crate) use inspection::Line;
-pub use inspection::{Inspection, Inspector, OpenWait, Skipped};
+pub use inspection::{Inspection, Inspector, OpenWait, SetAside, Skipped};
 pub use operator::Effect;
 pub use registry::Registrable;
 pub use retry_all::{RetriedAll, StuckFilter};

@@ -85,6 +85,11 @@ pub(crate) fn abandoned(id: &SagaId) {
     tracing::warn!(target: "saga", { saga.id = %id }, "saga abandoned");
 }
 
+/// Warns that a saga can't read an event that was sent to it.
+pub(crate) fn event_set_aside(id: &SagaId, name: &str) {
+    tracing::warn!(target: "saga", { saga.id = %id, event = name }, "event set aside");
+}
+
 /// The span of one attempt of a step or of a compensation.
 pub(crate) fn attempt_span(place: &dyn Place) -> Span {
     let position = place.position();

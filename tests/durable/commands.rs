@@ -1,11 +1,11 @@
 //! Every command in every state: the table of the guide for operators, cell by cell. And from every reason to be stuck a way to an end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use saga_runtime::coordinator::{Coordinator, Effect, OperatorError};
 use saga_runtime::journal::{
-    Event, Journal, Lease, Memory, NewSaga, Reason, Settled, Started, State, Worker,
+    AttemptPhase, Event, Journal, Lease, Memory, NewSaga, Reason, Settled, Started, State, Worker,
 };
 use saga_runtime::{EventName, Kind};
 use tokio::sync::Notify;
@@ -43,6 +43,21 @@ fn forward() -> Vec<Event> {
     ]
 }
 
+/// Attempts have failed, and the next one comes in an hour.
+fn failing(step: &'static str, kind: Kind, phase: AttemptPhase) -> Event {
+    let now = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
+    Event::Failing {
+        step: call(step, kind),
+        phase,
+        attempts: 1,
+        earlier: 0,
+        in_doubt: true,
+        reason: Reason::new("error", "no answer"),
+        since: now,
+        until: now + Duration::from_hours(24 * 365),
+    }
+}
+
 /// The entries of a saga that is stuck for this reason.
 fn stuck(code: &'static str) -> Vec<Event> {
     let mut events = forward();
@@ -75,6 +90,10 @@ fn stuck(code: &'static str) -> Vec<Event> {
                 settled: Settled::Unresolved { attempts, message },
             },
         ]),
+        "retries_exhausted" => events.extend([
+            done("ship", Kind::Pivot),
+            failing("thank", Kind::Retriable, AttemptPhase::Forward),
+        ]),
         // It can't follow.
         "damaged" => events.push(done("order", Kind::Compensatable)),
         _ => {}
@@ -84,9 +103,10 @@ fn stuck(code: &'static str) -> Vec<Event> {
     events
 }
 
-const CODES: [&str; 8] = [
+const CODES: [&str; 9] = [
     "compensation_failed",
     "pivot_in_doubt",
+    "retries_exhausted",
     "definition_changed",
     "unreadable",
     "unrecordable",
@@ -156,6 +176,35 @@ async fn in_state(row: &str) -> Subject {
             assert!(matches!(start, Ok(Started::New(Some(_)))), "{start:?}");
             started(&Shop::default(), journal).await
         }
+        "attempts a step again" | "attempts a compensation again" => {
+            let mut events = forward();
+            if row == "attempts a step again" {
+                events.pop();
+                events.push(failing(
+                    "charge",
+                    Kind::Compensatable,
+                    AttemptPhase::Forward,
+                ));
+            } else {
+                let step = Some("ship".into());
+                let reason = Reason::new("error", "declined");
+                events.push(Event::Compensating { step, reason });
+                events.push(failing(
+                    "charge",
+                    Kind::Compensatable,
+                    AttemptPhase::Compensating,
+                ));
+            }
+            let coordinator = found("sell", &events, Shop::default()).await;
+            loop {
+                let record = inspected(&coordinator, "order-1").await.record;
+                if record.epoch > 1 && record.state == State::Waiting {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            coordinator
+        }
         "is not registered" => found("refund", &forward(), Shop::default()).await,
         "`completed`" => {
             let coordinator = in_memory(&Shop::default()).await;
@@ -179,8 +228,10 @@ async fn in_state(row: &str) -> Subject {
             let code = stuck_row.trim_start_matches("stuck: ").trim_matches('`');
             let code = CODES.into_iter().find(|known| *known == code);
             let code = code.unwrap_or_else(|| panic!("an unknown state: {stuck_row}"));
-            if code == "pivot_in_doubt" {
-                step = "ship";
+            match code {
+                "pivot_in_doubt" => step = "ship",
+                "retries_exhausted" => step = "thank",
+                _ => {}
             }
             // A step that is retried goes wrong again.
             let shop = Shop::default().always("ship", Answer::Panics);
@@ -258,7 +309,7 @@ async fn every_command_answers_in_every_state_as_the_guide_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(count, 19 * 8);
+    assert_eq!(count, 22 * 8);
 }
 
 /// An operator brings a saga to its end that is stuck for any reason, with what it was undone, and without.
@@ -273,6 +324,13 @@ async fn from_every_reason_to_be_stuck_there_is_a_way_to_an_end() {
         becomes(&coordinator, "order-1", State::Abandoned).await;
 
         let Subject { coordinator, .. } = in_state(code).await;
+        if code == "retries_exhausted" {
+            // It is past its pivot, and only goes forward.
+            let completed = coordinator.complete_step("order-1", "thank", &"it", "by phone");
+            completed.await.expect(code);
+            becomes(&coordinator, "order-1", State::Completed).await;
+            continue;
+        }
         coordinator
             .compensate("order-1", "enough")
             .await

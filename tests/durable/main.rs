@@ -4,6 +4,7 @@ mod abandoning;
 mod answers;
 mod asking;
 mod bulkheads;
+mod by_hand;
 mod cancelling;
 mod commands;
 mod cut_off;

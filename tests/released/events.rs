@@ -141,6 +141,17 @@ fn waits() -> Vec<Event> {
         Event::Received {
             name: "approved".into(),
             payload: output(),
+            key: None,
+        },
+        Event::Received {
+            name: "approved".into(),
+            payload: output(),
+            key: Some("mail-17".to_owned()),
+        },
+        Event::EventSetAside {
+            name: "approved".into(),
+            number: 4,
+            message: no_answer(),
         },
         over(None),
         over(Some(4)),

@@ -325,7 +325,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             inner.is_some_and(|inner| inner.hear(signal))
         }));
         inner.tasks.spawn(Arc::clone(&inner).renew_leases());
-        if self.on_misfit == OnMisfit::Report {
+        // A coordinator without sagas carries out commands only.
+        if self.on_misfit == OnMisfit::Report && !inner.definitions.versions().is_empty() {
             inner.tasks.spawn(Arc::clone(&inner).check_in_background());
         }
         let guard = RuntimeGuard(Arc::clone(&inner));

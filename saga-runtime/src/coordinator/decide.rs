@@ -8,7 +8,7 @@ use crate::coordinator::error::OperatorError;
 use crate::coordinator::operator::Effect;
 use crate::coordinator::subject::Subject;
 use crate::id::SagaId;
-use crate::journal::{AppendError, Claimed, ClaimedOne, Entry, Event, State};
+use crate::journal::{AppendError, Claimed, ClaimedOne, Entry, Event, State, Wakeup};
 use crate::lock::lock;
 use crate::telemetry;
 
@@ -66,17 +66,23 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let id = claimed.claim.id.clone();
         let subject = Subject::of_claimed(&claimed);
         let is_undone_by_record = subject.history.is_undone_by_record();
-        let decided = match decide(subject) {
+        let event = decide(subject);
+        let goes_back = is_undone_by_record || matches!(event, Ok(Event::Compensating { .. }));
+        let decided = match event {
             Ok(event) => self.append_decision(&mut claimed, event).await,
             Err(refused) => Err(refused),
         };
         let has_ended = matches!(decided, Ok(State::Abandoned));
-        let goes_back = matches!(decided, Ok(State::Compensating)) || is_undone_by_record;
         if decided.is_ok() && goes_back && !has_ended {
             // No dispatcher claims a saga that is not registered.
             self.undo_taken(claimed);
         } else {
-            self.release_taken(claimed).await;
+            // A saga about which nothing was decided goes on to rest.
+            let rest = match decided {
+                Ok(_) => Wakeup::Now,
+                Err(_) => claimed.rest,
+            };
+            self.release_taken(claimed, rest).await;
         }
         if has_ended {
             telemetry::abandoned(&id);
@@ -112,7 +118,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
         })?;
         // The saga may be stuck at a step whose answer was lost. No entry says so, so treat the release as not orderly.
-        claimed.orderly = false;
+        claimed.orderly &= claimed.record.state != State::Stuck;
         claimed.next += 1;
         claimed.recoveries = 0;
         match &mut claimed.entries {

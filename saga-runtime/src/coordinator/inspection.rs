@@ -79,8 +79,20 @@ pub struct Inspection {
     /// The calls whose effects are not undone, or may be there, if an operator has abandoned the saga. They stay listed forever. `?`
     /// stands for a step that may have been requested after the last entry that can be read.
     pub left: Vec<String>,
+    /// The events that the saga can't read. The right one is sent like any other: the wait goes on.
+    pub set_aside: Vec<SetAside>,
     /// The open waits: for a time, or for an event that was not sent yet. In a group there can be several.
     pub waits: Vec<OpenWait>,
+}
+
+/// An event that a saga can't read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetAside {
+    /// The name of the event.
+    pub event: String,
+    /// The reason why the event can't be read.
+    pub reason: String,
 }
 
 /// A step whose compensation an operator has skipped: its effect stays.
@@ -133,6 +145,11 @@ impl Inspection {
                 _ => None,
             });
         let skipped = skipped.collect();
+        let set_aside = history.set_aside().map(|(event, reason)| SetAside {
+            event: event.to_owned(),
+            reason: reason.to_owned(),
+        });
+        let set_aside = set_aside.collect();
         let waits = open_waits(&history);
         Self {
             record,
@@ -141,6 +158,7 @@ impl Inspection {
             to_compensate,
             skipped,
             left,
+            set_aside,
             waits,
         }
     }
@@ -316,6 +334,12 @@ impl fmt::Display for Line<'_> {
                 None => write!(f, "{step} begun"),
             },
             Event::Received { name, .. } => write!(f, "received event {name}"),
+            Event::EventSetAside { name, message, .. } => {
+                write!(
+                    f,
+                    "event {name} set aside, since it can't be read: {message}"
+                )
+            }
             Event::WaitOver { step, received } => match (received, step.event()) {
                 (Some(_), _) => write!(f, "{step} has come"),
                 (None, Some(_)) => write!(f, "{step} has not come in time"),

@@ -9,10 +9,10 @@ use serde::Serialize;
 use crate::coordinator::Coordinator;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
-use crate::coordinator::subject::{Subject, nothing_to_decide, open_call, parse_step};
+use crate::coordinator::subject::{Subject, open_call};
 use crate::error::Reason;
 use crate::id::SagaId;
-use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED};
+use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED, ReplayState};
 use crate::journal::{Event, Filter, Journal, JournalError, Page, State};
 use crate::language::json_of;
 use crate::lock::lock;
@@ -112,15 +112,15 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             .await
     }
 
-    /// Records that an operator has undone a step of a stuck saga by hand. The saga continues with the remaining
-    /// compensations.
+    /// Records that an operator has undone a step by hand: one whose compensation has failed, or is tried again, or that is in doubt.
+    /// The saga continues with the remaining compensations. If it runs in this process, the attempt under way ends first.
     ///
     /// `step` is the durable name as [`inspect`](Self::inspect) shows it: `reserve` for the first call, `reserve#1` for
     /// the second, `pack/reserve#1` if the saga `pack` made the call.
     ///
     /// # Errors
-    /// If the step is neither in doubt nor has its compensation failed, or the saga is not stuck, or the journal can't
-    /// be reached.
+    /// [`OperatorError::NothingToDecide`] if the saga is stuck, and [`OperatorError::NotStuck`] if it is not, and nothing of this
+    /// kind is true of the step. If another worker holds the saga, or the journal can't be reached.
     pub async fn resolve_compensation(
         &self,
         id: impl TryInto<SagaId>,
@@ -130,14 +130,14 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let resolved = move |subject: Subject| {
-            open_call(&subject.stuck()?, &step)
-                .map(|step| Event::CompensationResolved { step, reason })
+            let step = subject.decided(&step, open_call)?;
+            Ok(Event::CompensationResolved { step, reason })
         };
-        self.inner.apply_decision(id, resolved).await
+        self.inner.decide_at_once(id, resolved).await
     }
 
-    /// Records that the effect of a step of a stuck saga stays. The saga continues with the remaining compensations,
-    /// and lists the step as [skipped](Inspection::skipped) forever.
+    /// Records that the effect of such a step stays. The saga continues with the remaining compensations, and lists the step as
+    /// [skipped](Inspection::skipped) forever.
     ///
     /// # Errors
     /// Like [`resolve_compensation`](Self::resolve_compensation).
@@ -150,19 +150,21 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let skipped = move |subject: Subject| {
-            open_call(&subject.stuck()?, &step)
-                .map(|step| Event::CompensationSkipped { step, reason })
+            let step = subject.decided(&step, open_call)?;
+            Ok(Event::CompensationSkipped { step, reason })
         };
-        self.inner.apply_decision(id, skipped).await
+        self.inner.decide_at_once(id, skipped).await
     }
 
-    /// Records that a step in doubt of a stuck saga was done, with this output. If the step is the pivot, the saga then
-    /// goes forward. Any other step is compensated with the rest. An output that was given by hand can be corrected, as long as
-    /// nothing has followed from it.
+    /// Records that a step was done, with this output: one that is tried again, or whose attempts are used up, or that is in doubt.
+    /// The saga then goes on behind the step. Only a step that is not the pivot and was given up in doubt is compensated with the rest.
+    /// An output that was given by hand can be corrected, as long as nothing has followed from it. If the saga runs in this process,
+    /// the attempt under way ends first; if it succeeds, its own output stands.
     ///
     /// # Errors
-    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. If the step is not in doubt, or the saga is
-    /// not stuck, or the journal can't be reached.
+    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. [`OperatorError::NothingToDecide`] if the
+    /// saga is stuck, and [`OperatorError::NotStuck`] if it is not, and the step is none of these. If another worker holds the saga,
+    /// or the journal can't be reached.
     pub async fn complete_step(
         &self,
         id: impl TryInto<SagaId>,
@@ -176,22 +178,19 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let inner = Arc::clone(&self.inner);
         let completed = move |subject: Subject| {
             let saga = subject.saga.clone();
-            let history = subject.stuck()?;
-            let (name, occurrence) = parse_step(&step);
-            let call = history.completable(name, occurrence);
-            let call = call.ok_or_else(|| nothing_to_decide(&history, &step))?;
-            if let Some(known) = inner.definitions.steps.find(&saga, call) {
+            let call = subject.decided(&step, ReplayState::completable)?;
+            if let Some(known) = inner.definitions.steps.find(&saga, &call) {
                 let read = known.can_read(&output);
                 read.map_err(|error| OperatorError::Unreadable { step, error })?;
             }
-            let step = call.clone();
+            let step = call;
             Ok(Event::StepCompleted {
                 step,
                 output,
                 reason,
             })
         };
-        self.inner.apply_decision(id, completed).await
+        self.inner.decide_at_once(id, completed).await
     }
 
     /// Undoes a saga from its record, without a run of its body: the steps that were done are compensated by their names and their

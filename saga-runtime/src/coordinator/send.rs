@@ -1,6 +1,5 @@
 //! Sending events to sagas: an event is recorded before its sender gets an answer.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use crate::coordinator::error::OperatorError;
 use crate::coordinator::{Coordinator, Shared, Stopped};
 use crate::engines::journaled::recorder::Suspension;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{ReceivedEvent, ReplayState};
 use crate::journal::{AppendError, Claimed, ClaimedOne, Event, State, Wakeup};
 use crate::language::EventName;
 
@@ -20,8 +19,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Sends an event to a saga. When this returns `Ok`, the event is recorded.
     ///
     /// The event ends one [`event`](crate::event) call with this name: the oldest open wait, or else the next one. An
-    /// event that is sent twice is received twice. A saga that sleeps is woken up if it waits for this name; otherwise the
-    /// event is kept until it asks.
+    /// event that is sent twice is received twice: a sender that may repeat itself uses [`send_once`](Self::send_once). A saga that
+    /// sleeps is woken up if it waits for this name; otherwise the event is kept until it asks.
     ///
     /// # Errors
     /// If the saga is unknown, has ended, is stuck, or is held by another worker; if the value can't be serialized or
@@ -36,9 +35,44 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         event: EventName<T>,
         value: &T,
     ) -> Result<(), OperatorError> {
+        self.send_event(id, event, None, value).await
+    }
+
+    /// Sends an event to a saga under a key of the sender. Of events with the same name and key a saga takes the first that it can
+    /// read; sending one again is `Ok` and changes nothing, also if its value is another one. An event that was
+    /// [set aside](crate::coordinator::Inspection::set_aside) is replaced by the right one under its key.
+    ///
+    /// # Errors
+    /// As those of [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have sent the event. It is safe to repeat the call.
+    pub async fn send_once<T: Sync>(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: EventName<T>,
+        key: &str,
+        value: &T,
+    ) -> Result<(), OperatorError> {
+        self.send_event(id, event, Some(key.to_owned()), value)
+            .await
+    }
+
+    async fn send_event<T: Sync>(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: EventName<T>,
+        key: Option<String>,
+        value: &T,
+    ) -> Result<(), OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let payload = event.write(value).map_err(OperatorError::Output)?;
-        self.send_payload(id, event.name().into(), payload).await
+        let event = ReceivedEvent {
+            name: event.name().into(),
+            payload,
+            key,
+        };
+        self.send_received(id, event).await
     }
 
     /// Sends an event to a saga, like [`send`](Self::send), without the type of its value: for operators, who have the value as
@@ -57,41 +91,35 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ) -> Result<(), OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let payload = value.to_string();
-        self.send_payload(id, event.to_owned().into(), payload)
-            .await
+        let event = ReceivedEvent {
+            name: event.to_owned().into(),
+            payload,
+            key: None,
+        };
+        self.send_received(id, event).await
     }
 
-    async fn send_payload(
-        &self,
-        id: SagaId,
-        event: Cow<'static, str>,
-        payload: String,
-    ) -> Result<(), OperatorError> {
+    async fn send_received(&self, id: SagaId, event: ReceivedEvent) -> Result<(), OperatorError> {
         let limit = self.inner.policies.payload_limit;
-        if payload.len() > limit {
-            let message = format!("{} bytes, {limit} are allowed", payload.len());
+        if event.payload.len() > limit {
+            let message = format!("{} bytes, {limit} are allowed", event.payload.len());
             let error = <serde_json::Error as serde::ser::Error>::custom(message);
             return Err(OperatorError::Output(error));
         }
         if self.inner.stopped() == Some(Stopped::RuntimeEnded) {
             return Err(OperatorError::RuntimeEnded);
         }
-        let sending = Arc::clone(&self.inner).send(id, event, payload);
+        let sending = Arc::clone(&self.inner).send(id, event);
         self.inner.detached(sending).await
     }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
-    async fn send(
-        self: Arc<Self>,
-        id: SagaId,
-        name: Cow<'static, str>,
-        payload: String,
-    ) -> Result<(), OperatorError> {
+    async fn send(self: Arc<Self>, id: SagaId, event: ReceivedEvent) -> Result<(), OperatorError> {
         for pause in 0..PAUSES {
             let running = self.running().get(&id).cloned();
             if let Some(running) = running
-                && running.recorder.deliver(name.clone(), payload.clone())
+                && running.recorder.deliver(event.clone())
             {
                 return match running.recorder.write().await {
                     Ok(()) => Ok(()),
@@ -99,7 +127,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     Err(suspension) => Err(unreachable_journal(&suspension)),
                 };
             }
-            match self.send_to_row(&id, name.clone(), &payload).await? {
+            match self.send_to_row(&id, &event).await? {
                 Sent::Done => return Ok(()),
                 // This process is just releasing or claiming the saga.
                 Sent::Held => tokio::time::sleep(Duration::from_millis(pause)).await,
@@ -109,12 +137,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Sends an event to a saga that no process runs.
-    async fn send_to_row(
-        &self,
-        id: &SagaId,
-        name: Cow<'static, str>,
-        payload: &str,
-    ) -> Result<Sent, OperatorError> {
+    async fn send_to_row(&self, id: &SagaId, event: &ReceivedEvent) -> Result<Sent, OperatorError> {
         let record = self.journal.record(id).await?;
         match record.ok_or(OperatorError::Unknown)?.state {
             State::Stuck => return Err(OperatorError::Stuck),
@@ -129,18 +152,23 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
-        let rest = if waits_for(&claimed, &name) {
+        let known = claimed
+            .entries
+            .as_ref()
+            .is_ok_and(|entries| event.is_in(entries));
+        let rest = if !known && waits_for(&claimed, &event.name) {
             Wakeup::Now
         } else {
             claimed.rest
         };
         let received = Event::Received {
-            name,
-            payload: payload.to_owned(),
+            name: event.name.clone(),
+            payload: event.payload.clone(),
+            key: event.key.clone(),
         };
         // The saga may have got stuck since it was loaded. Then only an operator's decision can follow.
         let is_stuck = claimed.record.state == State::Stuck;
-        let appended = if is_stuck {
+        let appended = if is_stuck || known {
             Ok(())
         } else {
             self.journal

@@ -1,7 +1,7 @@
 //! The saga about which an operator decides, and the calls about which there is something to decide.
 
 use crate::coordinator::error::OperatorError;
-use crate::journal::history::{ReplayState, UNKNOWN_STEP};
+use crate::journal::history::{ReplayState, UNKNOWN_STEP, Way};
 use crate::journal::{Claimed, Damage, Entry, Record, State, StepCall};
 
 /// The saga about which an operator decides.
@@ -54,6 +54,26 @@ impl Subject {
         Ok(self.history)
     }
 
+    /// The history of a saga in which an operator decides about one call, and the call, which `find` finds: the saga is stuck, or
+    /// attempts the step again.
+    pub(super) fn decided(
+        self,
+        step: &str,
+        find: impl for<'a> FnOnce(&'a ReplayState, &str, usize) -> Option<&'a StepCall>,
+    ) -> Result<StepCall, OperatorError> {
+        if let Some(damage) = self.damage
+            && !self.history.is_undone_by_record()
+        {
+            return Err(damage.into());
+        }
+        let (name, occurrence) = parse_step(step);
+        match find(&self.history, name, occurrence) {
+            Some(call) => Ok(call.clone()),
+            None if self.state != State::Stuck => Err(OperatorError::NotStuck(self.state)),
+            None => Err(nothing_to_decide(&self.history, step)),
+        }
+    }
+
     /// Returns whether a step may have been requested of which no entry tells.
     pub(super) fn may_have_requested(&self) -> bool {
         let is_unknown = self.damage.is_some() && !self.history.is_undone_by_record();
@@ -70,7 +90,7 @@ impl Subject {
 }
 
 /// Splits `charge#1` into `charge` and 1. Without a number, the occurrence is 0.
-pub(super) fn parse_step(step: &str) -> (&str, usize) {
+fn parse_step(step: &str) -> (&str, usize) {
     match step.rsplit_once('#') {
         Some((name, occurrence)) => match occurrence.parse() {
             Ok(occurrence) => (name, occurrence),
@@ -80,18 +100,20 @@ pub(super) fn parse_step(step: &str) -> (&str, usize) {
     }
 }
 
-/// Finds the call of a step that needs an operator's decision: in doubt, or with a failed compensation.
-pub(super) fn open_call(history: &ReplayState, step: &str) -> Result<StepCall, OperatorError> {
-    let (name, occurrence) = parse_step(step);
-    let call = history
-        .failed(name, occurrence)
-        .or_else(|| history.in_doubt(name, occurrence));
-    call.cloned()
-        .ok_or_else(|| nothing_to_decide(history, step))
+/// Finds the call of a step whose compensation an operator can decide: it is in doubt, or its compensation has failed or fails.
+pub(super) fn open_call<'a>(
+    history: &'a ReplayState,
+    step: &str,
+    occurrence: usize,
+) -> Option<&'a StepCall> {
+    history
+        .failed(step, occurrence)
+        .or_else(|| history.in_doubt(step, occurrence))
+        .or_else(|| history.retried(step, occurrence, Way::Backward))
 }
 
-pub(super) fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {
-    let open: Vec<_> = history.open().map(ToString::to_string).collect();
+fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {
+    let open: Vec<_> = history.troubled().map(ToString::to_string).collect();
     OperatorError::NothingToDecide {
         step: step.to_owned(),
         open: if open.is_empty() {

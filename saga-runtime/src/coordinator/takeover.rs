@@ -77,13 +77,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Releases the claim of an operator.
-    pub(super) async fn release_taken(&self, claimed: Claimed) {
-        let released = self
-            .journal
-            .release(&claimed.claim, !claimed.orderly, Wakeup::Now);
+    pub(super) async fn release_taken(&self, claimed: Claimed, rest: Wakeup) {
+        let released = self.journal.release(&claimed.claim, !claimed.orderly, rest);
         if released.await.is_err() {
             self.unreleased().push(claimed.claim);
         }
-        self.work.notify_one();
+        if rest == Wakeup::Now || self.alarm.is_next(rest) {
+            self.work.notify_one();
+        }
     }
 }

@@ -232,10 +232,10 @@ impl Engine for Journaled {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
-        _: ReadEvent<'a>,
+        can_read: ReadEvent<'a>,
     ) -> WaitEnd<Suspension> {
         let _call = self.activity.call();
-        match self.wait_until_over(calls, callee, wait).await {
+        match self.wait_until_over(calls, callee, wait, can_read).await {
             Ok(end) => end,
             Err(suspension) => WaitEnd::Suspended(suspension),
         }

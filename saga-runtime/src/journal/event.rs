@@ -13,7 +13,7 @@ use crate::meta::{AttemptPhase, Kind};
 /// forward     ( StepDone | Waiting? WaitOver | Value )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
 /// forward, backward  Failing
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
-/// from others Received
+/// from others Received EventSetAside?
 /// by hand     Retried, CompensationResolved, CompensationSkipped, StepCompleted: only while stuck
 /// by hand     Abandoned: at any time before the end
 /// ```
@@ -150,6 +150,17 @@ pub enum Event {
         name: Cow<'static, str>,
         /// Its payload.
         payload: String,
+        /// The sender's key, if it gave one: of events with the same name and key only the first that the saga can read counts.
+        key: Option<String>,
+    },
+    /// An event that was sent to the saga can't be read by it. It is set aside, and the wait goes on.
+    EventSetAside {
+        /// The name of the event.
+        name: Cow<'static, str>,
+        /// Which of the events that were sent to the saga, counted from 0 over all names.
+        number: u64,
+        /// The reason why it can't be read.
+        message: String,
     },
     /// The saga does not wait any more.
     WaitOver {
@@ -182,7 +193,7 @@ impl Event {
     pub const MAX_TEXT: usize = 4096;
 
     /// All names of events in journals, the frequent ones first.
-    pub const NAMES: [&'static str; 23] = [
+    pub const NAMES: [&'static str; 24] = [
         "step_done",
         "completed",
         "waiting",
@@ -205,6 +216,7 @@ impl Event {
         "compensation_skipped",
         "step_completed",
         "abandoned",
+        "event_set_aside",
         "failing",
     ];
 
@@ -236,6 +248,7 @@ impl Event {
             Self::Value { .. } => "value",
             Self::Waiting { .. } => "waiting",
             Self::Received { .. } => "received",
+            Self::EventSetAside { .. } => "event_set_aside",
             Self::WaitOver { .. } => "wait_over",
         }
     }
@@ -263,6 +276,7 @@ impl Event {
             | Self::Retried { .. }
             | Self::Value { .. }
             | Self::Received { .. }
+            | Self::EventSetAside { .. }
             | Self::Abandoned { .. } => None,
         }
     }
@@ -276,6 +290,7 @@ impl Event {
             | Self::Compensating { reason, .. }
             | Self::Stuck { reason } => &mut reason.message,
             Self::CompensationFailed { message, .. }
+            | Self::EventSetAside { message, .. }
             | Self::StepSettled {
                 settled: Settled::Unresolved { message, .. },
                 ..

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
-use crate::journal::{Damage, Entry, FailingStep, StepCall};
+use crate::journal::{Damage, Entry, Event, FailingStep, StepCall};
 use crate::meta::{AttemptPhase, Kind};
 use compensations::Compensations;
 
@@ -38,7 +38,9 @@ pub(crate) struct ReplayState {
     /// The questions of the bodies, and the answers.
     values: Vec<(StepCall, String)>,
     /// The events that were sent to the saga: name and payload.
-    received: Vec<(Cow<'static, str>, String)>,
+    received: Vec<ReceivedEvent>,
+    /// The numbers of the events that could not be read, and why.
+    set_aside: Vec<(u64, String)>,
     end: Option<RecordedEnd>,
     /// An operator has decided that it is undone from its record, without its body.
     by_record: bool,
@@ -122,6 +124,46 @@ pub(crate) enum Settling {
     Resolved,
     Unresolved(CompensationFailure),
     Skipped { reason: String },
+}
+
+/// An event that was sent to the saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReceivedEvent {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) payload: String,
+    /// The sender's key, if it gave one. An event that is set aside has none any more, so that it can be replaced.
+    pub(crate) key: Option<String>,
+}
+
+impl ReceivedEvent {
+    /// Returns whether these entries have the event already. One that was set aside does not count: it can be replaced.
+    pub(crate) fn is_in(&self, entries: &[Entry]) -> bool {
+        let mut sent: Vec<(bool, &Option<String>)> = Vec::new();
+        for Entry { event, .. } in entries {
+            match event {
+                Event::Received { name, key, .. } => sent.push((*name == self.name, key)),
+                Event::EventSetAside { number, .. } => {
+                    if let Ok(number) = usize::try_from(*number)
+                        && let Some((is_same, _)) = sent.get_mut(number)
+                    {
+                        *is_same = false;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut sent = sent.into_iter();
+        self.key.is_some() && sent.any(|(is_same, key)| is_same && *key == self.key)
+    }
+}
+
+/// The direction in which a step is attempted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Its outcome is not known.
+    Forward,
+    /// It is compensated.
+    Backward,
 }
 
 /// The decision to undo the saga.
@@ -362,7 +404,7 @@ impl ReplayState {
                 let number = usize::try_from(number).ok()?;
                 self.received
                     .get(number)
-                    .map(|(_, payload)| payload.as_str())
+                    .map(|event| event.payload.as_str())
             })),
         }
     }
@@ -376,7 +418,7 @@ impl ReplayState {
     /// The waits that are not over: the call, and until when. One that an event ends which was sent already is as good as
     /// over, and none is left when the saga is undone or has ended.
     pub(crate) fn waits(&self) -> impl Iterator<Item = (&StepCall, Option<SystemTime>)> {
-        let sent = self.untaken().map(|(_, name, _)| name);
+        let sent = self.untaken().map(|(_, event)| &event.name);
         let mut sent: Vec<_> = sent.collect();
         let is_over = self.decision.is_some() || self.end.is_some();
         let steps = self.steps.iter().take_while(move |_| !is_over);
@@ -392,22 +434,29 @@ impl ReplayState {
         })
     }
 
-    /// The number of events that were sent to the saga.
-    pub(crate) fn received(&self) -> u64 {
-        self.received.len() as u64
+    /// The events that were set aside: the name, and the reason why the event can't be read.
+    pub(crate) fn set_aside(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.set_aside.iter().filter_map(|(number, message)| {
+            let event = self.received.get(usize::try_from(*number).ok()?)?;
+            Some((&*event.name, &**message))
+        })
     }
 
-    /// The events that were sent to the saga and have ended no wait: number, name and payload.
-    pub(crate) fn untaken(&self) -> impl Iterator<Item = (u64, &Cow<'static, str>, &str)> {
+    /// The events that were sent to the saga, in the order of their numbers.
+    pub(crate) fn received(&self) -> &[ReceivedEvent] {
+        &self.received
+    }
+
+    /// The events that were sent to the saga, have ended no wait and are not set aside, with their numbers.
+    pub(crate) fn untaken(&self) -> impl Iterator<Item = (u64, &ReceivedEvent)> {
         let taken = self.steps.iter().filter_map(|one| match one.outcome {
             StepOutcome::Over { received } => received,
             _ => None,
         });
-        let taken: HashSet<_> = taken.collect();
+        let set_aside = self.set_aside.iter().map(|(number, _)| *number);
+        let taken: HashSet<_> = taken.chain(set_aside).collect();
         let received = (0..).zip(&self.received);
-        received
-            .filter(move |(number, _)| !taken.contains(number))
-            .map(|(number, (name, payload))| (number, name, payload.as_str()))
+        received.filter(move |(number, _)| !taken.contains(number))
     }
 
     /// The recorded outcome of a member of a group that has these numbers in its lane.
@@ -545,10 +594,36 @@ impl ReplayState {
         Some(&self.steps[index].call)
     }
 
-    /// The call of a step whose output an operator can give: it is in doubt, or was completed by hand and nothing has followed.
+    /// The call of a step whose output an operator can give: it is in doubt, or its attempts fail, or it was completed by hand and
+    /// nothing has followed.
     pub(crate) fn completable(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
-        let index = self.completable_index(step, occurrence)?;
-        Some(&self.steps[index].call)
+        match self.completable_index(step, occurrence) {
+            Some(index) => Some(&self.steps[index].call),
+            None => self.retried(step, occurrence, Way::Forward),
+        }
+    }
+
+    /// The call of a step that is attempted again, in this direction, and has no outcome yet.
+    pub(crate) fn retried(&self, step: &str, occurrence: usize, way: Way) -> Option<&StepCall> {
+        let key: (Cow<'static, str>, u32) =
+            (step.to_owned().into(), u32::try_from(occurrence).ok()?);
+        let failing = self.failing.get(&key)?;
+        let goes_back = failing.phase == AttemptPhase::Compensating;
+        let is_it = match way {
+            Way::Forward => !goes_back && !self.calls.contains_key(&key) && self.decision.is_none(),
+            Way::Backward => goes_back && self.compensation(&failing.step).is_none(),
+        };
+        is_it.then_some(&failing.step)
+    }
+
+    /// Returns whether an operator can decide about this call, although the saga is not stuck.
+    fn is_retried(&self, call: &StepCall) -> bool {
+        let (name, occurrence) = (&*call.name, call.occurrence as usize);
+        let ways = [Way::Forward, Way::Backward];
+        self.unsettled(name, occurrence).is_some()
+            || ways
+                .into_iter()
+                .any(|way| self.retried(name, occurrence, way).is_some())
     }
 
     fn completable_index(&self, step: &str, occurrence: usize) -> Option<usize> {

@@ -278,6 +278,7 @@ impl State {
                 _ => Self::Running,
             },
             Event::Received { .. }
+            | Event::EventSetAside { .. }
             | Event::CompensationResolved { .. }
             | Event::CompensationSkipped { .. }
             | Event::StepCompleted { .. } => self,

@@ -108,8 +108,18 @@ impl From<Event> for Row {
                 payload: until.map(|until| to_millis(until).to_string()),
                 ..row.step(step)
             },
-            Event::Received { name, payload } => Self {
+            Event::EventSetAside {
+                name,
+                number,
+                message,
+            } => Self {
                 step: Some(name),
+                ..row.payload(number.to_string()).message(message)
+            },
+            // The key stands where the code of a reason would: what has come has none.
+            Event::Received { name, payload, key } => Self {
+                step: Some(name),
+                code: key.map(Cow::Owned),
                 ..row.payload(payload)
             },
             Event::WaitOver { step, received } => Self {
@@ -267,7 +277,16 @@ impl Row {
             "received" => Event::Received {
                 name: columns.name()?,
                 payload: columns.payload()?,
+                key: columns.row.code.take().map(Cow::into_owned),
             },
+            "event_set_aside" => {
+                let number = columns.number()?;
+                Event::EventSetAside {
+                    number: columns.need(number, "payload")?,
+                    name: columns.name()?,
+                    message: columns.message()?,
+                }
+            }
             "wait_over" => Event::WaitOver {
                 received: columns.number()?,
                 step: columns.call()?,

@@ -192,6 +192,7 @@ impl Heard {
         Event::Received {
             name: HEARD.name().into(),
             payload: "1".to_owned(),
+            key: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_runtime::EventName;
-use saga_runtime::coordinator::{ExecuteError, OperatorError};
+use saga_runtime::coordinator::OperatorError;
 use saga_runtime::journal::{Journal as _, Memory, State};
 
 use super::{
@@ -165,25 +165,103 @@ async fn nothing_is_sent_to_a_saga_that_is_not_there_or_has_ended() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_read_fails_the_saga() {
-    const OTHER: EventName<String> = EventName::new("confirmed");
+async fn an_event_with_a_key_is_taken_once_however_often_it_is_sent() {
     let shop = Shop::default();
-    let coordinator = started(&shop, Memory::new()).await;
-    let handle = coordinator
-        .submit("a", AskingForAWhile { millis: 3_600_000 })
-        .await;
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    let handle = coordinator.submit("a", AskingTwice {}).await;
+    let handle = handle.expect("it is new");
     rests(&coordinator, "a").await;
-    let sent = coordinator.send(&id("a"), OTHER, &"seven".to_owned()).await;
-    sent.expect("the name is right");
-    match handle.expect("it is new").wait().await {
-        Err(ExecuteError::Failed(error)) => {
-            let cause = error.cause().to_string();
-            assert!(
-                cause.contains("what came with event `confirmed`"),
-                "{cause}"
-            );
-            assert!(error.is_compensated());
+    for _ in 0..3 {
+        let sent = coordinator.send_once("a", CONFIRMED, "mail-1", &1).await;
+        sent.expect("it waits for that");
+    }
+    rests(&coordinator, "a").await;
+    // Also to a process that has only read of the first one.
+    let next = started(&shop, journal).await;
+    let again = next.send_once("a", CONFIRMED, "mail-1", &1).await;
+    again.expect("it was sent before");
+    next.shutdown().await;
+    rests(&coordinator, "a").await;
+    // Another name or another key is another event.
+    let other = coordinator
+        .send_once("a", APPROVED, "mail-1", &by("Ann"))
+        .await;
+    other.expect("it is kept");
+    let second = coordinator.send_once("a", CONFIRMED, "mail-2", &2).await;
+    second.expect("it waits for that");
+    assert_eq!(handle.wait().await.expect("nothing fails"), (1, 2));
+    let received: Vec<_> = waits(&coordinator, "a").await;
+    let received = received.iter().filter(|one| one.starts_with("received"));
+    assert_eq!(received.count(), 3);
+}
+
+/// An older sender has another idea of the event.
+const OLD_APPROVED: EventName<u32> = EventName::new("approved");
+
+#[tokio::test]
+async fn an_event_that_the_saga_can_not_read_is_set_aside_and_the_wait_goes_on() {
+    let shop = Shop::default();
+    let journal = Memory::new();
+    let coordinator = started(&shop, journal.clone()).await;
+    drop(coordinator.submit("a", Asking {}).await);
+    rests(&coordinator, "a").await;
+    let sent = coordinator.send("a", OLD_APPROVED, &17).await;
+    sent.expect("it is recorded");
+    let set_aside = async {
+        while inspected(&coordinator, "a").await.set_aside.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        other => panic!("{other:?}"),
+    };
+    set_aside.await;
+    let inspected = inspected(&coordinator, "a").await;
+    assert_eq!(inspected.set_aside[0].event, "approved");
+    assert!(inspected.awaits(APPROVED), "{inspected}");
+    let text = inspected.to_string();
+    assert!(
+        text.contains(
+            "event approved set aside, since it can't be read: invalid type: integer `17`"
+        ),
+        "{text}"
+    );
+    // Also after a restart. The right one is sent like any other.
+    coordinator.shutdown().await;
+    let next = started(&shop, journal).await;
+    let sent = next.send("a", APPROVED, &by("Ann")).await;
+    sent.expect("it waits for that");
+    let handle = next.attach::<Asking>("a").await.expect("it is there");
+    assert_eq!(handle.wait().await.expect("nothing fails"), "Ann");
+    assert_eq!(shop.asked(), ["order", "charge"]);
+}
+
+#[tokio::test]
+async fn an_event_that_was_set_aside_is_replaced_under_its_key_by_the_sender_or_by_an_operator() {
+    for has_restarted in [false, true] {
+        let shop = Shop::default();
+        let journal = Memory::new();
+        let mut coordinator = started(&shop, journal.clone()).await;
+        for id in ["by-sender", "by-operator"] {
+            drop(coordinator.submit(id, Asking {}).await);
+            let sent = coordinator.send_once(id, OLD_APPROVED, "mail-1", &17).await;
+            sent.expect("it is recorded");
+            while inspected(&coordinator, id).await.set_aside.is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        if has_restarted {
+            coordinator.shutdown().await;
+            coordinator = started(&shop, journal).await;
+        }
+        let ann = by("Ann");
+        let sent = coordinator.send_once("by-sender", APPROVED, "mail-1", &ann);
+        sent.await.expect("it waits for that");
+        let value = serde_json::to_value(&ann).expect("it is plain");
+        let sent = coordinator.send_json("by-operator", "approved", &value);
+        sent.await.expect("it waits for that");
+        for id in ["by-sender", "by-operator"] {
+            let handle = coordinator.attach::<Asking>(id).await;
+            let ended = handle.expect("it is there").wait().await;
+            assert_eq!(ended.expect("nothing fails"), "Ann", "{id}");
+        }
     }
 }

@@ -75,6 +75,7 @@ fn event(worker: usize, epoch: u64, what: &str) -> Event {
         _ => Event::Received {
             name: "go".into(),
             payload: output,
+            key: None,
         },
     }
 }

@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::history::{NOTHING_REQUESTED, ReplayState};
+use crate::journal::history::{NOTHING_REQUESTED, ReceivedEvent, ReplayState};
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
 use crate::lock::lock;
 use crate::meta::RetryPolicy;
 use crate::place::Doubt;
+use crate::telemetry;
 
 /// The reason for which a coordinator suspends a saga that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,24 +115,41 @@ pub(crate) struct EventInbox {
     events: HashMap<Cow<'static, str>, VecDeque<(u64, String)>>,
     /// The number of the next event.
     next: u64,
+    /// The names and keys of all events that the saga has not set aside, with their numbers.
+    keys: HashMap<(Cow<'static, str>, String), u64>,
 }
 
 impl EventInbox {
     /// The recorded events.
     pub(crate) fn from_history(history: &ReplayState) -> Self {
         let mut inbox = Self::default();
-        for (number, name, payload) in history.untaken() {
-            let named = inbox.events.entry(name.clone()).or_default();
-            named.push_back((number, payload.to_owned()));
+        for (number, event) in history.untaken() {
+            let named = inbox.events.entry(event.name.clone()).or_default();
+            named.push_back((number, event.payload.clone()));
         }
-        inbox.next = history.received();
+        for (number, event) in (0..).zip(history.received()) {
+            if let Some(key) = &event.key {
+                inbox.keys.insert((event.name.clone(), key.clone()), number);
+            }
+        }
+        inbox.next = history.received().len() as u64;
         inbox
     }
 
-    fn push(&mut self, name: Cow<'static, str>, payload: String) {
-        let named = self.events.entry(name).or_default();
-        named.push_back((self.next, payload));
+    /// Adds an event. Returns false if it was sent before.
+    fn push(&mut self, event: &ReceivedEvent) -> bool {
+        let name = &event.name;
+        if let Some(key) = &event.key {
+            let key = (name.clone(), key.clone());
+            if self.keys.contains_key(&key) {
+                return false;
+            }
+            self.keys.insert(key, self.next);
+        }
+        let named = self.events.entry(name.clone()).or_default();
+        named.push_back((self.next, event.payload.clone()));
         self.next += 1;
+        true
     }
 
     /// Takes the oldest event with this name.
@@ -322,14 +340,18 @@ impl Recorder {
         self.lock().events.iter().any(Event::ends_claim)
     }
 
-    /// Notes an event that was sent to the saga. Returns false if the saga takes no events here any more.
-    pub(crate) fn deliver(&self, name: Cow<'static, str>, payload: String) -> bool {
+    /// Notes an event that was sent to the saga, unless it was sent before. Returns false if the saga takes no events here any
+    /// more.
+    pub(crate) fn deliver(&self, event: ReceivedEvent) -> bool {
         let mut noted = self.lock();
         if noted.is_closed {
             return false;
         }
-        noted.inbox.push(name.clone(), payload.clone());
-        noted.events.push(Event::Received { name, payload });
+        if !noted.inbox.push(&event) {
+            return true;
+        }
+        let ReceivedEvent { name, payload, key } = event;
+        noted.events.push(Event::Received { name, payload, key });
         self.delivered.notify_waiters();
         true
     }
@@ -342,6 +364,20 @@ impl Recorder {
     /// Takes the oldest event with this name that is not taken yet.
     pub(crate) fn take_received(&self, name: &str) -> Option<(u64, String)> {
         self.lock().inbox.take(name)
+    }
+
+    /// Notes that the saga can't read this event. Another one may come under its key.
+    pub(crate) fn set_aside(&self, name: &'static str, number: u64, message: String) {
+        telemetry::event_set_aside(&self.claim.id, name);
+        let mut noted = self.lock();
+        noted.inbox.keys.retain(|_, known| *known != number);
+        let mut event = Event::EventSetAside {
+            name: name.into(),
+            number,
+            message,
+        };
+        event.cut_text();
+        noted.events.push(event);
     }
 
     /// Prepares to suspend the saga until one of these events comes: from now on no event is delivered here. Returns

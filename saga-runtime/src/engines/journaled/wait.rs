@@ -12,7 +12,7 @@ use crate::engines::journaled::{Journaled, call};
 use crate::error::Cause;
 use crate::journal::history::NextCall;
 use crate::journal::{Event, StepCall, from_millis};
-use crate::language::Wait;
+use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Position};
 use crate::run::WaitEnd;
@@ -23,6 +23,7 @@ impl Journaled {
         calls: &dyn Calls,
         callee: &'static StepMeta,
         wait: Wait,
+        can_read: ReadEvent<'_>,
     ) -> Result<WaitEnd<Suspension>, Suspension> {
         let position = Position::new(calls, callee, calls.count());
         let mut step = call(position);
@@ -56,7 +57,7 @@ impl Journaled {
         // No step was under way here.
         self.take_in_doubt(calls);
         if begun.is_none()
-            && let Some(received) = self.received(&step, wait)
+            && let Some(received) = self.received(&step, wait, can_read)
         {
             return Ok(received);
         }
@@ -70,7 +71,7 @@ impl Journaled {
             self.recorder.write().await?;
             until
         };
-        self.wait_for(&step, wait, until).await
+        self.wait_for(&step, wait, until, can_read).await
     }
 
     async fn wait_for(
@@ -78,6 +79,7 @@ impl Journaled {
         step: &StepCall,
         wait: Wait,
         until: Option<SystemTime>,
+        can_read: ReadEvent<'_>,
     ) -> Result<WaitEnd<Suspension>, Suspension> {
         loop {
             let mut delivery = pin!(self.recorder.delivery());
@@ -86,7 +88,7 @@ impl Journaled {
             if let Some(interruption) = self.control.interruption() {
                 return Ok(WaitEnd::Stopped(interruption.into()));
             }
-            if let Some(received) = self.received(step, wait) {
+            if let Some(received) = self.received(step, wait, can_read) {
                 return Ok(received);
             }
             let left = until.map(left);
@@ -102,11 +104,22 @@ impl Journaled {
         }
     }
 
-    /// The event, if it is there.
-    fn received(&self, step: &StepCall, wait: Wait) -> Option<WaitEnd<Suspension>> {
-        let (number, event) = self.recorder.take_received(wait.event?)?;
-        self.note_over(step, Some(number));
-        Some(WaitEnd::Received(event))
+    /// The event, if it is there. One that the saga can't read is set aside.
+    fn received(
+        &self,
+        step: &StepCall,
+        wait: Wait,
+        can_read: ReadEvent<'_>,
+    ) -> Option<WaitEnd<Suspension>> {
+        let name = wait.event?;
+        loop {
+            let (number, event) = self.recorder.take_received(name)?;
+            let Err(message) = can_read(&event) else {
+                self.note_over(step, Some(number));
+                return Some(WaitEnd::Received(event));
+            };
+            self.recorder.set_aside(name, number, message);
+        }
     }
 
     fn note_over(&self, step: &StepCall, received: Option<u64>) {

@@ -4,8 +4,8 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::history::{
-    BY_RECORD, Decision, Failing, NOTHING_REQUESTED, RecordedCall, RecordedEnd, ReplayState,
-    Settling, StepOutcome, UNKNOWN_STEP,
+    BY_RECORD, Decision, Failing, NOTHING_REQUESTED, ReceivedEvent, RecordedCall, RecordedEnd,
+    ReplayState, Settling, StepOutcome, UNKNOWN_STEP, Way,
 };
 use crate::journal::{Event, Settled, StepCall};
 use crate::meta::{AttemptPhase, Kind};
@@ -25,7 +25,10 @@ impl ReplayState {
             self.completed = None;
         }
         if is_by_hand(event) {
-            let applied = (self.stuck.is_some() || self.by_hand) && self.apply_by_hand(event);
+            let can_follow = self.stuck.is_some()
+                || self.by_hand
+                || event.step().is_some_and(|step| self.is_retried(step));
+            let applied = can_follow && self.apply_by_hand(event);
             self.stuck = None;
             match event.step() {
                 Some(step) => drop(self.failing.remove(&step.clone().into_key())),
@@ -86,9 +89,21 @@ impl ReplayState {
                 self.values.push((of.clone(), value.clone()));
                 self.decision.is_none()
             }
-            Event::Received { name, payload } => {
-                self.received.push((name.clone(), payload.clone()));
+            Event::Received { name, payload, key } => {
+                self.received.push(ReceivedEvent {
+                    name: name.clone(),
+                    payload: payload.clone(),
+                    key: key.clone(),
+                });
                 true
+            }
+            Event::EventSetAside {
+                number, message, ..
+            } => {
+                self.set_aside.push((*number, message.clone()));
+                let index = usize::try_from(*number).unwrap_or(usize::MAX);
+                let event = self.received.get_mut(index);
+                event.map(|event| event.key = None).is_some()
             }
             Event::Compensating { step, reason } => {
                 let decision = Decision {
@@ -247,11 +262,14 @@ impl ReplayState {
             }
             Event::StepCompleted { step, output, .. } => {
                 let occurrence = step.occurrence as usize;
+                let output = output.clone();
                 let Some(index) = self.completable_index(&step.name, occurrence) else {
-                    return false;
+                    let is_retried =
+                        self.retried(&step.name, occurrence, Way::Forward) == Some(step);
+                    self.completed = Some(self.steps.len());
+                    return is_retried && self.push(step, StepOutcome::Done { output });
                 };
                 self.completed = Some(index);
-                let output = output.clone();
                 let outcome = &mut self.steps[index].outcome;
                 // A step that only goes forward is done; any other one was given up, and is undone with the rest.
                 *outcome = match outcome {
@@ -283,8 +301,10 @@ impl ReplayState {
             *outcome = by_hand;
             return true;
         }
-        let Some(index) = self.unsettled(&step.name, step.occurrence as usize) else {
-            return false;
+        let occurrence = step.occurrence as usize;
+        let Some(index) = self.unsettled(&step.name, occurrence) else {
+            return self.retried(&step.name, occurrence, Way::Backward) == Some(step)
+                && self.compensated(step, by_hand);
         };
         let outcome = &mut self.steps[index].outcome;
         if let StepOutcome::InDoubt { reason } | StepOutcome::Settled { reason, .. } = outcome {
@@ -376,7 +396,7 @@ impl ReplayState {
     }
 }
 
-/// An operator's word on a stuck saga.
+/// An operator's word on a stuck saga, or on a step that is attempted again.
 fn is_by_hand(event: &Event) -> bool {
     matches!(
         event,
@@ -394,6 +414,7 @@ fn keeps_completed(event: &Event) -> bool {
         Event::Stuck { .. }
             | Event::Retried { .. }
             | Event::Received { .. }
+            | Event::EventSetAside { .. }
             | Event::StepCompleted { .. }
     )
 }

@@ -283,6 +283,7 @@ fn sent(name: &'static str) -> Event {
     Event::Received {
         name: name.into(),
         payload: "17".to_owned(),
+        key: None,
     }
 }
 

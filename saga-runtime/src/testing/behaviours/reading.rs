@@ -151,6 +151,7 @@ pub async fn a_list_says_why_a_saga_waits<F: Factory>(test: Fixture<F>) {
         let received = Event::Received {
             name: "another".into(),
             payload: "1".to_owned(),
+            key: None,
         };
         test.append(&claim, 1, &[done("a"), waiting, received])
             .await;

@@ -119,6 +119,17 @@ pub async fn waits_and_values_come_back_as_they_were<F: Factory>(test: Fixture<F
         Event::Received {
             name: "approved".into(),
             payload: payload.clone(),
+            key: None,
+        },
+        Event::Received {
+            name: "approved".into(),
+            payload: payload.clone(),
+            key: Some("größer \"17\"".to_owned()),
+        },
+        Event::EventSetAside {
+            name: "approved".into(),
+            number: 1,
+            message: "größer".to_owned(),
         },
         Event::WaitOver {
             step: step(),
