@@ -17,6 +17,7 @@ mod handle;
 mod inspection;
 mod leases;
 mod operator;
+mod pause;
 mod registry;
 mod retry_all;
 mod send;
@@ -28,7 +29,7 @@ mod undo;
 mod waiters;
 mod wakeup;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -160,6 +161,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     /// Notified when a cancellation may have been requested in another process.
     cancellations: Notify,
     running: Mutex<HashMap<SagaId, Running>>,
+    /// The names of the definitions that are paused, as the journal has said last.
+    paused: Mutex<BTreeSet<String>>,
     /// Claims that this worker no longer uses but could not release, because the journal did not answer.
     unreleased: Mutex<Vec<Claim>>,
     /// The operators that want to decide about a running saga, and wait for its claim.
@@ -184,6 +187,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
 /// A saga that runs in this process.
 #[derive(Debug, Clone)]
 struct Running {
+    /// The durable name of its definition.
+    name: &'static str,
     control: Arc<LocalControl>,
     recorder: Arc<Recorder>,
 }
@@ -265,6 +270,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let (id, input) = (new.id.clone(), new.input.clone());
         // Without a free slot the saga waits in the journal, not in memory.
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+        let slot = slot.filter(|_| !self.is_paused(G::META.name));
         let lease = slot.as_ref().map(|_| &self.lease);
         let waiting = match &slot {
             Some(_) => None,

@@ -6,6 +6,7 @@ mod event;
 pub(crate) mod history;
 mod lease;
 mod memory;
+pub(crate) mod pause;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
@@ -26,6 +27,7 @@ pub use crate::meta::AttemptPhase;
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Settled, StepCall};
 pub use memory::Memory;
+pub use pause::Pause;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
@@ -127,6 +129,29 @@ pub trait Journal: Send + Sync + 'static {
     /// Counts the sagas, without reading their entries where the journal can tell without them.
     async fn tally(&self) -> Result<Tally, JournalError> {
         Tally::by_listing(self).await
+    }
+
+    /// Records that no saga of the definition with this name goes on, with the reason, until [`resume`](Self::resume) is called. It
+    /// stays so over restarts. The newest reason stays, and the time of the first. Coordinators ask for [`paused`](Self::paused)
+    /// definitions; the journal hands their sagas out as before.
+    ///
+    /// The default refuses.
+    async fn pause(&self, name: &str, reason: &str) -> Result<(), JournalError> {
+        let _ = (name, reason);
+        Err(JournalError::Unsuitable {
+            message: "this journal can't pause a definition".to_owned(),
+        })
+    }
+
+    /// Ends a pause. Returns `false` if the definition was not paused.
+    async fn resume(&self, name: &str) -> Result<bool, JournalError> {
+        let _ = name;
+        Ok(false)
+    }
+
+    /// The paused definitions, by name.
+    async fn paused(&self) -> Result<Vec<Pause>, JournalError> {
+        Ok(Vec::new())
     }
 
     /// Removes sagas that became final before `before`, and says how many. Sagas that are open or stuck stay, whatever

@@ -90,6 +90,16 @@ pub(crate) fn event_set_aside(id: &SagaId, name: &str) {
     tracing::warn!(target: "saga", { saga.id = %id, event = name }, "event set aside");
 }
 
+/// Warns that an operator has paused a definition.
+pub(crate) fn paused(name: &str) {
+    tracing::warn!(target: "saga", { saga.name = name }, "definition paused");
+}
+
+/// Says that an operator has resumed a definition.
+pub(crate) fn resumed(name: &str) {
+    tracing::info!(target: "saga", { saga.name = name }, "definition resumed");
+}
+
 /// The span of one attempt of a step or of a compensation.
 pub(crate) fn attempt_span(place: &dyn Place) -> Span {
     let position = place.position();

@@ -104,6 +104,7 @@ macro_rules! journal_suite {
             what_is_open_or_stuck_is_not_purged
             nothing_is_nothing
             a_tally_counts_each_saga_once
+            a_pause_of_a_definition_stays_until_it_is_resumed
             a_record_is_read_without_its_entries
             the_newest_is_listed_first
             pages_follow_each_other

@@ -18,6 +18,7 @@ mod journal_faults;
 mod journal_outage;
 mod operators;
 mod outage;
+mod pausing;
 mod programs;
 mod question_mark;
 mod recorded;

@@ -20,6 +20,8 @@ pub(crate) enum Start {
     Approval,
     Request,
     Urgent,
+    Mailing,
+    Paying,
 }
 
 impl Start {
@@ -382,5 +384,21 @@ pub(crate) const CASES: &[Case] = &[
         recorded: &[Becomes(Compensated)],
         resumed: &[Becomes(Compensated)],
         asks: &[],
+    },
+    Case {
+        id: "a step fails, and is attempted again",
+        start: Start::Mailing,
+        answers: &[("mail/0", &[Refuses])],
+        recorded: &[Entries(2), Becomes(Waiting)],
+        resumed: &[Becomes(Completed)],
+        asks: &["mail/0"],
+    },
+    Case {
+        id: "a compensation fails, and is attempted again",
+        start: Start::Paying,
+        answers: &[SHIP_REFUSES, ("pay/0/compensation", &[Refuses])],
+        recorded: &[Entries(6), Becomes(Waiting)],
+        resumed: &[Becomes(Compensated)],
+        asks: &["pay/0/compensation"],
     },
 ];

@@ -114,6 +114,8 @@ fn fingerprints(text: &mut String) {
     one::<sagas::Approval>(text);
     one::<sagas::Request>(text);
     one::<sagas::Urgent>(text);
+    one::<sagas::Mailing>(text);
+    one::<sagas::Paying>(text);
     text.push('\n');
 }
 
@@ -124,6 +126,12 @@ async fn journal(text: &mut String, file: &Path, desk: &Desk) {
     std::fs::copy(file, &copy).expect("it can be copied");
     let inspector = Inspector::new(Sqlite::open(&copy).await.expect("it can be opened"));
     let connection = Connection::open(file).expect("it is a database");
+    for paused in rows(
+        &connection,
+        "SELECT name, reason FROM paused_definitions ORDER BY name",
+    ) {
+        writeln!(text, "paused: {}", joined(paused)).expect("it is a text");
+    }
     for case in CASES {
         let inspected = inspector.inspect(case.id).await;
         let inspected = inspected.expect("the journal works").expect("it is there");
@@ -131,13 +139,15 @@ async fn journal(text: &mut String, file: &Path, desk: &Desk) {
         let saga = format!(
             "SELECT name, version, format('%016x', fingerprint), input, 'recoveries ' || recoveries, 'worker ' || worker,
                  'doubt ' || doubt_seq, 'cancel ' || cancel_reason,
-                 'wakes ' || CASE WHEN wake_at > 1e15 THEN 'never' ELSE 'in ' || ((wake_at - started_at) / 3600000) || ' h' END
+                 'wakes ' || CASE WHEN wake_at > 1e15 THEN 'never'
+                     WHEN EXISTS (SELECT 1 FROM entries WHERE saga = number AND event = 'failing') THEN 'for an attempt' ELSE 'in ' || ((wake_at - started_at) / 3600000) || ' h' END
              FROM sagas WHERE number = {}",
             number(&connection, case.id)
         );
         let entries = format!(
             "SELECT event, step, occurrence, kind, 'attempts ' || attempts, code,
-                 CASE WHEN event = 'value' OR event = 'waiting' AND payload IS NOT NULL THEN '…' ELSE payload END
+                 CASE WHEN event = 'value' OR event = 'waiting' AND payload IS NOT NULL THEN '…'
+                 WHEN event = 'failing' THEN json_set(payload, '$.since', '…', '$.until', '…') ELSE payload END
              FROM entries WHERE saga = {} ORDER BY seq",
             number(&connection, case.id)
         );

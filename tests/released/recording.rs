@@ -13,6 +13,9 @@ use super::script::{run, started, submitted};
 /// The time at which a recorded journal begins, in milliseconds since 1970: 14 November 2023.
 const BEGIN: i64 = 1_700_000_000_000;
 
+/// A definition that is paused in each journal of the present form, and the reason.
+pub(super) const PAUSED: (&str, &str) = ("retired", "of no use");
+
 /// Runs every case up to its moment, and writes the journal as a kill of the process would leave it.
 pub(super) async fn record(desk: &Desk, recorded: &Path) {
     let folder = TempDir::new().expect("a folder for the test");
@@ -26,6 +29,8 @@ pub(super) async fn record(desk: &Desk, recorded: &Path) {
         submitted(&coordinator, case).await;
         run(&coordinator, desk, case, case.recorded).await;
     }
+    let paused = coordinator.pause(PAUSED.0, PAUSED.1).await;
+    paused.expect("the journal works");
     copy(&file, recorded);
     normalize(recorded);
 }
@@ -52,6 +57,10 @@ fn normalize(file: &Path) {
          UPDATE entries SET at = at - {later}, checksum = NULL;
          UPDATE entries SET payload = CAST(CAST(payload AS INTEGER) - {later} AS TEXT)
              WHERE event = 'waiting' AND payload IS NOT NULL;
+         UPDATE entries SET payload = json_set(payload, '$.since', json_extract(payload, '$.since') - {later},
+                 '$.until', json_extract(payload, '$.until') - {later})
+             WHERE event = 'failing';
+         UPDATE paused_definitions SET at = at - {later};
          VACUUM;"
     ));
     normalized.expect("the columns are there");

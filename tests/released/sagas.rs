@@ -80,6 +80,20 @@ async fn thank(cx: Context<'_, Desk>) -> Result<String, Refused> {
     ask(cx).await
 }
 
+#[step(retriable, retry(backoff = "1h..1h"))]
+async fn mail(cx: Context<'_, Desk>) -> Result<String, Refused> {
+    ask(cx).await
+}
+
+#[step(compensate = repay, compensation(retry(attempts = 9, backoff = "1h..1h")))]
+async fn pay(cx: Context<'_, Desk>) -> Result<String, Refused> {
+    ask(cx).await
+}
+
+async fn repay(cx: Context<'_, Desk>, output: &str) -> Result<(), Refused> {
+    undo(cx, output).await
+}
+
 saga!(
     /// A straight saga with a step of each kind.
     pub(crate) async fn order(cx: Context<'_, Desk>, number: u32) -> Result<u32, Refused> {
@@ -221,5 +235,24 @@ saga!(
         let approved = event(cx, APPROVED).await;
         charge(cx).await?;
         Ok(approved)
+    }
+);
+
+saga!(
+    /// Its last step is attempted again after an hour.
+    pub(crate) async fn mailing(cx: Context<'_, Desk>) -> Result<String, Refused> {
+        reserve(cx).await?;
+        let sent = mail(cx).await?;
+        Ok(sent)
+    }
+);
+
+saga!(
+    /// A compensation of it is attempted again after an hour.
+    pub(crate) async fn paying(cx: Context<'_, Desk>) -> Result<(), Refused> {
+        reserve(cx).await?;
+        pay(cx).await?;
+        ship(cx).await?;
+        Ok(())
     }
 );

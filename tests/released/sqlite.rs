@@ -11,7 +11,7 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
-use saga_runtime::journal::Sqlite;
+use saga_runtime::journal::{Journal as _, Sqlite};
 use tempfile::TempDir;
 
 use cases::{CASES, Case};
@@ -55,6 +55,20 @@ async fn recovers(recorded: &Path) {
     coordinator.shutdown().await;
 }
 
+/// The pause of a journal is there after a recovery, and its reason.
+async fn is_paused(recorded: &Path) {
+    let folder = TempDir::new().expect("a folder for the test");
+    let file = folder.path().join("sagas.db");
+    std::fs::copy(recorded, &file).expect("it can be copied");
+    let journal = Sqlite::open(&file).await.expect("it can be opened");
+    let paused = journal.paused().await.expect("it can be read");
+    let paused: Vec<_> = paused
+        .iter()
+        .map(|pause| (&*pause.name, &*pause.reason))
+        .collect();
+    assert_eq!(paused, [recording::PAUSED]);
+}
+
 fn case(id: &str) -> &'static Case {
     let case = CASES.iter().find(|case| case.id == id);
     case.unwrap_or_else(|| panic!("the case `{id}` of a recorded journal is missing"))
@@ -84,6 +98,7 @@ async fn the_present_form_of_a_journal_is_the_recorded_one() {
     recording::record(&desk, &recorded).await;
     let recorded_text = dump::text(&recorded, &desk).await;
     text::check("sqlite.txt", &recorded_text);
+    is_paused(&recorded).await;
     recovers(&recorded).await;
     if let Some(name) = std::env::var_os("RECORD") {
         let mut kept = released().join(name);

@@ -307,6 +307,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             work: Notify::new(),
             cancellations: Notify::new(),
             running: Mutex::default(),
+            paused: Mutex::default(),
             unreleased: Mutex::default(),
             calls: Mutex::default(),
             has_lost_claims: AtomicBool::default(),
@@ -319,6 +320,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             runtime: Handle::current(),
             has_lost_runtime: AtomicBool::default(),
         });
+        inner.read_paused().await?;
         let listening = Arc::downgrade(&inner);
         inner.journal.listen(Box::new(move |signal| {
             let inner = listening.upgrade();

@@ -1,7 +1,7 @@
 //! The first loop of a coordinator: claims sagas that wait in the journal, and runs them.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -12,6 +12,9 @@ use crate::coordinator::task::Claimant;
 use crate::coordinator::{BATCH, RuntimeGuard, Shared};
 use crate::journal::{Claimed, SagaVersion, Wakeup};
 use crate::telemetry;
+
+/// The shortest time between two claims while a saga is due that this process does not run.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +33,18 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     async fn dispatch_for_ever(self: &Arc<Self>) {
-        let definitions = self.definitions.versions();
         loop {
+            let definitions = self.definitions_to_claim().await;
+            let begun = SystemTime::now();
             // In a task of its own: a claim that is dropped half-way would hold sagas that do not run.
-            let claiming = Arc::clone(self).take_over_all(definitions.clone());
+            let claiming = Arc::clone(self).take_over_all(definitions);
             let _ = self.tasks.spawn(claiming).await;
             let next = self.journal.next_rest().await.unwrap_or_default();
-            let pause = self.alarm.set(next, self.poll_interval);
+            let mut pause = self.alarm.set(next, self.poll_interval);
+            if next.is_some_and(|next| next < begun) {
+                // It could be claimed and was not: its definition is paused, or not registered here.
+                pause = pause.max(SHORTEST_PAUSE);
+            }
             let _ = tokio::time::timeout(pause, self.work.notified()).await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::mem;
+use std::slice;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,6 +10,7 @@ use crate::error::{CompensationOutcome, Reason};
 use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::history::{RecordedEnd, ReplayState};
+use crate::journal::pause::find_pauses;
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
 };
@@ -43,7 +45,9 @@ impl Inspector {
     /// # Errors
     /// If the journal can't be read.
     pub async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
-        self.journal.list(filter).await
+        let mut page = self.journal.list(filter).await?;
+        find_pauses(&*self.journal, &mut page.sagas).await?;
+        Ok(page)
     }
 
     /// Reads everything that is recorded about one saga. `None` if no saga has this id.
@@ -57,7 +61,10 @@ impl Inspector {
         let Ok(id) = id.try_into() else {
             return Ok(None);
         };
-        let history = self.journal.load(&id).await?;
+        let mut history = self.journal.load(&id).await?;
+        if let Some(history) = &mut history {
+            find_pauses(&*self.journal, slice::from_mut(&mut history.record)).await?;
+        }
         Ok(history.map(|history| Inspection::new(history.record, history.entries)))
     }
 }
@@ -178,6 +185,7 @@ impl fmt::Display for Inspection {
             state,
             started_at,
             cancellation,
+            pause,
             ..
         } = &self.record;
         writeln!(
@@ -187,6 +195,9 @@ impl fmt::Display for Inspection {
             Escaped(&saga.name),
             saga.version
         )?;
+        if let Some(pause) = pause {
+            writeln!(f, "  paused: {}", Escaped(&pause.reason))?;
+        }
         if let Some(cancellation) = cancellation {
             writeln!(f, "  to be cancelled: {}", Escaped(&cancellation.reason))?;
         }

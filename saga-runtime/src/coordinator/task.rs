@@ -138,10 +138,15 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             recorder.begin_trial(trial);
         }
         let running = Running {
+            name: meta.name,
             control: Arc::clone(&control),
             recorder: Arc::clone(&recorder),
         };
         self.running().insert(claimant.claim.id.clone(), running);
+        // After that: a pause that comes later finds it among the running ones.
+        if self.is_paused(meta.name) {
+            recorder.set_paused(true);
+        }
         let engine = Journaled::new(
             Instance::new(meta.name, Some(claimant.claim.id)),
             control,
@@ -185,7 +190,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 recorder.note_stuck(reason.clone());
                 SagaEnd::Suspended(Suspension::Stuck(reason))
             });
-            if let SagaEnd::Suspended(Suspension::Asleep(_) | Suspension::Called) = end
+            if let SagaEnd::Suspended(
+                Suspension::Asleep(_) | Suspension::Called | Suspension::Paused,
+            ) = end
                 && let Some(sender) = sender.take()
             {
                 // The caller gets its answer after the saga has woken up and ended.
@@ -212,8 +219,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         recorder: &Recorder,
         end: SagaEnd<G, Suspension>,
     ) -> Answer<G> {
-        if let SagaEnd::Suspended(Suspension::Called) = end {
-            // An event that came later would be recorded beside the operator's decision.
+        if let SagaEnd::Suspended(Suspension::Called | Suspension::Paused) = end {
+            // An event that came later would be recorded beside the operator's decision, or after the claim.
             recorder.close();
         }
         let written = recorder.write().await;
@@ -269,6 +276,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             Suspension::Stuck(reason) => telemetry::stuck(id, &reason.code),
             Suspension::Shutdown | Suspension::Deferred => {
                 self.release(recorder, Wakeup::Now).await;
+            }
+            Suspension::Paused => {
+                self.release(recorder, Wakeup::Now).await;
+                // It may have been resumed meanwhile.
+                self.work.notify_one();
             }
             Suspension::Called => self.hand_to_operator(recorder, call).await,
             Suspension::Asleep(wakeup) => {

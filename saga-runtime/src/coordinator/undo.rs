@@ -55,7 +55,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 }
                 Err(suspension)
             });
-        if let Err(Suspension::Called) = undone {
+        if let Err(Suspension::Called | Suspension::Paused) = undone {
             recorder.close();
         }
         let written = recorder.write().await;

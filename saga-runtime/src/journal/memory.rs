@@ -1,6 +1,7 @@
 //! A journal in memory: all that a journal promises, for as long as the process lives. For tests, and for sagas that need
 //! not survive.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
@@ -11,7 +12,8 @@ use crate::id::SagaId;
 use crate::journal::lease::Leases;
 use crate::journal::{
     AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
-    JournalError, Lease, NewSaga, Page, Record, SagaVersion, Started, State, Wakeup,
+    JournalError, Lease, NewSaga, Page, Pause, Record, SagaVersion, Started, State, Wakeup,
+    from_millis, to_millis,
 };
 use crate::lock::lock;
 
@@ -26,6 +28,7 @@ struct Sagas {
     numbers: HashMap<SagaId, u64>,
     last: u64,
     leases: Leases,
+    paused: BTreeMap<String, Pause>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,8 @@ struct StoredSaga {
     is_cancel_unheard: bool,
     /// See [`Claimed::recoveries`].
     recoveries: u32,
+    /// True if attempts of a step have failed until the saga was released. Its entries say which fail now.
+    has_failed: bool,
 }
 
 impl Memory {
@@ -69,7 +74,7 @@ impl Sagas {
 impl StoredSaga {
     /// Its record, with where it rests.
     fn listed(&self) -> Record {
-        let mut record = self.record.clone();
+        let mut record = self.seen().into_owned();
         if record.state == State::Waiting && self.rest != Wakeup::Now {
             let mut events = self.entries.iter().rev().map(|entry| &entry.event);
             let mut over = Vec::new();
@@ -96,6 +101,16 @@ impl StoredSaga {
     fn is_free(&self, leases: &Leases) -> bool {
         let holder = self.record.worker.as_ref();
         holder.is_none_or(|worker| !leases.is_valid(worker))
+    }
+
+    /// The record, with the steps that fail.
+    fn seen(&self) -> Cow<'_, Record> {
+        if !self.has_failed {
+            return Cow::Borrowed(&self.record);
+        }
+        let mut record = self.record.clone();
+        record.find_failing(&self.entries);
+        Cow::Owned(record)
     }
 
     fn claim(&mut self, lease: &Lease) -> Claimed {
@@ -127,11 +142,8 @@ impl StoredSaga {
         self.record.changed_at = at;
         self.record.state = self.record.state.after(&event);
         let ends_claim = event.ends_claim();
-        let is_failing = matches!(event, Event::Failing { .. });
+        self.has_failed |= matches!(event, Event::Failing { .. });
         self.entries.push(Entry { seq, at, event });
-        if is_failing || !self.record.failing.is_empty() {
-            self.record.find_failing(&self.entries);
-        }
         if ends_claim {
             self.record.worker = None;
         } else if self.record.state == State::Stuck {
@@ -158,6 +170,7 @@ impl Journal for Memory {
             rest: Wakeup::Now,
             is_cancel_unheard: false,
             recoveries: 0,
+            has_failed: false,
         };
         let claim = worker.map(|lease| {
             sagas.leases.renew(lease);
@@ -324,7 +337,7 @@ impl Journal for Memory {
         let before = filter.after.unwrap_or(u64::MAX);
         let mut admitted = sagas.by_number.range(..before).rev().filter(|(_, saga)| {
             let mut events = saga.entries.iter().map(|entry| &entry.event);
-            filter.admits(&saga.record)
+            filter.admits(&saga.seen())
                 && (!filter.skipped
                     || events.any(|event| matches!(event, Event::CompensationSkipped { .. })))
         });
@@ -336,6 +349,23 @@ impl Journal for Memory {
         }
         let next = last.filter(|_| admitted.next().is_some());
         Ok(Page::new(listed, next))
+    }
+
+    async fn pause(&self, name: &str, reason: &str) -> Result<(), JournalError> {
+        let mut sagas = self.lock();
+        let now = from_millis(to_millis(SystemTime::now()));
+        let pause = sagas.paused.entry(name.to_owned());
+        let pause = pause.or_insert_with(|| Pause::new(name, reason, now));
+        reason.clone_into(&mut pause.reason);
+        Ok(())
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, JournalError> {
+        Ok(self.lock().paused.remove(name).is_some())
+    }
+
+    async fn paused(&self) -> Result<Vec<Pause>, JournalError> {
+        Ok(self.lock().paused.values().cloned().collect())
     }
 
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {

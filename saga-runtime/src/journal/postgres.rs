@@ -32,7 +32,7 @@ use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, NewSaga, Page, Record, Row, SagaVersion, Started, Tally, Wakeup, Worker,
+    Listener, NewSaga, Page, Pause, Record, Row, SagaVersion, Started, Tally, Wakeup, Worker,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -451,6 +451,43 @@ impl Journal for Postgres {
 
     async fn tally(&self) -> Result<Tally, JournalError> {
         read::tally(&self.0.pool, &self.0.schema)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn pause(&self, name: &str, reason: &str) -> Result<(), JournalError> {
+        let sql = self.0.schema.sql(
+            "WITH noted AS (
+                 INSERT INTO {schema}.paused_definitions (name, reason) VALUES ($1, $2)
+                 ON CONFLICT (name) DO UPDATE SET reason = excluded.reason RETURNING name
+             )
+             SELECT pg_notify($3, 'work')::text FROM noted",
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(stored(name))
+            .bind(stored(reason))
+            .bind(self.0.schema.channel())
+            .fetch_one(&self.0.pool)
+            .await
+            .map(drop)
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, JournalError> {
+        let sql = self.0.schema.sql(
+            "WITH resumed AS (DELETE FROM {schema}.paused_definitions WHERE name = $1 RETURNING name)
+             SELECT pg_notify($2, 'work')::text FROM resumed",
+        );
+        let resumed = sqlx::query(AssertSqlSafe(sql))
+            .bind(stored(name))
+            .bind(self.0.schema.channel())
+            .fetch_optional(&self.0.pool);
+        let resumed = resumed.await.map_err(JournalError::unavailable)?;
+        Ok(resumed.is_some())
+    }
+
+    async fn paused(&self) -> Result<Vec<Pause>, JournalError> {
+        read::paused(&self.0.pool, &self.0.schema)
             .await
             .map_err(JournalError::unavailable)
     }

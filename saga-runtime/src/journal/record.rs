@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::Wakeup;
 use crate::journal::error::Damage;
 use crate::journal::event::{Event, StepCall};
 use crate::journal::history::ReplayState;
+use crate::journal::{Pause, Wakeup};
 use crate::meta::AttemptPhase;
 
 /// A saga that is about to be started.
@@ -73,6 +73,8 @@ pub struct Record {
     /// The steps whose attempts fail, and that are attempted again: the one that fails the longest first. Empty once the saga
     /// has ended or is stuck, and while it tries a step for the first time.
     pub failing: Vec<FailingStep>,
+    /// The pause of its definition, where an operator lists or inspects it. Journals leave it empty.
+    pub pause: Option<Pause>,
     /// When it can be claimed, if no worker holds it.
     pub rest: Wakeup,
     /// The wait at which it rests, if it does: `sleep`, `event:approved`, `pack/event:approved` in the called saga `pack`.
@@ -101,6 +103,7 @@ impl Record {
             worker: None,
             cancellation: None,
             failing: Vec::new(),
+            pause: None,
             rest: Wakeup::Now,
             rests_at: None,
             is_registered: None,

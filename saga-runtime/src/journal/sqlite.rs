@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Record, Row, SagaVersion, Started, Tally, Wakeup,
+    NewSaga, Page, Pause, Record, Row, SagaVersion, Started, Tally, Wakeup,
 };
 use crate::telemetry;
 use checksum::Checked;
@@ -350,6 +350,31 @@ impl Journal for Sqlite {
 
     async fn tally(&self) -> Result<Tally, JournalError> {
         self.lister().await?.read(|rows| rows.tally()).await
+    }
+
+    async fn pause(&self, name: &str, reason: &str) -> Result<(), JournalError> {
+        let (name, reason) = (name.to_owned(), Some(reason.to_owned()));
+        let paused = self.write(|reply| Operation::SetPause {
+            name,
+            reason,
+            reply,
+        });
+        paused.await.map(drop)
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, JournalError> {
+        let (name, reason) = (name.to_owned(), None);
+        self.write(|reply| Operation::SetPause {
+            name,
+            reason,
+            reply,
+        })
+        .await
+    }
+
+    async fn paused(&self) -> Result<Vec<Pause>, JournalError> {
+        let reader = self.shared()?.reader.clone();
+        reader.read(|rows| rows.paused()).await
     }
 
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {

@@ -42,6 +42,8 @@ pub(crate) enum Suspension {
     Unreachable(String),
     /// An operator decides about it; nothing of it is under way.
     Called,
+    /// An operator has paused its definition; nothing of it is under way.
+    Paused,
     /// It can't go on by itself.
     Stuck(Reason),
     /// It was replayed without effects, and has come to the end of its records.
@@ -57,6 +59,7 @@ impl fmt::Display for Suspension {
             Self::Shutdown => f.write_str("the coordinator shuts down"),
             Self::Fenced => f.write_str("another worker has claimed it"),
             Self::Called => f.write_str("an operator decides about it"),
+            Self::Paused => f.write_str("an operator has paused its definition"),
             Self::Unreachable(message) => Escaped(message).fmt(f),
             Self::Stuck(reason) => Escaped(&reason.message).fmt(f),
             Self::Rehearsed => f.write_str("its records end here"),
@@ -185,6 +188,8 @@ pub(crate) struct Recorder {
     in_doubt: Doubt,
     /// True if an operator wants to decide about the saga: it is suspended between two attempts.
     is_called: AtomicBool,
+    /// True while an operator has paused the definition: the saga is suspended in the same way.
+    is_paused: AtomicBool,
     called: Notify,
     /// Called when the decision to undo the saga is recorded.
     on_decision: OnDecision,
@@ -237,6 +242,7 @@ impl Recorder {
             in_doubt: Doubt::new(in_doubt),
             trial: Mutex::default(),
             is_called: AtomicBool::new(false),
+            is_paused: AtomicBool::new(false),
             called: Notify::new(),
             on_decision,
             rehearses: false,
@@ -278,13 +284,24 @@ impl Recorder {
         self.called.notify_waiters();
     }
 
+    /// Suspends the saga as soon as no attempt is under way, because its definition is paused, or lets it go on.
+    pub(crate) fn set_paused(&self, is_paused: bool) {
+        self.is_paused.store(is_paused, Ordering::Release);
+        if is_paused {
+            self.called.notify_waiters();
+        }
+    }
+
     /// The reason to begin no attempt, if there is one.
     pub(crate) fn stop(&self) -> Option<Suspension> {
         if self.tenure.shutdown.is_cancelled() {
             return Some(Suspension::Shutdown);
         }
-        let is_called = self.is_called.load(Ordering::Acquire);
-        is_called.then_some(Suspension::Called)
+        if self.is_called.load(Ordering::Acquire) {
+            return Some(Suspension::Called);
+        }
+        let is_paused = self.is_paused.load(Ordering::Acquire);
+        is_paused.then_some(Suspension::Paused)
     }
 
     /// Waits, unless there is a reason to begin no attempt.
@@ -296,17 +313,21 @@ impl Recorder {
         let waited = select(called, waiting);
         match self.tenure.shutdown.run_until_cancelled(waited).await {
             None => Err(Suspension::Shutdown),
-            Some(Either::Left(_)) => Err(Suspension::Called),
+            Some(Either::Left(_)) => Err(self.stop().unwrap_or(Suspension::Paused)),
             Some(Either::Right((waited, _))) => Ok(waited),
         }
     }
 
-    /// Waits until an operator wants to decide about the saga.
+    /// Waits until an operator wants to decide about the saga, or has paused its definition.
     async fn is_called(&self) {
-        let mut called = pin!(self.called.notified());
-        // From here on no call is missed.
-        called.as_mut().enable();
-        if !self.is_called.load(Ordering::Acquire) {
+        loop {
+            let mut called = pin!(self.called.notified());
+            // From here on no call is missed.
+            called.as_mut().enable();
+            let is_called = |flag: &AtomicBool| flag.load(Ordering::Acquire);
+            if is_called(&self.is_called) || is_called(&self.is_paused) {
+                return;
+            }
             called.await;
         }
     }

@@ -122,7 +122,10 @@ impl<'a> Around<'a> {
             return Err(Suspension::Deferred);
         }
         let passed = self.engine.pass(rest, waiting).await;
-        if let Err(Suspension::Asleep(_) | Suspension::Shutdown | Suspension::Called) = passed {
+        if let Err(
+            Suspension::Asleep(_) | Suspension::Shutdown | Suspension::Called | Suspension::Paused,
+        ) = passed
+        {
             self.is_parked.store(true, Ordering::Relaxed);
             note(last);
         }

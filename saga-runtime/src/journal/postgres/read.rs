@@ -12,8 +12,8 @@ use crate::journal::postgres::operation::{millis, signed};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
-    Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Record, Row, State,
-    Tally, Wakeup, Worker,
+    Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Pause, Record, Row,
+    State, Tally, Wakeup, Worker,
 };
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
@@ -202,6 +202,19 @@ pub(super) async fn list(
 }
 
 /// The numbers of sagas.
+/// The paused definitions, by name.
+pub(super) async fn paused(pool: &PgPool, schema: &Schema) -> Result<Vec<Pause>, sqlx::Error> {
+    let sql = schema.sql(
+        "SELECT name, reason, (extract(epoch FROM at) * 1000)::float8 FROM {schema}.paused_definitions ORDER BY name",
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await?;
+    let pause = |row: &PgRow| {
+        let text = |index| row.try_get(index).map(restored);
+        Ok(Pause::new(text(0)?, text(1)?, time(row.try_get(2)?)))
+    };
+    rows.iter().map(pause).collect()
+}
+
 pub(super) async fn tally(pool: &PgPool, schema: &Schema) -> Result<Tally, sqlx::Error> {
     let mut tally = Tally::default();
     let sql = schema.sql(

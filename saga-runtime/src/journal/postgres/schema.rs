@@ -45,7 +45,7 @@ impl Schema {
 }
 
 /// The migrations, the oldest first. A migration that was released never changes.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("0001_sagas", include_str!("migrations/0001_sagas.sql")),
     (
         "0002_abandoned_sagas",
@@ -54,6 +54,10 @@ const MIGRATIONS: [(&str, &str); 3] = [
     (
         "0003_failing_sagas",
         include_str!("migrations/0003_failing_sagas.sql"),
+    ),
+    (
+        "0004_paused_definitions",
+        include_str!("migrations/0004_paused_definitions.sql"),
     ),
 ];
 

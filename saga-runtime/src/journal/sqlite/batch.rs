@@ -322,6 +322,9 @@ pub(super) fn apply(
         Operation::RequestCancel { id, reason, .. } => {
             OperationResult::RequestCancel(transaction.request_cancel(id, reason)?)
         }
+        Operation::SetPause { name, reason, .. } => {
+            OperationResult::SetPause(transaction.set_pause(name, reason.as_deref())?)
+        }
         Operation::Purge { before, after, .. } => {
             OperationResult::Purge(transaction.purge(*before, *after)?)
         }

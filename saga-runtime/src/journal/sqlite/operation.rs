@@ -77,6 +77,13 @@ pub(super) enum Operation {
         reason: String,
         reply: Reply<bool>,
     },
+    SetPause {
+        /// The name of a definition.
+        name: String,
+        /// The reason of the pause; empty if it ends.
+        reason: Option<String>,
+        reply: Reply<bool>,
+    },
     Purge {
         before: SystemTime,
         /// The number of the last saga that an earlier piece has looked at.
@@ -98,6 +105,7 @@ pub(super) enum OperationResult {
     Renew(Vec<SagaId>),
     Release,
     RequestCancel(bool),
+    SetPause(bool),
     Purge(Purged),
 }
 
@@ -113,7 +121,10 @@ impl Operation {
     /// Returns whether the operation looks at what memory knows of all sagas.
     pub(super) fn reads_memory(&self) -> bool {
         match self {
-            Self::Start { .. } | Self::Append { .. } | Self::Release { .. } => false,
+            Self::Start { .. }
+            | Self::Append { .. }
+            | Self::Release { .. }
+            | Self::SetPause { .. } => false,
             Self::Claim { .. }
             | Self::ClaimOne { .. }
             | Self::Renew { .. }
@@ -131,7 +142,9 @@ impl Operation {
             Self::ClaimOne { reply, .. } => reply.runtime.as_ref(),
             Self::Renew { reply, .. } => reply.runtime.as_ref(),
             Self::Release { reply, .. } => reply.runtime.as_ref(),
-            Self::RequestCancel { reply, .. } => reply.runtime.as_ref(),
+            Self::RequestCancel { reply, .. } | Self::SetPause { reply, .. } => {
+                reply.runtime.as_ref()
+            }
             Self::Purge { reply, .. } => reply.runtime.as_ref(),
         }
     }
@@ -154,6 +167,9 @@ impl Operation {
             (Self::RequestCancel { reply, .. }, OperationResult::RequestCancel(is_noted)) => {
                 reply.tell(Ok(is_noted));
             }
+            (Self::SetPause { reply, .. }, OperationResult::SetPause(is_changed)) => {
+                reply.tell(Ok(is_changed));
+            }
             (Self::Purge { reply, .. }, OperationResult::Purge(purged)) => reply.tell(Ok(purged)),
             // `batch.rs` pairs each operation with a result of its own kind.
             (operation, _) => operation.refuse(JournalError::Closed),
@@ -169,7 +185,9 @@ impl Operation {
             Self::ClaimOne { reply, .. } => reply.tell(Err(error)),
             Self::Renew { reply, .. } => reply.tell(Err(error)),
             Self::Release { reply, .. } => reply.tell(Err(error)),
-            Self::RequestCancel { reply, .. } => reply.tell(Err(error)),
+            Self::RequestCancel { reply, .. } | Self::SetPause { reply, .. } => {
+                reply.tell(Err(error));
+            }
             Self::Purge { reply, .. } => reply.tell(Err(error)),
         }
     }

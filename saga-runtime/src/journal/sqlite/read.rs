@@ -11,8 +11,8 @@ use crate::id::SagaId;
 use crate::journal::record::UnknownState;
 use crate::journal::sqlite::checksum;
 use crate::journal::{
-    Cancellation, Damage, Entry, Event, Filter, History, NewSaga, OpenTally, Page, Record, Row,
-    State, Tally, Wakeup, Worker, from_millis, to_millis,
+    Cancellation, Damage, Entry, Event, Filter, History, NewSaga, OpenTally, Page, Pause, Record,
+    Row, State, Tally, Wakeup, Worker, from_millis, to_millis,
 };
 use crate::meta::Kind;
 
@@ -284,6 +284,24 @@ impl Read<'_> {
             Value::Integer(next) if next < i64::MAX => Some(time(next)),
             _ => None,
         })
+    }
+
+    /// The paused definitions. A text that can't be read is shown as far as it can.
+    pub(super) fn paused(&self) -> rusqlite::Result<Vec<Pause>> {
+        let mut statement = self
+            .0
+            .prepare_cached("SELECT name, reason, at FROM paused_definitions ORDER BY name")?;
+        let text = |row: &SqlRow<'_>, index| {
+            let bytes = row.get_ref(index)?.as_bytes_or_null()?;
+            Ok::<_, rusqlite::Error>(
+                String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned(),
+            )
+        };
+        let paused = statement.query_map([], |row| {
+            let since = row.get(2).unwrap_or_default();
+            Ok(Pause::new(text(row, 0)?, text(row, 1)?, time(since)))
+        })?;
+        paused.collect()
     }
 
     /// The newest sagas first.

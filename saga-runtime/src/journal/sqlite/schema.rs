@@ -15,7 +15,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -43,6 +43,10 @@ const MIGRATIONS: [Migration; 7] = [
     Migration {
         name: "0007_failing_sagas",
         sql: include_str!("migrations/0007_failing_sagas.sql"),
+    },
+    Migration {
+        name: "0008_paused_definitions",
+        sql: include_str!("migrations/0008_paused_definitions.sql"),
     },
 ];
 

@@ -261,6 +261,25 @@ impl<'c> Transaction<'c> {
         Ok(true)
     }
 
+    /// Records that a definition is paused for this reason, or without one that its pause is over. Returns whether that is
+    /// news.
+    pub(super) fn set_pause(&mut self, name: &str, reason: Option<&str>) -> rusqlite::Result<bool> {
+        let changed = match reason {
+            Some(reason) => self
+                .connection
+                .prepare_cached(
+                    "INSERT INTO paused_definitions (name, reason, at) VALUES (?, ?, ?) \
+                     ON CONFLICT (name) DO UPDATE SET reason = excluded.reason",
+                )?
+                .execute(params![name, reason, to_sql(self.now)])?,
+            None => self
+                .connection
+                .prepare_cached("DELETE FROM paused_definitions WHERE name = ?")?
+                .execute([name])?,
+        };
+        Ok(changed > 0)
+    }
+
     /// Wakes sagas that sleep, and returns their numbers.
     pub(super) fn wake(&mut self, which: &str, value: i64) -> rusqlite::Result<Vec<i64>> {
         let mut update = self.connection.prepare_cached(&format!(

@@ -312,3 +312,29 @@ pub async fn what_was_held_can_be_claimed_after_it_was_opened_again<F: Factory>(
         .await;
     assert_eq!(test.events("order-1").await.len(), 3);
 }
+
+pub async fn a_pause_of_a_definition_stays_until_it_is_resumed<F: Factory>(test: Fixture<F>) {
+    let paused = test.journal.paused().await.expect("the journal works");
+    assert_eq!(paused, []);
+    for (name, reason) in [
+        ("order", "the bank"),
+        ("ord\\er", "no"),
+        ("order", "is closed"),
+    ] {
+        let paused = test.journal.pause(name, reason).await;
+        paused.expect("the journal works");
+    }
+    let listed = test.journal.paused().await.expect("the journal works");
+    let test = test.reopened().await;
+    let paused = test.journal.paused().await.expect("the journal works");
+    assert_eq!(paused, listed);
+    let told = paused.iter().map(|pause| (&*pause.name, &*pause.reason));
+    let told: std::collections::BTreeMap<_, _> = told.collect();
+    assert_eq!(told, [("order", "is closed"), ("ord\\er", "no")].into());
+    for is_paused in [true, false] {
+        let resumed = test.journal.resume("order").await;
+        assert_eq!(resumed.expect("the journal works"), is_paused);
+    }
+    let paused = test.journal.paused().await.expect("the journal works");
+    assert_eq!(paused.len(), 1);
+}
