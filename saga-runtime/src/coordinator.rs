@@ -25,6 +25,7 @@ mod subject;
 mod suspects;
 mod takeover;
 mod task;
+mod tasks;
 mod undo;
 mod waiters;
 mod wakeup;
@@ -33,13 +34,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::Policies;
@@ -67,6 +68,7 @@ use registry::{Definition, Definitions};
 use suspects::Suspects;
 use takeover::OperatorCall;
 use task::Claimant;
+use tasks::Tasks;
 use waiters::{AnswerSender, Waiters};
 use wakeup::Alarm;
 
@@ -178,7 +180,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     /// The wake-up time of the next sleeping saga.
     alarm: Alarm,
     suspects: Suspects,
-    tasks: TaskTracker,
+    tasks: Tasks,
     runtime: runtime::Handle,
     /// Whether the runtime has ended, and with it the tasks of the coordinator.
     has_lost_runtime: AtomicBool,
@@ -537,8 +539,14 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Once polled, the shutdown continues also if the future is dropped.
     pub async fn shutdown(&self) {
         self.inner.tenure.shutdown.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        self.inner.tasks.close().await;
+        self.inner.waiters.close();
+        self.inner.journal.close().await;
+    }
+    /// Ends all that runs here where it is, as if the process was killed, and gives the journal back.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn crash(&self) {
+        self.inner.tasks.crash().await;
         self.inner.waiters.close();
         self.inner.journal.close().await;
     }

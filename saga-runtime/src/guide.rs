@@ -24,11 +24,16 @@ chapters! {
     waiting: "waiting",
     parallel: "parallel",
     sub_sagas: "sub-sagas",
-    testing: "testing",
     changing_a_saga: "changing-a-saga",
     operating: "operating",
     engines: "engines",
     coming_from: "coming-from",
     when_not: "when-not",
     glossary: "glossary",
+}
+
+// Its programs use the feature.
+#[cfg(any(doc, feature = "testing"))]
+chapters! {
+    testing: "testing",
 }

@@ -22,6 +22,7 @@ use async_trait::async_trait;
 
 use crate::id::SagaId;
 
+pub use crate::clock::Clock;
 pub use crate::error::Reason;
 pub use crate::meta::AttemptPhase;
 pub use error::{AppendError, Damage, JournalError};
@@ -175,6 +176,12 @@ pub trait Journal: Send + Sync + 'static {
     /// A journal that only one process can open at a time needs no renewals by the clock.
     fn longest_lease(&self) -> Option<Duration> {
         None
+    }
+
+    /// The clock of this process by which sagas sleep and wake up. A journal that delegates to another one returns the other
+    /// one's.
+    fn clock(&self) -> Clock {
+        Clock::default()
     }
 }
 

@@ -1,4 +1,8 @@
-//! The test suite that every [`Journal`](crate::journal::Journal) passes, for authors of journals.
+//! The kit for tests: of your own sagas, and of journals.
+//!
+//! [`FailureMatrix`] runs a saga through every failure that its definition allows. [`TestCoordinator`] crashes and restarts in one line each, on a journal whose days pass in a moment. [`Script`] is a
+//! participant for tests without one. [`journal_suite!`](crate::journal_suite) is the test suite that every
+//! [`Journal`](crate::journal::Journal) passes:
 //!
 //! ```
 //! use saga_runtime::journal::Memory;
@@ -25,8 +29,14 @@
 #[doc(hidden)]
 pub mod behaviours;
 mod fixture;
+mod matrix;
+mod process;
+mod script;
 
 pub use fixture::{Factory, Fixture};
+pub use matrix::{CaseEnd, FailureMatrix, Holds, MatrixReport};
+pub use process::TestCoordinator;
+pub use script::{Asked, Script, ScriptedAnswer};
 
 /// Defines a `#[tokio::test]` for each behaviour that a [`Journal`](crate::journal::Journal) promises. Its argument is
 /// an expression of type [`Factory`](crate::testing::Factory). Each test evaluates it anew.

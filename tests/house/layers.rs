@@ -30,7 +30,7 @@ const RUNTIME: Building = Building {
         &["meta"],
         &["error"],
         &["id"],
-        &["escaped", "lock", "panic"],
+        &["clock", "escaped", "lock", "panic"],
     ],
 };
 

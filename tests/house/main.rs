@@ -1,5 +1,6 @@
 //! What the sources of the library keep.
 
+mod clock;
 mod documents;
 mod layers;
 mod links;

@@ -47,6 +47,11 @@ pub trait PendingStep: Send {
     /// Returns true if it is given up because the saga is stopped from outside.
     fn is_interrupted(&self) -> bool;
 
+    /// Returns true if the body handles its errors: a refusal does not end the saga by itself.
+    fn is_handled(&self) -> bool {
+        false
+    }
+
     /// Writes the output that it has given as JSON of at most `limit` bytes, and goes on with what is read back from that: the
     /// body sees the same as in a replay.
     ///
@@ -204,6 +209,10 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
 
     fn is_interrupted(&self) -> bool {
         matches!(self.why, Some(GiveUp::Interrupted(_)))
+    }
+
+    fn is_handled(&self) -> bool {
+        !self.errors.ends()
     }
 
     fn write_output(&mut self, limit: usize) -> Result<String, String> {

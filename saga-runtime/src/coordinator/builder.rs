@@ -8,18 +8,21 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
 use crate::attempts::ATTEMPT_TIMEOUT;
+use crate::clock::Clock;
 use crate::coordinator::check::{CheckReport, OnMisfit, checked};
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::suspects::Suspects;
+use crate::coordinator::tasks::Tasks;
 use crate::coordinator::waiters::Waiters;
 use crate::coordinator::wakeup::Alarm;
 use crate::coordinator::{Coordinator, LastHandle, Registrable, RuntimeGuard, Shared};
 use crate::engines::journaled::Policies;
 use crate::engines::journaled::bulkheads::Bulkheads;
+#[cfg(feature = "testing")]
+use crate::engines::journaled::faults::Faults;
 use crate::engines::journaled::recorder::Tenure;
 use crate::journal::{Journal, Lease, Worker};
 use crate::language::Step;
@@ -75,6 +78,9 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 retries: RetryDefaults::all(RetryPolicy::FOR_A_DAY),
                 attempts_in_order: 5,
                 bulkheads: Bulkheads::default(),
+                clock: Clock::default(),
+                #[cfg(feature = "testing")]
+                faults: None,
             },
             max_recoveries: 10,
             recovery_pause: Duration::from_secs(1),
@@ -86,13 +92,17 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
 
     /// Sets the journal in which the coordinator records its sagas.
     pub fn journal(self, journal: impl Journal) -> Builder<S, Arc<dyn Journal>> {
+        let policies = Policies {
+            clock: journal.clock(),
+            ..self.policies
+        };
         Builder {
             services: self.services,
             journal: Arc::new(journal),
             definitions: self.definitions,
             refused: self.refused,
             on_misfit: self.on_misfit,
-            policies: self.policies,
+            policies,
             max_recoveries: self.max_recoveries,
             recovery_pause: self.recovery_pause,
             in_flight: self.in_flight,
@@ -221,6 +231,15 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     }
 }
 
+#[cfg(feature = "testing")]
+impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
+    /// Injects these faults into all attempts.
+    pub(crate) fn faults(mut self, faults: Arc<dyn Faults>) -> Self {
+        self.policies.faults = Some(faults);
+        self
+    }
+}
+
 impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
     /// Replays all open sagas of the journal against what is registered, without effects, and starts nothing. Before a
     /// deploy, a test can do this with a copy of the journal, which may be read-only.
@@ -289,6 +308,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             duration: self.lease,
         };
         let until = Instant::now() + lease.duration;
+        let clock = self.policies.clock;
         self.journal.renew(&lease).await?;
         let tenure = Arc::new(Tenure::new(until));
         let owner = LastHandle(tenure.shutdown.clone());
@@ -314,9 +334,9 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             misfits: Mutex::default(),
             waiters,
             on_decision: Arc::new(move |id| deciding.wake(id)),
-            alarm: Alarm::default(),
+            alarm: Alarm::new(clock),
             suspects: Suspects::new(self.recovery_pause),
-            tasks: TaskTracker::new(),
+            tasks: Tasks::default(),
             runtime: Handle::current(),
             has_lost_runtime: AtomicBool::default(),
         });

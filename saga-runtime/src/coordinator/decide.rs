@@ -1,7 +1,6 @@
 //! The decisions of operators: each is one entry, appended under a claim.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::coordinator::Shared;
 use crate::coordinator::error::OperatorError;
@@ -105,7 +104,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let state = claimed.record.state.after(&event);
         let entry = Entry {
             seq: claimed.next,
-            at: SystemTime::now(),
+            at: self.policies.clock.now(),
             event: event.clone(),
         };
         let appended = self

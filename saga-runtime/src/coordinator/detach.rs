@@ -5,15 +5,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
-use tokio_util::task::TaskTracker;
 
 use crate::attempts::BoxFuture;
 use crate::coordinator::Shared;
+use crate::coordinator::tasks::Tasks;
 
 /// A future that moves to a task of its own if it is dropped before it is ready.
 pub(super) struct Detached<T: Send + 'static> {
     future: Option<BoxFuture<'static, T>>,
-    tasks: TaskTracker,
+    tasks: Tasks,
     runtime: Handle,
 }
 

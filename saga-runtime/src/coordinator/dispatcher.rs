@@ -1,7 +1,7 @@
 //! The first loop of a coordinator: claims sagas that wait in the journal, and runs them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -35,7 +35,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     async fn dispatch_for_ever(self: &Arc<Self>) {
         loop {
             let definitions = self.definitions_to_claim().await;
-            let begun = SystemTime::now();
+            let begun = self.policies.clock.now();
             // In a task of its own: a claim that is dropped half-way would hold sagas that do not run.
             let claiming = Arc::clone(self).take_over_all(definitions);
             let _ = self.tasks.spawn(claiming).await;
@@ -125,7 +125,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             Suspicion::None => {}
             Suspicion::Try(trial) => claimant.trial = Some(trial),
             Suspicion::Rest(pause) => {
-                return self.put_back(claimant, Wakeup::At(SystemTime::now() + pause));
+                return self.put_back(claimant, Wakeup::At(self.policies.clock.now() + pause));
             }
         }
         if claimant.is_undone_by_record() {

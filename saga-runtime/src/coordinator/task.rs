@@ -101,7 +101,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     ) where
         G: Saga<Services = S>,
     {
-        let elapsed = |since: SystemTime| since.elapsed().unwrap_or_default();
+        let elapsed = |since: SystemTime| self.policies.clock.time_since(since);
         let elapsed = claimant.started_at.map(elapsed).unwrap_or_default();
         let deadline = G::META
             .deadline

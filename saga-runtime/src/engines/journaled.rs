@@ -9,6 +9,8 @@ mod ambient;
 pub(crate) mod bulkheads;
 mod changed;
 mod cursor;
+#[cfg(feature = "testing")]
+pub(crate) mod faults;
 mod outcome;
 pub(crate) mod recorder;
 mod replay;
@@ -28,12 +30,13 @@ use std::time::Duration;
 use activity::Activity;
 use bulkheads::Bulkheads;
 use cursor::Cursors;
-use surroundings::{Around, left};
+use surroundings::Around;
 
 use crate::attempts::{
     AttemptResult, Compensate, Control, FailureCause, PendingStep, StepCompensator, StepEnd,
     Verdict, compensate,
 };
+use crate::clock::Clock;
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{Cause, CompensationOutcome, Reason};
@@ -60,6 +63,10 @@ pub(crate) struct Policies {
     /// The attempts of a compensation before the earlier steps are compensated.
     pub(crate) attempts_in_order: u32,
     pub(crate) bulkheads: Bulkheads,
+    pub(crate) clock: Clock,
+    /// The faults that a test injects.
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<Arc<dyn faults::Faults>>,
 }
 
 /// One saga that a worker has claimed.
@@ -91,7 +98,11 @@ impl Journaled {
         crashes: u32,
         on_compensation_failure: OnCompensationFailure,
     ) -> Self {
-        let values = Arc::new(RecordedAmbient::new(&history, Arc::clone(&recorder)));
+        let values = Arc::new(RecordedAmbient::new(
+            &history,
+            Arc::clone(&recorder),
+            policies.clock,
+        ));
         Self {
             instance: instance.with_ambient(values),
             control,
@@ -216,6 +227,17 @@ impl Engine for Journaled {
     ) -> StepEnd<Suspension> {
         let _call = self.activity.call();
         let position = Position::new(calls, step.meta(), calls.count());
+        #[cfg(feature = "testing")]
+        let mut wrapped;
+        #[cfg(feature = "testing")]
+        let step: &mut dyn PendingStep = match &self.policies.faults {
+            Some(faults) => {
+                let call = call(position);
+                wrapped = faults::FaultyStep::new(step, call, &**faults, &self.control);
+                &mut wrapped
+            }
+            None => step,
+        };
         let ended = contain(self.replay_or_request(position, step)).await;
         let ended = ended.unwrap_or_else(|panic| {
             self.set_in_doubt(calls, true);
@@ -258,10 +280,14 @@ impl Engine for Journaled {
         let Some(decision) = self.history.decision() else {
             return (!self.control.way_back().end()).then_some(Cause::Cancelled);
         };
-        // It was cancelled at its end by an earlier process. Any other decision has changed the path of the body.
+        // In an earlier process it was stopped from outside, at its end or during its last step, which is recorded as done.
+        // Any other decision has changed the path of the body.
         let Reason { code, message, .. } = &decision.reason;
-        let was_at_end = decision.step.is_none() && code == Cause::<Infallible>::Cancelled.code();
-        was_at_end.then(|| Cause::recorded(code, message.clone()))
+        let from_outside = [Cause::Cancelled, Cause::DeadlineExceeded];
+        let is_stopped = from_outside
+            .iter()
+            .any(|cause: &Cause<Infallible>| cause.code() == code);
+        is_stopped.then(|| Cause::recorded(code, message.clone()))
     }
 
     fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
@@ -305,10 +331,25 @@ impl Journaled {
         if let Some(suspension) = self.recorder.stop() {
             return Err(suspension);
         }
+        #[cfg(feature = "testing")]
+        let wrapped;
+        #[cfg(feature = "testing")]
+        let step: &dyn Compensate = match &self.policies.faults {
+            Some(faults) => {
+                wrapped = faults::FaultyCompensation {
+                    step,
+                    call: call.clone(),
+                    meta: position.step(),
+                    faults: &**faults,
+                };
+                &wrapped
+            }
+            None => step,
+        };
         let phase = AttemptPhase::Compensating;
         let failing = self.history.failing(&call, phase);
         // An attempt that is not due was not under way when a process ended.
-        let is_due = failing.is_none_or(|failing| left(failing.until).is_zero());
+        let is_due = failing.is_none_or(|failing| self.time_until(failing.until).is_zero());
         let crashes = self.crashes_of(is_due && self.recorder.in_doubt().take());
         let around = Around::new(self, call, true);
         let compensator = &mut StepCompensator(step);

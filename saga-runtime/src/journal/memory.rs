@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use crate::id::SagaId;
 use crate::journal::lease::Leases;
 use crate::journal::{
-    AppendError, Cancellation, Claim, Claimed, ClaimedOne, Entry, Event, Filter, History, Journal,
-    JournalError, Lease, NewSaga, Page, Pause, Record, SagaVersion, Started, State, Wakeup,
-    from_millis, to_millis,
+    AppendError, Cancellation, Claim, Claimed, ClaimedOne, Clock, Entry, Event, Filter, History,
+    Journal, JournalError, Lease, NewSaga, Page, Pause, Record, SagaVersion, Started, State,
+    Wakeup, from_millis, to_millis,
 };
 use crate::lock::lock;
 
@@ -29,6 +29,7 @@ struct Sagas {
     last: u64,
     leases: Leases,
     paused: BTreeMap<String, Pause>,
+    clock: Clock,
 }
 
 #[derive(Debug)]
@@ -52,6 +53,19 @@ impl Memory {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty journal whose clock follows the clock of tokio: in `#[tokio::test(start_paused = true)]`, durable sleeps,
+    /// the limits of events, back-offs, deadlines and leases of its sagas pass in a moment.
+    #[cfg(feature = "testing")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    #[must_use]
+    pub fn in_tokio_time() -> Self {
+        let sagas = Sagas {
+            clock: Clock::of_tokio(),
+            ..Sagas::default()
+        };
+        Self(Arc::new(Mutex::new(sagas)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Sagas> {
@@ -136,8 +150,7 @@ impl StoredSaga {
         claimed
     }
 
-    fn append(&mut self, event: Event) {
-        let at = SystemTime::now();
+    fn append(&mut self, event: Event, at: SystemTime) {
         let seq = self.entries.len() as u64 + 1;
         self.record.changed_at = at;
         self.record.state = self.record.state.after(&event);
@@ -164,7 +177,7 @@ impl Journal for Memory {
         }
         let id = saga.id.clone();
         let mut new = StoredSaga {
-            record: Record::new(saga, SystemTime::now()),
+            record: Record::new(saga, sagas.clock.now()),
             entries: Vec::new(),
             in_doubt: false,
             rest: Wakeup::Now,
@@ -191,10 +204,10 @@ impl Journal for Memory {
     ) -> Result<Vec<Claimed>, JournalError> {
         let mut sagas = self.lock();
         sagas.leases.renew(worker);
+        let now = sagas.clock.now();
         let Sagas {
             by_number, leases, ..
         } = &mut *sagas;
-        let now = SystemTime::now();
         let can_go_on = |saga: &&mut StoredSaga| {
             let Record {
                 saga: new, state, ..
@@ -257,6 +270,7 @@ impl Journal for Memory {
     ) -> Result<(), AppendError> {
         let mut sagas = self.lock();
         let fenced = AppendError::Fenced { epoch: claim.epoch };
+        let now = sagas.clock.now();
         let Some(saga) = sagas.find(&claim.id) else {
             return Err(fenced);
         };
@@ -277,7 +291,7 @@ impl Journal for Memory {
             return Err(AppendError::NotContiguous { seq: first });
         }
         for event in events {
-            saga.append(event);
+            saga.append(event, now);
         }
         Ok(())
     }
@@ -305,6 +319,7 @@ impl Journal for Memory {
 
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
         let mut sagas = self.lock();
+        let at = sagas.clock.now();
         let open = sagas.find(id).filter(|saga| !saga.record.state.is_final());
         let Some(saga) = open else { return Ok(false) };
         saga.rest = Wakeup::Now;
@@ -313,7 +328,7 @@ impl Journal for Memory {
             .cancellation
             .get_or_insert_with(|| Cancellation {
                 reason: reason.to_owned(),
-                at: SystemTime::now(),
+                at,
             });
         Ok(true)
     }
@@ -353,7 +368,7 @@ impl Journal for Memory {
 
     async fn pause(&self, name: &str, reason: &str) -> Result<(), JournalError> {
         let mut sagas = self.lock();
-        let now = from_millis(to_millis(SystemTime::now()));
+        let now = from_millis(to_millis(sagas.clock.now()));
         let pause = sagas.paused.entry(name.to_owned());
         let pause = pause.or_insert_with(|| Pause::new(name, reason, now));
         reason.clone_into(&mut pause.reason);
@@ -382,5 +397,9 @@ impl Journal for Memory {
             stays
         });
         Ok((count - by_number.len()) as u64)
+    }
+
+    fn clock(&self) -> Clock {
+        self.lock().clock
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use crate::clock::Clock;
 use crate::escaped::Escaped;
 use crate::journal::{Filter, Record, State};
 use crate::operator::Utc;
@@ -132,7 +133,9 @@ impl SagaQuery {
         filter.name.clone_from(&self.name);
         filter.id_prefix.clone_from(&self.id);
         filter.started_from = self.from;
-        let young = self.age.and_then(|age| SystemTime::now().checked_sub(age));
+        let young = self
+            .age
+            .and_then(|age| Clock::default().now().checked_sub(age));
         filter.started_before = match (self.before, young) {
             (Some(before), Some(young)) => Some(before.min(young)),
             (before, young) => before.or(young),

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
+use crate::clock::Clock;
+
 /// The times and ids that an [`Engine`](crate::engine::Engine) records for the bodies of its sagas.
 ///
 /// The n-th call of a method with the same `path` returns the same value in every run of the saga. `path` names the
@@ -16,6 +18,11 @@ pub trait Ambient: Send + Sync + fmt::Debug {
 
     /// Returns the next recorded id of this body.
     fn uuid(&self, path: &str) -> Uuid;
+
+    /// Returns the time for steps and compensations, which is not recorded.
+    fn time(&self) -> SystemTime {
+        Clock::default().now()
+    }
 }
 
 /// The ambient of a saga that is not replayed: the clock and new ids.
@@ -24,7 +31,7 @@ pub(crate) struct FreshAmbient;
 
 impl Ambient for FreshAmbient {
     fn now(&self, _: &str) -> SystemTime {
-        SystemTime::now()
+        Clock::default().now()
     }
 
     fn uuid(&self, _: &str) -> Uuid {

@@ -138,7 +138,7 @@ impl<'a, S: ?Sized> Context<'a, S> {
     pub fn now(&self) -> SystemTime {
         match self.body_path() {
             Some(path) => self.instance().ambient().now(path),
-            None => SystemTime::now(),
+            None => self.instance().ambient().time(),
         }
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::engines::journaled::recorder::Recorder;
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
@@ -24,10 +25,11 @@ pub(crate) struct RecordedAmbient {
     /// The number of times that each question was asked.
     asked: Mutex<HashMap<String, u32>>,
     recorder: Arc<Recorder>,
+    clock: Clock,
 }
 
 impl RecordedAmbient {
-    pub(crate) fn new(history: &ReplayState, recorder: Arc<Recorder>) -> Self {
+    pub(crate) fn new(history: &ReplayState, recorder: Arc<Recorder>, clock: Clock) -> Self {
         let answers = history.values().map(|(call, value)| {
             let key = (call.name.clone().into_owned(), call.occurrence);
             (key, value.to_owned())
@@ -37,6 +39,7 @@ impl RecordedAmbient {
             is_over: history.decision().is_some() || history.end().is_some(),
             asked: Mutex::default(),
             recorder,
+            clock,
         }
     }
 
@@ -80,12 +83,14 @@ impl Ambient for RecordedAmbient {
     fn now(&self, lane: &str) -> SystemTime {
         // Whole microseconds, so that a fresh answer equals the recorded one.
         let micros = self.answer(lane, "now", || {
-            let now = FreshAmbient
-                .now(lane)
-                .duration_since(SystemTime::UNIX_EPOCH);
+            let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
             u64::try_from(now.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
         });
         SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
+    }
+
+    fn time(&self) -> SystemTime {
+        self.clock.now()
     }
 
     fn uuid(&self, lane: &str) -> Uuid {

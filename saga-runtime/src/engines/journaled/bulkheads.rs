@@ -9,7 +9,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::activity::Rest;
 use crate::engines::journaled::recorder::Suspension;
-use crate::engines::journaled::wait::in_millis;
 use crate::meta::StepMeta;
 
 /// The shortest time for which a saga is suspended because others make as many attempts as there may be.
@@ -69,7 +68,7 @@ impl Journaled {
         // Others wait as well: they do not wake up together.
         let delay = patience.max(SHORTEST_REST).mul_f64(1.0 + fastrand::f64());
         let rest = Rest {
-            until: self.or_deadline(Some(in_millis(delay))),
+            until: self.or_deadline(Some(self.time_after(delay))),
             event: None,
         };
         let entered = self.pass(Some(rest), Arc::clone(limit).acquire_owned());

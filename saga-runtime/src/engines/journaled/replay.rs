@@ -3,7 +3,6 @@
 use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::outcome::refusal;
 use crate::engines::journaled::recorder::Suspension;
-use crate::engines::journaled::request::settling;
 use crate::engines::journaled::surroundings::Around;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Reason;
@@ -57,7 +56,7 @@ impl Journaled {
                 } else {
                     let failing = self.history.failing(&called, AttemptPhase::Settling);
                     let crashes = self.crashes_of(in_doubt);
-                    let origin = settling(failing, crashes);
+                    let origin = self.settling(failing, crashes);
                     let around = Around::new(self, called, true).after(crashes);
                     self.pursue(position, step, origin, around).await
                 }

@@ -6,7 +6,7 @@ use crate::attempts::{Control, Origin, PendingStep, Settlement, StepEnd, pursue}
 use crate::engines::journaled::outcome::unrecordable;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::replay::read_reason;
-use crate::engines::journaled::surroundings::{Around, left};
+use crate::engines::journaled::surroundings::Around;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::{CompensationFailure, Reason};
 use crate::journal::history::Failing;
@@ -79,12 +79,12 @@ impl Journaled {
             return StepEnd::Suspended(suspension);
         }
         let origin = if failing.phase == AttemptPhase::Settling {
-            settling(Some(failing), crashes)
+            self.settling(Some(failing), crashes)
         } else {
             Origin::Resumed {
                 attempts: failing.attempts.saturating_add(crashes),
                 may_have_acted: failing.in_doubt || in_doubt,
-                left: left(failing.until),
+                left: self.time_until(failing.until),
             }
         };
         // A pivot is asked again, and is not recorded as in doubt.
@@ -167,7 +167,7 @@ impl Journaled {
         let around = Around::new(self, call(position), true);
         let phase = AttemptPhase::Settling;
         let origin = match self.history.failing(&around.call, phase) {
-            Some(failing) => settling(Some(failing), 0),
+            Some(failing) => self.settling(Some(failing), 0),
             None => Origin::InDoubt { attempts: 0 },
         };
         let (end, attempts) = pursue(step, origin, position, &around).await;
@@ -200,21 +200,20 @@ impl Journaled {
         }
         Ok(end)
     }
-}
-
-/// The origin of a step in doubt that is settled, after what was tried before and `crashes` processes that have ended.
-pub(super) fn settling(failing: Option<&Failing>, crashes: u32) -> Origin {
-    let Some(failing) = failing else {
-        return Origin::Settling {
-            earlier: 0,
-            attempts: crashes,
-            left: (crashes > 0).then_some(Duration::ZERO),
+    /// The origin of a step in doubt that is settled, after what was tried before and `crashes` processes that have ended.
+    pub(super) fn settling(&self, failing: Option<&Failing>, crashes: u32) -> Origin {
+        let Some(failing) = failing else {
+            return Origin::Settling {
+                earlier: 0,
+                attempts: crashes,
+                left: (crashes > 0).then_some(Duration::ZERO),
+            };
         };
-    };
-    Origin::Settling {
-        earlier: failing.earlier,
-        attempts: (failing.attempts - failing.earlier.min(failing.attempts))
-            .saturating_add(crashes),
-        left: Some(left(failing.until)),
+        Origin::Settling {
+            earlier: failing.earlier,
+            attempts: (failing.attempts - failing.earlier.min(failing.attempts))
+                .saturating_add(crashes),
+            left: Some(self.time_until(failing.until)),
+        }
     }
 }

@@ -11,7 +11,6 @@ use crate::attempts::{
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::activity::Rest;
 use crate::engines::journaled::recorder::Suspension;
-use crate::engines::journaled::wait::in_millis;
 use crate::error::{Interruption, Reason};
 use crate::journal::history::Failing;
 use crate::journal::{Event, StepCall, Wakeup};
@@ -63,7 +62,7 @@ impl<'a> Around<'a> {
             Some(failing) => CompensationOrigin::Resumed {
                 attempts: failing.attempts.saturating_add(crashes),
                 message: failing.reason.message.clone(),
-                left: left(failing.until),
+                left: self.engine.time_until(failing.until),
             },
             None if crashes > 0 => CompensationOrigin::CutOff { attempts: crashes },
             None => CompensationOrigin::Start,
@@ -82,13 +81,13 @@ impl<'a> Around<'a> {
         let until = match recorded {
             // The rest of the wait that is recorded.
             Some(failing) if failing.attempts == backoff.attempts => failing.until,
-            _ => in_millis(backoff.delay),
+            _ => self.engine.time_after(backoff.delay),
         };
-        let first = || (backoff.phase, in_millis(Duration::ZERO));
+        let first = || (backoff.phase, self.engine.time_after(Duration::ZERO));
         let since = match (recorded, self.since.get_or_init(first)) {
             (Some(failing), _) => failing.since,
             (None, (phase, since)) if *phase == backoff.phase => *since,
-            (None, _) => in_millis(Duration::ZERO),
+            (None, _) => self.engine.time_after(Duration::ZERO),
         };
         // An attempt that is due is made now.
         let is_due = backoff.delay.is_zero();
@@ -179,7 +178,7 @@ impl Surroundings<Suspension> for Around<'_> {
             "step `{}` is given up after {attempts} attempts: {}",
             self.call, reason.message
         );
-        let now = in_millis(Duration::ZERO);
+        let now = self.engine.time_after(Duration::ZERO);
         let recorded = self.recorded(AttemptPhase::Forward);
         self.engine.recorder.note(Event::Failing {
             step: self.call.clone(),
@@ -251,7 +250,7 @@ impl Journaled {
         until: Option<SystemTime>,
         event: Option<&'static str>,
     ) -> Option<Rest> {
-        let is_long = until.is_none_or(|until| left(until) > self.policies.patience);
+        let is_long = until.is_none_or(|until| self.time_until(until) > self.policies.patience);
         is_long.then_some(Rest { until, event })
     }
 
@@ -272,11 +271,6 @@ impl Journaled {
             }
         }
     }
-}
-
-/// The time until then.
-pub(super) fn left(until: SystemTime) -> Duration {
-    until.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 /// The reason without the error's data.

@@ -7,7 +7,6 @@ use futures_util::future::{Either, select};
 
 use crate::attempts::Control;
 use crate::engines::journaled::recorder::Suspension;
-use crate::engines::journaled::surroundings::left;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Cause;
 use crate::journal::history::NextCall;
@@ -65,7 +64,7 @@ impl Journaled {
         let until = if let Some(until) = begun {
             until
         } else {
-            let until = wait.limit.map(in_millis);
+            let until = wait.limit.map(|limit| self.time_after(limit));
             let step = step.clone();
             self.recorder.note(Event::Waiting { step, until });
             self.recorder.write().await?;
@@ -91,7 +90,7 @@ impl Journaled {
             if let Some(received) = self.received(step, wait, can_read) {
                 return Ok(received);
             }
-            let left = until.map(left);
+            let left = until.map(|until| self.time_until(until));
             if left.is_some_and(|left| left.is_zero()) {
                 self.note_over(step, None);
                 return Ok(WaitEnd::TimedOut);
@@ -132,21 +131,26 @@ impl Journaled {
         let deadline = self
             .control
             .time_to_deadline()
-            .map(|left| SystemTime::now() + left);
+            .map(|left| self.policies.clock.now() + left);
         match (until, deadline) {
             (Some(until), Some(deadline)) => Some(until.min(deadline)),
             (one, other) => one.or(other),
         }
     }
-}
+    /// The time until then; zero if it has passed.
+    pub(super) fn time_until(&self, time: SystemTime) -> Duration {
+        self.policies.clock.time_until(time)
+    }
 
-/// The time after this delay, in whole milliseconds, as journals have it: never before the delay is over.
-pub(super) fn in_millis(delay: Duration) -> SystemTime {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let millis = now
-        .unwrap_or_default()
-        .saturating_add(delay)
-        .as_nanos()
-        .div_ceil(1_000_000);
-    from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    /// The time after this delay, in whole milliseconds, as journals have it: never before the delay is over.
+    pub(super) fn time_after(&self, delay: Duration) -> SystemTime {
+        let now = self.policies.clock.now();
+        let millis = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .saturating_add(delay)
+            .as_nanos()
+            .div_ceil(1_000_000);
+        from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
 }

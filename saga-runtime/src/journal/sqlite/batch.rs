@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::journal::sqlite::insert::{NewEntry, NewRow};
 use crate::journal::sqlite::operation::{Operation, OperationResult, answer_all};
 use crate::journal::sqlite::presence::Presence;
@@ -248,7 +249,7 @@ impl<'c> Batches<'c> {
     }
 
     fn begin(&mut self) -> rusqlite::Result<()> {
-        self.transaction.now = SystemTime::now();
+        self.transaction.now = Clock::default().now();
         self.execute("BEGIN IMMEDIATE")
     }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use rusqlite::{Connection, params};
 
+use crate::clock::Clock;
 use crate::id::SagaId;
 use crate::journal::lease::Leases;
 use crate::journal::sqlite::awake;
@@ -63,7 +64,7 @@ impl<'c> Transaction<'c> {
             inserts: Inserts::new(connection)?,
             held: AllHeld::new(Awake::load(connection, size)?),
             leases: Leases::default(),
-            now: SystemTime::now(),
+            now: Clock::default().now(),
         })
     }
 

@@ -1,0 +1,276 @@
+//! One case: the saga runs through its processes to the end, and its history is replayed.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::coordinator::Coordinator;
+use crate::engines::journaled::faults::Faults;
+use crate::id::SagaId;
+use crate::journal::{
+    Entry, Event, Journal, Lease, Memory, NewSaga, Started, State, Wakeup, Worker,
+};
+use crate::meta::{CompensationOrder, Kind, RetryPolicy};
+use crate::run::Saga;
+use crate::testing::matrix::case::{Case, Target};
+use crate::testing::matrix::injector::Injector;
+use crate::testing::matrix::{CaseEnd, Invariants};
+
+/// The longest that a saga may take, by its own clock.
+const LONGEST: Duration = Duration::from_hours(24 * 60);
+
+/// The result of one case.
+pub(super) struct Ran {
+    pub(super) case: Case,
+    pub(super) end: CaseEnd,
+    pub(super) targets: Vec<(Target, Kind)>,
+    pub(super) story: Vec<String>,
+    pub(super) problems: Vec<String>,
+    pub(super) left_out: Vec<String>,
+}
+
+/// The saga under test, and the services of one case.
+pub(super) struct Rehearsal<'a, G: Saga> {
+    pub(super) saga: &'a dyn Fn() -> G,
+    pub(super) services: &'a dyn Fn() -> Arc<G::Services>,
+    pub(super) invariants: &'a Invariants<G::Services>,
+    pub(super) refusals: &'a BTreeMap<&'static str, String>,
+    pub(super) events: &'a [(&'static str, serde_json::Value)],
+}
+
+/// The retries of what must succeed, where a step says nothing: few, since nothing mends a service of a test.
+const RETRIES: RetryPolicy =
+    RetryPolicy::attempts(5).backoff(Duration::from_secs(1), Duration::from_secs(10));
+
+impl<G> Rehearsal<'_, G>
+where
+    G: Saga + Serialize + DeserializeOwned,
+    G::Services: Send + Sync + 'static,
+{
+    /// Runs one case.
+    pub(super) async fn run(&self, case: Case) -> Ran {
+        let services = (self.services)();
+        let journal = Memory::in_tokio_time();
+        let id = SagaId::new("saga").expect("a valid id");
+        let is_sequential = G::META.compensations == CompensationOrder::Sequential;
+        let injector = Arc::new(Injector::new(
+            case.clone(),
+            id.clone(),
+            journal.clone(),
+            self.refusals.clone(),
+            is_sequential,
+        ));
+        let mut process = 0;
+        while !self.process(&journal, &services, &injector, process).await {
+            process += 1;
+        }
+        let history = journal.load(&id).await.ok().flatten();
+        let (state, entries, record) = match history {
+            Some(history) => (
+                history.record.state,
+                history.entries.unwrap_or_default(),
+                Some(history.record),
+            ),
+            None => (State::Running, Vec::new(), None),
+        };
+        let end = CaseEnd::new(case.to_string(), state, &entries);
+        check_end(&case, &end, &injector, &entries);
+        if let (Some(record), true) = (record, state.is_final()) {
+            self.replay(record.saga, &entries, &services, &injector)
+                .await;
+        }
+        if !end.is_stuck() {
+            for invariant in self.invariants {
+                if let Err(broken) = invariant(&services, &end) {
+                    injector
+                        .heard()
+                        .problem(format!("the invariant is broken: {broken}"));
+                }
+            }
+        }
+        let mut heard = injector.heard();
+        Ran {
+            case,
+            end,
+            targets: std::mem::take(&mut heard.targets),
+            story: std::mem::take(&mut heard.story),
+            problems: std::mem::take(&mut heard.problems),
+            left_out: std::mem::take(&mut heard.left_out),
+        }
+    }
+
+    async fn start(
+        &self,
+        journal: &Memory,
+        services: &Arc<G::Services>,
+        faults: Arc<dyn Faults>,
+    ) -> Coordinator<G::Services> {
+        let started = Coordinator::builder(Arc::clone(services))
+            .journal(journal.clone())
+            .register::<G>()
+            .compensation_retry(RETRIES)
+            .retriable_retry(RETRIES)
+            .faults(faults)
+            .start()
+            .await;
+        match started {
+            Ok(coordinator) => coordinator,
+            Err(error) => panic!("the saga can't run: {error}"),
+        }
+    }
+
+    /// Runs one process. Returns false if it was killed.
+    async fn process(
+        &self,
+        journal: &Memory,
+        services: &Arc<G::Services>,
+        injector: &Arc<Injector>,
+        number: u32,
+    ) -> bool {
+        let faults = Arc::clone(injector) as Arc<dyn Faults>;
+        let coordinator = self.start(journal, services, faults).await;
+        let running = async {
+            let handle = match coordinator.submit("saga", (self.saga)()).await {
+                Ok(handle) => handle,
+                Err(error) => panic!("the saga can't start: {error}"),
+            };
+            if number == 0 {
+                for (name, payload) in self.events {
+                    let id = handle.id().clone();
+                    if let Err(error) = coordinator.send_json(id, name, payload).await {
+                        let problem = format!("the event `{name}` can't be sent: {error}");
+                        injector.heard().problem(problem);
+                    }
+                }
+            }
+            let ended = tokio::time::timeout(LONGEST, handle.wait()).await;
+            if ended.is_err() {
+                injector
+                    .heard()
+                    .problem("the saga does not end within 60 days".to_owned());
+            }
+        };
+        let ended = {
+            let (running, crashed) = (pin!(running), pin!(injector.crashed.notified()));
+            matches!(select(running, crashed).await, Either::Left(_))
+        };
+        if ended {
+            coordinator.shutdown().await;
+        } else {
+            coordinator.crash().await;
+        }
+        ended
+    }
+
+    /// Replays the history without its end: the saga has to end in the same way, and may ask for nothing.
+    async fn replay(
+        &self,
+        saga: NewSaga,
+        entries: &[Entry],
+        services: &Arc<G::Services>,
+        injector: &Injector,
+    ) {
+        let Some((last, before)) = entries.split_last() else {
+            return;
+        };
+        let journal = Memory::in_tokio_time();
+        let id = saga.id.clone();
+        let lease = Lease {
+            worker: Worker::new("recorded"),
+            duration: Duration::from_secs(1),
+        };
+        let Ok(Started::New(Some(claim))) = journal.start(saga, Some(&lease)).await else {
+            return;
+        };
+        let events = before.iter().map(|entry| entry.event.clone()).collect();
+        let appended = journal.append(&claim, 1, events).await;
+        let released = journal.release(&claim, false, Wakeup::Now).await;
+        if appended.is_err() || released.is_err() {
+            return;
+        }
+        let replay = Arc::new(Injector::of_replay(id.clone(), journal.clone()));
+        let faults = Arc::clone(&replay) as Arc<dyn Faults>;
+        let coordinator = self.start(&journal, services, faults).await;
+        if let Ok(handle) = coordinator.attach::<G>("saga").await {
+            let _ = tokio::time::timeout(LONGEST, handle.wait()).await;
+        }
+        coordinator.shutdown().await;
+        let history = journal.load(&id).await.ok().flatten();
+        let mut heard = injector.heard();
+        for problem in std::mem::take(&mut replay.heard().problems) {
+            heard.problem(problem);
+        }
+        let again = history.and_then(|history| history.entries.unwrap_or_default().pop());
+        let again = again.map(|entry| entry.event);
+        match again {
+            Some(event) if event == last.event => {}
+            Some(Event::Stuck { reason }) => heard.problem(format!(
+                "its replay takes another way: {}. The body depends on something that is not recorded, such as the order of a `HashMap`, a clock or a random number",
+                reason.message
+            )),
+            _ => heard.problem("its replay ends in another way".to_owned()),
+        }
+    }
+}
+
+/// Checks the end of a case.
+fn check_end(case: &Case, end: &CaseEnd, injector: &Injector, entries: &[Entry]) {
+    let left = injector.left();
+    let mut heard = injector.heard();
+    match end.state() {
+        State::Completed => {}
+        State::Compensated => {
+            for call in left {
+                heard.problem(format!(
+                    "the saga is compensated, but `{call}` was done and is not undone"
+                ));
+            }
+        }
+        State::Stuck => {
+            let reason = entries.iter().rev().find_map(|entry| match &entry.event {
+                Event::Stuck { reason } => Some(reason),
+                _ => None,
+            });
+            let Some(reason) = reason else { return };
+            if reason.code == "definition_changed" {
+                heard.problem(format!(
+                    "its body takes another way after a crash: {}. The body depends on something that is not recorded, such as the order of a `HashMap`, a clock or a random number",
+                    reason.message
+                ));
+            } else if !case.may_be_stuck() {
+                heard.problem(stuck(&reason.message, entries));
+            }
+        }
+        state => heard.problem(format!("the saga does not end: it is {state}")),
+    }
+}
+
+/// The words for a saga that is stuck, although nothing keeps its compensations from succeeding.
+fn stuck(message: &str, entries: &[Entry]) -> String {
+    let failed = entries.iter().find_map(|entry| match &entry.event {
+        Event::CompensationFailed { step, message, .. } => Some((step, message)),
+        _ => None,
+    });
+    let Some((step, error)) = failed else {
+        return format!("the saga is stuck: {message}");
+    };
+    let undone = entries.iter().filter_map(|entry| match &entry.event {
+        Event::CompensationDone { step, .. } => Some(format!("`{step}`")),
+        _ => None,
+    });
+    let undone: Vec<_> = undone.collect();
+    let before = if undone.is_empty() {
+        String::new()
+    } else {
+        format!(
+            ". {} was undone: does it need something that this has removed?",
+            undone.join(" and then ")
+        )
+    };
+    format!("the saga is stuck: `{step}` can't be undone: {error}{before}")
+}

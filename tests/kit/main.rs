@@ -1,0 +1,5 @@
+//! The kit for tests of sagas: every failure, coordinators that crash, participants that follow a script.
+
+mod buggy;
+mod matrix;
+mod process;
