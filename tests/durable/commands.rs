@@ -115,16 +115,41 @@ const CODES: [&str; 9] = [
     "damaged",
 ];
 
+/// A coordinator that finds a saga with this history.
+async fn found(name: &str, events: &[Event], shop: Shop) -> Coordinator<Shop> {
+    let journal = Memory::new();
+    cut_off(&journal, saga(name), events, Ended::Orderly).await;
+    started(&shop, journal).await
+}
+
+/// A saga that waits for the next attempt at its step, or at its compensation.
+async fn attempting_again(row: &str) -> Coordinator<Shop> {
+    let mut events = forward();
+    let phase = if row == "attempts a step again" {
+        events.pop();
+        AttemptPhase::Forward
+    } else {
+        let step = Some("ship".into());
+        let reason = Reason::new("error", "declined");
+        events.push(Event::Compensating { step, reason });
+        AttemptPhase::Compensating
+    };
+    events.push(failing("charge", Kind::Compensatable, phase));
+    let coordinator = found("sell", &events, Shop::default()).await;
+    loop {
+        let record = inspected(&coordinator, "order-1").await.record;
+        if record.epoch > 1 && record.state == State::Waiting {
+            return coordinator;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Brings a saga into the state of this row.
 async fn in_state(row: &str) -> Subject {
     let until = Arc::new(Notify::new());
     let waits = || [Answer::Waits(Arc::clone(&until))];
     let mut step = "charge";
-    let found = async |name: &str, events: &[Event], shop: Shop| {
-        let journal = Memory::new();
-        cut_off(&journal, saga(name), events, Ended::Orderly).await;
-        started(&shop, journal).await
-    };
     let submitted = async |shop: &Shop| {
         let coordinator = in_memory(shop).await;
         drop(coordinator.submit("order-1", Sell { amount: 3 }).await);
@@ -176,35 +201,7 @@ async fn in_state(row: &str) -> Subject {
             assert!(matches!(start, Ok(Started::New(Some(_)))), "{start:?}");
             started(&Shop::default(), journal).await
         }
-        "attempts a step again" | "attempts a compensation again" => {
-            let mut events = forward();
-            if row == "attempts a step again" {
-                events.pop();
-                events.push(failing(
-                    "charge",
-                    Kind::Compensatable,
-                    AttemptPhase::Forward,
-                ));
-            } else {
-                let step = Some("ship".into());
-                let reason = Reason::new("error", "declined");
-                events.push(Event::Compensating { step, reason });
-                events.push(failing(
-                    "charge",
-                    Kind::Compensatable,
-                    AttemptPhase::Compensating,
-                ));
-            }
-            let coordinator = found("sell", &events, Shop::default()).await;
-            loop {
-                let record = inspected(&coordinator, "order-1").await.record;
-                if record.epoch > 1 && record.state == State::Waiting {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            coordinator
-        }
+        "attempts a step again" | "attempts a compensation again" => attempting_again(row).await,
         "is not registered" => found("refund", &forward(), Shop::default()).await,
         "`completed`" => {
             let coordinator = in_memory(&Shop::default()).await;
