@@ -261,7 +261,7 @@ impl Task {
                 event,
                 value,
                 target,
-            } => (SagaCommand::Send { event, value }, target),
+            } => (SagaCommand::SendEvent { event, value }, target),
             _ => return None,
         })
     }

@@ -220,7 +220,7 @@ fn status(out: &mut impl Write, call: &CallView) -> Result<(), Failure> {
     let style = color(match call.status {
         CallStatus::Done => AnsiColor::Green,
         CallStatus::Undone => AnsiColor::Magenta,
-        CallStatus::Failing | CallStatus::UndoFails | CallStatus::Waits => AnsiColor::Yellow,
+        CallStatus::Failing | CallStatus::UndoFails | CallStatus::Waiting => AnsiColor::Yellow,
         _ => AnsiColor::Red,
     });
     write!(

@@ -7,8 +7,10 @@
     const active = document.activeElement;
     return active && active.closest("form") && active.matches("input, textarea, select");
   };
+  let isStale = false;
   const reload = async () => {
-    if (isBusy()) return;
+    isStale = isBusy();
+    if (isStale) return;
     const answer = await fetch(location.href, { credentials: "same-origin" });
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -16,6 +18,12 @@
     if (fresh) document.querySelector("[data-live]").innerHTML = fresh.innerHTML;
   };
   source.onmessage = reload;
-  source.onopen = () => document.documentElement.classList.add("is-live");
+  // The console watches from now on. What has changed since the page was made is on no message.
+  source.onopen = () => {
+    document.documentElement.classList.add("is-live");
+    reload();
+  };
+  // The focus has moved on when the next task runs.
+  document.addEventListener("focusout", () => setTimeout(() => isStale && reload()));
   source.onerror = () => document.documentElement.classList.remove("is-live");
 })();

@@ -157,7 +157,7 @@ pub(crate) fn class(status: CallStatus) -> &'static str {
         CallStatus::Done => "done",
         CallStatus::Refused => "refused",
         CallStatus::Failing | CallStatus::UndoFails => "failing",
-        CallStatus::Waits => "waits",
+        CallStatus::Waiting => "waits",
         CallStatus::Undone => "undone",
         CallStatus::Skipped => "skipped",
         _ => "trouble",

@@ -232,7 +232,7 @@ async fn an_operator_in_the_service_has_the_definitions_and_sends_events() {
     let names = operator.definitions().await.expect("it is here");
     let names: Vec<_> = names.iter().map(|outline| outline.name.as_str()).collect();
     assert_eq!(names, ["sell", "sell_and_halt", "sell_approved"]);
-    let send = SagaCommand::Send {
+    let send = SagaCommand::SendEvent {
         event: "approved".to_owned(),
         value: json!(true),
     };

@@ -241,7 +241,7 @@ pub(crate) fn command_of(fields: &Fields) -> Result<SagaCommand, Refusal> {
         "compensate" => SagaCommand::Compensate,
         "abandon" => SagaCommand::Abandon,
         "cancel" => SagaCommand::Cancel,
-        "send" => SagaCommand::Send {
+        "send" => SagaCommand::SendEvent {
             event: target,
             value: value()?,
         },

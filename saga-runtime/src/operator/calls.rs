@@ -33,7 +33,7 @@ pub enum CallStatus {
     /// Its answer was lost.
     InDoubt,
     /// It waits for a time or an event.
-    Waits,
+    Waiting,
     /// The attempts to undo it fail, and it is attempted again.
     UndoFails,
     /// It is undone.
@@ -53,7 +53,7 @@ impl CallStatus {
             Self::Refused => "refused",
             Self::Failing => "failing",
             Self::InDoubt => "in doubt",
-            Self::Waits => "waits",
+            Self::Waiting => "waits",
             Self::UndoFails => "undoing it fails",
             Self::Undone => "undone",
             Self::NotUndone => "NOT undone",
@@ -69,7 +69,7 @@ impl CallStatus {
             Self::Refused => "✗",
             Self::Failing | Self::UndoFails => "↻",
             Self::InDoubt => "?",
-            Self::Waits => "…",
+            Self::Waiting => "…",
             Self::Undone => "↩",
             Self::NotUndone => "!",
             Self::Skipped => "–",
@@ -85,7 +85,7 @@ impl CallStatus {
             "step_settled_resolved" | "compensation_done" | "compensation_resolved" => Self::Undone,
             "step_settled_unresolved" | "compensation_failed" => Self::NotUndone,
             "compensation_skipped" => Self::Skipped,
-            "waiting" => Self::Waits,
+            "waiting" => Self::Waiting,
             "failing" => match before {
                 Some(Self::Done | Self::UndoFails | Self::NotUndone) => Self::UndoFails,
                 _ => Self::Failing,

@@ -41,7 +41,8 @@ pub enum SagaCommand {
     /// Undoes a saga that goes forward.
     Cancel,
     /// Sends an event to the saga.
-    Send {
+    #[serde(rename = "send")]
+    SendEvent {
         /// The name of the event.
         event: String,
         /// Its value, as JSON.
@@ -61,7 +62,7 @@ impl SagaCommand {
             Self::Compensate => "compensate",
             Self::Abandon => "abandon",
             Self::Cancel => "cancel",
-            Self::Send { .. } => "send",
+            Self::SendEvent { .. } => "send",
         }
     }
 
@@ -72,7 +73,7 @@ impl SagaCommand {
             Self::Resolve { step } | Self::Skip { step } | Self::Complete { step, .. } => {
                 Some(step)
             }
-            Self::Send { event, .. } => Some(event),
+            Self::SendEvent { event, .. } => Some(event),
             Self::Retry | Self::Compensate | Self::Abandon | Self::Cancel => None,
         }
     }

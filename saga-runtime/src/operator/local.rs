@@ -43,7 +43,7 @@ impl<S: ?Sized + Send + Sync + 'static> InService<S> {
             SagaCommand::Compensate => coordinator.compensate(id, reason).await,
             SagaCommand::Abandon => coordinator.abandon(id, reason).await,
             SagaCommand::Cancel => coordinator.cancel(id, reason).await,
-            SagaCommand::Send { event, value } => {
+            SagaCommand::SendEvent { event, value } => {
                 coordinator.send_json(id, event, value).await?;
                 Ok(Effect::Done)
             }
@@ -184,7 +184,7 @@ impl Operations for Direct {
                 "it is recorded in the journal, and goes on when its service runs; without the service, nothing has checked that the \
                  output fits the step"
             }
-            SagaCommand::Send { .. } => {
+            SagaCommand::SendEvent { .. } => {
                 "it is recorded in the journal, and goes on when its service runs; without the service, nothing has checked that the \
                  value fits the event"
             }

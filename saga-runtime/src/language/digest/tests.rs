@@ -28,7 +28,7 @@ struct After {
 }
 
 #[derive(Serialize)]
-enum Way {
+enum Route {
     Air,
     Sea { days: u8 },
     Land(u8),
@@ -41,7 +41,7 @@ fn digests_never_change() {
         digest(&17_u8),
         digest(&"tea"),
         digest(&Before { amount: 3, to: "x" }),
-        digest(&Way::Sea { days: 3 }),
+        digest(&Route::Sea { days: 3 }),
         digest(&(1, 2.5, ["a", "b"])),
     ];
     let text = digests.map(|digest| format!("{digest:016x}"));
@@ -70,11 +70,11 @@ fn other_inputs_have_other_digests() {
         digest(&vec!["a", "a"]),
         digest(&vec![0]),
         digest(&vec![0, 0]),
-        digest(&Way::Air),
-        digest(&Way::Sea { days: 0 }),
-        digest(&Way::Sea { days: 1 }),
-        digest(&Way::Land(0)),
-        digest(&Way::Land(1)),
+        digest(&Route::Air),
+        digest(&Route::Sea { days: 0 }),
+        digest(&Route::Sea { days: 1 }),
+        digest(&Route::Land(0)),
+        digest(&Route::Land(1)),
         digest(&HashMap::from([("a", 1)])),
         digest(&HashMap::from([("b", 1)])),
         digest(&HashMap::from([("a", 2)])),
