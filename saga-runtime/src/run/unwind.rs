@@ -284,7 +284,7 @@ fn compensate_once<'a, E: Engine, L: ?Sized>(
 /// Compensates a step once, without a box.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
-fn compensate_once<'a, E: Engine, L: Slots<E>>(
+fn compensate_once<'a, E: Engine, L: Slots<E> + ?Sized>(
     ended: &'a EndedCalls<'_, E, L>,
     past: &Past,
     _: &'a dyn Compensate,
