@@ -2,4 +2,5 @@
 
 mod buggy;
 mod matrix;
+mod one_case;
 mod process;

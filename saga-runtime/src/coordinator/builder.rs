@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::clock::Clock;
-use crate::coordinator::check::{CheckReport, OnMisfit, checked};
+use crate::coordinator::check::{CheckReport, Checking, OnMisfit};
 use crate::coordinator::error::StartError;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::suspects::Suspects;
@@ -24,7 +24,7 @@ use crate::engines::journaled::bulkheads::Bulkheads;
 #[cfg(feature = "testing")]
 use crate::engines::journaled::faults::Faults;
 use crate::engines::journaled::recorder::Tenure;
-use crate::journal::{Journal, Lease, Worker};
+use crate::journal::{Journal, JournalError, Lease, Worker};
 use crate::language::Step;
 use crate::language::recorded::RecordedStep;
 use crate::meta::{RetryDefaults, RetryPolicy};
@@ -262,14 +262,17 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         if let Some(error) = self.refused {
             return Err(error);
         }
-        let report = checked(
-            &self.definitions,
-            &*self.services,
-            &self.journal,
-            &self.policies,
-        )
-        .await?;
-        Ok(report)
+        Ok(self.checked().await?)
+    }
+
+    async fn checked(&self) -> Result<CheckReport, JournalError> {
+        let checking = Checking {
+            definitions: &self.definitions,
+            services: &*self.services,
+            journal: &self.journal,
+            policies: &self.policies,
+        };
+        checking.run(|_| false, |_| {}).await
     }
 
     /// Starts the coordinator. In the background it first claims the sagas that earlier processes left open, at most as
@@ -289,13 +292,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             return Err(error);
         }
         if self.on_misfit == OnMisfit::Refuse {
-            let report = checked(
-                &self.definitions,
-                &*self.services,
-                &self.journal,
-                &self.policies,
-            )
-            .await?;
+            let report = self.checked().await?;
             if !report.is_fine() {
                 return Err(StartError::Misfits(Box::new(report)));
             }

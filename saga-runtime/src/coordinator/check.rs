@@ -188,22 +188,6 @@ impl Stage {
     }
 }
 
-/// Checks all open sagas of a journal.
-pub(super) async fn checked<S: ?Sized + Send + Sync + 'static>(
-    definitions: &Definitions<S>,
-    services: &S,
-    journal: &Arc<dyn Journal>,
-    policies: &Policies,
-) -> Result<CheckReport, JournalError> {
-    let checking = Checking {
-        definitions,
-        services,
-        journal,
-        policies,
-    };
-    checking.run(|_| false, |_| {}).await
-}
-
 /// A check of the open sagas of a journal.
 pub(super) struct Checking<'a, S: ?Sized + Send + Sync + 'static> {
     pub(super) definitions: &'a Definitions<S>,

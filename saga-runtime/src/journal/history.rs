@@ -10,16 +10,22 @@
 
 mod apply;
 mod compensations;
+mod outcome;
+mod received;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
-use crate::error::{CompensationFailure, CompensationOutcome, Reason};
-use crate::journal::{Damage, Entry, Event, FailingStep, StepCall};
+use crate::error::{CompensationOutcome, Reason};
+use crate::journal::{Damage, Entry, FailingStep, StepCall};
 use crate::meta::{AttemptPhase, Kind};
 use compensations::Compensations;
+use outcome::StepOutcome;
+
+pub(crate) use outcome::Settling;
+pub(crate) use received::ReceivedEvent;
 
 /// The calls and decisions of a saga so far, in the order in which a replay asks for them.
 #[derive(Debug, Clone, Default)]
@@ -75,86 +81,6 @@ struct RecordedCall {
     outcome: StepOutcome,
     /// The digest of its inputs, if it is recorded.
     inputs: Option<u64>,
-}
-
-#[derive(Debug, Clone)]
-enum StepOutcome {
-    Done { output: String },
-    Refused { reason: Reason },
-    InDoubt { reason: Reason },
-    Settled { reason: Reason, settled: Settling },
-    Waiting { until: Option<SystemTime> },
-    Over { received: Option<u64> },
-}
-
-impl StepOutcome {
-    /// The outcome of a step that was in doubt, if there is something to report.
-    fn settled(&self) -> Option<CompensationOutcome> {
-        let Self::Settled { settled, .. } = self else {
-            return None;
-        };
-        match settled {
-            Settling::Resolved => Some(CompensationOutcome::Resolved),
-            Settling::Unresolved(failure) => Some(CompensationOutcome::Failed(failure.clone())),
-            Settling::Skipped { reason } => {
-                let reason = reason.clone();
-                Some(CompensationOutcome::Skipped { reason })
-            }
-            Settling::Nothing | Settling::Done { .. } => None,
-        }
-    }
-
-    /// Returns whether the step is in doubt and not settled.
-    fn is_unsettled(&self) -> bool {
-        match self {
-            Self::InDoubt { .. } => true,
-            Self::Settled { settled, .. } => matches!(settled, Settling::Unresolved(_)),
-            Self::Done { .. } | Self::Refused { .. } | Self::Waiting { .. } | Self::Over { .. } => {
-                false
-            }
-        }
-    }
-}
-
-/// The outcome for the effect of a step in doubt, also by hand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Settling {
-    Nothing,
-    Done { output: String },
-    Resolved,
-    Unresolved(CompensationFailure),
-    Skipped { reason: String },
-}
-
-/// An event that was sent to the saga.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReceivedEvent {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) payload: String,
-    /// The sender's key, if it gave one. An event that is set aside has none any more, so that it can be replaced.
-    pub(crate) key: Option<String>,
-}
-
-impl ReceivedEvent {
-    /// Returns whether these entries have the event already. One that was set aside does not count: it can be replaced.
-    pub(crate) fn is_in(&self, entries: &[Entry]) -> bool {
-        let mut sent: Vec<(bool, &Option<String>)> = Vec::new();
-        for Entry { event, .. } in entries {
-            match event {
-                Event::Received { name, key, .. } => sent.push((*name == self.name, key)),
-                Event::EventSetAside { number, .. } => {
-                    if let Ok(number) = usize::try_from(*number)
-                        && let Some((is_same, _)) = sent.get_mut(number)
-                    {
-                        *is_same = false;
-                    }
-                }
-                _ => {}
-            }
-        }
-        let mut sent = sent.into_iter();
-        self.key.is_some() && sent.any(|(is_same, key)| is_same && *key == self.key)
-    }
 }
 
 /// The direction in which a step is attempted.

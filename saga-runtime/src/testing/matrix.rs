@@ -25,7 +25,7 @@ use run::{Ran, Rehearsal};
 
 pub use report::MatrixReport;
 
-/// The variable that names the one case to run.
+/// The variable that names the one case to report.
 const CASE: &str = "SAGA_CASE";
 
 type Invariants<S> = Vec<Box<dyn Fn(&S, &CaseEnd) -> Result<(), String>>>;
@@ -266,25 +266,25 @@ where
         }
     }
 
-    /// Runs all cases and prints their number.
+    /// Runs all cases and prints their number. If the variable `SAGA_CASE` names one, it reports this one, and compares no document.
     ///
     /// # Panics
-    /// If a case fails, with a paragraph for each kind of failure; if the document differs; or inside of a tokio runtime: use
-    /// `#[test]`.
+    /// If a case fails, with a paragraph for each kind of failure; if the document differs; if `SAGA_CASE` names no case; or inside
+    /// of a tokio runtime: use `#[test]`.
     pub fn check(self) {
         let document = self.document.clone();
         let report = self.run();
         println!("{}", report.summary());
         assert!(report.is_ok(), "{report}");
-        if let Some(path) = document {
+        if let (Some(path), None) = (document, only()) {
             table::compare(&path, &report);
         }
     }
 
-    /// Runs all cases.
+    /// Runs all cases. If the variable `SAGA_CASE` names one, the report has this one.
     ///
     /// # Panics
-    /// Inside of a tokio runtime: use `#[test]`.
+    /// If `SAGA_CASE` names no case, or inside of a tokio runtime: use `#[test]`.
     pub fn run(self) -> MatrixReport {
         let subject = Rehearsal {
             saga: &*self.saga,
@@ -304,13 +304,26 @@ where
             run: &mut run,
             left_out: &self.left_out,
             has_deadline,
-            only: std::env::var(CASE).ok(),
             ran: Vec::new(),
             seen: BTreeSet::new(),
         };
         matrix.run_all();
-        MatrixReport::new(G::META.name, matrix.ran, self.left_out)
+        let mut ran = matrix.ran;
+        if let Some(only) = only() {
+            ran.retain(|ran| ran.case.to_string() == only);
+            assert!(
+                !ran.is_empty(),
+                "{CASE} names no case of `{}`: {only}",
+                G::META.name
+            );
+        }
+        MatrixReport::new(G::META.name, ran, self.left_out)
     }
+}
+
+/// The one case to report, if one is named.
+fn only() -> Option<String> {
+    std::env::var(CASE).ok()
 }
 
 /// The cases of a matrix, without the types of its saga.
@@ -318,7 +331,6 @@ struct Matrix<'a> {
     run: &'a mut dyn FnMut(Case) -> Ran,
     left_out: &'a BTreeMap<String, &'static str>,
     has_deadline: bool,
-    only: Option<String>,
     ran: Vec<Ran>,
     seen: BTreeSet<String>,
 }
@@ -408,14 +420,7 @@ impl Matrix<'_> {
         if is_left_out || !self.seen.insert(format!("{case:?}")) {
             return None;
         }
-        let mut ran = (self.run)(case);
-        if self
-            .only
-            .as_ref()
-            .is_some_and(|only| *only != ran.case.to_string())
-        {
-            ran.problems.clear();
-        }
+        let ran = (self.run)(case);
         let calls = CaseCalls {
             steps: chosen(ran.targets.iter().filter(|(target, _)| !target.is_undoing)),
             undoing: chosen(ran.targets.iter().filter(|(target, _)| target.is_undoing))

@@ -322,7 +322,7 @@ impl Read<'_> {
         Ok(Page::new(sagas.collect(), next.filter(|_| is_more)))
     }
 
-    /// The numbers of sagas. Only those that may be open are asked for their last entries.
+    /// Counts the sagas. It reads the last entry of a saga only if that may be open.
     pub(super) fn tally(&self) -> rusqlite::Result<Tally> {
         let mut tally = Tally::default();
         let transaction = self.0.unchecked_transaction()?;

@@ -91,9 +91,10 @@ impl MatrixReport {
                 .count()
         };
         let mut text = format!(
-            "{}: {} cases: {} completed, {} compensated, {} stuck where a compensation is refused for good",
+            "{}: {} {}: {} completed, {} compensated, {} stuck where a compensation is refused for good",
             self.saga,
             self.cases(),
+            if self.cases() == 1 { "case" } else { "cases" },
             count(State::Completed),
             count(State::Compensated),
             count(State::Stuck),

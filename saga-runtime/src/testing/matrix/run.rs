@@ -180,22 +180,14 @@ where
         };
         let journal = Memory::in_tokio_time();
         let id = saga.id.clone();
-        let lease = Lease {
-            worker: Worker::new("recorded"),
-            duration: Duration::from_secs(1),
-        };
-        let Ok(Started::New(Some(claim))) = journal.start(saga, Some(&lease)).await else {
-            return;
-        };
-        let events = before.iter().map(|entry| entry.event.clone()).collect();
-        let appended = journal.append(&claim, 1, events).await;
-        let released = journal.release(&claim, false, Wakeup::Now).await;
-        if appended.is_err() || released.is_err() {
-            return;
+        if let Err(error) = record(&journal, saga, before).await {
+            let problem = format!("its history can't be replayed: {error}");
+            return injector.heard().problem(problem);
         }
         let replay = Arc::new(Injector::of_replay(id.clone(), journal.clone()));
         let faults = Arc::clone(&replay) as Arc<dyn Faults>;
         let coordinator = self.start(&journal, services, faults).await;
+        // What comes of it is compared below.
         if let Ok(handle) = coordinator.attach::<G>("saga").await {
             let _ = tokio::time::timeout(LONGEST, handle.wait()).await;
         }
@@ -216,6 +208,23 @@ where
             _ => heard.problem("its replay ends in another way".to_owned()),
         }
     }
+}
+
+/// Records a saga with these entries, which no process runs.
+async fn record(journal: &Memory, saga: NewSaga, entries: &[Entry]) -> Result<(), String> {
+    let lease = Lease {
+        worker: Worker::new("recorded"),
+        duration: Duration::from_secs(1),
+    };
+    let started = journal.start(saga, Some(&lease)).await;
+    let Started::New(Some(claim)) = started.map_err(|error| error.to_string())? else {
+        return Err("there is a saga with this id".to_owned());
+    };
+    let events = entries.iter().map(|entry| entry.event.clone()).collect();
+    let appended = journal.append(&claim, 1, events).await;
+    appended.map_err(|error| error.to_string())?;
+    let released = journal.release(&claim, false, Wakeup::Now).await;
+    released.map_err(|error| error.to_string())
 }
 
 /// Checks the end of a case.
