@@ -59,6 +59,8 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
     ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
+    let check = saga(&[&on[..], &["check"]].concat()).await.works();
+    assert!(check.contains("0 do not fit"), "{check}");
     bank.opens();
     let answer = saga(
         &[
@@ -94,6 +96,7 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
             break;
         }
     }
+    drops_an_event(&on).await;
     let send = [
         "send",
         "approval-1",
@@ -114,4 +117,24 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
     assert!(watching.wait().await.expect("it ends").success());
     coordinator.shutdown().await;
     serving.abort();
+}
+
+/// Sends an event by mistake, and drops it.
+async fn drops_an_event(on: &[&str]) {
+    let hurry = ["--event", "hurry", "--reason", "a slip"];
+    let told = [on, &["send", "approval-1"], &hurry].concat();
+    saga(&told).await.works();
+    let shown = saga(&[on, &["show", "approval-1"]].concat()).await.works();
+    assert!(
+        shown.contains("event hurry was sent, and is kept")
+            && shown.contains("saga drop approval-1 --event hurry"),
+        "{shown}"
+    );
+    let dropped = [on, &["drop", "approval-1"], &hurry].concat();
+    saga(&dropped).await.works();
+    let shown = saga(&[on, &["show", "approval-1"]].concat()).await.works();
+    assert!(
+        shown.contains("event hurry is set aside: dropped by hand: a slip (by ann)"),
+        "{shown}"
+    );
 }
