@@ -417,13 +417,15 @@ async fn an_event_that_was_sent_by_mistake_is_dropped_and_the_right_one_is_sent(
     let handle = coordinator.submit("order-1", SellApproved {}).await;
     let handle = handle.expect("it is new");
     shop.is_asked("look").await;
-    let send = |value| SagaCommand::SendEvent {
+    let approval = |value| SagaCommand::SendEvent {
         event: "approved".to_owned(),
         value: json!(value),
     };
     let event = "approved".to_owned();
     let drop_it = SagaCommand::DropEvent { event };
-    let sent = operator.command("order-1", &send(false), "a slip").await;
+    let sent = operator
+        .command("order-1", &approval(false), "a slip")
+        .await;
     sent.expect("it is kept");
     let shown = operator
         .show_payloads("order-1")
@@ -464,7 +466,9 @@ async fn an_event_that_was_sent_by_mistake_is_dropped_and_the_right_one_is_sent(
     let again = again.expect_err("it keeps none");
     assert_eq!(again.code, "no_event");
     assert!(again.message.ends_with("it keeps: none"), "{again}");
-    let sent = operator.command("order-1", &send(true), "by phone").await;
+    let sent = operator
+        .command("order-1", &approval(true), "by phone")
+        .await;
     sent.expect("it waits");
     assert!(handle.wait().await.expect("it completes"));
 }

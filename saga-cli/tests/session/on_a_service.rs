@@ -59,8 +59,6 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
     ] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
-    let check = saga(&[&on[..], &["check"]].concat()).await.works();
-    assert!(check.contains("0 do not fit"), "{check}");
     bank.opens();
     let answer = saga(
         &[
@@ -96,7 +94,7 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
             break;
         }
     }
-    drops_an_event(&on).await;
+    checks_and_drops_an_event(&on).await;
     let send = [
         "send",
         "approval-1",
@@ -119,8 +117,10 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
     serving.abort();
 }
 
-/// Sends an event by mistake, and drops it.
-async fn drops_an_event(on: &[&str]) {
+/// Has all sagas checked. Sends an event by mistake, and drops it.
+async fn checks_and_drops_an_event(on: &[&str]) {
+    let check = saga(&[on, &["check"]].concat()).await.works();
+    assert!(check.contains("0 do not fit"), "{check}");
     let hurry = ["--event", "hurry", "--reason", "a slip"];
     let told = [on, &["send", "approval-1"], &hurry].concat();
     saga(&told).await.works();
