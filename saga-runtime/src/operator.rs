@@ -231,7 +231,7 @@ impl Operator {
     /// [`Coordinator::pause`]. The journal keeps the reason.
     ///
     /// # Errors
-    /// `no_definition` if no definition with this name is registered and no open saga is of it. If the journal can't be written.
+    /// `no_definition` if no definition with this name is registered and no saga is of it. If the journal can't be written.
     pub async fn pause(&self, name: &str, reason: &str) -> Result<Accepted, Refusal> {
         has_reason(reason)?;
         self.operations.pause(name, reason).await

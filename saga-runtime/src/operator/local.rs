@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::coordinator::{Coordinator, Effect, OperatorError, StartError};
 use crate::id::SagaId;
 use crate::journal::pause::find_pauses;
-use crate::journal::{Journal, State};
+use crate::journal::{Filter, Journal, State};
 use crate::operator::pause::{no_definition, not_paused};
 use crate::operator::read_only::{list, needs_no_service, paused, workers};
 use crate::operator::{
@@ -125,7 +125,17 @@ impl<S: ?Sized + Send + Sync + 'static> Operations for InService<S> {
         let registered = shapes.iter().map(|shape| shape.saga.name);
         let open = counts.open.iter().map(|open| &*open.name);
         let known: BTreeSet<&str> = registered.chain(open).collect();
-        if !known.contains(name) {
+        // Its sagas may all have ended.
+        let any = Filter::default().name(name).limit(1);
+        if !known.contains(name)
+            && self
+                .coordinator
+                .as_journal()
+                .list(&any)
+                .await?
+                .sagas
+                .is_empty()
+        {
             return Err(no_definition(name, &known.into_iter().collect::<Vec<_>>()));
         }
         self.coordinator.pause(name, reason).await?;

@@ -34,9 +34,8 @@ pub(super) fn no_definition(name: &str, known: &[&str]) -> Refusal {
     } else {
         known.join(", ")
     };
-    let message = format!(
-        "no definition `{name}` is registered, and no open saga is of it; these are: {known}"
-    );
+    let message =
+        format!("no definition `{name}` is registered, and no saga is of it; these are: {known}");
     Refusal::new("no_definition", message)
 }
 
