@@ -16,6 +16,8 @@ mod error;
 mod handle;
 mod inspection;
 mod leases;
+#[cfg(feature = "metrics")]
+mod metered;
 mod operator;
 mod pause;
 mod registry;

@@ -26,6 +26,7 @@ chapters! {
     sub_sagas: "sub-sagas",
     changing_a_saga: "changing-a-saga",
     operating: "operating",
+    observing: "observing",
     engines: "engines",
     coming_from: "coming-from",
     when_not: "when-not",

@@ -165,6 +165,11 @@ pub trait Journal: Send + Sync + 'static {
     /// or is dropped in the middle, what was removed is removed.
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError>;
 
+    /// The number of transactions that this handle has committed. `None` if the journal does not count them.
+    fn commit_count(&self) -> Option<u64> {
+        None
+    }
+
     /// Closes this handle of the journal: it is used no more, and what is asked through it later fails with
     /// [`JournalError::Closed`]. A journal that owns a file gives it back when its last handle is closed or dropped, before
     /// this returns. A coordinator closes its handle at the end of its [shutdown](crate::Coordinator::shutdown).

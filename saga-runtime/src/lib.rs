@@ -109,6 +109,7 @@
 //!  attempts       from one attempt to a settled step: pure decisions, a thin driver
 //!  journal        events, claims, replay          language    steps, kinds, waits, the order rule
 //!                                                 telemetry   spans and events, all of them
+//!                                                 metrics     numbers, all of them
 //!  shape          a saga as data                  place       running code: its saga, call and attempt
 //!  meta           static facts: names, kinds, retry policies, options
 //!  error          what a saga can fail with            id    its id
@@ -134,6 +135,11 @@ pub mod journal;
 mod language;
 mod lock;
 pub mod meta;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 pub mod operator;
 mod panic;
 mod place;

@@ -25,7 +25,7 @@ const RUNTIME: Building = Building {
         &["run"],
         &["attempts"],
         &["journal", "language"],
-        &["telemetry"],
+        &["metrics", "telemetry"],
         &["shape", "place"],
         &["meta"],
         &["error"],

@@ -13,6 +13,8 @@ use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::clock::Clock;
 use crate::coordinator::check::{CheckReport, Checking, OnMisfit};
 use crate::coordinator::error::StartError;
+#[cfg(feature = "metrics")]
+use crate::coordinator::metered::Metered;
 use crate::coordinator::registry::Definitions;
 use crate::coordinator::suspects::Suspects;
 use crate::coordinator::tasks::Tasks;
@@ -28,6 +30,7 @@ use crate::journal::{Journal, JournalError, Lease, Worker};
 use crate::language::Step;
 use crate::language::recorded::RecordedStep;
 use crate::meta::{RetryDefaults, RetryPolicy};
+use crate::metrics::AttemptMeters;
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -78,6 +81,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 retries: RetryDefaults::all(RetryPolicy::FOR_A_DAY),
                 attempts_in_order: 5,
                 bulkheads: Bulkheads::default(),
+                attempts: AttemptMeters::default(),
                 clock: Clock::default(),
                 #[cfg(feature = "testing")]
                 faults: None,
@@ -287,7 +291,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
     ///
     /// # Panics
     /// If called outside of a tokio runtime.
-    pub async fn start(self) -> Result<Coordinator<S>, StartError> {
+    pub async fn start(mut self) -> Result<Coordinator<S>, StartError> {
         if let Some(error) = self.refused {
             return Err(error);
         }
@@ -297,6 +301,11 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
                 return Err(StartError::Misfits(Box::new(report)));
             }
             report.tell();
+        }
+        #[cfg(feature = "metrics")]
+        {
+            crate::metrics::describe();
+            self.journal = Arc::new(Metered::new(self.journal));
         }
         let lease = Lease {
             worker: self
@@ -347,6 +356,10 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         // A coordinator without sagas carries out commands only.
         if self.on_misfit == OnMisfit::Report && !inner.definitions.versions().is_empty() {
             inner.tasks.spawn(Arc::clone(&inner).check_in_background());
+        }
+        #[cfg(feature = "metrics")]
+        if !inner.definitions.versions().is_empty() {
+            inner.tasks.spawn(Arc::clone(&inner).tell_what_is_open());
         }
         let guard = RuntimeGuard(Arc::clone(&inner));
         inner.tasks.spawn(Arc::clone(&inner).dispatch(guard));

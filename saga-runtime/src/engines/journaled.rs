@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::metrics::AttemptMeters;
 use activity::Activity;
 use bulkheads::Bulkheads;
 use cursor::Cursors;
@@ -63,6 +64,7 @@ pub(crate) struct Policies {
     /// The attempts of a compensation before the earlier steps are compensated.
     pub(crate) attempts_in_order: u32,
     pub(crate) bulkheads: Bulkheads,
+    pub(crate) attempts: AttemptMeters,
     pub(crate) clock: Clock,
     /// The faults that a test injects.
     #[cfg(feature = "testing")]

@@ -450,6 +450,10 @@ impl Journal for Postgres {
             .map_err(JournalError::unavailable)
     }
 
+    fn commit_count(&self) -> Option<u64> {
+        Some(self.commits())
+    }
+
     async fn tally(&self) -> Result<Tally, JournalError> {
         read::tally(&self.0.pool, &self.0.schema)
             .await

@@ -348,6 +348,10 @@ impl Journal for Sqlite {
         lister.read(move |rows| rows.list(&filter)).await
     }
 
+    fn commit_count(&self) -> Option<u64> {
+        Some(self.commits())
+    }
+
     async fn tally(&self) -> Result<Tally, JournalError> {
         self.lister().await?.read(|rows| rows.tally()).await
     }

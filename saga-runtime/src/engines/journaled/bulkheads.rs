@@ -47,7 +47,9 @@ impl Journaled {
         let Some(limit) = self.policies.bulkheads.of(step) else {
             return Ok(None);
         };
-        Box::pin(self.wait_for_permit(limit)).await.map(Some)
+        let entering = Box::pin(self.wait_for_permit(limit));
+        let entered = self.policies.attempts.time_permit(step.name, entering);
+        entered.await.map(Some)
     }
 
     async fn wait_for_permit(

@@ -6,7 +6,7 @@ use crate::attempts::{Control, Origin, PendingStep, Settlement, StepEnd, pursue}
 use crate::engines::journaled::outcome::unrecordable;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::replay::read_reason;
-use crate::engines::journaled::surroundings::Around;
+use crate::engines::journaled::surroundings::{Around, outcome_of};
 use crate::engines::journaled::{Journaled, call};
 use crate::error::{CompensationFailure, Reason};
 use crate::journal::history::Failing;
@@ -50,7 +50,13 @@ impl Journaled {
                 Ok(permit) => permit,
                 Err(suspension) => return StepEnd::Suspended(suspension),
             };
-            let first = step.attempt(&attempt, Some(self.limit(meta.timeout))).await;
+            let first = self.policies.attempts.time(
+                meta.name,
+                AttemptPhase::Forward,
+                step.attempt(&attempt, Some(self.limit(meta.timeout))),
+                |verdict| outcome_of(*verdict),
+            );
+            let first = first.await;
             drop(permit);
             if let Some(end) = StepEnd::after_first(first, meta) {
                 let end = self.note_end(called, 1, step, end, false);

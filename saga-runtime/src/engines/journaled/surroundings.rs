@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::attempts::{
     AttemptReport, Backoff, BoxFuture, CompensationOrigin, LastError, PendingStep, Purpose,
-    Surroundings,
+    Surroundings, Verdict,
 };
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::activity::Rest;
@@ -78,6 +78,10 @@ impl<'a> Around<'a> {
         waiting: impl Future<Output = T>,
     ) -> Result<T, Suspension> {
         let recorded = self.recorded(backoff.phase);
+        if recorded.is_none_or(|failing| failing.attempts != backoff.attempts) {
+            let attempts = &self.engine.policies.attempts;
+            attempts.backs_off(&self.call.name, backoff.phase);
+        }
         let until = match recorded {
             // The rest of the wait that is recorded.
             Some(failing) if failing.attempts == backoff.attempts => failing.until,
@@ -164,8 +168,35 @@ impl Surroundings<Suspension> for Around<'_> {
                 self.is_parked.store(is_known, Ordering::Relaxed);
             }
             let _permit = entered?;
-            Ok(AttemptReport::from(step.attempt(&attempt, limit).await))
+            let phase = match purpose {
+                Purpose::Forward => AttemptPhase::Forward,
+                Purpose::Settling => AttemptPhase::Settling,
+            };
+            let verdict = self.engine.policies.attempts.time(
+                &self.call.name,
+                phase,
+                step.attempt(&attempt, limit),
+                |verdict| outcome_of(*verdict),
+            );
+            Ok(AttemptReport::from(verdict.await))
         })
+    }
+
+    fn compensate<'b>(
+        &'b self,
+        _: Attempt<'b>,
+        compensator: BoxFuture<'b, Result<(), String>>,
+    ) -> BoxFuture<'b, Result<(), String>> {
+        if cfg!(not(feature = "metrics")) {
+            return compensator;
+        }
+        let attempts = &self.engine.policies.attempts;
+        let outcome = |ended: &Result<(), String>| match ended {
+            Ok(()) => "done",
+            Err(_) => "failed",
+        };
+        let phase = AttemptPhase::Compensating;
+        Box::pin(attempts.time(&self.call.name, phase, compensator, outcome))
     }
 
     fn retry_defaults(&self) -> RetryDefaults {
@@ -277,4 +308,13 @@ impl Journaled {
 fn without_data(mut reason: Reason) -> Reason {
     reason.error = None;
     reason
+}
+
+/// The verdict on an attempt, as a label.
+pub(super) fn outcome_of(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "done",
+        Verdict::Refused { .. } => "refused",
+        Verdict::InDoubt { .. } => "in_doubt",
+    }
 }
