@@ -13,7 +13,7 @@ mod table;
 
 #[cfg(feature = "metrics")]
 pub(crate) use handles::{
-    Attempts, Ended, JournalCall, JournalHandles, OneSaga, OpenHandles, SagaHandles,
+    AttemptMeters, FinalState, JournalCall, JournalHandles, OneSaga, OpenHandles, SagaHandles,
 };
 #[cfg(not(feature = "metrics"))]
 pub(crate) use nothing::NoMeters as AttemptMeters;

@@ -1,6 +1,7 @@
 //! Prometheus itself, as Debian packages it: `make services` installs it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -39,7 +40,9 @@ fn queries() -> Vec<String> {
     let text = std::fs::read_to_string(documents().join("dashboard.json")).expect("it is there");
     let dashboard: Value = serde_json::from_str(&text).expect("it is JSON");
     let panels = dashboard["panels"].as_array().expect("it has panels");
-    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array());
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
     let queries = targets.flatten().map(|target| {
         let query = target["expr"].as_str().expect("each target has a query");
         query.replace("$__rate_interval", "1m")
@@ -83,7 +86,11 @@ async fn get(address: &str, path: &str) -> Option<String> {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |mut text, byte| {
+        // Writing to a text does not fail.
+        let _ = write!(text, "%{byte:02X}");
+        text
+    })
 }
 
 /// The example, and the address of its metrics.
