@@ -4,3 +4,4 @@ mod buggy;
 mod matrix;
 mod one_case;
 mod process;
+mod waits;

@@ -17,7 +17,9 @@ pub use self::approval::{APPROVAL, ApprovalRules, Verdict};
 pub use self::engine::Engine;
 pub use self::error::CheckoutError;
 pub use self::service::CheckoutService;
-pub use self::shop::{Addresses, Deliveries, Orders, Payments, Shop, Stock};
+pub use self::shop::{
+    Addresses, Connection, Connections, Deliveries, Orders, Payments, Shop, Stock, connection,
+};
 use crate::item::LineItem;
 use crate::proto::delivery::Delivery;
 use crate::proto::orders::{self, Order};

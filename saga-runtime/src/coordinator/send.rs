@@ -99,6 +99,24 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.send_received(id, event).await
     }
 
+    /// Sends an event, like [`send_json`](Self::send_json), under a key.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn send_json_once(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: &str,
+        key: &str,
+        value: &serde_json::Value,
+    ) -> Result<(), OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let event = ReceivedEvent {
+            name: event.to_owned().into(),
+            payload: value.to_string(),
+            key: Some(key.to_owned()),
+        };
+        self.send_received(id, event).await
+    }
+
     async fn send_received(&self, id: SagaId, event: ReceivedEvent) -> Result<(), OperatorError> {
         let limit = self.inner.policies.payload_limit;
         if event.payload.len() > limit {
