@@ -149,7 +149,11 @@ saga!(
         order(cx).await?;
         event_within(cx, APPROVED, DAY).await;
         *PROCESSES.lock().expect("nothing panics with it") += 1;
-        if *PROCESSES.lock().expect("nothing panics with it") % 2 == 0 {
+        if PROCESSES
+            .lock()
+            .expect("nothing panics with it")
+            .is_multiple_of(2)
+        {
             sleep(cx, DAY).await;
         }
         ship(cx).await?;

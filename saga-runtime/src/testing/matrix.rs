@@ -26,7 +26,7 @@ use crate::language::{EventName, Step};
 use crate::panic::{caught, message};
 use crate::run::Saga;
 use case::Case;
-use plan::Plan;
+use plan::CasePlan;
 use run::Rehearsal;
 use world::Values;
 
@@ -72,7 +72,7 @@ type Invariants<S> = Vec<Invariant<S>>;
 ///
 /// The engine injects the faults: the code of the steps runs as it is. Each case has fresh services, a journal in memory and
 /// tokio's paused time: waits, backoffs and deadlines take no time. While the code of a step itself waits, for a database or over a
-/// connection, time passes as everywhere.
+/// connection, time passes as everywhere. The attempts of a group take turns, so that a case is the same each time.
 ///
 /// # Checks
 /// Of each case, without a word of yours: the saga ends, completed, compensated or stuck; it is stuck only where a compensation
@@ -346,7 +346,7 @@ where
         let runtime = runtime.expect("the system has room for a runtime");
         let mut run = |case: Case| runtime.block_on(subject.run(case));
         let has_deadline = G::META.deadline.is_some();
-        let mut plan = Plan {
+        let mut plan = CasePlan {
             run: &mut run,
             left_out: &self.left_out,
             has_deadline,

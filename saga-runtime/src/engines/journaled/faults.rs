@@ -10,12 +10,13 @@ use std::time::Duration;
 use crate::attempts::{
     BoxFuture, Compensate, Compensator, GiveUp, PendingStep, StepCompensator, Verdict,
 };
+use crate::call_name;
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::call;
 use crate::error::Reason;
 use crate::journal::StepCall;
 use crate::meta::StepMeta;
-use crate::place::{Context, Group, Place, Role, Scope};
+use crate::place::{Context, Group, Place, Role};
 
 /// A fault of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,12 +88,12 @@ pub(crate) enum Ended {
 
 /// A member of a group: a call of a step, or all calls of a sub-saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GroupMember {
+pub(crate) struct MemberPath {
     path: String,
     is_saga: bool,
 }
 
-impl GroupMember {
+impl MemberPath {
     /// Returns true if the call is made by this member.
     pub(crate) fn has(&self, call: &str) -> bool {
         let rest = call.strip_prefix(&*self.path);
@@ -101,16 +102,16 @@ impl GroupMember {
 }
 
 /// The members of a group.
-pub(super) fn members(group: &Group<'_>) -> Vec<GroupMember> {
+pub(super) fn members(group: &Group<'_>) -> Vec<MemberPath> {
     let members = group.members().iter().zip(group.positions());
     let members = members.map(|(member, position)| {
         let is_saga = member.is_saga();
         let path = if is_saga {
-            Scope::numbered_path(&position.name(), position.occurrence())
+            call_name::numbered(position.name(), position.occurrence()).into_owned()
         } else {
             call(position).to_string()
         };
-        GroupMember { path, is_saga }
+        MemberPath { path, is_saga }
     });
     members.collect()
 }
@@ -136,7 +137,10 @@ pub(crate) trait Faults: Send + Sync + fmt::Debug {
     fn crash(&self);
 
     /// A group of calls that run at the same time begins.
-    fn begin_group(&self, members: Vec<GroupMember>);
+    fn begin_group(&self, members: Vec<MemberPath>);
+
+    /// The turns in which attempts run: one at a time, so that a case is the same each time.
+    fn turns(&self) -> &tokio::sync::Mutex<()>;
 
     /// The code of the user waits: from now on the time of the test passes as outside of it.
     fn begins_to_wait(&self);
@@ -207,6 +211,13 @@ fn in_time<F: Future>(faults: &dyn Faults, attempt: F) -> InTime<'_, F> {
     InTime { attempt, waiting }
 }
 
+/// Waits for the turn of an attempt.
+async fn turn(faults: &dyn Faults) -> tokio::sync::MutexGuard<'_, ()> {
+    // All members of a group begin before the first of them is done, however fast it is.
+    tokio::task::yield_now().await;
+    faults.turns().lock().await
+}
+
 /// The error of a step whose error is a text, as JSON.
 const REFUSED: &str = "\"refused by the test\"";
 
@@ -243,6 +254,7 @@ impl<'a> FaultyStep<'a> {
         place: &dyn Place,
         limit: Option<Duration>,
     ) -> Verdict {
+        let turn = turn(self.faults).await;
         let verdict = in_time(self.faults, self.step.attempt(place, limit)).await;
         let reason = || self.step.reason().message;
         let ended = match verdict {
@@ -251,6 +263,7 @@ impl<'a> FaultyStep<'a> {
             Verdict::InDoubt { .. } => Ended::Open(reason()),
         };
         self.faults.end(asking, ended);
+        drop(turn);
         verdict
     }
 
@@ -525,11 +538,13 @@ async fn undo_once(
     compensator: &mut dyn Compensator,
     place: &dyn Place,
 ) -> Result<(), String> {
+    let turn = turn(faults).await;
     let undone = in_time(faults, compensator.compensate(place)).await;
     let ended = match &undone {
         Ok(()) => Ended::Done,
         Err(error) => Ended::Open(error.clone()),
     };
     faults.end(asking, ended);
+    drop(turn);
     undone
 }

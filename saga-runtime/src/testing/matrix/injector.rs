@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use futures_util::FutureExt;
 
 use crate::engines::journaled::faults::{
-    Arrival, Asking, Ended, Fault, Faults, GroupMember, Moment,
+    Arrival, Asking, Ended, Fault, Faults, MemberPath, Moment,
 };
 use crate::id::SagaId;
 use crate::journal::{Event, Journal, Memory, StepCall};
@@ -29,6 +29,7 @@ pub(super) struct Injector {
     /// True if the history is replayed: nothing may be asked.
     is_replay: bool,
     pub(super) world: World,
+    turns: tokio::sync::Mutex<()>,
     heard: Mutex<Heard>,
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Heard {
     /// The calls whose outcomes were recorded when a call was first asked.
     before: BTreeMap<String, BTreeSet<String>>,
     /// The groups of calls that run at the same time.
-    groups: Vec<Vec<GroupMember>>,
+    groups: Vec<Vec<MemberPath>>,
     effects: Vec<OpenEffect>,
     /// The compensations that have failed.
     failed: BTreeSet<String>,
@@ -91,6 +92,7 @@ impl Injector {
             is_sequential,
             is_replay: false,
             world: World::default(),
+            turns: tokio::sync::Mutex::default(),
             heard: Mutex::default(),
         }
     }
@@ -418,11 +420,15 @@ impl Faults for Injector {
         self.world.end_process();
     }
 
-    fn begin_group(&self, members: Vec<GroupMember>) {
+    fn begin_group(&self, members: Vec<MemberPath>) {
         let mut heard = self.heard();
         if !heard.groups.contains(&members) {
             heard.groups.push(members);
         }
+    }
+
+    fn turns(&self) -> &tokio::sync::Mutex<()> {
+        &self.turns
     }
 
     fn begins_to_wait(&self) {

@@ -13,7 +13,7 @@ use crate::testing::matrix::run::Ran;
 const BRANCHES: usize = 3;
 
 /// The cases of a matrix, without the types of its saga.
-pub(super) struct Plan<'a> {
+pub(super) struct CasePlan<'a> {
     pub(super) run: &'a mut dyn FnMut(Case) -> Ran,
     pub(super) left_out: &'a BTreeMap<String, &'static str>,
     pub(super) has_deadline: bool,
@@ -27,7 +27,7 @@ struct CaseCalls {
     undoing: Vec<Target>,
 }
 
-impl Plan<'_> {
+impl CasePlan<'_> {
     pub(super) fn run_all(&mut self) {
         let Some(plain) = self.case(Case::default()) else {
             return;
