@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use saga_runtime::Coordinator;
 use saga_runtime::journal::Memory;
-use saga_runtime::testing::FailureMatrix;
+use saga_runtime::testing::{FailureMatrix, locked_sagas};
 use tower::ServiceExt;
 
 use crate::company::Company;
@@ -201,4 +201,10 @@ async fn nothing_is_left_of_a_trip_that_is_cancelled_or_not_approved() {
     assert_eq!(service.bookings(), [0, 0, 0, 0]);
     let (status, _) = service.ask("DELETE", "/trips/c", "").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn no_change_of_the_saga_strands_trips_in_flight() {
+    let sagas = Coordinator::builder(Agency::default()).register::<BookTrip>();
+    locked_sagas("sagas.lock", &sagas);
 }

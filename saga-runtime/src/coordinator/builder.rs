@@ -28,6 +28,8 @@ use crate::journal::{Journal, JournalError, Lease, Worker};
 use crate::language::Step;
 use crate::language::recorded::RecordedStep;
 use crate::meta::{RetryDefaults, RetryPolicy};
+#[cfg(feature = "testing")]
+use crate::shape::Shape;
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -233,6 +235,17 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
 
 #[cfg(feature = "testing")]
 impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
+    /// The shapes of the registered sagas.
+    ///
+    /// # Errors
+    /// If they can't be registered together.
+    pub(crate) fn shapes(&self) -> Result<Vec<Shape>, &StartError> {
+        match &self.refused {
+            Some(error) => Err(error),
+            None => Ok(self.definitions.shapes()),
+        }
+    }
+
     /// Injects these faults into all attempts.
     pub(crate) fn faults(mut self, faults: Arc<dyn Faults>) -> Self {
         self.policies.faults = Some(faults);
