@@ -1,0 +1,180 @@
+//! Runs the sagas of the tests on a journal in Postgres. They run in real time, on a runtime of their own: the clock of a test stands
+//! still meanwhile.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use saga_runtime::coordinator::{ExecuteError, Registrable};
+use saga_runtime::journal::Postgres;
+use saga_runtime::meta::RetryPolicy;
+use saga_runtime::{Coordinator, EventName, SagaError};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use test_postgres::Server;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::capability::Capability;
+use crate::participant::Participant;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// The schemas that no saga uses at the moment. There are as many as tests run at the same time.
+static FREE: Mutex<Vec<Schema>> = Mutex::new(Vec::new());
+
+/// A journal that one saga has for itself, and a connection that empties it afterwards.
+struct Schema {
+    name: String,
+    journal: Postgres,
+    connection: PgConnection,
+}
+
+/// The capabilities that it lacks, each with the reason.
+pub(crate) const LACKS: &[(Capability, &str)] = &[
+    (
+        Capability::TheClockOfTheTest,
+        "the database keeps the time, and it is the real one",
+    ),
+    (
+        Capability::CancelsAtOnce,
+        "a cancellation is in the database before the saga hears of it",
+    ),
+];
+
+/// The number of random sagas that are compared with the model.
+pub(crate) const RANDOM_SAGAS: u32 = 200;
+
+/// The most sagas that are tried to make a failing one smaller. They run in real time.
+pub(crate) const SMALLER_SAGAS: u32 = 500;
+
+/// From which attempt of a step on they have the same number, if they have.
+pub(crate) const COUNTED_ATTEMPTS: Option<u32> = None;
+
+/// Says whether a cancellation takes its time until the engine hears of it.
+pub(crate) const HEARS_LATER: bool = true;
+
+/// The id or key by which a test knows this one.
+pub(crate) fn known(text: &str) -> String {
+    text.to_owned()
+}
+
+/// Runs `saga` under the id `saga`; `cancellation` cancels it.
+pub(crate) async fn run<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    cancellation: Option<CancellationToken>,
+) -> Result<G::Output, SagaError<G::Error>> {
+    run_there(participant, saga, cancellation, &[]).await
+}
+
+/// Runs `saga` under the id `saga`, to which these events are sent.
+pub(crate) async fn run_told<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    told: &[(EventName<u32>, u32)],
+) -> Result<G::Output, SagaError<G::Error>> {
+    run_there(participant, saga, None, told).await
+}
+
+async fn run_there<G: Registrable<Participant>>(
+    participant: &Participant,
+    saga: G,
+    cancellation: Option<CancellationToken>,
+    told: &[(EventName<u32>, u32)],
+) -> Result<G::Output, SagaError<G::Error>> {
+    let (participant, told) = (participant.clone(), told.to_vec());
+    // Time stands still while something blocks.
+    let running = tokio::task::spawn_blocking(move || {
+        RUNTIME.block_on(run_here(participant, saga, cancellation, told))
+    });
+    match running.await {
+        Ok(ended) => ended,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+async fn run_here<G: Registrable<Participant>>(
+    participant: Participant,
+    saga: G,
+    cancellation: Option<CancellationToken>,
+    told: Vec<(EventName<u32>, u32)>,
+) -> Result<G::Output, SagaError<G::Error>> {
+    let mut schema = Schema::free().await;
+    let heard = participant.heard.clone();
+    let coordinator = Coordinator::builder(participant)
+        // As on the other journals of these tests.
+        .patience(Duration::from_hours(1))
+        .attempts_in_order(u32::MAX)
+        .compensation_retry(RetryPolicy::COMPENSATION)
+        .retriable_retry(RetryPolicy::UNTIL_SUCCESS)
+        .journal(schema.journal.clone())
+        .register::<G>()
+        .start()
+        .await
+        .expect("the database works");
+    let submitted = coordinator.submit("saga", saga).await;
+    let handle = submitted.expect("nothing is wrong with it");
+    for (name, value) in told {
+        let sent = coordinator.send(handle.id(), name, &value).await;
+        sent.expect("it has not ended");
+    }
+    let cancelling = async {
+        match cancellation {
+            Some(cancellation) => cancellation.cancelled().await,
+            None => std::future::pending().await,
+        }
+        // It may be too late for that.
+        let _ = coordinator.cancel("saga", "the test wants it").await;
+        heard.cancel();
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        ended = handle.wait() => ended,
+        () = cancelling => unreachable!("it waits for ever"),
+    };
+    coordinator.shutdown().await;
+    schema.empty().await;
+    lock().push(schema);
+    match ended {
+        Ok(output) => Ok(output),
+        Err(ExecuteError::Failed(error)) => Err(error),
+        Err(ExecuteError::Stuck(stuck)) if stuck.error.is_some() => {
+            Err(stuck.error.expect("it is there"))
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Vec<Schema>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Schema {
+    async fn free() -> Self {
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let free = lock().pop();
+        if let Some(schema) = free {
+            return schema;
+        }
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("behaviour_{}_{number}", std::process::id());
+        let url = Server::shared().url();
+        let journal = Postgres::options().schema(&*name).connect(url).await;
+        let connection = PgConnection::connect(url).await;
+        Self {
+            name,
+            journal: journal.expect("the database works"),
+            connection: connection.expect("the database works"),
+        }
+    }
+
+    /// Removes the saga, whatever its state: the next one has the same id.
+    async fn empty(&mut self) {
+        let name = &self.name;
+        let delete = format!(
+            "DELETE FROM {name}.open_sagas; DELETE FROM {name}.entries; DELETE FROM {name}.sagas"
+        );
+        let emptied = sqlx::raw_sql(AssertSqlSafe(delete));
+        let emptied = emptied.execute(&mut self.connection).await;
+        emptied.expect("the database works");
+    }
+}
