@@ -2,7 +2,10 @@
 
 mod batches;
 mod clocks;
+mod deploying;
 mod fencing;
+mod requests;
+mod transactions;
 mod waking;
 
 use std::sync::atomic::{AtomicU32, Ordering};

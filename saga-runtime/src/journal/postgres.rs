@@ -8,12 +8,15 @@ mod claims;
 mod listening;
 mod operation;
 mod read;
+mod requests;
 mod schema;
+mod start;
 mod text;
 mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -31,8 +34,9 @@ use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, NewSaga, Page, Pause, Record, Row, SagaVersion, Started, Tally, Wakeup, Worker,
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, Forwarded, History, Journal,
+    JournalError, Lease, Listener, NewSaga, Page, Pause, PostedEvent, Record, Requests, Row,
+    SagaVersion, Started, Tally, Wakeup, Worker,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -55,13 +59,12 @@ use crate::journal::{
 ///   process that was only frozen can't write to a saga that it has lost.
 /// * One connection of each process listens. So a process hears at once when another one cancels a saga that it runs,
 ///   releases sagas at its shutdown, or starts one without a free slot.
+/// * [`cancel`](crate::Coordinator::cancel), [`send`](crate::Coordinator::send), the decisions of operators and
+///   [`wait`](crate::coordinator::Handle::wait) work in any process, whichever holds the saga. An event goes to the process that
+///   holds it. For a decision that process releases the saga as soon as no attempt of it is under way.
 /// * A process finds the rest by polling, every third of its [lease](crate::coordinator::Builder::lease): sagas of dead
-///   processes, and the end of a saga that another process runs and a caller here [waits](crate::coordinator::Handle::wait)
-///   for. Behind a proxy that pools transactions listening does not work, and all is found by polling.
-/// * [`inspect`](crate::Coordinator::inspect), [`list`](crate::Coordinator::list), [`cancel`](crate::Coordinator::cancel) and
-///   [`wait`](crate::coordinator::Handle::wait) work in any process.
-/// * [`send`](crate::Coordinator::send) and the decisions of operators need the saga: while another process runs it, they
-///   fail with [`OperatorError::Held`](crate::coordinator::OperatorError::Held). Send to the process that runs it.
+///   processes, and what it could not hear. Behind a proxy that pools transactions listening does not work, and all is found by
+///   polling.
 #[derive(Clone)]
 pub struct Postgres(Arc<Shared>);
 
@@ -74,6 +77,8 @@ struct Shared {
     numbers: Mutex<HashMap<SagaId, i64>>,
     /// When this process has extended the leases of its workers last, and for how long.
     renewed: Mutex<HashMap<Worker, (Instant, Duration)>>,
+    /// How many claims of this process are under way: their sagas may be held already.
+    claiming: AtomicUsize,
     listeners: Listeners,
 }
 
@@ -141,6 +146,7 @@ impl PostgresOptions {
             schema,
             numbers: Mutex::default(),
             renewed: Mutex::default(),
+            claiming: AtomicUsize::default(),
             listeners: Listeners::default(),
         })))
     }
@@ -243,6 +249,29 @@ impl Postgres {
     }
 }
 
+fn removed_meanwhile() -> JournalError {
+    JournalError::Unavailable {
+        message: "the saga with this id was removed meanwhile: ask again".to_owned(),
+        source: None,
+    }
+}
+
+/// A claim that is under way.
+struct Claiming<'a>(&'a AtomicUsize);
+
+impl<'a> Claiming<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// The number of retries after a conflict with the claim of another worker.
 const AGAIN: usize = 5;
 
@@ -264,6 +293,7 @@ impl Journal for Postgres {
         let id = saga.id.clone();
         let lease = worker.cloned();
         let is_held = lease.is_some();
+        let _claiming = is_held.then(|| Claiming::begin(&self.0.claiming));
         let started = self
             .write(|reply| Operation::Start { saga, lease, reply })
             .await?;
@@ -275,13 +305,28 @@ impl Journal for Postgres {
             StartResult::New(_) => Ok(Started::New(None)),
             StartResult::Taken => {
                 let history = self.load(&id).await?;
-                let history = history.ok_or_else(|| JournalError::Unavailable {
-                    message: "the saga with this id was removed meanwhile: ask again".to_owned(),
-                    source: None,
-                })?;
+                let history = history.ok_or_else(removed_meanwhile)?;
                 Ok(Started::Existing(Box::new(history.record)))
             }
         }
+    }
+
+    async fn start_in(
+        &self,
+        transaction: &mut sqlx::PgConnection,
+        saga: NewSaga,
+    ) -> Result<Started, JournalError> {
+        let id = saga.id.clone();
+        if start::in_transaction(transaction, &self.0.schema, saga)
+            .await
+            .map_err(JournalError::unavailable)?
+        {
+            return Ok(Started::New(None));
+        }
+        let taken = read::one(transaction, &self.0.schema, &id).await;
+        let record = taken.map_err(JournalError::unavailable)?;
+        let record = record.ok_or_else(removed_meanwhile)?;
+        Ok(Started::Existing(Box::new(record)))
     }
 
     async fn claim(
@@ -291,6 +336,7 @@ impl Journal for Postgres {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
         self.renew_if_old(worker).await?;
+        let _claiming = Claiming::begin(&self.0.claiming);
         let mut tries = 0;
         let claimed = loop {
             let shared = &self.0;
@@ -321,6 +367,7 @@ impl Journal for Postgres {
 
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         self.renew_if_old(worker).await?;
+        let _claiming = Claiming::begin(&self.0.claiming);
         let mut tries = 0;
         let (number, claimed) = loop {
             let shared = &self.0;
@@ -405,25 +452,28 @@ impl Journal for Postgres {
     }
 
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
-        let sql = self.0.schema.sql(
-            "WITH noted AS (
-                 UPDATE {schema}.open_sagas o
-                 SET wake_at = NULL, cancel_unheard = true,
-                     cancel_at = coalesce(o.cancel_at, clock_timestamp()),
-                     cancel_reason = coalesce(o.cancel_reason, $2)
-                 FROM {schema}.sagas s WHERE s.number = o.number AND s.id = $1
-                 RETURNING o.number
-             )
-             SELECT number, pg_notify($3, 'cancelled ' || number)::text FROM noted",
-        );
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(stored(id.as_str()))
-            .bind(stored(reason))
-            .bind(self.0.schema.channel())
-            .fetch_optional(&self.0.pool)
-            .await
-            .map_err(JournalError::unavailable)?;
-        Ok(row.is_some())
+        let cancelled = self.0.cancel(id, reason).await;
+        cancelled.map_err(JournalError::unavailable)
+    }
+
+    async fn call(&self, id: &SagaId) -> Result<Forwarded, JournalError> {
+        let called = self.0.call(id).await;
+        called.map_err(JournalError::unavailable)
+    }
+
+    async fn post(&self, id: &SagaId, event: PostedEvent) -> Result<Forwarded, JournalError> {
+        let posted = self.0.post(id, &event).await;
+        posted.map_err(JournalError::unavailable)
+    }
+
+    async fn requests(&self, worker: &Worker) -> Result<Requests, JournalError> {
+        let requests = self.0.requests(worker).await;
+        requests.map_err(JournalError::unavailable)
+    }
+
+    async fn watch(&self, id: &SagaId) -> Result<(), JournalError> {
+        let watched = self.0.watch(id).await;
+        watched.map_err(JournalError::unavailable)
     }
 
     fn listen(&self, listener: Listener) {
@@ -504,6 +554,8 @@ impl Journal for Postgres {
                    AND (SELECT max(e.at) FROM {schema}.entries e WHERE e.saga = l.number) < to_timestamp($3)
              ), entries AS (
                  DELETE FROM {schema}.entries e USING ended WHERE e.saga = ended.number
+             ), posted AS (
+                 DELETE FROM {schema}.posted_events p USING ended WHERE p.saga = ended.number
              ), sagas AS (
                  DELETE FROM {schema}.sagas s USING ended WHERE s.number = ended.number
              )

@@ -103,6 +103,31 @@ async fn a_shutdown_hands_its_sagas_over_at_once() {
 }
 
 #[tokio::test]
+async fn from_the_end_of_the_last_attempt_to_the_next_one_elsewhere_a_shutdown_takes_a_moment() {
+    let mut delays = Vec::new();
+    for round in 0..5 {
+        let gate = Arc::new(Gate::default());
+        let name = format!("timed_{round}");
+        let (first, second) = tokio::join!(worker(&name, &gate), worker(&name, &gate));
+        let handle = first.submit("one", Gated {}).await.expect("it is new");
+        gate.asked.notified().await;
+        let stopped = tokio::spawn(async move { first.shutdown().await });
+        tokio::task::yield_now().await;
+        let began = std::time::Instant::now();
+        gate.opened.notify_one();
+        stopped.await.expect("it does not panic");
+        // The step after it runs at the other worker.
+        let is_completed = |found: &Inspection| found.record.state == State::Completed;
+        becomes(&second, "completed", is_completed).await;
+        delays.push(began.elapsed());
+        drop(handle);
+    }
+    delays.sort();
+    println!("handed over after {delays:?}");
+    assert!(delays[2] < Duration::from_millis(200), "{delays:?}");
+}
+
+#[tokio::test]
 async fn a_cancellation_reaches_the_worker_that_holds_the_saga() {
     let gate = Arc::new(Gate {
         is_failing: AtomicBool::new(true),

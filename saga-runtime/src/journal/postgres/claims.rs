@@ -7,9 +7,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::id::SagaId;
 use crate::journal::postgres::read::{ENTRY, ended, entries, record, time};
+use crate::journal::postgres::requests::posted_event;
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
-use crate::journal::{Claim, Claimed, ClaimedOne, Lease, SagaVersion, Wakeup, Worker};
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, PostedEvent, SagaVersion, Wakeup, Worker};
 
 /// Takes over the sagas in `picked`, which it has locked. Each claim takes the next number of its saga's history: an append
 /// of the holder before that is under way can't be written any more, or this claim can't.
@@ -23,7 +24,7 @@ const TAKE_OVER: &str = "
     SELECT number, last_seq + 1, clock_timestamp(), 'claimed', $1 FROM counted
 ), taken AS (
     UPDATE {schema}.open_sagas open
-    SET epoch = open.epoch + 1, worker = $1, wake_at = NULL, cancel_unheard = false,
+    SET epoch = open.epoch + 1, worker = $1, wake_at = NULL, cancel_unheard = false, called = false,
         claimed_seq = c.last_seq - c.epoch,
         recoveries = CASE WHEN c.claimed_seq = c.last_seq - c.epoch THEN c.recoveries ELSE 0 END
                      + CASE WHEN c.holder IS NULL THEN 0 ELSE 1 END
@@ -101,6 +102,7 @@ pub(super) struct Claims {
     claim: String,
     claim_one: String,
     entries: String,
+    posted: String,
     holder: String,
     renew: String,
     cancelled: String,
@@ -114,6 +116,9 @@ impl Claims {
             entries: schema.sql(&format!(
                 "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = ANY($1) ORDER BY saga, seq"
             )),
+            posted: schema.sql(
+                "SELECT saga, name, key, payload FROM {schema}.posted_events WHERE saga = ANY($1) ORDER BY number",
+            ),
             holder: schema.sql(
                 "SELECT o.worker, o.number IS NOT NULL AS is_open,
                         EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')
@@ -244,6 +249,15 @@ impl Claims {
         for row in found {
             by_saga.entry(row.try_get("saga")?).or_default().push(row);
         }
+        let found = sqlx::query(AssertSqlSafe(&*self.posted))
+            .bind(&numbers)
+            .fetch_all(pool)
+            .await?;
+        let mut posted: HashMap<i64, Vec<PostedEvent>> = HashMap::new();
+        for row in found {
+            let of_saga = posted.entry(row.try_get("saga")?).or_default();
+            of_saga.push(posted_event(&row)?);
+        }
         let mut claimed = Vec::new();
         for (row, number) in rows.iter().zip(numbers) {
             let record = record(row)?;
@@ -266,6 +280,7 @@ impl Claims {
                 Some(millis) if millis.is_finite() => Wakeup::At(time(millis)),
                 Some(_) => Wakeup::WhenCalled,
             };
+            one.posted = posted.remove(&number).unwrap_or_default();
             claimed.push((number, one));
         }
         Ok(claimed)

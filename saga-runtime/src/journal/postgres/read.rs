@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, PgExecutor, QueryBuilder, Row as _};
 
 use crate::id::SagaId;
 use crate::journal::postgres::operation::{millis, signed};
@@ -88,14 +88,14 @@ fn listed(row: &PgRow) -> Result<Record, sqlx::Error> {
 
 /// The record of one saga, whether it is open or not.
 pub(super) async fn one(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     schema: &Schema,
     id: &SagaId,
 ) -> Result<Option<Record>, sqlx::Error> {
     let sql = schema.sql(&format!("SELECT {RECORD} WHERE s.id = $1"));
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(stored(id.as_str()))
-        .fetch_optional(pool)
+        .fetch_optional(executor)
         .await?;
     row.as_ref().map(listed).transpose()
 }

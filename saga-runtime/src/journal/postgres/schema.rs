@@ -45,7 +45,7 @@ impl Schema {
 }
 
 /// The migrations, the oldest first. A migration that was released never changes.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_sagas", include_str!("migrations/0001_sagas.sql")),
     (
         "0002_abandoned_sagas",
@@ -58,6 +58,10 @@ const MIGRATIONS: [(&str, &str); 4] = [
     (
         "0004_paused_definitions",
         include_str!("migrations/0004_paused_definitions.sql"),
+    ),
+    (
+        "0005_requests",
+        include_str!("migrations/0005_requests.sql"),
     ),
 ];
 
