@@ -33,6 +33,9 @@ pub struct Report {
     /// The saga's own error, if its type allows it. An older version has recorded none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorJson>,
+    /// The name of the call at which it failed, if that was not the first one of the step. An older version has recorded none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call: Option<String>,
 }
 
 /// An error as JSON. `Debug` does not show it.
@@ -52,6 +55,9 @@ impl fmt::Debug for ErrorJson {
 pub struct UndoneStep {
     /// Its durable name.
     pub step: String,
+    /// The number of earlier calls of the same step: 0 for the first.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub occurrence: u32,
     /// The end of its compensation.
     pub undone: Undone,
 }
@@ -76,6 +82,11 @@ pub enum Undone {
     Pending,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_first(occurrence: &u32) -> bool {
+    *occurrence == 0
+}
+
 /// The kind of a cause. An error that an earlier process has recorded is one like any other.
 fn code<E>(cause: &Cause<E>) -> &'static str {
     match cause {
@@ -92,6 +103,7 @@ impl Report {
     ) -> Self {
         let compensations = error.compensations().iter().map(|one| UndoneStep {
             step: one.step.to_string(),
+            occurrence: one.occurrence,
             undone: match &one.outcome {
                 CompensationOutcome::Compensated => Undone::Compensated,
                 CompensationOutcome::Resolved => Undone::Resolved,
@@ -115,7 +127,18 @@ impl Report {
                 Cause::Error(error) => record.write(error).map(ErrorJson),
                 _ => None,
             },
+            call: error
+                .call()
+                .filter(|call| error.step() != Some(call))
+                .map(str::to_owned),
         }
+    }
+
+    /// The name of the call at which the saga failed: that of the step, and from its second call on the number of earlier calls,
+    /// `subscribe#1`.
+    #[must_use]
+    pub fn call(&self) -> Option<&str> {
+        self.call.as_deref().or(self.step.as_deref())
     }
 
     /// The saga's own error. `None` if it failed for another cause, or if the error can't be read as an `E`.
@@ -138,6 +161,7 @@ impl Report {
             line: format!("saga `{saga}` completed, but its result can't be recorded: {text}"),
             cause: text,
             error: None,
+            call: None,
         }
     }
 

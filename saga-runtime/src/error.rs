@@ -11,6 +11,7 @@ mod duration;
 mod reason;
 mod source;
 
+use crate::call_name;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::panic::{replace_caught, text};
@@ -35,7 +36,8 @@ pub struct SagaError<E>(Box<Details<E>>);
 struct Details<E> {
     saga: &'static str,
     id: Option<SagaId>,
-    step: Option<Cow<'static, str>>,
+    /// The name of the call at which it failed.
+    call: Option<Cow<'static, str>>,
     cause: Cause<E>,
     compensations: Vec<Compensation>,
     past_pivot: bool,
@@ -215,7 +217,7 @@ impl<E> SagaError<E> {
     pub(crate) fn new(
         saga: &'static str,
         id: Option<SagaId>,
-        step: Option<Cow<'static, str>>,
+        call: Option<Cow<'static, str>>,
         cause: Cause<E>,
         compensations: Vec<Compensation>,
         past_pivot: bool,
@@ -224,7 +226,7 @@ impl<E> SagaError<E> {
         Self(Box::new(Details {
             saga,
             id,
-            step,
+            call,
             cause,
             compensations,
             past_pivot,
@@ -248,7 +250,14 @@ impl<E> SagaError<E> {
     /// sub-saga the path of that saga comes first: `place_order/charge`.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
-        self.0.step.as_deref()
+        self.call().map(|call| call_name::split(call).0)
+    }
+
+    /// The name of the call at which the saga failed, as operators' commands take it: that of the step, and from its second
+    /// call on the number of earlier calls, `subscribe#1`.
+    #[must_use]
+    pub fn call(&self) -> Option<&str> {
+        self.0.call.as_deref()
     }
 
     /// The cause of the failure.
@@ -277,13 +286,15 @@ impl<E> SagaError<E> {
         &self.0.compensations
     }
 
-    /// The steps whose compensations failed for good, with the failures, in the order in which they failed.
-    pub fn compensation_failures(&self) -> impl Iterator<Item = (&str, &CompensationFailure)> {
+    /// The compensations that failed for good, with the failures, in the order in which they failed.
+    pub fn compensation_failures(
+        &self,
+    ) -> impl Iterator<Item = (&Compensation, &CompensationFailure)> {
         self.0
             .compensations
             .iter()
             .filter_map(|compensation| match &compensation.outcome {
-                CompensationOutcome::Failed(failure) => Some((&*compensation.step, failure)),
+                CompensationOutcome::Failed(failure) => Some((compensation, failure)),
                 _ => None,
             })
     }
@@ -317,15 +328,15 @@ impl<E: Display> Display for SagaError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details {
             saga,
-            step,
+            call,
             cause,
             compensations,
             past_pivot,
             ..
         } = &*self.0;
         write!(f, "saga `{saga}` failed")?;
-        if let Some(step) = step {
-            write!(f, " at step `{}`", Escaped(step))?;
+        if let Some(call) = call {
+            write!(f, " at step `{}`", Escaped(call))?;
         }
         write!(f, ": {cause}")?;
         if *past_pivot {

@@ -112,12 +112,13 @@
 //!  shape          a saga as data                  place       running code: its saga, call and attempt
 //!  meta           static facts: names, kinds, retry policies, options
 //!  error          what a saga can fail with            id    its id
-//!  clock · escaped · lock · panic                        small, and used everywhere
+//!  call_name · clock · escaped · lock · panic            small, and used everywhere
 //! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempts;
+mod call_name;
 mod clock;
 pub mod coordinator;
 mod engines;

@@ -29,6 +29,7 @@ use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use crate::call_name;
 use crate::error::{Cause, Compensation};
 use crate::lock::lock;
 use crate::place::{
@@ -100,6 +101,8 @@ pub struct Run<'lane, 'run, E: Engine> {
     now: AtomicUsize,
     /// The site after which the saga has failed, or [`NOWHERE`].
     failed_at: AtomicUsize,
+    /// The number of calls before the one that has failed there.
+    failed_after: AtomicUsize,
     given_up: OnceLock<Arc<Mutex<GivenUp<E::Suspension>>>>,
 }
 
@@ -127,6 +130,7 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
             called: CallLog::default(),
             now: AtomicUsize::new(NOWHERE),
             failed_at: AtomicUsize::new(NOWHERE),
+            failed_after: AtomicUsize::new(0),
             given_up: OnceLock::new(),
         }
     }
@@ -208,17 +212,38 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
     /// Records the place at which the saga fails: the site of the call, or a step of the saga that was called there.
     #[cold]
     fn fail(&self, number: usize, inside: Option<Cow<'static, str>>) {
-        self.failed_at.store(number, Ordering::Relaxed);
+        self.fail_after(number, self.called.count().saturating_sub(1));
         if inside.is_some() {
             self.given_up().failed_at = inside;
         }
     }
 
-    /// The place at which the saga has failed, if it was not in its own code.
-    fn failed_at(&self, inside: Option<Cow<'static, str>>) -> Option<Cow<'static, str>> {
+    /// Records the site at which the saga fails, with its call after so many others.
+    fn fail_after(&self, number: usize, before: usize) {
+        self.failed_at.store(number, Ordering::Relaxed);
+        self.failed_after.store(before, Ordering::Relaxed);
+    }
+
+    /// The name of the call at which the saga has failed, if it was not in its own code. `names_differ`: no two sites call steps
+    /// of one name.
+    fn failed_at(
+        &self,
+        inside: Option<Cow<'static, str>>,
+        names_differ: fn() -> bool,
+    ) -> Option<Cow<'static, str>> {
         let site = self.failed_at.load(Ordering::Relaxed);
-        inside
-            .or_else(|| (site != NOWHERE).then(|| path(self.lane.scope, (self.callees)(site).name)))
+        if inside.is_some() || site == NOWHERE {
+            return inside;
+        }
+        let name = (self.callees)(site).name;
+        let before = self.failed_after.load(Ordering::Relaxed);
+        let listed = self.called.occurrence(name, before);
+        let occurrence = match listed {
+            Some(occurrence) => occurrence,
+            None if names_differ() => 0,
+            None => count_occurrences(self, name, before),
+        };
+        Some(call_name::numbered(path(self.lane.scope, name), occurrence))
     }
 
     #[cold]

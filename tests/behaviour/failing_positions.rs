@@ -129,7 +129,7 @@ async fn at_every_position(manner: Manner) {
 
             let failed: Vec<_> = error
                 .compensation_failures()
-                .map(|(step, failure)| (step, failure.attempts))
+                .map(|(one, failure)| (&*one.step, failure.attempts))
                 .collect();
             match manner.undone {
                 Undone::NotNeeded | Undone::Done => assert_eq!(failed, [], "{place}"),

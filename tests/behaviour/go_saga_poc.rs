@@ -142,7 +142,7 @@ async fn the_caller_gets_one_typed_error_with_the_step_the_cause_and_every_faile
     assert_eq!(*error.cause(), Cause::Error(ShopError::CommitFailed));
     let failures: Vec<_> = error
         .compensation_failures()
-        .map(|(step, failure)| (step, failure.message.as_str()))
+        .map(|(one, failure)| (&*one.step, failure.message.as_str()))
         .collect();
     assert_eq!(
         failures,

@@ -171,7 +171,7 @@ async fn neither_the_original_error_nor_those_of_compensations_are_lost() {
     assert_eq!(*error.cause(), Cause::Error(Refusal::refused("finish")));
     let failed: Vec<_> = error
         .compensation_failures()
-        .map(|(step, _)| step)
+        .map(|(one, _)| &*one.step)
         .collect();
     assert_eq!(failed, ["charge", "book_flight"]);
     assert_eq!(participant.left(), ["flight", "charge"]);

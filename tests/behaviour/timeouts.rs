@@ -132,7 +132,7 @@ async fn a_compensation_that_never_answers_fails_and_the_others_run() {
         .expect_err("`pay` refuses");
     let failures: Vec<_> = error
         .compensation_failures()
-        .map(|(step, failure)| format!("{step}: {failure}"))
+        .map(|(one, failure)| format!("{}: {failure}", one.call()))
         .collect();
     assert_eq!(failures, ["call: no answer within 2s (5 attempts)"]);
     assert_eq!(participant.left(), ["call"]);

@@ -323,10 +323,14 @@ fn refused(error: Option<&str>) -> Event {
     }
 }
 
-async fn cause_of(journal: Memory) -> Cause<CheckoutError> {
+async fn error_of(journal: Memory) -> SagaError<CheckoutError> {
     let coordinator = bank(journal).await;
     let handle = coordinator.attach::<Checkout>("order-1").await;
-    failed(handle.expect("it is there").wait().await).into_cause()
+    failed(handle.expect("it is there").wait().await)
+}
+
+async fn cause_of(journal: Memory) -> Cause<CheckoutError> {
+    error_of(journal).await.into_cause()
 }
 
 #[tokio::test]
@@ -361,5 +365,37 @@ async fn an_error_that_an_older_or_another_version_has_recorded_is_its_text() {
             let message = "declined with 402".to_owned();
             assert_eq!(cause, Cause::Recorded { message }, "{error:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_recorded_has_no_entry_of_its_own() {
+    let journal = Memory::new();
+    let coordinator = bank(journal.clone()).await;
+    let what = What::Refuse;
+    failed(coordinator.execute("order-1", Checkout { what }).await);
+    let shown = coordinator.inspect("order-1").await.expect("it goes on");
+    let shown = shown.expect("it is there");
+    let names: Vec<_> = shown.entries.iter().map(|one| one.event.name()).collect();
+    let expected = [
+        "step_done",
+        "step_refused",
+        "compensating",
+        "compensation_done",
+        "compensated",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn a_later_caller_learns_which_call_of_the_step_has_failed() {
+    for call in ["pay", "pay#1"] {
+        let decision = Event::Compensating {
+            step: Some(call.into()),
+            reason: Reason::new("error", "declined with 402"),
+        };
+        let events = [ordered(), refused(None), decision, Event::Compensated];
+        let error = error_of(checkout_left(&events).await).await;
+        assert_eq!((error.step(), error.call()), (Some("pay"), Some(call)));
     }
 }

@@ -41,7 +41,7 @@ fn runtime() -> Runtime {
     runtime.expect("a runtime without I/O needs nothing")
 }
 
-/// The end of a saga: the number of steps that were done, or the step at which it failed.
+/// The end of a saga: the number of steps that were done, or the call at which it failed.
 type Ended = Result<u32, Option<String>>;
 
 /// Runs a program on a journal until it ends or the process dies; `None` if it died.
@@ -79,7 +79,7 @@ fn one_process(world: &World, program: &Go, journal: &Crashing) -> Option<Ended>
             };
             match ended {
                 Ok(done) => Ok(done),
-                Err(ExecuteError::Failed(error)) => Err(error.step().map(str::to_owned)),
+                Err(ExecuteError::Failed(error)) => Err(error.call().map(str::to_owned)),
                 Err(other) => panic!("{other}"),
             }
         };
@@ -163,7 +163,7 @@ fn every_program_does_what_the_model_says() {
             }
             let engine = InProcess::new(&world).saga_id(id).receives(events);
             let ended = engine.execute(program.clone()).await;
-            ended.map_err(|error| error.step().map(str::to_owned))
+            ended.map_err(|error| error.call().map(str::to_owned))
         });
         holds(&expected, &world, &ended, 0, &what);
         let world = World::refusing(&refused);

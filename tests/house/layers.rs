@@ -30,7 +30,7 @@ const RUNTIME: Building = Building {
         &["meta"],
         &["error"],
         &["id"],
-        &["clock", "escaped", "lock", "panic"],
+        &["call_name", "clock", "escaped", "lock", "panic"],
     ],
 };
 

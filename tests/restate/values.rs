@@ -33,10 +33,20 @@ saga!(
     }
 );
 
+saga!(
+    async fn weighing_all(cx: Context<'_, Desk>, weights: Vec<f64>) -> Result<(), String> {
+        for weight in weights {
+            weigh(cx, weight).await?;
+        }
+        Ok(())
+    }
+);
+
 async fn fixture() -> (Fixture, Service) {
     let fixture = Fixture::new().await;
     let endpoint = Endpoint::builder(fixture.desk.clone())
         .register::<Weighing>()
+        .register::<WeighingAll>()
         .register::<Pricing>();
     let service = fixture.serve(endpoint).await;
     (fixture, service)
@@ -71,6 +81,18 @@ async fn an_output_that_is_no_json_is_compensated_at_once() {
         fixture.desk.asked(),
         ["reserve", "weigh", "undo weigh", "undo reserve"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_tells_the_calls_of_a_step_apart() {
+    let (fixture, _service) = fixture().await;
+    let weights = vec![1.0, 2.0, 0.0];
+    let report = report(fixture.client.execute("1", &WeighingAll { weights }).await);
+    assert_eq!(report.step.as_deref(), Some("weigh"));
+    assert_eq!(report.call(), Some("weigh#2"));
+    let undone = report.compensations.iter();
+    let undone: Vec<_> = undone.map(|one| (&*one.step, one.occurrence)).collect();
+    assert_eq!(undone, [("weigh", 2), ("weigh", 1), ("weigh", 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

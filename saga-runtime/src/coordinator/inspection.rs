@@ -77,7 +77,7 @@ pub struct Inspection {
     pub record: Record,
     /// The events of the saga, in order.
     pub entries: Vec<Entry>,
-    /// The first entry that can't be read, if there is one.
+    /// The damage to the record of the saga, or the first entry that can't be read, if there is one.
     pub damage: Option<Damage>,
     /// The steps that are still to be compensated, or would be if the saga failed now. Last first.
     pub to_compensate: Vec<StepCall>,
@@ -132,6 +132,7 @@ impl Inspection {
             damage.get_or_insert(unclear);
             ReplayState::of_readable(&entries)
         });
+        let damage = record.damage.clone().or(damage);
         let left = match history.end() {
             Some(RecordedEnd::Abandoned { left, .. }) => left.clone(),
             _ => Vec::new(),

@@ -1,5 +1,6 @@
 //! The saga about which an operator decides, and the calls about which there is something to decide.
 
+use crate::call_name;
 use crate::coordinator::error::OperatorError;
 use crate::journal::history::{ReplayState, UNKNOWN_STEP, Way};
 use crate::journal::{Claimed, Damage, Entry, Record, State, StepCall};
@@ -66,7 +67,7 @@ impl Subject {
         {
             return Err(damage.into());
         }
-        let (name, occurrence) = parse_step(step);
+        let (name, occurrence) = call_name::split(step);
         match find(&self.history, name, occurrence) {
             Some(call) => Ok(call.clone()),
             None if self.state != State::Stuck => Err(OperatorError::NotStuck(self.state)),
@@ -86,17 +87,6 @@ impl Subject {
         let unknown = self.may_have_requested();
         left.chain(unknown.then(|| UNKNOWN_STEP.to_owned()))
             .collect()
-    }
-}
-
-/// Splits `charge#1` into `charge` and 1. Without a number, the occurrence is 0.
-fn parse_step(step: &str) -> (&str, usize) {
-    match step.rsplit_once('#') {
-        Some((name, occurrence)) => match occurrence.parse() {
-            Ok(occurrence) => (name, occurrence),
-            Err(_) => (step, 0),
-        },
-        None => (step, 0),
     }
 }
 

@@ -78,7 +78,8 @@ pub enum Event {
     },
     /// The saga is undone: from here on no step is requested.
     Compensating {
-        /// The step at which it failed, if it was a step.
+        /// The name of the call at which it failed, if it was one of a step: `subscribe`, or `subscribe#1` for the second. An older
+        /// version has written the name of the step alone.
         step: Option<Cow<'static, str>>,
         /// The reason of the failure.
         reason: Reason,

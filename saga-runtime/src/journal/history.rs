@@ -95,7 +95,7 @@ pub(crate) enum Way {
 /// The decision to undo the saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// The step at which it failed, if it was a step.
+    /// The name of the call at which it failed, if it was one of a step.
     pub(crate) step: Option<String>,
     /// The reason.
     pub(crate) reason: Reason,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call_name;
 use crate::journal::history::ReplayState;
 use crate::journal::{Entry, Event, Record, State, to_millis};
 
@@ -124,11 +125,6 @@ impl Trouble {
     /// Returns whether one of the calls is of this step.
     pub(super) fn is_at(&self, step: &str) -> bool {
         let mut steps = self.steps.iter();
-        steps.any(|call| {
-            let name = call
-                .rsplit_once('#')
-                .filter(|(_, number)| number.parse::<u32>().is_ok());
-            call == step || name.is_some_and(|(name, _)| name == step)
-        })
+        steps.any(|call| call == step || call_name::split(call).0 == step)
     }
 }

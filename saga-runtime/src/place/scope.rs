@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::call_name;
 use crate::place::{Calls, Instance, Place, Position, Role};
 
 /// A sub-saga: a saga that another saga has called.
@@ -23,7 +24,7 @@ impl Scope {
     /// Creates the scope of the sub-saga `name`, called next after `calls` in the outermost saga `instance`.
     pub(crate) fn new(instance: Instance, calls: &dyn Calls, name: &'static str) -> Self {
         let path = crate::place::path(calls.scope(), name);
-        let path = Self::numbered_path(&path, calls.occurrence(name, calls.count()));
+        let path = call_name::numbered(path, calls.occurrence(name, calls.count())).into_owned();
         let depth = calls.scope().map_or(0, |scope| scope.depth) + 1;
         Self {
             instance,
@@ -39,14 +40,6 @@ impl Scope {
             instance,
             path: path.to_owned(),
             depth: u32::try_from(depth).unwrap_or(u32::MAX),
-        }
-    }
-
-    /// Appends the occurrence to the path of a sub-saga: `pack` for the first call, `pack#1` for the second.
-    pub(crate) fn numbered_path(name: &str, occurrence: usize) -> String {
-        match occurrence {
-            0 => name.to_owned(),
-            occurrence => format!("{name}#{occurrence}"),
         }
     }
 

@@ -83,7 +83,7 @@ impl<E: Engine> Run<'_, '_, E> {
                 }
             },
         };
-        let failed_at = self.failed_at(failed_at);
+        let failed_at = self.failed_at(failed_at, ended.names_differ);
         let past_pivot = self.is_past_pivot(ended, &settled);
         let goes_back = goes_back(&G::META, past_pivot, &settled);
         if goes_back {
@@ -155,16 +155,16 @@ struct FailedRun<E> {
 
 /// What has failed, and why. Compensations see it as text, which is written when the first of them asks for it.
 struct Failed<E> {
-    step: Option<Cow<'static, str>>,
+    call: Option<Cow<'static, str>>,
     /// An error of a saga need not be `Sync`.
     cause: Mutex<Cause<E>>,
     written: OnceLock<Failure>,
 }
 
 impl<E> Failed<E> {
-    fn new(step: Option<Cow<'static, str>>, cause: Cause<E>) -> Self {
+    fn new(call: Option<Cow<'static, str>>, cause: Cause<E>) -> Self {
         Self {
-            step,
+            call,
             cause: Mutex::new(cause),
             written: OnceLock::new(),
         }
@@ -172,7 +172,7 @@ impl<E> Failed<E> {
 
     fn into_parts(self) -> (Option<Cow<'static, str>>, Cause<E>) {
         let cause = self.cause.into_inner();
-        (self.step, cause.unwrap_or_else(PoisonError::into_inner))
+        (self.call, cause.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -180,7 +180,7 @@ impl<E: Display + Send> KnownFailure for Failed<E> {
     fn get(&self) -> &Failure {
         self.written.get_or_init(|| {
             let message = text(&Unescaped(&*lock(&self.cause)));
-            Failure::new(self.step.clone(), message)
+            Failure::new(self.call.clone(), message)
         })
     }
 }

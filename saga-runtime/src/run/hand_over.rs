@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::pending;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{self, Poll};
 
 use crate::attempts::{AttemptResult, BoxFuture};
@@ -122,7 +121,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
                     && (!cfg!(debug_assertions) || errors.is_recordable(&error)) =>
             {
                 if ends {
-                    self.failed_at.store(number, Ordering::Relaxed);
+                    self.fail_after(number, self.called.count());
                 }
                 Some(HandedOver::Settled(Some(Err(error))))
             }

@@ -259,7 +259,8 @@ where
         None
     } else {
         let whole = || run.lane.scope.map(|scope| scope.path().to_owned().into());
-        run.failed_at(given_up.failed_at).or_else(whole)
+        run.failed_at(given_up.failed_at, L::names_differ)
+            .or_else(whole)
     };
     let inner = run.lane.scope.map(|scope| CalledSubSaga {
         left: Box::new(EndedSubSaga {

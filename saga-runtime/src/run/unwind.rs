@@ -74,7 +74,7 @@ pub(super) struct EndedCalls<'a, E: Engine, L: ?Sized> {
     engine: &'a E,
     calls: &'a dyn Calls,
     callees: Callees,
-    names_differ: fn() -> bool,
+    pub(super) names_differ: fn() -> bool,
     closes: bool,
     slots: &'a L,
 }

@@ -134,7 +134,7 @@ async fn every_compensation_that_failed_is_reported_in_the_order_they_ran() {
         .expect_err("`seal` is refused");
     let failures: Vec<_> = error
         .compensation_failures()
-        .map(|(step, failure)| (step, failure.attempts, failure.message.as_str()))
+        .map(|(one, failure)| (&*one.step, failure.attempts, failure.message.as_str()))
         .collect();
     assert_eq!(
         failures,

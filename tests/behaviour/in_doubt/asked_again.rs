@@ -139,7 +139,7 @@ async fn a_step_that_stays_in_doubt_is_a_compensation_that_failed_and_the_others
         assert_eq!(participant.requests("transfer").len(), 6, "{doubt:?}");
         let failures: Vec<_> = error
             .compensation_failures()
-            .map(|(step, failure)| (step, failure.message.as_str()))
+            .map(|(one, failure)| (&*one.step, failure.message.as_str()))
             .collect();
         assert_eq!(failures, [("transfer", reason)]);
         assert!(!error.is_compensated());

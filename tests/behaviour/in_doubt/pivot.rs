@@ -73,7 +73,7 @@ async fn a_pivot_that_stays_in_doubt_leaves_everything_as_it_is() {
         .map(|one| (&*one.step, one.outcome == CompensationOutcome::Pending))
         .collect();
     assert_eq!(outcomes, [("launch", false), ("reserve", true)]);
-    let failed = error.compensation_failures().map(|(step, _)| step);
+    let failed = error.compensation_failures().map(|(one, _)| &*one.step);
     assert_eq!(failed.collect::<Vec<_>>(), ["launch"]);
 }
 

@@ -180,7 +180,7 @@ async fn a_resolver_that_fails_for_good_is_reported_and_the_others_run() {
         .expect_err("the answer leaves it open");
     let failures: Vec<_> = error
         .compensation_failures()
-        .map(|(step, failure)| format!("{step}: {failure}"))
+        .map(|(one, failure)| format!("{}: {failure}", one.call()))
         .collect();
     assert_eq!(failures, ["order: no answer within 2s (5 attempts)"]);
     assert!(!error.is_compensated());

@@ -112,7 +112,7 @@ async fn a_step_that_is_never_answered_definitely_is_named_as_not_undone() {
     assert!(!error.is_compensated());
     let open: Vec<_> = error
         .compensation_failures()
-        .map(|(step, _)| step)
+        .map(|(one, _)| &*one.step)
         .collect();
     assert_eq!(open, ["charge"]);
     assert_eq!(participant.left(), ["charge"], "the others are undone");

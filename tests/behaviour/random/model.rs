@@ -19,6 +19,8 @@ pub(super) struct Model {
     options: Options,
     /// The names of the steps that were called, in order.
     called: Vec<&'static str>,
+    /// The name of the last call.
+    last: Option<String>,
     /// The steps that were done, with their keys.
     done: Vec<(Spec, String)>,
     compensations: Vec<(String, CompensationOutcome)>,
@@ -39,6 +41,7 @@ impl Model {
             world: World::new(case),
             options: case.options,
             called: Vec::new(),
+            last: None,
             done: Vec::new(),
             compensations: Vec::new(),
             only_forward: false,
@@ -110,6 +113,7 @@ impl Model {
             .count();
         self.called.push(step.name);
         let key = format!("saga/{}/{occurrence}", step.name);
+        self.last = Some(call_with(&key));
         if self.is_interrupted() {
             return Err(cancelled(step));
         }
@@ -143,7 +147,7 @@ impl Model {
                 failed => failed,
             };
             let is_handled = outcome == CompensationOutcome::Resolved;
-            self.compensations.push((step.name.to_owned(), outcome));
+            self.compensations.push((call_with(&key), outcome));
             return Err(failed(step, cause, is_handled));
         }
         let undoes = matches!(step.kind, Kind::Compensatable | Kind::Pivot);
@@ -184,7 +188,7 @@ impl Model {
         }
         let failure = CompensationFailure::new(attempt, last.text());
         let outcome = CompensationOutcome::Failed(failure);
-        self.compensations.push((step.name.to_owned(), outcome));
+        self.compensations.push((call_with(&key), outcome));
         Err(failed(step, cause(&last), false))
     }
 
@@ -221,7 +225,7 @@ impl Model {
             } else {
                 self.undo(step, &key, "undo")
             };
-            self.compensations.push((step.name.to_owned(), outcome));
+            self.compensations.push((call_with(&key), outcome));
         }
         let compensations = std::mem::take(&mut self.compensations);
         let undone = |(_, outcome): &(String, CompensationOutcome)| {
@@ -231,7 +235,7 @@ impl Model {
             )
         };
         Failure {
-            step: failed.step.map(str::to_owned),
+            call: failed.step.and(self.last.take()),
             cause: failed.cause,
             is_compensated: !is_past_pivot && compensations.iter().all(undone),
             compensations,
@@ -248,6 +252,15 @@ impl Model {
             }
         }
         CompensationOutcome::Failed(CompensationFailure::new(step.undo_attempts, last))
+    }
+}
+
+/// The name of the call with this key: `plain#1` for `saga/plain/1`.
+fn call_with(key: &str) -> String {
+    let call = key.trim_start_matches("saga/");
+    match call.split_once('/') {
+        Some((step, "0")) => step.to_owned(),
+        _ => call.replace('/', "#"),
     }
 }
 

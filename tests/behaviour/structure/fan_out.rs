@@ -148,6 +148,7 @@ async fn after_a_refusal_no_other_item_is_begun() {
     let participant = Participant::new().answers("saga/load/3", [Answer::Refused]);
     let error = participant.run(six_boxes(1)).await.expect_err("it refuses");
     assert_eq!(error.step(), Some("load"));
+    assert_eq!(error.call(), Some("load#3"));
     assert_eq!(keys(&participant, "load").len(), 4, "one by one");
     let undone = undone(&participant);
     let order = ["load/2", "load/1", "load/0", "pay/0"];
@@ -175,6 +176,7 @@ async fn the_refusal_of_the_first_item_counts() {
     let error = participant.run(PackingAll { heavy }).await;
     let error = error.expect_err("two of them refuse");
     assert_eq!(error.step(), Some("packing#1/pack"));
+    assert_eq!(error.call(), Some("packing#1/pack#1"));
     assert_eq!(
         undone(&participant),
         ["saga/packing#1/pack/0", "saga/packing/pack/0"]

@@ -176,6 +176,21 @@ async fn members_of_one_name_have_keys_of_their_own() {
     );
 }
 
+#[tokio::test]
+async fn the_error_says_which_member_of_one_name_has_failed() {
+    for (key, call) in [
+        ("saga/pay/0", "pay"),
+        ("saga/pay/1", "pay#1"),
+        ("saga/pay/2", "pay#2"),
+    ] {
+        let participant = Participant::new().answers(key, [Answer::Refused]);
+        let error = participant.run(TwiceTheSame {}).await;
+        let error = error.expect_err("it refuses");
+        assert_eq!(error.step(), Some("pay"));
+        assert_eq!(error.call(), Some(call));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_member_that_never_answers_holds_the_others_up_no_longer_than_its_timeout() {
     let participant = Participant::new()

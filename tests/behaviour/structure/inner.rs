@@ -111,6 +111,7 @@ async fn an_error_says_in_which_saga_it_happened() {
     let participant = Participant::new().answers(refuses, [Answer::Refused]);
     let error = participant.run(Selling {}).await.expect_err("pack refuses");
     assert_eq!(error.step(), Some("preparing/packing/pack"));
+    assert_eq!(error.call(), Some("preparing/packing/pack#1"));
     assert_eq!(
         undone(&participant),
         ["saga/preparing/packing/pack/0", "saga/preparing/reserve/0"]

@@ -114,6 +114,9 @@ async fn a_failure_in_the_middle_undoes_the_rounds_before() {
     let participant = Participant::new().answers("saga/pack/1", [Answer::Refused]);
     let error = participant.run(rows()).await.expect_err("it refuses");
     assert_eq!(error.step(), Some("pack"));
+    assert_eq!(error.call(), Some("pack#1"));
+    let line = error.to_string();
+    assert!(line.contains("failed at step `pack#1`: "), "{line}");
     assert_eq!(undone(&participant), ["saga/pack/0", "saga/pay/0"]);
 }
 

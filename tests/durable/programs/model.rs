@@ -35,7 +35,7 @@ struct Body {
     called: HashMap<&'static str, u32>,
 }
 
-/// At which step or saga inside it failed, if it was not its own code.
+/// At which call of a step or of a saga inside it failed, if it was not its own code.
 type Failed = Option<String>;
 
 impl Expected {
@@ -193,7 +193,11 @@ impl Model<'_> {
         let key = format!("saga{name_in_saga}/{occurrence}");
         self.asked.push(key.clone());
         if self.refused.contains(&key) {
-            return Err(Some(name_in_saga.trim_start_matches('/').to_owned()));
+            let call = name_in_saga.trim_start_matches('/');
+            return Err(Some(match occurrence {
+                0 => call.to_owned(),
+                occurrence => format!("{call}#{occurrence}"),
+            }));
         }
         if matches!(name, "work" | "risk") {
             self.done.push(key);

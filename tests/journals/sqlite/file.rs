@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use saga_runtime::Kind;
 use saga_runtime::SagaId;
+use saga_runtime::coordinator::Inspector;
 use saga_runtime::journal::{
     AppendError, Claim, Event, Journal, JournalError, Lease, NewSaga, SagaVersion, Sqlite, Started,
     StepCall, Worker,
@@ -179,6 +180,57 @@ async fn a_damaged_saga_harms_no_other() {
     // A damaged saga can be set aside.
     for one in &claimed {
         assert_eq!(one.next, 4);
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_of_a_damaged_saga_is_shown() {
+    for (harm, readable, damaged) in [
+        (
+            "UPDATE entries SET event = 'boiled' WHERE seq = 3",
+            &[1, 2][..],
+            "entry 3",
+        ),
+        (
+            "UPDATE entries SET payload = 'x' WHERE seq = 2",
+            &[1, 3],
+            "entry 2",
+        ),
+        ("DELETE FROM entries WHERE seq = 1", &[2, 3], "entry 1"),
+        ("UPDATE sagas SET input = x'00'", &[1, 2, 3], "the record"),
+    ] {
+        let folder = folder();
+        let path = folder.path().join("sagas.db");
+        let journal = Sqlite::open(&path).await.expect("no other process uses it");
+        let claim = started(&journal, "order-1").await;
+        for occurrence in 0..3 {
+            let step = StepCall {
+                name: "charge".into(),
+                occurrence,
+                kind: Kind::Compensatable,
+            };
+            let done = Event::StepDone {
+                step,
+                attempts: 1,
+                output: "1".to_owned(),
+                inputs: None,
+            };
+            let appended = journal.append(&claim, u64::from(occurrence) + 1, vec![done]);
+            appended.await.expect("the claim holds");
+        }
+        journal.close().await;
+        let connection = Connection::open(&path).expect("it is a database");
+        assert_eq!(connection.execute(harm, []), Ok(1), "{harm}");
+        drop(connection);
+        let journal = Sqlite::open(&path).await.expect("no other process uses it");
+        let shown = Inspector::new(journal).inspect("order-1").await;
+        let shown = shown.expect("it goes on").expect("it is there");
+        let numbers: Vec<_> = shown.entries.iter().map(|entry| entry.seq).collect();
+        assert_eq!(numbers, readable, "{harm}");
+        let text = shown.to_string();
+        assert_eq!(text.matches(" done").count(), readable.len(), "{text}");
+        let expected = format!("DAMAGED: {damaged} can't be read: ");
+        assert!(text.contains(&expected), "{harm}: {text}");
     }
 }
 

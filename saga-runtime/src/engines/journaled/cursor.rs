@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use crate::call_name;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
 use crate::lock::lock;
-use crate::place::{Calls, Doubt, Group, Position, Scope};
+use crate::place::{Calls, Doubt, Group, Position};
 
 /// The number of calls in each lane.
 #[derive(Debug, Default)]
@@ -123,8 +124,8 @@ impl Journaled {
         let members = group.members().iter().zip(group.positions());
         let begun = members.rev().find_map(|(member, position)| {
             let has_begun = if member.is_saga() {
-                let path = Scope::numbered_path(&position.name(), position.occurrence());
-                sagas.contains(path.as_str())
+                let path = call_name::numbered(position.name(), position.occurrence());
+                sagas.contains(&*path)
             } else {
                 self.history.knows(&call(position))
             };

@@ -25,7 +25,7 @@ pub(super) struct Asked {
 
 #[derive(Debug, PartialEq)]
 pub(in crate::suite::random) struct Failure {
-    pub(in crate::suite::random) step: Option<String>,
+    pub(in crate::suite::random) call: Option<String>,
     pub(in crate::suite::random) cause: Cause<Refusal>,
     pub(in crate::suite::random) compensations: Vec<(String, CompensationOutcome)>,
     pub(in crate::suite::random) is_compensated: bool,
@@ -60,12 +60,12 @@ impl Report {
             attempt: one.attempt,
         });
         let ended = ended.map_err(|error| Failure {
-            step: error.step().map(str::to_owned),
+            call: error.call().map(str::to_owned),
             is_compensated: error.is_compensated(),
             compensations: error
                 .compensations()
                 .iter()
-                .map(|one| (one.step.to_string(), one.outcome.clone()))
+                .map(|one| (one.call().to_string(), one.outcome.clone()))
                 .collect(),
             cause: error.into_cause(),
         });
