@@ -4,7 +4,10 @@ mod batches;
 mod clocks;
 mod deploying;
 mod fencing;
+mod mistakes;
+mod proxied;
 mod requests;
+mod standby;
 mod transactions;
 mod waking;
 

@@ -5,6 +5,7 @@
 
 mod append;
 mod claims;
+mod connections;
 mod listening;
 mod operation;
 mod read;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::id::SagaId;
 use crate::journal::postgres::claims::Claims;
+use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::listening::Listeners;
 use crate::journal::postgres::operation::{Append, Operation, Reply, StartResult, millis};
 use crate::journal::postgres::schema::Schema;
@@ -64,12 +66,12 @@ use crate::journal::{
 ///   holds it. For a decision that process releases the saga as soon as no attempt of it is under way.
 /// * A process finds the rest by polling, every third of its [lease](crate::coordinator::Builder::lease): sagas of dead
 ///   processes, and what it could not hear. Behind a proxy that pools transactions listening does not work, and all is found by
-///   polling.
+///   polling: say so with [`behind_a_pooling_proxy`](PostgresOptions::behind_a_pooling_proxy).
 #[derive(Clone)]
 pub struct Postgres(Arc<Shared>);
 
 struct Shared {
-    pool: PgPool,
+    pool: Connections,
     schema: Schema,
     writer: Writer,
     claims: Claims,
@@ -96,6 +98,9 @@ impl fmt::Debug for Postgres {
 pub struct PostgresOptions {
     schema: String,
     connections: u32,
+    pools_transactions: bool,
+    #[cfg(feature = "testing")]
+    rewrite: Option<fn(&str) -> String>,
 }
 
 impl PostgresOptions {
@@ -111,6 +116,16 @@ impl PostgresOptions {
     pub fn connections(self, connections: u32) -> Self {
         Self {
             connections: connections.max(4),
+            ..self
+        }
+    }
+
+    /// Set this if the connections lead to a proxy that pools transactions, such as `PgBouncer` with `pool_mode = transaction`. Then
+    /// the journal prepares no statement for later, and does not listen: other processes are found by polling, every third of the
+    /// [lease](crate::coordinator::Builder::lease).
+    pub fn behind_a_pooling_proxy(self, pools_transactions: bool) -> Self {
+        Self {
+            pools_transactions,
             ..self
         }
     }
@@ -133,12 +148,9 @@ impl PostgresOptions {
     /// # Errors
     /// See [`Postgres::connect`].
     pub async fn open(self, pool: PgPool) -> Result<Postgres, JournalError> {
-        let schema = Schema::new(&self.schema)?;
-        let mut connection = pool.acquire().await.map_err(JournalError::unavailable)?;
-        schema::check_server(&mut connection).await?;
-        schema::migrate(&mut connection, &schema).await?;
-        schema::forget_workers(&mut connection, &schema).await?;
-        drop(connection);
+        let schema = self.checked_schema()?;
+        let pool = Connections::new(pool, self.pools_transactions);
+        schema::prepare(&pool, &schema).await?;
         Ok(Postgres(Arc::new(Shared {
             writer: Writer::start(&pool, &schema),
             claims: Claims::new(&schema),
@@ -152,12 +164,40 @@ impl PostgresOptions {
     }
 }
 
+impl PostgresOptions {
+    fn checked_schema(&self) -> Result<Schema, JournalError> {
+        #[cfg_attr(
+            not(feature = "testing"),
+            expect(unused_mut, reason = "only a test changes it")
+        )]
+        let mut schema = Schema::new(&self.schema)?;
+        #[cfg(feature = "testing")]
+        {
+            schema.rewrite = self.rewrite;
+        }
+        Ok(schema)
+    }
+
+    /// Rewrites each statement, so that a test can make a mistake on purpose, and find it.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn rewritten(self, rewrite: fn(&str) -> String) -> Self {
+        Self {
+            rewrite: Some(rewrite),
+            ..self
+        }
+    }
+}
+
 impl Postgres {
     /// The settings of a journal, to be changed before it is opened.
     pub fn options() -> PostgresOptions {
         PostgresOptions {
             schema: "saga".to_owned(),
             connections: 5,
+            pools_transactions: false,
+            #[cfg(feature = "testing")]
+            rewrite: None,
         }
     }
 
@@ -195,7 +235,7 @@ impl Postgres {
             .sql("SELECT number FROM {schema}.sagas WHERE id = $1");
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(stored(id.as_str()))
-            .fetch_optional(&self.0.pool)
+            .optional_on(&self.0.pool)
             .await
             .map_err(JournalError::unavailable)?;
         row.map(|row| row.try_get(0).map_err(JournalError::unavailable))
@@ -323,7 +363,7 @@ impl Journal for Postgres {
         {
             return Ok(Started::New(None));
         }
-        let taken = read::one(transaction, &self.0.schema, &id).await;
+        let taken = read::one_in(transaction, &self.0.schema, &id).await;
         let record = taken.map_err(JournalError::unavailable)?;
         let record = record.ok_or_else(removed_meanwhile)?;
         Ok(Started::Existing(Box::new(record)))
@@ -478,7 +518,9 @@ impl Journal for Postgres {
 
     fn listen(&self, listener: Listener) {
         self.0.listeners.add(listener);
-        listening::start(&self.0);
+        if self.0.pool.keep_statements() {
+            listening::start(&self.0);
+        }
     }
 
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
@@ -517,7 +559,7 @@ impl Journal for Postgres {
             .bind(stored(name))
             .bind(stored(reason))
             .bind(self.0.schema.channel())
-            .fetch_one(&self.0.pool)
+            .one_on(&self.0.pool)
             .await
             .map(drop)
             .map_err(JournalError::unavailable)
@@ -531,7 +573,7 @@ impl Journal for Postgres {
         let resumed = sqlx::query(AssertSqlSafe(sql))
             .bind(stored(name))
             .bind(self.0.schema.channel())
-            .fetch_optional(&self.0.pool);
+            .optional_on(&self.0.pool);
         let resumed = resumed.await.map_err(JournalError::unavailable)?;
         Ok(resumed.is_some())
     }
@@ -567,7 +609,7 @@ impl Journal for Postgres {
                 .bind(after)
                 .bind(PIECE)
                 .bind(millis(before) / 1000.0)
-                .fetch_one(&self.0.pool)
+                .one_on(&self.0.pool)
                 .await
                 .map_err(JournalError::unavailable)?;
             let read = |index| {

@@ -1,7 +1,9 @@
-//! Runs the sagas of the tests on a journal in Postgres. They run in real time, on a runtime of their own: the clock of a test stands
-//! still meanwhile.
+//! Runs the sagas of the tests on a journal in Postgres. The sagas have the clock of the test; the journal works in real time, on a
+//! runtime of its own, and the clock stands still meanwhile.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+mod elsewhere;
+
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use saga_runtime::coordinator::{ExecuteError, Registrable};
@@ -13,10 +15,19 @@ use test_postgres::Server;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use self::elsewhere::Elsewhere;
 use crate::capability::Capability;
 use crate::participant::Participant;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// Waits for something on the other runtime. Time stands still while something blocks.
+async fn in_real_time<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    let waited = tokio::task::spawn_blocking(move || RUNTIME.block_on(future));
+    waited
+        .await
+        .unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+}
 
 /// The schemas that no saga uses at the moment. There are as many as tests run at the same time.
 static FREE: Mutex<Vec<Schema>> = Mutex::new(Vec::new());
@@ -29,22 +40,16 @@ struct Schema {
 }
 
 /// The capabilities that it lacks, each with the reason.
-pub(crate) const LACKS: &[(Capability, &str)] = &[
-    (
-        Capability::TheClockOfTheTest,
-        "the database keeps the time, and it is the real one",
-    ),
-    (
-        Capability::CancelsAtOnce,
-        "a cancellation is in the database before the saga hears of it",
-    ),
-];
+pub(crate) const LACKS: &[(Capability, &str)] = &[(
+    Capability::CancelsAtOnce,
+    "a cancellation is in the database before the saga hears of it",
+)];
 
 /// The number of random sagas that are compared with the model.
-pub(crate) const RANDOM_SAGAS: u32 = 200;
+pub(crate) const RANDOM_SAGAS: u32 = 300;
 
-/// The most sagas that are tried to make a failing one smaller. They run in real time.
-pub(crate) const SMALLER_SAGAS: u32 = 500;
+/// The most sagas that are tried to make a failing one smaller.
+pub(crate) const SMALLER_SAGAS: u32 = 1000;
 
 /// From which attempt of a step on they have the same number, if they have.
 pub(crate) const COUNTED_ATTEMPTS: Option<u32> = None;
@@ -63,7 +68,7 @@ pub(crate) async fn run<G: Registrable<Participant>>(
     saga: G,
     cancellation: Option<CancellationToken>,
 ) -> Result<G::Output, SagaError<G::Error>> {
-    run_there(participant, saga, cancellation, &[]).await
+    run_with(participant, saga, cancellation, &[]).await
 }
 
 /// Runs `saga` under the id `saga`, to which these events are sent.
@@ -72,41 +77,24 @@ pub(crate) async fn run_told<G: Registrable<Participant>>(
     saga: G,
     told: &[(EventName<u32>, u32)],
 ) -> Result<G::Output, SagaError<G::Error>> {
-    run_there(participant, saga, None, told).await
+    run_with(participant, saga, None, told).await
 }
 
-async fn run_there<G: Registrable<Participant>>(
+async fn run_with<G: Registrable<Participant>>(
     participant: &Participant,
     saga: G,
     cancellation: Option<CancellationToken>,
     told: &[(EventName<u32>, u32)],
 ) -> Result<G::Output, SagaError<G::Error>> {
-    let (participant, told) = (participant.clone(), told.to_vec());
-    // Time stands still while something blocks.
-    let running = tokio::task::spawn_blocking(move || {
-        RUNTIME.block_on(run_here(participant, saga, cancellation, told))
-    });
-    match running.await {
-        Ok(ended) => ended,
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
-}
-
-async fn run_here<G: Registrable<Participant>>(
-    participant: Participant,
-    saga: G,
-    cancellation: Option<CancellationToken>,
-    told: Vec<(EventName<u32>, u32)>,
-) -> Result<G::Output, SagaError<G::Error>> {
-    let mut schema = Schema::free().await;
+    let schema = in_real_time(Schema::free()).await;
     let heard = participant.heard.clone();
-    let coordinator = Coordinator::builder(participant)
-        // As on the other journals of these tests.
+    let coordinator = Coordinator::builder(participant.clone())
+        // As on the journal in memory.
         .patience(Duration::from_hours(1))
         .attempts_in_order(u32::MAX)
         .compensation_retry(RetryPolicy::COMPENSATION)
         .retriable_retry(RetryPolicy::UNTIL_SUCCESS)
-        .journal(schema.journal.clone())
+        .journal(Elsewhere(schema.journal.clone()))
         .register::<G>()
         .start()
         .await
@@ -114,7 +102,7 @@ async fn run_here<G: Registrable<Participant>>(
     let submitted = coordinator.submit("saga", saga).await;
     let handle = submitted.expect("nothing is wrong with it");
     for (name, value) in told {
-        let sent = coordinator.send(handle.id(), name, &value).await;
+        let sent = coordinator.send(handle.id(), *name, value).await;
         sent.expect("it has not ended");
     }
     let cancelling = async {
@@ -132,8 +120,7 @@ async fn run_here<G: Registrable<Participant>>(
         () = cancelling => unreachable!("it waits for ever"),
     };
     coordinator.shutdown().await;
-    schema.empty().await;
-    lock().push(schema);
+    in_real_time(schema.give_back()).await;
     match ended {
         Ok(output) => Ok(output),
         Err(ExecuteError::Failed(error)) => Err(error),
@@ -144,15 +131,15 @@ async fn run_here<G: Registrable<Participant>>(
     }
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Vec<Schema>> {
+fn free() -> MutexGuard<'static, Vec<Schema>> {
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Schema {
     async fn free() -> Self {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let free = lock().pop();
-        if let Some(schema) = free {
+        let used_before = free().pop();
+        if let Some(schema) = used_before {
             return schema;
         }
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -168,7 +155,7 @@ impl Schema {
     }
 
     /// Removes the saga, whatever its state: the next one has the same id.
-    async fn empty(&mut self) {
+    async fn give_back(mut self) {
         let name = &self.name;
         let delete = format!(
             "DELETE FROM {name}.open_sagas; DELETE FROM {name}.entries; DELETE FROM {name}.sagas"
@@ -176,5 +163,6 @@ impl Schema {
         let emptied = sqlx::raw_sql(AssertSqlSafe(delete));
         let emptied = emptied.execute(&mut self.connection).await;
         emptied.expect("the database works");
+        free().push(self);
     }
 }

@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::id::SagaId;
 use crate::journal::postgres::Shared;
+use crate::journal::postgres::connections::RunOn as _;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{Forwarded, PostedEvent, Requests, Worker};
 
@@ -27,7 +28,7 @@ impl Shared {
             .bind(stored(id.as_str()))
             .bind(stored(reason))
             .bind(self.schema.channel())
-            .fetch_optional(&self.pool)
+            .optional_on(&self.pool)
             .await?;
         Ok(row.is_some())
     }
@@ -46,7 +47,7 @@ impl Shared {
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(stored(id.as_str()))
             .bind(self.schema.channel())
-            .fetch_optional(&self.pool)
+            .optional_on(&self.pool)
             .await?;
         Ok(forwarded(row.as_ref()))
     }
@@ -76,7 +77,7 @@ impl Shared {
             .bind(stored(&event.name))
             .bind(stored(&event.key))
             .bind(&event.payload)
-            .fetch_optional(&self.pool)
+            .optional_on(&self.pool)
             .await?;
         Ok(forwarded(row.as_ref()))
     }
@@ -95,7 +96,7 @@ impl Shared {
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(worker.as_str())
-            .fetch_all(&self.pool)
+            .all_on(&self.pool)
             .await?;
         let mut requests = Requests::default();
         for row in &rows {
@@ -118,7 +119,7 @@ impl Shared {
         );
         sqlx::query(AssertSqlSafe(sql))
             .bind(stored(id.as_str()))
-            .execute(&self.pool)
+            .run_on(&self.pool)
             .await?;
         Ok(())
     }

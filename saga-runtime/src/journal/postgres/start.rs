@@ -30,6 +30,8 @@ pub(super) async fn in_transaction(
         .bind(saga.fingerprint.cast_signed())
         .bind(&saga.input)
         .bind(schema.channel())
+        // The caller may be behind a proxy that pools transactions.
+        .persistent(false)
         .fetch_optional(transaction)
         .await?;
     Ok(started.is_some())
