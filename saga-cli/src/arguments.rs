@@ -26,7 +26,8 @@ pub(crate) struct Arguments {
 
 const AFTER: &str = "\
 Filters are words, in any order:
-  state=stuck            waiting, running, compensating, stuck, failing, completed, compensated, abandoned
+  state=stuck            waiting, running, compensating, stuck, completed, compensated, abandoned; or, of those,
+                         failing, queued, awaits_event, awaits_time, misfit, unregistered
   name=place_order       the definition        version=2    its version
   id=order-              the id begins so      age=2h       started at least so long ago (s, m, h, d)
   step=charge            the step in trouble   code=error   the code of the reason
@@ -37,11 +38,13 @@ Exit codes:
   0  done, or shown        1  an error, such as a journal that can't be reached
   2  wrong arguments       3  refused: the answer says why, and what helps
   4  there is no such saga 5  of many sagas, some have refused
+  6  `check`: some sagas do not fit, or their code is not here
 
 Examples:
   saga --journal shop.db list state=stuck
   saga --journal shop.db show order-17
   saga --journal http://127.0.0.1:8080/sagas retry order-17 --reason \"the bank is open again\"
+  saga --journal shop.db pause place_order --reason \"the bank counts money twice\"
   saga --journal postgres://localhost/shop retry code=compensation_failed --reason \"repaired\" --yes";
 
 /// Where the sagas are, and who asks.
@@ -77,6 +80,17 @@ pub(crate) struct Place {
     pub(crate) by: String,
 }
 
+impl Place {
+    /// The reason with the name of the operator, which a service adds by itself.
+    pub(crate) fn signed(&self, reason: &str) -> String {
+        if self.journal.starts_with("http://") {
+            reason.to_owned()
+        } else {
+            format!("{reason} (by {})", self.by)
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// List sagas, the newest first
@@ -109,8 +123,30 @@ pub(crate) enum Task {
         id: Option<String>,
     },
 
-    /// Count sagas by state, name and version
+    /// Count sagas by state, name and version; list paused definitions and workers
     Stats,
+
+    /// Check if the open sagas fit the definitions that a running service has registered
+    ///
+    /// The service replays each open saga, without effects. On a file or a database, the code of the sagas is not here: the answer
+    /// then lists the names and versions that the code must register, and says how the code checks a copy of the journal.
+    Check,
+
+    /// Pause a definition: no saga of it begins an attempt until it is resumed
+    Pause {
+        /// The durable name of the definition: `place_order`
+        name: String,
+
+        /// Why: the journal keeps it, with your name
+        #[arg(long, short)]
+        reason: String,
+    },
+
+    /// Resume a paused definition
+    Resume {
+        /// The durable name of the definition
+        name: String,
+    },
 
     /// Try again what has failed in stuck sagas
     Retry(Target),
@@ -167,6 +203,16 @@ pub(crate) enum Task {
         /// Its value, as JSON
         #[arg(long, value_name = "JSON", value_parser = json, default_value = "null")]
         value: Value,
+
+        #[command(flatten)]
+        target: Target,
+    },
+
+    /// Drop the oldest event of a name that sagas were sent and have not taken yet, so that the right one can be sent
+    Drop {
+        /// The name of the event
+        #[arg(long)]
+        event: String,
 
         #[command(flatten)]
         target: Target,
@@ -262,6 +308,7 @@ impl Task {
                 value,
                 target,
             } => (SagaCommand::SendEvent { event, value }, target),
+            Self::Drop { event, target } => (SagaCommand::DropEvent { event }, target),
             _ => return None,
         })
     }

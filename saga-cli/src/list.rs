@@ -4,10 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anstream::stdout;
-use saga_runtime::operator::{Operator, SagaQuery, SagaSummary};
+use anstyle::AnsiColor;
+use saga_runtime::engine::Escaped;
+use saga_runtime::operator::{Operator, PauseView, SagaCounts, SagaQuery, SagaSummary, WorkerView};
+use serde::Serialize;
 
 use crate::arguments;
-use crate::output::{Failure, json, of_state, utc};
+use crate::output::{Failure, color, json, of_state, utc};
 
 pub(crate) fn query(words: &[String]) -> Result<SagaQuery, Failure> {
     let query = arguments::filter(words).parse();
@@ -65,12 +68,18 @@ fn line(out: &mut impl Write, saga: &SagaSummary) -> Result<(), Failure> {
         utc(saga.started_at),
         saga.state,
         saga.id,
-        saga_runtime::engine::Escaped(&saga.name),
+        Escaped(&saga.name),
     )?;
+    if saga.state == "waiting" && !saga.condition.is_empty() {
+        write!(out, "  {}", saga.condition)?;
+    }
+    if saga.paused.is_some() {
+        write!(out, "  paused")?;
+    }
     if let Some(trouble) = &saga.trouble {
         let steps = trouble.steps.join(", ");
         let separator = if steps.is_empty() { "" } else { ": " };
-        let message = saga_runtime::engine::Escaped(&trouble.message);
+        let message = Escaped(&trouble.message);
         write!(out, "  {steps}{separator}{message}")?;
     }
     writeln!(out)?;
@@ -78,32 +87,78 @@ fn line(out: &mut impl Write, saga: &SagaSummary) -> Result<(), Failure> {
 }
 
 pub(crate) async fn stats(operator: &Operator, is_json: bool) -> Result<ExitCode, Failure> {
-    let counts = operator.counts().await?;
+    let stats = Stats::read(operator).await?;
     if is_json {
-        json(&counts)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut out = stdout();
-    for open in &counts.open {
-        let style = of_state(&open.state);
-        writeln!(
-            out,
-            "{:>10}  {style}{:<12}{style:#}  {} version {}, the oldest since {}",
-            open.sagas,
-            open.state,
-            saga_runtime::engine::Escaped(&open.name),
-            open.version,
-            utc(open.oldest),
-        )?;
-    }
-    for (state, sagas) in &counts.ended {
-        let style = of_state(state);
-        writeln!(out, "{sagas:>10}  {style}{state}{style:#}")?;
-    }
-    if counts.open.is_empty() && counts.ended.is_empty() {
-        writeln!(out, "There are no sagas.")?;
+        json(&stats)?;
+    } else {
+        stats.print()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The numbers of sagas, and what may hold them up.
+#[derive(Serialize)]
+pub(crate) struct Stats {
+    #[serde(flatten)]
+    pub(crate) counts: SagaCounts,
+    paused: Vec<PauseView>,
+    workers: Vec<WorkerView>,
+}
+
+impl Stats {
+    pub(crate) async fn read(operator: &Operator) -> Result<Self, Failure> {
+        Ok(Self {
+            counts: operator.counts().await?,
+            paused: operator.paused().await?,
+            workers: operator.workers().await?,
+        })
+    }
+
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        let Self {
+            counts,
+            paused,
+            workers,
+        } = self;
+        let mut out = stdout();
+        for open in &counts.open {
+            let style = of_state(&open.state);
+            writeln!(
+                out,
+                "{:>10}  {style}{:<12}{style:#}  {} version {}, the oldest since {}",
+                open.sagas,
+                open.state,
+                Escaped(&open.name),
+                open.version,
+                utc(open.oldest),
+            )?;
+        }
+        for (state, sagas) in &counts.ended {
+            let style = of_state(state);
+            writeln!(out, "{sagas:>10}  {style}{state}{style:#}")?;
+        }
+        if counts.open.is_empty() && counts.ended.is_empty() {
+            writeln!(out, "There are no sagas.")?;
+        }
+        for pause in paused {
+            let red = color(AnsiColor::Red);
+            let (name, reason) = (Escaped(&pause.name), Escaped(&pause.reason));
+            writeln!(
+                out,
+                "{red}paused{red:#}: {name}, since {}: {reason}",
+                utc(pause.since)
+            )?;
+        }
+        for worker in workers {
+            write!(out, "worker {} holds {} sagas", worker.worker, worker.sagas)?;
+            match worker.lease_left {
+                None => writeln!(out)?,
+                Some(0) => writeln!(out, "; its lease has run out, so others take them over")?,
+                Some(left) => writeln!(out, "; its lease runs for {} s", left.div_ceil(1000))?,
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(crate) async fn export(

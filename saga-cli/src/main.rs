@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bulk;
+mod definitions;
 mod journal;
 mod list;
 mod output;
@@ -55,6 +56,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             | Task::Show { .. }
             | Task::Watch { .. }
             | Task::Stats
+            | Task::Check
             | Task::Export { .. }
     );
     let operator = journal::open(&place, is_read).await?;
@@ -63,6 +65,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Task::Show { id, payloads } => show::show(&operator, &id, payloads, json).await,
         Task::Watch { id } => watch::watch(&operator, id.as_deref(), json).await,
         Task::Stats => list::stats(&operator, json).await,
+        Task::Check => definitions::check(&operator, json).await,
+        Task::Pause { name, reason } => {
+            definitions::pause(&operator, &name, &reason, &place, json).await
+        }
+        Task::Resume { name } => definitions::resume(&operator, &name, json).await,
         Task::Export { filter, payloads } => list::export(&operator, &filter, payloads).await,
         Task::Purge { before, older, yes } => {
             steer::purge(&operator, before, older, yes, json).await

@@ -11,6 +11,7 @@ use serde::Serialize;
 pub(crate) const REFUSED: u8 = 3;
 pub(crate) const UNKNOWN: u8 = 4;
 pub(crate) const SOME_REFUSED: u8 = 5;
+pub(crate) const DOES_NOT_FIT: u8 = 6;
 
 /// The end of a task that has not worked.
 pub(crate) enum Failure {

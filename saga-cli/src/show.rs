@@ -62,7 +62,7 @@ pub(crate) fn print(out: &mut impl Write, details: &SagaDetails) -> Result<(), F
         writeln!(out, "\nPossible now:")?;
         for possible in &details.possible {
             let target = match (&*possible.command, &possible.target) {
-                ("send", Some(target)) => format!(" --event {}", quoted(target)),
+                ("send" | "drop", Some(target)) => format!(" --event {}", quoted(target)),
                 (_, Some(target)) => format!(" --step {}", quoted(target)),
                 (_, None) => String::new(),
             };
@@ -95,6 +95,9 @@ fn head(out: &mut impl Write, details: &SagaDetails) -> Result<(), Failure> {
     if let Some(worker) = &saga.worker {
         writeln!(out, "  held by {worker}")?;
     }
+    if saga.state == "waiting" && details.waits.is_empty() && saga.trouble.is_none() {
+        writeln!(out, "  {}", saga.condition)?;
+    }
     if let Some(reason) = &saga.cancellation {
         writeln!(out, "  to be cancelled: {}", Escaped(reason))?;
     }
@@ -112,6 +115,31 @@ fn head(out: &mut impl Write, details: &SagaDetails) -> Result<(), Failure> {
     }
     if let Some(damage) = &details.damage {
         writeln!(out, "  DAMAGED: {}", Escaped(damage))?;
+    }
+    if let Some(reason) = &saga.paused {
+        writeln!(out, "  its definition is paused: {}", Escaped(reason))?;
+    }
+    for event in &details.set_aside {
+        writeln!(
+            out,
+            "  event {} is set aside: {}; the right one can be sent",
+            Escaped(&event.event),
+            Escaped(&event.reason)
+        )?;
+    }
+    for event in &details.kept {
+        write!(
+            out,
+            "  event {} was sent, and is kept until it is asked for",
+            Escaped(&event.event)
+        )?;
+        if let Some(key) = &event.key {
+            write!(out, " (key {})", Escaped(key))?;
+        }
+        match &event.value {
+            Some(value) => writeln!(out, ": {}", Escaped(value))?,
+            None => writeln!(out)?,
+        }
     }
     for wait in &details.waits {
         write!(out, "  waits for {}", Escaped(&wait.call))?;

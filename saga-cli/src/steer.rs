@@ -25,10 +25,7 @@ pub(crate) async fn command(
     let Some((command, mut target)) = task.into_command() else {
         return Err(anyhow!("this task is no command").into());
     };
-    // A service adds the name by itself.
-    if !place.journal.starts_with("http://") {
-        target.reason = format!("{} (by {})", target.reason, place.by);
-    }
+    target.reason = place.signed(&target.reason);
     let Target { sagas, reason, .. } = &target;
     let [id] = &sagas[..] else {
         return bulk(operator, command, &target, is_json).await;

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstream::stdout;
 use saga_runtime::journal::State;
-use saga_runtime::operator::{Operator, SagaDetails};
+use saga_runtime::operator::{Operator, SagaCounts, SagaDetails};
 
-use crate::list::stats;
+use crate::list::Stats;
 use crate::output::{Failure, json, of_state, utc};
 
 /// The pause between two looks.
@@ -56,17 +56,35 @@ fn news(details: &SagaDetails, shown: &mut usize, is_json: bool) -> Result<(), F
 }
 
 async fn numbers(operator: &Operator, is_json: bool) -> Result<ExitCode, Failure> {
-    let mut before = None;
+    let mut before: Option<(Instant, SagaCounts, String)> = None;
     loop {
-        let counts = operator.counts().await?;
-        let now = serde_json::to_string(&counts).map_err(anyhow::Error::from)?;
-        if before.as_ref() != Some(&now) {
-            if before.is_some() && !is_json {
-                writeln!(stdout())?;
+        let stats = Stats::read(operator).await?;
+        let text = serde_json::to_string(&stats.counts).map_err(anyhow::Error::from)?;
+        if before.as_ref().is_none_or(|(_, _, known)| *known != text) {
+            if is_json {
+                json(&stats)?;
+            } else {
+                if let Some((at, earlier, _)) = &before {
+                    writeln!(stdout())?;
+                    pace(at.elapsed(), stats.counts.since(earlier))?;
+                }
+                stats.print()?;
             }
-            stats(operator, is_json).await?;
-            before = Some(now);
+            before = Some((Instant::now(), stats.counts, text));
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Prints the numbers of sagas that have started and ended in this time. Nothing if sagas were removed.
+fn pace(time: Duration, moved: Option<(u64, u64)>) -> Result<(), Failure> {
+    let Some((started, ended)) = moved else {
+        return Ok(());
+    };
+    let seconds = time.as_secs_f64();
+    writeln!(
+        stdout(),
+        "{started} started and {ended} ended in {seconds:.1} s"
+    )?;
+    Ok(())
 }

@@ -6,6 +6,10 @@
 //! | `GET sagas/{id}?payloads=yes` | [`SagaDetails`](saga_runtime::operator::SagaDetails) |
 //! | `POST sagas/{id}/commands`, a [`CommandRequest`](crate::CommandRequest) | [`Accepted`](saga_runtime::operator::Accepted) |
 //! | `GET counts` | [`SagaCounts`](saga_runtime::operator::SagaCounts) |
+//! | `GET workers` | a list of [`WorkerView`](saga_runtime::operator::WorkerView) |
+//! | `GET check` | [`CheckView`](saga_runtime::operator::CheckView), within the limit of commands per second |
+//! | `GET paused` | a list of [`PauseView`](saga_runtime::operator::PauseView) |
+//! | `POST pause`, `POST resume`, `{"name": …, "reason": …, "by": …}` | [`Accepted`](saga_runtime::operator::Accepted) |
 //! | `GET definitions` | a list of [`Outline`](saga_runtime::operator::Outline) |
 //! | `POST purge`, `{"before": …}` | the number of sagas |
 //!
@@ -27,7 +31,7 @@ use serde::de::DeserializeOwned;
 use crate::answers::{json, refused, status};
 use crate::desk::Desk;
 use crate::form::Fields;
-use crate::request::{CommandRequest, PurgeRequest};
+use crate::request::{CommandRequest, PauseRequest, PurgeRequest};
 
 pub(crate) fn routes() -> Router<Arc<Desk>> {
     Router::new()
@@ -35,6 +39,11 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route("/sagas/{id}", get(show))
         .route("/sagas/{id}/commands", post(command))
         .route("/counts", get(counts))
+        .route("/workers", get(workers))
+        .route("/check", get(check))
+        .route("/paused", get(paused))
+        .route("/pause", post(pause))
+        .route("/resume", post(resume))
         .route("/definitions", get(definitions))
         .route("/purge", post(purge))
 }
@@ -86,6 +95,38 @@ async fn command(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: By
 
 async fn counts(State(desk): State<Arc<Desk>>) -> Response {
     answer(desk.counts().await)
+}
+
+async fn workers(State(desk): State<Arc<Desk>>) -> Response {
+    answer(desk.operator.workers().await)
+}
+
+/// The service replays all open sagas for it, so it counts as a command.
+async fn check(State(desk): State<Arc<Desk>>) -> Response {
+    if !desk.takes_command() {
+        let message = "too many commands in a short time: wait a moment";
+        let refusal = Refusal::new("too_many", message);
+        return refused(StatusCode::TOO_MANY_REQUESTS, &refusal);
+    }
+    answer(desk.operator.check().await)
+}
+
+async fn paused(State(desk): State<Arc<Desk>>) -> Response {
+    answer(desk.operator.paused().await)
+}
+
+async fn pause(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+    match read::<PauseRequest>(&body) {
+        Ok(asked) => answer(desk.pause(&asked.name, &asked.reason, &asked.by).await),
+        Err(refusal) => answer::<()>(Err(refusal)),
+    }
+}
+
+async fn resume(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
+    match read::<PauseRequest>(&body) {
+        Ok(asked) => answer(desk.resume(&asked.name, &asked.by).await),
+        Err(refusal) => answer::<()>(Err(refusal)),
+    }
 }
 
 async fn definitions(State(desk): State<Arc<Desk>>) -> Response {

@@ -11,15 +11,15 @@ use hyper_util::rt::TokioIo;
 use saga_runtime::SagaId;
 use saga_runtime::journal::to_millis;
 use saga_runtime::operator::{
-    Accepted, Operations, Outline, Refusal, SagaCommand, SagaCounts, SagaDetails, SagaList,
-    SagaQuery,
+    Accepted, CheckView, Operations, Outline, PauseView, Refusal, SagaCommand, SagaCounts,
+    SagaDetails, SagaList, SagaQuery, WorkerView,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
 use crate::form::encoded;
-use crate::request::{CommandRequest, PurgeRequest};
+use crate::request::{CommandRequest, PauseRequest, PurgeRequest};
 
 /// The time in which a service has to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -201,6 +201,32 @@ impl Operations for Remote {
 
     async fn counts(&self) -> Result<SagaCounts, Refusal> {
         self.get("counts").await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerView>, Refusal> {
+        self.get("workers").await
+    }
+
+    async fn check(&self) -> Result<CheckView, Refusal> {
+        self.get("check").await
+    }
+
+    async fn paused(&self) -> Result<Vec<PauseView>, Refusal> {
+        self.get("paused").await
+    }
+
+    async fn pause(&self, name: &str, reason: &str) -> Result<Accepted, Refusal> {
+        let (name, reason, by) = (name.to_owned(), reason.to_owned(), self.by.clone());
+        let request = PauseRequest { name, reason, by };
+        let accepted: Accepted = self.post("pause", &request).await?;
+        Ok(accepted.at(&self.address))
+    }
+
+    async fn resume(&self, name: &str) -> Result<Accepted, Refusal> {
+        let (name, reason, by) = (name.to_owned(), String::new(), self.by.clone());
+        let request = PauseRequest { name, reason, by };
+        let accepted: Accepted = self.post("resume", &request).await?;
+        Ok(accepted.at(&self.address))
     }
 
     async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {

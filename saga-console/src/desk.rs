@@ -1,5 +1,6 @@
 //! What all requests of a console share: its operator, its settings, its secrets and its limits.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +14,12 @@ const MOST_WATCHERS: usize = 64;
 
 /// The time for which counts are not asked for again.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// The time over which the pace of sagas is counted.
+const WINDOW: Duration = Duration::from_mins(1);
+
+/// The least time after which a pace is told.
+const LEAST_SEEN: Duration = Duration::from_secs(2);
 
 /// What a console lets operators do.
 #[derive(Clone)]
@@ -33,7 +40,17 @@ pub(crate) struct Desk {
     pub(crate) form_token: String,
     commands: Mutex<Bucket>,
     watchers: Arc<Semaphore>,
-    counts: tokio::sync::Mutex<Option<(Instant, SagaCounts)>>,
+    counts: tokio::sync::Mutex<Counted>,
+}
+
+/// The counts of the last minute, as far as pages have asked for them: the oldest first.
+type Counted = VecDeque<(Instant, SagaCounts)>;
+
+/// The numbers of sagas that start and end in a minute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PerMinute {
+    pub(crate) started: f64,
+    pub(crate) ended: f64,
 }
 
 /// A budget of commands that fills itself.
@@ -108,15 +125,46 @@ impl Desk {
 
     /// The counts of a moment ago: many pages ask for them.
     pub(crate) async fn counts(&self) -> Result<SagaCounts, Refusal> {
-        let mut counts = self.counts.lock().await;
-        match &*counts {
-            Some((at, known)) if at.elapsed() < FRESH => Ok(known.clone()),
-            _ => {
-                let known = self.operator.counts().await?;
-                *counts = Some((Instant::now(), known.clone()));
-                Ok(known)
-            }
+        Ok(self.counts_and_pace().await?.0)
+    }
+
+    /// The counts of a moment ago, and how many sagas start and end in a minute, once pages have asked for a while.
+    pub(crate) async fn counts_and_pace(&self) -> Result<(SagaCounts, Option<PerMinute>), Refusal> {
+        let mut counted = self.counts.lock().await;
+        let fresh = counted
+            .back()
+            .filter(|(at, _)| at.elapsed() < FRESH)
+            .map(|(_, known)| known.clone());
+        let known = if let Some(known) = fresh {
+            known
+        } else {
+            let known = self.operator.counts().await?;
+            note(&mut counted, Instant::now(), known.clone());
+            known
+        };
+        Ok((known, pace(&counted)))
+    }
+
+    /// Pauses a definition, with an audit trail: an event, and the name in the reason.
+    pub(crate) async fn pause(
+        &self,
+        name: &str,
+        reason: &str,
+        by: &str,
+    ) -> Result<Accepted, Refusal> {
+        let answer = self.operator.pause(name, &signed(reason, by)?).await;
+        audit(&answer, name, by, "pause");
+        answer
+    }
+
+    /// Resumes a definition, with an event as the audit trail.
+    pub(crate) async fn resume(&self, name: &str, by: &str) -> Result<Accepted, Refusal> {
+        if by.trim().is_empty() {
+            return Err(Refusal::new("no_reason", "a command needs your name"));
         }
+        let answer = self.operator.resume(name).await;
+        audit(&answer, name, by, "resume");
+        answer
     }
 
     /// Carries out a command of this operator, with an audit trail: an event, and the name in the reason.
@@ -135,6 +183,40 @@ impl Desk {
         tracing::info!(target: "saga", { saga.id = id, by, %command, outcome }, "operator's command");
         answer
     }
+}
+
+fn audit(answer: &Result<Accepted, Refusal>, name: &str, by: &str, command: &str) {
+    let outcome = answer
+        .as_ref()
+        .map_or_else(|error| &*error.code, |_| "accepted");
+    tracing::info!(target: "saga", { saga.name = name, by, command, outcome }, "operator's command");
+}
+
+/// Notes counts, and forgets the ones that are too old, or that tell nothing any more because sagas were removed.
+fn note(counted: &mut Counted, now: Instant, counts: SagaCounts) {
+    let tells = |(at, earlier): &(Instant, SagaCounts)| {
+        now.duration_since(*at) <= WINDOW && counts.since(earlier).is_some()
+    };
+    while counted.front().is_some_and(|oldest| !tells(oldest)) {
+        counted.pop_front();
+    }
+    counted.push_back((now, counts));
+}
+
+/// The numbers of sagas that start and end in a minute. `None` before a few seconds were seen.
+fn pace(counted: &Counted) -> Option<PerMinute> {
+    let ((from, earlier), (to, now)) = (counted.front()?, counted.back()?);
+    let seen = to.duration_since(*from);
+    if seen < LEAST_SEEN {
+        return None;
+    }
+    let (started, ended) = now.since(earlier)?;
+    #[expect(clippy::cast_precision_loss, reason = "the pace is rounded for people")]
+    let per_minute = |sagas: u64| sagas as f64 * 60.0 / seen.as_secs_f64();
+    Some(PerMinute {
+        started: per_minute(started),
+        ended: per_minute(ended),
+    })
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -174,6 +256,30 @@ mod tests {
         assert!(bucket.take(now + Duration::from_millis(600)));
         let later = now + Duration::from_hours(1);
         assert_eq!((0..100).filter(|_| bucket.take(later)).count(), 20);
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_minute() {
+        let counts = |open: u64, completed: u64| -> SagaCounts {
+            let counts = serde_json::json!({
+                "open": [{"name": "sell", "version": 1, "state": "running", "sagas": open, "oldest": 0}],
+                "ended": [["completed", completed]],
+            });
+            serde_json::from_value(counts).expect("they are counts")
+        };
+        let mut counted = Counted::new();
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        note(&mut counted, at(0), counts(1000, 0));
+        assert_eq!(pace(&counted), None, "one look tells nothing");
+        note(&mut counted, at(50), counts(10, 1040));
+        let first = pace(&counted).expect("some time was seen");
+        assert_eq!((first.started, first.ended), (60.0, 1248.0));
+        note(&mut counted, at(100), counts(20, 1040));
+        let now = pace(&counted).expect("some time was seen");
+        assert_eq!((now.started, now.ended), (12.0, 0.0));
+        note(&mut counted, at(110), counts(20, 40));
+        assert_eq!(pace(&counted), None, "sagas were removed");
     }
 
     #[test]

@@ -52,7 +52,12 @@ async fn stamp(desk: &Desk, fields: &Fields) -> Option<u64> {
         let saga = desk.operator.show(saga).await.ok()?;
         serde_json::to_string(&(saga.saga, saga.entries.len(), saga.waits)).ok()?
     } else if fields.get("q").is_empty() {
-        serde_json::to_string(&desk.counts().await.ok()?).ok()?
+        let (counts, pace) = desk.counts_and_pace().await.ok()?;
+        let pace = pace.map(|pace| (pace.started.round(), pace.ended.round()));
+        let workers = desk.operator.workers().await.ok()?;
+        let workers: Vec<_> = workers.into_iter().map(|one| one.worker).collect();
+        let paused = desk.operator.paused().await.ok()?;
+        serde_json::to_string(&(counts, pace, workers, paused)).ok()?
     } else {
         let query = fields.query().ok()?;
         serde_json::to_string(&desk.operator.list(&query).await.ok()?).ok()?

@@ -30,7 +30,10 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route("/", get(overview::overview))
         .route("/sagas", get(list::list))
         .route("/saga/{id}", get(saga::show).post(saga::command))
-        .route("/definitions", get(definitions::definitions))
+        .route(
+            "/definitions",
+            get(definitions::definitions).post(definitions::steer),
+        )
         .route("/bulk", get(bulk::ask).post(bulk::run))
         .route("/login", post(login::log_in))
         .route("/style.css", get(style))

@@ -22,3 +22,14 @@ pub(crate) struct PurgeRequest {
     pub(crate) before: u64,
     pub(crate) by: String,
 }
+
+/// The pause of a definition, or its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PauseRequest {
+    /// The durable name of the definition.
+    pub(crate) name: String,
+    /// The reason of a pause. The journal keeps it.
+    #[serde(default)]
+    pub(crate) reason: String,
+    pub(crate) by: String,
+}

@@ -40,7 +40,7 @@ pub use requests::{Forwarded, PostedEvent, Requests};
 pub use row::Row;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
-pub use tally::{OpenTally, Tally};
+pub use tally::{OpenTally, Tally, WorkerTally};
 pub use time::{from_millis, to_millis};
 
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.
@@ -147,6 +147,11 @@ pub trait Journal: Send + Sync + 'static {
     /// Counts the sagas, without reading their entries where the journal can tell without them.
     async fn tally(&self) -> Result<Tally, JournalError> {
         Tally::by_listing(self).await
+    }
+
+    /// The workers that hold sagas, and those whose lease is valid, by name.
+    async fn workers(&self) -> Result<Vec<WorkerTally>, JournalError> {
+        WorkerTally::by_listing(self).await
     }
 
     /// Records that no saga of the definition with this name goes on, with the reason, until [`resume`](Self::resume) is called. It

@@ -26,11 +26,13 @@
 
 mod bulk;
 mod calls;
+mod check;
 mod command;
 mod counts;
 mod details;
 mod local;
 mod outline;
+mod pause;
 mod query;
 mod read_only;
 mod summary;
@@ -48,10 +50,12 @@ use crate::journal::Journal;
 
 pub use bulk::{BulkPlan, BulkReport};
 pub use calls::{CallStatus, CallView};
+pub use check::{CheckView, MisfitView, OpenDefinition};
 pub use command::{Accepted, Possible, Refusal, SagaCommand};
-pub use counts::{OpenCount, SagaCounts};
-pub use details::{EntryView, SagaDetails, WaitView};
+pub use counts::{OpenCount, SagaCounts, WorkerView};
+pub use details::{EntryView, KeptEvent, SagaDetails, SetAsideView, WaitView};
 pub use outline::{Outline, OutlineNode};
+pub use pause::PauseView;
 pub use query::{QueryError, SagaQuery, Standing};
 pub use summary::{SagaList, SagaSummary, Trouble};
 pub use utc::Utc;
@@ -74,8 +78,23 @@ pub trait Operations: Send + Sync + 'static {
     /// Counts the sagas, without reading their histories.
     async fn counts(&self) -> Result<SagaCounts, Refusal>;
 
+    /// Lists the workers that hold sagas, and those whose lease is valid.
+    async fn workers(&self) -> Result<Vec<WorkerView>, Refusal>;
+
     /// Lists the definitions that are registered, if this has the code of the service.
     async fn definitions(&self) -> Result<Vec<Outline>, Refusal>;
+
+    /// Checks if the open sagas fit the registered definitions, as far as the code of the sagas is there.
+    async fn check(&self) -> Result<CheckView, Refusal>;
+
+    /// Lists the paused definitions.
+    async fn paused(&self) -> Result<Vec<PauseView>, Refusal>;
+
+    /// Pauses a definition.
+    async fn pause(&self, name: &str, reason: &str) -> Result<Accepted, Refusal>;
+
+    /// Resumes a paused definition.
+    async fn resume(&self, name: &str) -> Result<Accepted, Refusal>;
 
     /// Carries out a command on one saga. Its history gets the reason.
     async fn command(
@@ -182,6 +201,50 @@ impl Operator {
         self.operations.counts().await
     }
 
+    /// Lists the workers that hold sagas, and those whose lease is valid.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn workers(&self) -> Result<Vec<WorkerView>, Refusal> {
+        self.operations.workers().await
+    }
+
+    /// Checks if the open sagas fit the registered definitions: the service replays each of them without effects. Without the
+    /// code of the service, the answer only says which definitions the sagas need. The check of code that is not deployed yet is
+    /// [`Builder::check`](crate::coordinator::Builder::check), in the new service, on a copy of the journal.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn check(&self) -> Result<CheckView, Refusal> {
+        self.operations.check().await
+    }
+
+    /// Lists the paused definitions, by name.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn paused(&self) -> Result<Vec<PauseView>, Refusal> {
+        self.operations.paused().await
+    }
+
+    /// Pauses the definition with this durable name, in every process on the journal, until it is resumed: see
+    /// [`Coordinator::pause`]. The journal keeps the reason.
+    ///
+    /// # Errors
+    /// `no_definition` if no definition with this name is registered and no saga is of it. If the journal can't be written.
+    pub async fn pause(&self, name: &str, reason: &str) -> Result<Accepted, Refusal> {
+        has_reason(reason)?;
+        self.operations.pause(name, reason).await
+    }
+
+    /// Resumes a paused definition.
+    ///
+    /// # Errors
+    /// `not_paused` if it is not paused. If the journal can't be written.
+    pub async fn resume(&self, name: &str) -> Result<Accepted, Refusal> {
+        self.operations.resume(name).await
+    }
+
     /// Lists the registered definitions. Empty without the code of the service.
     ///
     /// # Errors
@@ -204,12 +267,7 @@ impl Operator {
         reason: &str,
     ) -> Result<Accepted, Refusal> {
         let id = id.try_into().map_err(|_| Refusal::unknown())?;
-        if reason.trim().is_empty() {
-            return Err(Refusal::new(
-                "no_reason",
-                "a command needs a reason: the journal keeps it",
-            ));
-        }
+        has_reason(reason)?;
         self.operations.command(&id, command, reason).await
     }
 
@@ -220,4 +278,12 @@ impl Operator {
     pub async fn purge(&self, before: SystemTime) -> Result<u64, Refusal> {
         self.operations.purge(before).await
     }
+}
+
+fn has_reason(reason: &str) -> Result<(), Refusal> {
+    if reason.trim().is_empty() {
+        let message = "a command needs a reason: the journal keeps it";
+        return Err(Refusal::new("no_reason", message));
+    }
+    Ok(())
 }

@@ -1,13 +1,17 @@
 //! An operator sees and steers sagas without the types of the service.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::poll;
 use saga_runtime::journal::{Journal, Memory, Sqlite, State};
-use saga_runtime::operator::{BulkPlan, Operator, Refusal, SagaCommand, SagaQuery};
-use saga_runtime::{Context, EventName, event, saga, step};
+use saga_runtime::operator::{BulkPlan, Operator, Possible, Refusal, SagaCommand, SagaQuery};
+use saga_runtime::{Context, EventName, event, saga, sleep, step};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 use crate::shop::{Answer, Refused, Sell, Shop, becomes, builder, started};
 
@@ -292,4 +296,179 @@ async fn a_file_that_a_service_owns_is_read_and_says_where_commands_go() {
         "the service at http://127.0.0.1:1 owns the file"
     );
     coordinator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_definition_is_paused_and_resumed_without_the_code_of_the_service() {
+    let shop = refund_fails();
+    let memory = Memory::new();
+    stuck(&shop, memory.clone(), 1).await;
+    let operator = Operator::on(memory.clone()).await.expect("it works");
+    assert_eq!(
+        code(operator.pause("sel", "a misspelt name").await),
+        "no_definition"
+    );
+    assert_eq!(code(operator.pause("sell", " ").await), "no_reason");
+    assert_eq!(code(operator.resume("sell").await), "not_paused");
+    let paused = operator.pause("sell", "the bank is closed").await;
+    assert_eq!(paused.expect("it has a saga").effect, "done");
+    let paused = operator.paused().await.expect("the journal works");
+    assert_eq!(
+        (&*paused[0].name, &*paused[0].reason),
+        ("sell", "the bank is closed")
+    );
+
+    shop.behaves();
+    let coordinator = started(&shop, memory.clone()).await;
+    let handle = coordinator.submit("order-1", Sell { amount: 3 }).await;
+    let handle = handle.expect("it is new");
+    let service = Operator::of(&coordinator);
+    for operator in [&operator, &service] {
+        let queued = operator.list(&query("state=queued")).await;
+        let queued = queued.expect("the journal works").sagas;
+        assert_eq!(queued.len(), 1);
+        assert_eq!(queued[0].condition, "queued");
+        assert_eq!(queued[0].paused.as_deref(), Some("the bank is closed"));
+        let shown = operator.show("order-1").await.expect("it is there");
+        assert_eq!(shown.saga.paused.as_deref(), Some("the bank is closed"));
+    }
+    service.resume("sell").await.expect("it is paused");
+    handle.wait().await.expect("it goes on");
+    assert_eq!(operator.paused().await.expect("the journal works"), []);
+    let workers = service.workers().await.expect("the journal works");
+    assert_eq!(workers, [], "nothing runs");
+}
+
+saga!(
+    async fn sell_later(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        sleep(cx, Duration::from_hours(1)).await;
+        look(cx).await?;
+        Ok(())
+    }
+);
+
+#[tokio::test]
+async fn sagas_are_found_by_what_they_wait_for_and_the_check_says_what_is_not_registered() {
+    let (shop, memory) = (Shop::default(), Memory::new());
+    let builder = builder(&shop)
+        .register::<SellApproved>()
+        .register::<SellLater>();
+    let coordinator = builder
+        .patience(Duration::ZERO)
+        .journal(memory.clone())
+        .start()
+        .await
+        .expect("the journal works");
+    let event = coordinator.submit("event-1", SellApproved {}).await;
+    let time = coordinator.submit("time-1", SellLater {}).await;
+    drop((event.expect("it is new"), time.expect("it is new")));
+    let operator = Operator::of(&coordinator);
+    for (text, id) in [
+        ("state=awaits_event", "event-1"),
+        ("state=awaits_time", "time-1"),
+    ] {
+        while ids(&operator, text).await != [id] {
+            tokio::task::yield_now().await;
+        }
+    }
+    let check = operator.check().await.expect("the journal works");
+    assert!(check.is_fine() && check.is_replayed, "{check:?}");
+    assert_eq!(check.checked, 2);
+    coordinator.shutdown().await;
+
+    let coordinator = started(&shop, memory.clone()).await;
+    let operator = Operator::of(&coordinator);
+    let unregistered = query("state=unregistered");
+    assert_eq!(
+        ids(&operator, "state=unregistered").await,
+        ["time-1", "event-1"]
+    );
+    assert_eq!(ids(&operator, "state=awaits_time").await, [""; 0]);
+    let check = operator.check().await.expect("the journal works");
+    assert!(check.is_replayed && !check.is_fine(), "{check:?}");
+    assert_eq!((check.checked, check.misfit_count), (0, 0));
+
+    let journal = Operator::on(memory).await.expect("it works");
+    assert_eq!(code(journal.list(&unregistered).await), "needs_service");
+    assert_eq!(ids(&journal, "state=awaits_event").await, ["event-1"]);
+    let seen = journal.check().await.expect("the journal works");
+    assert!(!seen.is_replayed);
+    for (check, is_registered) in [(check, Some(false)), (seen, None)] {
+        let definitions = check.definitions.iter();
+        let definitions = definitions.map(|one| (&*one.name, one.open, one.is_registered));
+        assert_eq!(
+            definitions.collect::<Vec<_>>(),
+            [
+                ("sell_approved", 1, is_registered),
+                ("sell_later", 1, is_registered)
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_was_sent_by_mistake_is_dropped_and_the_right_one_is_sent() {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default().answers("look", [Answer::Waits(Arc::clone(&until))]);
+    let builder = builder(&shop).register::<SellApproved>();
+    let builder = builder.patience(Duration::ZERO).journal(Memory::new());
+    let coordinator = builder.start().await.expect("the journal works");
+    let operator = Operator::of(&coordinator);
+    let handle = coordinator.submit("order-1", SellApproved {}).await;
+    let handle = handle.expect("it is new");
+    shop.is_asked("look").await;
+    let approval = |value| SagaCommand::SendEvent {
+        event: "approved".to_owned(),
+        value: json!(value),
+    };
+    let event = "approved".to_owned();
+    let drop_it = SagaCommand::DropEvent { event };
+    let sent = operator
+        .command("order-1", &approval(false), "a slip")
+        .await;
+    sent.expect("it is kept");
+    let shown = operator
+        .show_payloads("order-1")
+        .await
+        .expect("it is there");
+    assert_eq!(shown.kept[0].value.as_deref(), Some("false"));
+    let is_drop = |possible: &&Possible| possible.command == "drop";
+    let possible = shown.possible.iter().find(is_drop);
+    assert_eq!(
+        possible.expect("it is kept").target.as_deref(),
+        Some("approved")
+    );
+
+    // The attempt under way ends first. Until it does, the command waits.
+    let mut dropping = pin!(operator.command("order-1", &drop_it, "it was a slip"));
+    for _ in 0..100 {
+        assert!(poll!(dropping.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    until.notify_one();
+    assert_eq!(dropping.await.expect("it was kept").effect, "done");
+    while ids(&operator, "state=awaits_event").await != ["order-1"] {
+        tokio::task::yield_now().await;
+    }
+    let shown = operator.show("order-1").await.expect("it is there");
+    assert_eq!(shown.kept, []);
+    assert_eq!(shown.set_aside[0].event, "approved");
+    assert_eq!(shown.set_aside[0].reason, "dropped by hand: it was a slip");
+    let lines = shown.entries.iter().map(|entry| &*entry.line);
+    assert!(
+        lines
+            .clone()
+            .any(|line| line == "event approved dropped by hand: it was a slip"),
+        "{:?}",
+        lines.collect::<Vec<_>>()
+    );
+    let again = operator.command("order-1", &drop_it, "again").await;
+    let again = again.expect_err("it keeps none");
+    assert_eq!(again.code, "no_event");
+    assert!(again.message.ends_with("it keeps: none"), "{again}");
+    let sent = operator
+        .command("order-1", &approval(true), "by phone")
+        .await;
+    sent.expect("it waits");
+    assert!(handle.wait().await.expect("it completes"));
 }

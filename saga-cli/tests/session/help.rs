@@ -2,11 +2,15 @@
 
 use crate::program::saga;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 21] = [
     "list",
     "show",
     "watch",
     "stats",
+    "check",
+    "pause",
+    "resume",
+    "drop",
     "retry",
     "resolve",
     "skip",

@@ -3,5 +3,6 @@
 mod help;
 mod on_a_file;
 mod on_a_service;
+mod on_postgres;
 mod program;
 mod shop;

@@ -30,6 +30,7 @@ async fn eleven_stuck_sagas_are_mended_while_the_service_is_down() {
     sees_what_is_wrong(&shell).await;
     mends_it(&shell).await;
     is_refused_with_a_reason(&shell).await;
+    pauses_and_checks(&shell).await;
 
     let (coordinator, bank) = service(&path).await;
     bank.opens();
@@ -192,4 +193,36 @@ async fn is_refused_with_a_reason(shell: &Shell) {
         ])
         .await;
     assert_eq!(refusing.code, 5, "{refusing:?}");
+}
+
+async fn pauses_and_checks(shell: &Shell) {
+    let wrong = ["pause", "place_ordr", "--reason", "x"];
+    let wrong = shell.on(&wrong).await.fails(3);
+    assert!(wrong.contains("these are: place_order"), "{wrong}");
+    let pause = ["pause", "place_order", "--reason", "the bank is closed"];
+    let paused = shell.on(&pause).await.works();
+    assert!(paused.contains("place_order: paused: no saga"), "{paused}");
+    let stats = shell.on(&["stats"]).await.works();
+    assert!(
+        stats.contains("paused: place_order, since 2") && stats.contains("is closed (by ann)"),
+        "{stats}"
+    );
+    let queued = shell.on(&["list", "state=queued", "--limit", "1"]).await;
+    assert!(
+        queued.out.contains("place_order  queued  paused"),
+        "{queued:?}"
+    );
+    let resumed = shell.on(&["resume", "place_order"]).await.works();
+    assert_eq!(resumed, "place_order: resumed: its sagas go on\n");
+    shell.on(&["resume", "place_order"]).await.fails(3);
+
+    let check = shell.on(&["check"]).await;
+    assert_eq!(check.code, 6, "nothing was replayed: {check:?}");
+    assert!(
+        check
+            .out
+            .contains("place_order version 1: 11 open, 0 stuck")
+            && check.out.contains(".check().await?"),
+        "{check:?}"
+    );
 }

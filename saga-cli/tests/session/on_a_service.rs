@@ -94,6 +94,7 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
             break;
         }
     }
+    checks_and_drops_an_event(&on).await;
     let send = [
         "send",
         "approval-1",
@@ -114,4 +115,26 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
     assert!(watching.wait().await.expect("it ends").success());
     coordinator.shutdown().await;
     serving.abort();
+}
+
+/// Has all sagas checked. Sends an event by mistake, and drops it.
+async fn checks_and_drops_an_event(on: &[&str]) {
+    let check = saga(&[on, &["check"]].concat()).await.works();
+    assert!(check.contains("0 do not fit"), "{check}");
+    let hurry = ["--event", "hurry", "--reason", "a slip"];
+    let told = [on, &["send", "approval-1"], &hurry].concat();
+    saga(&told).await.works();
+    let shown = saga(&[on, &["show", "approval-1"]].concat()).await.works();
+    assert!(
+        shown.contains("event hurry was sent, and is kept")
+            && shown.contains("saga drop approval-1 --event hurry"),
+        "{shown}"
+    );
+    let dropped = [on, &["drop", "approval-1"], &hurry].concat();
+    saga(&dropped).await.works();
+    let shown = saga(&[on, &["show", "approval-1"]].concat()).await.works();
+    assert!(
+        shown.contains("event hurry is set aside: dropped by hand: a slip (by ann)"),
+        "{shown}"
+    );
 }

@@ -19,11 +19,12 @@ use crate::pages::saga::{NAME_COOKIE, check_form, command_of, operator_of};
 const MOST_SAGAS: u64 = 1000;
 
 /// The commands that one reason can be good for in many sagas.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("retry", "tries again what has failed"),
     ("resolve", "a step was undone by hand"),
     ("skip", "the effect of a step stays"),
     ("send", "sends an event"),
+    ("drop", "drops an event that was sent and not taken yet"),
     ("cancel", "undoes sagas that go forward"),
     ("compensate", "undoes stuck sagas from their records"),
     (

@@ -135,7 +135,11 @@ pub(crate) fn table(base: &Base, sagas: &[SagaSummary]) -> Markup {
                         tr {
                             td { a href=(base.saga(&saga.id)) { (saga.id) } }
                             td { (saga.name) @if saga.version != 1 { " v" (saga.version) } }
-                            td { (state(&saga.state)) }
+                            td {
+                                (state(&saga.state))
+                                @if saga.state == "waiting" && !saga.condition.is_empty() { " " span.quiet { (saga.condition) } }
+                                @if saga.paused.is_some() { " " span.quiet { "(paused)" } }
+                            }
                             td { (time(saga.started_at)) }
                             td {
                                 @if let Some(trouble) = &saga.trouble {

@@ -13,12 +13,15 @@ use crate::form::{Fields, encoded};
 use crate::pages::failed;
 use crate::pages::layout::{Base, page, table};
 
-const SHORT: [(&str, &str); 5] = [
+const SHORT: [(&str, &str); 8] = [
     ("All", ""),
     ("Stuck", "state=stuck"),
     ("Failing", "state=failing"),
-    ("Waiting", "state=waiting"),
-    ("Older than a day", "state=waiting age=1d"),
+    ("Queued", "state=queued"),
+    ("Waiting for an event", "state=awaits_event"),
+    ("Asleep", "state=awaits_time"),
+    ("Unregistered", "state=unregistered"),
+    ("Waiting for a day", "state=waiting age=1d"),
 ];
 
 pub(crate) async fn list(State(desk): State<Arc<Desk>>, base: Base, uri: Uri) -> Response {

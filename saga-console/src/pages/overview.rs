@@ -5,32 +5,53 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use saga_runtime::operator::{OpenCount, Refusal, SagaCounts, SagaList, SagaQuery};
+use saga_runtime::operator::{
+    OpenCount, PauseView, Refusal, SagaCounts, SagaList, SagaQuery, WorkerView,
+};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, PerMinute};
 use crate::pages::failed;
-use crate::pages::layout::{Base, page, state, table, time};
+use crate::pages::layout::{Base, page, span, state, table, time};
 
 pub(crate) async fn overview(State(desk): State<Arc<Desk>>, base: Base) -> Response {
-    match read(&desk).await {
-        Ok((counts, stuck, failing)) => {
-            let body = body(&desk, &base, &counts, &stuck, &failing);
+    match View::read(&desk).await {
+        Ok(view) => {
+            let body = body(&desk, &base, &view);
             page(&base, "Overview", Some(&base.to("live")), &body)
         }
         Err(refusal) => failed(&base, &refusal),
     }
 }
 
-async fn read(desk: &Desk) -> Result<(SagaCounts, SagaList, SagaList), Refusal> {
-    let counts = desk.counts().await?;
-    let few = |text: &str| {
-        text.parse()
-            .unwrap_or_else(|_| SagaQuery::default())
-            .limit(10)
-    };
-    let stuck = desk.operator.list(&few("state=stuck")).await?;
-    let failing = desk.operator.list(&few("state=failing")).await?;
-    Ok((counts, stuck, failing))
+/// Everything that the overview shows.
+struct View {
+    counts: SagaCounts,
+    pace: Option<PerMinute>,
+    stuck: SagaList,
+    failing: SagaList,
+    workers: Vec<WorkerView>,
+    paused: Vec<PauseView>,
+}
+
+impl View {
+    async fn read(desk: &Desk) -> Result<Self, Refusal> {
+        let (counts, pace) = desk.counts_and_pace().await?;
+        let few = |text: &str| {
+            text.parse()
+                .unwrap_or_else(|_| SagaQuery::default())
+                .limit(10)
+        };
+        let stuck = desk.operator.list(&few("state=stuck")).await?;
+        let failing = desk.operator.list(&few("state=failing")).await?;
+        Ok(Self {
+            counts,
+            pace,
+            stuck,
+            failing,
+            workers: desk.operator.workers().await?,
+            paused: desk.operator.paused().await?,
+        })
+    }
 }
 
 const STATES: [&str; 7] = [
@@ -43,13 +64,15 @@ const STATES: [&str; 7] = [
     "abandoned",
 ];
 
-fn body(
-    desk: &Desk,
-    base: &Base,
-    counts: &SagaCounts,
-    stuck: &SagaList,
-    failing: &SagaList,
-) -> Markup {
+fn body(desk: &Desk, base: &Base, view: &View) -> Markup {
+    let View {
+        counts,
+        pace,
+        stuck,
+        failing,
+        workers,
+        paused,
+    } = view;
     let oldest = counts.open.iter().map(|open| open.oldest).min();
     html! {
         h1 { "Overview" }
@@ -58,7 +81,17 @@ fn body(
                 li { a href=(base.sagas(&format!("state={name}"))) { b { (counts.of(name)) } (name) } }
             }
         }
+        @for pause in paused {
+            p.message.bad {
+                a href=(base.to("definitions")) { (pause.name) } " is paused since " (time(pause.since)) ": " (pause.reason)
+            }
+        }
         p.quiet {
+            @match pace {
+                Some(PerMinute { started, ended }) =>
+                    { (format!("{started:.0}")) " started and " (format!("{ended:.0}")) " ended per minute. " },
+                None => "The sagas per minute are counted while this page is open. ",
+            }
             @if let Some(oldest) = oldest { "The oldest open saga was started " (time(oldest)) ". " }
             (sentence(&desk.operator.access()))
             @if !desk.is_writable { " This console is read-only." }
@@ -75,6 +108,8 @@ fn body(
             h2 { "Failing: attempted again by themselves" }
             (table(base, &failing.sagas))
         }
+        h2 { "Workers" }
+        (held(workers))
         h2 { "Open sagas" }
         @if counts.open.is_empty() { p.quiet { "No saga is open." } } @else { (open(base, &counts.open)) }
     }
@@ -87,6 +122,34 @@ fn sentence(text: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}
+
+fn held(workers: &[WorkerView]) -> Markup {
+    html! {
+        @if workers.is_empty() { p.quiet { "No worker holds a saga." } }
+        @else {
+            div.wide {
+                table {
+                    thead { tr { th { "Worker" } th { "Sagas" } th { "Lease" } } }
+                    tbody {
+                        @for worker in workers {
+                            tr {
+                                td { (worker.worker) }
+                                td { (worker.sagas) }
+                                td {
+                                    @match worker.lease_left {
+                                        None => span.quiet { "owns the journal" },
+                                        Some(0) => b { "has run out: others take its sagas over" },
+                                        Some(left) => { "for " (span(left)) },
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn open(base: &Base, open: &[OpenCount]) -> Markup {

@@ -89,6 +89,7 @@ fn head(details: &SagaDetails) -> Markup {
         p.quiet {
             (saga.name) ", version " (saga.version) ", started " (time(saga.started_at)) ", last entry " (time(saga.changed_at))
             @if let Some(worker) = &saga.worker { ", held by " (worker) }
+            @if saga.condition != saga.state && saga.condition != "ended" && !saga.condition.is_empty() { ", " (saga.condition) }
         }
         @if let Some(trouble) = &saga.trouble {
             p.message.bad {
@@ -98,6 +99,15 @@ fn head(details: &SagaDetails) -> Markup {
             }
         }
         @if let Some(damage) = &details.damage { p.message.bad { "Damaged: " (damage) } }
+        @if let Some(reason) = &saga.paused { p.message { "Its definition is paused: " (reason) } }
+        @for event in &details.set_aside { p.message.bad { "Event " b { (event.event) } " is set aside: " (event.reason) " The right one can be sent." } }
+        @for event in &details.kept {
+            p.message {
+                "Event " b { (event.event) } " was sent, and is kept until it is asked for"
+                @if let Some(key) = &event.key { " (key " (key) ")" }
+                @if let Some(value) = &event.value { details { summary { "Value" } pre { (value) } } }
+            }
+        }
         @if let Some(reason) = &saga.cancellation { p.message { "To be cancelled: " (reason) } }
         @for wait in &details.waits {
             p.message { "Waits for " b { (wait.call) } @if let Some(until) = wait.until { ", until " (Utc::from_millis(until)) } }
@@ -241,6 +251,7 @@ pub(crate) fn command_of(fields: &Fields) -> Result<SagaCommand, Refusal> {
         "compensate" => SagaCommand::Compensate,
         "abandon" => SagaCommand::Abandon,
         "cancel" => SagaCommand::Cancel,
+        "drop" => SagaCommand::DropEvent { event: target },
         "send" => SagaCommand::SendEvent {
             event: target,
             value: value()?,

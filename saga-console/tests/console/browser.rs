@@ -1,6 +1,7 @@
 //! The console in a real browser. `make services` installs Debian's Chromium and its driver.
 
 mod driver;
+mod readable;
 
 use std::net::SocketAddr;
 

@@ -1,10 +1,14 @@
 //! What an operator sees, and does by forms, without JavaScript.
 
+use std::time::Duration;
+
+use axum::Router;
 use axum::http::{StatusCode, header};
 use saga_console::Console;
-use saga_runtime::journal::State;
+use saga_runtime::journal::{Journal, Lease, Memory, NewSaga, State, Worker};
+use saga_runtime::operator::Operator;
 
-use crate::stage::stage;
+use crate::stage::{Stage, stage};
 
 #[tokio::test]
 async fn a_stuck_saga_is_found_understood_and_resolved() {
@@ -151,4 +155,69 @@ async fn pages_lead_to_the_next_ones() {
         page.contains("order-2") && !page.contains("order-4"),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn a_definition_is_paused_on_its_page_and_the_overview_says_so() {
+    let stage = stage(1, Console::writable).await;
+    let page = stage.get("/sagas/definitions", &[]).await.text;
+    assert!(page.contains("no saga of it begins an attempt"), "{page}");
+    let asks = |fields: &'static str| stage.form("/sagas/definitions", fields);
+    let wrong = asks("command=pause&name=buy&reason=x&by=ann").await;
+    let wrong = stage.post("/sagas/definitions", &[], &wrong).await;
+    assert_eq!(wrong.status, StatusCode::CONFLICT);
+    assert!(wrong.text.contains("no definition `buy`"), "{}", wrong.text);
+    let no_form = "command=pause&name=sell&reason=x&by=ann&form=guessed";
+    let no_form = stage.post("/sagas/definitions", &[], no_form).await;
+    assert_eq!(no_form.status, StatusCode::FORBIDDEN);
+    let pause = asks("command=pause&name=sell&reason=the+bank+is+closed&by=ann").await;
+    let paused = stage.post("/sagas/definitions", &[], &pause).await;
+    assert_eq!(paused.status, StatusCode::SEE_OTHER);
+    for path in ["/sagas", "/sagas/definitions"] {
+        let page = stage.get(path, &[]).await.text;
+        assert!(page.contains("the bank is closed (by ann)"), "{page}");
+    }
+    let list = stage.get("/sagas/sagas", &[]).await.text;
+    assert!(list.contains("(paused)"), "{list}");
+    let resume = asks("command=resume&name=sell&by=ann").await;
+    let resumed = stage.post("/sagas/definitions", &[], &resume).await;
+    assert_eq!(resumed.status, StatusCode::SEE_OTHER);
+    let overview = stage.get("/sagas", &[]).await.text;
+    assert!(!overview.contains("is paused since"), "{overview}");
+}
+
+#[tokio::test]
+async fn the_overview_shows_workers_and_how_many_sagas_start_and_end_in_a_minute() {
+    let memory = Memory::new();
+    let duration = Duration::from_mins(1);
+    let worker = Worker::new("orders-1");
+    let saga = NewSaga {
+        id: "order-1".parse().expect("it is an id"),
+        name: "sell".to_owned(),
+        version: 1,
+        fingerprint: 7,
+        input: "{}".to_owned(),
+    };
+    let started = memory.start(saga, Some(&Lease { worker, duration })).await;
+    drop(started.expect("it is new"));
+    let console = Console::new(Operator::read_only(memory, "the journal is only read"));
+    let stage = Stage {
+        app: Router::new().nest("/sagas", console.router()),
+        ..stage(0, |console| console).await
+    };
+    let first = stage.get("/sagas", &[]).await.text;
+    for part in [
+        "are counted while this page is open",
+        "orders-1",
+        "owns the journal",
+    ] {
+        assert!(first.contains(part), "{part} in {first}");
+    }
+    loop {
+        let page = stage.get("/sagas", &[]).await.text;
+        if page.contains("0 started and 0 ended per minute") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -56,6 +56,16 @@ async fn a_service_is_steered_as_its_own_journal_would_be() {
     );
     assert_eq!(operator.definitions().await.expect("it answers").len(), 2);
 
+    let check = operator.check().await.expect("it answers");
+    assert!(check.is_replayed && check.is_fine(), "{check:?}");
+    let paused = operator.pause("sell", "the bank is closed").await;
+    let paused = paused.expect("it is registered");
+    assert!(paused.how.contains("attempts under way end"), "{paused:?}");
+    let reason = &operator.paused().await.expect("it answers")[0].reason;
+    assert_eq!(reason, "the bank is closed (by ann)");
+    operator.resume("sell").await.expect("it is paused");
+    assert_eq!(operator.workers().await.expect("it answers"), []);
+
     stage.bank.opens();
     let accepted = operator
         .command("order-0", &SagaCommand::Compensate, "try it")

@@ -365,6 +365,18 @@ pub enum OperatorError {
         /// The steps that need a decision, separated by commas.
         open: String,
     },
+    /// The saga keeps no event with this name that no wait has taken.
+    #[error(
+        "the saga keeps no event `{}` that is still to be taken; it keeps: {}",
+        Escaped(.event),
+        Escaped(.kept)
+    )]
+    NoEvent {
+        /// The event in the call.
+        event: String,
+        /// The names of the events that it keeps, separated by commas.
+        kept: String,
+    },
     /// The given output or event value can't be serialized, or is too large.
     #[error("the output can't be recorded: {}", Escaped(.0))]
     Output(#[source] serde_json::Error),

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use crate::error::{CompensationOutcome, Reason};
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::history::{RecordedEnd, ReplayState};
+use crate::journal::history::{DROPPED_BY_HAND, RecordedEnd, ReplayState};
 use crate::journal::pause::find_pauses;
 use crate::journal::{
     Damage, Entry, Event, Filter, Journal, JournalError, Page, Record, Settled, StepCall,
@@ -86,7 +86,7 @@ pub struct Inspection {
     /// The calls whose effects are not undone, or may be there, if an operator has abandoned the saga. They stay listed forever. `?`
     /// stands for a step that may have been requested after the last entry that can be read.
     pub left: Vec<String>,
-    /// The events that the saga can't read. The right one is sent like any other: the wait goes on.
+    /// The events that the saga can't read, or that an operator has dropped. The right one is sent like any other: the wait goes on.
     pub set_aside: Vec<SetAside>,
     /// The open waits: for a time, or for an event that was not sent yet. In a group there can be several.
     pub waits: Vec<OpenWait>,
@@ -346,6 +346,9 @@ impl fmt::Display for Line<'_> {
                 None => write!(f, "{step} begun"),
             },
             Event::Received { name, .. } => write!(f, "received event {name}"),
+            Event::EventSetAside { name, message, .. } if message.starts_with(DROPPED_BY_HAND) => {
+                write!(f, "event {name} {message}")
+            }
             Event::EventSetAside { name, message, .. } => {
                 write!(
                     f,

@@ -1,4 +1,4 @@
-//! The operations of operators: cancel, retry, resolve, skip, complete, abandon, purge. Each decision is recorded with its
+//! The operations of operators: cancel, retry, resolve, skip, complete, drop an event, abandon, purge. Each decision is recorded with its
 //! reason.
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::coordinator::inspection::{Inspection, Inspector};
 use crate::coordinator::subject::{Subject, open_call};
 use crate::error::Reason;
 use crate::id::SagaId;
-use crate::journal::history::{BY_RECORD, NOTHING_REQUESTED, ReplayState};
-use crate::journal::{Event, Filter, Journal, JournalError, Page, State};
+use crate::journal::history::{BY_RECORD, DROPPED_BY_HAND, NOTHING_REQUESTED, ReplayState};
+use crate::journal::{Event, Filter, Journal, JournalError, Page, Record, State};
 use crate::language::json_of;
 use crate::lock::lock;
 use crate::shape::Shape;
@@ -38,13 +38,18 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     pub async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         let mut page = self.inspector().list(filter).await?;
         for record in &mut page.sagas {
-            let saga = &record.saga;
-            let definition = self.inner.definitions.get(&saga.name, saga.version);
-            record.is_registered = Some(definition.is_some());
-            let misfits = lock(&self.inner.misfits);
-            record.misfit = misfits.get(&saga.id).map(|misfit| misfit.code.clone());
+            self.describe(record);
         }
         Ok(page)
+    }
+
+    /// Adds to a record what only this process knows: if its definition is registered here, and if it fits.
+    pub(crate) fn describe(&self, record: &mut Record) {
+        let saga = &record.saga;
+        let definition = self.inner.definitions.get(&saga.name, saga.version);
+        record.is_registered = Some(definition.is_some());
+        let misfits = lock(&self.inner.misfits);
+        record.misfit = misfits.get(&saga.id).map(|misfit| misfit.code.clone());
     }
 
     /// Reads everything that is recorded about one saga. `None` if no saga has this id, which may be given as text.
@@ -192,6 +197,38 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             })
         };
         self.inner.decide_at_once(id, completed).await
+    }
+
+    /// Drops an event that was sent to the saga, and that no wait has taken yet: the oldest one with this name. It is then
+    /// [set aside](Inspection::set_aside) for ever, and the right one is sent like any other, also under the same key. If the saga
+    /// runs in this process, the attempt under way ends first.
+    ///
+    /// # Errors
+    /// [`OperatorError::NoEvent`] if the saga keeps no such event, which a wait may have taken meanwhile. [`OperatorError::Stuck`] if
+    /// the saga is stuck. If another worker holds it, or the journal can't be reached.
+    ///
+    /// # Cancel safety
+    /// Once polled, the call takes effect also if the future is dropped.
+    pub async fn drop_event(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: &str,
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let message = format!("{DROPPED_BY_HAND}{reason}");
+        let name = event.to_owned();
+        let dropped = move |subject: Subject| {
+            let number = subject.kept_event(&name)?;
+            let mut dropped = Event::EventSetAside {
+                name: name.into(),
+                number,
+                message,
+            };
+            dropped.cut_text();
+            Ok(dropped)
+        };
+        self.inner.decide_at_once(id, dropped).await
     }
 
     /// Undoes a saga from its record, without a run of its body: the steps that were done are compensated by their names and their

@@ -1,5 +1,7 @@
 //! The saga about which an operator decides, and the calls about which there is something to decide.
 
+use std::collections::BTreeSet;
+
 use crate::call_name;
 use crate::coordinator::error::OperatorError;
 use crate::journal::history::{ReplayState, UNKNOWN_STEP, Way};
@@ -75,6 +77,27 @@ impl Subject {
         }
     }
 
+    /// The number of the oldest event with this name that was sent to the saga, and that no wait has taken.
+    pub(super) fn kept_event(self, name: &str) -> Result<u64, OperatorError> {
+        if let Some(damage) = self.damage {
+            return Err(damage.into());
+        }
+        if self.state == State::Stuck {
+            return Err(OperatorError::Stuck);
+        }
+        let mut kept = self.history.untaken();
+        if let Some((number, _)) = kept.find(|(_, event)| event.name == name) {
+            return Ok(number);
+        }
+        let names = self.history.untaken();
+        let names: BTreeSet<String> = names.map(|(_, event)| event.name.to_string()).collect();
+        let kept: Vec<_> = names.into_iter().collect();
+        Err(OperatorError::NoEvent {
+            event: name.to_owned(),
+            kept: or_none(&kept),
+        })
+    }
+
     /// Returns whether a step may have been requested of which no entry tells.
     pub(super) fn may_have_requested(&self) -> bool {
         let is_unknown = self.damage.is_some() && !self.history.is_undone_by_record();
@@ -106,10 +129,14 @@ fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {
     let open: Vec<_> = history.troubled().map(ToString::to_string).collect();
     OperatorError::NothingToDecide {
         step: step.to_owned(),
-        open: if open.is_empty() {
-            "none".to_owned()
-        } else {
-            open.join(", ")
-        },
+        open: or_none(&open),
+    }
+}
+
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
     }
 }

@@ -117,6 +117,9 @@ pub(crate) enum CallToUndo<'a> {
     InDoubt(&'a StepCall),
 }
 
+/// The beginning of the reason of an event that an operator has dropped.
+pub(crate) const DROPPED_BY_HAND: &str = "dropped by hand: ";
+
 /// The payload of an entry that says that the saga is stuck, if no step was requested after the entry before. An entry of an older
 /// version has none.
 pub(crate) const NOTHING_REQUESTED: &str = "{\"requested\":false}";

@@ -38,7 +38,7 @@ use crate::journal::postgres::writer::Writer;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, Forwarded, History, Journal,
     JournalError, Lease, Listener, NewSaga, Page, Pause, PostedEvent, Record, Requests, Row,
-    SagaVersion, Started, Tally, Wakeup, Worker,
+    SagaVersion, Started, Tally, Wakeup, Worker, WorkerTally,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -543,6 +543,12 @@ impl Journal for Postgres {
 
     async fn tally(&self) -> Result<Tally, JournalError> {
         read::tally(&self.0.pool, &self.0.schema)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerTally>, JournalError> {
+        read::workers(&self.0.pool, &self.0.schema)
             .await
             .map_err(JournalError::unavailable)
     }

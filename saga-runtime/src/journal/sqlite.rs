@@ -44,7 +44,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    NewSaga, Page, Pause, Record, Row, SagaVersion, Started, Tally, Wakeup,
+    NewSaga, Page, Pause, Record, Row, SagaVersion, Started, Tally, Wakeup, WorkerTally,
 };
 use crate::telemetry;
 use checksum::Checked;
@@ -350,6 +350,10 @@ impl Journal for Sqlite {
 
     async fn tally(&self) -> Result<Tally, JournalError> {
         self.lister().await?.read(|rows| rows.tally()).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerTally>, JournalError> {
+        self.lister().await?.read(|rows| rows.workers()).await
     }
 
     async fn pause(&self, name: &str, reason: &str) -> Result<(), JournalError> {

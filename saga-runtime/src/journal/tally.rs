@@ -1,8 +1,9 @@
 //! The numbers of sagas in a journal.
 
-use std::time::SystemTime;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
-use crate::journal::{Filter, Journal, JournalError, Record, State};
+use crate::journal::{Filter, Journal, JournalError, Record, State, Worker};
 
 /// The numbers of sagas in a journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +29,54 @@ pub struct OpenTally {
     pub sagas: u64,
     /// When the oldest of them was started.
     pub oldest: SystemTime,
+}
+
+/// A worker, and the number of sagas that it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerTally {
+    /// The worker.
+    pub worker: Worker,
+    /// The number of sagas that it holds.
+    pub sagas: u64,
+    /// The rest of its lease, zero if that has run out: then others take its sagas over. `None` if the journal does not say.
+    pub lease_left: Option<Duration>,
+}
+
+impl WorkerTally {
+    /// A worker with so many sagas.
+    #[must_use]
+    pub fn new(worker: Worker, sagas: u64, lease_left: Option<Duration>) -> Self {
+        Self {
+            worker,
+            sagas,
+            lease_left,
+        }
+    }
+
+    /// Finds the workers of a journal among the sagas that are held, page by page.
+    pub(crate) async fn by_listing<J: Journal + ?Sized>(
+        journal: &J,
+    ) -> Result<Vec<Self>, JournalError> {
+        let mut workers = BTreeMap::<Worker, u64>::new();
+        for state in [State::Running, State::Compensating] {
+            let mut filter = Filter::default().state(state).limit(1000);
+            loop {
+                let page = journal.list(&filter).await?;
+                for worker in page.sagas.into_iter().filter_map(|record| record.worker) {
+                    *workers.entry(worker).or_default() += 1;
+                }
+                match page.next {
+                    Some(next) => filter.after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        let workers = workers.into_iter();
+        Ok(workers
+            .map(|(worker, sagas)| Self::new(worker, sagas, None))
+            .collect())
+    }
 }
 
 impl OpenTally {

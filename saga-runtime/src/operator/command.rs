@@ -1,5 +1,6 @@
 //! The commands of operators as data: what each needs, which of them a saga takes now, and the answers.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,12 @@ pub enum SagaCommand {
     Abandon,
     /// Undoes a saga that goes forward.
     Cancel,
+    /// Drops the oldest event with this name that was sent to the saga and that no wait has taken.
+    #[serde(rename = "drop")]
+    DropEvent {
+        /// The name of the event.
+        event: String,
+    },
     /// Sends an event to the saga.
     #[serde(rename = "send")]
     SendEvent {
@@ -62,6 +69,7 @@ impl SagaCommand {
             Self::Compensate => "compensate",
             Self::Abandon => "abandon",
             Self::Cancel => "cancel",
+            Self::DropEvent { .. } => "drop",
             Self::SendEvent { .. } => "send",
         }
     }
@@ -73,7 +81,7 @@ impl SagaCommand {
             Self::Resolve { step } | Self::Skip { step } | Self::Complete { step, .. } => {
                 Some(step)
             }
-            Self::SendEvent { event, .. } => Some(event),
+            Self::SendEvent { event, .. } | Self::DropEvent { event } => Some(event),
             Self::Retry | Self::Compensate | Self::Abandon | Self::Cancel => None,
         }
     }
@@ -174,6 +182,13 @@ pub(super) fn possible(record: &Record, history: &ReplayState, is_damaged: bool)
                 possible.push(Possible::new("send", send).about(event));
             }
         }
+        let kept: BTreeSet<&str> = history.untaken().map(|(_, event)| &*event.name).collect();
+        for event in kept.into_iter().filter(|_| !is_damaged) {
+            let drop = format!(
+                "drops the event `{event}` that was sent and not taken yet, so that the right one can be sent"
+            );
+            possible.push(Possible::new("drop", drop).about(event));
+        }
         if can_go_back && history.decision().is_none() {
             possible.push(Possible::new(
                 "cancel",
@@ -219,6 +234,13 @@ impl Accepted {
         let how = format!("the service at {address} has recorded it");
         Self { how, ..self }
     }
+
+    /// Adds which service has carried out the command, at this address.
+    #[must_use]
+    pub fn at(self, address: &str) -> Self {
+        let how = format!("{} (the service at {address})", self.how);
+        Self { how, ..self }
+    }
 }
 
 /// The reason why nothing has happened.
@@ -258,6 +280,7 @@ impl From<OperatorError> for Refusal {
             OperatorError::Stuck => "stuck",
             OperatorError::Held(_) | OperatorError::TakenOver => "held",
             OperatorError::NothingToDecide { .. } => "nothing_to_decide",
+            OperatorError::NoEvent { .. } => "no_event",
             OperatorError::Output(_) | OperatorError::Unreadable { .. } => "unreadable",
             OperatorError::OtherSaga { .. } => "other_saga",
             OperatorError::Damaged(_) => "damaged",

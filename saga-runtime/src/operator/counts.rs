@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Tally, to_millis};
+use crate::journal::{Tally, WorkerTally, to_millis};
 
 /// The numbers of sagas.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -38,6 +38,51 @@ impl SagaCounts {
         let ended = self.ended.iter().filter(|(ended, _)| ended == state);
         let open: u64 = open.map(|open| open.sagas).sum();
         open + ended.map(|(_, sagas)| sagas).sum::<u64>()
+    }
+
+    /// The number of sagas that have not ended.
+    #[must_use]
+    pub fn all_open(&self) -> u64 {
+        self.open.iter().map(|open| open.sagas).sum()
+    }
+
+    /// The number of sagas that have ended, and were not removed.
+    #[must_use]
+    pub fn all_ended(&self) -> u64 {
+        self.ended.iter().map(|(_, sagas)| sagas).sum()
+    }
+
+    /// The numbers of sagas that have started and ended since these counts. `None` if sagas were removed meanwhile: then the counts
+    /// do not tell.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Option<(u64, u64)> {
+        let ended = self.all_ended().checked_sub(earlier.all_ended())?;
+        let started = (self.all_open() + ended).checked_sub(earlier.all_open())?;
+        Some((started, ended))
+    }
+}
+
+/// A worker, and the number of sagas that it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerView {
+    /// The name of the worker.
+    pub worker: String,
+    /// The number of sagas that it holds.
+    pub sagas: u64,
+    /// The rest of its lease in milliseconds, 0 if that has run out: then others take its sagas over. `None` if the journal does not
+    /// say, because one process owns it.
+    pub lease_left: Option<u64>,
+}
+
+impl From<WorkerTally> for WorkerView {
+    fn from(tally: WorkerTally) -> Self {
+        let left = |left: std::time::Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            worker: tally.worker.to_string(),
+            sagas: tally.sagas,
+            lease_left: tally.lease_left.map(left),
+        }
     }
 }
 

@@ -29,6 +29,12 @@ pub struct SagaDetails {
     pub skipped: Vec<(String, String)>,
     /// The calls whose effects are not undone, if the saga was abandoned.
     pub left: Vec<String>,
+    /// The events that the saga can't read, or that an operator has dropped.
+    #[serde(default)]
+    pub set_aside: Vec<SetAsideView>,
+    /// The events that were sent to the saga, and that no wait has taken yet, the oldest first.
+    #[serde(default)]
+    pub kept: Vec<KeptEvent>,
     /// The commands that it takes now.
     pub possible: Vec<Possible>,
     /// Its definition, if it is registered here.
@@ -73,6 +79,28 @@ pub struct WaitView {
     pub until: Option<u64>,
 }
 
+/// An event that the saga can't read, or that an operator has dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SetAsideView {
+    /// The name of the event.
+    pub event: String,
+    /// The reason.
+    pub reason: String,
+}
+
+/// An event that was sent to the saga, and that no wait has taken yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KeptEvent {
+    /// The name of the event.
+    pub event: String,
+    /// The sender's key, if it gave one.
+    pub key: Option<String>,
+    /// Its value as JSON, if payloads were asked for.
+    pub value: Option<String>,
+}
+
 impl SagaDetails {
     pub(super) fn new(found: History, payloads: bool, outline: Option<Outline>) -> Self {
         let inspected = Inspection::new(found.record, found.entries);
@@ -85,6 +113,16 @@ impl SagaDetails {
             call: wait.call.to_string(),
             event: wait.call.event().map(str::to_owned),
             until: wait.until.map(to_millis),
+        });
+        let set_aside = inspected.set_aside.iter().map(|one| SetAsideView {
+            event: one.event.clone(),
+            reason: one.reason.clone(),
+        });
+        let untaken = history.untaken().filter(|_| !record.state.is_final());
+        let kept = untaken.map(|(_, event)| KeptEvent {
+            event: event.name.clone().into_owned(),
+            key: event.key.clone(),
+            value: payloads.then(|| event.payload.clone()),
         });
         let skipped = inspected.skipped.iter();
         Self {
@@ -101,6 +139,8 @@ impl SagaDetails {
                 .map(|one| (one.call.to_string(), one.reason.clone()))
                 .collect(),
             left: inspected.left.clone(),
+            set_aside: set_aside.collect(),
+            kept: kept.collect(),
             possible: possible(record, &history, is_damaged),
             outline,
             entries: inspected

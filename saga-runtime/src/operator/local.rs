@@ -1,18 +1,26 @@
 //! The operator in the process of the service, and the one that has only the journal.
 
+use std::collections::BTreeSet;
+use std::slice;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 
 use crate::coordinator::{Coordinator, Effect, OperatorError, StartError};
 use crate::id::SagaId;
-use crate::journal::{Journal, State};
-use crate::operator::read_only::list;
+use crate::journal::pause::find_pauses;
+use crate::journal::{Filter, Journal, State};
+use crate::operator::pause::{no_definition, not_paused};
+use crate::operator::read_only::{list, needs_no_service, paused, workers};
 use crate::operator::{
-    Accepted, Operations, Outline, Refusal, SagaCommand, SagaCounts, SagaDetails, SagaList,
-    SagaQuery,
+    Accepted, CheckView, Operations, Outline, PauseView, Refusal, SagaCommand, SagaCounts,
+    SagaDetails, SagaList, SagaQuery, WorkerView,
 };
 use crate::shape::Shape;
+
+const PAUSED: &str = "no saga of it begins an attempt; attempts under way end, and new sagas wait";
+
+const RESUMED: &str = "its sagas go on";
 
 /// A coordinator, with the code of its sagas.
 pub(super) struct InService<S: ?Sized + Send + Sync + 'static> {
@@ -43,6 +51,7 @@ impl<S: ?Sized + Send + Sync + 'static> InService<S> {
             SagaCommand::Compensate => coordinator.compensate(id, reason).await,
             SagaCommand::Abandon => coordinator.abandon(id, reason).await,
             SagaCommand::Cancel => coordinator.cancel(id, reason).await,
+            SagaCommand::DropEvent { event } => coordinator.drop_event(id, event, reason).await,
             SagaCommand::SendEvent { event, value } => {
                 coordinator.send_json(id, event, value).await?;
                 Ok(Effect::Done)
@@ -58,13 +67,19 @@ impl<S: ?Sized + Send + Sync + 'static> Operations for InService<S> {
     }
 
     async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
-        list(self.coordinator.as_journal(), query).await
+        let journal = self.coordinator.as_journal();
+        list(journal, query, &|record| self.coordinator.describe(record)).await
     }
 
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
-        let Some(found) = self.coordinator.as_journal().load(id).await? else {
+        let journal = self.coordinator.as_journal();
+        let Some(mut found) = journal.load(id).await? else {
             return Ok(None);
         };
+        find_pauses(journal, slice::from_mut(&mut found.record)).await?;
+        if !self.coordinator.shapes().is_empty() {
+            self.coordinator.describe(&mut found.record);
+        }
         let saga = &found.record.saga;
         let shapes = self.coordinator.shapes();
         let is_it =
@@ -77,6 +92,10 @@ impl<S: ?Sized + Send + Sync + 'static> Operations for InService<S> {
         Ok(self.coordinator.as_journal().tally().await?.into())
     }
 
+    async fn workers(&self) -> Result<Vec<WorkerView>, Refusal> {
+        workers(self.coordinator.as_journal()).await
+    }
+
     async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {
         Ok(self
             .coordinator
@@ -84,6 +103,51 @@ impl<S: ?Sized + Send + Sync + 'static> Operations for InService<S> {
             .iter()
             .map(Outline::from)
             .collect())
+    }
+
+    async fn check(&self) -> Result<CheckView, Refusal> {
+        let report = self.coordinator.check().await?;
+        let counts = self.counts().await?;
+        let shapes = self.coordinator.shapes();
+        Ok(CheckView::replayed(report, &counts, |name, version| {
+            let mut shapes = shapes.iter();
+            shapes.any(|shape| shape.saga.name == name && shape.saga.version == version)
+        }))
+    }
+
+    async fn paused(&self) -> Result<Vec<PauseView>, Refusal> {
+        paused(self.coordinator.as_journal()).await
+    }
+
+    async fn pause(&self, name: &str, reason: &str) -> Result<Accepted, Refusal> {
+        let shapes = self.coordinator.shapes();
+        let counts = self.counts().await?;
+        let registered = shapes.iter().map(|shape| shape.saga.name);
+        let open = counts.open.iter().map(|open| &*open.name);
+        let known: BTreeSet<&str> = registered.chain(open).collect();
+        // Its sagas may all have ended.
+        let any = Filter::default().name(name).limit(1);
+        if !known.contains(name)
+            && self
+                .coordinator
+                .as_journal()
+                .list(&any)
+                .await?
+                .sagas
+                .is_empty()
+        {
+            return Err(no_definition(name, &known.into_iter().collect::<Vec<_>>()));
+        }
+        self.coordinator.pause(name, reason).await?;
+        Ok(Accepted::new(Effect::Done, PAUSED))
+    }
+
+    async fn resume(&self, name: &str) -> Result<Accepted, Refusal> {
+        if self.coordinator.resume(name).await? {
+            Ok(Accepted::new(Effect::Done, RESUMED))
+        } else {
+            Err(not_paused(name))
+        }
     }
 
     async fn command(
@@ -153,7 +217,8 @@ impl Operations for Direct {
     }
 
     async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
-        self.journal.list(query).await
+        needs_no_service(query)?;
+        list(self.journal.coordinator.as_journal(), query, &|_| {}).await
     }
 
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
@@ -164,8 +229,28 @@ impl Operations for Direct {
         self.journal.counts().await
     }
 
+    async fn workers(&self) -> Result<Vec<WorkerView>, Refusal> {
+        self.journal.workers().await
+    }
+
     async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {
         Ok(Vec::new())
+    }
+
+    async fn check(&self) -> Result<CheckView, Refusal> {
+        Ok(CheckView::of_counts(&self.counts().await?))
+    }
+
+    async fn paused(&self) -> Result<Vec<PauseView>, Refusal> {
+        self.journal.paused().await
+    }
+
+    async fn pause(&self, name: &str, reason: &str) -> Result<Accepted, Refusal> {
+        self.journal.pause(name, reason).await
+    }
+
+    async fn resume(&self, name: &str) -> Result<Accepted, Refusal> {
+        self.journal.resume(name).await
     }
 
     async fn command(

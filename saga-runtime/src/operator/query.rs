@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
 use crate::escaped::Escaped;
-use crate::journal::{Filter, Record, State};
+use crate::journal::{Condition, Filter, Record, State};
 use crate::operator::Utc;
 
 /// Which sagas an operator means. By default all of them.
@@ -15,7 +15,7 @@ use crate::operator::Utc;
 ///
 /// | word | meaning |
 /// |---|---|
-/// | `state=stuck` | in this [`State`], or `failing`: a step fails and is attempted again |
+/// | `state=stuck` | in this [`State`], or in this [`Standing`]: `failing`, `queued`, `awaits_event`, `awaits_time`, `misfit`, `unregistered` |
 /// | `name=place_order` | of this definition |
 /// | `version=2` | of this version of its definition |
 /// | `id=order-` | the id begins with this |
@@ -63,7 +63,7 @@ pub struct SagaQuery {
     pub limit: usize,
 }
 
-/// How a saga stands: in a state, or in a state and with a step that fails.
+/// How a saga stands: in a state, or in a state and for a certain reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Standing {
@@ -71,14 +71,62 @@ pub enum Standing {
     In(State),
     /// A step of it fails, and is attempted again.
     Failing,
+    /// It can go on, and waits for a worker with a free slot.
+    Queued,
+    /// It waits for an event.
+    AwaitsEvent,
+    /// It sleeps until a time.
+    AwaitsTime,
+    /// It waits, and will be stuck when it wakes: it does not fit its definition. Only the service knows.
+    Misfit,
+    /// It waits, and its name or version is not registered. Only the service knows.
+    Unregistered,
+}
+
+impl Standing {
+    /// The standings that are no states.
+    const OTHERS: [Self; 6] = [
+        Self::Failing,
+        Self::Queued,
+        Self::AwaitsEvent,
+        Self::AwaitsTime,
+        Self::Misfit,
+        Self::Unregistered,
+    ];
+
+    /// The state to ask a journal for, if one state has all of them.
+    fn state(self) -> Option<State> {
+        match self {
+            Self::In(state) => Some(state),
+            Self::Failing => None,
+            _ => Some(State::Waiting),
+        }
+    }
+
+    /// Returns whether a saga in this condition stands so, as far as the journal has not said it.
+    fn is(self, condition: Condition) -> bool {
+        match self {
+            Self::In(_) | Self::Failing => true,
+            Self::Queued => condition == Condition::Queued,
+            Self::AwaitsEvent => condition == Condition::AwaitsEvent,
+            Self::AwaitsTime => matches!(condition, Condition::AwaitsTime(_)),
+            Self::Misfit => condition == Condition::Misfit,
+            Self::Unregistered => condition == Condition::Unregistered,
+        }
+    }
 }
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::In(state) => state.fmt(f),
-            Self::Failing => f.pad("failing"),
-        }
+        f.pad(match self {
+            Self::In(state) => state.name(),
+            Self::Failing => "failing",
+            Self::Queued => "queued",
+            Self::AwaitsEvent => "awaits_event",
+            Self::AwaitsTime => "awaits_time",
+            Self::Misfit => "misfit",
+            Self::Unregistered => "unregistered",
+        })
     }
 }
 
@@ -125,11 +173,8 @@ impl SagaQuery {
     /// The part of the query that a journal can answer.
     pub(super) fn filter(&self) -> Filter {
         let mut filter = Filter::default().limit(self.limit);
-        match self.state {
-            Some(Standing::In(state)) => filter.state = Some(state),
-            Some(Standing::Failing) => filter.failing = true,
-            None => {}
-        }
+        filter.state = self.state.and_then(Standing::state);
+        filter.failing = self.state == Some(Standing::Failing);
         filter.name.clone_from(&self.name);
         filter.id_prefix.clone_from(&self.id);
         filter.started_from = self.from;
@@ -148,6 +193,12 @@ impl SagaQuery {
     pub(super) fn admits(&self, record: &Record) -> bool {
         self.version
             .is_none_or(|version| version == record.saga.version)
+            && self.state.is_none_or(|state| state.is(record.condition()))
+    }
+
+    /// Returns whether only the service, with its code, can answer it.
+    pub(super) fn needs_service(&self) -> bool {
+        matches!(self.state, Some(Standing::Misfit | Standing::Unregistered))
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), QueryError> {
@@ -157,10 +208,11 @@ impl SagaQuery {
         };
         let time = |value: &str| value.parse::<Utc>().map(|time| Some(time.0));
         match key {
-            "state" if value == "failing" => self.state = Some(Standing::Failing),
             "state" => {
-                let state = value.parse().map_err(|_| invalid(STATES))?;
-                self.state = Some(Standing::In(state));
+                let mut others = Standing::OTHERS.into_iter();
+                let other = others.find(|other| other.to_string() == value);
+                let state = other.or_else(|| value.parse().ok().map(Standing::In));
+                self.state = Some(state.ok_or_else(|| invalid(STATES))?);
             }
             "name" => self.name = Some(value.to_owned()),
             "version" => self.version = Some(value.parse().map_err(|_| invalid("a number"))?),
@@ -177,8 +229,8 @@ impl SagaQuery {
     }
 }
 
-const STATES: &str =
-    "waiting, running, compensating, stuck, failing, completed, compensated or abandoned";
+const STATES: &str = "waiting, running, compensating, stuck, completed, compensated, abandoned, failing, queued, awaits_event, \
+                      awaits_time, misfit or unregistered";
 const TIME: &str = "a time in UTC such as 2026-11-29T03:00:00Z";
 const AGE: &str = "an age such as 30s, 15m, 2h or 3d";
 
@@ -314,6 +366,11 @@ mod tests {
         for text in [
             "",
             "state=stuck",
+            "state=queued",
+            "state=awaits_event",
+            "state=awaits_time",
+            "state=misfit",
+            "state=unregistered",
             "state=failing name=place_order version=2 id=order- step=pack/charge code=error",
             r#"text="the \"bank\" is \\ closed" from=2026-11-29T03:00:00Z before=2026-11-30T00:00:00Z age=90m"#,
             r#"name="""#,

@@ -1,5 +1,6 @@
 //! The part of an operator's work that only reads a journal.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,10 +8,11 @@ use async_trait::async_trait;
 
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
+use crate::journal::pause::find_pauses;
 use crate::journal::{History, Journal, Record, State};
 use crate::operator::{
-    Accepted, Operations, Outline, Refusal, SagaCommand, SagaCounts, SagaDetails, SagaList,
-    SagaQuery, SagaSummary, Trouble,
+    Accepted, CheckView, Operations, Outline, PauseView, Refusal, SagaCommand, SagaCounts,
+    SagaDetails, SagaList, SagaQuery, SagaSummary, Trouble, WorkerView,
 };
 
 /// The most sagas that one page looks at, if the histories have to tell which ones are meant.
@@ -40,20 +42,44 @@ impl Operations for ReadOnly {
     }
 
     async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
-        list(&*self.journal, query).await
+        needs_no_service(query)?;
+        list(&*self.journal, query, &|_| {}).await
     }
 
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
-        let found = self.journal.load(id).await?;
-        Ok(found.map(|found| SagaDetails::new(found, payloads, None)))
+        let Some(mut found) = self.journal.load(id).await? else {
+            return Ok(None);
+        };
+        find_pauses(&*self.journal, slice::from_mut(&mut found.record)).await?;
+        Ok(Some(SagaDetails::new(found, payloads, None)))
     }
 
     async fn counts(&self) -> Result<SagaCounts, Refusal> {
         Ok(self.journal.tally().await?.into())
     }
 
+    async fn workers(&self) -> Result<Vec<WorkerView>, Refusal> {
+        workers(&*self.journal).await
+    }
+
     async fn definitions(&self) -> Result<Vec<Outline>, Refusal> {
         Ok(Vec::new())
+    }
+
+    async fn check(&self) -> Result<CheckView, Refusal> {
+        Ok(CheckView::of_counts(&self.counts().await?))
+    }
+
+    async fn paused(&self) -> Result<Vec<PauseView>, Refusal> {
+        paused(&*self.journal).await
+    }
+
+    async fn pause(&self, _name: &str, _reason: &str) -> Result<Accepted, Refusal> {
+        Err(self.refused())
+    }
+
+    async fn resume(&self, _name: &str) -> Result<Accepted, Refusal> {
+        Err(self.refused())
     }
 
     async fn command(
@@ -70,16 +96,45 @@ impl Operations for ReadOnly {
     }
 }
 
+/// Checks that a journal can answer a query without the code of the service.
+pub(super) fn needs_no_service(query: &SagaQuery) -> Result<(), Refusal> {
+    if query.needs_service() {
+        let message = "only the service knows which sagas are registered and fit: ask it, with its http:// address in place of the journal";
+        return Err(Refusal::new("needs_service", message));
+    }
+    Ok(())
+}
+
+/// The workers that hold sagas.
+pub(super) async fn workers(journal: &dyn Journal) -> Result<Vec<WorkerView>, Refusal> {
+    let workers = journal.workers().await?.into_iter();
+    Ok(workers.map(WorkerView::from).collect())
+}
+
+/// The paused definitions.
+pub(super) async fn paused(journal: &dyn Journal) -> Result<Vec<PauseView>, Refusal> {
+    let paused = journal.paused().await?.into_iter();
+    Ok(paused.map(PauseView::from).collect())
+}
+
 /// A page of the sagas that a query admits. If their histories have to be read, it has fewer sagas than asked for when
 /// 5,000 were looked at, and up to twice as many.
-pub(super) async fn list(journal: &dyn Journal, query: &SagaQuery) -> Result<SagaList, Refusal> {
+///
+/// `describe` adds what only the service knows about a record.
+pub(super) async fn list(
+    journal: &dyn Journal,
+    query: &SagaQuery,
+    describe: &(dyn Fn(&mut Record) + Sync),
+) -> Result<SagaList, Refusal> {
     let mut filter = query.filter();
     let mut list = SagaList::default();
     let mut examined = 0;
     loop {
-        let page = journal.list(&filter).await?;
+        let mut page = journal.list(&filter).await?;
+        find_pauses(journal, &mut page.sagas).await?;
         examined += page.sagas.len().max(1);
-        for record in page.sagas {
+        for mut record in page.sagas {
+            describe(&mut record);
             if query.admits(&record) {
                 list.sagas.extend(summary(journal, query, record).await?);
             }

@@ -28,6 +28,12 @@ pub struct SagaSummary {
     pub version: u32,
     /// The name of its [`State`].
     pub state: String,
+    /// Why it does not go on, in words: its [`Condition`](crate::journal::Condition). `waiting for an event`, for example.
+    #[serde(default)]
+    pub condition: String,
+    /// The operator's reason, if its definition is paused.
+    #[serde(default)]
+    pub paused: Option<String>,
     /// When it was started.
     pub started_at: u64,
     /// When its last entry was written.
@@ -63,6 +69,8 @@ impl SagaSummary {
             name: record.saga.name.clone(),
             version: record.saga.version,
             state: record.state.name().to_owned(),
+            condition: record.condition().to_string(),
+            paused: record.pause.as_ref().map(|pause| pause.reason.clone()),
             started_at: to_millis(record.started_at),
             changed_at: to_millis(record.changed_at),
             worker: record.worker.as_ref().map(ToString::to_string),

@@ -1,5 +1,6 @@
 //! A headless Chromium behind its driver, which speaks `WebDriver` over HTTP.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ impl Browser {
                 "goog:loggingPrefs": {"performance": "ALL"},
                 "goog:chromeOptions": {"args": [
                     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                    "--window-size=1200,900", "--hide-scrollbars",
                     format!("--user-data-dir={directory}"),
                 ]},
             }},
@@ -169,8 +171,37 @@ impl Browser {
         messages.collect()
     }
 
+    /// Takes a picture of what the window shows, as a PNG file.
+    pub(super) async fn takes_picture(&self, path: &Path) {
+        let path_in_driver = format!("{}/screenshot", self.session);
+        let picture = self.ask("GET", &path_in_driver, &json!({})).await;
+        let picture = decoded(picture.as_str().expect("it is base64"));
+        assert!(picture.starts_with(b"\x89PNG"), "it is a PNG file");
+        std::fs::write(path, picture).expect("there is room");
+    }
+
     pub(super) async fn ends(mut self) {
         self.ask("DELETE", &self.session, &json!({})).await;
         self.driver.kill().await.expect("it runs");
     }
+}
+
+/// The bytes of a text in base64.
+fn decoded(text: &str) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = text.bytes().filter_map(|byte| {
+        let value = DIGITS.iter().position(|digit| *digit == byte)?;
+        u32::try_from(value).ok()
+    });
+    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
+    for digit in digits {
+        bits = bits << 6 | digit;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.extend(u8::try_from(bits >> count));
+            bits &= (1 << count) - 1;
+        }
+    }
+    bytes
 }

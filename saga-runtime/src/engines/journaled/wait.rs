@@ -55,6 +55,10 @@ impl Journaled {
         }
         // No step was under way here.
         self.take_in_doubt(calls);
+        // An operator may be about to drop the event that would end this wait.
+        if let Some(suspension) = self.recorder.stop() {
+            return Err(suspension);
+        }
         if begun.is_none()
             && let Some(received) = self.received(&step, wait, can_read)
         {

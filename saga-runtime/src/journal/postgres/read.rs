@@ -14,7 +14,7 @@ use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
     Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Pause, Record, Row,
-    State, Tally, Wakeup, Worker,
+    State, Tally, Wakeup, Worker, WorkerTally,
 };
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
@@ -281,6 +281,30 @@ pub(super) async fn tally(pool: &Connections, schema: &Schema) -> Result<Tally, 
     tally.ended(State::Completed, completed);
     tally.sort();
     Ok(tally)
+}
+
+/// The workers that hold sagas, and those whose lease is valid, by name.
+pub(super) async fn workers(
+    pool: &Connections,
+    schema: &Schema,
+) -> Result<Vec<WorkerTally>, sqlx::Error> {
+    let sql = schema.sql(
+        "SELECT name, coalesce(sagas, 0) AS sagas,
+             greatest(extract(epoch FROM valid_until - clock_timestamp()), 0)::float8 AS lease_left
+         FROM (SELECT worker AS name, count(*) AS sagas FROM {schema}.open_sagas
+               WHERE worker IS NOT NULL AND NOT stuck GROUP BY worker) held
+             FULL JOIN {schema}.workers USING (name)
+         WHERE sagas IS NOT NULL OR valid_until > clock_timestamp() ORDER BY name COLLATE \"C\"",
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).all_on(pool).await?;
+    let worker = |row: &PgRow| {
+        let sagas = row.try_get::<i64, _>("sagas")?.cast_unsigned();
+        let left: Option<f64> = row.try_get("lease_left")?;
+        let left = Duration::try_from_secs_f64(left.unwrap_or(0.0)).unwrap_or(Duration::MAX);
+        let worker = Worker::new(row.try_get::<String, _>("name")?);
+        Ok(WorkerTally::new(worker, sagas, Some(left)))
+    };
+    rows.iter().map(worker).collect()
 }
 
 /// The entries of those of these sagas that are open and in which attempts of a step have failed.

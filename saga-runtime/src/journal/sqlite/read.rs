@@ -12,7 +12,7 @@ use crate::journal::record::UnknownState;
 use crate::journal::sqlite::checksum;
 use crate::journal::{
     Cancellation, Damage, Entry, Event, Filter, History, NewSaga, OpenTally, Page, Pause, Record,
-    Row, State, Tally, Wakeup, Worker, from_millis, to_millis,
+    Row, State, Tally, Wakeup, Worker, WorkerTally, from_millis, to_millis,
 };
 use crate::meta::Kind;
 
@@ -366,6 +366,20 @@ impl Read<'_> {
         transaction.finish()?;
         tally.sort();
         Ok(tally)
+    }
+
+    /// The workers that hold sagas, by name.
+    pub(super) fn workers(&self) -> rusqlite::Result<Vec<WorkerTally>> {
+        let mut statement = self.0.prepare_cached(&format!(
+            "SELECT worker, count(*) FROM sagas s
+             WHERE {MAYBE_OPEN}s.worker IS NOT NULL AND {STATE} IN ('running', 'compensating') GROUP BY worker ORDER BY worker"
+        ))?;
+        let workers = statement.query_map([], |row| {
+            let worker = Worker::new(row.get::<_, String>(0)?);
+            let sagas = row.get::<_, i64>(1)?.cast_unsigned();
+            Ok(WorkerTally::new(worker, sagas, None))
+        })?;
+        workers.collect()
     }
 
     /// Finds the steps of an open saga whose attempts fail.

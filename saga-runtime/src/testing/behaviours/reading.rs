@@ -96,6 +96,9 @@ pub async fn a_tally_counts_each_saga_once<F: Factory>(test: Fixture<F>) {
         by_number(listed.expect("the journal works")),
         by_number(first)
     );
+    let workers = test.journal.workers().await.expect("the journal works");
+    let workers = workers.iter().map(|one| (one.worker.as_str(), one.sagas));
+    assert_eq!(workers.collect::<Vec<_>>(), [("a", 2)]);
 }
 
 pub async fn a_record_is_read_without_its_entries<F: Factory>(test: Fixture<F>) {
