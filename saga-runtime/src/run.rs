@@ -13,6 +13,7 @@ mod fan_out;
 mod first_attempt;
 mod group;
 mod hand_over;
+mod held;
 mod saga;
 mod site_names;
 mod slots;
@@ -56,6 +57,7 @@ pub use unwind::{KeptCall, Left, Unwind, Unwinding, Unwound, closes};
 use body::Watch;
 use call_log::CallLog;
 use callable::Returning;
+use held::{HeldFuture, held_future};
 
 /// The steps that were given up so far, and the stop of the saga, if they have stopped it.
 struct GivenUp<X> {
@@ -178,8 +180,8 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
 
     /// The body on its way forward.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    pub fn forward<F>(&self, body: F) -> Forwarding<'_, 'lane, 'run, F, E> {
-        Forwarding::new(self, body)
+    pub fn forward<F>(&self, body: F) -> Forwarding<'_, 'lane, 'run, HeldFuture<F>, E> {
+        Forwarding::new(self, held_future(body))
     }
 
     /// Returns true if the saga is stopped although its body has returned its output.

@@ -16,6 +16,7 @@ mod failure;
 mod inputs;
 mod journal_faults;
 mod journal_outage;
+mod large_outputs;
 mod operators;
 mod outage;
 mod pausing;

@@ -3,7 +3,7 @@
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, Lifetime, Pat, PathArguments, Signature, Type};
 
-use super::Owner;
+use super::{Owner, lifetimes};
 use crate::errors::Errors;
 
 /// The pattern and the type of the first parameter. Reports a missing one and one that is no context.
@@ -28,7 +28,31 @@ pub(crate) fn check<'a>(
         let message = format!("the first parameter of {owner} `{name}` is not its context");
         errors.report(first.ty.span(), message, help);
     }
-    Some((&first.pat, context?))
+    let context = context?;
+    if let Some(borrow) = lifetimes::first_borrow(services(&first.ty)) {
+        let message = format!("the services of {owner} `{name}` have a lifetime");
+        let help = "services outlive the call that starts a saga: let them own what they need, for example in an `Arc`, or \
+                    write `'static`";
+        errors.report(borrow, message, help);
+        return None;
+    }
+    Some((&first.pat, context))
+}
+
+/// The types in `Context<'_, Services>`, or in an alias of it.
+fn services(context: &Type) -> impl Iterator<Item = &Type> {
+    let arguments = match context {
+        Type::Path(path) => path.path.segments.last().map(|last| &last.arguments),
+        _ => None,
+    };
+    let arguments = match arguments {
+        Some(PathArguments::AngleBracketed(arguments)) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments.into_iter().flatten().filter_map(|one| match one {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 /// `Context<'_, Services>` with its lifetime, or an alias. `None` for a type with another name.

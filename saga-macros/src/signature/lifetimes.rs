@@ -1,6 +1,7 @@
 //! Names for the lifetimes that a signature leaves out.
 
 use proc_macro2::Span;
+use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr, TypeReference};
 
@@ -11,6 +12,37 @@ pub(crate) fn with_lifetime(ty: &Type, name: &str) -> Type {
     let mut ty = ty.clone();
     Named(name).visit_type_mut(&mut ty);
     ty
+}
+
+/// The first place at which one of these types borrows for a lifetime that the source leaves out.
+pub(crate) fn first_borrow<'a>(types: impl Iterator<Item = &'a Type>) -> Option<Span> {
+    let mut borrow = Borrow(None);
+    for ty in types {
+        borrow.visit_type(ty);
+    }
+    borrow.0
+}
+
+struct Borrow(Option<Span>);
+
+impl<'ast> Visit<'ast> for Borrow {
+    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+        if reference.lifetime.is_none() {
+            self.0.get_or_insert(reference.and_token.span);
+        }
+        visit::visit_type_reference(self, reference);
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        if lifetime.ident == "_" {
+            self.0.get_or_insert(lifetime.span());
+        }
+    }
+
+    // Functions borrow nothing for their parameters.
+    fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast ParenthesizedGenericArguments) {}
 }
 
 struct Named<'a>(&'a str);

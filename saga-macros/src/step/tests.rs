@@ -338,6 +338,18 @@ fn a_step_is_a_free_concrete_async_function() {
             &["step `f` names a lifetime"],
         ),
         (
+            "async fn f(cx: Context<'_, Shop<'_>>) -> Result<(), E> {}",
+            &["the services of step `f` have a lifetime"],
+        ),
+        (
+            "async fn f(cx: Context<'_, &Shop>) -> Result<(), E> {}",
+            &["the services of step `f` have a lifetime"],
+        ),
+        (
+            "async fn f(cx: Context<'_, Arc<dyn Shop + '_>>) -> Result<(), E> {}",
+            &["the services of step `f` have a lifetime"],
+        ),
+        (
             "async fn f(cx: Context<'_, S>, x: impl A) -> Result<(), E> {}",
             &["step `f` is generic"],
         ),

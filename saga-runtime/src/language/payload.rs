@@ -18,7 +18,8 @@ use crate::panic::{caught, drop_caught};
     message = "`{Self}` can't be the output of a step or a saga",
     label = "not `Clone + Serialize + Deserialize`",
     note = "an output is kept for later steps and for the compensation, and is written to the journal",
-    note = "usually it is enough to put `#[derive(Clone, serde::Serialize, serde::Deserialize)]` on `{Self}`"
+    note = "usually it is enough to put `#[derive(Clone, serde::Serialize, serde::Deserialize)]` on `{Self}`; \
+            an `Arc` needs the feature `rc` of serde"
 )]
 pub trait Payload: Sized {
     /// Clones the value.

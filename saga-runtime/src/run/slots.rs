@@ -12,6 +12,7 @@ use crate::panic::drop_caught;
 use crate::place::Place;
 use crate::run::Engine;
 use crate::run::call_log::CallLog;
+use crate::run::held::{Held, held};
 use crate::run::site_names::{COMPARED_BY_THE_COMPILER, SiteNames};
 use crate::run::unwind::{KeptCall, Left, Unwind, closes};
 
@@ -216,7 +217,15 @@ pub trait Slots<E: Engine>: EndedSlots<E> {
 }
 
 /// Slots, in a tuple of at most 16. Rustc infers the type of each at the call that fills it.
-pub struct SlotTuple<T>(pub T);
+pub struct SlotTuple<T>(pub Held<T>);
+
+impl<T> SlotTuple<T> {
+    /// These slots.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn of(slots: T) -> Self {
+        Self(held(slots))
+    }
+}
 
 /// More slots: a tuple of at most 16 other [`Slots`], all but the last with the same number of sites.
 pub struct SlotGroups<T>(pub T);
@@ -252,7 +261,7 @@ macro_rules! slots {
             const NAMES: SiteNames = SiteNames::Sites(&[$($type::CALLEE.name),*]);
 
             fn new() -> Self {
-                Self(($($type::NEW,)*))
+                Self::of(($($type::NEW,)*))
             }
 
             fn callee(number: usize) -> &'static StepMeta {

@@ -15,7 +15,7 @@ use crate::spans::{at, code, group, here};
 //     let site0 = Site::new();                      // one per call; its type is inferred from the call
 //     let future = async move {
 //         let Some((saga, services, engine, lane)) = start.take() else { return pending().await };
-//         let mut slots = SlotTuple((One::EMPTY, One::EMPTY));
+//         let mut slots = SlotTuple::of((One::EMPTY, One::EMPTY));
 //         let mut run = Run::new(engine, lane, callees(&slots, engine));
 //         let ended = {
 //             let (run, slots, cx) = (&run, &mut slots, context(services, engine, lane));

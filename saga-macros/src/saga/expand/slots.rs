@@ -7,19 +7,19 @@ use crate::spans::code;
 
 // Expands to:
 //
-//     SlotTuple((One::EMPTY, One::EMPTY))
+//     SlotTuple::of((One::EMPTY, One::EMPTY))
 //
 // The types of the slots have parameters, which rustc infers at the calls that fill them. More slots than one tuple holds
 // stand in tuples of tuples:
 //
-//     SlotGroups((SlotTuple((…)), SlotTuple((…))))
+//     SlotGroups((SlotTuple::of((…)), SlotTuple::of((…))))
 pub(super) fn expand(private: &TokenStream, kind: &Ident, count: usize) -> TokenStream {
     let mut tuples = Vec::new();
     let mut left = count;
     loop {
         let size = left.min(MOST_IN_A_TUPLE);
         let slots = (0..size).map(|_| code!(#private::#kind::EMPTY,));
-        tuples.push(code!(#private::SlotTuple((#(#slots)*))));
+        tuples.push(code!(#private::SlotTuple::of((#(#slots)*))));
         left -= size;
         if left == 0 {
             break;
