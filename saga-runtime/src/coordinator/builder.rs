@@ -335,7 +335,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             tenure,
             slots: Arc::new(Semaphore::new(self.in_flight)),
             work: Notify::new(),
-            cancellations: Notify::new(),
+            requests: Notify::new(),
             running: Mutex::default(),
             paused: Mutex::default(),
             unreleased: Mutex::default(),
