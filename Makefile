@@ -1,7 +1,7 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console demo-restate quickstart examples check test services soak lint features deny doc bench bless
+.PHONY: help demo console demo-postgres demo-restate quickstart examples check test services soak lint features deny doc bench bless
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ demo: ## run the shop: four services, two dozen orders, a kill, an audit of thei
 
 console: ## run the shop with its console on orders that never end, some of which fail, until Ctrl-C
 	cargo run --release --package shop -- console
+
+demo-postgres: ## run the demo with its sagas in Postgres: two orders services, a kill, a deployment of a second version meanwhile
+	cargo run --release --package shop -- demo --on postgres --orders 96
 
 demo-restate: services ## run the same demo with its sagas on a Restate server, after installing that (SHOP_DEMO_KEEP=true to watch)
 	cargo run --release --package shop -- demo --on restate

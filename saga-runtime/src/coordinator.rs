@@ -28,6 +28,8 @@ mod suspects;
 mod takeover;
 mod task;
 mod tasks;
+#[cfg(feature = "postgres")]
+mod transaction;
 mod undo;
 mod waiters;
 mod wakeup;
@@ -162,8 +164,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     slots: Arc<Semaphore>,
     /// Notified when a saga in the journal may be claimable.
     work: Notify,
-    /// Notified when a cancellation may have been requested in another process.
-    cancellations: Notify,
+    /// Notified when another process may have asked for something of a saga that is held here.
+    requests: Notify,
     running: Mutex<HashMap<SagaId, Running>>,
     /// The names of the definitions that are paused, as the journal has said last.
     paused: Mutex<BTreeSet<String>>,
@@ -261,6 +263,51 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         answer
     }
 
+    /// Checks a saga that is to be started. Returns its record, the saga as a later process reads it, and its definition.
+    async fn prepare<G>(
+        &self,
+        id: SagaId,
+        saga: G,
+    ) -> Result<(NewSaga, G, Arc<dyn Definition<S>>), SubmitError>
+    where
+        G: Saga<Services = S> + Serialize,
+    {
+        let (name, version) = (G::META.name, G::META.version);
+        let definition = self.definitions.get(name, version);
+        let definition = definition.ok_or(Rejected::NotRegistered { name, version })?;
+        let limit = self.policies.payload_limit;
+        let input = json_of(&saga).map_err(Rejected::Input)?;
+        if input.len() > limit {
+            let bytes = input.len();
+            return Err(Rejected::TooLarge { bytes, limit }.into());
+        }
+        match self.stopped() {
+            Some(Stopped::ShuttingDown) => return Err(Rejected::ShuttingDown.into()),
+            Some(Stopped::RuntimeEnded) => return Err(Rejected::RuntimeEnded.into()),
+            None => {}
+        }
+        if let Some(highest) = self.definitions.highest(name)
+            && highest > version
+            && self.journal.record(&id).await?.is_none()
+        {
+            return Err(Rejected::OldVersion {
+                name,
+                version,
+                highest,
+            }
+            .into());
+        }
+        let new = NewSaga {
+            id,
+            name: name.to_owned(),
+            version,
+            fingerprint: definition.fingerprint(),
+            input,
+        };
+        let saga = saga_as_read(&**definition, &new.input, saga).map_err(Rejected::Input)?;
+        Ok((new, saga, Arc::clone(definition)))
+    }
+
     /// Records a new saga, and runs it if there is a free slot.
     async fn start<G>(
         self: Arc<Self>,
@@ -297,21 +344,29 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 Ok(Handle::new(self, id, answer))
             }
             Started::Existing(record) => {
-                if let Some(damage) = record.damage {
-                    return Err(SubmitError::Damaged { id, damage });
-                }
-                if record.saga.name == G::META.name
-                    && definition.is_same(&record.saga.input, &input)
-                {
-                    Ok(Handle::new(self, id, None))
-                } else {
-                    Err(SubmitError::Conflict {
-                        id,
-                        name: record.saga.name,
-                    })
-                }
+                is_same::<S, G>(&id, *record, &*definition, &input)?;
+                Ok(Handle::new(self, id, None))
             }
         }
+    }
+}
+
+/// Checks that the saga that has this id is the one that is to be started.
+fn is_same<S: ?Sized + Send + Sync + 'static, G: Saga>(
+    id: &SagaId,
+    record: Record,
+    definition: &dyn Definition<S>,
+    input: &str,
+) -> Result<(), SubmitError> {
+    let id = id.clone();
+    if let Some(damage) = record.damage {
+        return Err(SubmitError::Damaged { id, damage });
+    }
+    let name = record.saga.name;
+    if name == G::META.name && definition.is_same(&record.saga.input, input) {
+        Ok(())
+    } else {
+        Err(SubmitError::Conflict { id, name })
     }
 }
 
@@ -461,42 +516,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         I::Error: Into<InvalidSagaId>,
     {
         let id = id.try_into().map_err(|error| Rejected::Id(error.into()))?;
-        let inner = &self.inner;
-        let (name, version) = (G::META.name, G::META.version);
-        let definition = inner.definitions.get(name, version);
-        let definition = definition.ok_or(Rejected::NotRegistered { name, version })?;
-        let limit = inner.policies.payload_limit;
-        let input = json_of(&saga).map_err(Rejected::Input)?;
-        if input.len() > limit {
-            let bytes = input.len();
-            return Err(Rejected::TooLarge { bytes, limit }.into());
-        }
-        match inner.stopped() {
-            Some(Stopped::ShuttingDown) => return Err(Rejected::ShuttingDown.into()),
-            Some(Stopped::RuntimeEnded) => return Err(Rejected::RuntimeEnded.into()),
-            None => {}
-        }
-        if let Some(highest) = inner.definitions.highest(name)
-            && highest > version
-            && inner.journal.record(&id).await?.is_none()
-        {
-            return Err(Rejected::OldVersion {
-                name,
-                version,
-                highest,
-            }
-            .into());
-        }
-        let new = NewSaga {
-            id: id.clone(),
-            name: G::META.name.to_owned(),
-            version: G::META.version,
-            fingerprint: definition.fingerprint(),
-            input,
-        };
-        let saga = saga_as_read(&**definition, &new.input, saga).map_err(Rejected::Input)?;
-        let starting = Arc::clone(inner).start(new, saga, Arc::clone(definition));
-        inner.detached(starting).await
+        let (new, saga, definition) = self.inner.prepare(id, saga).await?;
+        let starting = Arc::clone(&self.inner).start(new, saga, definition);
+        self.inner.detached(starting).await
     }
 
     /// Returns the handle of a saga that was started before, in this process or another.

@@ -10,6 +10,7 @@ pub(crate) mod pause;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+mod requests;
 mod row;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -35,6 +36,7 @@ pub use record::{
     Cancellation, Claim, Condition, Entry, FailingStep, Filter, History, NewSaga, Page, Record,
     SagaVersion, State, Worker,
 };
+pub use requests::{Forwarded, PostedEvent, Requests};
 pub use row::Row;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
@@ -69,6 +71,21 @@ pub trait Journal: Send + Sync + 'static {
     /// If the id is taken nothing is written: the record that is there comes back. Of many starts with the same id at
     /// the same time exactly one gets [`Started::New`].
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError>;
+
+    /// Records a new saga in a transaction of the caller's, waiting to be claimed: it is there if that transaction commits.
+    ///
+    /// The default refuses.
+    #[cfg(feature = "postgres")]
+    async fn start_in(
+        &self,
+        transaction: &mut sqlx::PgConnection,
+        saga: NewSaga,
+    ) -> Result<Started, JournalError> {
+        let _ = (transaction, saga);
+        Err(JournalError::Unsuitable {
+            message: "this journal can't start a saga in a transaction of the caller's: only one in Postgres can".to_owned(),
+        })
+    }
 
     /// Takes over up to `limit` sagas that can go on, the oldest first: open, not stuck, not at [rest](Wakeup), of one of
     /// these `definitions`, and held by no worker, or by one whose lease has run out. Each gets a new epoch.
@@ -160,6 +177,39 @@ pub trait Journal: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// Asks the worker that holds a saga to release it, for an operator of another process. The holder hears of it by
+    /// [`requests`](Self::requests), and releases the saga as soon as no attempt is under way; the saga then waits a moment for
+    /// [`claim_one`](Self::claim_one). A [`Signal::Changed`] tells of the release.
+    ///
+    /// The default forwards nothing.
+    async fn call(&self, id: &SagaId) -> Result<Forwarded, JournalError> {
+        let _ = id;
+        Ok(Forwarded::Impossible)
+    }
+
+    /// Records an event for a saga that a worker holds. Its holder gets it by [`requests`](Self::requests), and a later one by its
+    /// claim, as [`Claimed::posted`]; the append of the same event forgets it. The release that follows does not [rest](Wakeup):
+    /// the holder may not have heard of it.
+    ///
+    /// The default forwards nothing.
+    async fn post(&self, id: &SagaId, event: PostedEvent) -> Result<Forwarded, JournalError> {
+        let _ = (id, event);
+        Ok(Forwarded::Impossible)
+    }
+
+    /// What other processes have asked for sagas that this worker holds. It may say the same again until the saga is released,
+    /// or the event appended.
+    async fn requests(&self, worker: &Worker) -> Result<Requests, JournalError> {
+        let _ = worker;
+        Ok(Requests::default())
+    }
+
+    /// Asks for a [`Signal::Changed`] when this saga ends, gets stuck, or is to be undone, also if another process runs it.
+    async fn watch(&self, id: &SagaId) -> Result<(), JournalError> {
+        let _ = id;
+        Ok(())
+    }
+
     /// Removes sagas that became final before `before`, and says how many. Sagas that are open or stuck stay, whatever
     /// their age. A journal may do this piece by piece, so that running sagas do not have to wait for all of it; if it fails
     /// or is dropped in the middle, what was removed is removed.
@@ -199,13 +249,16 @@ pub trait Journal: Send + Sync + 'static {
 pub type Listener = Box<dyn Fn(Signal) -> bool + Send + Sync>;
 
 /// A hint that another process has done something: see [`Journal::listen`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
     /// A saga may be claimable.
     Work,
-    /// A cancellation of a saga was requested: [`renew`](Journal::renew) tells which one.
-    Cancelled,
+    /// Something was asked of a saga that is held here: [`renew`](Journal::renew) tells of cancellations, and
+    /// [`requests`](Journal::requests) of the rest.
+    Asked,
+    /// This saga, which was [watched](Journal::watch) or [called](Journal::call), has ended or was released.
+    Changed(SagaId),
 }
 
 /// A worker, and for how long its claims are valid from now on.
@@ -270,6 +323,8 @@ pub struct Claimed {
     pub recoveries: u32,
     /// The [rest](Wakeup) that a claim by id has cut short, so that it can be released to the same one.
     pub rest: Wakeup,
+    /// The events that were [posted](Journal::post) to it and that no entry tells of, the oldest first.
+    pub posted: Vec<PostedEvent>,
 }
 
 impl Claimed {
@@ -287,6 +342,16 @@ impl Claimed {
             orderly: true,
             recoveries: 0,
             rest: Wakeup::Now,
+            posted: Vec::new(),
+        }
+    }
+
+    /// The time until which it may rest after a claim that has added no event. Posted events wake it, so that its next run takes them.
+    pub(crate) fn rest_again(&self) -> Wakeup {
+        if self.posted.is_empty() {
+            self.rest
+        } else {
+            Wakeup::Now
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The kit for tests: of your own sagas, and of journals.
 //!
 //! [`FailureMatrix`] runs a saga through every failure that its definition allows. [`TestCoordinator`] crashes and restarts in one line each, on a journal whose days pass in a moment. [`Script`] is a
-//! participant for tests without one. [`journal_suite!`](crate::journal_suite) is the test suite that every
+//! participant for tests without one. [`locked_sagas`] says of each change of a definition whether sagas in flight survive it.
+//! [`journal_suite!`](crate::journal_suite) is the test suite that every
 //! [`Journal`](crate::journal::Journal) passes:
 //!
 //! ```
@@ -28,11 +29,15 @@
 
 #[doc(hidden)]
 pub mod behaviours;
+mod definitions;
 mod fixture;
 mod matrix;
 mod process;
 mod script;
 
+pub use definitions::{
+    ChangeVerdict, DefinitionChange, LockError, changes_since, lock_of, locked_sagas,
+};
 pub use fixture::{Factory, Fixture};
 pub use matrix::{CaseEnd, FailureMatrix, Holds, MatrixReport};
 pub use process::TestCoordinator;

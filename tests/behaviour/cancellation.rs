@@ -348,7 +348,7 @@ saga!(
 
 #[tokio::test(start_paused = true)]
 async fn whichever_comes_first_ends_the_saga_a_cancellation_or_its_deadline() {
-    if lacks(Capability::TheClockOfTheTest) {
+    if lacks(Capability::TheClockOfTheTest) || lacks(Capability::CancelsAtOnce) {
         return;
     }
     let participant = Participant::new().answers("book", [Answer::Refused]);

@@ -2,7 +2,13 @@
 
 mod batches;
 mod clocks;
+mod deploying;
 mod fencing;
+mod mistakes;
+mod proxied;
+mod requests;
+mod standby;
+mod transactions;
 mod waking;
 
 use std::sync::atomic::{AtomicU32, Ordering};

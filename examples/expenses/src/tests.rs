@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use saga_runtime::coordinator::OperatorError;
 use saga_runtime::journal::{Memory, State};
+use saga_runtime::testing::FailureMatrix;
 use saga_runtime::{Cause, Events, InProcess, SagaId};
 use tokio::time::{Instant, sleep};
 
@@ -83,4 +84,16 @@ async fn a_claim_that_is_not_decided_is_withdrawn_after_the_director_had_a_week(
         notes.last().map(String::as_str),
         Some("a: 100 cents are withdrawn")
     );
+}
+
+#[test]
+fn every_failure_of_a_claim_ends_well() {
+    FailureMatrix::new(Office::default, || ClaimExpense { cents: 100 })
+        .event(VERDICT, &approved())
+        .invariant("it is paid, or withdrawn, but not both", |office, end| {
+            let notes = office.notes();
+            let has = |what: &str| notes.iter().any(|note| note.ends_with(what));
+            has("are paid") == end.is_completed() && !(has("are paid") && has("are withdrawn"))
+        })
+        .check();
 }

@@ -1,5 +1,7 @@
 //! All machines, or none, and nothing else stays behind.
 
+use saga_runtime::testing::FailureMatrix;
+
 use crate::cloud::Cloud;
 use crate::cluster::StartCluster;
 
@@ -47,4 +49,20 @@ async fn nothing_is_left_of_a_cluster_whose_disks_do_not_fit() {
     assert_eq!(cloud.count(), (0, 0));
     assert!(start(&cloud, 4).await.is_some());
     assert_eq!(cloud.count(), (4, 4));
+}
+
+#[test]
+fn every_failure_of_a_cluster_ends_well() {
+    let cluster = || StartCluster {
+        name: "c".to_owned(),
+        machines: 2,
+    };
+    FailureMatrix::new(|| Cloud::new([2, 2], [2, 2]), cluster)
+        .invariant("all machines with their disks, or none", |cloud, end| {
+            let all = if end.is_completed() { (2, 2) } else { (0, 0) };
+            (cloud.count() == all)
+                .then_some(())
+                .ok_or(format!("{:?}", cloud.count()))
+        })
+        .check();
 }

@@ -1,5 +1,8 @@
 //! A saga in forty lines: what is done, how it is undone, and what happens when a step refuses.
 
+#[cfg(test)]
+mod tests;
+
 use saga_runtime::{Context, saga, step};
 
 struct Shop {

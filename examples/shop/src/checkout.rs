@@ -5,6 +5,7 @@ mod approval;
 mod engine;
 mod error;
 mod failure;
+mod second;
 mod service;
 mod shop;
 
@@ -14,10 +15,12 @@ use saga_runtime::{Context, event_within, saga, step};
 use serde::{Deserialize, Serialize};
 
 pub use self::approval::{APPROVAL, ApprovalRules, Verdict};
-pub use self::engine::Engine;
+pub use self::engine::{Deployed, Engine};
 pub use self::error::CheckoutError;
 pub use self::service::CheckoutService;
-pub use self::shop::{Addresses, Deliveries, Orders, Payments, Shop, Stock};
+pub use self::shop::{
+    Addresses, Connection, Connections, Deliveries, Orders, Payments, Shop, Stock, connection,
+};
 use crate::item::LineItem;
 use crate::proto::delivery::Delivery;
 use crate::proto::orders::{self, Order};

@@ -2,6 +2,7 @@
 //! process in the middle, and audits what is left of them.
 
 mod audit;
+mod balancer;
 mod console;
 mod engine;
 mod fleet;
@@ -26,10 +27,11 @@ pub use self::console::Console;
 use self::engine::{Engine, On};
 use self::fleet::Fleet;
 use self::folder::Folder;
-use self::kill::{CutOff, kill_orders};
+use self::kill::CutOff;
 use self::plan::PlannedOrder;
 use self::review::Reviewer;
 use self::table::PlacedOrder;
+use crate::address::Address;
 use crate::order::{self, Outcome};
 use crate::proto::checkout::PlaceOrderRequest;
 use crate::proto::checkout::checkout_client::CheckoutClient;
@@ -113,6 +115,9 @@ impl Demo {
         let audit = match placed {
             Ok(placed) => {
                 println!("{}", table::render(&placed));
+                if let Some(summary) = engine.summary().await? {
+                    println!("{summary}");
+                }
                 Audit::of(folder.path()).await
             }
             Err(error) => Err(error),
@@ -144,13 +149,16 @@ async fn place_orders(
     engine: &mut Engine,
     count: u16,
 ) -> anyhow::Result<Vec<PlacedOrder>> {
-    let checkout = start_services(fleet, engine, &[]).await?;
-    let reviewer = Reviewer::of(checkout.clone(), plan::orders(count));
+    let started = start_services(fleet, engine, &[]).await?;
+    let reviewer = order::connect(&started.orders).await?;
+    let reviewer = Reviewer::of(reviewer, plan::orders(count));
 
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut under_way = JoinSet::new();
     for planned in plan::orders(count) {
-        let (checkout, slots) = (checkout.clone(), Arc::clone(&slots));
+        // A customer of its own: the connections are shared out among the orders services, if there are several.
+        let checkout = order::connect(&started.orders).await?;
+        let slots = Arc::clone(&slots);
         under_way.spawn(async move {
             let _slot = slots.acquire().await;
             let begin = Instant::now();
@@ -188,7 +196,7 @@ async fn place_orders(
             let all_wait =
                 open.len() >= at_once && open.values().all(|now| *now == CutOff::Waiting);
             if reviewer.sees_all_kinds(&open) || all_wait {
-                cut_off = Some(kill_orders(fleet, engine).await?);
+                cut_off = Some(engine.disturb(fleet, &started.options).await?);
             }
         }
     }
@@ -202,12 +210,20 @@ async fn place_orders(
     Ok(placed)
 }
 
+/// The services that run.
+struct Started {
+    /// Where orders are placed.
+    orders: Address,
+    /// How the orders services were started.
+    options: Vec<(&'static str, String)>,
+}
+
 /// Starts the services, orders last: it calls the others. It gets more options.
 async fn start_services(
     fleet: &mut Fleet<'_>,
     engine: &mut Engine,
     more: &[(&'static str, String)],
-) -> anyhow::Result<CheckoutClient<Channel>> {
+) -> anyhow::Result<Started> {
     let stock = fleet.start("stock", &plan::stock()).await?;
     let payments = fleet.start("payments", &plan::payments()).await?;
     let delivery = fleet.start("delivery", &plan::delivery()).await?;
@@ -216,12 +232,10 @@ async fn start_services(
         ("--payments", payments.to_string()),
         ("--delivery", delivery.to_string()),
     ];
-    options.extend(engine.options());
     options.extend(plan::orders_options());
     options.extend_from_slice(more);
-    let orders = fleet.start("orders", &options).await?;
-    engine.orders_has_started().await?;
-    order::connect(&orders).await
+    let orders = engine.start_orders(fleet, &options).await?;
+    Ok(Started { orders, options })
 }
 
 /// Places an order; asks again under the same request id if the answer is lost, as a good client does.

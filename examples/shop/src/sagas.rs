@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, bail};
 use saga_runtime::SagaId;
 use saga_runtime::coordinator::{Inspector, OpenWait};
-use saga_runtime::journal::{Filter, Record, Sqlite, State};
+use saga_runtime::journal::{Filter, Postgres, Record, Sqlite, State};
 
 use crate::address::Address;
 
@@ -28,18 +28,36 @@ pub(crate) struct SagasAt {
     )]
     pub(crate) journal: PathBuf,
 
+    /// A Postgres database, like `postgres://user@host/database`, which has the sagas of several orders services instead of a file
+    #[arg(
+        long,
+        env = "SHOP_DATABASE_URL",
+        value_name = "URL",
+        conflicts_with = "journal"
+    )]
+    pub(crate) database_url: Option<String>,
+
     /// The ingress of a Restate server, like `http://127.0.0.1:8080`, which has the sagas instead of a journal
     #[arg(
         long,
         env = "SHOP_RESTATE",
         value_name = "URL",
-        conflicts_with = "journal"
+        conflicts_with_all = ["journal", "database_url"]
     )]
     pub(crate) restate: Option<Address>,
 }
 
 impl SagasAt {
+    /// Opens the journal in this database.
+    pub(crate) async fn postgres(&self, url: &str) -> anyhow::Result<Postgres> {
+        let journal = Postgres::connect(url).await;
+        journal.context("cannot open the journal in the database")
+    }
+
     async fn inspector(&self) -> anyhow::Result<Inspector> {
+        if let Some(url) = &self.database_url {
+            return Ok(Inspector::new(self.postgres(url).await?));
+        }
         let journal = Sqlite::open_read_only(&self.journal).await;
         let journal = journal
             .with_context(|| format!("cannot read the journal {}", self.journal.display()))?;

@@ -55,6 +55,28 @@ fn on_restate_the_demo_leaves_no_orphan_and_no_process_behind() {
     assert!(folder.path().join("restate/server.log").exists());
 }
 
+#[test]
+fn on_postgres_a_kill_and_a_deployment_leave_no_orphan_and_no_process_behind() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut demo = demo(folder.path());
+    let output = run(demo.args(["--on", "postgres", "--orders", "96"]));
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    for (output, seen) in [
+        (&stderr, " kill -9 orders-1 … "),
+        (&stderr, "orders-2 has handed its orders over"),
+        (&stdout, " of version 1, "),
+        (&stdout, " of version 2; "),
+        (&stdout, "\naudit: 96 orders, "),
+        (&stdout, " compensated, 0 orphans\n"),
+    ] {
+        assert!(output.contains(seen), "{seen}: {stdout}\n{stderr}");
+    }
+    assert_eq!(services(folder.path()), [""; 0]);
+    assert!(!folder.path().join("sagas.db").exists());
+}
+
 fn leaves_nothing_behind(demo: &mut Command, folder: &Path) -> String {
     let output = run(demo);
     let stdout = String::from_utf8(output.stdout).expect("text");

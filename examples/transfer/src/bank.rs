@@ -134,6 +134,18 @@ impl Bank {
         Ok(balance.bind(account).fetch_one(&self.pool).await?)
     }
 
+    /// Forgets all requests, and sets all balances to this amount.
+    #[cfg(test)]
+    pub(crate) async fn begin_anew(&self, cents: i64) -> Result<(), BankError> {
+        let mut transaction = self.pool.begin().await?;
+        let forget = sqlx::query("DELETE FROM participant_answers");
+        forget.execute(&mut *transaction).await?;
+        let balances = sqlx::query("UPDATE accounts SET cents = ?").bind(cents);
+        balances.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// Sends an answer, or loses it.
     fn send(&self, is_first: bool) -> Result<(), BankError> {
         if self.loses_answers && is_first {

@@ -1,8 +1,11 @@
 //! No money is lost or made, also if answers get lost and the process ends in the middle.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use saga_runtime::testing::FailureMatrix;
 use saga_runtime::{Coordinator, ExecuteError};
+use tokio::sync::OnceCell;
 
 use crate::bank::BankError;
 use crate::transfer::{Banks, TransferMoney};
@@ -68,4 +71,36 @@ async fn transfers_continue_in_the_next_process() {
     }
     second.shutdown().await;
     assert_eq!(balances(folder.path()).await, (700, 300));
+}
+
+#[test]
+fn every_failure_of_a_transfer_leaves_the_money_at_one_place() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let opened = Arc::new(OnceCell::new());
+    let path = folder.path().to_owned();
+    // Each case has the same banks, as they were at the beginning.
+    let fresh = move || {
+        let (opened, path) = (Arc::clone(&opened), path.clone());
+        async move {
+            let banks = opened.get_or_init(|| async {
+                Arc::new(banks(&path, false).await.expect("they are new"))
+            });
+            let banks = Arc::clone(banks.await);
+            banks.home.begin_anew(1_000).await.expect("it is open");
+            banks.away.begin_anew(0).await.expect("it is open");
+            banks
+        }
+    };
+    FailureMatrix::new_async(fresh, || order(0).1)
+        .invariant_async("30 cents are moved, or none", async |banks, end| {
+            let ann = banks.home.balance("ann").await?;
+            let bob = banks.away.balance("bob").await?;
+            let moved = if end.is_completed() { 30 } else { 0 };
+            if (ann, bob) == (1_000 - moved, moved) {
+                Ok(())
+            } else {
+                Err(BankError::Refused(format!("ann has {ann}, bob has {bob}")))
+            }
+        })
+        .check();
 }

@@ -7,11 +7,12 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use saga_runtime::Coordinator;
 use saga_runtime::journal::Memory;
+use saga_runtime::testing::{FailureMatrix, locked_sagas};
 use tower::ServiceExt;
 
 use crate::company::Company;
 use crate::http::routes;
-use crate::trip::{Agency, BookTrip, Trip};
+use crate::trip::{APPROVAL, Agency, BookTrip, Trip, TripError, rent_car};
 
 struct Service {
     agency: Arc<Agency>,
@@ -90,6 +91,33 @@ impl Service {
 
 fn trip(body: &str) -> Trip {
     serde_json::from_str(body).expect("it is a trip")
+}
+
+#[test]
+fn every_failure_of_a_trip_that_needs_an_approval_ends_well() {
+    let trip = || crate::trip::Request {
+        to: "Riga".to_owned(),
+        nights: 10,
+    };
+    FailureMatrix::new(Agency::default, move || BookTrip { request: trip() })
+        .event(APPROVAL, &true)
+        .refusal::<rent_car>(&TripError::NotServed {
+            to: "Riga".to_owned(),
+        })
+        .invariant(
+            "a whole trip, perhaps without a car, or nothing",
+            |agency, end| {
+                let booked =
+                    [&agency.airline, &agency.hotels, &agency.payments].map(Company::count);
+                let cars = agency.cars.count();
+                if end.is_completed() {
+                    booked == [1, 1, 1] && cars <= 1
+                } else {
+                    booked == [0, 0, 0] && cars == 0
+                }
+            },
+        )
+        .check();
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,4 +201,10 @@ async fn nothing_is_left_of_a_trip_that_is_cancelled_or_not_approved() {
     assert_eq!(service.bookings(), [0, 0, 0, 0]);
     let (status, _) = service.ask("DELETE", "/trips/c", "").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn no_change_of_the_saga_strands_trips_in_flight() {
+    let sagas = Coordinator::builder(Agency::default()).register::<BookTrip>();
+    locked_sagas("sagas.lock", &sagas);
 }

@@ -87,7 +87,10 @@ async fn cancel_hotel(cx: Context<'_, Agency>, hotel: &Booking) -> Result<(), Tr
 }
 
 #[step(compensate = return_car, timeout = "5s")]
-async fn rent_car(cx: Context<'_, Agency>, request: &Request) -> Result<Booking, TripError> {
+pub(crate) async fn rent_car(
+    cx: Context<'_, Agency>,
+    request: &Request,
+) -> Result<Booking, TripError> {
     let (key, nights) = (cx.idempotency_key(), request.nights);
     cx.cars.book(&key, &request.to, nights)
 }

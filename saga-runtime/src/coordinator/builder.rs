@@ -31,6 +31,8 @@ use crate::language::Step;
 use crate::language::recorded::RecordedStep;
 use crate::meta::{RetryDefaults, RetryPolicy};
 use crate::metrics::AttemptMeters;
+#[cfg(feature = "testing")]
+use crate::shape::Shape;
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -237,6 +239,17 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
 
 #[cfg(feature = "testing")]
 impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
+    /// The shapes of the registered sagas.
+    ///
+    /// # Errors
+    /// If they can't be registered together.
+    pub(crate) fn shapes(&self) -> Result<Vec<Shape>, &StartError> {
+        match &self.refused {
+            Some(error) => Err(error),
+            None => Ok(self.definitions.shapes()),
+        }
+    }
+
     /// Injects these faults into all attempts.
     pub(crate) fn faults(mut self, faults: Arc<dyn Faults>) -> Self {
         self.policies.faults = Some(faults);
@@ -331,7 +344,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             tenure,
             slots: Arc::new(Semaphore::new(self.in_flight)),
             work: Notify::new(),
-            cancellations: Notify::new(),
+            requests: Notify::new(),
             running: Mutex::default(),
             paused: Mutex::default(),
             unreleased: Mutex::default(),

@@ -113,7 +113,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         Ok(Effect::Requested)
     }
 
-    async fn state(&self, id: &SagaId) -> Result<State, OperatorError> {
+    pub(super) async fn state(&self, id: &SagaId) -> Result<State, OperatorError> {
         let history = self.journal.load(id).await?.ok_or(OperatorError::Unknown)?;
         Ok(history.record.state)
     }

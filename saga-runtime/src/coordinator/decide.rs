@@ -1,11 +1,13 @@
 //! The decisions of operators: each is one entry, appended under a claim.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::coordinator::Shared;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::operator::Effect;
 use crate::coordinator::subject::Subject;
+use crate::coordinator::takeover::PAUSES;
 use crate::id::SagaId;
 use crate::journal::{AppendError, Claimed, ClaimedOne, Entry, Event, State, Wakeup};
 use crate::lock::lock;
@@ -24,19 +26,32 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         let inner = Arc::clone(self);
         self.detached(async move {
-            let claimed = inner.journal.claim_one(&inner.lease, &id).await;
-            let claimed = match inner.note_lost_claims(claimed)? {
-                ClaimedOne::Claimed(claimed) => *claimed,
-                ClaimedOne::Held(worker) if worker == inner.lease.worker => {
-                    return Err(OperatorError::NotStuck(State::Running));
-                }
-                ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
-                ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
-                ClaimedOne::Unknown => return Err(OperatorError::Unknown),
-            };
+            let claimed = inner.take_stuck(&id).await?;
             inner.decide(claimed, decide).await
         })
         .await
+    }
+
+    /// Claims a stuck saga. A worker that holds it runs it, or decides about it.
+    async fn take_stuck(&self, id: &SagaId) -> Result<Claimed, OperatorError> {
+        for pause in 0..PAUSES {
+            let claimed = self.journal.claim_one(&self.lease, id).await;
+            match self.note_lost_claims(claimed)? {
+                ClaimedOne::Claimed(claimed) => return Ok(*claimed),
+                ClaimedOne::Held(worker) if worker == self.lease.worker => {
+                    return Err(OperatorError::NotStuck(State::Running));
+                }
+                ClaimedOne::Held(_) => match self.state(id).await? {
+                    State::Stuck => tokio::time::sleep(Duration::from_millis(pause)).await,
+                    State::Waiting => {}
+                    state if state.is_final() => return Err(OperatorError::Final(state)),
+                    state => return Err(OperatorError::NotStuck(state)),
+                },
+                ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
+                ClaimedOne::Unknown => return Err(OperatorError::Unknown),
+            }
+        }
+        Err(OperatorError::TakenOver)
     }
 
     /// Like [`apply_decision`](Self::apply_decision), for a saga in any state.
@@ -79,7 +94,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             // A saga about which nothing was decided goes on to rest.
             let rest = match decided {
                 Ok(_) => Wakeup::Now,
-                Err(_) => claimed.rest,
+                Err(_) => claimed.rest_again(),
             };
             self.release_taken(claimed, rest).await;
         }

@@ -68,6 +68,12 @@ pub enum SubmitError {
         #[source]
         damage: Damage,
     },
+    /// The transaction of the caller's that starts the saga (`submit_in`) has not committed, or was rolled back.
+    #[error("the transaction that starts the saga `{id}` has not committed")]
+    NotCommitted {
+        /// The id.
+        id: SagaId,
+    },
     /// The journal failed. The saga may have been started; it is safe to repeat the call.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -344,7 +350,7 @@ pub enum OperatorError {
          with `abandon`"
     )]
     Stuck,
-    /// Another worker holds the saga.
+    /// Another worker holds the saga, and the journal does not reach its process.
     #[error("the saga is held by worker {0}: ask there, or again when its lease has run out")]
     Held(Worker),
     /// The step needs no decision: it is not in doubt, and its compensation has not failed.

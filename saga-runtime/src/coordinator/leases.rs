@@ -1,7 +1,9 @@
 //! The second loop of a coordinator: renews its lease, and releases the claims that nothing here uses.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -15,6 +17,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     pub(super) async fn renew_leases(self: Arc<Self>) {
         let shutdown = self.tenure.shutdown.clone();
         let mut unused = Vec::new();
+        let mut looks = Looks::default();
         // The lease has to hold until the last saga has ended after a shutdown.
         while !(shutdown.is_cancelled() && self.running().is_empty()) {
             let asked = Instant::now();
@@ -26,13 +29,15 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                             running.control.cancel();
                         }
                     }
+                    self.answer_requests(&mut looks).await;
                     self.release_unreleased().await;
                     self.release_unused(&mut unused).await;
                 }
                 Err(error) => telemetry::journal_trouble(&error),
             }
             if !shutdown.is_cancelled() {
-                let pause = tokio::time::timeout(self.poll_interval, self.cancellations.notified());
+                let pause = looks.pause().min(self.poll_interval);
+                let pause = tokio::time::timeout(pause, self.requests.notified());
                 shutdown.run_until_cancelled(pause).await;
             } else if !self.running().is_empty() {
                 let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;
@@ -44,9 +49,43 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     pub(super) fn hear(&self, signal: Signal) -> bool {
         match signal {
             Signal::Work => self.work.notify_one(),
-            Signal::Cancelled => self.cancellations.notify_one(),
+            Signal::Asked => self.requests.notify_one(),
+            Signal::Changed(id) => self.waiters.wake(&id),
         }
         !self.is_shutting_down()
+    }
+
+    /// Does what other processes have asked for the sagas that run here.
+    async fn answer_requests(&self, looks: &mut Looks) {
+        let requests = match self.journal.requests(&self.lease.worker).await {
+            Ok(requests) => requests,
+            Err(error) => return telemetry::journal_trouble(&error),
+        };
+        let mut has_missed = false;
+        for id in requests.called {
+            match self.running().get(&id) {
+                Some(run) => run.recorder.call(),
+                None => has_missed = true,
+            }
+        }
+        let mut delivered = HashMap::new();
+        for (id, event) in requests.posted {
+            let running = self.running().get(&id).cloned();
+            // One that is closed is about to be released: its next claim has the event.
+            match running {
+                Some(running) if running.recorder.deliver(event.into()) => {
+                    delivered.insert(id, running.recorder);
+                }
+                Some(_) => {}
+                None => has_missed = true,
+            }
+        }
+        for recorder in delivered.into_values() {
+            // If this fails, the saga is suspended, and the event stays posted.
+            self.tasks
+                .spawn(async move { drop(recorder.write().await) });
+        }
+        looks.note(has_missed);
     }
 
     /// Releases the claims that could not be released before, because the journal did not answer.
@@ -108,5 +147,24 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
         }
         Ok(unused)
+    }
+}
+
+/// The pauses between looks for requests, while one is for a saga that is held and does not run: it is just being claimed or
+/// released.
+#[derive(Debug, Default)]
+struct Looks(u32);
+
+impl Looks {
+    fn note(&mut self, has_missed: bool) {
+        self.0 = if has_missed { self.0 + 1 } else { 0 };
+    }
+
+    /// The pause before the next look: 10 milliseconds after the first one in vain, and twice as much after each further one.
+    fn pause(&self) -> Duration {
+        match self.0 {
+            0 => Duration::MAX,
+            looks => Duration::from_millis(5 << looks.min(16)),
+        }
     }
 }

@@ -118,14 +118,15 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     }
 
     /// Records that an operator has undone a step by hand: one whose compensation has failed, or is tried again, or that is in doubt.
-    /// The saga continues with the remaining compensations. If it runs in this process, the attempt under way ends first.
+    /// The saga continues with the remaining compensations. If it runs, the attempt under way ends first.
     ///
     /// `step` is the durable name as [`inspect`](Self::inspect) shows it: `reserve` for the first call, `reserve#1` for
     /// the second, `pack/reserve#1` if the saga `pack` made the call.
     ///
     /// # Errors
     /// [`OperatorError::NothingToDecide`] if the saga is stuck, and [`OperatorError::NotStuck`] if it is not, and nothing of this
-    /// kind is true of the step. If another worker holds the saga, or the journal can't be reached.
+    /// kind is true of the step. If a process holds the saga that the journal does not reach, or the
+    /// journal can't be reached.
     pub async fn resolve_compensation(
         &self,
         id: impl TryInto<SagaId>,
@@ -163,13 +164,13 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 
     /// Records that a step was done, with this output: one that is tried again, or whose attempts are used up, or that is in doubt.
     /// The saga then goes on behind the step. Only a step that is not the pivot and was given up in doubt is compensated with the rest.
-    /// An output that was given by hand can be corrected, as long as nothing has followed from it. If the saga runs in this process,
+    /// An output that was given by hand can be corrected, as long as nothing has followed from it. If the saga runs,
     /// the attempt under way ends first; if it succeeds, its own output stands.
     ///
     /// # Errors
     /// [`OperatorError::Unreadable`] if the type of the step can't read the output. [`OperatorError::NothingToDecide`] if the
-    /// saga is stuck, and [`OperatorError::NotStuck`] if it is not, and the step is none of these. If another worker holds the saga,
-    /// or the journal can't be reached.
+    /// saga is stuck, and [`OperatorError::NotStuck`] if it is not, and the step is none of these. If a process holds the saga that the
+    /// journal does not reach, or the journal can't be reached.
     pub async fn complete_step(
         &self,
         id: impl TryInto<SagaId>,
@@ -245,7 +246,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Errors
     /// [`OperatorError::PastPivot`] if a step is done that can't be undone. [`OperatorError::NotStuck`] if the saga goes on by itself.
-    /// If no saga has this id, or it has ended, or another worker holds it, or the journal can't be reached.
+    /// If no saga has this id, or it has ended, or a process holds it that the journal does not reach, or the journal can't be
+    /// reached.
     pub async fn compensate(
         &self,
         id: impl TryInto<SagaId>,
@@ -279,15 +281,16 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.decide_at_once(id, compensating).await
     }
 
-    /// Ends a saga as it is, whatever its state: nothing of it runs any more, and nothing more is undone. If the saga runs in this
-    /// process, the attempt under way ends first.
+    /// Ends a saga as it is, whatever its state: nothing of it runs any more, and nothing more is undone. If the saga runs,
+    /// the attempt under way ends first.
     ///
     /// The saga is then [`Abandoned`](State::Abandoned). Its last entry says for ever which effects are not undone, and callers
     /// get [`ExecuteError::Abandoned`](crate::ExecuteError::Abandoned). [`purge`](Self::purge) removes it like any other saga that
     /// has ended.
     ///
     /// # Errors
-    /// If no saga has this id, or it has ended, or another worker holds it, or the journal can't be reached.
+    /// If no saga has this id, or it has ended, or a process holds it that the journal does not reach, or the journal can't be
+    /// reached.
     ///
     /// # Cancel safety
     /// Once polled, the call takes effect also if the future is dropped.

@@ -8,11 +8,12 @@ use crate::coordinator::{Coordinator, Shared, Stopped};
 use crate::engines::journaled::recorder::Suspension;
 use crate::id::SagaId;
 use crate::journal::history::{ReceivedEvent, ReplayState};
-use crate::journal::{AppendError, Claimed, ClaimedOne, Event, State, Wakeup};
+use crate::journal::{
+    AppendError, Claimed, ClaimedOne, Event, Forwarded, History, PostedEvent, State, Wakeup, Worker,
+};
 use crate::language::EventName;
 
-/// The number of pauses, of 0, 1, 2, … milliseconds, in which this process has to finish releasing or claiming the
-/// saga.
+/// The number of pauses, of 0, 1, 2, … milliseconds, in which a process has to finish releasing or claiming the saga.
 const PAUSES: u64 = 100;
 
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
@@ -22,8 +23,10 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// event that is sent twice is received twice: a sender that may repeat itself uses [`send_once`](Self::send_once). A saga that
     /// sleeps is woken up if it waits for this name; otherwise the event is kept until it asks.
     ///
+    /// On Postgres the saga may run in another process: the event is recorded for it, and it hears of it at once.
+    ///
     /// # Errors
-    /// If the saga is unknown, has ended, is stuck, or is held by another worker; if the value can't be serialized or
+    /// If the saga is unknown, has ended, is stuck, or is held by another worker on a journal that does not reach that one; if the value can't be serialized or
     /// is too large; if the journal can't be reached. After [`OperatorError::Journal`] the event may have been
     /// recorded.
     ///
@@ -99,6 +102,24 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.send_received(id, event).await
     }
 
+    /// Sends an event, like [`send_json`](Self::send_json), under a key.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn send_json_once(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: &str,
+        key: &str,
+        value: &serde_json::Value,
+    ) -> Result<(), OperatorError> {
+        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let event = ReceivedEvent {
+            name: event.to_owned().into(),
+            payload: value.to_string(),
+            key: Some(key.to_owned()),
+        };
+        self.send_received(id, event).await
+    }
+
     async fn send_received(&self, id: SagaId, event: ReceivedEvent) -> Result<(), OperatorError> {
         let limit = self.inner.policies.payload_limit;
         if event.payload.len() > limit {
@@ -129,7 +150,6 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
             match self.send_to_row(&id, &event).await? {
                 Sent::Done => return Ok(()),
-                // This process is just releasing or claiming the saga.
                 Sent::Held => tokio::time::sleep(Duration::from_millis(pause)).await,
             }
         }
@@ -148,7 +168,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let claimed = match self.note_lost_claims(claimed)? {
             ClaimedOne::Claimed(claimed) => *claimed,
             ClaimedOne::Held(worker) if worker == self.lease.worker => return Ok(Sent::Held),
-            ClaimedOne::Held(worker) => return Err(OperatorError::Held(worker)),
+            ClaimedOne::Held(worker) => return self.post(id, event, worker).await,
             ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
@@ -159,7 +179,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let rest = if !known && waits_for(&claimed, &event.name) {
             Wakeup::Now
         } else {
-            claimed.rest
+            claimed.rest_again()
         };
         let received = Event::Received {
             name: event.name.clone(),
@@ -193,6 +213,36 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
+impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
+    /// Sends an event to a saga that another worker holds. It gets a key if it has none: after a crash of that worker, the key tells
+    /// whether the event is recorded.
+    async fn post(
+        &self,
+        id: &SagaId,
+        event: &ReceivedEvent,
+        holder: Worker,
+    ) -> Result<Sent, OperatorError> {
+        let history = self.journal.load(id).await?;
+        let History { record, entries } = history.ok_or(OperatorError::Unknown)?;
+        match record.state {
+            State::Stuck => return Err(OperatorError::Stuck),
+            state if state.is_final() => return Err(OperatorError::Final(state)),
+            _ => {}
+        }
+        if entries.is_ok_and(|entries| event.is_in(&entries)) {
+            return Ok(Sent::Done);
+        }
+        let key = event.key.clone();
+        let key = key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let posted = PostedEvent::new(&*event.name, &*event.payload, key);
+        match self.journal.post(id, posted).await? {
+            Forwarded::Recorded => Ok(Sent::Done),
+            Forwarded::NotHeld => Ok(Sent::Held),
+            Forwarded::Impossible => Err(OperatorError::Held(holder)),
+        }
+    }
+}
+
 /// Returns whether a saga waits for an event with this name. If its entries can't be read, it is woken up, and then set aside.
 fn waits_for(claimed: &Claimed, event: &str) -> bool {
     let Ok(entries) = &claimed.entries else {
@@ -206,7 +256,7 @@ fn waits_for(claimed: &Claimed, event: &str) -> bool {
 /// The result of sending an event to a saga that no process runs.
 enum Sent {
     Done,
-    /// This worker holds the saga after all.
+    /// It is just being claimed or released.
     Held,
 }
 

@@ -1,5 +1,6 @@
 //! The task of one saga: from its claim to its end or its release.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,7 @@ use crate::engines::journaled::recorder::{EventInbox, Recorder, Suspension};
 use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
-use crate::journal::{Claim, Claimed, Damage, NewSaga, Wakeup};
+use crate::journal::{Claim, Claimed, Damage, NewSaga, PostedEvent, Wakeup};
 use crate::meta::SagaMeta;
 use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
@@ -37,6 +38,8 @@ pub(super) struct Claimant {
     recoveries: u32,
     is_cancelled: bool,
     started_at: Option<SystemTime>,
+    /// See [`Claimed::posted`].
+    posted: Vec<PostedEvent>,
     /// The permit of a saga that is tried apart: see [`Suspects`](crate::coordinator::suspects::Suspects).
     pub(super) trial: Option<OwnedSemaphorePermit>,
 }
@@ -53,6 +56,7 @@ impl Claimant {
             recoveries: 0,
             is_cancelled: false,
             started_at: None,
+            posted: Vec::new(),
             trial: None,
         }
     }
@@ -85,6 +89,7 @@ impl Claimant {
             recoveries: claimed.recoveries,
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
+            posted: claimed.posted,
             trial: None,
         };
         (claimant, claimed.record.saga, damage)
@@ -136,6 +141,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let recorder = self.recorder(&claimant);
         if let Some(trial) = claimant.trial.take() {
             recorder.begin_trial(trial);
+        }
+        for event in mem::take(&mut claimant.posted) {
+            recorder.deliver(event.into());
         }
         let running = Running {
             name: meta.name,
@@ -204,11 +212,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 // The cancellation may have come after the saga went to sleep: then the dispatcher claims it now.
                 self.work.notify_one();
             }
-            self.waiters.wake(id);
             match sender {
                 Some(sender) => sender.send(answer),
                 None => drop_caught(answer),
             }
+            self.waiters.wake(id);
         }
     }
 

@@ -266,6 +266,10 @@ impl Engine for Journaled {
     }
 
     fn begin_group(&self, group: &Group<'_>) -> Result<(), Suspension> {
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.policies.faults {
+            faults.begin_group(faults::members(group));
+        }
         self.begin_members(group)
     }
 

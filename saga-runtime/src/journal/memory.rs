@@ -68,6 +68,12 @@ impl Memory {
         Self(Arc::new(Mutex::new(sagas)))
     }
 
+    /// Ends the leases of all workers, as if all were silent for long.
+    #[cfg(feature = "testing")]
+    pub(crate) fn end_leases(&self) {
+        self.lock().leases = Leases::default();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Sagas> {
         lock(&self.0)
     }

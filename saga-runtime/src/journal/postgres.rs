@@ -5,15 +5,19 @@
 
 mod append;
 mod claims;
+mod connections;
 mod listening;
 mod operation;
 mod read;
+mod requests;
 mod schema;
+mod start;
 mod text;
 mod writer;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -25,15 +29,16 @@ use tokio::time::Instant;
 
 use crate::id::SagaId;
 use crate::journal::postgres::claims::Claims;
+use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::listening::Listeners;
 use crate::journal::postgres::operation::{Append, Operation, Reply, StartResult, millis};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, NewSaga, Page, Pause, Record, Row, SagaVersion, Started, Tally, Wakeup, Worker,
-    WorkerTally,
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, Forwarded, History, Journal,
+    JournalError, Lease, Listener, NewSaga, Page, Pause, PostedEvent, Record, Requests, Row,
+    SagaVersion, Started, Tally, Wakeup, Worker, WorkerTally,
 };
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
@@ -56,18 +61,17 @@ use crate::journal::{
 ///   process that was only frozen can't write to a saga that it has lost.
 /// * One connection of each process listens. So a process hears at once when another one cancels a saga that it runs,
 ///   releases sagas at its shutdown, or starts one without a free slot.
+/// * [`cancel`](crate::Coordinator::cancel), [`send`](crate::Coordinator::send), the decisions of operators and
+///   [`wait`](crate::coordinator::Handle::wait) work in any process, whichever holds the saga. An event goes to the process that
+///   holds it. For a decision that process releases the saga as soon as no attempt of it is under way.
 /// * A process finds the rest by polling, every third of its [lease](crate::coordinator::Builder::lease): sagas of dead
-///   processes, and the end of a saga that another process runs and a caller here [waits](crate::coordinator::Handle::wait)
-///   for. Behind a proxy that pools transactions listening does not work, and all is found by polling.
-/// * [`inspect`](crate::Coordinator::inspect), [`list`](crate::Coordinator::list), [`cancel`](crate::Coordinator::cancel) and
-///   [`wait`](crate::coordinator::Handle::wait) work in any process.
-/// * [`send`](crate::Coordinator::send) and the decisions of operators need the saga: while another process runs it, they
-///   fail with [`OperatorError::Held`](crate::coordinator::OperatorError::Held). Send to the process that runs it.
+///   processes, and what it could not hear. Behind a proxy that pools transactions listening does not work, and all is found by
+///   polling: say so with [`behind_a_pooling_proxy`](PostgresOptions::behind_a_pooling_proxy).
 #[derive(Clone)]
 pub struct Postgres(Arc<Shared>);
 
 struct Shared {
-    pool: PgPool,
+    pool: Connections,
     schema: Schema,
     writer: Writer,
     claims: Claims,
@@ -75,6 +79,8 @@ struct Shared {
     numbers: Mutex<HashMap<SagaId, i64>>,
     /// When this process has extended the leases of its workers last, and for how long.
     renewed: Mutex<HashMap<Worker, (Instant, Duration)>>,
+    /// How many claims of this process are under way: their sagas may be held already.
+    claiming: AtomicUsize,
     listeners: Listeners,
 }
 
@@ -92,6 +98,9 @@ impl fmt::Debug for Postgres {
 pub struct PostgresOptions {
     schema: String,
     connections: u32,
+    pools_transactions: bool,
+    #[cfg(feature = "testing")]
+    rewrite: Option<fn(&str) -> String>,
 }
 
 impl PostgresOptions {
@@ -107,6 +116,16 @@ impl PostgresOptions {
     pub fn connections(self, connections: u32) -> Self {
         Self {
             connections: connections.max(4),
+            ..self
+        }
+    }
+
+    /// Set this if the connections lead to a proxy that pools transactions, such as `PgBouncer` with `pool_mode = transaction`. Then
+    /// the journal prepares no statement for later, and does not listen: other processes are found by polling, every third of the
+    /// [lease](crate::coordinator::Builder::lease).
+    pub fn behind_a_pooling_proxy(self, pools_transactions: bool) -> Self {
+        Self {
+            pools_transactions,
             ..self
         }
     }
@@ -129,12 +148,9 @@ impl PostgresOptions {
     /// # Errors
     /// See [`Postgres::connect`].
     pub async fn open(self, pool: PgPool) -> Result<Postgres, JournalError> {
-        let schema = Schema::new(&self.schema)?;
-        let mut connection = pool.acquire().await.map_err(JournalError::unavailable)?;
-        schema::check_server(&mut connection).await?;
-        schema::migrate(&mut connection, &schema).await?;
-        schema::forget_workers(&mut connection, &schema).await?;
-        drop(connection);
+        let schema = self.checked_schema()?;
+        let pool = Connections::new(pool, self.pools_transactions);
+        schema::prepare(&pool, &schema).await?;
         Ok(Postgres(Arc::new(Shared {
             writer: Writer::start(&pool, &schema),
             claims: Claims::new(&schema),
@@ -142,8 +158,34 @@ impl PostgresOptions {
             schema,
             numbers: Mutex::default(),
             renewed: Mutex::default(),
+            claiming: AtomicUsize::default(),
             listeners: Listeners::default(),
         })))
+    }
+}
+
+impl PostgresOptions {
+    fn checked_schema(&self) -> Result<Schema, JournalError> {
+        #[cfg_attr(
+            not(feature = "testing"),
+            expect(unused_mut, reason = "only a test changes it")
+        )]
+        let mut schema = Schema::new(&self.schema)?;
+        #[cfg(feature = "testing")]
+        {
+            schema.rewrite = self.rewrite;
+        }
+        Ok(schema)
+    }
+
+    /// Rewrites each statement, so that a test can make a mistake on purpose, and find it.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn rewritten(self, rewrite: fn(&str) -> String) -> Self {
+        Self {
+            rewrite: Some(rewrite),
+            ..self
+        }
     }
 }
 
@@ -153,6 +195,9 @@ impl Postgres {
         PostgresOptions {
             schema: "saga".to_owned(),
             connections: 5,
+            pools_transactions: false,
+            #[cfg(feature = "testing")]
+            rewrite: None,
         }
     }
 
@@ -190,7 +235,7 @@ impl Postgres {
             .sql("SELECT number FROM {schema}.sagas WHERE id = $1");
         let row = sqlx::query(AssertSqlSafe(sql))
             .bind(stored(id.as_str()))
-            .fetch_optional(&self.0.pool)
+            .optional_on(&self.0.pool)
             .await
             .map_err(JournalError::unavailable)?;
         row.map(|row| row.try_get(0).map_err(JournalError::unavailable))
@@ -244,6 +289,29 @@ impl Postgres {
     }
 }
 
+fn removed_meanwhile() -> JournalError {
+    JournalError::Unavailable {
+        message: "the saga with this id was removed meanwhile: ask again".to_owned(),
+        source: None,
+    }
+}
+
+/// A claim that is under way.
+struct Claiming<'a>(&'a AtomicUsize);
+
+impl<'a> Claiming<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// The number of retries after a conflict with the claim of another worker.
 const AGAIN: usize = 5;
 
@@ -265,6 +333,7 @@ impl Journal for Postgres {
         let id = saga.id.clone();
         let lease = worker.cloned();
         let is_held = lease.is_some();
+        let _claiming = is_held.then(|| Claiming::begin(&self.0.claiming));
         let started = self
             .write(|reply| Operation::Start { saga, lease, reply })
             .await?;
@@ -276,13 +345,28 @@ impl Journal for Postgres {
             StartResult::New(_) => Ok(Started::New(None)),
             StartResult::Taken => {
                 let history = self.load(&id).await?;
-                let history = history.ok_or_else(|| JournalError::Unavailable {
-                    message: "the saga with this id was removed meanwhile: ask again".to_owned(),
-                    source: None,
-                })?;
+                let history = history.ok_or_else(removed_meanwhile)?;
                 Ok(Started::Existing(Box::new(history.record)))
             }
         }
+    }
+
+    async fn start_in(
+        &self,
+        transaction: &mut sqlx::PgConnection,
+        saga: NewSaga,
+    ) -> Result<Started, JournalError> {
+        let id = saga.id.clone();
+        if start::in_transaction(transaction, &self.0.schema, saga)
+            .await
+            .map_err(JournalError::unavailable)?
+        {
+            return Ok(Started::New(None));
+        }
+        let taken = read::one_in(transaction, &self.0.schema, &id).await;
+        let record = taken.map_err(JournalError::unavailable)?;
+        let record = record.ok_or_else(removed_meanwhile)?;
+        Ok(Started::Existing(Box::new(record)))
     }
 
     async fn claim(
@@ -292,6 +376,7 @@ impl Journal for Postgres {
         limit: usize,
     ) -> Result<Vec<Claimed>, JournalError> {
         self.renew_if_old(worker).await?;
+        let _claiming = Claiming::begin(&self.0.claiming);
         let mut tries = 0;
         let claimed = loop {
             let shared = &self.0;
@@ -322,6 +407,7 @@ impl Journal for Postgres {
 
     async fn claim_one(&self, worker: &Lease, id: &SagaId) -> Result<ClaimedOne, JournalError> {
         self.renew_if_old(worker).await?;
+        let _claiming = Claiming::begin(&self.0.claiming);
         let mut tries = 0;
         let (number, claimed) = loop {
             let shared = &self.0;
@@ -406,30 +492,35 @@ impl Journal for Postgres {
     }
 
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError> {
-        let sql = self.0.schema.sql(
-            "WITH noted AS (
-                 UPDATE {schema}.open_sagas o
-                 SET wake_at = NULL, cancel_unheard = true,
-                     cancel_at = coalesce(o.cancel_at, clock_timestamp()),
-                     cancel_reason = coalesce(o.cancel_reason, $2)
-                 FROM {schema}.sagas s WHERE s.number = o.number AND s.id = $1
-                 RETURNING o.number
-             )
-             SELECT number, pg_notify($3, 'cancelled ' || number)::text FROM noted",
-        );
-        let row = sqlx::query(AssertSqlSafe(sql))
-            .bind(stored(id.as_str()))
-            .bind(stored(reason))
-            .bind(self.0.schema.channel())
-            .fetch_optional(&self.0.pool)
-            .await
-            .map_err(JournalError::unavailable)?;
-        Ok(row.is_some())
+        let cancelled = self.0.cancel(id, reason).await;
+        cancelled.map_err(JournalError::unavailable)
+    }
+
+    async fn call(&self, id: &SagaId) -> Result<Forwarded, JournalError> {
+        let called = self.0.call(id).await;
+        called.map_err(JournalError::unavailable)
+    }
+
+    async fn post(&self, id: &SagaId, event: PostedEvent) -> Result<Forwarded, JournalError> {
+        let posted = self.0.post(id, &event).await;
+        posted.map_err(JournalError::unavailable)
+    }
+
+    async fn requests(&self, worker: &Worker) -> Result<Requests, JournalError> {
+        let requests = self.0.requests(worker).await;
+        requests.map_err(JournalError::unavailable)
+    }
+
+    async fn watch(&self, id: &SagaId) -> Result<(), JournalError> {
+        let watched = self.0.watch(id).await;
+        watched.map_err(JournalError::unavailable)
     }
 
     fn listen(&self, listener: Listener) {
         self.0.listeners.add(listener);
-        listening::start(&self.0);
+        if self.0.pool.keep_statements() {
+            listening::start(&self.0);
+        }
     }
 
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
@@ -478,7 +569,7 @@ impl Journal for Postgres {
             .bind(stored(name))
             .bind(stored(reason))
             .bind(self.0.schema.channel())
-            .fetch_one(&self.0.pool)
+            .one_on(&self.0.pool)
             .await
             .map(drop)
             .map_err(JournalError::unavailable)
@@ -492,7 +583,7 @@ impl Journal for Postgres {
         let resumed = sqlx::query(AssertSqlSafe(sql))
             .bind(stored(name))
             .bind(self.0.schema.channel())
-            .fetch_optional(&self.0.pool);
+            .optional_on(&self.0.pool);
         let resumed = resumed.await.map_err(JournalError::unavailable)?;
         Ok(resumed.is_some())
     }
@@ -515,6 +606,8 @@ impl Journal for Postgres {
                    AND (SELECT max(e.at) FROM {schema}.entries e WHERE e.saga = l.number) < to_timestamp($3)
              ), entries AS (
                  DELETE FROM {schema}.entries e USING ended WHERE e.saga = ended.number
+             ), posted AS (
+                 DELETE FROM {schema}.posted_events p USING ended WHERE p.saga = ended.number
              ), sagas AS (
                  DELETE FROM {schema}.sagas s USING ended WHERE s.number = ended.number
              )
@@ -526,7 +619,7 @@ impl Journal for Postgres {
                 .bind(after)
                 .bind(PIECE)
                 .bind(millis(before) / 1000.0)
-                .fetch_one(&self.0.pool)
+                .one_on(&self.0.pool)
                 .await
                 .map_err(JournalError::unavailable)?;
             let read = |index| {

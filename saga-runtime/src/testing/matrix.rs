@@ -2,33 +2,43 @@
 
 mod case;
 mod injector;
+mod plan;
 mod report;
 mod run;
 mod table;
+mod watched;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engines::journaled::faults::{Fault, Moment};
 use crate::journal::{Entry, Event, State};
 use crate::language::{EventName, Step};
-use crate::meta::Kind;
-use crate::panic::caught;
+use crate::panic::{caught, message};
 use crate::run::Saga;
-use case::{Case, FAULTS, Target, UNDOING_FAULTS, When};
-use run::{Ran, Rehearsal};
+use case::Case;
+use plan::CasePlan;
+use run::Rehearsal;
+use world::Values;
 
 pub use report::MatrixReport;
 
 /// The variable that names the one case to report.
 const CASE: &str = "SAGA_CASE";
 
-type Invariants<S> = Vec<Box<dyn Fn(&S, &CaseEnd) -> Result<(), String>>>;
+type Invariant<S> =
+    Box<dyn for<'a> Fn(&'a S, &'a CaseEnd) -> LocalBoxFuture<'a, Result<(), String>>>;
+
+type Invariants<S> = Vec<Invariant<S>>;
 
 /// Runs a saga through every failure that its definition allows.
 ///
@@ -54,13 +64,15 @@ type Invariants<S> = Vec<Box<dyn Fn(&S, &CaseEnd) -> Result<(), String>>>;
 /// ```
 ///
 /// For the first, the last and a middle call of each step, the step is refused; gets no answer, before or after its effect;
-/// panics, before or after its effect; its process ends, before the request or after the effect; the saga is cancelled or its
-/// deadline passes meanwhile; the request arrives twice. Each of these is combined with each compensation that follows: refused
+/// panics, before or after its effect; its process ends, before the request, after the effect or after the record; the saga is
+/// cancelled or its deadline passes meanwhile; the request arrives twice. An event that the saga waits for arrives before that,
+/// twice, not at all, or with another type; the process ends while the saga waits; the saga is cancelled meanwhile. Each of these is combined with each compensation that follows: refused
 /// once, refused for good, its process ends, asked twice. A process that ends, ends again in the recovery. A step that
 /// was done in a strange way is undone, too: a later step refuses.
 ///
 /// The engine injects the faults: the code of the steps runs as it is. Each case has fresh services, a journal in memory and
-/// tokio's paused time.
+/// tokio's paused time: waits, backoffs and deadlines take no time. While the code of a step itself waits, for a database or over a
+/// connection, time passes as everywhere. The attempts of a group take turns, so that a case is the same each time.
 ///
 /// # Checks
 /// Of each case, without a word of yours: the saga ends, completed, compensated or stuck; it is stuck only where a compensation
@@ -72,10 +84,10 @@ type Invariants<S> = Vec<Box<dyn Fn(&S, &CaseEnd) -> Result<(), String>>>;
 #[must_use = "nothing runs until `check` is called"]
 pub struct FailureMatrix<G: Saga> {
     saga: Box<dyn Fn() -> G>,
-    services: Box<dyn Fn() -> Arc<G::Services>>,
+    services: Box<dyn Fn() -> LocalBoxFuture<'static, Arc<G::Services>>>,
     invariants: Invariants<G::Services>,
     refusals: BTreeMap<&'static str, String>,
-    events: Vec<(&'static str, serde_json::Value)>,
+    values: Values,
     left_out: BTreeMap<String, &'static str>,
     document: Option<PathBuf>,
 }
@@ -179,16 +191,33 @@ where
     G::Services: Send + Sync + 'static,
 {
     /// Creates the matrix of a saga: fresh services for each case, and the saga with its input.
-    pub fn new<V: Into<Arc<G::Services>>>(
+    pub fn new<V: Into<Arc<G::Services>> + 'static>(
         services: impl Fn() -> V + 'static,
+        saga: impl Fn() -> G + 'static,
+    ) -> Self {
+        Self::new_async(
+            move || {
+                let services = services();
+                async move { services }
+            },
+            saga,
+        )
+    }
+
+    /// Creates the matrix of a saga whose services are made by a future, such as connections to databases.
+    pub fn new_async<V: Into<Arc<G::Services>>, F: Future<Output = V> + 'static>(
+        services: impl Fn() -> F + 'static,
         saga: impl Fn() -> G + 'static,
     ) -> Self {
         Self {
             saga: Box::new(saga),
-            services: Box::new(move || services().into()),
+            services: Box::new(move || {
+                let services = services();
+                Box::pin(async move { services.await.into() })
+            }),
             invariants: Vec::new(),
             refusals: BTreeMap::new(),
-            events: Vec::new(),
+            values: Values::default(),
             left_out: BTreeMap::new(),
             document: None,
         }
@@ -203,14 +232,26 @@ where
     ) -> Self {
         self.invariants.push(Box::new(move |services, end| {
             let held = caught(|| holds(services, end).holds());
-            let problem = match held {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(problem)) | Err(problem) => problem,
-            };
-            Err(if problem.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{name}: {problem}")
+            let held = held.unwrap_or_else(Err).map_err(named(name));
+            Box::pin(std::future::ready(held))
+        }));
+        self
+    }
+
+    /// Adds a condition, like [`invariant`](Self::invariant), that asks the services.
+    pub fn invariant_async<H: Holds>(
+        mut self,
+        name: &'static str,
+        holds: impl AsyncFn(&G::Services, &CaseEnd) -> H + 'static,
+    ) -> Self {
+        let holds = Rc::new(holds);
+        self.invariants.push(Box::new(move |services, end| {
+            let holds = Rc::clone(&holds);
+            Box::pin(async move {
+                let held = AssertUnwindSafe(holds(services, end)).catch_unwind();
+                let held = held.await.map_err(message);
+                let held = held.and_then(|held| caught(|| held.holds()).unwrap_or_else(Err));
+                held.map_err(named(name))
             })
         }));
         self
@@ -235,7 +276,8 @@ where
         self
     }
 
-    /// Sends an event to the saga as soon as it has started.
+    /// Gives the value of an event that the saga waits for. It arrives when the saga has begun to wait. Called again for the same
+    /// event, it gives the value for the next wait; the last value holds for all that follow.
     ///
     /// # Panics
     /// If the value can't be serialized.
@@ -247,11 +289,12 @@ where
                 event.name()
             )
         });
-        self.events.push((event.name(), json));
+        self.values.add(event.name(), json);
         self
     }
 
-    /// Leaves out the faults of a step, or of a compensation, with the reason, which stands in the report.
+    /// Leaves out the faults of a step, of a compensation, or of the wait for an event (`event approved`), with the reason, which
+    /// stands in the report.
     pub fn leave_out(mut self, function: &str, reason: &'static str) -> Self {
         self.left_out.insert(function.to_owned(), reason);
         self
@@ -259,6 +302,9 @@ where
 
     /// Compares the matrix as a Markdown table with this file, whose path begins at the package. With `SAGA_UPDATE=1` the file is
     /// written instead, and an HTML table beside it.
+    ///
+    /// The matrix may be a part of a larger document, such as a README: then it stands between the lines `<!-- failures of NAME -->` and
+    /// `<!-- end of failures -->`, where `NAME` is the saga's.
     pub fn document(self, path: impl Into<PathBuf>) -> Self {
         Self {
             document: Some(path.into()),
@@ -291,24 +337,24 @@ where
             services: &*self.services,
             invariants: &self.invariants,
             refusals: &self.refusals,
-            events: &self.events,
+            values: &self.values,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .start_paused(true)
             .build();
-        let runtime = runtime.expect("a runtime without I/O needs nothing");
+        let runtime = runtime.expect("the system has room for a runtime");
         let mut run = |case: Case| runtime.block_on(subject.run(case));
         let has_deadline = G::META.deadline.is_some();
-        let mut matrix = Matrix {
+        let mut plan = CasePlan {
             run: &mut run,
             left_out: &self.left_out,
             has_deadline,
             ran: Vec::new(),
             seen: BTreeSet::new(),
         };
-        matrix.run_all();
-        let mut ran = matrix.ran;
+        plan.run_all();
+        let mut ran = plan.ran;
         if let Some(only) = only() {
             ran.retain(|ran| ran.case.to_string() == only);
             assert!(
@@ -321,129 +367,18 @@ where
     }
 }
 
+/// The words for a broken invariant.
+fn named(name: &'static str) -> impl Fn(String) -> String {
+    move |problem| {
+        if problem.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{name}: {problem}")
+        }
+    }
+}
+
 /// The one case to report, if one is named.
 fn only() -> Option<String> {
     std::env::var(CASE).ok()
-}
-
-/// The cases of a matrix, without the types of its saga.
-struct Matrix<'a> {
-    run: &'a mut dyn FnMut(Case) -> Ran,
-    left_out: &'a BTreeMap<String, &'static str>,
-    has_deadline: bool,
-    ran: Vec<Ran>,
-    seen: BTreeSet<String>,
-}
-
-/// The calls of a case that faults are injected into.
-struct CaseCalls {
-    steps: Vec<(Target, Kind)>,
-    undoing: Vec<Target>,
-}
-
-impl Matrix<'_> {
-    fn run_all(&mut self) {
-        let Some(plain) = self.case(Case::default()) else {
-            return;
-        };
-        let mut others = Vec::new();
-        for (target, kind) in &plain.steps {
-            self.faults_of(&Case::default(), (target, *kind), &plain, &mut others);
-        }
-        // The steps of other branches, which the body takes after a refusal.
-        for (case, (target, kind)) in others {
-            self.faults_of(&case, (&target, kind), &plain, &mut Vec::new());
-        }
-    }
-
-    /// Runs the case with each fault of this step.
-    fn faults_of(
-        &mut self,
-        case: &Case,
-        (target, kind): (&Target, Kind),
-        plain: &CaseCalls,
-        others: &mut Vec<(Case, (Target, Kind))>,
-    ) {
-        let position = plain.steps.iter().position(|(known, _)| known == target);
-        let mut later = plain.steps.iter().skip(position.map_or(0, |at| at + 1));
-        let last = later.rfind(|(_, kind)| *kind != Kind::Retriable);
-        for fault in FAULTS {
-            // After the pivot no deadline holds.
-            let can_be_late = self.has_deadline && kind != Kind::Retriable;
-            if fault == Fault::Deadline && !can_be_late {
-                continue;
-            }
-            let with = case.with(target, fault, When::First);
-            let Some(calls) = self.case(with.clone()) else {
-                continue;
-            };
-            if fault == Fault::Refused && kind != Kind::Retriable {
-                let new = calls
-                    .steps
-                    .iter()
-                    .filter(|(step, _)| !plain.steps.iter().any(|(known, _)| known == step));
-                others.extend(new.map(|new| (with.clone(), new.clone())));
-            }
-            self.undoing_faults(&with, &calls.undoing);
-            if let Fault::Crash(_) = fault {
-                self.case(with.with(target, Fault::Crash(Moment::After), When::Second));
-            }
-            if let (true, Some((last, _))) = (calls.undoing.is_empty(), last) {
-                let then = with.with(last, Fault::Refused, When::First);
-                if let Some(calls) = self.case(then.clone()) {
-                    let own = calls.undoing.iter().filter(|undone| {
-                        undone.call == target.call && undone.occurrence == target.occurrence
-                    });
-                    let own: Vec<_> = own.cloned().collect();
-                    self.undoing_faults(&then, &own);
-                }
-            }
-        }
-    }
-
-    /// Runs the case with each fault of each of these compensations.
-    fn undoing_faults(&mut self, case: &Case, undoing: &[Target]) {
-        for target in undoing {
-            for (fault, when) in UNDOING_FAULTS {
-                self.case(case.with(target, fault, when));
-            }
-        }
-    }
-
-    /// Runs one case. Returns its calls; of many calls of one step the first, the last and one between. `None` if the case was
-    /// run before or is left out.
-    fn case(&mut self, case: Case) -> Option<CaseCalls> {
-        let is_left_out = case
-            .0
-            .iter()
-            .any(|planned| self.left_out.contains_key(&planned.target.function));
-        if is_left_out || !self.seen.insert(format!("{case:?}")) {
-            return None;
-        }
-        let ran = (self.run)(case);
-        let calls = CaseCalls {
-            steps: chosen(ran.targets.iter().filter(|(target, _)| !target.is_undoing)),
-            undoing: chosen(ran.targets.iter().filter(|(target, _)| target.is_undoing))
-                .into_iter()
-                .map(|(target, _)| target)
-                .collect(),
-        };
-        self.ran.push(ran);
-        Some(calls)
-    }
-}
-
-/// Of many calls of one step the first, the last and one between.
-fn chosen<'t>(targets: impl Iterator<Item = &'t (Target, Kind)>) -> Vec<(Target, Kind)> {
-    let targets: Vec<_> = targets.collect();
-    let mut chosen = Vec::new();
-    for (number, (target, kind)) in targets.iter().enumerate() {
-        let same = |(_, (other, _)): &(usize, &&(Target, Kind))| other.call == target.call;
-        let same: Vec<_> = targets.iter().enumerate().filter(same).collect();
-        let among = [0, same.len() / 2, same.len() - 1];
-        if among.iter().any(|at| same[*at].0 == number) {
-            chosen.push((target.clone(), *kind));
-        }
-    }
-    chosen
 }

@@ -8,6 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor as _};
 use test_postgres::Server;
 
+use super::mistakes::Rewrite;
+
 /// A database whose clock the test sets: what stands in the way of the real one is found first.
 struct Clock {
     schema: String,
@@ -43,8 +45,11 @@ impl Clock {
         passed.expect("the clock is set");
     }
 
-    async fn open(&self) -> Postgres {
-        let options = Postgres::options().schema(self.schema.clone());
+    async fn open(&self, mistake: Option<Rewrite>) -> Postgres {
+        let mut options = Postgres::options().schema(self.schema.clone());
+        if let Some(mistake) = mistake {
+            options = options.rewritten(mistake);
+        }
         let opened = options.open(self.pool.clone()).await;
         opened.expect("the database works")
     }
@@ -74,9 +79,13 @@ async fn claim(journal: &Postgres, worker: &str) -> Vec<Claimed> {
     claimed.expect("the journal works")
 }
 
-async fn leases_run_by_the_clock_of_the_database(name: &str, ahead: &str) {
+pub(super) async fn leases_run_by_the_clock_of_the_database(
+    name: &str,
+    ahead: &str,
+    mistake: Option<Rewrite>,
+) {
     let clock = Clock::new(name, ahead).await;
-    let journal = clock.open().await;
+    let journal = clock.open(mistake).await;
     let started = journal.start(new_saga("one"), Some(&lease("first"))).await;
     let _ = started.expect("the journal works");
     assert!(
@@ -95,18 +104,26 @@ async fn leases_run_by_the_clock_of_the_database(name: &str, ahead: &str) {
 
 #[tokio::test]
 async fn a_worker_whose_clock_is_an_hour_behind_keeps_its_sagas() {
-    leases_run_by_the_clock_of_the_database("behind", "1 hour").await;
+    leases_run_by_the_clock_of_the_database("behind", "1 hour", None).await;
 }
 
 #[tokio::test]
 async fn a_worker_whose_clock_is_an_hour_ahead_loses_its_sagas_in_time() {
-    leases_run_by_the_clock_of_the_database("ahead", "-1 hour").await;
+    leases_run_by_the_clock_of_the_database("ahead", "-1 hour", None).await;
 }
 
 #[tokio::test]
 async fn a_claim_does_not_wait_for_a_saga_that_another_worker_just_claims() {
-    let clock = Clock::new("skipped", "0").await;
-    let journal = clock.open().await;
+    a_claim_waits_for_nobody("skipped", Duration::from_secs(20), None).await;
+}
+
+pub(super) async fn a_claim_waits_for_nobody(
+    name: &str,
+    limit: Duration,
+    mistake: Option<Rewrite>,
+) {
+    let clock = Clock::new(name, "0").await;
+    let journal = clock.open(mistake).await;
     for id in ["one", "two", "three"] {
         let started = journal.start(new_saga(id), None).await;
         let _ = started.expect("the journal works");
@@ -124,12 +141,12 @@ async fn a_claim_does_not_wait_for_a_saga_that_another_worker_just_claims() {
     let one = lease("first");
     let timed = [SagaVersion::new("timed", 1)];
     let second = journal.claim(&one, &timed, 1);
-    let second = tokio::time::timeout(Duration::from_secs(20), second).await;
+    let second = tokio::time::timeout(limit, second).await;
     let second = second
         .expect("a claim waits for nobody")
         .expect("the journal works");
     assert_eq!(second.len(), 1, "what is locked does not count");
-    let claimed = tokio::time::timeout(Duration::from_secs(20), claim(&journal, "first")).await;
+    let claimed = tokio::time::timeout(limit, claim(&journal, "first")).await;
     let claimed = claimed.expect("a claim waits for nobody");
     let ids: Vec<_> = claimed.iter().map(|one| one.claim.id.as_str()).collect();
     assert_eq!(second[0].claim.id.as_str(), "two");
@@ -144,7 +161,7 @@ async fn claims_at_the_same_time_share_the_sagas() {
     let clock = Clock::new("shared", "0").await;
     let mut journals = Vec::new();
     for _ in 0..4 {
-        journals.push(clock.open().await);
+        journals.push(clock.open(None).await);
     }
     for number in 0..200 {
         let started = journals[0].start(new_saga(&number.to_string()), None);
@@ -173,4 +190,33 @@ async fn claims_at_the_same_time_share_the_sagas() {
     ids.dedup();
     // A worker that saw all that were left locked by others may have ended early, but not all of them.
     assert_eq!(ids.len(), 200);
+}
+
+/// Another worker gets the saga of a worker that has died when the lease of that one is over, unless its heart beats on.
+pub(super) async fn the_sagas_of_a_dead_worker_are_taken_over(name: &str, beats: bool) {
+    let journal = Clock::new(name, "0").await.open(None).await;
+    let dead = Lease {
+        worker: Worker::new("dead"),
+        duration: Duration::from_millis(200),
+    };
+    let started = journal.start(new_saga("one"), Some(&dead)).await;
+    let _ = started.expect("the journal works");
+    let beating = journal.clone();
+    let heart = tokio::spawn(async move {
+        if !beats {
+            return;
+        }
+        loop {
+            let _ = beating.renew(&dead).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let taken_over = async {
+        while claim(&journal, "second").await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let taken_over = tokio::time::timeout(Duration::from_secs(2), taken_over).await;
+    heart.abort();
+    taken_over.expect("its lease is over");
 }

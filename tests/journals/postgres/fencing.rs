@@ -19,6 +19,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use test_postgres::Server;
 use tokio::task::JoinHandle;
 
+use super::mistakes::Rewrite;
+
 const WORKERS: usize = 3;
 const SAGAS: usize = 4;
 const ACTIONS: usize = 60;
@@ -90,7 +92,7 @@ struct Model {
 }
 
 impl Model {
-    async fn new(seed: u64) -> Self {
+    async fn new(seed: u64, mistake: Option<Rewrite>) -> Self {
         let schema = format!("fencing_{}_{seed}", std::process::id());
         let server: PgConnectOptions = Server::shared().url().parse().expect("a URL");
         let mut control = PgConnection::connect_with(&server)
@@ -108,7 +110,7 @@ impl Model {
                 .await
                 .expect("the server can be reached");
             actors.push(Actor {
-                journal: open(&schema, pool).await,
+                journal: open(&schema, pool, mistake).await,
                 worker: Worker::new(format!("worker {number}")),
                 held: Vec::new(),
                 running: None,
@@ -452,8 +454,12 @@ fn held(claimed: Claimed) -> Held {
     }
 }
 
-async fn open(schema: &str, pool: PgPool) -> Postgres {
-    let journal = Postgres::options().schema(schema).open(pool).await;
+async fn open(schema: &str, pool: PgPool, mistake: Option<Rewrite>) -> Postgres {
+    let mut options = Postgres::options().schema(schema);
+    if let Some(mistake) = mistake {
+        options = options.rewritten(mistake);
+    }
+    let journal = options.open(pool).await;
     journal.expect("the database works")
 }
 
@@ -597,11 +603,16 @@ async fn a_worker_that_has_lost_a_saga_never_writes_to_it() {
             .collect(),
     };
     for seed in seeds {
-        eprintln!("SAGA_FENCING_SEED={seed}");
-        let mut model = Model::new(seed).await;
-        for _ in 0..ACTIONS {
-            model.act().await;
-        }
-        model.check().await;
+        interleaving(seed, None).await;
     }
+}
+
+/// One interleaving, of a journal that may make a mistake.
+pub(super) async fn interleaving(seed: u64, mistake: Option<Rewrite>) {
+    eprintln!("SAGA_FENCING_SEED={seed}");
+    let mut model = Model::new(seed, mistake).await;
+    for _ in 0..ACTIONS {
+        model.act().await;
+    }
+    model.check().await;
 }

@@ -49,15 +49,44 @@ impl Server {
     /// If it can't be started.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../services/postgres");
-        let mut server = Command::new(script)
-            .args(settings)
+        Self::run(service("postgres").args(settings))
+    }
+
+    /// Starts a standby that streams from this server, with the same settings if they are given again.
+    ///
+    /// # Panics
+    /// If this is not a server of the test's own, or no standby can be started.
+    #[must_use]
+    pub fn standby(&self, settings: &[&str]) -> Self {
+        let mut standby = service("postgres");
+        Self::run(standby.args(settings).env("STANDBY_OF", &self.url))
+    }
+
+    /// Starts a `PgBouncer` in front of this server, which gives each transaction another connection. Its URL leads through it.
+    ///
+    /// # Panics
+    /// If this is not a server of the test's own, or no proxy can be started.
+    #[must_use]
+    pub fn pooling_proxy(&self) -> Self {
+        Self::run(service("pgbouncer").arg(&self.url))
+    }
+
+    /// Makes a primary of a standby.
+    ///
+    /// # Panics
+    /// If this is no standby.
+    pub fn promote(&self) {
+        self.control("--wait promote");
+    }
+
+    fn run(script: &mut Command) -> Self {
+        let mut server = script
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A Ctrl-C in the terminal is for the tests; the script hears of it by the end of its input.
             .process_group(0)
             .spawn()
-            .expect("`services/postgres` can be run");
+            .expect("the script can be run");
         let mut url = String::new();
         let output = server.stdout.take().expect("it is piped");
         BufReader::new(output)
@@ -65,7 +94,7 @@ impl Server {
             .expect("the script says something or ends");
         assert!(
             !url.is_empty(),
-            "`services/postgres` started no server: see above"
+            "the script of `services` started no server: see above"
         );
         Self {
             url: url.trim_end().to_owned(),
@@ -168,6 +197,15 @@ impl Drop for Database {
             eprintln!("a database of a test could not be dropped");
         }
     }
+}
+
+/// A script that starts a server.
+fn service(name: &str) -> Command {
+    Command::new(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../services")
+            .join(name),
+    )
 }
 
 async fn run(server: &PgConnectOptions, statement: String) {

@@ -4,6 +4,8 @@
 mod journal;
 mod restate;
 
+use std::time::Duration;
+
 use saga_restate::ClientError;
 use saga_runtime::SagaId;
 use saga_runtime::coordinator::StartError;
@@ -16,6 +18,15 @@ use self::journal::OnJournal;
 use self::restate::OnRestate;
 use super::{PlaceOrder, Receipt, Shop, Verdict};
 use crate::address::Address;
+
+/// Which versions of the saga a process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deployed {
+    /// The first one.
+    First,
+    /// Both: new orders begin with the second one, and those of the first go on with that.
+    Both,
+}
 
 /// What runs the sagas.
 #[derive(Debug, Clone)]
@@ -34,6 +45,21 @@ impl Engine {
     /// When the journal can't be used.
     pub async fn on_journal(shop: Shop, journal: impl Journal) -> Result<Self, StartError> {
         let engine = OnJournal::start(shop, journal).await?;
+        Ok(Self(Kind::Journal(engine)))
+    }
+
+    /// A coordinator in this process, on a journal that other processes use, too. If this one falls silent, they go on with its
+    /// sagas when its lease is over.
+    ///
+    /// # Errors
+    /// When the journal can't be used.
+    pub async fn on_shared_journal(
+        shop: Shop,
+        journal: impl Journal,
+        lease: Duration,
+        deployed: Deployed,
+    ) -> Result<Self, StartError> {
+        let engine = OnJournal::start_shared(shop, journal, lease, deployed).await?;
         Ok(Self(Kind::Journal(engine)))
     }
 

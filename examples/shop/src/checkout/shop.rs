@@ -1,10 +1,12 @@
 //! The services a checkout calls, and its rules.
 
+mod connection;
 mod deliveries;
 mod orders;
 mod payments;
 mod stock;
 
+pub use self::connection::{Connection, connection};
 pub use self::deliveries::Deliveries;
 pub use self::orders::Orders;
 pub use self::payments::Payments;
@@ -40,16 +42,41 @@ pub struct Addresses {
     pub delivery: Address,
 }
 
+/// The connections to the services.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    /// To orders.
+    pub orders: Connection,
+    /// To stock.
+    pub stock: Connection,
+    /// To payments.
+    pub payments: Connection,
+    /// To delivery.
+    pub delivery: Connection,
+}
+
 impl Shop {
     /// The services at these addresses. Each is connected to when it is first called, and again after it was gone.
     #[must_use]
     pub fn connect(addresses: &Addresses, approval: ApprovalRules) -> Self {
-        let channel = |address: &Address| address.endpoint().connect_lazy();
+        let channel = |address: &Address| connection(address.endpoint().connect_lazy());
+        let connections = Connections {
+            orders: channel(&addresses.orders),
+            stock: channel(&addresses.stock),
+            payments: channel(&addresses.payments),
+            delivery: channel(&addresses.delivery),
+        };
+        Self::over(connections, approval)
+    }
+
+    /// The services behind these connections.
+    #[must_use]
+    pub fn over(connections: Connections, approval: ApprovalRules) -> Self {
         Self {
-            orders: Orders::new(channel(&addresses.orders)),
-            stock: Stock::new(channel(&addresses.stock)),
-            payments: Payments::new(channel(&addresses.payments)),
-            deliveries: Deliveries::new(channel(&addresses.delivery)),
+            orders: Orders::new(connections.orders),
+            stock: Stock::new(connections.stock),
+            payments: Payments::new(connections.payments),
+            deliveries: Deliveries::new(connections.delivery),
             approval,
         }
     }

@@ -9,6 +9,7 @@ use super::engine::{Engine, On};
 use super::fleet::Fleet;
 use super::folder::Folder;
 use super::{place_until_answered, plan, start_services};
+use crate::order;
 use crate::stop::Stop;
 
 /// The pause between two orders.
@@ -56,7 +57,8 @@ async fn order_for_ever(
     listen: SocketAddr,
 ) -> anyhow::Result<()> {
     let console = [("--console", listen.to_string())];
-    let checkout = start_services(fleet, engine, &console).await?;
+    let started = start_services(fleet, engine, &console).await?;
+    let checkout = order::connect(&started.orders).await?;
     println!("The console is at http://{listen}, until Ctrl-C.");
     let mut down = None;
     let mut ticks = tokio::time::interval(PAUSE);

@@ -2,6 +2,7 @@
 //! demo is the same; it only has to know how to look at what is under way.
 
 mod journal;
+mod postgres;
 mod restate;
 
 use std::collections::HashMap;
@@ -11,8 +12,11 @@ use std::path::Path;
 use saga_runtime::SagaId;
 
 use self::journal::OnJournal;
+use self::postgres::OnPostgres;
 use self::restate::OnRestate;
-use super::kill::CutOff;
+use super::fleet::Fleet;
+use super::kill::{CutOff, kill_orders};
+use crate::address::Address;
 
 /// Where the sagas are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -20,6 +24,8 @@ pub(super) enum On {
     /// In a file of the orders service
     #[default]
     Journal,
+    /// In a Postgres database, which the demo starts, shared by two orders services
+    Postgres,
     /// On a Restate server, which the demo starts; `make services` installs it
     Restate,
 }
@@ -28,6 +34,7 @@ pub(super) enum On {
 #[derive(Debug)]
 pub(super) enum Engine {
     Journal(OnJournal),
+    Postgres(Box<OnPostgres>),
     Restate(Box<OnRestate>),
 }
 
@@ -39,26 +46,66 @@ impl Engine {
     pub(super) async fn start(on: On, folder: &Path) -> anyhow::Result<Self> {
         Ok(match on {
             On::Journal => Self::Journal(OnJournal::in_folder(folder)),
+            On::Postgres => Self::Postgres(Box::new(OnPostgres::start().await?)),
             On::Restate => Self::Restate(Box::new(OnRestate::start(folder).await?)),
         })
     }
 
-    /// How the orders service has to be started for it.
-    pub(super) fn options(&self) -> Vec<(&'static str, String)> {
+    /// Starts the orders services. Returns where they are.
+    ///
+    /// # Errors
+    /// When one does not start, the journal can't be read, or the server does not accept the service.
+    pub(super) async fn start_orders(
+        &mut self,
+        fleet: &mut Fleet<'_>,
+        options: &[(&'static str, String)],
+    ) -> anyhow::Result<Address> {
+        let mut all = options.to_vec();
         match self {
-            Self::Journal(engine) => engine.options(),
-            Self::Restate(engine) => engine.options(),
+            Self::Journal(engine) => {
+                all.extend(engine.options());
+                let orders = fleet.start("orders", &all).await?;
+                engine.orders_has_started().await?;
+                Ok(orders)
+            }
+            Self::Postgres(engine) => {
+                for name in ["orders-1", "orders-2"] {
+                    engine.start_orders(fleet, name, 1, options).await?;
+                }
+                Ok(engine.orders().clone())
+            }
+            Self::Restate(engine) => {
+                all.extend(engine.options());
+                let orders = fleet.start("orders", &all).await?;
+                engine.orders_has_started().await?;
+                Ok(orders)
+            }
         }
     }
 
-    /// Does what can be done only when the orders service is there.
+    /// Kills an orders service in the middle, and sees to it that the orders go on.
     ///
     /// # Errors
-    /// When the journal can't be read, or the server does not accept the service.
-    pub(super) async fn orders_has_started(&mut self) -> anyhow::Result<()> {
+    /// When one does not start again, or an order that was waiting does not wait any more.
+    pub(super) async fn disturb(
+        &mut self,
+        fleet: &mut Fleet<'_>,
+        options: &[(&'static str, String)],
+    ) -> anyhow::Result<HashMap<SagaId, CutOff>> {
         match self {
-            Self::Journal(engine) => engine.orders_has_started().await,
-            Self::Restate(engine) => engine.orders_has_started().await,
+            Self::Postgres(engine) => engine.deploy(fleet, options).await,
+            Self::Journal(_) | Self::Restate(_) => kill_orders(fleet, self).await,
+        }
+    }
+
+    /// A line about the sagas, if there is more to say than the table of the orders does.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub(super) async fn summary(&self) -> anyhow::Result<Option<String>> {
+        match self {
+            Self::Postgres(engine) => engine.summary().await.map(Some),
+            Self::Journal(_) | Self::Restate(_) => Ok(None),
         }
     }
 
@@ -69,6 +116,7 @@ impl Engine {
     pub(super) async fn open(&self) -> anyhow::Result<HashMap<SagaId, CutOff>> {
         match self {
             Self::Journal(engine) => engine.open().await,
+            Self::Postgres(engine) => engine.open().await,
             Self::Restate(engine) => engine.open().await,
         }
     }

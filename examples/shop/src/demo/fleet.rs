@@ -31,6 +31,9 @@ pub(super) struct Fleet<'a> {
 
 #[derive(Debug)]
 struct Service {
+    /// What it is, which is also the name of its database.
+    kind: &'static str,
+    /// Which process of it.
     name: &'static str,
     process: Child,
     log: PathBuf,
@@ -60,7 +63,31 @@ impl<'a> Fleet<'a> {
         name: &'static str,
         options: &[(&'static str, String)],
     ) -> anyhow::Result<Address> {
-        self.start_at("127.0.0.1:0", name, options).await
+        self.start_at("127.0.0.1:0", name, name, options).await
+    }
+
+    /// Starts one of several processes of a service, which share its database. Its log has its own name.
+    ///
+    /// # Errors
+    /// When it does not get so far; with the end of its log.
+    pub(super) async fn start_one_of(
+        &mut self,
+        service: &'static str,
+        name: &'static str,
+        options: &[(&'static str, String)],
+    ) -> anyhow::Result<Address> {
+        self.start_at("127.0.0.1:0", service, name, options).await
+    }
+
+    /// Stops one service in an orderly way.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub(super) async fn stop_one(&mut self, name: &str) -> anyhow::Result<()> {
+        let index = self.services.iter().position(|one| one.name == name);
+        let service = self.services.remove(index.context("it was started")?);
+        service.stop().await;
+        Ok(())
     }
 
     /// Kills a service as a power cut would.
@@ -81,7 +108,7 @@ impl<'a> Fleet<'a> {
     pub(super) async fn restart(&mut self, Killed(service): Killed) -> anyhow::Result<()> {
         let address = service.address.context("it was healthy")?.to_string();
         let listen = address.trim_start_matches("http://");
-        self.start_at(listen, service.name, &service.options)
+        self.start_at(listen, service.kind, service.name, &service.options)
             .await?;
         Ok(())
     }
@@ -89,10 +116,11 @@ impl<'a> Fleet<'a> {
     async fn start_at(
         &mut self,
         listen: &str,
+        service: &'static str,
         name: &'static str,
         options: &[(&'static str, String)],
     ) -> anyhow::Result<Address> {
-        let mut service = Service::spawn(listen, name, options, self.folder)?;
+        let mut service = Service::spawn(listen, service, name, options, self.folder)?;
         let address = match timeout(START, service.healthy()).await {
             Ok(Ok(address)) => address,
             Ok(Err(error)) => return Err(error.context(service.epitaph())),
@@ -115,15 +143,16 @@ impl<'a> Fleet<'a> {
 impl Service {
     fn spawn(
         listen: &str,
+        service: &'static str,
         name: &'static str,
         options: &[(&'static str, String)],
         folder: &Path,
     ) -> anyhow::Result<Self> {
         let log = folder.join(name).with_extension("log");
         let process = Command::new(std::env::current_exe()?)
-            .args(["serve", name, "--listen", listen, "--stop-with-stdin"])
+            .args(["serve", service, "--listen", listen, "--stop-with-stdin"])
             .arg("--database")
-            .arg(folder.join(name).with_extension("db"))
+            .arg(folder.join(service).with_extension("db"))
             .args(
                 options
                     .iter()
@@ -132,6 +161,7 @@ impl Service {
             // Whoever uses the shop otherwise may have set one of them; here the options say where the sagas are.
             .env_remove("SHOP_JOURNAL")
             .env_remove("SHOP_RESTATE")
+            .env_remove("SHOP_DATABASE_URL")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(OpenOptions::new().create(true).append(true).open(&log)?)
@@ -141,6 +171,7 @@ impl Service {
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
         Ok(Self {
+            kind: service,
             name,
             process,
             log,

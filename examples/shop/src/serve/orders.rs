@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use saga_console::Console;
@@ -11,7 +12,7 @@ use tracing::info;
 
 use super::process::Process;
 use crate::address::Address;
-use crate::checkout::{Addresses, ApprovalRules, CheckoutService, Engine, Shop};
+use crate::checkout::{Addresses, ApprovalRules, CheckoutService, Deployed, Engine, Shop};
 use crate::database;
 use crate::orders::{MIGRATIONS, OrderStore, OrdersService};
 use crate::proto::checkout::checkout_server::CheckoutServer;
@@ -41,6 +42,28 @@ pub(super) struct Orders {
 
     #[command(flatten)]
     sagas: SagasAt,
+
+    /// How long the other processes on the same Postgres database wait for this one before they go on with its sagas
+    #[arg(
+        long,
+        env = "SHOP_LEASE",
+        value_name = "DURATION",
+        value_parser = humantime::parse_duration,
+        default_value = "30s",
+        help_heading = "Sagas"
+    )]
+    lease: Duration,
+
+    /// The version of the saga with which orders begin, on Postgres; orders that have begun with the first one go on with that
+    #[arg(
+        long,
+        env = "SHOP_SAGA_VERSION",
+        value_name = "NUMBER",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=2),
+        help_heading = "Sagas"
+    )]
+    saga_version: u8,
 
     /// Where the Restate server finds the sagas; register this address there
     #[arg(
@@ -107,7 +130,17 @@ impl Orders {
             delivery: self.delivery,
         };
         let shop = Shop::connect(&addresses, self.approval);
-        let engine = Self::engine(&self.sagas, self.sagas_listen, shop).await?;
+        let deployed = match self.saga_version {
+            1 => Deployed::First,
+            _ => Deployed::Both,
+        };
+        let engine = match &self.sagas.database_url {
+            Some(url) => {
+                let journal = self.sagas.postgres(url).await?;
+                Engine::on_shared_journal(shop, journal, self.lease, deployed).await?
+            }
+            None => Self::engine(&self.sagas, self.sagas_listen, shop).await?,
+        };
         if let (Some(address), Some(operator)) = (self.console, engine.operator()) {
             let console = Console::new(operator).writable().payloads();
             let listener = TcpListener::bind(address).await;
@@ -124,7 +157,7 @@ impl Orders {
         database.close().await;
         Ok(())
     }
-    /// What runs the sagas: here it is chosen, and nowhere else.
+    /// What runs the sagas of this process alone.
     async fn engine(sagas: &SagasAt, listen: SocketAddr, shop: Shop) -> anyhow::Result<Engine> {
         let Some(ingress) = &sagas.restate else {
             let journal = Sqlite::open(&sagas.journal).await;

@@ -5,6 +5,7 @@ mod asking_again;
 mod checkout;
 mod commands;
 mod delivery;
+mod failures;
 mod fixture;
 mod market;
 mod migrations;

@@ -3,16 +3,20 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::pending;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use crate::attempts::{
     BoxFuture, Compensate, Compensator, GiveUp, PendingStep, StepCompensator, Verdict,
 };
+use crate::call_name;
 use crate::engines::control::LocalControl;
+use crate::engines::journaled::call;
 use crate::error::Reason;
 use crate::journal::StepCall;
 use crate::meta::StepMeta;
-use crate::place::{Context, Place, Role};
+use crate::place::{Context, Group, Place, Role};
 
 /// A fault of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +35,21 @@ pub(crate) enum Fault {
     Deadline,
     /// The request arrives twice.
     Twice,
+    /// The event that a wait is for arrives otherwise. No attempt has this fault.
+    Arrives(Arrival),
+}
+
+/// The way in which an event arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Arrival {
+    /// Before the saga waits for it.
+    Before,
+    /// Two times.
+    Twice,
+    /// Not at all.
+    Never,
+    /// A value of another type arrives, and then the right one.
+    OtherType,
 }
 
 /// The moment of a fault.
@@ -40,6 +59,8 @@ pub(crate) enum Moment {
     Before,
     /// The effect has happened.
     After,
+    /// The outcome is recorded.
+    Recorded,
 }
 
 /// An attempt that begins.
@@ -65,6 +86,36 @@ pub(crate) enum Ended {
     NotRun,
 }
 
+/// A member of a group: a call of a step, or all calls of a sub-saga.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MemberPath {
+    path: String,
+    is_saga: bool,
+}
+
+impl MemberPath {
+    /// Returns true if the call is made by this member.
+    pub(crate) fn has(&self, call: &str) -> bool {
+        let rest = call.strip_prefix(&*self.path);
+        rest.is_some_and(|rest| rest.is_empty() || (self.is_saga && rest.starts_with('/')))
+    }
+}
+
+/// The members of a group.
+pub(super) fn members(group: &Group<'_>) -> Vec<MemberPath> {
+    let members = group.members().iter().zip(group.positions());
+    let members = members.map(|(member, position)| {
+        let is_saga = member.is_saga();
+        let path = if is_saga {
+            call_name::numbered(position.name(), position.occurrence()).into_owned()
+        } else {
+            call(position).to_string()
+        };
+        MemberPath { path, is_saga }
+    });
+    members.collect()
+}
+
 /// The source of the faults of a test, which hears of every attempt.
 pub(crate) trait Faults: Send + Sync + fmt::Debug {
     /// An attempt begins. Returns its fault.
@@ -84,7 +135,91 @@ pub(crate) trait Faults: Send + Sync + fmt::Debug {
 
     /// The process ends.
     fn crash(&self);
+
+    /// A group of calls that run at the same time begins.
+    fn begin_group(&self, members: Vec<MemberPath>);
+
+    /// The turns in which attempts run: one at a time, so that a case is the same each time.
+    fn turns(&self) -> &tokio::sync::Mutex<()>;
+
+    /// The code of the user waits: from now on the time of the test passes as outside of it.
+    fn begins_to_wait(&self);
+
+    /// The code of the user waits no longer.
+    fn has_waited(&self);
 }
+
+pin_project_lite::pin_project! {
+    /// An attempt of the code of the user. While it waits for something outside of the test, such as a database, the
+    /// time of the test does not jump.
+    struct InTime<'a, F> {
+        #[pin]
+        attempt: F,
+        waiting: Waiting<'a>,
+    }
+}
+
+/// The state of an attempt that may wait.
+struct Waiting<'a> {
+    faults: &'a dyn Faults,
+    has_begun: bool,
+}
+
+impl Waiting<'_> {
+    fn begin(&mut self) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.faults.begins_to_wait();
+        }
+    }
+
+    fn end(&mut self) {
+        if self.has_begun {
+            self.has_begun = false;
+            self.faults.has_waited();
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl<F: Future> Future for InTime<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.attempt.poll(task);
+        if polled.is_pending() {
+            this.waiting.begin();
+        }
+        let output = ready!(polled);
+        this.waiting.end();
+        Poll::Ready(output)
+    }
+}
+
+/// Runs an attempt of the code of the user, in whose waits the time of the test does not jump.
+fn in_time<F: Future>(faults: &dyn Faults, attempt: F) -> InTime<'_, F> {
+    let waiting = Waiting {
+        faults,
+        has_begun: false,
+    };
+    InTime { attempt, waiting }
+}
+
+/// Waits for the turn of an attempt.
+async fn turn(faults: &dyn Faults) -> tokio::sync::MutexGuard<'_, ()> {
+    // All members of a group begin before the first of them is done, however fast it is.
+    tokio::task::yield_now().await;
+    faults.turns().lock().await
+}
+
+/// The error of a step whose error is a text, as JSON.
+const REFUSED: &str = "\"refused by the test\"";
 
 /// The largest output that two answers are compared by, in bytes of JSON.
 const COMPARED: usize = 1024 * 1024;
@@ -119,7 +254,8 @@ impl<'a> FaultyStep<'a> {
         place: &dyn Place,
         limit: Option<Duration>,
     ) -> Verdict {
-        let verdict = self.step.attempt(place, limit).await;
+        let turn = turn(self.faults).await;
+        let verdict = in_time(self.faults, self.step.attempt(place, limit)).await;
         let reason = || self.step.reason().message;
         let ended = match verdict {
             Verdict::Done => Ended::Done,
@@ -127,25 +263,23 @@ impl<'a> FaultyStep<'a> {
             Verdict::InDoubt { .. } => Ended::Open(reason()),
         };
         self.faults.end(asking, ended);
+        drop(turn);
         verdict
     }
 
     /// Refuses in place of the step.
     fn refuse(&mut self, asking: &Asking<'_>) -> bool {
         let refusal = self.faults.refusal(asking);
+        let read = self.step.read_error(refusal.as_deref().unwrap_or(REFUSED));
         if self.step.is_handled() {
-            let read = refusal.map(|json| self.step.read_error(&json));
-            if !matches!(read, Some(Ok(true))) {
+            if !matches!(read, Ok(true)) {
                 self.faults.leave_out(format!(
                     "the body handles an error of `{}`: give one with `refusal`",
                     asking.meta.name
                 ));
                 return false;
             }
-        } else if !matches!(
-            refusal.map(|json| self.step.read_error(&json)),
-            Some(Ok(true))
-        ) {
+        } else if !matches!(read, Ok(true)) {
             self.step.give_up(GiveUp::Recorded {
                 code: "error".to_owned(),
                 message: "refused by the test".to_owned(),
@@ -192,7 +326,11 @@ impl<'a> FaultyStep<'a> {
                 Some(left) => tokio::time::sleep(left).await,
                 None => self.faults.leave_out("the saga has no deadline".to_owned()),
             },
-            Fault::TimedOut(_) | Fault::Panicked(_) | Fault::Crash(_) | Fault::Twice => {}
+            Fault::TimedOut(_)
+            | Fault::Panicked(_)
+            | Fault::Crash(_)
+            | Fault::Twice
+            | Fault::Arrives(_) => {}
         }
         let verdict = self.run(asking, place, limit).await;
         if verdict != Verdict::Done {
@@ -207,7 +345,7 @@ impl<'a> FaultyStep<'a> {
                 self.step.give_up(panicked());
                 Verdict::NONE
             }
-            Fault::Crash(_) => {
+            Fault::Crash(Moment::After) => {
                 self.faults.crash();
                 pending().await
             }
@@ -221,7 +359,12 @@ impl<'a> FaultyStep<'a> {
                 }
                 verdict
             }
-            Fault::Refused | Fault::Cancelled | Fault::Deadline => verdict,
+            // After the record its process ends in the journal.
+            Fault::Crash(_)
+            | Fault::Refused
+            | Fault::Cancelled
+            | Fault::Deadline
+            | Fault::Arrives(_) => verdict,
         }
     }
 }
@@ -376,7 +519,7 @@ async fn undo(
             Some(Fault::Twice) => {
                 undone = undo_once(faults, asking, compensator, place).await;
             }
-            Some(Fault::Crash(_)) => {
+            Some(Fault::Crash(Moment::After)) => {
                 faults.crash();
                 pending::<()>().await;
             }
@@ -395,11 +538,13 @@ async fn undo_once(
     compensator: &mut dyn Compensator,
     place: &dyn Place,
 ) -> Result<(), String> {
-    let undone = compensator.compensate(place).await;
+    let turn = turn(faults).await;
+    let undone = in_time(faults, compensator.compensate(place)).await;
     let ended = match &undone {
         Ok(()) => Ended::Done,
         Err(error) => Ended::Open(error.clone()),
     };
     faults.end(asking, ended);
+    drop(turn);
     undone
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::journal::{Entry, Event};
+use crate::journal::{Entry, Event, PostedEvent};
 
 /// An event that was sent to the saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,5 +32,15 @@ impl ReceivedEvent {
         }
         let mut sent = sent.into_iter();
         self.key.is_some() && sent.any(|(is_same, key)| is_same && *key == self.key)
+    }
+}
+
+impl From<PostedEvent> for ReceivedEvent {
+    fn from(event: PostedEvent) -> Self {
+        Self {
+            name: event.name.into(),
+            payload: event.payload,
+            key: Some(event.key),
+        }
     }
 }

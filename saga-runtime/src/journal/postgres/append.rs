@@ -1,8 +1,8 @@
 //! An append that could not be written with the others: the reason, or the answer that was lost.
 
-use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::operation::{Append, signed, unavailable};
 use crate::journal::postgres::read::row_of;
 use crate::journal::postgres::schema::Schema;
@@ -11,7 +11,7 @@ use crate::journal::{AppendError, Row};
 /// Says why these entries could not be added. If the same entries stand there already, all is well: the answer to the
 /// first attempt was lost.
 pub(super) async fn apart(
-    pool: &PgPool,
+    pool: &Connections,
     schema: &Schema,
     append: &Append,
 ) -> Result<(), AppendError> {
@@ -26,13 +26,13 @@ pub(super) async fn apart(
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(append.number)
-        .fetch_all(pool)
+        .all_on(pool)
         .await
         .map_err(failed)?;
     let sql = schema.sql("SELECT epoch, worker FROM {schema}.open_sagas WHERE number = $1");
     let open = sqlx::query(AssertSqlSafe(sql))
         .bind(append.number)
-        .fetch_optional(pool)
+        .optional_on(pool)
         .await
         .map_err(failed)?;
     let mut entries: Vec<Row> = Vec::new();

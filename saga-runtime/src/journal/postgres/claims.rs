@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::id::SagaId;
+use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::read::{ENTRY, ended, entries, record, time};
+use crate::journal::postgres::requests::posted_event;
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
-use crate::journal::{Claim, Claimed, ClaimedOne, Lease, SagaVersion, Wakeup, Worker};
+use crate::journal::{Claim, Claimed, ClaimedOne, Lease, PostedEvent, SagaVersion, Wakeup, Worker};
 
 /// Takes over the sagas in `picked`, which it has locked. Each claim takes the next number of its saga's history: an append
 /// of the holder before that is under way can't be written any more, or this claim can't.
@@ -23,7 +25,7 @@ const TAKE_OVER: &str = "
     SELECT number, last_seq + 1, clock_timestamp(), 'claimed', $1 FROM counted
 ), taken AS (
     UPDATE {schema}.open_sagas open
-    SET epoch = open.epoch + 1, worker = $1, wake_at = NULL, cancel_unheard = false,
+    SET epoch = open.epoch + 1, worker = $1, wake_at = NULL, cancel_unheard = false, called = false,
         claimed_seq = c.last_seq - c.epoch,
         recoveries = CASE WHEN c.claimed_seq = c.last_seq - c.epoch THEN c.recoveries ELSE 0 END
                      + CASE WHEN c.holder IS NULL THEN 0 ELSE 1 END
@@ -101,6 +103,7 @@ pub(super) struct Claims {
     claim: String,
     claim_one: String,
     entries: String,
+    posted: String,
     holder: String,
     renew: String,
     cancelled: String,
@@ -114,6 +117,9 @@ impl Claims {
             entries: schema.sql(&format!(
                 "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = ANY($1) ORDER BY saga, seq"
             )),
+            posted: schema.sql(
+                "SELECT saga, name, key, payload FROM {schema}.posted_events WHERE saga = ANY($1) ORDER BY number",
+            ),
             holder: schema.sql(
                 "SELECT o.worker, o.number IS NOT NULL AS is_open,
                         EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')
@@ -135,13 +141,13 @@ impl Claims {
     }
 
     /// Extends the lease of a worker on all that it holds.
-    pub(super) async fn renew(&self, pool: &PgPool, lease: &Lease) -> Result<(), sqlx::Error> {
+    pub(super) async fn renew(&self, pool: &Connections, lease: &Lease) -> Result<(), sqlx::Error> {
         // A lease of ages is as good as one that never ends.
         let seconds = lease.duration.as_secs_f64().min(3e9);
         sqlx::query(AssertSqlSafe(&*self.renew))
             .bind(lease.worker.as_str())
             .bind(seconds)
-            .execute(pool)
+            .run_on(pool)
             .await?;
         Ok(())
     }
@@ -149,12 +155,12 @@ impl Claims {
     /// The ids of the sagas of a worker that are to be cancelled.
     pub(super) async fn cancelled(
         &self,
-        pool: &PgPool,
+        pool: &Connections,
         worker: &Worker,
     ) -> Result<Vec<String>, sqlx::Error> {
         let rows = sqlx::query(AssertSqlSafe(&*self.cancelled))
             .bind(worker.as_str())
-            .fetch_all(pool)
+            .all_on(pool)
             .await?;
         rows.iter().map(|row| row.try_get(0)).collect()
     }
@@ -162,7 +168,7 @@ impl Claims {
     /// Takes over up to `limit` sagas. Also says the numbers of the sagas.
     pub(super) async fn claim(
         &self,
-        pool: &PgPool,
+        pool: &Connections,
         lease: &Lease,
         definitions: &[SagaVersion],
         limit: usize,
@@ -179,7 +185,7 @@ impl Claims {
             .bind(names)
             .bind(limit)
             .bind(versions)
-            .fetch_all(pool)
+            .all_on(pool)
             .await?;
         self.with_entries(pool, &rows).await
     }
@@ -187,7 +193,7 @@ impl Claims {
     /// Takes over one saga.
     pub(super) async fn claim_one(
         &self,
-        pool: &PgPool,
+        pool: &Connections,
         lease: &Lease,
         id: &SagaId,
     ) -> Result<(Option<i64>, ClaimedOne), sqlx::Error> {
@@ -195,14 +201,14 @@ impl Claims {
         let rows = sqlx::query(AssertSqlSafe(&*self.claim_one))
             .bind(lease.worker.as_str())
             .bind(&*id)
-            .fetch_all(pool)
+            .all_on(pool)
             .await?;
         if let Some((number, claimed)) = self.with_entries(pool, &rows).await?.pop() {
             return Ok((Some(number), ClaimedOne::Claimed(Box::new(claimed))));
         }
         let row = sqlx::query(AssertSqlSafe(&*self.holder))
             .bind(&*id)
-            .fetch_optional(pool)
+            .optional_on(pool)
             .await?;
         let Some(row) = row else {
             return Ok((None, ClaimedOne::Unknown));
@@ -225,7 +231,7 @@ impl Claims {
 
     async fn with_entries(
         &self,
-        pool: &PgPool,
+        pool: &Connections,
         rows: &[PgRow],
     ) -> Result<Vec<(i64, Claimed)>, sqlx::Error> {
         let numbers: Vec<i64> = rows
@@ -238,11 +244,20 @@ impl Claims {
         // The claims are durable: only their holder adds entries from now on.
         let found = sqlx::query(AssertSqlSafe(&*self.entries))
             .bind(&numbers)
-            .fetch_all(pool)
+            .all_on(pool)
             .await?;
         let mut by_saga: HashMap<i64, Vec<PgRow>> = HashMap::new();
         for row in found {
             by_saga.entry(row.try_get("saga")?).or_default().push(row);
+        }
+        let found = sqlx::query(AssertSqlSafe(&*self.posted))
+            .bind(&numbers)
+            .all_on(pool)
+            .await?;
+        let mut posted: HashMap<i64, Vec<PostedEvent>> = HashMap::new();
+        for row in found {
+            let of_saga = posted.entry(row.try_get("saga")?).or_default();
+            of_saga.push(posted_event(&row)?);
         }
         let mut claimed = Vec::new();
         for (row, number) in rows.iter().zip(numbers) {
@@ -266,6 +281,7 @@ impl Claims {
                 Some(millis) if millis.is_finite() => Wakeup::At(time(millis)),
                 Some(_) => Wakeup::WhenCalled,
             };
+            one.posted = posted.remove(&number).unwrap_or_default();
             claimed.push((number, one));
         }
         Ok(claimed)
@@ -273,7 +289,7 @@ impl Claims {
 
     /// When the next saga that sleeps wakes, in milliseconds since 1970.
     pub(super) async fn next_wakeup(
-        pool: &PgPool,
+        pool: &Connections,
         schema: &Schema,
     ) -> Result<Option<std::time::SystemTime>, sqlx::Error> {
         let sql = schema.sql(
@@ -281,7 +297,7 @@ impl Claims {
              WHERE worker IS NULL AND NOT stuck AND wake_at IS NOT NULL AND wake_at < 'infinity'
              ORDER BY wake_at LIMIT 1",
         );
-        let row = sqlx::query(AssertSqlSafe(sql)).fetch_optional(pool).await?;
+        let row = sqlx::query(AssertSqlSafe(sql)).optional_on(pool).await?;
         row.map(|row| row.try_get(0).map(time)).transpose()
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use sqlx::postgres::PgListener;
 
+use crate::id::SagaId;
 use crate::journal::postgres::Shared;
+use crate::journal::postgres::text::restored;
 use crate::journal::{Listener, Signal};
 
 /// The wait before another attempt, if the server can't be reached. Coordinators poll meanwhile.
@@ -32,12 +34,12 @@ impl Listeners {
     }
 
     /// Tells all of them, and drops the ones that want no more.
-    fn tell(&self, signal: Signal) {
+    fn tell(&self, signal: &Signal) {
         let mut listeners = self
             .listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| listener(signal));
+        listeners.retain(|listener| listener(signal.clone()));
     }
 }
 
@@ -86,19 +88,30 @@ async fn listen(
 impl Shared {
     /// Passes on what was told; nothing: something may have been missed.
     fn tell(&self, news: Option<&str>) {
-        let cancelled = news.and_then(|news| news.strip_prefix("cancelled "));
-        let is_held = |number: &str| {
-            let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-            number
+        let Some(news) = news else {
+            self.listeners.tell(&Signal::Asked);
+            self.listeners.tell(&Signal::Work);
+            return;
+        };
+        if let Some(number) = news.strip_prefix("asked ") {
+            if self.may_hold(number) {
+                self.listeners.tell(&Signal::Asked);
+            }
+        } else if let Some(id) = news.strip_prefix("changed ") {
+            if let Ok(id) = SagaId::new(restored(id.to_owned())) {
+                self.listeners.tell(&Signal::Changed(id));
+            }
+        } else {
+            self.listeners.tell(&Signal::Work);
+        }
+    }
+
+    /// Returns whether this process holds the saga with this number, or may be about to.
+    fn may_hold(&self, number: &str) -> bool {
+        let numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.claiming.load(Ordering::Acquire) > 0
+            || number
                 .parse()
                 .is_ok_and(|number: i64| numbers.values().any(|held| *held == number))
-        };
-        if news.is_none() || cancelled.is_some_and(is_held) {
-            self.listeners.tell(Signal::Cancelled);
-        }
-        // A saga that nobody holds wakes up to be cancelled.
-        if !cancelled.is_some_and(is_held) {
-            self.listeners.tell(Signal::Work);
-        }
     }
 }

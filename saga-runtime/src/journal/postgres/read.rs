@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, QueryBuilder, Row as _};
 
 use crate::id::SagaId;
+use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::operation::{millis, signed};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
@@ -45,18 +46,19 @@ pub(super) const ENTRY: &str =
 
 /// One saga, whether it is open or not.
 pub(super) async fn load(
-    pool: &PgPool,
+    pool: &Connections,
     schema: &Schema,
     id: &SagaId,
 ) -> Result<Option<History>, sqlx::Error> {
     let sql = schema.sql(&format!("SELECT {RECORD} WHERE s.id = $1"));
     // One snapshot, so that the record and the entries agree.
     let mut transaction = pool.begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .execute(&mut *transaction)
         .await?;
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(stored(id.as_str()))
+        .persistent(pool.keep_statements())
         .fetch_optional(&mut *transaction)
         .await?;
     let Some(row) = row else { return Ok(None) };
@@ -66,6 +68,7 @@ pub(super) async fn load(
     ));
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(row.try_get::<i64, _>("number")?)
+        .persistent(pool.keep_statements())
         .fetch_all(&mut *transaction)
         .await?;
     let entries = entries(&rows);
@@ -88,21 +91,37 @@ fn listed(row: &PgRow) -> Result<Record, sqlx::Error> {
 
 /// The record of one saga, whether it is open or not.
 pub(super) async fn one(
-    pool: &PgPool,
+    pool: &Connections,
     schema: &Schema,
     id: &SagaId,
 ) -> Result<Option<Record>, sqlx::Error> {
     let sql = schema.sql(&format!("SELECT {RECORD} WHERE s.id = $1"));
     let row = sqlx::query(AssertSqlSafe(sql))
         .bind(stored(id.as_str()))
-        .fetch_optional(pool)
+        .optional_on(pool)
+        .await?;
+    row.as_ref().map(listed).transpose()
+}
+
+/// The record of one saga, as a transaction of the caller's sees it.
+pub(super) async fn one_in(
+    transaction: &mut PgConnection,
+    schema: &Schema,
+    id: &SagaId,
+) -> Result<Option<Record>, sqlx::Error> {
+    let sql = schema.sql(&format!("SELECT {RECORD} WHERE s.id = $1"));
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(stored(id.as_str()))
+        // The caller may be behind a proxy that pools transactions.
+        .persistent(false)
+        .fetch_optional(transaction)
         .await?;
     row.as_ref().map(listed).transpose()
 }
 
 /// Some sagas, the newest first.
 pub(super) async fn list(
-    pool: &PgPool,
+    pool: &Connections,
     schema: &Schema,
     filter: &Filter,
 ) -> Result<Page, sqlx::Error> {
@@ -176,7 +195,7 @@ pub(super) async fn list(
     query
         .push(" ORDER BY s.number DESC LIMIT ")
         .push_bind(limit.saturating_add(1));
-    let mut rows = query.build().fetch_all(pool).await?;
+    let mut rows = query.build().all_on(pool).await?;
     let is_more = rows.len() > filter.limit;
     rows.truncate(filter.limit);
     let mut sagas = Vec::new();
@@ -203,11 +222,11 @@ pub(super) async fn list(
 
 /// The numbers of sagas.
 /// The paused definitions, by name.
-pub(super) async fn paused(pool: &PgPool, schema: &Schema) -> Result<Vec<Pause>, sqlx::Error> {
+pub(super) async fn paused(pool: &Connections, schema: &Schema) -> Result<Vec<Pause>, sqlx::Error> {
     let sql = schema.sql(
         "SELECT name, reason, (extract(epoch FROM at) * 1000)::float8 FROM {schema}.paused_definitions ORDER BY name",
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql)).all_on(pool).await?;
     let pause = |row: &PgRow| {
         let text = |index| row.try_get(index).map(restored);
         Ok(Pause::new(text(0)?, text(1)?, time(row.try_get(2)?)))
@@ -215,7 +234,7 @@ pub(super) async fn paused(pool: &PgPool, schema: &Schema) -> Result<Vec<Pause>,
     rows.iter().map(pause).collect()
 }
 
-pub(super) async fn tally(pool: &PgPool, schema: &Schema) -> Result<Tally, sqlx::Error> {
+pub(super) async fn tally(pool: &Connections, schema: &Schema) -> Result<Tally, sqlx::Error> {
     let mut tally = Tally::default();
     let sql = schema.sql(
         "SELECT s.name, s.version, count(*) AS sagas, (extract(epoch FROM min(s.started_at)) * 1000)::float8 AS oldest,
@@ -225,10 +244,11 @@ pub(super) async fn tally(pool: &PgPool, schema: &Schema) -> Result<Tally, sqlx:
          FROM {schema}.open_sagas o JOIN {schema}.sagas s ON s.number = o.number GROUP BY 1, 2, 5",
     );
     let mut transaction = pool.begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .execute(&mut *transaction)
         .await?;
     let rows = sqlx::query(AssertSqlSafe(sql))
+        .persistent(pool.keep_statements())
         .fetch_all(&mut *transaction)
         .await?;
     let mut open = 0;
@@ -250,6 +270,7 @@ pub(super) async fn tally(pool: &PgPool, schema: &Schema) -> Result<Tally, sqlx:
              (SELECT count(DISTINCT saga) FROM {schema}.entries WHERE event = 'abandoned') AS abandoned",
     );
     let row = sqlx::query(AssertSqlSafe(sql))
+        .persistent(pool.keep_statements())
         .fetch_one(&mut *transaction)
         .await?;
     let count = |column: &str| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
@@ -264,7 +285,7 @@ pub(super) async fn tally(pool: &PgPool, schema: &Schema) -> Result<Tally, sqlx:
 
 /// The workers that hold sagas, and those whose lease is valid, by name.
 pub(super) async fn workers(
-    pool: &PgPool,
+    pool: &Connections,
     schema: &Schema,
 ) -> Result<Vec<WorkerTally>, sqlx::Error> {
     let sql = schema.sql(
@@ -275,7 +296,7 @@ pub(super) async fn workers(
              FULL JOIN {schema}.workers USING (name)
          WHERE sagas IS NOT NULL OR valid_until > clock_timestamp() ORDER BY name COLLATE \"C\"",
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(pool).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql)).all_on(pool).await?;
     let worker = |row: &PgRow| {
         let sagas = row.try_get::<i64, _>("sagas")?.cast_unsigned();
         let left: Option<f64> = row.try_get("lease_left")?;
@@ -288,7 +309,7 @@ pub(super) async fn workers(
 
 /// The entries of those of these sagas that are open and in which attempts of a step have failed.
 async fn have_failed(
-    pool: &PgPool,
+    pool: &Connections,
     schema: &Schema,
     numbers: &[i64],
 ) -> Result<HashMap<i64, Vec<PgRow>>, sqlx::Error> {
@@ -300,7 +321,7 @@ async fn have_failed(
     ));
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(numbers)
-        .fetch_all(pool)
+        .all_on(pool)
         .await?;
     let mut by_saga: HashMap<i64, Vec<PgRow>> = HashMap::new();
     for row in rows {

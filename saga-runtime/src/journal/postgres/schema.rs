@@ -1,12 +1,18 @@
 //! The tables of a journal in Postgres: their schema, and how an older one is brought to the present form.
 
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _};
 
 use crate::journal::JournalError;
 
-/// The name of the schema that holds the tables, checked and quoted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Schema(String);
+/// The schema that holds the tables.
+#[derive(Debug, Clone)]
+pub(super) struct Schema {
+    /// Checked, so that it can be quoted.
+    name: String,
+    /// Makes a mistake, for a test that finds it.
+    #[cfg(feature = "testing")]
+    pub(super) rewrite: Option<fn(&str) -> String>,
+}
 
 impl Schema {
     /// # Errors
@@ -19,7 +25,11 @@ impl Schema {
                 .chars()
                 .all(|char| is_first(char) || char.is_ascii_digit());
         if is_fine {
-            Ok(Self(name.to_owned()))
+            Ok(Self {
+                name: name.to_owned(),
+                #[cfg(feature = "testing")]
+                rewrite: None,
+            })
         } else {
             Err(unsuitable(format!(
                 "`{}` can't be the schema of a journal: use small letters, digits and `_`, at most 63 of them",
@@ -30,22 +40,27 @@ impl Schema {
 
     /// The name, to be used as a value.
     pub(super) fn name(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// The channel on which workers tell each other that there is something to do.
     pub(super) fn channel(&self) -> String {
-        format!("saga journal {}", self.0)
+        format!("saga journal {}", self.name)
     }
 
     /// The SQL text, with `{schema}` in it replaced.
     pub(super) fn sql(&self, text: &str) -> String {
-        text.replace("{schema}", &format!("\"{}\"", self.0))
+        let quoted = format!("\"{}\"", self.name);
+        #[cfg(feature = "testing")]
+        if let Some(rewrite) = self.rewrite {
+            return rewrite(text).replace("{schema}", &quoted);
+        }
+        text.replace("{schema}", &quoted)
     }
 }
 
 /// The migrations, the oldest first. A migration that was released never changes.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("0001_sagas", include_str!("migrations/0001_sagas.sql")),
     (
         "0002_abandoned_sagas",
@@ -59,17 +74,27 @@ const MIGRATIONS: [(&str, &str); 4] = [
         "0004_paused_definitions",
         include_str!("migrations/0004_paused_definitions.sql"),
     ),
+    (
+        "0005_requests",
+        include_str!("migrations/0005_requests.sql"),
+    ),
 ];
 
-/// Brings the tables to the present form. Only one process at a time does this, the others wait.
-pub(super) async fn migrate(
-    connection: &mut PgConnection,
-    schema: &Schema,
-) -> Result<(), JournalError> {
-    // The lock belongs to the transaction, so that it works behind a pooling proxy.
-    let mut transaction = sqlx::Connection::begin(connection)
+/// Checks the server, and brings the tables to the present form.
+pub(super) async fn prepare(pool: &PgPool, schema: &Schema) -> Result<(), JournalError> {
+    // One transaction, and no statement that outlasts it, so that it works behind a pooling proxy.
+    let mut transaction = pool.begin().await.map_err(JournalError::unavailable)?;
+    check_server(&mut transaction).await?;
+    migrate(&mut transaction, schema).await?;
+    forget_workers(&mut transaction, schema).await?;
+    transaction
+        .commit()
         .await
-        .map_err(JournalError::unavailable)?;
+        .map_err(JournalError::unavailable)
+}
+
+/// Brings the tables to the present form. Only one process at a time does this, the others wait.
+async fn migrate(transaction: &mut PgConnection, schema: &Schema) -> Result<(), JournalError> {
     let run = async |transaction: &mut PgConnection, sql: &str| {
         sqlx::raw_sql(AssertSqlSafe(schema.sql(sql)))
             .execute(transaction)
@@ -78,12 +103,13 @@ pub(super) async fn migrate(
     };
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('saga journal'), hashtext($1))")
         .bind(schema.name())
+        .persistent(false)
         .execute(&mut *transaction)
         .await
         .map_err(JournalError::unavailable)?;
-    run(&mut transaction, "CREATE SCHEMA IF NOT EXISTS {schema}").await?;
+    run(transaction, "CREATE SCHEMA IF NOT EXISTS {schema}").await?;
     run(
-        &mut transaction,
+        transaction,
         "CREATE TABLE IF NOT EXISTS {schema}.migrations (
              name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
     )
@@ -91,6 +117,7 @@ pub(super) async fn migrate(
     let applied: Vec<String> = sqlx::query(AssertSqlSafe(
         schema.sql("SELECT name FROM {schema}.migrations"),
     ))
+    .persistent(false)
     .fetch_all(&mut *transaction)
     .await
     .map_err(JournalError::unavailable)?
@@ -111,24 +138,22 @@ pub(super) async fn migrate(
         if applied.iter().any(|applied| applied == name) {
             continue;
         }
-        run(&mut transaction, sql).await?;
+        run(transaction, sql).await?;
         sqlx::query(AssertSqlSafe(
             schema.sql("INSERT INTO {schema}.migrations (name) VALUES ($1)"),
         ))
         .bind(name)
+        .persistent(false)
         .execute(&mut *transaction)
         .await
         .map_err(JournalError::unavailable)?;
     }
-    transaction
-        .commit()
-        .await
-        .map_err(JournalError::unavailable)
+    Ok(())
 }
 
 /// Removes the workers whose lease is over and that hold no saga. Each process adds one. A worker that is removed although
 /// it still runs comes back with its next renewal.
-pub(super) async fn forget_workers(
+async fn forget_workers(
     connection: &mut PgConnection,
     schema: &Schema,
 ) -> Result<(), JournalError> {
@@ -137,6 +162,7 @@ pub(super) async fn forget_workers(
          AND NOT EXISTS (SELECT FROM {schema}.open_sagas o WHERE o.worker = w.name)",
     );
     sqlx::query(AssertSqlSafe(sql))
+        .persistent(false)
         .execute(connection)
         .await
         .map_err(JournalError::unavailable)?;
@@ -144,10 +170,11 @@ pub(super) async fn forget_workers(
 }
 
 /// Checks that the server holds what a journal promises.
-pub(super) async fn check_server(connection: &mut PgConnection) -> Result<(), JournalError> {
+async fn check_server(connection: &mut PgConnection) -> Result<(), JournalError> {
     let row = sqlx::query(
         "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('synchronous_commit')",
     )
+    .persistent(false)
     .fetch_one(connection)
     .await
     .map_err(JournalError::unavailable)?;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::{Mutex, mpsc};
 
+use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::operation::{Append, Operation, StartResult, signed, wake_at};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
@@ -29,7 +29,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the tasks on the present runtime. They end when this is dropped and all is written.
-    pub(super) fn start(pool: &PgPool, schema: &Schema) -> Self {
+    pub(super) fn start(pool: &Connections, schema: &Schema) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let commits = Arc::default();
         let operations = Arc::new(Mutex::new(receiver));
@@ -76,7 +76,7 @@ fn split(operations: Vec<Operation>) -> (Vec<Operation>, Vec<Operation>) {
 
 struct Task {
     operations: Arc<Mutex<mpsc::UnboundedReceiver<Operation>>>,
-    pool: PgPool,
+    pool: Connections,
     schema: Schema,
     statement: Arc<str>,
     commits: Arc<AtomicU64>,
@@ -200,7 +200,7 @@ impl Task {
             .bind(&columns.release_doubt)
             .bind(columns.notifies)
             .bind(self.schema.channel())
-            .fetch_all(&self.pool)
+            .all_on(&self.pool)
             .await?;
         let mut written = Written::default();
         for row in rows {

@@ -2,17 +2,26 @@
 
 use std::fmt;
 
-use crate::engines::journaled::faults::{Asking, Fault, Moment};
+use crate::engines::journaled::faults::{Arrival, Asking, Fault, Moment};
+use crate::journal::StepCall;
 
-/// A call of a step, or the compensation of one.
+/// A call of a step, the compensation of one, or a wait.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Target {
     /// The durable name of the call.
     pub(super) call: String,
     pub(super) occurrence: u32,
     pub(super) is_undoing: bool,
-    /// The name of the function, for people.
+    /// The name of the function or the event, for people.
     pub(super) function: String,
+    pub(super) waits: Option<WaitsFor>,
+}
+
+/// The end that a wait has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum WaitsFor {
+    Event,
+    Time,
 }
 
 impl Target {
@@ -37,7 +46,35 @@ impl Target {
             occurrence: asking.call.occurrence,
             is_undoing: asking.is_undoing,
             function,
+            waits: None,
         }
+    }
+
+    /// The call in the definition, which is the same in all rounds of a loop and for all items of a fan-out.
+    pub(super) fn place(&self) -> String {
+        let parts = self.call.split('/').map(|part| match part.split_once('#') {
+            Some((name, _)) => name,
+            None => part,
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+
+    /// A wait, and the name of its event.
+    pub(super) fn of_wait(wait: &StepCall) -> (Self, Option<&str>) {
+        let name = wait.name.as_ref();
+        let event = name.rsplit_once(':').map(|(_, event)| event);
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let target = Self {
+            call: name.to_owned(),
+            occurrence: wait.occurrence,
+            is_undoing: false,
+            function: match event {
+                Some(event) => format!("event {event}"),
+                None => last.to_owned(),
+            },
+            waits: Some(event.map_or(WaitsFor::Time, |_| WaitsFor::Event)),
+        };
+        (target, event)
     }
 }
 
@@ -125,7 +162,20 @@ pub(super) fn words(fault: Fault, when: When, is_undoing: bool) -> &'static str 
 
 impl Planned {
     pub(super) fn words(&self) -> &'static str {
-        words(self.fault, self.when, self.target.is_undoing)
+        if self.target.waits.is_some() {
+            wait_words(self.fault)
+        } else {
+            words(self.fault, self.when, self.target.is_undoing)
+        }
+    }
+}
+
+/// The words for a fault of a wait.
+pub(super) fn wait_words(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Crash(Moment::Before) => "process ends while it waits",
+        Fault::Crash(_) => "process ends after the arrival",
+        fault => name(fault),
     }
 }
 
@@ -134,19 +184,24 @@ pub(super) fn name(fault: Fault) -> &'static str {
     match fault {
         Fault::Refused => "refused",
         Fault::TimedOut(Moment::Before) => "timed out before its effect",
-        Fault::TimedOut(Moment::After) => "timed out after its effect",
+        Fault::TimedOut(_) => "timed out after its effect",
         Fault::Panicked(Moment::Before) => "panicked before its effect",
-        Fault::Panicked(Moment::After) => "panicked after its effect",
+        Fault::Panicked(_) => "panicked after its effect",
         Fault::Crash(Moment::Before) => "process ends before the request",
         Fault::Crash(Moment::After) => "process ends after the effect",
+        Fault::Crash(Moment::Recorded) => "process ends after the record",
         Fault::Cancelled => "cancelled during it",
         Fault::Deadline => "deadline passes during it",
         Fault::Twice => "asked twice",
+        Fault::Arrives(Arrival::Before) => "arrives before it is waited for",
+        Fault::Arrives(Arrival::Twice) => "arrives twice",
+        Fault::Arrives(Arrival::Never) => "never arrives",
+        Fault::Arrives(Arrival::OtherType) => "another type arrives first",
     }
 }
 
 /// The faults of a step, in the order of the table.
-pub(super) const FAULTS: [Fault; 10] = [
+pub(super) const FAULTS: [Fault; 11] = [
     Fault::Refused,
     Fault::TimedOut(Moment::Before),
     Fault::TimedOut(Moment::After),
@@ -154,10 +209,25 @@ pub(super) const FAULTS: [Fault; 10] = [
     Fault::Panicked(Moment::After),
     Fault::Crash(Moment::Before),
     Fault::Crash(Moment::After),
+    Fault::Crash(Moment::Recorded),
     Fault::Cancelled,
     Fault::Deadline,
     Fault::Twice,
 ];
+
+/// The faults of a wait for an event, in the order of the table.
+pub(super) const EVENT_FAULTS: [Fault; 7] = [
+    Fault::Arrives(Arrival::Before),
+    Fault::Arrives(Arrival::Twice),
+    Fault::Arrives(Arrival::Never),
+    Fault::Arrives(Arrival::OtherType),
+    Fault::Crash(Moment::Before),
+    Fault::Crash(Moment::After),
+    Fault::Cancelled,
+];
+
+/// The faults of a wait for a time.
+pub(super) const SLEEP_FAULTS: [Fault; 2] = [Fault::Crash(Moment::Before), Fault::Cancelled];
 
 /// The faults of a compensation, in the order of the table.
 pub(super) const UNDOING_FAULTS: [(Fault, When); 4] = [

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
+use std::time::SystemTime;
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
 
-use crate::engines::journaled::faults::{Asking, Ended, Fault, Faults};
+use crate::engines::journaled::faults::{
+    Arrival, Asking, Ended, Fault, Faults, MemberPath, Moment,
+};
 use crate::id::SagaId;
-use crate::journal::{Event, Journal, Memory};
+use crate::journal::{Event, Journal, Memory, StepCall};
 use crate::lock::lock;
 use crate::meta::Kind;
-use crate::testing::matrix::case::{Case, Target};
+use crate::testing::matrix::case::{Case, Planned, Target, WaitsFor};
+use crate::testing::matrix::world::{Values, World};
 
 /// Injects the faults of one case, and hears of every attempt.
 pub(super) struct Injector {
@@ -20,10 +23,13 @@ pub(super) struct Injector {
     id: SagaId,
     journal: Memory,
     refusals: BTreeMap<&'static str, String>,
+    /// The values of the events.
+    values: Values,
     is_sequential: bool,
     /// True if the history is replayed: nothing may be asked.
     is_replay: bool,
-    pub(super) crashed: Notify,
+    pub(super) world: World,
+    turns: tokio::sync::Mutex<()>,
     heard: Mutex<Heard>,
 }
 
@@ -37,6 +43,8 @@ pub(super) struct Heard {
     keys: BTreeMap<String, Target>,
     /// The calls whose outcomes were recorded when a call was first asked.
     before: BTreeMap<String, BTreeSet<String>>,
+    /// The groups of calls that run at the same time.
+    groups: Vec<Vec<MemberPath>>,
     effects: Vec<OpenEffect>,
     /// The compensations that have failed.
     failed: BTreeSet<String>,
@@ -46,6 +54,8 @@ pub(super) struct Heard {
     pub(super) story: Vec<String>,
     pub(super) problems: Vec<String>,
     pub(super) left_out: Vec<String>,
+    /// The number of attempts whose code waits.
+    waiting: u32,
 }
 
 /// An effect that has happened and is not undone.
@@ -70,6 +80,7 @@ impl Injector {
         id: SagaId,
         journal: Memory,
         refusals: BTreeMap<&'static str, String>,
+        values: Values,
         is_sequential: bool,
     ) -> Self {
         Self {
@@ -77,9 +88,11 @@ impl Injector {
             id,
             journal,
             refusals,
+            values,
             is_sequential,
             is_replay: false,
-            crashed: Notify::new(),
+            world: World::default(),
+            turns: tokio::sync::Mutex::default(),
             heard: Mutex::default(),
         }
     }
@@ -88,12 +101,100 @@ impl Injector {
     pub(super) fn of_replay(id: SagaId, journal: Memory) -> Self {
         Self {
             is_replay: true,
-            ..Self::new(Case::default(), id, journal, BTreeMap::new(), false)
+            ..Self::new(
+                Case::default(),
+                id,
+                journal,
+                BTreeMap::new(),
+                Values::default(),
+                false,
+            )
         }
     }
 
     pub(super) fn heard(&self) -> MutexGuard<'_, Heard> {
         lock(&self.heard)
+    }
+
+    fn planned(&self, target: &Target, attempt: u32) -> Option<&Planned> {
+        let mut planned = self.case.0.iter();
+        planned.find(|planned| planned.target == *target && planned.when.is(attempt))
+    }
+
+    /// The events that arrive before the saga waits for them: their names and values.
+    pub(super) fn early_events(&self) -> Vec<(String, serde_json::Value)> {
+        let early = |planned: &&Planned| planned.fault == Fault::Arrives(Arrival::Before);
+        let mut events = Vec::new();
+        for planned in self.case.0.iter().filter(early) {
+            let Some((_, name)) = planned.target.call.rsplit_once(':') else {
+                continue;
+            };
+            // The waits before it take the ones before it.
+            for occurrence in 0..=planned.target.occurrence {
+                if let Some(value) = self.values.of(name, occurrence) {
+                    events.push((name.to_owned(), value.clone()));
+                }
+            }
+        }
+        events
+    }
+
+    /// An event of the saga is recorded. Returns true if its process ends now.
+    pub(super) fn is_recorded(&self, event: &Event) -> bool {
+        if self.is_replay {
+            return false;
+        }
+        match event {
+            Event::Waiting { step, until } => self.begins_wait(step, *until),
+            Event::Received { name, .. } => self.world.has_arrived(name),
+            Event::StepDone { step, .. } | Event::StepRefused { step, .. } => {
+                let ends = self.case.0.iter().any(|planned| {
+                    planned.fault == Fault::Crash(Moment::Recorded)
+                        && planned.target.waits.is_none()
+                        && planned.target.call == *step.name
+                        && planned.target.occurrence == step.occurrence
+                });
+                if ends {
+                    self.crash();
+                }
+                ends
+            }
+            _ => false,
+        }
+    }
+
+    /// The saga begins to wait. Its world sends what it waits for, with the fault of the wait.
+    fn begins_wait(&self, wait: &StepCall, until: Option<SystemTime>) -> bool {
+        let (target, event) = Target::of_wait(wait);
+        let planned = self.planned(&target, 1);
+        let mut heard = self.heard();
+        heard.targets.push((target.clone(), Kind::NothingToUndo));
+        heard.story.push(match planned {
+            Some(planned) => format!("{target}, {}", planned.words()),
+            None => match target.waits {
+                Some(WaitsFor::Time) => target.to_string(),
+                _ => format!("{target} is waited for"),
+            },
+        });
+        let value = event.and_then(|event| self.values.of(event, wait.occurrence));
+        if let (Some(event), None) = (event, value) {
+            heard.left_out.push(format!(
+                "the saga waits for the event `{event}`: give a value with `event`"
+            ));
+        }
+        drop(heard);
+        let fault = planned.map(|planned| planned.fault);
+        if fault == Some(Fault::Crash(Moment::Before)) {
+            self.crash();
+        }
+        if fault == Some(Fault::Cancelled) {
+            let otherwise = event.zip(value);
+            let otherwise = otherwise.map(|(event, value)| (event.to_owned(), value.clone()));
+            self.world.cancel(otherwise);
+        } else if let Some(event) = event {
+            self.world.send(event, value, fault, until.is_some());
+        }
+        fault == Some(Fault::Crash(Moment::Before))
     }
 
     /// The recorded events so far, and whether the saga has ended.
@@ -174,6 +275,7 @@ impl Injector {
             effect.kind == Kind::Compensatable
                 && effect.call != call
                 && before.is_some_and(|before| before.contains(call))
+                && !heard.are_at_the_same_time(&effect.call, call)
                 && !heard.failed.contains(&effect.call)
         };
         let later = heard.effects.iter().find(is_later);
@@ -204,6 +306,16 @@ impl Heard {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
+    }
+
+    /// Returns true if these calls are made by two members of a group.
+    fn are_at_the_same_time(&self, one: &str, other: &str) -> bool {
+        self.groups.iter().any(|group| {
+            let member = |call: &str| group.iter().position(|member| member.has(call));
+            member(one)
+                .zip(member(other))
+                .is_some_and(|(one, other)| one != other)
+        })
     }
 
     fn note_end(&mut self, target: &Target, asking: &Asking<'_>, ended: &Ended) {
@@ -257,8 +369,7 @@ impl Faults for Injector {
         if count == 1 {
             heard.targets.push((target.clone(), asking.meta.kind));
         }
-        let mut planned = self.case.0.iter();
-        let planned = planned.find(|planned| planned.target == target && planned.when.is(count));
+        let planned = self.planned(&target, count);
         let again = match count {
             1 => String::new(),
             count => format!(", attempt {count}"),
@@ -306,6 +417,33 @@ impl Faults for Injector {
         self.heard()
             .story
             .push("— the process ends, and the next one begins —".to_owned());
-        self.crashed.notify_one();
+        self.world.end_process();
+    }
+
+    fn begin_group(&self, members: Vec<MemberPath>) {
+        let mut heard = self.heard();
+        if !heard.groups.contains(&members) {
+            heard.groups.push(members);
+        }
+    }
+
+    fn turns(&self) -> &tokio::sync::Mutex<()> {
+        &self.turns
+    }
+
+    fn begins_to_wait(&self) {
+        let mut heard = self.heard();
+        heard.waiting += 1;
+        if heard.waiting == 1 {
+            tokio::time::resume();
+        }
+    }
+
+    fn has_waited(&self) {
+        let mut heard = self.heard();
+        heard.waiting -= 1;
+        if heard.waiting == 0 {
+            tokio::time::pause();
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! One case: the saga runs through its processes to the end, and its history is replayed.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::FutureExt;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,9 +18,12 @@ use crate::journal::{
     Entry, Event, Journal, Lease, Memory, NewSaga, Started, State, Wakeup, Worker,
 };
 use crate::meta::{CompensationOrder, Kind, RetryPolicy};
+use crate::panic::message;
 use crate::run::Saga;
 use crate::testing::matrix::case::{Case, Target};
 use crate::testing::matrix::injector::Injector;
+use crate::testing::matrix::watched::Watched;
+use crate::testing::matrix::world::Values;
 use crate::testing::matrix::{CaseEnd, Invariants};
 
 /// The longest that a saga may take, by its own clock.
@@ -37,11 +42,14 @@ pub(super) struct Ran {
 /// The saga under test, and the services of one case.
 pub(super) struct Rehearsal<'a, G: Saga> {
     pub(super) saga: &'a dyn Fn() -> G,
-    pub(super) services: &'a dyn Fn() -> Arc<G::Services>,
+    pub(super) services: &'a dyn Fn() -> LocalBoxFuture<'static, Arc<G::Services>>,
     pub(super) invariants: &'a Invariants<G::Services>,
     pub(super) refusals: &'a BTreeMap<&'static str, String>,
-    pub(super) events: &'a [(&'static str, serde_json::Value)],
+    pub(super) values: &'a Values,
 }
+
+/// A lease that needs no renewal: no other process claims a saga while its process lives.
+const LEASE: Duration = Duration::from_hours(24 * 365);
 
 /// The retries of what must succeed, where a step says nothing: few, since nothing mends a service of a test.
 const RETRIES: RetryPolicy =
@@ -54,7 +62,7 @@ where
 {
     /// Runs one case.
     pub(super) async fn run(&self, case: Case) -> Ran {
-        let services = (self.services)();
+        let services = in_time((self.services)()).await;
         let journal = Memory::in_tokio_time();
         let id = SagaId::new("saga").expect("a valid id");
         let is_sequential = G::META.compensations == CompensationOrder::Sequential;
@@ -63,11 +71,12 @@ where
             id.clone(),
             journal.clone(),
             self.refusals.clone(),
+            self.values.clone(),
             is_sequential,
         ));
-        let mut process = 0;
-        while !self.process(&journal, &services, &injector, process).await {
-            process += 1;
+        let mut is_first = true;
+        while !self.process(&journal, &services, &injector, is_first).await {
+            is_first = false;
         }
         let history = journal.load(&id).await.ok().flatten();
         let (state, entries, record) = match history {
@@ -86,7 +95,9 @@ where
         }
         if !end.is_stuck() {
             for invariant in self.invariants {
-                if let Err(broken) = invariant(&services, &end) {
+                let holds = AssertUnwindSafe(in_time(invariant(&services, &end)));
+                let held = holds.catch_unwind().await;
+                if let Err(broken) = held.unwrap_or_else(|panic| Err(message(panic))) {
                     injector
                         .heard()
                         .problem(format!("the invariant is broken: {broken}"));
@@ -106,15 +117,16 @@ where
 
     async fn start(
         &self,
-        journal: &Memory,
+        journal: impl Journal,
         services: &Arc<G::Services>,
         faults: Arc<dyn Faults>,
     ) -> Coordinator<G::Services> {
         let started = Coordinator::builder(Arc::clone(services))
-            .journal(journal.clone())
+            .journal(journal)
             .register::<G>()
             .compensation_retry(RETRIES)
             .retriable_retry(RETRIES)
+            .lease(LEASE)
             .faults(faults)
             .start()
             .await;
@@ -130,39 +142,48 @@ where
         journal: &Memory,
         services: &Arc<G::Services>,
         injector: &Arc<Injector>,
-        number: u32,
+        is_first: bool,
     ) -> bool {
         let faults = Arc::clone(injector) as Arc<dyn Faults>;
-        let coordinator = self.start(journal, services, faults).await;
+        let watched = Watched {
+            memory: journal.clone(),
+            injector: Arc::clone(injector),
+        };
+        let coordinator = self.start(watched, services, faults).await;
+        let problem = |problem| injector.heard().problem(problem);
         let running = async {
             let handle = match coordinator.submit("saga", (self.saga)()).await {
                 Ok(handle) => handle,
                 Err(error) => panic!("the saga can't start: {error}"),
             };
-            if number == 0 {
-                for (name, payload) in self.events {
-                    let id = handle.id().clone();
-                    if let Err(error) = coordinator.send_json(id, name, payload).await {
-                        let problem = format!("the event `{name}` can't be sent: {error}");
-                        injector.heard().problem(problem);
+            if is_first {
+                for (name, value) in injector.early_events() {
+                    if let Err(error) = coordinator.send_json("saga", &name, &value).await {
+                        problem(format!("the event `{name}` can't be sent: {error}"));
                     }
                 }
             }
-            let ended = tokio::time::timeout(LONGEST, handle.wait()).await;
-            if ended.is_err() {
-                injector
-                    .heard()
-                    .problem("the saga does not end within 60 days".to_owned());
+            let ended = tokio::time::timeout(LONGEST, handle.wait());
+            let acting = injector.world.act(&coordinator, problem);
+            let (ended, acting) = (pin!(ended), pin!(acting));
+            let ended = match select(ended, acting).await {
+                Either::Left((ended, _)) => ended.is_ok(),
+                Either::Right(_) => false,
+            };
+            if !ended {
+                problem("the saga does not end within 60 days".to_owned());
             }
         };
         let ended = {
-            let (running, crashed) = (pin!(running), pin!(injector.crashed.notified()));
-            matches!(select(running, crashed).await, Either::Left(_))
+            // A process that has ended does nothing more.
+            let (running, killed) = (pin!(running), pin!(injector.world.process_ended.notified()));
+            matches!(select(killed, running).await, Either::Right(_))
         };
         if ended {
             coordinator.shutdown().await;
         } else {
             coordinator.crash().await;
+            journal.end_leases();
         }
         ended
     }
@@ -186,7 +207,7 @@ where
         }
         let replay = Arc::new(Injector::of_replay(id.clone(), journal.clone()));
         let faults = Arc::clone(&replay) as Arc<dyn Faults>;
-        let coordinator = self.start(&journal, services, faults).await;
+        let coordinator = self.start(journal.clone(), services, faults).await;
         // What comes of it is compared below.
         if let Ok(handle) = coordinator.attach::<G>("saga").await {
             let _ = tokio::time::timeout(LONGEST, handle.wait()).await;
@@ -208,6 +229,14 @@ where
             _ => heard.problem("its replay ends in another way".to_owned()),
         }
     }
+}
+
+/// Runs code of the user, in whose waits the time of the test does not jump.
+async fn in_time<T>(code: impl Future<Output = T>) -> T {
+    tokio::time::resume();
+    let code = AssertUnwindSafe(code).catch_unwind().await;
+    tokio::time::pause();
+    code.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Records a saga with these entries, which no process runs.

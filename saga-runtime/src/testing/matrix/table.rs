@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use crate::engines::journaled::faults::Fault;
 use crate::journal::State;
-use crate::testing::matrix::case::{FAULTS, Target, UNDOING_FAULTS, name, words};
+use crate::testing::matrix::case::{
+    EVENT_FAULTS, FAULTS, Target, UNDOING_FAULTS, When, name, wait_words, words,
+};
 use crate::testing::matrix::report::MatrixReport;
 use crate::testing::matrix::run::Ran;
 
@@ -18,36 +21,51 @@ struct Table {
     rows: Vec<Vec<String>>,
 }
 
+/// The last line of a matrix within a larger document.
+const END: &str = "<!-- end of failures -->";
+
 /// Compares the document with its file, or writes it.
 pub(super) fn compare(path: &Path, report: &MatrixReport) {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let path = package.unwrap_or_default().join(path);
-    let markdown = markdown(report);
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    let known = known.replace("\r\n", "\n");
+    let begin = format!("<!-- failures of {} -->\n", report.saga);
+    let parts = known.split_once(&begin);
+    let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
+    let document = match parts {
+        Some((before, (_, after))) => {
+            let tables = markdown_tables(report, "###");
+            format!("{before}{begin}{tables}\n{END}{after}")
+        }
+        None => markdown(report),
+    };
     if env::var_os(UPDATE).is_some() {
-        let html = path.with_extension("html");
-        let written =
-            fs::write(&path, &markdown).and_then(|()| fs::write(html, self::html(report)));
+        let written = fs::write(&path, &document).and_then(|()| match parts {
+            Some(_) => Ok(()),
+            None => fs::write(path.with_extension("html"), html(report)),
+        });
         if let Err(error) = written {
             panic!("{} can't be written: {error}", path.display());
         }
         return;
     }
-    let known = fs::read_to_string(&path).unwrap_or_default();
-    let known = known.replace("\r\n", "\n");
-    if known == markdown {
+    if known == document {
         return;
     }
-    let differs = |(old, new): &(&str, &str)| old != new;
-    let lines = known
-        .lines()
-        .chain(std::iter::repeat(""))
-        .zip(markdown.lines());
-    let mut changed = String::new();
-    for (old, new) in lines.filter(differs).take(6) {
-        let _ = write!(changed, "\n- {old}\n+ {new}");
-    }
+    let only_in = |one: &str, other: &str, sign: &str| {
+        let lines = one
+            .lines()
+            .filter(|line| !other.lines().any(|known| known == *line));
+        lines.take(6).fold(String::new(), |mut text, line| {
+            let _ = write!(text, "\n{sign} {line}");
+            text
+        })
+    };
+    let removed = only_in(&known, &document, "-");
+    let added = only_in(&document, &known, "+");
     panic!(
-        "the ways of failing have changed: {} differs. If that is intended, run the test with {UPDATE}=1 and read the difference.{changed}",
+        "the ways of failing have changed: {} differs. If that is intended, run the test with {UPDATE}=1 and read the difference.{removed}{added}",
         path.display()
     );
 }
@@ -55,41 +73,34 @@ pub(super) fn compare(path: &Path, report: &MatrixReport) {
 /// The tables of a report, with their titles.
 fn tables(report: &MatrixReport) -> Vec<(&'static str, Table)> {
     let mut steps: Vec<&Target> = Vec::new();
+    let mut waits: Vec<&Target> = Vec::new();
     let mut undoing: Vec<&Target> = Vec::new();
     for ran in &report.ran {
         for planned in &ran.case.0 {
-            let known = if planned.target.is_undoing {
-                &mut undoing
-            } else {
-                &mut steps
+            let known = match planned.target.waits {
+                Some(_) => &mut waits,
+                None if planned.target.is_undoing => &mut undoing,
+                None => &mut steps,
             };
             if !known.contains(&&planned.target) {
                 known.push(&planned.target);
             }
         }
     }
-    let mut tables = Vec::new();
-    let mut head = vec!["fault".to_owned()];
-    head.extend(steps.iter().map(|step| format!("`{step}`")));
-    let mut rows = Vec::new();
-    for fault in FAULTS {
-        let cells = steps.iter().map(|step| {
-            let single = report.ran.iter().filter(|ran| {
-                let last = ran.case.0.last();
-                last.is_some_and(|planned| planned.target == **step && planned.fault == fault)
-                    && ran.case.0[..ran.case.0.len() - 1]
-                        .iter()
-                        .all(|before| before.target != **step && !before.target.is_undoing)
-            });
-            let single = single.min_by_key(|ran| ran.case.0.len());
-            single.map_or_else(|| "–".to_owned(), cell)
-        });
-        let cells: Vec<_> = cells.collect();
-        if cells.iter().any(|cell| cell != "–") {
-            rows.push([vec![name(fault).to_owned()], cells].concat());
-        }
+    // In the order of the way without a fault; then the calls of other branches.
+    let plain = report.ran.first().map(|ran| &*ran.targets);
+    let plain = plain.unwrap_or_default();
+    let order = |target: &&Target| {
+        let place = plain.iter().position(|(known, _)| known == *target);
+        place.unwrap_or(usize::MAX)
+    };
+    steps.sort_by_key(order);
+    waits.sort_by_key(order);
+    let mut tables = vec![("A step fails", grid(report, &steps, &FAULTS, name))];
+    if !waits.is_empty() {
+        let table = grid(report, &waits, &EVENT_FAULTS, wait_words);
+        tables.push(("A wait fails", table));
     }
-    tables.push(("A step fails", Table { head, rows }));
     if !undoing.is_empty() {
         let mut head = vec!["compensation".to_owned()];
         let mut rows: Vec<Vec<String>> = undoing
@@ -124,6 +135,40 @@ fn tables(report: &MatrixReport) -> Vec<(&'static str, Table)> {
     tables
 }
 
+/// The table of these targets: the end of the saga after each fault.
+fn grid(
+    report: &MatrixReport,
+    targets: &[&Target],
+    faults: &[Fault],
+    words: impl Fn(Fault) -> &'static str,
+) -> Table {
+    let mut head = vec!["fault".to_owned()];
+    head.extend(targets.iter().map(|target| format!("`{target}`")));
+    let mut rows = Vec::new();
+    for &fault in faults {
+        let cells = targets.iter().map(|target| {
+            let single = report.ran.iter().filter(|ran| {
+                let Some((last, before)) = ran.case.0.split_last() else {
+                    return false;
+                };
+                last.target == **target
+                    && last.fault == fault
+                    && last.when == When::First
+                    && before
+                        .iter()
+                        .all(|before| before.target != **target && !before.target.is_undoing)
+            });
+            let single = single.min_by_key(|ran| ran.case.0.len());
+            single.map_or_else(|| "–".to_owned(), cell)
+        });
+        let cells: Vec<_> = cells.collect();
+        if cells.iter().any(|cell| cell != "–") {
+            rows.push([vec![words(fault).to_owned()], cells].concat());
+        }
+    }
+    Table { head, rows }
+}
+
 /// The end of a case, in a few words.
 fn cell(ran: &Ran) -> String {
     match ran.end.state() {
@@ -143,13 +188,23 @@ fn cell(ran: &Ran) -> String {
 
 /// The report as a Markdown document.
 fn markdown(report: &MatrixReport) -> String {
-    let mut text = format!(
-        "# How `{}` fails\n\nThe end of the saga after each fault of each call. A test runs all {} cases and compares this file.\n",
+    format!(
+        "# How `{}` fails\n\nThe end of the saga after each fault of each call. A test runs all {} cases and compares this file.\n{}",
         report.saga,
-        report.cases()
-    );
+        report.cases(),
+        markdown_tables(report, "##")
+    )
+}
+
+/// The tables, with titles of this level.
+fn markdown_tables(report: &MatrixReport, level: &str) -> String {
+    let mut text = String::new();
     for (title, table) in tables(report) {
-        let _ = write!(text, "\n## {title}\n\n| {} |\n|", table.head.join(" | "));
+        let _ = write!(
+            text,
+            "\n{level} {title}\n\n| {} |\n|",
+            table.head.join(" | ")
+        );
         text.push_str(&"---|".repeat(table.head.len()));
         text.push('\n');
         for row in table.rows {

@@ -1,5 +1,7 @@
 //! Sagas on a journal of this process.
 
+use std::time::Duration;
+
 use saga_runtime::coordinator::{ExecuteError, OperatorError, Rejected, StartError, SubmitError};
 use saga_runtime::journal::{Journal, JournalError};
 use saga_runtime::meta::RetryPolicy;
@@ -7,30 +9,56 @@ use saga_runtime::operator::Operator;
 use saga_runtime::{Coordinator, SagaId};
 use tonic::Status;
 
-use super::super::{APPROVAL, CheckoutError, PlaceOrder, Receipt, Shop, Verdict, failure};
-use super::{does_not_wait, no_such_order};
+use super::super::{APPROVAL, CheckoutError, PlaceOrder, Receipt, Shop, Verdict, failure, second};
+use super::{Deployed, does_not_wait, no_such_order};
 
 /// A coordinator on a journal.
 #[derive(Debug, Clone)]
 pub(super) struct OnJournal {
     coordinator: Coordinator<Shop>,
+    deployed: Deployed,
 }
 
 impl OnJournal {
     pub(super) async fn start(shop: Shop, journal: impl Journal) -> Result<Self, StartError> {
-        let coordinator = Coordinator::builder(shop)
+        // The journal belongs to this process, so the lease does not matter.
+        Self::start_shared(shop, journal, Duration::from_secs(30), Deployed::First).await
+    }
+
+    pub(super) async fn start_shared(
+        shop: Shop,
+        journal: impl Journal,
+        lease: Duration,
+        deployed: Deployed,
+    ) -> Result<Self, StartError> {
+        let mut builder = Coordinator::builder(shop)
             .journal(journal)
-            .register::<PlaceOrder>()
+            .register::<PlaceOrder>();
+        if deployed == Deployed::Both {
+            builder = builder.register::<second::PlaceOrder>();
+        }
+        let coordinator = builder
             .worker("orders")
+            .lease(lease)
             // Its callers wait for the answer, also where something can't be undone.
             .compensation_retry(RetryPolicy::COMPENSATION)
             .start()
             .await?;
-        Ok(Self { coordinator })
+        Ok(Self {
+            coordinator,
+            deployed,
+        })
     }
 
     pub(super) async fn place(&self, id: SagaId, saga: PlaceOrder) -> Result<Receipt, Status> {
-        let placed = self.coordinator.execute(id, saga).await;
+        let placed = match self.deployed {
+            Deployed::First => self.coordinator.execute(id, saga).await,
+            Deployed::Both => {
+                let PlaceOrder { request } = saga;
+                let saga = second::PlaceOrder { request };
+                self.coordinator.execute(id, saga).await
+            }
+        };
         placed.map_err(|error| status(&error))
     }
 

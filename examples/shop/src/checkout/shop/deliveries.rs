@@ -1,7 +1,6 @@
 //! The delivery service as the checkout calls it.
 
-use tonic::transport::Channel;
-
+use super::Connection;
 use crate::checkout::CheckoutError;
 use crate::proto::delivery::cancel_delivery_request::Delivery as Target;
 use crate::proto::delivery::deliveries_client::DeliveriesClient;
@@ -10,11 +9,11 @@ use crate::proto::orders::Order;
 
 /// Books couriers, and calls them off.
 #[derive(Debug, Clone)]
-pub struct Deliveries(DeliveriesClient<Channel>);
+pub struct Deliveries(DeliveriesClient<Connection>);
 
 impl Deliveries {
-    pub(super) fn new(channel: Channel) -> Self {
-        Self(DeliveriesClient::new(channel))
+    pub(super) fn new(connection: Connection) -> Self {
+        Self(DeliveriesClient::new(connection))
     }
 
     /// Books the courier for an order, once per key.

@@ -1,7 +1,6 @@
 //! The orders service as the checkout calls it.
 
-use tonic::transport::Channel;
-
+use super::Connection;
 use crate::checkout::{CheckoutError, OrderRequest};
 use crate::proto::orders::cancel_order_request::Order as Target;
 use crate::proto::orders::orders_client::OrdersClient;
@@ -9,11 +8,11 @@ use crate::proto::orders::{CancelOrderRequest, CreateOrderRequest, Order};
 
 /// Takes orders down, and cancels them.
 #[derive(Debug, Clone)]
-pub struct Orders(OrdersClient<Channel>);
+pub struct Orders(OrdersClient<Connection>);
 
 impl Orders {
-    pub(super) fn new(channel: Channel) -> Self {
-        Self(OrdersClient::new(channel))
+    pub(super) fn new(connection: Connection) -> Self {
+        Self(OrdersClient::new(connection))
     }
 
     /// Takes an order down, once per key.

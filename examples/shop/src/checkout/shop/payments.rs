@@ -1,7 +1,6 @@
 //! The payments service as the checkout calls it.
 
-use tonic::transport::Channel;
-
+use super::Connection;
 use crate::checkout::CheckoutError;
 use crate::proto::orders::Order;
 use crate::proto::payments::cancel_payment_request::Payment as Target;
@@ -10,11 +9,11 @@ use crate::proto::payments::{CancelPaymentRequest, CreatePaymentRequest, Payment
 
 /// Takes money, and gives it back.
 #[derive(Debug, Clone)]
-pub struct Payments(PaymentsClient<Channel>);
+pub struct Payments(PaymentsClient<Connection>);
 
 impl Payments {
-    pub(super) fn new(channel: Channel) -> Self {
-        Self(PaymentsClient::new(channel))
+    pub(super) fn new(connection: Connection) -> Self {
+        Self(PaymentsClient::new(connection))
     }
 
     /// Takes the money for an order, once per key.

@@ -1,7 +1,6 @@
 //! The stock service as the checkout calls it.
 
-use tonic::transport::Channel;
-
+use super::Connection;
 use crate::checkout::CheckoutError;
 use crate::proto::orders::{LineItem, Order};
 use crate::proto::stock::release_request::Reservation as Target;
@@ -10,11 +9,11 @@ use crate::proto::stock::{ReleaseRequest, Reservation, ReserveRequest};
 
 /// Sets articles aside, and puts them back.
 #[derive(Debug, Clone)]
-pub struct Stock(StockClient<Channel>);
+pub struct Stock(StockClient<Connection>);
 
 impl Stock {
-    pub(super) fn new(channel: Channel) -> Self {
-        Self(StockClient::new(channel))
+    pub(super) fn new(connection: Connection) -> Self {
+        Self(StockClient::new(connection))
     }
 
     /// Sets one item of an order aside, once per key.

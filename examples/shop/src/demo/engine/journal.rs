@@ -36,30 +36,34 @@ impl OnJournal {
     }
 
     pub(super) async fn open(&self) -> anyhow::Result<HashMap<SagaId, CutOff>> {
-        let inspector = self.inspector.as_ref().context("the journal is there")?;
-        let mut open = HashMap::new();
-        let mut filter = Filter::default();
-        loop {
-            let page = inspector.list(&filter).await?;
-            for saga in page.sagas {
-                if saga.state.is_final() {
-                    continue;
-                }
-                let inspected = inspector.inspect(&saga.saga.id).await?;
-                let inspected = inspected.filter(|saga| !saga.record.state.is_final());
-                if let Some(inspected) = inspected {
-                    let cut_off = if inspected.awaits(APPROVAL) {
-                        CutOff::Waiting
-                    } else {
-                        CutOff::Running
-                    };
-                    open.insert(saga.saga.id, cut_off);
-                }
+        open_orders(self.inspector.as_ref().context("the journal is there")?).await
+    }
+}
+
+/// The orders on a journal that have begun and not ended.
+pub(super) async fn open_orders(inspector: &Inspector) -> anyhow::Result<HashMap<SagaId, CutOff>> {
+    let mut open = HashMap::new();
+    let mut filter = Filter::default();
+    loop {
+        let page = inspector.list(&filter).await?;
+        for saga in page.sagas {
+            if saga.state.is_final() {
+                continue;
             }
-            match page.next {
-                Some(next) => filter = filter.after(next),
-                None => return Ok(open),
+            let inspected = inspector.inspect(&saga.saga.id).await?;
+            let inspected = inspected.filter(|saga| !saga.record.state.is_final());
+            if let Some(inspected) = inspected {
+                let cut_off = if inspected.awaits(APPROVAL) {
+                    CutOff::Waiting
+                } else {
+                    CutOff::Running
+                };
+                open.insert(saga.saga.id, cut_off);
             }
+        }
+        match page.next {
+            Some(next) => filter = filter.after(next),
+            None => return Ok(open),
         }
     }
 }

@@ -1,0 +1,220 @@
+//! The registered sagas as text: one line for each node of a body, indented by its depth. The file is read by people and by the test.
+
+use std::fmt::{self, Display, Write as _};
+
+use crate::shape::{Node, Shape};
+
+/// A saga in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LockedSaga {
+    pub(super) name: String,
+    pub(super) version: u32,
+    pub(super) body: Vec<Part>,
+}
+
+/// A node of a body, as a line of text, and the nodes in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) label: String,
+    pub(super) parts: Vec<Self>,
+}
+
+impl Part {
+    fn new(label: impl Into<String>, parts: Vec<Self>) -> Self {
+        // A label is one line.
+        let label: String = label.into();
+        let label = label.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { label, parts }
+    }
+
+    /// The name and the kind, if it is a step.
+    pub(super) fn step(&self) -> Option<(&str, &str)> {
+        self.label.strip_prefix("step ")?.split_once(": ")
+    }
+}
+
+/// The problem of a text that is no such file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockError {
+    line: usize,
+    problem: String,
+}
+
+impl LockError {
+    pub(super) fn new(line: usize, problem: impl Display) -> Self {
+        let problem = problem.to_string();
+        Self { line, problem }
+    }
+}
+
+impl Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.problem),
+            line => write!(f, "line {line}: {}", self.problem),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}
+
+const HEAD: &str = "\
+# The sagas as they are deployed: their steps, kinds and structure. A test compares this file with the code.
+# `SAGA_UPDATE=1 cargo test` writes it.
+";
+
+/// The deepest nesting that is read.
+const DEEPEST: usize = 200;
+
+pub(super) fn of_shapes(shapes: &[Shape]) -> Vec<LockedSaga> {
+    let sagas = shapes.iter().map(|shape| LockedSaga {
+        name: shape.saga.name.to_owned(),
+        version: shape.saga.version,
+        body: parts(&shape.body),
+    });
+    sagas.collect()
+}
+
+fn parts(body: &[Node]) -> Vec<Part> {
+    body.iter().map(part).collect()
+}
+
+fn part(node: &Node) -> Part {
+    match node {
+        Node::Step(step) => Part::new(format!("step {}: {}", step.name, step.kind), Vec::new()),
+        Node::Branch(arms) => {
+            let arms = arms.iter();
+            let arms = arms.map(|arm| Part::new(format!("when {}", arm.when), parts(&arm.body)));
+            Part::new("one of", arms.collect())
+        }
+        Node::Loop(each) => Part::new(format!("loop {}", each.of), parts(&each.body)),
+        Node::Group(members) => Part::new("at the same time", parts(members)),
+        Node::FanOut(each) => Part::new(format!("for each of {}", each.items), parts(&each.body)),
+        Node::Saga(saga) => Part::new(format!("saga {}", saga.name), parts(&saga.body)),
+        Node::Wait(wait) if wait.name == "sleep" => Part::new("sleep", Vec::new()),
+        Node::Wait(wait) => Part::new(format!("event {}", event(wait.what)), Vec::new()),
+        Node::Return => Part::new("return", Vec::new()),
+    }
+}
+
+/// The event in the source text of a wait: `event_within(APPROVED, DAY)`.
+fn event(what: &str) -> &str {
+    let inside = what.split_once('(').map_or(what, |(_, inside)| inside);
+    let end = inside.find([',', ')']).unwrap_or(inside.len());
+    inside[..end].trim()
+}
+
+/// The text of the file.
+pub(super) fn text(sagas: &[LockedSaga]) -> String {
+    let mut text = HEAD.to_owned();
+    for saga in sagas {
+        let _ = writeln!(text, "\nsaga {}, version {}", saga.name, saga.version);
+        write_parts(&mut text, &saga.body, 1);
+    }
+    text
+}
+
+fn write_parts(text: &mut String, parts: &[Part], depth: usize) {
+    for part in parts {
+        let _ = writeln!(text, "{:width$}{}", "", part.label, width = 2 * depth);
+        write_parts(text, &part.parts, depth + 1);
+    }
+}
+
+/// Reads the text of the file.
+pub(super) fn read(text: &str) -> Result<Vec<LockedSaga>, LockError> {
+    let mut sagas: Vec<LockedSaga> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let label = line.trim_start_matches(' ');
+        let indent = line.len() - label.len();
+        let label = label.trim_end();
+        if label.is_empty() || label.starts_with('#') {
+            continue;
+        }
+        if indent == 0 {
+            sagas.push(head(label).ok_or_else(|| {
+                LockError::new(number, "a saga begins with `saga NAME, version NUMBER`")
+            })?);
+            continue;
+        }
+        let saga = sagas.last_mut();
+        let saga = saga.ok_or_else(|| LockError::new(number, "a step stands before any saga"))?;
+        if indent % 2 != 0 || indent / 2 > DEEPEST {
+            return Err(LockError::new(number, "each level is two spaces deep"));
+        }
+        let mut place = &mut saga.body;
+        for _ in 1..indent / 2 {
+            let Some(last) = place.last_mut() else {
+                return Err(LockError::new(number, "it is too deep"));
+            };
+            place = &mut last.parts;
+        }
+        place.push(Part::new(label, Vec::new()));
+    }
+    Ok(sagas)
+}
+
+fn head(line: &str) -> Option<LockedSaga> {
+    let (name, version) = line.strip_prefix("saga ")?.rsplit_once(", version ")?;
+    Some(LockedSaga {
+        name: name.to_owned(),
+        version: version.parse().ok()?,
+        body: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_as_it_was_written() {
+        let leaf = |label: &str| Part::new(label, Vec::new());
+        let arms = vec![
+            Part::new("when order.is_large()", vec![leaf("event APPROVED")]),
+            leaf("when else"),
+        ];
+        let body = vec![
+            leaf("step order: compensatable"),
+            Part::new("one of", arms),
+            leaf("step ship: pivot"),
+        ];
+        let saga = |version| LockedSaga {
+            name: "sale".to_owned(),
+            version,
+            body: body.clone(),
+        };
+        let sagas = [saga(1), saga(2)];
+        let text = text(&sagas);
+        assert_eq!(read(&text).as_deref(), Ok(&sagas[..]), "{text}");
+    }
+
+    #[test]
+    fn a_text_that_is_no_such_file_is_refused_with_its_line() {
+        for (text, problem) in [
+            (
+                "sale",
+                "line 1: a saga begins with `saga NAME, version NUMBER`",
+            ),
+            (
+                "saga sale, version x",
+                "line 1: a saga begins with `saga NAME, version NUMBER`",
+            ),
+            (
+                "# head\n  step a: pivot",
+                "line 2: a step stands before any saga",
+            ),
+            (
+                "saga a, version 1\n   step a: pivot",
+                "line 2: each level is two spaces deep",
+            ),
+            (
+                "saga a, version 1\n    step a: pivot",
+                "line 2: it is too deep",
+            ),
+        ] {
+            let read = read(text).expect_err("it is no such file");
+            assert_eq!(read.to_string(), problem);
+        }
+    }
+}
