@@ -6,3 +6,4 @@ mod layers;
 mod links;
 mod names;
 mod prose;
+mod wrappers;

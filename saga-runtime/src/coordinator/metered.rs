@@ -9,8 +9,9 @@ use crate::clock::Clock;
 use crate::coordinator::Shared;
 use crate::id::SagaId;
 use crate::journal::{
-    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, NewSaga, Page, Pause, Record, SagaVersion, Started, Tally, Wakeup, WorkerTally,
+    AppendError, Claim, Claimed, ClaimedOne, Event, Filter, Forwarded, History, Journal,
+    JournalError, Lease, Listener, NewSaga, Page, Pause, PostedEvent, Record, Requests,
+    SagaVersion, Started, Tally, Wakeup, Worker, WorkerTally,
 };
 use crate::lock::lock;
 use crate::metrics::{FinalState, JournalCall, JournalHandles, OneSaga, OpenHandles, SagaHandles};
@@ -133,6 +134,21 @@ impl Journal for Metered {
         started
     }
 
+    #[cfg(feature = "postgres")]
+    async fn start_in(
+        &self,
+        transaction: &mut sqlx::PgConnection,
+        saga: NewSaga,
+    ) -> Result<Started, JournalError> {
+        let handles = self.sagas.of(&saga.name);
+        let started = self.journal.start_in(transaction, saga).await;
+        // The caller may still roll it back.
+        if let Ok(Started::New(_)) = &started {
+            handles.started.increment(1);
+        }
+        started
+    }
+
     async fn claim(
         &self,
         worker: &Lease,
@@ -245,6 +261,22 @@ impl Journal for Metered {
 
     async fn paused(&self) -> Result<Vec<Pause>, JournalError> {
         self.journal.paused().await
+    }
+
+    async fn call(&self, id: &SagaId) -> Result<Forwarded, JournalError> {
+        self.journal.call(id).await
+    }
+
+    async fn post(&self, id: &SagaId, event: PostedEvent) -> Result<Forwarded, JournalError> {
+        self.journal.post(id, event).await
+    }
+
+    async fn requests(&self, worker: &Worker) -> Result<Requests, JournalError> {
+        self.journal.requests(worker).await
+    }
+
+    async fn watch(&self, id: &SagaId) -> Result<(), JournalError> {
+        self.journal.watch(id).await
     }
 
     async fn purge(&self, before: SystemTime) -> Result<u64, JournalError> {
