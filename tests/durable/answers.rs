@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use saga_runtime::coordinator::ExecuteError;
-use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Postgres, Reason, Sqlite, StepCall};
+use saga_runtime::journal::{
+    Event, Journal, Memory, NewSaga, Postgres, Reason, Sqlite, State, StepCall,
+};
 use saga_runtime::{Cause, Context, Coordinator, Kind, Saga, SagaError, saga, step};
 use serde::{Deserialize, Serialize};
 use test_postgres::Server;
@@ -365,6 +367,36 @@ async fn an_error_that_an_older_or_another_version_has_recorded_is_its_text() {
             let message = "declined with 402".to_owned();
             assert_eq!(cause, Cause::Recorded { message }, "{error:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_saga_that_has_ended_and_can_not_be_read_keeps_no_caller_waiting() {
+    for harm in [
+        "UPDATE entries SET event = 'boiled' WHERE seq = (SELECT max(seq) FROM entries)",
+        "UPDATE entries SET checksum = 0 WHERE seq = (SELECT max(seq) FROM entries)",
+        "DELETE FROM entries",
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bank.db");
+        let open = async || Sqlite::open(&path).await.expect("it is a journal");
+        let first = bank(open().await).await;
+        let what = What::Refuse;
+        failed(first.execute("order-1", Checkout { what }).await);
+        first.shutdown().await;
+        let connection = rusqlite::Connection::open(&path).expect("it is a database");
+        assert!(connection.execute(harm, []).expect("it can be written") > 0);
+        drop(connection);
+        let second = bank(open().await).await;
+        let limit = Duration::from_mins(1);
+        let ended = second.execute_within("order-1", Checkout { what }, limit);
+        match ended.await {
+            Err(ExecuteError::Unreadable { state, .. }) => {
+                assert_eq!(state, State::Compensated, "{harm}");
+            }
+            other => panic!("{harm}: {other:?}"),
+        }
+        second.shutdown().await;
     }
 }
 

@@ -8,6 +8,7 @@ use saga_runtime::journal::{Condition, Filter, Journal, Memory, Sqlite, State};
 use saga_runtime::{Context, Coordinator, EventName, event, saga, step};
 
 mod told;
+mod types;
 
 use told::Told;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_runtime::coordinator::{Builder, Coordinator, Effect, ExecuteError, OperatorError};
-use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Reason, State};
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Reason, Settled, State};
 use saga_runtime::{Context, EventName, Kind, event, saga, step, try_join_all};
 
 use crate::cut_off::{Ended, call, cut_off, done};
@@ -188,6 +188,49 @@ async fn a_step_in_doubt_is_left_to_the_operator() {
     let resolved = coordinator.resolve_compensation("order-1", "charge", "no money was taken");
     resolved.await.expect("it is stuck");
     settles(&coordinator, State::Compensated).await;
+}
+
+#[tokio::test]
+async fn a_pivot_in_doubt_can_not_count_as_done_once_the_saga_is_undone() {
+    let shop = Shop::default();
+    let (attempts, pivot) = (2, call("ship", Kind::Pivot));
+    let events = [
+        compensatable("order"),
+        compensatable("charge"),
+        Event::StepInDoubt {
+            step: pivot.clone(),
+            attempts,
+            reason: Reason::new("timed_out", "no answer within 1s"),
+        },
+        Event::StepSettled {
+            step: pivot,
+            settled: Settled::Unresolved {
+                attempts,
+                message: "no answer within 1s".to_owned(),
+            },
+        },
+        Event::Stuck {
+            reason: Reason::new("pivot_in_doubt", "no answer within 1s"),
+        },
+    ];
+    let journal = found("sell", INPUT, &events, Ended::Orderly).await;
+    let coordinator = started(&shop, journal).await;
+    undoes(&coordinator, State::Stuck).await;
+    assert_eq!(shop.asked(), ["refund", "cancel"]);
+    let completed = coordinator.complete_step("order-1", "ship", &"ship", "it was shipped");
+    match completed.await {
+        Err(error @ OperatorError::GoesBack { .. }) => {
+            assert!(error.to_string().contains("`skip_compensation`"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let skipped = coordinator.skip_compensation("order-1", "ship", "it was shipped");
+    skipped.await.expect("its effect stays");
+    settles(&coordinator, State::Stuck).await;
+    let resolved = coordinator.resolve_compensation("order-1", "?", "nothing else was asked for");
+    resolved.await.expect("it is stuck");
+    settles(&coordinator, State::Compensated).await;
+    assert_eq!(inspected(&coordinator, "order-1").await.skipped.len(), 1);
 }
 
 #[tokio::test]

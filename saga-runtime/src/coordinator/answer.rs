@@ -16,11 +16,16 @@ pub type Answer<G> = Result<<G as Saga>::Output, ExecuteError<<G as Saga>::Error
 pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<Answer<G>> {
     let id = &recorded.record.saga.id;
     let stuck = |reason: String| Some(Err(ExecuteError::Stuck(Stuck::new(id, reason, None))));
+    let unreadable = |why: String| ExecuteError::Unreadable {
+        id: id.clone(),
+        state: recorded.record.state,
+        why,
+    };
     let (entries, damage) = match &recorded.entries {
         Ok(entries) => (entries, None),
         Err(damage) => (&damage.readable, Some(damage.to_string())),
     };
-    let history = match (ReplayState::new(entries), damage) {
+    let history = match (ReplayState::new(entries), &damage) {
         (Ok(history), None) => history,
         (Err(unclear), None) => match ReplayState::of_readable(entries) {
             // An operator has ended it as far as it can be read.
@@ -28,15 +33,17 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
             _ => return stuck(unclear.to_string()),
         },
         (_, Some(_)) if recorded.record.state.is_final() => ReplayState::of_readable(entries),
-        (_, Some(damage)) => return stuck(damage),
+        (_, Some(damage)) => return stuck(damage.clone()),
     };
     match history.end() {
         Some(RecordedEnd::Abandoned { reason, left }) => Some(Err(ExecuteError::Abandoned(
             Abandoned::new(id, reason, left),
         ))),
         Some(RecordedEnd::Completed { output }) => Some(from_json(output).map_err(|error| {
-            let reason = format!("the recorded output can't be read: {error}");
-            ExecuteError::Stuck(Stuck::new(id, reason, None))
+            let version = recorded.record.saga.version;
+            unreadable(format!(
+                "the output of version {version} is of another type: {error}"
+            ))
         })),
         Some(RecordedEnd::Compensated) => {
             Some(Err(ExecuteError::Failed(failure::<G>(recorded, &history))))
@@ -50,6 +57,10 @@ pub(super) fn recorded_answer<G: Saga>(recorded: &journal::History) -> Option<An
                 }
                 _ => None,
             }
+        }
+        None if recorded.record.state.is_final() => {
+            let damage = damage.unwrap_or_else(|| "its last entry is missing".to_owned());
+            Some(Err(unreadable(damage)))
         }
         None => None,
     }

@@ -163,6 +163,15 @@ pub enum ExecuteError<E> {
         /// The id of the saga.
         id: SagaId,
     },
+    /// The saga has ended, but its end can't be read: by the type of its output in this program, or because the entry is damaged.
+    Unreadable {
+        /// The id of the saga.
+        id: SagaId,
+        /// The final state of the saga.
+        state: State,
+        /// The problem.
+        why: String,
+    },
     /// The saga was not started.
     NotStarted(SubmitError),
     /// The journal could not be read. The saga continues.
@@ -179,6 +188,7 @@ impl<E> ExecuteError<E> {
             Self::Abandoned(_)
             | Self::InProgress { .. }
             | Self::Removed { .. }
+            | Self::Unreadable { .. }
             | Self::NotStarted(_)
             | Self::Journal(_) => None,
         }
@@ -211,6 +221,13 @@ impl<E: Display> Display for ExecuteError<E> {
             Self::Removed { id } => {
                 write!(f, "saga `{id}` has ended and was removed from the journal")
             }
+            Self::Unreadable { id, state, why } => {
+                write!(
+                    f,
+                    "saga `{id}` is {state}, but its end can't be read: {}",
+                    Escaped(why)
+                )
+            }
             Self::NotStarted(error) => error.fmt(f),
             Self::Journal(error) => error.fmt(f),
         }
@@ -227,6 +244,7 @@ impl<E: Display> fmt::Debug for ExecuteError<E> {
             Self::Compensating(_) => "Compensating",
             Self::InProgress { .. } => "InProgress",
             Self::Removed { .. } => "Removed",
+            Self::Unreadable { .. } => "Unreadable",
             Self::NotStarted(_) => "NotStarted",
             Self::Journal(_) => "Journal",
         };
@@ -239,7 +257,10 @@ impl<E: Display> Error for ExecuteError<E> {
         match self {
             Self::Failed(error) | Self::Compensating(error) => error.source(),
             Self::Stuck(stuck) => stuck.error.as_ref()?.source(),
-            Self::Abandoned(_) | Self::InProgress { .. } | Self::Removed { .. } => None,
+            Self::Abandoned(_)
+            | Self::InProgress { .. }
+            | Self::Removed { .. }
+            | Self::Unreadable { .. } => None,
             Self::NotStarted(error) => error.source(),
             Self::Journal(error) => error.source(),
         }
@@ -353,9 +374,9 @@ pub enum OperatorError {
     /// Another worker holds the saga, and the journal does not reach its process.
     #[error("the saga is held by worker {0}: ask there, or again when its lease has run out")]
     Held(Worker),
-    /// The step needs no decision: it is not in doubt, and its compensation has not failed.
+    /// The step does not need this decision. For most it has to be in doubt, or its compensation has to have failed.
     #[error(
-        "step `{}` of the saga is neither in doubt nor has its compensation failed; these are: {}",
+        "nothing of this kind is to be decided about step `{}`; an operator can decide about: {}",
         Escaped(.step),
         Escaped(.open)
     )]
@@ -364,6 +385,15 @@ pub enum OperatorError {
         step: String,
         /// The steps that need a decision, separated by commas.
         open: String,
+    },
+    /// The saga is being undone, so a step that can't be undone can't count as done.
+    #[error(
+        "step `{}` can't count as done, because the saga is being undone: `skip_compensation` records that its effect stays",
+        Escaped(.step)
+    )]
+    GoesBack {
+        /// The step in the call.
+        step: String,
     },
     /// The saga keeps no event with this name that no wait has taken.
     #[error(

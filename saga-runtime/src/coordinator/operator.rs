@@ -168,7 +168,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// the attempt under way ends first; if it succeeds, its own output stands.
     ///
     /// # Errors
-    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. [`OperatorError::NothingToDecide`] if the
+    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. [`OperatorError::GoesBack`] if the step can't be
+    /// undone, and the saga is being undone: [`skip_compensation`](Self::skip_compensation) records that the effect stays. [`OperatorError::NothingToDecide`] if the
     /// saga is stuck, and [`OperatorError::NotStuck`] if it is not, and the step is none of these. If a process holds the saga that the
     /// journal does not reach, or the journal can't be reached.
     pub async fn complete_step(
@@ -183,9 +184,13 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let inner = Arc::clone(&self.inner);
         let completed = move |subject: Subject| {
-            let saga = subject.saga.clone();
+            let (saga, version) = (subject.saga.clone(), subject.version);
+            let goes_back = subject.history.decision().is_some();
             let call = subject.decided(&step, ReplayState::completable)?;
-            if let Some(known) = inner.definitions.steps.find(&saga, &call) {
+            if goes_back && call.kind.closes_the_way_back() {
+                return Err(OperatorError::GoesBack { step });
+            }
+            if let Some(known) = inner.definitions.steps.find((&saga, version), &call) {
                 let read = known.can_read(&output);
                 read.map_err(|error| OperatorError::Unreadable { step, error })?;
             }
@@ -233,7 +238,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 
     /// Undoes a saga from its record, without a run of its body: the steps that were done are compensated by their names and their
     /// recorded outputs, last first. It is the way back for a saga that is stuck because its definition has changed, because something
-    /// recorded can't be read, or because entries are damaged, and for one that is not registered.
+    /// recorded can't be read, or because entries are damaged, for one of which a [check](Self::check) has found that its definition has
+    /// changed, and for one that is not registered.
     ///
     /// The saga's body does not run any more. A step is left for [`resolve_compensation`](Self::resolve_compensation) or
     /// [`skip_compensation`](Self::skip_compensation), and the saga is stuck until then, if
@@ -262,7 +268,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             .get(&record.saga.name, record.saga.version)
             .is_some();
         let is_open = record.state != State::Stuck && !record.state.is_final();
-        if is_registered && is_open {
+        let is_misfit = lock(&self.inner.misfits).contains_key(&id);
+        if is_registered && is_open && !is_misfit {
             return Err(OperatorError::NotStuck(record.state));
         }
         let message = reason.to_owned();

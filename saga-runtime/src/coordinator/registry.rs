@@ -180,7 +180,8 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
         if let Some(shared) = shared {
             return Err(StartError::SharedName { saga: name, shared });
         }
-        self.steps.add_found(found);
+        self.steps
+            .add_found(&SagaVersion::new(name, version), found);
         let definition = DefinitionOf::<G> {
             fingerprint,
             saga: PhantomData,

@@ -156,12 +156,31 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         Err(OperatorError::TakenOver)
     }
 
+    /// The answer of a saga that takes no more events: one that it has by its key was sent, and any other is `refused`.
+    async fn unless_sent(
+        &self,
+        id: &SagaId,
+        event: &ReceivedEvent,
+        refused: OperatorError,
+    ) -> Result<Sent, OperatorError> {
+        if event.key.is_some()
+            && let Some(history) = self.journal.load(id).await?
+            && history.entries.is_ok_and(|entries| event.is_in(&entries))
+        {
+            return Ok(Sent::Done);
+        }
+        Err(refused)
+    }
+
     /// Sends an event to a saga that no process runs.
     async fn send_to_row(&self, id: &SagaId, event: &ReceivedEvent) -> Result<Sent, OperatorError> {
         let record = self.journal.record(id).await?;
         match record.ok_or(OperatorError::Unknown)?.state {
-            State::Stuck => return Err(OperatorError::Stuck),
-            state if state.is_final() => return Err(OperatorError::Final(state)),
+            State::Stuck => return self.unless_sent(id, event, OperatorError::Stuck).await,
+            state if state.is_final() => {
+                let refused = OperatorError::Final(state);
+                return self.unless_sent(id, event, refused).await;
+            }
             _ => {}
         }
         let claimed = self.journal.claim_one(&self.lease, id).await;
@@ -169,7 +188,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             ClaimedOne::Claimed(claimed) => *claimed,
             ClaimedOne::Held(worker) if worker == self.lease.worker => return Ok(Sent::Held),
             ClaimedOne::Held(worker) => return self.post(id, event, worker).await,
-            ClaimedOne::Final(state) => return Err(OperatorError::Final(state)),
+            ClaimedOne::Final(state) => {
+                let refused = OperatorError::Final(state);
+                return self.unless_sent(id, event, refused).await;
+            }
             ClaimedOne::Unknown => return Err(OperatorError::Unknown),
         };
         let known = claimed
@@ -203,7 +225,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             self.work.notify_one();
         }
         match appended {
-            Ok(()) if is_stuck => Err(OperatorError::Stuck),
+            Ok(()) if is_stuck && !known => Err(OperatorError::Stuck),
             Ok(()) => Ok(Sent::Done),
             Err(AppendError::Journal(error)) => Err(error.into()),
             Err(AppendError::Fenced { .. } | AppendError::NotContiguous { .. }) => {

@@ -11,6 +11,7 @@ use crate::journal::{Claimed, Damage, Entry, Record, State, StepCall};
 pub(super) struct Subject {
     /// The durable name of its definition.
     pub(super) saga: String,
+    pub(super) version: u32,
     pub(super) state: State,
     pub(super) history: ReplayState,
     pub(super) damage: Option<Damage>,
@@ -37,6 +38,7 @@ impl Subject {
         });
         Self {
             saga: record.saga.name.clone(),
+            version: record.saga.version,
             state: record.state,
             history,
             damage,

@@ -36,14 +36,19 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             meta = meta.on_compensation_failure(definition.on_compensation_failure());
         }
         let (engine, slot) = self.begin(&meta, claimant, None);
-        let undoing = Arc::clone(self).undo_all(engine, slot);
+        let undoing = Arc::clone(self).undo_all(engine, saga.version, slot);
         self.tasks.spawn_on(Box::pin(undoing), &self.runtime);
     }
 
-    async fn undo_all(self: Arc<Self>, engine: Journaled, slot: OwnedSemaphorePermit) {
+    async fn undo_all(
+        self: Arc<Self>,
+        engine: Journaled,
+        version: u32,
+        slot: OwnedSemaphorePermit,
+    ) {
         let recorder = &engine.recorder;
         let id = &recorder.claim().id;
-        let undoing = engine.undo(&*self.services, &self.definitions.steps);
+        let undoing = engine.undo(&*self.services, version, &self.definitions.steps);
         let undone = engine
             .until_idle(contain(undoing))
             .await

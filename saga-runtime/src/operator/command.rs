@@ -280,6 +280,7 @@ impl From<OperatorError> for Refusal {
             OperatorError::Stuck => "stuck",
             OperatorError::Held(_) | OperatorError::TakenOver => "held",
             OperatorError::NothingToDecide { .. } => "nothing_to_decide",
+            OperatorError::GoesBack { .. } => "goes_back",
             OperatorError::NoEvent { .. } => "no_event",
             OperatorError::Output(_) | OperatorError::Unreadable { .. } => "unreadable",
             OperatorError::OtherSaga { .. } => "other_saga",

@@ -194,6 +194,12 @@ async fn an_event_with_a_key_is_taken_once_however_often_it_is_sent() {
     let received: Vec<_> = waits(&coordinator, "a").await;
     let received = received.iter().filter(|one| one.starts_with("received"));
     assert_eq!(received.count(), 3);
+    // A sender may ask again when the saga has ended.
+    let again = coordinator.send_once("a", CONFIRMED, "mail-1", &1).await;
+    again.expect("it was sent before");
+    let late = coordinator.send_once("a", CONFIRMED, "mail-3", &3).await;
+    let is_late = matches!(late, Err(OperatorError::Final(State::Completed)));
+    assert!(is_late, "{late:?}");
 }
 
 /// An older sender has another idea of the event.

@@ -9,15 +9,16 @@ use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::Suspension;
 use crate::error::{Cause, Compensation, CompensationFailure, CompensationOutcome, SagaError};
 use crate::journal::history::CallToUndo;
-use crate::journal::{Event, Settled, StepCall};
+use crate::journal::{Event, SagaVersion, Settled, StepCall};
 use crate::language::recorded::{FoundStep, RecordedStep};
 use crate::meta::{Kind, OnCompensationFailure};
 use crate::place::{Calls, Failure, Instance, Place, Position, Scope};
 
-/// The steps that compensate recorded calls, by the saga that calls them and by their own names. A name that stands for several
-/// steps is none.
+/// The steps that compensate recorded calls: in the version of a saga that is registered, by the saga that calls them, and by
+/// their own names. A name that stands for several steps is none.
 #[derive(Debug)]
 pub(crate) struct RecordedSteps<V: ?Sized> {
+    of_versions: HashMap<(SagaVersion, &'static str, &'static str), Option<RecordedStep<V>>>,
     of_sagas: HashMap<(&'static str, &'static str), Option<RecordedStep<V>>>,
     by_name: HashMap<&'static str, Option<RecordedStep<V>>>,
 }
@@ -25,17 +26,21 @@ pub(crate) struct RecordedSteps<V: ?Sized> {
 impl<V: ?Sized + Sync + 'static> RecordedSteps<V> {
     pub(crate) fn new() -> Self {
         Self {
+            of_versions: HashMap::new(),
             of_sagas: HashMap::new(),
             by_name: HashMap::new(),
         }
     }
 
-    /// Adds the steps of a saga and of all sagas that it calls.
-    pub(crate) fn add_found(&mut self, found: Vec<FoundStep>) {
+    /// Adds the steps of a saga in this version, and of all sagas that it calls.
+    pub(crate) fn add_found(&mut self, version: &SagaVersion, found: Vec<FoundStep>) {
         for FoundStep { saga, step } in found {
             // Another saga may have other services. Its steps can't be called here.
             if let Ok(step) = step.downcast::<RecordedStep<V>>() {
-                let key = (saga, step.meta().name);
+                let name = step.meta().name;
+                let key = (version.clone(), saga, name);
+                note(self.of_versions.entry(key).or_insert(Some(*step)), *step);
+                let key = (saga, name);
                 note(self.of_sagas.entry(key).or_insert(Some(*step)), *step);
                 self.add(*step);
             }
@@ -50,12 +55,23 @@ impl<V: ?Sized + Sync + 'static> RecordedSteps<V> {
         );
     }
 
-    /// The step of this call in a saga with this durable name.
-    pub(crate) fn find(&self, saga: &str, call: &StepCall) -> Option<RecordedStep<V>> {
+    /// The step of this call in a saga of this name and version.
+    pub(crate) fn find(
+        &self,
+        (saga, version): (&str, u32),
+        call: &StepCall,
+    ) -> Option<RecordedStep<V>> {
+        let is_root = |known: &SagaVersion| known.name == saga && known.version == version;
         let name = call.name.rsplit('/').next().unwrap_or_default();
         let inside = call.lane().rsplit('/').next().unwrap_or_default();
         let inside = inside.split('#').next().unwrap_or_default();
         let saga = if inside.is_empty() { saga } else { inside };
+        let mut of_versions = self.of_versions.iter();
+        let of_version =
+            of_versions.find(|((root, of, step), _)| is_root(root) && *of == saga && *step == name);
+        if let Some((_, step)) = of_version {
+            return *step;
+        }
         let of_saga = self
             .of_sagas
             .iter()
@@ -128,6 +144,7 @@ impl Journaled {
     pub(crate) async fn undo<V: ?Sized + Sync + 'static>(
         &self,
         services: &V,
+        version: u32,
         steps: &RecordedSteps<V>,
     ) -> UndoneByRecord {
         let halts = self.on_compensation_failure == OnCompensationFailure::Halt;
@@ -149,7 +166,7 @@ impl Journaled {
                     (call, CompensationOutcome::Pending)
                 }
                 CallToUndo::Compensate { call, output } => {
-                    let found = steps.find(self.instance.name(), call);
+                    let found = steps.find((self.instance.name(), version), call);
                     match self.undo_call(services, call, output, found).await {
                         Ok(outcome) => (call, outcome),
                         Err(Suspension::Asleep(_)) => {
