@@ -24,6 +24,15 @@ impl Clock {
         }
     }
 
+    /// Returns whether a test winds it: then it may show days in a moment.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_wound(self) -> bool {
+        #[cfg(feature = "testing")]
+        return self.set_at.is_some();
+        #[cfg(not(feature = "testing"))]
+        false
+    }
+
     /// The time.
     #[must_use]
     pub fn now(self) -> SystemTime {
