@@ -152,8 +152,8 @@ impl Journaled {
         }
     }
 
-    /// Checks, before the body makes a call without an outcome, that it has made every recorded one, apart from those that
-    /// run at the same time.
+    /// Checks, before the body makes a call without an outcome, that it has made every recorded one, unless that runs
+    /// at the same time.
     fn may_go_on(&self, number: usize, called: &StepCall) -> Result<(), Suspension> {
         self.unreplayed.make_attempted(called);
         if self.unreplayed.may_go_on(called.lane()) {
@@ -162,7 +162,7 @@ impl Journaled {
         Err(self.missed(number, called))
     }
 
-    /// Checks that a call with an outcome comes after those that are recorded before it, in whatever saga they are.
+    /// Checks that a call with an outcome comes after the calls that are recorded before it, in whatever saga they are.
     fn is_in_order(&self, number: usize, called: &StepCall) -> Result<(), Suspension> {
         if self.unreplayed.is_in_order(called, &self.history) {
             return Ok(());

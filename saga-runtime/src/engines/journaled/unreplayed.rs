@@ -1,5 +1,5 @@
-//! The recorded calls that a replay has not made yet. Before anything new happens, each of them has to be made, apart from
-//! those that run at the same time.
+//! The recorded calls that a replay has not made yet. Before anything new happens, each of them has to be made, unless it
+//! runs at the same time.
 
 use std::collections::{HashMap, HashSet};
 use std::iter::successors;
@@ -11,19 +11,19 @@ use crate::journal::StepCall;
 use crate::journal::history::ReplayState;
 use crate::lock::lock;
 
-/// The recorded calls that were not made yet: those with an outcome, and those that were only attempted.
+/// The recorded calls that were not made yet: with an outcome, or only attempted.
 #[derive(Debug)]
 pub(super) struct Unreplayed {
     /// True once the body has made all of them: that stays so.
     is_over: AtomicBool,
     /// The number of calls with an outcome, if they are in more sagas than one: the lanes alone don't tell their order.
     in_lanes: Option<usize>,
-    rest: Mutex<Rest>,
+    rest: Mutex<RecordedRest>,
 }
 
 #[derive(Debug, Default)]
-struct Rest {
-    /// How many there are in each saga, by its path, together with those in the sagas that it calls.
+struct RecordedRest {
+    /// How many there are in each saga, by its path, together with the calls in the sagas that it calls.
     counts: HashMap<String, usize>,
     /// The calls of steps that were attempted and have no outcome.
     attempted: Vec<StepCall>,
@@ -42,7 +42,7 @@ struct OpenGroup {
 
 impl Unreplayed {
     pub(super) fn new(history: &ReplayState) -> Self {
-        let mut rest = Rest::default();
+        let mut rest = RecordedRest::default();
         for (lane, count) in history.lanes() {
             rest.add(lane, count);
         }
@@ -139,7 +139,7 @@ impl Unreplayed {
             return true;
         }
         let left = rest.all().saturating_sub(rest.attempted.len());
-        // This call is among those that are made.
+        // This call is made already.
         let made = recorded.saturating_sub(left);
         history.index(called).is_none_or(|index| index + 1 == made)
     }
@@ -163,7 +163,7 @@ impl Unreplayed {
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Rest)) {
+    fn change(&self, change: impl FnOnce(&mut RecordedRest)) {
         let mut rest = self.lock();
         change(&mut rest);
         if rest.all() == 0 {
@@ -171,12 +171,12 @@ impl Unreplayed {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Rest> {
+    fn lock(&self) -> MutexGuard<'_, RecordedRest> {
         lock(&self.rest)
     }
 }
 
-impl Rest {
+impl RecordedRest {
     fn all(&self) -> usize {
         self.count("")
     }
