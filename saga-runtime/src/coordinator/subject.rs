@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::call_name;
 use crate::coordinator::error::OperatorError;
-use crate::journal::history::{ReplayState, UNKNOWN_STEP, Way};
+use crate::journal::history::{ReplayState, Way};
 use crate::journal::{Claimed, Damage, Entry, Record, State, StepCall};
 
 /// The saga about which an operator decides.
@@ -102,16 +102,19 @@ impl Subject {
 
     /// Returns whether a step may have been requested of which no entry tells.
     pub(super) fn may_have_requested(&self) -> bool {
-        let is_unknown = self.damage.is_some() && !self.history.is_undone_by_record();
-        is_unknown || self.history.may_have_requested(self.is_orderly)
+        self.is_unknown() || self.history.may_have_requested(self.is_orderly)
+    }
+
+    /// Returns whether the record has entries that can't be read, and of which an operator has not decided.
+    fn is_unknown(&self) -> bool {
+        self.damage.is_some() && !self.history.is_undone_by_record()
     }
 
     /// The calls whose effects are not undone, or may be there.
     pub(super) fn left(&self) -> Vec<String> {
         let left = self.history.left().map(ToString::to_string);
-        let unknown = self.may_have_requested();
-        left.chain(unknown.then(|| UNKNOWN_STEP.to_owned()))
-            .collect()
+        let requested = self.history.requested(self.is_orderly, self.is_unknown());
+        left.chain(requested).collect()
     }
 }
 

@@ -17,13 +17,13 @@ mod replay;
 mod request;
 mod surroundings;
 pub(crate) mod undo;
+mod unreplayed;
 mod wait;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use activity::Activity;
 use bulkheads::Bulkheads;
 use cursor::Cursors;
 use surroundings::Around;
+use unreplayed::Unreplayed;
 
 use crate::attempts::{
     AttemptResult, Compensate, Control, FailureCause, PendingStep, StepCompensator, StepEnd,
@@ -86,8 +87,7 @@ pub(crate) struct Journaled {
     cursors: Cursors,
     /// The paths of the called sagas of which steps are recorded, when a group asks for the first time.
     called_sagas: OnceLock<HashSet<String>>,
-    /// True once the body has made every recorded call: that stays so.
-    is_replayed: AtomicBool,
+    unreplayed: Unreplayed,
 }
 
 impl Journaled {
@@ -107,6 +107,7 @@ impl Journaled {
         ));
         Self {
             instance: instance.with_ambient(values),
+            unreplayed: Unreplayed::new(&history),
             control,
             history,
             recorder,
@@ -116,7 +117,6 @@ impl Journaled {
             activity: Activity::default(),
             cursors: Cursors::default(),
             called_sagas: OnceLock::new(),
-            is_replayed: AtomicBool::new(false),
         }
     }
 
@@ -142,19 +142,45 @@ impl Journaled {
 
     /// Checks that the body has made every recorded call.
     pub(crate) fn replayed(&self) -> Result<(), Suspension> {
-        if self.is_replayed.load(Ordering::Relaxed) {
+        if self.unreplayed.is_over() {
             return Ok(());
         }
-        for (lane, written) in self.history.lanes() {
-            let called = self.cursors.get(lane);
-            if called < written
-                && let Some(call) = self.history.call(lane, called)
-            {
-                return Err(self.ends_before(called, call));
-            }
+        let made = |lane: &str| self.cursors.get(lane);
+        match self.unreplayed.first(&self.history, made, None) {
+            Some((number, call)) => Err(self.ends_before(number, call)),
+            None => Ok(()),
         }
-        self.is_replayed.store(true, Ordering::Relaxed);
-        Ok(())
+    }
+
+    /// Checks, before the body makes a call without an outcome, that it has made every recorded one, unless that runs
+    /// at the same time.
+    fn may_go_on(&self, number: usize, called: &StepCall) -> Result<(), Suspension> {
+        self.unreplayed.make_attempted(called);
+        if self.unreplayed.may_go_on(called.lane()) {
+            return Ok(());
+        }
+        Err(self.missed(number, called))
+    }
+
+    /// Checks that a call with an outcome comes after the calls that are recorded before it, in whatever saga they are.
+    fn is_in_order(&self, number: usize, called: &StepCall) -> Result<(), Suspension> {
+        if self.unreplayed.is_in_order(called, &self.history) {
+            return Ok(());
+        }
+        Err(self.missed(number, called))
+    }
+
+    /// The body makes a call, and has not made another one that is recorded before.
+    fn missed(&self, number: usize, called: &StepCall) -> Suspension {
+        let made = |lane: &str| self.cursors.get(lane);
+        let lane = called.lane();
+        match self.unreplayed.first(&self.history, made, Some(lane)) {
+            Some((_, recorded)) if recorded.lane() == lane => {
+                self.other_call(number, called, recorded)
+            }
+            Some((number, recorded)) => self.comes_before(number, called, recorded),
+            None => self.out_of_order(number, called),
+        }
     }
 }
 
@@ -297,7 +323,8 @@ impl Engine for Journaled {
     }
 
     fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
-        if self.history.decision().is_none() {
+        // A saga that goes back before it has made every recorded call is stuck: that is no decision.
+        if self.history.decision().is_none() && self.unreplayed.is_over() {
             self.recorder.note(Event::Compensating {
                 step: step.map(|step| step.to_owned().into()),
                 reason: Reason {

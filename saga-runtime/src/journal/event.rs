@@ -317,7 +317,7 @@ impl Event {
 }
 
 /// One call of a step in a saga.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StepCall {
     /// The durable name of the step. For a step of a saga that was called by another one, that one's name stands before
     /// it: `place_order/charge`, or `place_order#1/charge` in its second call.

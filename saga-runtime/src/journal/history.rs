@@ -37,6 +37,8 @@ pub(crate) struct ReplayState {
     calls: HashMap<(Cow<'static, str>, u32), usize>,
     /// The calls whose attempts fail, by name and occurrence: the newest entry of each, until the call has an outcome.
     failing: HashMap<(Cow<'static, str>, u32), Failing>,
+    /// The calls on the way forward that were attempted and have no outcome, also after a retry: a replay has to make them again.
+    attempted: HashMap<(Cow<'static, str>, u32), Attempted>,
     /// True if a retriable step was attempted, which closes the way back.
     has_tried_retriable: bool,
     decision: Option<Decision>,
@@ -70,6 +72,14 @@ pub(crate) struct Failing {
     pub(crate) reason: Reason,
     pub(crate) since: SystemTime,
     pub(crate) until: SystemTime,
+}
+
+/// A call on the way forward that was attempted and has no outcome.
+#[derive(Debug, Clone)]
+struct Attempted {
+    call: StepCall,
+    /// True if an attempt may have had an effect.
+    in_doubt: bool,
 }
 
 /// One call of a step on the way forward.
@@ -243,14 +253,37 @@ impl ReplayState {
             return false;
         }
         // An attempt that was parked gave no answer.
-        let mut failing = self.failing.values();
-        let is_in_doubt =
-            failing.any(|failing| failing.in_doubt && self.known(&failing.step).is_none());
-        is_in_doubt
-            || match &self.stuck {
-                Some(reason) => reason.error.as_deref() != Some(NOTHING_REQUESTED),
-                None => !is_orderly,
+        self.attempted_in_doubt().next().is_some() || self.may_have_requested_another(is_orderly)
+    }
+
+    /// The calls without an outcome of which an attempt may have had an effect.
+    fn attempted_in_doubt(&self) -> impl Iterator<Item = &StepCall> {
+        let attempted = self.attempted.values().filter(|one| one.in_doubt);
+        attempted.map(|one| &one.call)
+    }
+
+    /// Returns whether a step may have been requested after the last entry of which no entry tells.
+    fn may_have_requested_another(&self, is_orderly: bool) -> bool {
+        match &self.stuck {
+            // The step is recorded as attempted.
+            Some(reason) if reason.code == "retries_exhausted" => {
+                self.attempted_in_doubt().next().is_none()
             }
+            Some(reason) => reason.error.as_deref() != Some(NOTHING_REQUESTED),
+            None => !is_orderly,
+        }
+    }
+
+    /// The steps that may have been requested and have no outcome: their names, and `?` if nothing tells which one it was.
+    pub(crate) fn requested(&self, is_orderly: bool, is_unknown: bool) -> Vec<String> {
+        let goes_forward = self.decision.is_none() && self.end.is_none();
+        let attempted = self.attempted_in_doubt().filter(|_| goes_forward);
+        let mut requested: Vec<_> = attempted.map(ToString::to_string).collect();
+        requested.sort_unstable();
+        if is_unknown || (goes_forward && self.may_have_requested_another(is_orderly)) {
+            requested.push(UNKNOWN_STEP.to_owned());
+        }
+        requested
     }
 
     /// Returns whether a stuck saga can be compensated by running its body: it is on its way forward, and its body has not been
@@ -262,7 +295,7 @@ impl ReplayState {
 
     /// Returns whether no step is recorded.
     pub(crate) fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.failing.is_empty()
+        self.steps.is_empty() && self.failing.is_empty() && self.attempted.is_empty()
     }
 
     /// The decision to undo the saga, if it was made.
@@ -411,15 +444,40 @@ impl ReplayState {
         lanes.map(|(lane, steps)| (lane.as_str(), steps.len()))
     }
 
+    /// The number of calls with an outcome in this lane.
+    pub(crate) fn calls_in(&self, lane: &str) -> usize {
+        self.lanes.get(lane).map_or(0, Vec::len)
+    }
+
+    /// The calls with an outcome, in the order of their outcomes, with the number of each in its lane.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, &StepCall)> {
+        self.steps.iter().map(|one| (one.number, &one.call))
+    }
+
+    /// The place of a call among all calls with an outcome, in the order of the outcomes.
+    pub(crate) fn index(&self, called: &StepCall) -> Option<usize> {
+        self.calls.get(&called.clone().into_key()).copied()
+    }
+
+    /// The calls on the way forward that were attempted and have no outcome.
+    pub(crate) fn attempted(&self) -> impl Iterator<Item = &StepCall> {
+        self.attempted.values().map(|one| &one.call)
+    }
+
     /// Returns whether a call of a step is recorded.
     pub(crate) fn knows(&self, called: &StepCall) -> bool {
-        self.known(called).is_some() || self.failing.contains_key(&called.clone().into_key())
+        let key = called.clone().into_key();
+        self.calls.contains_key(&key)
+            || self.failing.contains_key(&key)
+            || self.attempted.contains_key(&key)
     }
 
     /// The paths of the called sagas of which steps are recorded.
     pub(crate) fn called_sagas(&self) -> HashSet<String> {
         let failing = self.failing.values().map(|failing| failing.step.lane());
-        let lanes = self.lanes.keys().map(String::as_str).chain(failing);
+        let attempted = self.attempted().map(StepCall::lane);
+        let lanes = self.lanes.keys().map(String::as_str);
+        let lanes = lanes.chain(failing).chain(attempted);
         let outer =
             |lane| std::iter::successors(Some(lane), |lane: &&str| Some(lane.rsplit_once('/')?.0));
         let called = lanes.filter(|lane| !lane.is_empty()).flat_map(outer);

@@ -11,6 +11,10 @@ use crate::journal::StepCall;
 const OTHER_WAY: &str = "a branch may depend on something that is not recorded: between steps, the body must not ask a service, \
      a clock or a random number, but `cx.now()` and `cx.uuid()`";
 
+/// The possible reason if the calls of one saga don't fit those of another.
+const CALLED: &str = "a saga that is called was renamed, inserted, moved or removed: keep its recorded name, or give the saga \
+     that calls it another version";
+
 impl Journaled {
     /// The definition of the saga does not fit its records.
     pub(super) fn changed(&self, what: impl Display) -> Suspension {
@@ -45,6 +49,34 @@ impl Journaled {
             "call {} is recorded as {}, and is {} now; {hint}",
             number + 1,
             words(recorded),
+            words(called),
+        ))
+    }
+
+    /// The call with this number in another lane is recorded, and does not come first.
+    pub(super) fn comes_before(
+        &self,
+        number: usize,
+        called: &StepCall,
+        recorded: &StepCall,
+    ) -> Suspension {
+        let saga = match recorded.lane() {
+            "" => String::new(),
+            lane => format!(" of the saga `{lane}` that is called"),
+        };
+        self.changed(format_args!(
+            "call {}{saga} is recorded as {}, and {} comes without it now; {CALLED}, or {OTHER_WAY}",
+            number + 1,
+            words(recorded),
+            words(called),
+        ))
+    }
+
+    /// The call with this number is recorded after others, which come later now.
+    pub(super) fn out_of_order(&self, number: usize, called: &StepCall) -> Suspension {
+        self.changed(format_args!(
+            "call {} is {}, which is recorded before others that come first now; {CALLED}, or {OTHER_WAY}",
+            number + 1,
             words(called),
         ))
     }

@@ -54,8 +54,15 @@ impl Journaled {
         let calls = position.calls();
         match calls.group() {
             Some(group) => group.numbers(),
-            None => self.cursors.advance(lane(calls), 1),
+            None => self.advance(lane(calls), 1),
         }
+    }
+
+    /// The numbers of the next `count` calls in a lane, which the body makes.
+    fn advance(&self, lane: &str, count: usize) -> Range<usize> {
+        let numbers = self.cursors.advance(lane, count);
+        self.unreplayed.make(lane, &numbers, &self.history);
+        numbers
     }
 
     /// Takes the doubt about the next of these calls: true if an earlier process may have made it.
@@ -75,11 +82,18 @@ impl Journaled {
     pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), Suspension> {
         let lane = lane(group.before());
         let count = group.steps().count();
-        let numbers = self.cursors.advance(lane, count);
+        let numbers = self.advance(lane, count);
         if self.history.call(lane, numbers.start).is_some() && count > 0 {
             self.recognize(group, lane, numbers.clone())?;
         }
         group.set_numbers(numbers);
+        if !self.unreplayed.is_over() {
+            let sagas = group.members().iter().zip(group.positions());
+            let sagas = sagas.filter(|(member, _)| member.is_saga());
+            let sagas = sagas.map(|(_, position)| path(position)).collect();
+            let steps = group.steps().map(call).collect();
+            self.unreplayed.begin_group(lane, &steps, sagas);
+        }
         let in_doubt = self.take_in_doubt(group.before());
         group.set_begun(if in_doubt {
             group.members().len()
@@ -124,8 +138,7 @@ impl Journaled {
         let members = group.members().iter().zip(group.positions());
         let begun = members.rev().find_map(|(member, position)| {
             let has_begun = if member.is_saga() {
-                let path = call_name::numbered(position.name(), position.occurrence());
-                sagas.contains(&*path)
+                sagas.contains(&path(position))
             } else {
                 self.history.knows(&call(position))
             };
@@ -135,8 +148,14 @@ impl Journaled {
     }
 
     pub(super) fn end_members(&self, group: &Group<'_>, is_suspended: bool) {
+        self.unreplayed.end_group(lane(group.before()));
         self.set_in_doubt(group.before(), group.ends_in_doubt(is_suspended));
     }
+}
+
+/// The path of the saga that is called at this position.
+fn path(position: Position<'_>) -> String {
+    call_name::numbered(position.name(), position.occurrence()).into_owned()
 }
 
 /// The name of the lane in which these calls are made.

@@ -33,6 +33,7 @@ impl Journaled {
         let index = numbers.start;
         let begun = match self.history.next(numbers, &step) {
             NextCall::Over(received) => {
+                self.is_in_order(index, &step)?;
                 return Ok(match received {
                     Some(event) => WaitEnd::Received(event.to_owned()),
                     None => WaitEnd::TimedOut,
@@ -53,6 +54,7 @@ impl Journaled {
             let cause = Cause::recorded(&reason.code, reason.message.clone());
             return Ok(WaitEnd::Stopped(cause));
         }
+        self.may_go_on(index, &step)?;
         // No step was under way here.
         self.take_in_doubt(calls);
         // An operator may be about to drop the event that would end this wait.

@@ -4,8 +4,8 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use crate::error::{CompensationFailure, CompensationOutcome, Reason};
 use crate::journal::history::{
-    BY_RECORD, Decision, Failing, NOTHING_REQUESTED, ReceivedEvent, RecordedCall, RecordedEnd,
-    ReplayState, Settling, StepOutcome, UNKNOWN_STEP, Way,
+    Attempted, BY_RECORD, Decision, Failing, NOTHING_REQUESTED, ReceivedEvent, RecordedCall,
+    RecordedEnd, ReplayState, Settling, StepOutcome, UNKNOWN_STEP, Way,
 };
 use crate::journal::{Event, Settled, StepCall};
 use crate::meta::{AttemptPhase, Kind};
@@ -117,6 +117,7 @@ impl ReplayState {
                         AttemptPhase::Settling | AttemptPhase::Resolving
                     )
                 });
+                self.attempted.clear();
                 self.decision.replace(decision).is_none()
             }
             Event::CompensationDone { step, .. } => {
@@ -221,7 +222,16 @@ impl ReplayState {
                 self.decision.is_some() && outcome.is_some() && self.compensation(step).is_none()
             }
         };
-        self.failing.insert(step.clone().into_key(), failing);
+        let key = step.clone().into_key();
+        if outcome.is_none() {
+            let attempted = self.attempted.entry(key.clone());
+            let attempted = attempted.or_insert_with(|| Attempted {
+                call: step.clone(),
+                in_doubt: false,
+            });
+            attempted.in_doubt |= failing.in_doubt;
+        }
+        self.failing.insert(key, failing);
         can_follow
     }
 
@@ -331,6 +341,9 @@ impl ReplayState {
             }
             Occupied(_) => false,
         };
+        if !self.attempted.is_empty() {
+            self.attempted.remove(&step.clone().into_key());
+        }
         if self.decision.is_some() || !is_new {
             return false;
         }
