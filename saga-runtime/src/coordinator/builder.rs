@@ -304,7 +304,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
     ///
     /// # Panics
     /// If called outside of a tokio runtime.
-    pub async fn start(mut self) -> Result<Coordinator<S>, StartError> {
+    pub async fn start(self) -> Result<Coordinator<S>, StartError> {
         if let Some(error) = self.refused {
             return Err(error);
         }
@@ -315,11 +315,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             }
             report.tell();
         }
-        #[cfg(feature = "metrics")]
-        {
-            crate::metrics::describe();
-            self.journal = Arc::new(Metered::new(self.journal));
-        }
+        let journal = counted(self.journal);
         let lease = Lease {
             worker: self
                 .worker
@@ -328,14 +324,14 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         };
         let until = Instant::now() + lease.duration;
         let clock = self.policies.clock;
-        self.journal.renew(&lease).await?;
+        journal.renew(&lease).await?;
         let tenure = Arc::new(Tenure::new(until));
         let owner = LastHandle(tenure.shutdown.clone());
         let waiters = Arc::new(Waiters::default());
         let deciding = Arc::clone(&waiters);
         let inner = Arc::new(Shared {
             services: self.services,
-            journal: self.journal,
+            journal,
             definitions: self.definitions,
             policies: self.policies,
             max_recoveries: self.max_recoveries,
@@ -382,4 +378,17 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             owner: Arc::new(owner),
         })
     }
+}
+
+/// The journal, which counts what is recorded through it.
+#[cfg(feature = "metrics")]
+fn counted(journal: Arc<dyn Journal>) -> Arc<dyn Journal> {
+    crate::metrics::describe();
+    Arc::new(Metered::new(journal))
+}
+
+/// The journal: nothing is counted.
+#[cfg(not(feature = "metrics"))]
+fn counted(journal: Arc<dyn Journal>) -> Arc<dyn Journal> {
+    journal
 }
