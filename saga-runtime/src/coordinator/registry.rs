@@ -180,8 +180,7 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
         if let Some(shared) = shared {
             return Err(StartError::SharedName { saga: name, shared });
         }
-        self.steps
-            .add_found(&SagaVersion::new(name, version), found);
+        self.steps.add_found(SagaVersion::new(name, version), found);
         let definition = DefinitionOf::<G> {
             fingerprint,
             saga: PhantomData,

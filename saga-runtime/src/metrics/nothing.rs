@@ -4,7 +4,7 @@ use crate::meta::AttemptPhase;
 
 /// The metrics of attempts: none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct NoMeters;
+pub(crate) struct NoMeters(());
 
 #[expect(
     clippy::unused_self,

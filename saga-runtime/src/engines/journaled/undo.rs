@@ -33,12 +33,12 @@ impl<V: ?Sized + Sync + 'static> RecordedSteps<V> {
     }
 
     /// Adds the steps of a saga in this version, and of all sagas that it calls.
-    pub(crate) fn add_found(&mut self, version: &SagaVersion, found: Vec<FoundStep>) {
+    pub(crate) fn add_found(&mut self, version: SagaVersion, found: Vec<FoundStep>) {
         for FoundStep { saga, step } in found {
             // Another saga may have other services. Its steps can't be called here.
             if let Ok(step) = step.downcast::<RecordedStep<V>>() {
                 let name = step.meta().name;
-                let key = (version.clone(), saga, name);
+                let key = (version, saga, name);
                 note(self.of_versions.entry(key).or_insert(Some(*step)), *step);
                 let key = (saga, name);
                 note(self.of_sagas.entry(key).or_insert(Some(*step)), *step);
