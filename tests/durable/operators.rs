@@ -161,7 +161,7 @@ async fn only_what_is_open_can_be_decided() {
         {
             Err(error @ OperatorError::NothingToDecide { .. }) => {
                 let text = error.to_string();
-                assert!(text.ends_with("these are: charge"), "{text}");
+                assert!(text.ends_with("decide about: charge"), "{text}");
             }
             other => panic!("{other:?}"),
         }

@@ -148,7 +148,7 @@ impl Change {
     }
 
     /// The new definition does not fit, which is known before it has an effect.
-    async fn is_a_misfit(self, register: impl Fn(Open) -> Open, says: &str) {
+    async fn shows_a_misfit(self, register: impl Fn(Open) -> Open, says: &str) {
         let report = register(self.builder()).check().await;
         let report = report.expect("the journal works");
         let text = report.to_string();
@@ -235,7 +235,7 @@ macro_rules! changes {
                     #[tokio::test]
                     async fn does_not_fit() {
                         let change = super::before().await;
-                        change.is_a_misfit(Open::register::<Changing>, $says).await;
+                        change.shows_a_misfit(Open::register::<Changing>, $says).await;
                     }
                 }
             )*
@@ -258,7 +258,8 @@ changes! { |cx|
         says "call 2 is recorded as step `charge` (compensatable), and step `charging/charge` (compensatable) comes without it now";
     removed { quote(cx).await }
         says "call 2 is recorded as step `charge` (compensatable), and the saga ends before it now";
-    fails_before { let price = quote(cx).await?; if price > 0 { return Err("too dear".to_owned()); } charge(cx).await }
+    fails_before { let price = quote(cx).await?; if price > 0 { return Err("too dear".to_owned()); }
+        charge(cx).await }
         says "call 2 is recorded as step `charge` (compensatable), and the saga ends before it now";
     undone_in_another_way { quote(cx).await?; charge_for_good(cx).await }
         says "call 2 is recorded as step `charge` (compensatable), and is step `charge` (pivot) now; it is undone in another way now";
