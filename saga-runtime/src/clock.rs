@@ -28,9 +28,13 @@ impl Clock {
     #[cfg(feature = "metrics")]
     pub(crate) fn is_wound(self) -> bool {
         #[cfg(feature = "testing")]
-        return self.set_at.is_some();
+        let is_wound = self.set_at.is_some();
         #[cfg(not(feature = "testing"))]
-        false
+        let is_wound = {
+            let Self {} = self;
+            false
+        };
+        is_wound
     }
 
     /// The time.
