@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 /// A clock: that of the system, or in tests one that follows the clock of tokio.
 ///
 /// A coordinator asks its [journal](crate::journal::Journal::clock) for its clock, so that both agree.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Clock {
     /// The time at which the clock was set, by the system and by tokio.
     #[cfg(feature = "testing")]
@@ -27,14 +27,7 @@ impl Clock {
     /// Returns whether a test winds it: then it may show days in a moment.
     #[cfg(feature = "metrics")]
     pub(crate) fn is_wound(self) -> bool {
-        #[cfg(feature = "testing")]
-        let is_wound = self.set_at.is_some();
-        #[cfg(not(feature = "testing"))]
-        let is_wound = {
-            let Self {} = self;
-            false
-        };
-        is_wound
+        self != Self::default()
     }
 
     /// The time.

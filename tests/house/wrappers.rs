@@ -22,6 +22,17 @@ fn block<'a>(text: &'a str, start: &str) -> &'a str {
 }
 
 #[test]
+fn the_journal_of_the_failure_matrix_forwards_what_the_one_in_memory_does_itself() {
+    let memory = read("saga-runtime/src/journal/memory.rs").text;
+    let own = methods(block(&memory, "impl Journal for Memory"));
+    assert!(own.len() > 10, "{own:?}");
+    let watched = read("saga-runtime/src/testing/matrix/watched.rs").text;
+    let forwarded = methods(block(&watched, "impl Journal for Watched"));
+    let forgotten: Vec<_> = own.difference(&forwarded).collect();
+    assert_eq!(forgotten, [""; 0].iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn the_journal_that_counts_forwards_every_call() {
     let journal = read("saga-runtime/src/journal.rs").text;
     let promised = methods(block(&journal, "pub trait Journal:"));

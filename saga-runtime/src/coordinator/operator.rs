@@ -169,9 +169,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Errors
     /// [`OperatorError::Unreadable`] if the type of the step can't read the output. [`OperatorError::GoesBack`] if the step can't be
-    /// undone, and the saga is being undone: [`skip_compensation`](Self::skip_compensation) records that the effect stays. [`OperatorError::NothingToDecide`] if the
-    /// saga is stuck, and [`OperatorError::NotStuck`] if it is not, and the step is none of these. If a process holds the saga that the
-    /// journal does not reach, or the journal can't be reached.
+    /// undone, and the saga is being undone: [`skip_compensation`](Self::skip_compensation) records that the effect stays.
+    /// [`OperatorError::NothingToDecide`] if the saga is stuck, and [`OperatorError::NotStuck`] if it is not, and the step is none of
+    /// these. If a process holds the saga that the journal does not reach, or the journal can't be reached.
     pub async fn complete_step(
         &self,
         id: impl TryInto<SagaId>,

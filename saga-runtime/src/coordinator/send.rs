@@ -26,8 +26,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// On Postgres the saga may run in another process: the event is recorded for it, and it hears of it at once.
     ///
     /// # Errors
-    /// If the saga is unknown, has ended, is stuck, or is held by another worker on a journal that does not reach that one; if the value can't be serialized or
-    /// is too large; if the journal can't be reached. After [`OperatorError::Journal`] the event may have been
+    /// If the saga is unknown, has ended, is stuck, or is held by another worker on a journal that does not reach that one; if the value
+    /// can't be serialized or is too large; if the journal can't be reached. After [`OperatorError::Journal`] the event may have been
     /// recorded.
     ///
     /// # Cancel safety
@@ -92,14 +92,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         event: &str,
         value: &serde_json::Value,
     ) -> Result<(), OperatorError> {
-        let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
-        let payload = value.to_string();
-        let event = ReceivedEvent {
-            name: event.to_owned().into(),
-            payload,
-            key: None,
-        };
-        self.send_received(id, event).await
+        self.send_keyed(id, event, None, value).await
     }
 
     /// Sends an event, like [`send_json`](Self::send_json), under a key.
@@ -111,11 +104,22 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         key: &str,
         value: &serde_json::Value,
     ) -> Result<(), OperatorError> {
+        self.send_keyed(id, event, Some(key.to_owned()), value)
+            .await
+    }
+
+    async fn send_keyed(
+        &self,
+        id: impl TryInto<SagaId>,
+        event: &str,
+        key: Option<String>,
+        value: &serde_json::Value,
+    ) -> Result<(), OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let event = ReceivedEvent {
             name: event.to_owned().into(),
             payload: value.to_string(),
-            key: Some(key.to_owned()),
+            key,
         };
         self.send_received(id, event).await
     }
@@ -246,13 +250,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     ) -> Result<Sent, OperatorError> {
         let history = self.journal.load(id).await?;
         let History { record, entries } = history.ok_or(OperatorError::Unknown)?;
+        if entries.is_ok_and(|entries| event.is_in(&entries)) {
+            return Ok(Sent::Done);
+        }
         match record.state {
             State::Stuck => return Err(OperatorError::Stuck),
             state if state.is_final() => return Err(OperatorError::Final(state)),
             _ => {}
-        }
-        if entries.is_ok_and(|entries| event.is_in(&entries)) {
-            return Ok(Sent::Done);
         }
         let key = event.key.clone();
         let key = key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());

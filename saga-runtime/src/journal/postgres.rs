@@ -8,6 +8,7 @@ mod claims;
 mod connections;
 mod listening;
 mod operation;
+mod options;
 mod read;
 mod requests;
 mod schema;
@@ -22,7 +23,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -40,6 +40,8 @@ use crate::journal::{
     JournalError, Lease, Listener, NewSaga, Page, Pause, PostedEvent, Record, Requests, Row,
     SagaVersion, Started, Tally, Wakeup, Worker, WorkerTally,
 };
+
+pub use options::PostgresOptions;
 
 /// A [`Journal`] in a Postgres database, for any number of processes. Clones are the same journal.
 ///
@@ -89,103 +91,6 @@ impl fmt::Debug for Postgres {
         f.debug_struct("Postgres")
             .field("schema", &self.0.schema.name())
             .finish_non_exhaustive()
-    }
-}
-
-/// How a journal in Postgres is opened: see [`Postgres::options`].
-#[derive(Debug, Clone)]
-#[must_use = "nothing is opened until `connect` or `open` is called"]
-pub struct PostgresOptions {
-    schema: String,
-    connections: u32,
-    pools_transactions: bool,
-    #[cfg(feature = "testing")]
-    rewrite: Option<fn(&str) -> String>,
-}
-
-impl PostgresOptions {
-    /// The schema of the tables: small letters, digits and `_`. `saga` if nothing else is said.
-    pub fn schema(self, schema: impl Into<String>) -> Self {
-        Self {
-            schema: schema.into(),
-            ..self
-        }
-    }
-
-    /// The most connections that [`connect`](Self::connect) makes, at least 4; 5 if nothing else is said.
-    pub fn connections(self, connections: u32) -> Self {
-        Self {
-            connections: connections.max(4),
-            ..self
-        }
-    }
-
-    /// Set this if the connections lead to a proxy that pools transactions, such as `PgBouncer` with `pool_mode = transaction`. Then
-    /// the journal prepares no statement for later, and does not listen: other processes are found by polling, every third of the
-    /// [lease](crate::coordinator::Builder::lease).
-    pub fn behind_a_pooling_proxy(self, pools_transactions: bool) -> Self {
-        Self {
-            pools_transactions,
-            ..self
-        }
-    }
-
-    /// Opens the journal in this database: `postgres://user:password@host/database`. `?sslmode=verify-full` asks for TLS.
-    ///
-    /// # Errors
-    /// See [`Postgres::connect`].
-    pub async fn connect(self, url: &str) -> Result<Postgres, JournalError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(self.connections)
-            .connect(url)
-            .await
-            .map_err(JournalError::unavailable)?;
-        self.open(pool).await
-    }
-
-    /// Opens the journal with a pool of the caller's, which should have at least 4 connections to spare.
-    ///
-    /// # Errors
-    /// See [`Postgres::connect`].
-    pub async fn open(self, pool: PgPool) -> Result<Postgres, JournalError> {
-        let schema = self.checked_schema()?;
-        let pool = Connections::new(pool, self.pools_transactions);
-        schema::prepare(&pool, &schema).await?;
-        Ok(Postgres(Arc::new(Shared {
-            writer: Writer::start(&pool, &schema),
-            claims: Claims::new(&schema),
-            pool,
-            schema,
-            numbers: Mutex::default(),
-            renewed: Mutex::default(),
-            claiming: AtomicUsize::default(),
-            listeners: Listeners::default(),
-        })))
-    }
-}
-
-impl PostgresOptions {
-    fn checked_schema(&self) -> Result<Schema, JournalError> {
-        #[cfg_attr(
-            not(feature = "testing"),
-            expect(unused_mut, reason = "only a test changes it")
-        )]
-        let mut schema = Schema::new(&self.schema)?;
-        #[cfg(feature = "testing")]
-        {
-            schema.rewrite = self.rewrite;
-        }
-        Ok(schema)
-    }
-
-    /// Rewrites each statement, so that a test can make a mistake on purpose, and find it.
-    #[cfg(feature = "testing")]
-    #[doc(hidden)]
-    pub fn rewritten(self, rewrite: fn(&str) -> String) -> Self {
-        Self {
-            rewrite: Some(rewrite),
-            ..self
-        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::meta::AttemptPhase;
 use crate::metrics::table;
 
 /// Handles by what they are about. Few are added, and then they are looked up.
-struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>, BuildHasherDefault<ShortText>>>);
+struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>>>);
 
 impl<V> Default for Known<V> {
     fn default() -> Self {
@@ -31,27 +30,6 @@ impl<V> Known<V> {
         drop(known);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         then(known.entry(name.into()).or_insert_with(|| Arc::new(make())))
-    }
-}
-
-/// A hash for names of a few letters, which the code of the service has chosen: FNV-1a.
-struct ShortText(u64);
-
-impl Default for ShortText {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for ShortText {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

@@ -154,6 +154,10 @@ async fn an_event_with_a_key_is_taken_once_whichever_worker_it_is_sent_to() {
     }
     gate.passes.add_permits(1);
     assert_eq!(handle.wait().await.expect("nothing fails"), 7);
+    for worker in [&first, &second] {
+        let again = worker.send_once("one", APPROVED, "mail 4", &7).await;
+        again.expect("it was sent before the end");
+    }
     let events = events(&second, "one").await;
     let received = events
         .iter()

@@ -78,7 +78,7 @@ async fn each_text_has_the_contrast_that_wcag_asks_for_in_light_and_dark() {
     browser.ends().await;
 }
 
-/// The file of a picture. With `BLESS=1` it is one of those that the README shows.
+/// The file for a picture: one of this run, or with `BLESS=1` the one in the README.
 fn picture(name: &str) -> std::path::PathBuf {
     let directory = if std::env::var_os("BLESS").is_some() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/console")

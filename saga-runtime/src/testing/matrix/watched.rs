@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
-    Listener, Memory, NewSaga, Page, SagaVersion, Started, Wakeup,
+    Listener, Memory, NewSaga, Page, Pause, Record, SagaVersion, Started, Wakeup,
 };
 use crate::testing::matrix::injector::Injector;
 
@@ -80,6 +80,22 @@ impl Journal for Watched {
 
     async fn load(&self, id: &SagaId) -> Result<Option<History>, JournalError> {
         self.memory.load(id).await
+    }
+
+    async fn record(&self, id: &SagaId) -> Result<Option<Record>, JournalError> {
+        self.memory.record(id).await
+    }
+
+    async fn pause(&self, name: &str, reason: &str) -> Result<(), JournalError> {
+        self.memory.pause(name, reason).await
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, JournalError> {
+        self.memory.resume(name).await
+    }
+
+    async fn paused(&self) -> Result<Vec<Pause>, JournalError> {
+        self.memory.paused().await
     }
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
