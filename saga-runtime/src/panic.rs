@@ -19,7 +19,7 @@
 //! | an error, `Drop` | `attempts/pending.rs` | has no effect |
 //! | the predicates of `retry(when)` and `in_doubt(when)` | `attempts/decision.rs` | takes nothing for granted: not transient, in doubt |
 //! | the body: `From` of errors, closures of a fan-out, destructors | `run/body.rs` | fails the saga at that point |
-//! | the body's values, `Drop` after a step has stopped the saga | generated code | **leaves the library**: in process it reaches the caller, on a journal the saga is stuck as `panicked` |
+//! | the body's values, `Drop` after a step has stopped the saga | `run/body.rs` | has no effect |
 //! | an event's value, `Deserialize` | `run/wait.rs` | fails the saga at that point |
 //! | a saga's input, `Serialize` and `Deserialize` | `coordinator.rs`, `coordinator/registry.rs` | rejects the start; parks a recorded saga |
 //! | a saga's output or error, `Drop` where no caller takes it | `coordinator/task.rs` | has no effect |

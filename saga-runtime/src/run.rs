@@ -62,8 +62,7 @@ use held::{HeldFuture, held_future};
 /// The steps that were given up so far, and the stop of the saga, if they have stopped it.
 struct GivenUp<X> {
     settled: Vec<Compensation>,
-    /// The step of a called saga at which it failed.
-    failed_at: Option<Cow<'static, str>>,
+    failed: FailedCall,
     /// The reason why the run stops before the body returns.
     stop: Option<Stop<X>>,
 }
@@ -72,10 +71,19 @@ impl<X> Default for GivenUp<X> {
     fn default() -> Self {
         Self {
             settled: Vec::new(),
-            failed_at: None,
+            failed: FailedCall::default(),
             stop: None,
         }
     }
+}
+
+/// More about the call that has failed at its site.
+#[derive(Default)]
+struct FailedCall {
+    /// The step inside of it, if it is a saga.
+    inside: Option<Cow<'static, str>>,
+    /// The number of calls before it. `None` if it is the last one.
+    before: Option<usize>,
 }
 
 /// The reason why a run stops before its body returns.
@@ -103,8 +111,6 @@ pub struct Run<'lane, 'run, E: Engine> {
     now: AtomicUsize,
     /// The site after which the saga has failed, or [`NOWHERE`].
     failed_at: AtomicUsize,
-    /// The number of calls before the one that has failed there.
-    failed_after: AtomicUsize,
     given_up: OnceLock<Arc<Mutex<GivenUp<E::Suspension>>>>,
 }
 
@@ -132,7 +138,6 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
             called: CallLog::default(),
             now: AtomicUsize::new(NOWHERE),
             failed_at: AtomicUsize::new(NOWHERE),
-            failed_after: AtomicUsize::new(0),
             given_up: OnceLock::new(),
         }
     }
@@ -211,26 +216,27 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
         true
     }
 
-    /// Records the place at which the saga fails: the site of the call, or a step of the saga that was called there.
+    /// Records the place at which the saga fails: the site of the call, or a step of the saga that was called there. Other members
+    /// of its group may end after it.
     #[cold]
     fn fail(&self, number: usize, inside: Option<Cow<'static, str>>) {
-        self.fail_after(number, self.called.count().saturating_sub(1));
-        if inside.is_some() {
-            self.given_up().failed_at = inside;
-        }
+        self.fail_here(number);
+        self.given_up().failed = FailedCall {
+            inside,
+            before: self.called.count().checked_sub(1),
+        };
     }
 
-    /// Records the site at which the saga fails, with its call after so many others.
-    fn fail_after(&self, number: usize, before: usize) {
+    /// Records the site at which the saga fails. The run makes no more calls.
+    fn fail_here(&self, number: usize) {
         self.failed_at.store(number, Ordering::Relaxed);
-        self.failed_after.store(before, Ordering::Relaxed);
     }
 
     /// The name of the call at which the saga has failed, if it was not in its own code. `names_differ`: no two sites call steps
     /// of one name.
     fn failed_at(
         &self,
-        inside: Option<Cow<'static, str>>,
+        FailedCall { inside, before }: FailedCall,
         names_differ: fn() -> bool,
     ) -> Option<Cow<'static, str>> {
         let site = self.failed_at.load(Ordering::Relaxed);
@@ -238,12 +244,13 @@ impl<'lane, 'run, E: Engine> Run<'lane, 'run, E> {
             return inside;
         }
         let name = (self.callees)(site).name;
-        let before = self.failed_after.load(Ordering::Relaxed);
-        let listed = self.called.occurrence(name, before);
-        let occurrence = match listed {
-            Some(occurrence) => occurrence,
-            None if names_differ() => 0,
-            None => count_occurrences(self, name, before),
+        let before = || before.unwrap_or_else(|| self.called.count().saturating_sub(1));
+        let occurrence = if self.called.is_listed() {
+            Calls::occurrence(self, name, before())
+        } else if names_differ() {
+            0
+        } else {
+            count_occurrences(self, name, before())
         };
         Some(call_name::numbered(path(self.lane.scope, name), occurrence))
     }

@@ -8,7 +8,7 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use crate::panic::{drop_caught, poll_caught};
+use crate::panic::{caught, drop_caught, poll_caught};
 use crate::place::Instance;
 use crate::run::{Engine, Run};
 use crate::telemetry;
@@ -52,7 +52,7 @@ pin_project! {
     pub struct Forwarding<'a, 'lane, 'run, F, E: Engine> {
         run: &'a Run<'lane, 'run, E>,
         #[pin]
-        body: F,
+        body: Option<F>,
     }
 }
 
@@ -60,6 +60,7 @@ impl<'a, 'lane, 'run, F, E: Engine> Forwarding<'a, 'lane, 'run, F, E> {
     /// Polls the body until it returns, panics, or a step ends the saga.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(super) fn new(run: &'a Run<'lane, 'run, E>, body: F) -> Self {
+        let body = Some(body);
         Self { run, body }
     }
 }
@@ -73,16 +74,21 @@ where
 
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let run = *this.run;
         let _entered = run.watch.span.as_ref().map(|span| span.enter());
-        match poll_caught(this.body, cx) {
+        let Some(body) = this.body.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        match poll_caught(body, cx) {
             Poll::Ready(Ok(Ok(output))) if run.is_stopped_at_end() => {
                 drop_caught(output);
                 Poll::Ready(Forward::Stopped)
             }
             Poll::Ready(Ok(returned)) => Poll::Ready(Forward::Returned(returned)),
             Poll::Pending if run.watch.stopped.load(Ordering::Relaxed) => {
+                // A panic of its destructors has no effect: the saga has failed for another reason.
+                let _ = caught(|| this.body.set(None));
                 Poll::Ready(Forward::Stopped)
             }
             Poll::Pending => Poll::Pending,

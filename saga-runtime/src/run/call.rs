@@ -165,7 +165,7 @@ where
         if let Some(output) = self.output.take() {
             let kept = C::kept(&mut self.left, Some(DoneOutput::Whole(output)));
             self.slot.keep(&self.run.called, N::NUMBER, kept);
-            self.run.fail(N::NUMBER, None);
+            self.run.fail_here(N::NUMBER);
         }
     }
 }

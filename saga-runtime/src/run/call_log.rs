@@ -94,6 +94,12 @@ impl CallLog {
         self.once.load(Ordering::Relaxed).count_ones() as usize + often
     }
 
+    /// Returns true if a site was called that may be called more than once.
+    #[inline]
+    pub(super) fn is_listed(&self) -> bool {
+        self.often.get().is_some()
+    }
+
     /// The site of the call `index`, counted from 0.
     pub(super) fn site(&self, index: usize) -> usize {
         if let Some(often) = self.often.get() {

@@ -68,7 +68,7 @@ impl<E: Engine> Run<'_, '_, E> {
     ) -> Result<FailedRun<G::Error>, E::End<G>> {
         let GivenUp {
             settled,
-            failed_at,
+            failed,
             stop,
         } = self.take_given_up();
         let cause = match body {
@@ -83,7 +83,7 @@ impl<E: Engine> Run<'_, '_, E> {
                 }
             },
         };
-        let failed_at = self.failed_at(failed_at, ended.names_differ);
+        let failed_at = self.failed_at(failed, ended.names_differ);
         let past_pivot = self.is_past_pivot(ended, &settled);
         let goes_back = goes_back(&G::META, past_pivot, &settled);
         if goes_back {

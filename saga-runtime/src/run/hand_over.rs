@@ -121,7 +121,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
                     && (!cfg!(debug_assertions) || errors.is_recordable(&error)) =>
             {
                 if ends {
-                    self.fail_after(number, self.called.count());
+                    self.fail_here(number);
                 }
                 Some(HandedOver::Settled(Some(Err(error))))
             }

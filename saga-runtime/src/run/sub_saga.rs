@@ -259,7 +259,7 @@ where
         None
     } else {
         let whole = || run.lane.scope.map(|scope| scope.path().to_owned().into());
-        run.failed_at(given_up.failed_at, L::names_differ)
+        run.failed_at(given_up.failed, L::names_differ)
             .or_else(whole)
     };
     let inner = run.lane.scope.map(|scope| CalledSubSaga {

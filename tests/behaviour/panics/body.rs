@@ -3,7 +3,7 @@
 use saga_runtime::{Cause, CompensationOutcome, Context, saga};
 use serde::{Deserialize, Serialize};
 
-use crate::participant::{Participant, Refusal};
+use crate::participant::{Answer, Participant, Refusal};
 use crate::steps::{pay, reserve, ship, thank};
 
 /// The place in the body that panics.
@@ -38,6 +38,32 @@ saga!(
         reserve(cx).await?;
         thank(cx).await?;
         unreachable!("this is never reached");
+    }
+);
+
+/// A value of the body that panics when it is dropped.
+struct Brittle;
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "broke");
+    }
+}
+
+saga!(
+    async fn carrying(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        reserve(cx).await?;
+        let _brittle = Brittle;
+        pay(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn having_carried(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        carrying(cx).await?;
+        thank(cx).await?;
+        Ok(())
     }
 );
 
@@ -105,4 +131,28 @@ async fn a_panic_in_the_body_after_a_retriable_step_undoes_nothing_either() {
         .expect_err("the body panics");
     assert_eq!(participant.left(), ["reserve", "thank"]);
     assert!(!error.is_compensated());
+}
+
+#[tokio::test]
+async fn a_value_that_panics_when_the_body_is_left_forgets_no_effect() {
+    for answer in [Answer::Refused, Answer::Panics, Answer::PanicsButDone] {
+        let participant = Participant::new().answers("pay", [answer]);
+        let error = participant.run(Carrying {}).await.expect_err("pay failed");
+        assert_eq!(participant.left(), Vec::<String>::new(), "{answer:?}");
+        assert!(error.is_compensated(), "{answer:?}: {error}");
+
+        let participant = Participant::new().answers("pay", [answer]);
+        let ended = participant.run(HavingCarried {}).await;
+        let error = ended.expect_err("a called saga failed");
+        assert_eq!(participant.left(), Vec::<String>::new(), "{answer:?}");
+        assert!(error.is_compensated(), "{answer:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_panics_when_the_body_is_left_does_not_change_why() {
+    let participant = Participant::new().answers("pay", [Answer::Panics]);
+    let error = participant.run(Carrying {}).await.expect_err("pay failed");
+    assert_eq!(error.step(), Some("pay"));
+    assert_ne!(error.cause().to_string(), "panicked: broke");
 }
