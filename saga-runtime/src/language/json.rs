@@ -65,6 +65,42 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// The value as a text in which the elements of the arrays with these paths stand in the opposite order.
+    pub(crate) fn reversed(&self, arrays: &HashSet<String>) -> String {
+        self.reversed_at(&mut String::new(), arrays)
+    }
+
+    fn reversed_at(&self, path: &mut String, arrays: &HashSet<String>) -> String {
+        let length = path.len();
+        match self {
+            Self::Scalar(text) => (*text).to_owned(),
+            Self::Array(elements) => {
+                path.push_str("[]");
+                let each = elements.iter();
+                let mut texts: Vec<_> = each
+                    .map(|element| element.reversed_at(path, arrays))
+                    .collect();
+                path.truncate(length);
+                if arrays.contains(path) {
+                    texts.reverse();
+                }
+                format!("[{}]", texts.join(","))
+            }
+            Self::Object(fields) => {
+                let each = fields.iter();
+                let texts: Vec<_> = each
+                    .map(|(key, value)| {
+                        path.push_str(key);
+                        let text = value.reversed_at(path, arrays);
+                        path.truncate(length);
+                        format!("{key}:{text}")
+                    })
+                    .collect();
+                format!("{{{}}}", texts.join(","))
+            }
+        }
+    }
+
     /// Notes the paths of the arrays whose elements stand in another order in `other`, which has the same data: they are sets.
     pub(crate) fn note_sets(&self, other: &Self, sets: &mut HashSet<String>) {
         self.note_sets_at(other, &mut String::new(), sets);
