@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use saga_runtime::Coordinator;
-use saga_runtime::journal::{Event, Memory, Sqlite, State};
+use saga_runtime::journal::{Event, Memory, NewSaga, Sqlite, State, StepCall};
+use saga_runtime::{Coordinator, Kind};
 use tempfile::TempDir;
 
 use super::{APPROVED, Asking, AskingAtTheSameTime, CONFIRMED, Napping, by, rests, started, waits};
+use crate::cut_off::{Ended, call, done, left};
 use crate::shop::{Shop, becomes, id, inspected};
 
 #[tokio::test]
@@ -90,4 +91,54 @@ async fn members_of_a_group_wait_at_the_same_time() {
     let ended = handle.expect("it is there").wait().await;
     assert_eq!(ended.expect("nothing fails"), 35);
     assert_eq!(shop.asked(), ["charge", "charge", "thank"]);
+}
+
+#[tokio::test]
+async fn an_event_that_was_received_and_can_not_be_read_any_more_undoes_nothing_by_itself() {
+    let wait = || StepCall {
+        name: "event:approved".into(),
+        ..call("event", Kind::NothingToUndo)
+    };
+    let saga = NewSaga {
+        id: id("a"),
+        name: "asking".to_owned(),
+        version: 1,
+        fingerprint: 0,
+        input: "{}".to_owned(),
+    };
+    let entries = [
+        done("order", Kind::Compensatable),
+        Event::Waiting {
+            step: wait(),
+            until: None,
+        },
+        // It had another type then.
+        Event::Received {
+            name: "approved".into(),
+            payload: "17".to_owned(),
+            key: None,
+        },
+        Event::WaitOver {
+            step: wait(),
+            received: Some(0),
+        },
+    ];
+    let shop = Shop::default();
+    let coordinator = started(&shop, left(saga, &entries, Ended::Orderly).await).await;
+    becomes(&coordinator, "a", State::Stuck).await;
+    let inspected = inspected(&coordinator, "a").await;
+    match inspected.entries.last().map(|last| &last.event) {
+        Some(Event::Stuck { reason }) => {
+            assert_eq!(reason.code, "unreadable");
+            let text =
+                "the recorded value of `event:approved` can't be read: invalid type: integer `17`";
+            assert!(reason.message.starts_with(text), "{}", reason.message);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.asked(), Vec::<String>::new());
+    let undone = coordinator.compensate("a", "the type has changed").await;
+    undone.expect("it is stuck");
+    becomes(&coordinator, "a", State::Compensated).await;
+    assert_eq!(shop.asked(), ["cancel"]);
 }

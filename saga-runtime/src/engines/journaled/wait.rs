@@ -34,10 +34,14 @@ impl Journaled {
         let begun = match self.history.next(numbers, &step) {
             NextCall::Over(received) => {
                 self.is_in_order(index, &step)?;
-                return Ok(match received {
-                    Some(event) => WaitEnd::Received(event.to_owned()),
-                    None => WaitEnd::TimedOut,
-                });
+                let Some(event) = received else {
+                    return Ok(WaitEnd::TimedOut);
+                };
+                can_read(event).map_err(|unread| {
+                    let message = format!("the recorded value of `{step}` can't be read: {unread}");
+                    Suspension::stuck("unreadable", message)
+                })?;
+                return Ok(WaitEnd::Received(event.to_owned()));
             }
             NextCall::Waiting(until) => Some(until),
             NextCall::Request | NextCall::Stop(_) => None,
