@@ -63,7 +63,7 @@ pub use options::SqliteOptions;
 ///
 /// One process at a time owns the file: it holds a lock on the file itself, by whatever name it was opened, which the
 /// operating system releases when the process ends, however it ends. Other processes can [read it](Self::open_read_only)
-/// meanwhile. If the file is removed or replaced while it is open, everything is refused with [`JournalError::Gone`].
+/// meanwhile. If the file is removed, replaced or emptied while it is open, everything is refused with [`JournalError::Gone`].
 ///
 /// When the last handle is [closed](Journal::close) or dropped, the queued operations are written, and the file is closed. A
 /// drop blocks its thread until then.
@@ -160,6 +160,7 @@ impl Sqlite {
     /// an older version, whose tables only `open` brings up to date.
     pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, JournalError> {
         let path = location::resolve(path.as_ref())?;
+        location::check_other_names(&path)?;
         let descriptor = descriptor::of(&path, false).map_err(JournalError::unavailable)?;
         let presence = Arc::new(Presence::new(&path, descriptor));
         Self::with(path, None, presence, TaskTracker::new()).await

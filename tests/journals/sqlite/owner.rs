@@ -97,6 +97,39 @@ fn names_again(folder: &Path) -> Vec<PathBuf> {
     ]
 }
 
+/// SQLite finds the write-ahead log of a file by its name, and a process that ends without a word leaves one.
+#[tokio::test]
+async fn after_a_crash_a_hard_link_of_the_file_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("sagas.db");
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
+    started(&journal, "order-1").await;
+    let crashed = folder.path().join("crashed");
+    std::fs::create_dir(&crashed).expect("it is new");
+    for name in ["sagas.db", "sagas.db-wal"] {
+        std::fs::copy(folder.path().join(name), crashed.join(name)).expect("it is there");
+    }
+    let (path, hard) = (crashed.join("sagas.db"), crashed.join("hard.db"));
+    std::fs::hard_link(&path, &hard).expect("the folder can be written");
+    for refused in [
+        Sqlite::open(&hard).await,
+        Sqlite::open_read_only(&hard).await,
+    ] {
+        let Err(JournalError::Unsuitable { message }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(message.contains("sagas.db"), "{message}");
+    }
+    let journal = Sqlite::open(&path).await.expect("no other process uses it");
+    let listed = journal.list(&Filter::default()).await;
+    assert_eq!(listed.expect("it can be read").sagas.len(), 1);
+    drop(journal);
+    // Its log is in the file now.
+    let journal = Sqlite::open(&hard).await.expect("no other process uses it");
+    let listed = journal.list(&Filter::default()).await;
+    assert_eq!(listed.expect("it can be read").sagas.len(), 1);
+}
+
 #[tokio::test]
 async fn another_process_is_refused_by_any_name_and_without_the_file_beside() {
     let folder = folder();

@@ -49,6 +49,45 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, JournalError> {
     }
 }
 
+/// Checks that no write-ahead log belongs to this file by another name of it. SQLite finds a log by the name of its file: a
+/// journal that is opened by a hard link would miss what was acknowledged, and overwrite it.
+///
+/// Names in other folders are not looked for.
+#[cfg(unix)]
+pub(super) fn check_other_names(path: &Path) -> Result<(), JournalError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let (Ok(file), Some(folder)) = (path.metadata(), path.parent()) else {
+        return Ok(());
+    };
+    if file.nlink() < 2 {
+        return Ok(());
+    }
+    for other in folder.read_dir().map_err(JournalError::unavailable)? {
+        let other = other.map_err(JournalError::unavailable)?.path();
+        let is_same =
+            |found: std::fs::Metadata| (found.dev(), found.ino()) == (file.dev(), file.ino());
+        if other == path || !other.symlink_metadata().is_ok_and(is_same) {
+            continue;
+        }
+        let mut log = other.clone().into_os_string();
+        log.push("-wal");
+        if Path::new(&log).metadata().is_ok_and(|log| log.len() > 0) {
+            let message = format!(
+                "the file is a hard link of {}, whose write-ahead log has what was written last: open it by that name",
+                other.display()
+            );
+            return Err(JournalError::Unsuitable { message });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(super) fn check_other_names(_: &Path) -> Result<(), JournalError> {
+    Ok(())
+}
+
 /// The path in a URI, which stands behind `file:`.
 fn from_uri(uri: &str) -> Result<PathBuf, JournalError> {
     if uri.contains(['?', '#']) {

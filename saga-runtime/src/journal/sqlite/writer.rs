@@ -16,6 +16,7 @@ use crate::journal::sqlite::connection::{self, Size};
 use crate::journal::sqlite::descriptor;
 use crate::journal::sqlite::file_lock::FileLock;
 use crate::journal::sqlite::integrity::failed;
+use crate::journal::sqlite::location;
 use crate::journal::sqlite::operation::Operation;
 use crate::journal::sqlite::options::SqliteOptions;
 use crate::journal::sqlite::presence::Presence;
@@ -122,6 +123,7 @@ impl OpenFile {
             }
         })?;
         let lock = FileLock::take(path, &descriptor)?;
+        location::check_other_names(path)?;
         let is_new = path.metadata().is_ok_and(|file| file.len() == 0);
         if is_new && options.must_exist {
             return Err(missing());
