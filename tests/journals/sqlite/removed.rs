@@ -80,6 +80,14 @@ async fn a_file_that_was_replaced_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_emptied_is_refused() {
+    is_refused_after(|folder| {
+        fs::File::create(folder.join("sagas.db")).expect("it is there");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_file_whose_log_was_removed_is_refused() {
     is_refused_after(|folder| fs::remove_file(folder.join("sagas.db-wal")).expect("it is there"))
         .await;

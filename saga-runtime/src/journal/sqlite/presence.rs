@@ -1,4 +1,4 @@
-//! Notices that the journal was removed or replaced while it is open: what is written to such a file is lost.
+//! Notices that the journal was removed, replaced or emptied while it is open: what is written to such a file is lost.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ pub(super) struct Presence {
     wal_path: PathBuf,
     /// The write-ahead log, once the writer has opened it. It stays the same file while a connection is open.
     wal: OnceLock<Identity>,
+    /// The file had no content when it was opened.
+    was_empty: bool,
     is_gone: AtomicBool,
 }
 
@@ -28,6 +30,7 @@ impl Presence {
             descriptor,
             wal_path: wal_path.into(),
             wal: OnceLock::new(),
+            was_empty: path.metadata().is_ok_and(|file| file.len() == 0),
             is_gone: AtomicBool::new(false),
         }
     }
@@ -49,7 +52,10 @@ impl Presence {
     /// Two calls of the operating system, a microsecond each: it can be asked for every commit.
     pub(super) fn check(&self) -> Result<(), JournalError> {
         if !self.is_gone.load(Ordering::Relaxed) {
-            let is_there = found(&self.path).as_ref() == Some(&self.descriptor.identity);
+            let is_there = self.path.metadata().is_ok_and(|file| {
+                identity(&self.path, &file) == self.descriptor.identity
+                    && (self.was_empty || file.len() > 0)
+            });
             let wal = self.wal.get();
             if is_there && wal.is_none_or(|wal| found(&self.wal_path).as_ref() == Some(wal)) {
                 return Ok(());
