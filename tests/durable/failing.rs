@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use saga_runtime::coordinator::Builder;
 use saga_runtime::journal::{AttemptPhase, Event, Filter, Journal, Memory, State};
-use saga_runtime::{Context, Coordinator, saga, step, try_join_all};
+use saga_runtime::{Context, Coordinator, saga, sleep, step, try_join_all};
 
 use crate::shop::{Answer, Refused, Shop, becomes, charge, inspected, order};
 
@@ -55,6 +55,15 @@ async fn learn(cx: Context<'_, Shop>) -> Result<(), Refused> {
 }
 
 async fn forget(cx: Context<'_, Shop>, (): &()) -> Result<(), Refused> {
+    asked(cx, "forget").await
+}
+
+#[step(compensate = forget_slowly, compensation(retry(backoff = "1h..1h")))]
+async fn learn_by_heart(_cx: Context<'_, Shop>) -> Result<(), Refused> {
+    Ok(())
+}
+
+async fn forget_slowly(cx: Context<'_, Shop>, (): &()) -> Result<(), Refused> {
     asked(cx, "forget").await
 }
 
@@ -144,6 +153,38 @@ saga!(
     }
 );
 
+saga!(
+    #[saga(compensatable)]
+    async fn resting(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        order(cx).await?;
+        sleep(cx, Duration::from_hours(1)).await;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn in_two_ways(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        try_join!(pack_tomorrow(cx), resting(cx))?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn in_many_sub_sagas(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        try_join_all(2, 0..5, |_| resting(cx)).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    #[saga(compensations = parallel)]
+    async fn undoing_at_once(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        try_join_all(2, 0..5, |_| learn_by_heart(cx)).await?;
+        charge(cx).await?;
+        Ok(())
+    }
+);
+
 fn builder(shop: &Shop) -> Builder<Shop> {
     Coordinator::builder(shop.clone())
         .register::<ThankingTomorrow>()
@@ -155,6 +196,9 @@ fn builder(shop: &Shop) -> Builder<Shop> {
         .register::<Compensating>()
         .register::<Settling>()
         .register::<Complaining>()
+        .register::<InTwoWays>()
+        .register::<InManySubSagas>()
+        .register::<UndoingAtOnce>()
 }
 
 /// Every wait is long.
@@ -250,6 +294,31 @@ async fn sagas_that_wait_for_an_attempt_keep_no_other_from_running() {
     let eleventh = coordinator.execute("eleventh", ThankingTomorrow {});
     let ended = tokio::time::timeout(Duration::from_secs(30), eleventh).await;
     ended.expect("it gets a slot").expect("nothing fails");
+}
+
+#[tokio::test]
+async fn a_saga_that_waits_in_several_calls_at_once_keeps_no_slot() {
+    let shop = Shop::default().always("pack", Answer::Refuses);
+    let shop = shop.always("forget", Answer::Refuses);
+    let shop = shop.answers("charge", [Answer::Refuses]);
+    let builder = builder(&shop).in_flight(1).journal(Memory::new());
+    let coordinator = builder.start().await.expect("the journal works");
+    let submitted = [
+        coordinator.submit("two", InTwoWays {}).await.is_ok(),
+        coordinator.submit("many", InManySubSagas {}).await.is_ok(),
+        coordinator
+            .submit("undoing", UndoingAtOnce {})
+            .await
+            .is_ok(),
+    ];
+    assert_eq!(submitted, [true; 3]);
+    let other = coordinator.execute("other", ThankingTomorrow {});
+    let ended = tokio::time::timeout(Duration::from_secs(30), other).await;
+    ended.expect("it gets the slot").expect("nothing fails");
+    for id in ["two", "many", "undoing"] {
+        let inspected = inspected(&coordinator, id).await;
+        assert_eq!(inspected.record.state, State::Waiting, "{inspected}");
+    }
 }
 
 /// The saga is parked after its first attempt, another coordinator takes it over, and its second attempt succeeds.
