@@ -25,10 +25,29 @@ impl ReplayState {
             .chain(self.failing.values().map(|failing| &failing.step))
     }
 
+    /// The calls about which an operator may decide something: those, and the one whose output was given by hand and can be corrected.
+    pub(crate) fn decidable(&self) -> Vec<&StepCall> {
+        let corrected = self.completed.map(|index| &self.steps[index].call);
+        let mut calls: Vec<&StepCall> = Vec::new();
+        for call in self.troubled().chain(corrected) {
+            if !calls.contains(&call) {
+                calls.push(call);
+            }
+        }
+        calls
+    }
+
     /// The call of a step in doubt that could not be settled.
     pub(crate) fn in_doubt(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
         let index = self.unsettled(step, occurrence)?;
         Some(&self.steps[index].call)
+    }
+
+    /// The call of a step about whose compensation an operator can decide: it is in doubt, or its compensation has failed or fails.
+    pub(crate) fn undoable(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
+        self.failed(step, occurrence)
+            .or_else(|| self.in_doubt(step, occurrence))
+            .or_else(|| self.retried(step, occurrence, Way::Backward))
     }
 
     /// The call of a step whose output an operator can give: it is in doubt, or its attempts fail, or it was completed by hand and
