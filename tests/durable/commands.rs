@@ -543,3 +543,87 @@ async fn from_every_reason_to_be_stuck_there_is_a_way_to_an_end() {
         assert_eq!(purged.expect("the journal works"), 1, "{code}");
     }
 }
+
+/// The number of entries that commands have made.
+async fn by_hand(coordinator: &Coordinator<Shop>) -> usize {
+    let Ok(Some(inspected)) = coordinator.inspect("order-1").await else {
+        return 0;
+    };
+    let is_by_hand = |event: &Event| match event {
+        Event::Compensating { reason, .. } => reason.code == "by_record",
+        Event::Retried { .. }
+        | Event::CompensationResolved { .. }
+        | Event::CompensationSkipped { .. }
+        | Event::StepCompleted { .. }
+        | Event::Abandoned { .. }
+        | Event::Received { .. } => true,
+        _ => false,
+    };
+    let entries = inspected.entries.iter();
+    entries.filter(|entry| is_by_hand(&entry.event)).count()
+}
+
+#[tokio::test]
+async fn commands_in_any_order_record_what_they_say_and_leave_a_history_that_can_be_read() {
+    let seed = fastrand::u64(..);
+    println!("seed: {seed}");
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let table = GUIDE.split("## Commands by state").nth(1);
+    let rows = table.expect("the guide has the table").lines();
+    let rows: Vec<_> = rows
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(str::trim).collect::<Vec<_>>()
+        })
+        .collect();
+    let (columns, rows) = (&rows[0][1..], &rows[2..]);
+    for _ in 0..400 {
+        let row = rows[chance.usize(..rows.len())][0];
+        let commands = [(); 3].map(|()| columns[chance.usize(..columns.len())]);
+        let case = format!("{row}: {commands:?}");
+        let subject = in_state(row).await;
+        let coordinator = &subject.coordinator;
+        let mut is_abandoned = false;
+        for command in commands {
+            let until = Arc::clone(&subject.until);
+            let ending = tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                until.notify_one();
+            });
+            let before = by_hand(coordinator).await;
+            let state = coordinator.status("order-1").await;
+            let state = state.expect("the journal works");
+            let answered = answer(&subject, command).await;
+            ending.await.expect("it does not panic");
+            let made = by_hand(coordinator).await - before;
+            let is_cancelled = command == "`cancel`";
+            let expected = match &*answered {
+                // A saga that is stuck on its way forward goes on, to be undone.
+                "Requested" => usize::from(state == Some(State::Stuck)),
+                "Done" if is_cancelled => 0,
+                "Done" => 1,
+                _ => 0,
+            };
+            assert_eq!(made, expected, "{case}: {command}: {answered}");
+            if is_cancelled && matches!(&*answered, "Done" | "Requested") {
+                let inspected = inspected(coordinator, "order-1").await;
+                let mut entries = inspected.entries.iter();
+                let is_undone =
+                    entries.any(|entry| matches!(entry.event, Event::Compensating { .. }));
+                let is_asked = inspected.record.cancellation.is_some();
+                assert!(is_asked || is_undone, "{case}: {command}: {answered}");
+            }
+            is_abandoned |= command == "`abandon`" && answered == "Done";
+            if is_abandoned {
+                let state = coordinator.status("order-1").await;
+                assert_eq!(state.expect("it works"), Some(State::Abandoned), "{case}");
+            }
+        }
+        if let Some(shown) = coordinator.inspect("order-1").await.expect("it works") {
+            let is_readable = shown.damage.is_none();
+            assert_eq!(is_readable, !row.contains("damaged"), "{case}: {shown}");
+        }
+    }
+}
