@@ -8,13 +8,15 @@ use saga_runtime::journal::{
     AttemptPhase, ClaimedOne, Event, Journal, Lease, Memory, NewSaga, Reason, Settled, Started,
     State, Wakeup, Worker,
 };
-use saga_runtime::operator::Operator;
+use saga_runtime::meta::RetryPolicy;
+use saga_runtime::operator::{Operator, SagaCommand};
 use saga_runtime::{Context, EventName, Kind, saga, step};
 use tokio::sync::Notify;
 
 use crate::cut_off::{Ended, call, cut_off, done, gone};
 use crate::shop::{
-    Answer, Refused, Sell, Shop, becomes, builder, id, in_memory, inspected, ship, started,
+    Answer, Refused, Sell, Shop, becomes, builder, charge, id, in_memory, inspected, order, ship,
+    started, thank,
 };
 
 const GUIDE: &str = include_str!("../../docs/guide/operating.md");
@@ -625,5 +627,114 @@ async fn commands_in_any_order_record_what_they_say_and_leave_a_history_that_can
             let is_readable = shown.damage.is_none();
             assert_eq!(is_readable, !row.contains("damaged"), "{case}: {shown}");
         }
+    }
+}
+
+saga!(
+    #[saga(compensatable)]
+    async fn paying(cx: Context<'_, Shop>) -> Result<String, Refused> {
+        charge(cx).await
+    }
+);
+
+saga!(
+    async fn buying(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        try_join!(order(cx), paying(cx))?;
+        ship(cx).await?;
+        thank(cx).await?;
+        Ok(())
+    }
+);
+
+/// Starts a coordinator that goes on with the saga `order-1` in this journal, and releases it between any two attempts.
+async fn buys(shop: &Shop, journal: &Memory) -> Coordinator<Shop> {
+    let wait = Duration::from_millis(1);
+    let builder = builder(shop)
+        .compensation_retry(RetryPolicy::COMPENSATION.backoff(wait, wait))
+        .retriable_retry(RetryPolicy::COMPENSATION.backoff(wait, wait))
+        .patience(Duration::ZERO)
+        .register::<Buying>();
+    let started = builder.journal(journal.clone()).start().await;
+    started.expect("the journal works")
+}
+
+/// Brings the saga `order-1` to its end, with the commands that are offered, while all services work.
+async fn ended(coordinator: &Coordinator<Shop>, case: &str) -> State {
+    let operator = Operator::of(coordinator);
+    for _ in 0..1000 {
+        let shown = operator.show("order-1").await.expect("it is there");
+        assert_eq!(shown.damage, None, "{case}");
+        let state = shown.saga.state().expect("it is known");
+        if state.is_final() {
+            return state;
+        }
+        let mut offered = shown.possible.iter();
+        let resolves = offered.find(|one| one.command == "resolve");
+        let command = match resolves.and_then(|one| one.target.clone()) {
+            Some(step) => SagaCommand::Resolve { step },
+            None => SagaCommand::Retry,
+        };
+        if state == State::Stuck {
+            drop(operator.command("order-1", &command, "to end it").await);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let shown = inspected(coordinator, "order-1").await;
+    panic!("{case}: {shown}");
+}
+
+#[tokio::test]
+async fn commands_and_restarts_in_any_order_leave_a_saga_that_comes_to_an_end() {
+    let seed = fastrand::u64(..);
+    println!("seed: {seed}");
+    let mut chance = fastrand::Rng::with_seed(seed);
+    for _ in 0..150 {
+        let mut shop = Shop::default();
+        for what in ["order", "charge", "ship", "thank", "refund", "cancel"] {
+            let bad = [Answer::Refuses, Answer::Panics];
+            let count = chance.usize(..4) * chance.usize(..4);
+            let answers: Vec<_> = (0..count).map(|_| bad[chance.usize(..2)].clone()).collect();
+            shop = shop.answers(what, answers);
+        }
+        let journal = Memory::new();
+        let mut coordinator = buys(&shop, &journal).await;
+        drop(coordinator.submit("order-1", Buying {}).await);
+        let mut case = format!("{shop:?}");
+        let mut is_undone = false;
+        for _ in 0..chance.usize(..8) {
+            for _ in 0..chance.usize(..20) {
+                tokio::task::yield_now().await;
+            }
+            let steps = ["order", "paying/charge", "ship", "thank"];
+            let (step, why) = (steps[chance.usize(..steps.len())], "why not");
+            let command = chance.usize(..7);
+            let answered = match command {
+                0 => coordinator.cancel("order-1", why).await,
+                1 => coordinator.compensate("order-1", why).await,
+                2 => coordinator.retry("order-1", why).await,
+                3 => coordinator.resolve_compensation("order-1", step, why).await,
+                4 => coordinator.skip_compensation("order-1", step, why).await,
+                5 => {
+                    let output = step.rsplit('/').next().expect("it has a name");
+                    coordinator
+                        .complete_step("order-1", step, &output, why)
+                        .await
+                }
+                _ => {
+                    coordinator.shutdown().await;
+                    coordinator = buys(&shop, &journal).await;
+                    Ok(Effect::Done)
+                }
+            };
+            case.push_str(&format!("\n{command} {step}: {answered:?}"));
+            is_undone |= command < 2 && matches!(answered, Ok(Effect::Done));
+            let damage = inspected(&coordinator, "order-1").await.damage;
+            assert!(damage.is_none(), "{case}: {damage:?}");
+        }
+        shop.behaves();
+        let end = ended(&coordinator, &case).await;
+        let expected = [State::Compensated, State::Completed];
+        assert!(expected.contains(&end), "{case}: {end}");
+        assert!(!is_undone || end == State::Compensated, "{case}: {end}");
     }
 }

@@ -78,8 +78,11 @@ impl Journaled {
         in_doubt: bool,
         crashes: u32,
     ) -> StepEnd<Suspension> {
-        if step.meta().kind == Kind::Retriable {
-            self.control.way_back().close();
+        match step.meta().kind {
+            Kind::Retriable => self.control.way_back().close(),
+            // A saga that is stopped already is interrupted before the next attempt.
+            Kind::Pivot => drop(self.control.way_back().begin_to_close()),
+            Kind::Compensatable | Kind::NothingToUndo => {}
         }
         if let Err(suspension) = read_reason(step, &failing.reason) {
             return StepEnd::Suspended(suspension);

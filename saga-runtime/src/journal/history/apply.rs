@@ -27,7 +27,7 @@ impl ReplayState {
         if is_by_hand(event) {
             let can_follow = self.stuck.is_some()
                 || self.by_hand
-                || event.step().is_some_and(|step| self.is_retried(step));
+                || event.step().is_some_and(|step| self.is_decidable(step));
             let applied = can_follow && self.apply_by_hand(event);
             self.stuck = None;
             match event.step() {

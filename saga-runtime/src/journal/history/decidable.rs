@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::error::CompensationOutcome;
 use crate::journal::StepCall;
 use crate::journal::history::{RecordedCall, ReplayState, Way};
-use crate::meta::AttemptPhase;
+use crate::meta::{AttemptPhase, Kind};
 
 impl ReplayState {
     /// The calls that an operator can decide about: steps in doubt, and compensations that have failed.
@@ -73,13 +73,18 @@ impl ReplayState {
     }
 
     /// Returns whether an operator can decide about this call, although the saga is not stuck.
-    pub(super) fn is_retried(&self, call: &StepCall) -> bool {
+    pub(super) fn is_decidable(&self, call: &StepCall) -> bool {
         let (name, occurrence) = (&*call.name, call.occurrence as usize);
-        let ways = [Way::Forward, Way::Backward];
-        self.unsettled(name, occurrence).is_some()
-            || ways
-                .into_iter()
-                .any(|way| self.retried(name, occurrence, way).is_some())
+        self.undoable(name, occurrence).is_some() || self.completable(name, occurrence).is_some()
+    }
+
+    /// Returns whether a pivot that has no outcome yet, or that is in doubt, may be done.
+    pub(crate) fn may_have_done_pivot(&self) -> bool {
+        let in_doubt = self.steps.iter().filter(|one| one.outcome.is_unsettled());
+        let mut calls = in_doubt
+            .map(|one| &one.call)
+            .chain(self.attempted_in_doubt());
+        calls.any(|call| call.kind == Kind::Pivot)
     }
 
     pub(super) fn completable_index(&self, step: &str, occurrence: usize) -> Option<usize> {
