@@ -410,9 +410,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Starts a saga and waits for its end. If a saga with this id, name and input exists, waits for that one.
     ///
-    /// Every caller gets the saga's own error, also after a restart and from another worker, if the error's type is
-    /// `Serialize + Deserialize` and the error has at most 64 KiB as JSON. Of any other error the caller that starts the
-    /// saga gets the error, and a later one its text, as [`Cause::Recorded`](crate::Cause::Recorded).
+    /// If the error's type is `Serialize + Deserialize`, every caller gets the same, also after a restart and from another worker:
+    /// the saga's own error, or its text, as [`Cause::Recorded`](crate::Cause::Recorded), if the error can't be read back or has
+    /// more than 64 KiB as JSON. Of an error of any other type the caller that starts the saga gets the error, and a later one its text.
     ///
     /// # Errors
     /// [`ExecuteError`] distinguishes four cases: the saga failed and is compensated, it is stuck, it continues without

@@ -130,8 +130,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
             // is.
             control.way_back().close();
-        } else if claimant.in_doubt {
-            // The step that an earlier process may have requested may be one that can't be undone.
+        } else if claimant.in_doubt || claimant.history.may_have_done_pivot() {
+            // The step that was requested, or that an earlier process may have requested, may be one that can't be undone.
             control.way_back().begin_to_close();
         }
         if claimant.is_cancelled {

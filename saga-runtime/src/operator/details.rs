@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::coordinator::Inspection;
 use crate::escaped::Escaped;
 use crate::journal::history::ReplayState;
-use crate::journal::{Event, History, Row, to_millis};
+use crate::journal::{Event, History, Row, StepCall, to_millis};
 use crate::operator::command::possible;
 use crate::operator::{Outline, Possible, SagaSummary, Trouble};
 
@@ -102,7 +102,13 @@ pub struct KeptEvent {
 }
 
 impl SagaDetails {
-    pub(super) fn new(found: History, payloads: bool, outline: Option<Outline>) -> Self {
+    /// `has_code` says if the code of a call is there, which checks an output that is given by hand.
+    pub(super) fn new(
+        found: History,
+        payloads: bool,
+        outline: Option<Outline>,
+        has_code: impl Fn(&StepCall) -> bool,
+    ) -> Self {
         let inspected = Inspection::new(found.record, found.entries);
         let history = ReplayState::new(&inspected.entries)
             .unwrap_or_else(|_| ReplayState::of_readable(&inspected.entries));
@@ -141,7 +147,7 @@ impl SagaDetails {
             left: inspected.left.clone(),
             set_aside: set_aside.collect(),
             kept: kept.collect(),
-            possible: possible(record, &history, is_damaged),
+            possible: possible(record, &history, is_damaged, has_code),
             outline,
             entries: inspected
                 .entries
