@@ -16,10 +16,12 @@ use crate::journal::{
     Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Pause, Record, Row,
     State, Tally, Wakeup, Worker, WorkerTally,
 };
+use crate::trace::TraceContext;
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
 const RECORD: &str = "
     s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
+    s.traceparent, s.tracestate,
     (extract(epoch FROM s.started_at) * 1000)::float8 AS started_at,
     o.number IS NOT NULL AS is_open, o.epoch, o.worker, coalesce(o.stuck, false) AS stuck, o.cancel_reason,
     (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
@@ -350,6 +352,7 @@ pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
         version: unsigned(row.try_get("version")?),
         fingerprint: row.try_get::<i64, _>("fingerprint")?.cast_unsigned(),
         input: row.try_get("input")?,
+        trace: TraceContext::recorded(row.try_get("traceparent")?, row.try_get("tracestate")?),
     };
     let mut record = Record::new(saga, time(row.try_get("started_at")?));
     if let Some(at) = row.try_get("changed_at")? {
