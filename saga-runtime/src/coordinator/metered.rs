@@ -317,6 +317,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
             // An error is counted, and told, where the coordinator uses the journal.
             if let Ok(tally) = self.journal.tally().await {
+                let stuck = tally.stuck.into_iter();
+                open.stuck(stuck.map(|one| (one.name, one.code, one.sagas)));
                 let now = self.policies.clock.now();
                 open.open(tally.open.into_iter().map(|one| {
                     let age = now.duration_since(one.oldest).unwrap_or_default();

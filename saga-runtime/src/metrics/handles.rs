@@ -266,6 +266,7 @@ pub(crate) struct OpenHandles {
     /// The label values that a gauge has had: one that is gone is 0.
     seen: BTreeSet<(String, &'static str)>,
     paused: BTreeSet<String>,
+    stuck: BTreeSet<(String, String)>,
 }
 
 /// The number of open sagas of a definition in a state, and the age of the oldest in seconds.
@@ -283,6 +284,24 @@ impl OpenHandles {
         }
         for (saga, state) in gone {
             set(&saga, state, 0.0, 0.0);
+        }
+    }
+
+    /// The stuck sagas, by definition and code. The codes are the library's own.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    pub(crate) fn stuck(&mut self, stuck: impl IntoIterator<Item = (String, String, u64)>) {
+        let set = |saga: String, code: String, sagas: f64| {
+            gauge!(table::OPEN_STUCK, "saga" => saga, "code" => code).set(sagas);
+        };
+        let mut gone = self.stuck.clone();
+        for (saga, code, sagas) in stuck {
+            let key = (saga.clone(), code.clone());
+            gone.remove(&key);
+            self.stuck.insert(key);
+            set(saga, code, sagas as f64);
+        }
+        for (saga, code) in gone {
+            set(saga, code, 0.0);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
     Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Pause, Record, Row,
-    State, Tally, Wakeup, Worker, WorkerTally,
+    State, StuckTally, Tally, Wakeup, Worker, WorkerTally,
 };
 use crate::trace::TraceContext;
 
@@ -222,7 +222,6 @@ pub(super) async fn list(
     Ok(Page::new(sagas, next))
 }
 
-/// The numbers of sagas.
 /// The paused definitions, by name.
 pub(super) async fn paused(pool: &Connections, schema: &Schema) -> Result<Vec<Pause>, sqlx::Error> {
     let sql = schema.sql(
@@ -236,6 +235,7 @@ pub(super) async fn paused(pool: &Connections, schema: &Schema) -> Result<Vec<Pa
     rows.iter().map(pause).collect()
 }
 
+/// The numbers of sagas.
 pub(super) async fn tally(pool: &Connections, schema: &Schema) -> Result<Tally, sqlx::Error> {
     let mut tally = Tally::default();
     let sql = schema.sql(
@@ -265,6 +265,24 @@ pub(super) async fn tally(pool: &Connections, schema: &Schema) -> Result<Tally, 
             time(row.try_get("oldest")?),
         ));
         open += sagas;
+    }
+    let sql = schema.sql(
+        "SELECT s.name, coalesce(e.code, '') AS code, count(*) AS sagas
+         FROM {schema}.open_sagas o JOIN {schema}.sagas s ON s.number = o.number
+         LEFT JOIN LATERAL (SELECT e.code FROM {schema}.entries e WHERE e.saga = o.number AND e.event = 'stuck'
+                            ORDER BY e.seq DESC LIMIT 1) e ON true
+         WHERE o.stuck GROUP BY 1, 2",
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .persistent(pool.keep_statements())
+        .fetch_all(&mut *transaction)
+        .await?;
+    for row in rows {
+        tally.stuck.push(StuckTally::new(
+            restored(row.try_get("name")?),
+            restored(row.try_get("code")?),
+            row.try_get::<i64, _>("sagas")?.cast_unsigned(),
+        ));
     }
     let sql = schema.sql(
         "SELECT (SELECT count(*) FROM {schema}.sagas) AS sagas,

@@ -12,7 +12,7 @@ use crate::journal::record::UnknownState;
 use crate::journal::sqlite::checksum;
 use crate::journal::{
     Cancellation, Damage, Entry, Event, Filter, History, NewSaga, OpenTally, Page, Pause, Record,
-    Row, State, Tally, Wakeup, Worker, WorkerTally, from_millis, to_millis,
+    Row, State, StuckTally, Tally, Wakeup, Worker, WorkerTally, from_millis, to_millis,
 };
 use crate::meta::Kind;
 use crate::trace::TraceContext;
@@ -360,6 +360,17 @@ impl Read<'_> {
                     .push(OpenTally::new(name, row.get(1)?, state, sagas, oldest));
                 open += sagas;
             }
+        }
+        let mut stuck = self.0.prepare_cached(
+            "SELECT s.name, coalesce((SELECT e.code FROM entries e WHERE e.saga = s.number AND e.event = 'stuck'
+                                      ORDER BY e.seq DESC LIMIT 1), '') AS code, count(*)
+             FROM sagas s WHERE s.closed = 'stuck' GROUP BY 1, 2",
+        )?;
+        let mut stuck = stuck.query([])?;
+        while let Some(row) = stuck.next()? {
+            let sagas = row.get::<_, i64>(2)?.cast_unsigned();
+            let stuck = StuckTally::new(row.get(0)?, row.get(1)?, sagas);
+            tally.stuck.push(stuck);
         }
         let count = |sql: &str| -> rusqlite::Result<u64> {
             let mut statement = self.0.prepare_cached(sql)?;
