@@ -31,7 +31,7 @@ enum What {
     },
     /// Sagas per second with 64 in flight on a file, while five readers reload pages and follow them, beside none.
     Console {
-        #[arg(long, default_value_t = 9)]
+        #[arg(long, default_value_t = 31)]
         rounds: usize,
         /// How many sagas there are before.
         #[arg(long, default_value_t = 100_000)]

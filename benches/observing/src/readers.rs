@@ -36,14 +36,14 @@ pub(crate) fn measure(rounds: usize, before: usize) -> anyhow::Result<()> {
         let address = listener.local_addr()?;
         let console = Console::new(Operator::of(&coordinator));
         let console = tokio::spawn(console.serve(listener, std::future::pending()));
-        // So many that a round takes some seconds.
+        // So many that a round takes two seconds or so.
         let speed = load::sagas_per_second(&coordinator, IN_FLIGHT, 100).await?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "it is a small positive number"
         )]
-        let each = (speed * 4.0) as usize / IN_FLIGHT;
+        let each = (speed * 2.0) as usize / IN_FLIGHT;
         let mut speed = Rounds::default();
         for _ in 0..rounds {
             let without = load::sagas_per_second(&coordinator, IN_FLIGHT, each).await?;

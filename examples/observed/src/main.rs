@@ -6,18 +6,18 @@ use std::time::Duration;
 use observed::{Sell, install_recorder, router, start, traces};
 use saga_runtime::journal::Memory;
 use tokio::net::TcpListener;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let handle = install_recorder()?;
-    let provider = match std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT") {
-        Some(_) => Some(traces::otlp()?),
-        None => None,
-    };
-    if let Some(provider) = &provider {
-        traces::subscriber(provider).try_init()?;
-    }
+    let provider = traces::otlp()?;
+    tracing_subscriber::registry()
+        .with(LevelFilter::INFO)
+        .with(provider.as_ref().map(traces::layer))
+        .try_init()?;
     let coordinator = start(Memory::new()).await?;
     let address = std::env::args().nth(1);
     let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:9464")).await?;

@@ -6,12 +6,11 @@ use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use saga_runtime::trace::{TraceContext, TracePropagator};
 use tracing::{Span, Subscriber};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt as _};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Keeps the spans of sagas in the traces of OpenTelemetry.
 #[derive(Debug, Default)]
@@ -33,22 +32,24 @@ impl TracePropagator for OpenTelemetry {
     }
 }
 
-/// A subscriber that hands all spans to this provider.
+/// The layer of a subscriber that hands all spans to this provider.
 #[must_use]
-pub fn subscriber(provider: &SdkTracerProvider) -> impl Subscriber + Send + Sync + use<> {
-    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("shop"));
-    tracing_subscriber::registry()
-        .with(LevelFilter::INFO)
-        .with(traces)
+pub fn layer<S>(provider: &SdkTracerProvider) -> OpenTelemetryLayer<S, SdkTracer>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    tracing_opentelemetry::layer().with_tracer(provider.tracer("shop"))
 }
 
-/// A provider that sends the spans to a collector by OTLP: to `OTEL_EXPORTER_OTLP_ENDPOINT`, or else to `http://localhost:4317`.
+/// A provider that sends the spans by OTLP to the collector at `OTEL_EXPORTER_OTLP_ENDPOINT`. `None` if that is not set.
 ///
 /// # Errors
 /// If that is no address.
-pub fn otlp() -> anyhow::Result<SdkTracerProvider> {
+pub fn otlp() -> anyhow::Result<Option<SdkTracerProvider>> {
+    if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_none() {
+        return Ok(None);
+    }
     let exporter = SpanExporter::builder().with_tonic().build()?;
-    Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .build())
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter);
+    Ok(Some(provider.build()))
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use observed::traces::{OpenTelemetry, subscriber};
+use observed::traces::{OpenTelemetry, layer};
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use saga_runtime::coordinator::Builder;
@@ -15,6 +15,8 @@ use saga_runtime::trace::TraceContext;
 use saga_runtime::{Context, Coordinator, EventName, event, saga, step};
 use tokio::sync::Notify;
 use tracing::{Instrument, info_span};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 const PAID: EventName<()> = EventName::new("paid");
 
@@ -96,7 +98,10 @@ impl Exported {
         let provider = SdkTracerProvider::builder()
             .with_simple_exporter(spans.clone())
             .build();
-        let guard = tracing::subscriber::set_default(subscriber(&provider));
+        let subscriber = tracing_subscriber::registry()
+            .with(LevelFilter::INFO)
+            .with(layer(&provider));
+        let guard = tracing::subscriber::set_default(subscriber);
         Self {
             spans,
             _provider: provider,
