@@ -88,6 +88,7 @@ impl TraceContext {
     }
 
     /// The context that a journal holds in these columns. A text that is none is left out: a saga does not fail for its trace.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn recorded(traceparent: Option<&str>, tracestate: Option<&str>) -> Option<Self> {
         let context = Self::new(traceparent?).ok()?;
         Some(match tracestate {

@@ -47,7 +47,13 @@ enum What {
     },
     /// Runs sagas once, and prints how many per second.
     #[command(hide = true)]
-    Once { in_flight: usize, each: usize },
+    Once {
+        in_flight: usize,
+        each: usize,
+        /// On one thread and a journal in memory, so that the same is done each time.
+        #[arg(long)]
+        alone: bool,
+    },
     /// Reads pages until its input ends.
     #[command(hide = true)]
     Read { address: SocketAddr },
@@ -61,7 +67,11 @@ fn main() -> anyhow::Result<()> {
             database_url,
             sagas,
         } => million::measure(database_url, sagas),
-        What::Once { in_flight, each } => metrics::once(in_flight, each),
+        What::Once {
+            in_flight,
+            each,
+            alone,
+        } => metrics::once(in_flight, each, alone),
         What::Read { address } => readers::read(address),
     }
 }

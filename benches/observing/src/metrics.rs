@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use saga_runtime::journal::Sqlite;
+use saga_runtime::journal::{Memory, Sqlite};
+use tokio::runtime::Builder;
 
 use crate::load;
 use crate::rounds::Rounds;
@@ -25,12 +26,13 @@ pub(crate) fn measure(without: &Path, rounds: usize) -> anyhow::Result<()> {
         speed.with.push(run(&with)?);
     }
     println!("metrics, {IN_FLIGHT} in flight on a file, sagas per second: {speed}");
-    let mut instructions = Rounds::default();
-    for _ in 0..3 {
-        instructions.without.push(instructions_per_saga(without)?);
-        instructions.with.push(instructions_per_saga(&with)?);
-    }
-    println!("metrics, {IN_FLIGHT} in flight on a file, instructions per saga: {instructions}");
+    // Alone, the same is done each time: the difference is that of metrics. On a file, what is written together varies.
+    let added = instructions_per_saga(&with, true)? - instructions_per_saga(without, true)?;
+    let of_saga = instructions_per_saga(without, false)?;
+    println!(
+        "metrics, {IN_FLIGHT} in flight: {added:.0} instructions more per saga, of {of_saga:.0} on a file: {:+.1} %",
+        added / of_saga * 100.0
+    );
     Ok(())
 }
 
@@ -50,13 +52,14 @@ fn once_of(each: usize) -> [String; 3] {
 }
 
 /// The instructions of a saga in user space: in the difference of two runs, the start of the process cancels out.
-fn instructions_per_saga(program: &Path) -> anyhow::Result<f64> {
+fn instructions_per_saga(program: &Path, alone: bool) -> anyhow::Result<f64> {
     let (few, many) = (8, 24);
     let count = |each| -> anyhow::Result<f64> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg(program)
             .args(once_of(each))
+            .args(alone.then_some("--alone"))
             .output()
             .context("valgrind counts the instructions: install it")?;
         let report = String::from_utf8_lossy(&output.stderr);
@@ -71,12 +74,20 @@ fn instructions_per_saga(program: &Path) -> anyhow::Result<f64> {
 }
 
 /// Runs sagas once, and prints how many end in a second.
-pub(crate) fn once(in_flight: usize, each: usize) -> anyhow::Result<()> {
+pub(crate) fn once(in_flight: usize, each: usize, alone: bool) -> anyhow::Result<()> {
+    let mut runtime = if alone {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
     let folder = tempfile::tempdir()?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let speed = runtime.block_on(async {
-        let _scraped = scraped()?;
-        let coordinator = load::start(Sqlite::open(folder.path().join("sagas.db")).await?).await?;
+    let speed = runtime.enable_all().build()?.block_on(async {
+        let _scraped = scraped(alone)?;
+        let coordinator = if alone {
+            load::start(Memory::new()).await?
+        } else {
+            load::start(Sqlite::open(folder.path().join("sagas.db")).await?).await?
+        };
         let speed = load::sagas_per_second(&coordinator, in_flight, each).await;
         coordinator.shutdown().await;
         speed
@@ -85,9 +96,9 @@ pub(crate) fn once(in_flight: usize, each: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A recorder that is read every second: more often than any server of Prometheus does.
+/// A recorder that is read every second, more often than any server of Prometheus does; alone, at the end.
 #[cfg(feature = "metrics")]
-fn scraped() -> anyhow::Result<tokio::task::JoinHandle<()>> {
+fn scraped(alone: bool) -> anyhow::Result<Scraped> {
     use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
     let handle = PrometheusBuilder::new()
@@ -96,16 +107,31 @@ fn scraped() -> anyhow::Result<tokio::task::JoinHandle<()>> {
             saga_runtime::metrics::SECONDS,
         )?
         .install_recorder()?;
-    Ok(tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            drop(handle.render());
-        }
-    }))
+    let scraped = handle.clone();
+    if !alone {
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                drop(handle.render());
+            }
+        });
+    }
+    Ok(Scraped(scraped))
+}
+
+/// Is read a last time at the end.
+#[cfg(feature = "metrics")]
+struct Scraped(metrics_exporter_prometheus::PrometheusHandle);
+
+#[cfg(feature = "metrics")]
+impl Drop for Scraped {
+    fn drop(&mut self) {
+        drop(self.0.render());
+    }
 }
 
 #[cfg(not(feature = "metrics"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-fn scraped() -> anyhow::Result<()> {
+fn scraped(_alone: bool) -> anyhow::Result<()> {
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,7 +14,36 @@ use crate::meta::AttemptPhase;
 use crate::metrics::table;
 
 /// Handles by what they are about. Few are added, and then they are looked up.
-struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>>>);
+struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>, BuildHasherDefault<NameHasher>>>);
+
+/// A hasher for names of definitions and steps, which nobody chooses to collide: each attempt looks one up.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        for byte in rest {
+            self.write_u8(*byte);
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(byte.into());
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // An odd number near the golden ratio spreads each bit over the higher ones.
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
 
 impl<V> Default for Known<V> {
     fn default() -> Self {
