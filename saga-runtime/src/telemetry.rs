@@ -51,8 +51,8 @@ pub(crate) struct Submitting {
 }
 
 impl Submitting {
-    /// Opens the span in the trace that the caller has given, or else in that of the current span. Without a propagator nobody
-    /// could find it, and there is none.
+    /// Opens the span in the trace that the caller has given, or else in that of the current span. Without a propagator the
+    /// span would have no context to keep, and there is none.
     pub(crate) fn new(trace: &SagaTrace, name: &str, id: &SagaId) -> Self {
         let span = if trace.has_propagator() && !is_off() {
             tracing::info_span!(

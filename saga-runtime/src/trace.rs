@@ -165,7 +165,7 @@ pub struct InvalidTraceContext(());
 ///
 /// A panic in it has no effect on a saga.
 pub trait TracePropagator: Send + Sync + 'static {
-    /// The context of this span, for those who go on from it. `None` if the tracing does not know the span.
+    /// The context of this span, for the spans that go on from it. `None` if the tracing does not know the span.
     fn context_of(&self, span: &Span) -> Option<TraceContext>;
 
     /// Makes this span, which was just created, a child of the span with that context, which may have ended long ago and in

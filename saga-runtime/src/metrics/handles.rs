@@ -16,7 +16,7 @@ use crate::metrics::table;
 /// Handles by what they are about. Few are added, and then they are looked up.
 struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>, BuildHasherDefault<NameHasher>>>);
 
-/// A hasher for names of definitions and steps, which nobody chooses to collide: each attempt looks one up.
+/// A hasher for names of definitions and steps, which stand in the code and do not collide on purpose. Each attempt looks one up.
 #[derive(Default)]
 struct NameHasher(u64);
 

@@ -129,8 +129,8 @@ impl<'a, S: ?Sized> Context<'a, S> {
     }
 
     /// The trace context to send on with this code's request, as headers: of the span of this attempt, if the coordinator has a
-    /// [`TracePropagator`](crate::trace::TracePropagator), and otherwise of the span that submitted the saga. `None` if nobody has told
-    /// of a trace, and in process.
+    /// [`TracePropagator`](crate::trace::TracePropagator), and otherwise of the span that submitted the saga. `None` without
+    /// either, and in process.
     ///
     /// ```
     /// # use saga_runtime::{Context, step};
