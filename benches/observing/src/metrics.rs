@@ -11,6 +11,9 @@ use crate::load;
 use crate::rounds::Rounds;
 
 const IN_FLIGHT: usize = 256;
+/// How many sagas each customer of a round runs.
+const EACH: usize = 100;
+const SAGAS: f64 = 25_600.0;
 
 /// Measures this program beside the other one, and prints both.
 pub(crate) fn measure(without: &Path, rounds: usize) -> anyhow::Result<()> {
@@ -20,12 +23,22 @@ pub(crate) fn measure(without: &Path, rounds: usize) -> anyhow::Result<()> {
         );
     }
     let with = std::env::current_exe()?;
-    let mut speed = Rounds::default();
+    let (mut speed, mut processor) = (Rounds::default(), Rounds::default());
     for _ in 0..rounds {
-        speed.without.push(run(without)?);
-        speed.with.push(run(&with)?);
+        for (program, speed, processor) in [
+            (without, &mut speed.without, &mut processor.without),
+            (&*with, &mut speed.with, &mut processor.with),
+        ] {
+            let before = processor_time_of_children()?;
+            speed.push(run(program)?);
+            let spent = processor_time_of_children()? - before;
+            processor.push(spent / SAGAS * 1e6);
+        }
     }
     println!("metrics, {IN_FLIGHT} in flight on a file, sagas per second: {speed}");
+    println!(
+        "metrics, {IN_FLIGHT} in flight on a file, microseconds of a processor per saga: {processor}"
+    );
     // Alone, the same is done each time: the difference is that of metrics. On a file, what is written together varies.
     let added = instructions_per_saga(&with, true)? - instructions_per_saga(without, true)?;
     let of_saga = instructions_per_saga(without, false)?;
@@ -37,14 +50,21 @@ pub(crate) fn measure(without: &Path, rounds: usize) -> anyhow::Result<()> {
 }
 
 fn run(program: &Path) -> anyhow::Result<f64> {
-    let output = Command::new(program).args(once_of(100)).output()?;
+    let output = Command::new(program).args(once_of(EACH)).output()?;
     let printed = String::from_utf8_lossy(&output.stdout);
-    printed.trim().parse().with_context(|| {
-        format!(
-            "it printed {printed:?}, {}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    })
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let speed = printed.trim().parse();
+    speed.with_context(|| format!("it printed {printed:?}, {complaint}"))
+}
+
+/// The seconds that processors have spent on the processes that this one has waited for. Other programs disturb them least.
+fn processor_time_of_children() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(") ").context("the name is in brackets")?;
+    let mut times = fields.split(' ').skip(13).map(str::parse::<f64>);
+    let mut next = || times.next().context("there are more fields");
+    // In hundredths, whatever the clock of the kernel is.
+    Ok((next()?? + next()??) / 100.0)
 }
 
 fn once_of(each: usize) -> [String; 3] {
@@ -130,8 +150,12 @@ impl Drop for Scraped {
     }
 }
 
+/// Nothing is counted, so nothing is read.
+#[cfg(not(feature = "metrics"))]
+struct Scraped;
+
 #[cfg(not(feature = "metrics"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-fn scraped(_alone: bool) -> anyhow::Result<()> {
-    Ok(())
+fn scraped(_alone: bool) -> anyhow::Result<Scraped> {
+    Ok(Scraped)
 }

@@ -24,7 +24,7 @@ impl fmt::Display for Rounds {
         let difference = self.difference();
         write!(
             f,
-            "{without:.0} without, {with:.0} with: {difference:+.1} % (median of {} pairs)",
+            "{without:.1} without, {with:.1} with: {difference:+.1} % (median of {} pairs)",
             self.with.len()
         )
     }
