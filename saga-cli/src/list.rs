@@ -133,6 +133,10 @@ impl Stats {
                 utc(open.oldest),
             )?;
         }
+        for stuck in &counts.stuck {
+            let (name, code) = (Escaped(&stuck.name), Escaped(&stuck.code));
+            writeln!(out, "{:>10}  of these: {name}, for `{code}`", stuck.sagas)?;
+        }
         for (state, sagas) in &counts.ended {
             let style = of_state(state);
             writeln!(out, "{sagas:>10}  {style}{state}{style:#}")?;

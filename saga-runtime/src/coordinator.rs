@@ -55,6 +55,8 @@ use crate::language::json_of;
 use crate::lock::lock;
 use crate::panic::drop_caught;
 use crate::run::Saga;
+use crate::telemetry::Submitting;
+use crate::trace::{SagaTrace, TraceContext, TracePropagator};
 
 pub use answer::Answer;
 pub use builder::{Builder, NoJournal};
@@ -129,6 +131,8 @@ pub struct Coordinator<S: ?Sized + Send + Sync + 'static> {
     inner: Arc<Shared<S>>,
     /// Shuts down when the last coordinator is dropped. Running sagas hold only `inner`.
     owner: Arc<LastHandle>,
+    /// The trace of the sagas that are submitted by this handle, if the caller has given one.
+    trace: Option<TraceContext>,
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Clone for Coordinator<S> {
@@ -136,6 +140,7 @@ impl<S: ?Sized + Send + Sync + 'static> Clone for Coordinator<S> {
         Self {
             inner: Arc::clone(&self.inner),
             owner: Arc::clone(&self.owner),
+            trace: self.trace.clone(),
         }
     }
 }
@@ -156,6 +161,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     journal: Arc<dyn Journal>,
     definitions: Definitions<S>,
     policies: Policies,
+    propagator: Option<Arc<dyn TracePropagator>>,
     max_recoveries: u32,
     poll_interval: Duration,
     lease: Lease,
@@ -255,6 +261,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         self.tenure.shutdown.is_cancelled()
     }
 
+    /// The trace of a saga with which this context is kept.
+    fn trace_of(&self, context: Option<TraceContext>) -> SagaTrace {
+        SagaTrace {
+            context,
+            propagator: self.propagator.clone(),
+        }
+    }
+
     /// Passes on the journal's answer to a claim. After an error, notes that a claim may be lost.
     fn note_lost_claims<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
         if answer.is_err() {
@@ -268,6 +282,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         &self,
         id: SagaId,
         saga: G,
+        trace: Option<TraceContext>,
     ) -> Result<(NewSaga, G, Arc<dyn Definition<S>>), SubmitError>
     where
         G: Saga<Services = S> + Serialize,
@@ -303,6 +318,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             version,
             fingerprint: definition.fingerprint(),
             input,
+            trace,
         };
         let saga = saga_as_read(&**definition, &new.input, saga).map_err(Rejected::Input)?;
         Ok((new, saga, Arc::clone(definition)))
@@ -319,6 +335,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         let (id, input) = (new.id.clone(), new.input.clone());
+        let trace = new.trace.clone();
         // Without a free slot the saga waits in the journal, not in memory.
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
         let slot = slot.filter(|_| !self.is_paused(G::META.name));
@@ -335,7 +352,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             Started::New(claim) => {
                 let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
                     let (sender, answer) = AnswerSender::channel();
-                    self.spawn(Claimant::new(claim, slot), saga, Some(sender));
+                    self.spawn(Claimant::new(claim, slot, trace), saga, Some(sender));
                     Some(answer)
                 } else {
                     self.work.notify_one();
@@ -516,9 +533,45 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         I::Error: Into<InvalidSagaId>,
     {
         let id = id.try_into().map_err(|error| Rejected::Id(error.into()))?;
-        let (new, saga, definition) = self.inner.prepare(id, saga).await?;
+        let submitting = self.submitting::<G>(&id);
+        let trace = submitting.context.clone();
+        let (new, saga, definition) = self.inner.prepare(id, saga, trace).await?;
         let starting = Arc::clone(&self.inner).start(new, saga, definition);
         self.inner.detached(starting).await
+    }
+
+    /// A handle of this coordinator whose sagas belong to the trace with this context, which a request has brought along. Other
+    /// sagas belong to the trace of the span in which they are submitted, if the coordinator has a
+    /// [`TracePropagator`](crate::trace::TracePropagator).
+    ///
+    /// ```
+    /// # use saga_runtime::journal::Memory;
+    /// # use saga_runtime::{Context, Coordinator, saga, step};
+    /// # #[step(compensate = ())] async fn quote(_: Context<'_, ()>) -> Result<(), String> { Ok(()) }
+    /// # saga!(async fn order(cx: Context<'_, ()>) -> Result<(), String> { quote(cx).await?; Ok(()) });
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let coordinator = Coordinator::builder(()).journal(Memory::new()).register::<Order>().start().await?;
+    /// # let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// // A request without a valid header begins a trace of its own.
+    /// let coordinator = match traceparent.parse() {
+    ///     Ok(context) => coordinator.in_trace(context),
+    ///     Err(_) => coordinator,
+    /// };
+    /// coordinator.execute("order-17", Order {}).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn in_trace(&self, context: TraceContext) -> Self {
+        let trace = Some(context);
+        Self {
+            trace,
+            ..self.clone()
+        }
+    }
+
+    /// Opens the span of the start of a saga.
+    fn submitting<G: Saga>(&self, id: &SagaId) -> Submitting {
+        let trace = self.inner.trace_of(self.trace.clone());
+        Submitting::new(&trace, G::META.name, id)
     }
 
     /// Returns the handle of a saga that was started before, in this process or another.

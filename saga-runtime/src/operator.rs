@@ -52,7 +52,7 @@ pub use bulk::{BulkPlan, BulkReport};
 pub use calls::{CallStatus, CallView};
 pub use check::{CheckView, MisfitView, OpenDefinition};
 pub use command::{Accepted, Possible, Refusal, SagaCommand};
-pub use counts::{OpenCount, SagaCounts, WorkerView};
+pub use counts::{OpenCount, SagaCounts, StuckCount, WorkerView};
 pub use details::{EntryView, KeptEvent, SagaDetails, SetAsideView, WaitView};
 pub use outline::{Outline, OutlineNode};
 pub use pause::PauseView;

@@ -57,6 +57,7 @@ macro_rules! journal_suite {
             of_many_starts_at_once_exactly_one_is_new
             ids_are_any_text
             inputs_come_back_byte_by_byte
+            the_trace_of_a_saga_is_kept_with_it
             entries_come_back_in_order
             every_event_comes_back_as_it_was
             waits_and_values_come_back_as_they_were

@@ -323,6 +323,7 @@ fn checkout_left(events: &[Event]) -> impl Future<Output = Memory> {
         version: 1,
         fingerprint: Checkout::shape().fingerprint(),
         input: r#"{"what":"Refuse"}"#.to_owned(),
+        trace: None,
     };
     left(saga, events, Ended::Killed)
 }

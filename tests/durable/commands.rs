@@ -39,6 +39,7 @@ fn saga(name: &str) -> NewSaga {
         version: 1,
         fingerprint: 0,
         input: "{\"amount\":3}".to_owned(),
+        trace: None,
     }
 }
 

@@ -258,6 +258,7 @@ async fn an_output_that_was_given_by_hand_is_corrected_while_nothing_has_followe
         version: 1,
         fingerprint: 0,
         input: "{\"amount\":3}".to_owned(),
+        trace: None,
     };
     cut_off(&journal, new, &events, Ended::Orderly).await;
     let shop = Shop::default();

@@ -29,7 +29,7 @@ const RUNTIME: Building = Building {
         &["shape", "place"],
         &["meta"],
         &["error"],
-        &["id"],
+        &["id", "trace"],
         &["call_name", "clock", "escaped", "lock", "panic"],
     ],
 };

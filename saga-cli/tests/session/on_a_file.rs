@@ -64,6 +64,10 @@ async fn sees_what_is_wrong(shell: &Shell) {
         stats.contains("11  stuck         place_order version 1"),
         "{stats}"
     );
+    assert!(
+        stats.contains("11  of these: place_order, for `compensation_failed`"),
+        "{stats}"
+    );
     let list = shell
         .on(&["list", "state=stuck", "text=is closed", "--limit", "2"])
         .await;

@@ -33,6 +33,7 @@ use crate::meta::{RetryDefaults, RetryPolicy};
 use crate::metrics::AttemptMeters;
 #[cfg(feature = "testing")]
 use crate::shape::Shape;
+use crate::trace::TracePropagator;
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -53,6 +54,7 @@ pub struct Builder<S: ?Sized + Send + Sync + 'static, J = NoJournal> {
     refused: Option<StartError>,
     on_misfit: OnMisfit,
     policies: Policies,
+    propagator: Option<Arc<dyn TracePropagator>>,
     max_recoveries: u32,
     recovery_pause: Duration,
     in_flight: usize,
@@ -88,6 +90,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 #[cfg(feature = "testing")]
                 faults: None,
             },
+            propagator: None,
             max_recoveries: 10,
             recovery_pause: Duration::from_secs(1),
             in_flight: 1000,
@@ -109,6 +112,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             refused: self.refused,
             on_misfit: self.on_misfit,
             policies,
+            propagator: self.propagator,
             max_recoveries: self.max_recoveries,
             recovery_pause: self.recovery_pause,
             in_flight: self.in_flight,
@@ -199,6 +203,13 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     pub fn limit<T: Step<Services = S>>(mut self, attempts: usize) -> Self {
         self.policies.bulkheads.limit(T::META.name, attempts);
         self
+    }
+
+    /// Sets how the spans of sagas are kept in the traces of the service. Without it, each run of a saga is a trace of its own, and
+    /// steps get the context that [`Coordinator::in_trace`] has given, if any. Default: none. The guide has one for OpenTelemetry.
+    pub fn trace_propagator(self, propagator: impl TracePropagator) -> Self {
+        let propagator: Option<Arc<dyn TracePropagator>> = Some(Arc::new(propagator));
+        Self { propagator, ..self }
     }
 
     /// Sets how often a saga is claimed from crashed processes without progress in between, before it counts as stuck.
@@ -334,6 +345,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             journal,
             definitions: self.definitions,
             policies: self.policies,
+            propagator: self.propagator,
             max_recoveries: self.max_recoveries,
             poll_interval: lease.duration / 3,
             lease,
@@ -376,6 +388,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         Ok(Coordinator {
             inner,
             owner: Arc::new(owner),
+            trace: None,
         })
     }
 }

@@ -241,6 +241,10 @@ impl Engine for Journaled {
         }
     }
 
+    fn outcome_of(&self, suspension: &Suspension) -> &'static str {
+        suspension.outcome()
+    }
+
     fn goes_on_later(&self) -> bool {
         self.activity.has_deferred()
     }
