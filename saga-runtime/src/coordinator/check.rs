@@ -160,6 +160,14 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    pub(super) fn new(journal: Arc<dyn Journal>, policies: Policies) -> Self {
+        Self {
+            journal,
+            tenure: Arc::new(Tenure::new(Instant::now() + Duration::from_secs(1))),
+            policies,
+        }
+    }
+
     /// The engine for a saga with this history.
     pub(super) fn engine(&self, meta: &SagaMeta, id: SagaId, history: ReplayState) -> Journaled {
         let control = LocalControl::new(None);
@@ -203,11 +211,7 @@ impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
         passes: impl Fn(&SagaId) -> bool,
         mut on_misfit: impl FnMut(&Misfit),
     ) -> Result<CheckReport, JournalError> {
-        let stage = Stage {
-            journal: Arc::clone(self.journal),
-            tenure: Arc::new(Tenure::new(Instant::now() + Duration::from_secs(1))),
-            policies: self.policies.clone(),
-        };
+        let stage = Stage::new(Arc::clone(self.journal), self.policies.clone());
         let mut report = CheckReport::default();
         let mut unregistered = BTreeMap::<_, u64>::new();
         // In this order: a saga that is claimed meanwhile was seen.

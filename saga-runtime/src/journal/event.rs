@@ -339,6 +339,16 @@ impl StepCall {
         (self.name, self.occurrence)
     }
 
+    /// The call in words, with how it is undone.
+    pub(crate) fn words(&self) -> String {
+        let last = self.name.rsplit('/').next().unwrap_or(&self.name);
+        match self.event() {
+            Some(_) => format!("the wait `{self}`"),
+            None if last == "sleep" => format!("the wait `{self}`"),
+            None => format!("step `{self}` ({})", self.kind),
+        }
+    }
+
     /// The name of the event, if this is a wait for one: what stands behind `event:`.
     #[must_use]
     pub fn event(&self) -> Option<&str> {

@@ -48,8 +48,8 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is recorded as {}, and is {} now; {hint}",
             number + 1,
-            words(recorded),
-            words(called),
+            recorded.words(),
+            called.words(),
         ))
     }
 
@@ -67,8 +67,8 @@ impl Journaled {
         self.changed(format_args!(
             "call {}{saga} is recorded as {}, and {} comes without it now; {CALLED}, or {OTHER_WAY}",
             number + 1,
-            words(recorded),
-            words(called),
+            recorded.words(),
+            called.words(),
         ))
     }
 
@@ -77,7 +77,7 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is {}, which is recorded before others that come first now; {CALLED}, or {OTHER_WAY}",
             number + 1,
-            words(called),
+            called.words(),
         ))
     }
 
@@ -86,18 +86,7 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is recorded as {}, and the saga ends before it now; the step was removed, or {OTHER_WAY}",
             number + 1,
-            words(recorded),
+            recorded.words(),
         ))
-    }
-}
-
-/// A call in words, with how it is undone.
-fn words(call: &StepCall) -> String {
-    let StepCall { name, kind, .. } = call;
-    let last = name.rsplit('/').next().unwrap_or(name);
-    match call.event() {
-        Some(_) => format!("the wait `{call}`"),
-        None if last == "sleep" => format!("the wait `{call}`"),
-        None => format!("step `{call}` ({kind})"),
     }
 }
