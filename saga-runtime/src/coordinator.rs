@@ -16,6 +16,8 @@ mod error;
 mod handle;
 mod inspection;
 mod leases;
+#[cfg(feature = "testing")]
+mod lifetime;
 #[cfg(feature = "metrics")]
 mod metered;
 mod operator;
@@ -620,11 +622,19 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.waiters.close();
         self.inner.journal.close().await;
     }
+
     /// Ends all that runs here where it is, as if the process was killed, and gives the journal back.
     #[cfg(feature = "testing")]
     pub(crate) async fn crash(&self) {
         self.inner.tasks.crash().await;
         self.inner.waiters.close();
         self.inner.journal.close().await;
+    }
+
+    /// Ends all that runs here as [`crash`](Self::crash) does, at this poll of its tasks, counted from now. Returns when that has happened.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn crash_at_poll(&self, poll: u64) {
+        self.inner.tasks.end_at_poll(poll).await;
+        self.crash().await;
     }
 }

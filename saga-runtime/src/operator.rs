@@ -30,6 +30,7 @@ mod check;
 mod command;
 mod counts;
 mod details;
+mod export;
 mod local;
 mod outline;
 mod pause;

@@ -412,6 +412,7 @@ async fn a_pivot_in_doubt_that_is_asked_again_is_parked_between_two_attempts() {
             version: 1,
             fingerprint: 0,
             input: "{}".to_owned(),
+            trace: None,
         };
         let journal = left(new, &launch_in_doubt(is_older), Ended::Orderly).await;
         let shop = Shop::default().always("launch", Answer::Panics);

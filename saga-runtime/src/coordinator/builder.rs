@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::clock::Clock;
+#[cfg(feature = "testing")]
+use crate::coordinator::check::Stage;
 use crate::coordinator::check::{CheckReport, Checking, OnMisfit};
 use crate::coordinator::error::StartError;
 #[cfg(feature = "metrics")]
@@ -26,6 +28,8 @@ use crate::engines::journaled::bulkheads::Bulkheads;
 #[cfg(feature = "testing")]
 use crate::engines::journaled::faults::Faults;
 use crate::engines::journaled::recorder::Tenure;
+#[cfg(feature = "testing")]
+use crate::journal::{History, Memory, Reason};
 use crate::journal::{Journal, JournalError, Lease, Worker};
 use crate::language::Step;
 use crate::language::recorded::RecordedStep;
@@ -259,6 +263,16 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
             Some(error) => Err(error),
             None => Ok(self.definitions.shapes()),
         }
+    }
+
+    /// Replays a history without effects, whatever its state. `None` if its name and version are not registered; else why it does not
+    /// fit, if it does not.
+    pub(crate) async fn rehearse(&self, history: History) -> Option<Result<(), Reason>> {
+        let saga = &history.record.saga;
+        let definition = self.definitions.get(&saga.name, saga.version)?;
+        let stage = Stage::new(Arc::new(Memory::new()), self.policies.clone());
+        let misfit = definition.rehearse(&self.services, history, &stage).await;
+        Some(misfit.map_or(Ok(()), Err))
     }
 
     /// Injects these faults into all attempts.

@@ -160,6 +160,14 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    pub(super) fn new(journal: Arc<dyn Journal>, policies: Policies) -> Self {
+        Self {
+            journal,
+            tenure: Arc::new(Tenure::new(Instant::now() + Duration::from_secs(1))),
+            policies,
+        }
+    }
+
     /// The engine for a saga with this history.
     pub(super) fn engine(&self, meta: &SagaMeta, id: SagaId, history: ReplayState) -> Journaled {
         let control = LocalControl::new(None);
@@ -276,11 +284,7 @@ impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
     }
 
     fn stage(&self) -> Stage {
-        Stage {
-            journal: Arc::clone(self.journal),
-            tenure: Arc::new(Tenure::new(Instant::now() + Duration::from_secs(1))),
-            policies: self.policies.clone(),
-        }
+        Stage::new(Arc::clone(self.journal), self.policies.clone())
     }
 }
 

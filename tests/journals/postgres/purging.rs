@@ -24,6 +24,7 @@ async fn a_saga_that_has_ended_and_has_lost_its_entries_is_removed() {
             version: 1,
             fingerprint: 1,
             input: "null".to_owned(),
+            trace: None,
         };
         let started = journal.start(saga, Some(&lease)).await;
         let Ok(Started::New(Some(claim))) = started else {

@@ -43,8 +43,8 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is recorded as {}, and is {} now; {hint}",
             number + 1,
-            words(recorded),
-            words(called),
+            recorded.words(),
+            called.words(),
         ))
     }
 
@@ -70,7 +70,7 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is recorded as {}, and is in a group of steps that run at the same time now, without that one: {}; {hint}",
             number + 1,
-            words(recorded),
+            recorded.words(),
             names.join(", "),
         ))
     }
@@ -89,8 +89,8 @@ impl Journaled {
         self.changed(format_args!(
             "call {}{saga} is recorded as {}, and {} comes without it now; {CALLED}, or {OTHER_WAY}",
             number + 1,
-            words(recorded),
-            words(called),
+            recorded.words(),
+            called.words(),
         ))
     }
 
@@ -99,7 +99,7 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is {}, which is recorded before others that come first now; {CALLED}, or {OTHER_WAY}",
             number + 1,
-            words(called),
+            called.words(),
         ))
     }
 
@@ -108,8 +108,8 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is recorded as {}, and the saga ends before it now; the {} was removed, or {OTHER_WAY}",
             number + 1,
-            words(recorded),
-            if is_wait(recorded) { "wait" } else { "step" },
+            recorded.words(),
+            if recorded.is_wait() { "wait" } else { "step" },
         ))
     }
 }
@@ -122,11 +122,11 @@ fn unless_renamed(called: &StepCall, recorded: &StepCall) -> String {
              wait was inserted, give the saga another version; or {OTHER_WAY}"
         );
     }
-    if is_wait(recorded) || is_wait(called) {
+    if recorded.is_wait() || called.is_wait() {
         return format!(
             "if {} was inserted, or {} was removed or moved, give the saga another version; or {OTHER_WAY}",
-            words(called),
-            words(recorded),
+            called.words(),
+            recorded.words(),
         );
     }
     let (was, is) = (&recorded.name, &called.name);
@@ -135,18 +135,4 @@ fn unless_renamed(called: &StepCall, recorded: &StepCall) -> String {
         "if `{is}` is `{was}` under another name, keep the recorded one with `name = \"{last}\"`; if it was inserted, give the \
          saga another version; or {OTHER_WAY}"
     )
-}
-
-/// Returns whether the call is no step, but a wait for an event or for a time.
-fn is_wait(call: &StepCall) -> bool {
-    call.event().is_some() || call.name.rsplit('/').next() == Some("sleep")
-}
-
-/// A call in words, with how it is undone.
-fn words(call: &StepCall) -> String {
-    if is_wait(call) {
-        format!("the wait `{call}`")
-    } else {
-        format!("step `{call}` ({})", call.kind)
-    }
 }
