@@ -37,7 +37,7 @@ const RUNTIME: Building = Building {
 const MACROS: Building = Building {
     folder: "saga-macros/src",
     floors: &[
-        &["golden"],
+        &["arbitrary", "golden"],
         &["saga", "step"],
         &["signature", "runtime_path"],
         &["options"],

@@ -1,0 +1,29 @@
+//! The macro `saga!` on any text that is made of tokens.
+#![no_main]
+
+use std::str::FromStr;
+
+use proc_macro2::TokenStream;
+
+#[path = "../../saga-macros/src"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "a part of the crate is used, and not by its tests")]
+mod macros {
+    pub(crate) mod arbitrary;
+    pub(crate) mod duration;
+    pub(crate) mod errors;
+    pub(crate) mod options;
+    pub(crate) mod runtime_path;
+    pub(crate) mod saga;
+    pub(crate) mod signature;
+    pub(crate) mod spans;
+    pub(crate) mod step;
+}
+
+#[allow(unused_imports, reason = "these modules find one another in the root of their crate")]
+use macros::{arbitrary, duration, errors, options, runtime_path, saga, signature, spans, step};
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    if let Ok(tokens) = TokenStream::from_str(text) {
+        arbitrary::saga(&tokens);
+    }
+});
