@@ -631,6 +631,81 @@ async fn commands_in_any_order_record_what_they_say_and_leave_a_history_that_can
     }
 }
 
+/// The answer to a cancellation agrees with the end of a saga whose pivot an earlier process has attempted without an answer.
+#[tokio::test]
+async fn a_pivot_that_may_be_done_is_not_cancelled_for_sure() {
+    let journal = Memory::new();
+    let mut events = forward();
+    events.push(failing("ship", Kind::Pivot, AttemptPhase::Forward));
+    cut_off(&journal, saga("sell"), &events, Ended::Orderly).await;
+    let shop = Shop::default();
+    // The saga waits for its next attempt in memory.
+    let builder = builder(&shop).patience(Duration::from_hours(24 * 365 * 100));
+    let started = builder.journal(journal).start().await;
+    let coordinator = started.expect("the journal works");
+    becomes(&coordinator, "order-1", State::Running).await;
+    let cancelled = coordinator.cancel("order-1", "too late").await;
+    assert_eq!(cancelled.expect("it is open"), Effect::Requested);
+    becomes(&coordinator, "order-1", State::Completed).await;
+    assert_eq!(shop.asked(), ["ship", "thank"]);
+}
+
+#[tokio::test]
+async fn a_compensation_that_has_failed_is_decided_while_others_are_attempted_again() {
+    for skips in [false, true] {
+        let mut events = forward();
+        let reason = Reason::new("error", "declined");
+        let step = Some("ship".into());
+        events.push(Event::Compensating { step, reason });
+        let phase = AttemptPhase::Compensating;
+        events.push(failing("charge", Kind::Compensatable, phase));
+        events.push(Event::CompensationFailed {
+            step: call("order", Kind::Compensatable),
+            attempts: 5,
+            message: "no answer".to_owned(),
+        });
+        let coordinator = found("sell", &events, Shop::default()).await;
+        becomes(&coordinator, "order-1", State::Waiting).await;
+        for step in ["order", "charge"] {
+            let decided = if skips {
+                coordinator
+                    .skip_compensation("order-1", step, "it stays")
+                    .await
+            } else {
+                coordinator
+                    .resolve_compensation("order-1", step, "by hand")
+                    .await
+            };
+            assert_eq!(decided.expect("it has failed, or fails"), Effect::Done);
+            let inspected = inspected(&coordinator, "order-1").await;
+            assert!(inspected.damage.is_none(), "{inspected}");
+        }
+        becomes(&coordinator, "order-1", State::Compensated).await;
+    }
+}
+
+#[tokio::test]
+async fn an_output_given_by_hand_is_corrected_after_an_event_has_come() {
+    let mut events = stuck("pivot_in_doubt");
+    events.push(Event::StepCompleted {
+        step: call("ship", Kind::Pivot),
+        output: "\"it\"".to_owned(),
+        reason: "it was done".to_owned(),
+    });
+    // The saga is not registered, so nothing follows.
+    let coordinator = found("refund", &events, Shop::default()).await;
+    for _ in 0..2 {
+        coordinator
+            .send("order-1", PAID, &3)
+            .await
+            .expect("it is open");
+        let corrected = coordinator.complete_step("order-1", "ship", &"this", "in full");
+        assert_eq!(corrected.await.expect("nothing has followed"), Effect::Done);
+        let inspected = inspected(&coordinator, "order-1").await;
+        assert!(inspected.damage.is_none(), "{inspected}");
+    }
+}
+
 saga!(
     #[saga(compensatable)]
     async fn paying(cx: Context<'_, Shop>) -> Result<String, Refused> {
