@@ -544,7 +544,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 
     /// A handle of this coordinator whose sagas belong to the trace with this context, which a request has brought along. Other
     /// sagas belong to the trace of the span in which they are submitted, if the coordinator has a
-    /// [`TracePropagator`](crate::trace::TracePropagator).
+    /// [`TracePropagator`].
     ///
     /// ```
     /// # use saga_runtime::journal::Memory;
