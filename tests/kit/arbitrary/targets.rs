@@ -164,6 +164,7 @@ async fn is_left(journal: &Memory, events: Vec<Event>) -> bool {
         version: Everything::META.version,
         fingerprint: 7,
         input: r#"{"value":2}"#.to_owned(),
+        trace: None,
     };
     let Ok(Started::New(Some(claim))) = journal.start(saga, Some(&lease)).await else {
         return false;
