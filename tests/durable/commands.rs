@@ -193,6 +193,32 @@ async fn attempting_again(row: &str) -> Coordinator<Shop> {
     }
 }
 
+/// Brings a saga into the state of a row for stuck ones. Returns the step about which there is something to decide.
+async fn stuck_as(row: &str) -> (Coordinator<Shop>, &'static str) {
+    let code = row.trim_start_matches("stuck: ");
+    let (code, is_registered) = match code.strip_suffix(", not registered") {
+        Some(code) => (code, false),
+        None => (code, true),
+    };
+    let code = code.trim_matches('`');
+    let code = CODES.into_iter().find(|known| *known == code);
+    let code = code.unwrap_or_else(|| panic!("an unknown state: {row}"));
+    let step = match code {
+        "pivot_in_doubt" => "ship",
+        "retries_exhausted" => "thank",
+        _ => "charge",
+    };
+    // A step that is retried goes wrong again.
+    let shop = Shop::default().always("ship", Answer::Panics);
+    let coordinator = if is_registered {
+        found("sell", &stuck(code), shop).await
+    } else {
+        unknown(code).await
+    };
+    becomes(&coordinator, "order-1", State::Stuck).await;
+    (coordinator, step)
+}
+
 /// Brings a saga into the state of this row.
 async fn in_state(row: &str) -> Subject {
     let until = Arc::new(Notify::new());
@@ -276,28 +302,9 @@ async fn in_state(row: &str) -> Subject {
             coordinator
         }
         "does not exist" => in_memory(&Shop::default()).await,
-        stuck_row => {
-            let row = stuck_row.trim_start_matches("stuck: ");
-            let (row, is_registered) = match row.strip_suffix(", not registered") {
-                Some(row) => (row, false),
-                None => (row, true),
-            };
-            let code = row.trim_matches('`');
-            let code = CODES.into_iter().find(|known| *known == code);
-            let code = code.unwrap_or_else(|| panic!("an unknown state: {stuck_row}"));
-            match code {
-                "pivot_in_doubt" => step = "ship",
-                "retries_exhausted" => step = "thank",
-                _ => {}
-            }
-            // A step that is retried goes wrong again.
-            let shop = Shop::default().always("ship", Answer::Panics);
-            let coordinator = if is_registered {
-                found("sell", &stuck(code), shop).await
-            } else {
-                unknown(code).await
-            };
-            becomes(&coordinator, "order-1", State::Stuck).await;
+        row => {
+            let (coordinator, open) = stuck_as(row).await;
+            step = open;
             coordinator
         }
     };
@@ -802,7 +809,7 @@ async fn commands_and_restarts_in_any_order_leave_a_saga_that_comes_to_an_end() 
                     Ok(Effect::Done)
                 }
             };
-            case.push_str(&format!("\n{command} {step}: {answered:?}"));
+            case = format!("{case}\n{command} {step}: {answered:?}");
             is_undone |= command < 2 && matches!(answered, Ok(Effect::Done));
             let damage = inspected(&coordinator, "order-1").await.damage;
             assert!(damage.is_none(), "{case}: {damage:?}");
