@@ -287,7 +287,8 @@ pub struct Stuck<E> {
     pub id: SagaId,
     /// The reason, in a sentence.
     pub reason: String,
-    /// The saga's error with the failed compensations, if the saga has failed and is undone.
+    /// The saga's error with the failed compensations, if the saga has failed and is undone. If it has failed and is not undone, because
+    /// its pivot may have taken effect, only the caller for which it ran has the error; its text is the reason, for every caller.
     pub error: Option<SagaError<E>>,
 }
 
