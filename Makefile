@@ -37,8 +37,9 @@ check: lint ## run the quick checks: format, clippy, unit, behaviour and diagnos
 test: services ## run all tests, after installing the servers that they start
 	cargo test --workspace --no-fail-fast
 
-soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=…, SEED=…), and workers on Postgres (WORKERS_ROUNDS=…)
+soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=…, SEED=…), and workers on Postgres (WORKERS_ROUNDS=…); 10,000 failures of random sagas (KIT_CASES=…)
 	KILLS=$${KILLS:-10000} cargo test --package saga-tests --test crash -- --nocapture processes_may_be_killed
+	KIT_CASES=$${KIT_CASES:-10000} cargo test --package saga-tests --test durable -- --nocapture the_kit_and_the_model
 	WORKERS_ROUNDS=$${WORKERS_ROUNDS:-200} cargo test --package saga-tests --test workers -- --nocapture
 
 lint: ## check the format, and clippy without a warning

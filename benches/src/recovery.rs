@@ -176,6 +176,7 @@ async fn leave_open(file: &Path, sagas: usize) -> anyhow::Result<()> {
                 version: 1,
                 fingerprint: Travel::shape().fingerprint(),
                 input: format!("{{\"number\":{number}}}"),
+                trace: None,
             };
             let Started::New(Some(claim)) = journal.start(new, Some(&lease)).await? else {
                 anyhow::bail!("the id is new");

@@ -234,8 +234,13 @@ pub(crate) enum Task {
     },
 
     /// Print whole sagas with their histories, one line of JSON for each
+    ///
+    /// Payloads are left out, so that the lines show no input, output, error value or event: ids, steps, times and the messages of errors
+    /// stay. In a test of the service, `saga_runtime::testing::replays` checks that its definitions still fit these histories: with
+    /// `--payloads` it replays them, and without, it compares their calls with the structure of the definitions.
     Export {
-        /// Which sagas: `state=stuck name=place_order`
+        /// The id of one saga, or a filter: `state=stuck name=place_order`
+        #[arg(value_name = "ID|FILTER")]
         filter: Vec<String>,
 
         /// With inputs, outputs and errors

@@ -133,6 +133,10 @@ impl Stats {
                 utc(open.oldest),
             )?;
         }
+        for stuck in &counts.stuck {
+            let (name, code) = (Escaped(&stuck.name), Escaped(&stuck.code));
+            writeln!(out, "{:>10}  of these: {name}, for `{code}`", stuck.sagas)?;
+        }
         for (state, sagas) in &counts.ended {
             let style = of_state(state);
             writeln!(out, "{sagas:>10}  {style}{state}{style:#}")?;
@@ -166,25 +170,19 @@ pub(crate) async fn export(
     filter: &[String],
     payloads: bool,
 ) -> Result<ExitCode, Failure> {
-    let mut query = query(filter)?.limit(200);
-    loop {
-        let page = operator.list(&query).await?;
-        for saga in &page.sagas {
+    match filter {
+        [id] if !id.contains('=') => {
             let details = if payloads {
-                operator.show_payloads(saga.id.as_str()).await
+                operator.show_payloads(id.as_str()).await?
             } else {
-                operator.show(saga.id.as_str()).await
+                operator.show(id.as_str()).await?
             };
-            match details {
-                Ok(details) => json(&details)?,
-                // It was removed meanwhile.
-                Err(refusal) if refusal.code == "unknown" => {}
-                Err(refusal) => return Err(refusal.into()),
-            }
+            json(&details)?;
         }
-        match page.next {
-            Some(next) => query = query.after(Some(next)),
-            None => return Ok(ExitCode::SUCCESS),
+        _ => {
+            let query = query(filter)?.limit(200);
+            operator.export(&query, payloads, json).await?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! The macros of `saga-runtime`, which re-exports them with their documentation. Depend on that crate.
 
+#[cfg(test)]
+mod arbitrary;
 mod duration;
 mod errors;
 #[cfg(test)]

@@ -121,9 +121,7 @@ impl AttemptEnd {
             Self::Panicked(message) => text(Cause::Panicked {
                 message: message.clone(),
             }),
-            Self::Unrecordable(message) => text(Cause::Unrecordable {
-                message: message.clone(),
-            }),
+            Self::Unrecordable(problem) => format!("the output can't be recorded: {problem}"),
             Self::DeadlineExceeded(()) => text(Cause::DeadlineExceeded),
             Self::NotMade(()) | Self::Lost(()) => text(Cause::Cancelled),
             Self::Crashed(()) | Self::Begun(()) => "the process ended".to_owned(),

@@ -325,7 +325,7 @@ impl<'a> Asker<'a> {
             (AttemptEnd::Refused(refused), _) if refused.unwritten.is_some() => {
                 let answer = refused.answer();
                 let message = refused.unwritten.unwrap_or_default();
-                step.give_up(GiveUp::Unrecordable { message });
+                step.give_up(GiveUp::unrecordable_error(&message));
                 Ok(answer)
             }
             (_, Some(answer)) => Ok(answer),

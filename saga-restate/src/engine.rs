@@ -3,8 +3,8 @@
 
 use saga_runtime::engine::{
     AttemptResult, Calls, Compensate, CompensationOrigin, Control, Engine, GiveUp, Group, Instance,
-    Origin, PendingStep, Position, ReadEvent, Settlement, StepCompensator, StepEnd, Verdict, Wait,
-    WaitEnd, compensate, pursue,
+    Origin, PendingStep, Position, ReadEvent, SagaEnd, Settlement, StepCompensator, StepEnd,
+    Verdict, Wait, WaitEnd, compensate, pursue,
 };
 use saga_runtime::meta::{AttemptPhase, StepMeta};
 use saga_runtime::{CompensationOutcome, Saga};
@@ -25,7 +25,7 @@ impl Invocation {
             return end;
         };
         if let Some(message) = asker.unrecordable() {
-            step.give_up(GiveUp::Unrecordable { message });
+            step.give_up(GiveUp::unrecordable_output(&message));
             return StepEnd::Stopped(Settlement::Done);
         }
         self.after_done(step)
@@ -41,7 +41,10 @@ impl Engine for Invocation {
     }
 
     fn end<G: Saga>(&self, end: Ended<G>) -> Ended<G> {
-        end
+        match end {
+            SagaEnd::Failed(error) => SagaEnd::Failed(G::error_record().as_recorded(error)),
+            end => end,
+        }
     }
 
     async fn step<'a>(

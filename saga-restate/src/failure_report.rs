@@ -148,8 +148,9 @@ impl Report {
     }
 
     /// The report on a saga that completed, but whose result can't be recorded.
-    pub(crate) fn unrecordable(saga: &str, id: &SagaId, reason: String) -> Self {
-        let cause = Cause::<Infallible>::Unrecordable { message: reason };
+    pub(crate) fn unrecordable(saga: &str, id: &SagaId, reason: &str) -> Self {
+        let message = format!("its result can't be recorded: {reason}");
+        let cause = Cause::<Infallible>::Unrecordable { message };
         let text = text(&cause);
         Self {
             saga: saga.to_owned(),
@@ -158,7 +159,7 @@ impl Report {
             code: code(&cause).to_owned(),
             compensations: Vec::new(),
             is_compensated: false,
-            line: format!("saga `{saga}` completed, but its result can't be recorded: {text}"),
+            line: format!("saga `{saga}` completed, but {text}"),
             cause: text,
             error: None,
             call: None,

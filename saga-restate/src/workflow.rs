@@ -188,7 +188,7 @@ where
             SagaEnd::Completed(output) => {
                 match saga_runtime::engine::record(output, self.settings.payload_limit) {
                     Ok((json, _)) => Ok(json.into_bytes()),
-                    Err(reason) => failed(Report::unrecordable(G::META.name, &id, reason)),
+                    Err(reason) => failed(Report::unrecordable(G::META.name, &id, &reason)),
                 }
             }
             SagaEnd::Failed(error) => failed(Report::new(id.as_str(), error, G::error_record())),

@@ -16,6 +16,8 @@ mod error;
 mod handle;
 mod inspection;
 mod leases;
+#[cfg(feature = "testing")]
+mod lifetime;
 #[cfg(feature = "metrics")]
 mod metered;
 mod operator;
@@ -55,6 +57,8 @@ use crate::language::json_of;
 use crate::lock::lock;
 use crate::panic::drop_caught;
 use crate::run::Saga;
+use crate::telemetry::Submitting;
+use crate::trace::{SagaTrace, TraceContext, TracePropagator};
 
 pub use answer::Answer;
 pub use builder::{Builder, NoJournal};
@@ -129,6 +133,8 @@ pub struct Coordinator<S: ?Sized + Send + Sync + 'static> {
     inner: Arc<Shared<S>>,
     /// Shuts down when the last coordinator is dropped. Running sagas hold only `inner`.
     owner: Arc<LastHandle>,
+    /// The trace of the sagas that are submitted by this handle, if the caller has given one.
+    trace: Option<TraceContext>,
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Clone for Coordinator<S> {
@@ -136,6 +142,7 @@ impl<S: ?Sized + Send + Sync + 'static> Clone for Coordinator<S> {
         Self {
             inner: Arc::clone(&self.inner),
             owner: Arc::clone(&self.owner),
+            trace: self.trace.clone(),
         }
     }
 }
@@ -156,6 +163,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     journal: Arc<dyn Journal>,
     definitions: Definitions<S>,
     policies: Policies,
+    propagator: Option<Arc<dyn TracePropagator>>,
     max_recoveries: u32,
     poll_interval: Duration,
     lease: Lease,
@@ -255,6 +263,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         self.tenure.shutdown.is_cancelled()
     }
 
+    /// The trace of a saga with which this context is kept.
+    fn trace_of(&self, context: Option<TraceContext>) -> SagaTrace {
+        SagaTrace {
+            context,
+            propagator: self.propagator.clone(),
+        }
+    }
+
     /// Passes on the journal's answer to a claim. After an error, notes that a claim may be lost.
     fn note_lost_claims<T>(&self, answer: Result<T, JournalError>) -> Result<T, JournalError> {
         if answer.is_err() {
@@ -268,6 +284,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         &self,
         id: SagaId,
         saga: G,
+        trace: Option<TraceContext>,
     ) -> Result<(NewSaga, G, Arc<dyn Definition<S>>), SubmitError>
     where
         G: Saga<Services = S> + Serialize,
@@ -303,6 +320,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             version,
             fingerprint: definition.fingerprint(),
             input,
+            trace,
         };
         let saga = saga_as_read(&**definition, &new.input, saga).map_err(Rejected::Input)?;
         Ok((new, saga, Arc::clone(definition)))
@@ -319,6 +337,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         G: Saga<Services = S>,
     {
         let (id, input) = (new.id.clone(), new.input.clone());
+        let trace = new.trace.clone();
         // Without a free slot the saga waits in the journal, not in memory.
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
         let slot = slot.filter(|_| !self.is_paused(G::META.name));
@@ -335,7 +354,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             Started::New(claim) => {
                 let answer = if let (Some(claim), Some(slot)) = (claim, slot) {
                     let (sender, answer) = AnswerSender::channel();
-                    self.spawn(Claimant::new(claim, slot), saga, Some(sender));
+                    self.spawn(Claimant::new(claim, slot, trace), saga, Some(sender));
                     Some(answer)
                 } else {
                     self.work.notify_one();
@@ -410,9 +429,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// Starts a saga and waits for its end. If a saga with this id, name and input exists, waits for that one.
     ///
-    /// Every caller gets the saga's own error, also after a restart and from another worker, if the error's type is
-    /// `Serialize + Deserialize` and the error has at most 64 KiB as JSON. Of any other error the caller that starts the
-    /// saga gets the error, and a later one its text, as [`Cause::Recorded`](crate::Cause::Recorded).
+    /// If the error's type is `Serialize + Deserialize`, every caller gets the same, also after a restart and from another worker:
+    /// the saga's own error, or its text, as [`Cause::Recorded`](crate::Cause::Recorded), if the error can't be read back or has
+    /// more than 64 KiB as JSON. Of an error of any other type the caller that starts the saga gets the error, and a later one its text.
     ///
     /// # Errors
     /// [`ExecuteError`] distinguishes four cases: the saga failed and is compensated, it is stuck, it continues without
@@ -516,9 +535,45 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         I::Error: Into<InvalidSagaId>,
     {
         let id = id.try_into().map_err(|error| Rejected::Id(error.into()))?;
-        let (new, saga, definition) = self.inner.prepare(id, saga).await?;
+        let submitting = self.submitting::<G>(&id);
+        let trace = submitting.context.clone();
+        let (new, saga, definition) = self.inner.prepare(id, saga, trace).await?;
         let starting = Arc::clone(&self.inner).start(new, saga, definition);
         self.inner.detached(starting).await
+    }
+
+    /// A handle of this coordinator whose sagas belong to the trace with this context, which a request has brought along. Other
+    /// sagas belong to the trace of the span in which they are submitted, if the coordinator has a
+    /// [`TracePropagator`].
+    ///
+    /// ```
+    /// # use saga_runtime::journal::Memory;
+    /// # use saga_runtime::{Context, Coordinator, saga, step};
+    /// # #[step(compensate = ())] async fn quote(_: Context<'_, ()>) -> Result<(), String> { Ok(()) }
+    /// # saga!(async fn order(cx: Context<'_, ()>) -> Result<(), String> { quote(cx).await?; Ok(()) });
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let coordinator = Coordinator::builder(()).journal(Memory::new()).register::<Order>().start().await?;
+    /// # let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// // A request without a valid header begins a trace of its own.
+    /// let coordinator = match traceparent.parse() {
+    ///     Ok(context) => coordinator.in_trace(context),
+    ///     Err(_) => coordinator,
+    /// };
+    /// coordinator.execute("order-17", Order {}).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn in_trace(&self, context: TraceContext) -> Self {
+        let trace = Some(context);
+        Self {
+            trace,
+            ..self.clone()
+        }
+    }
+
+    /// Opens the span of the start of a saga.
+    fn submitting<G: Saga>(&self, id: &SagaId) -> Submitting {
+        let trace = self.inner.trace_of(self.trace.clone());
+        Submitting::new(&trace, G::META.name, id)
     }
 
     /// Returns the handle of a saga that was started before, in this process or another.
@@ -567,11 +622,19 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         self.inner.waiters.close();
         self.inner.journal.close().await;
     }
+
     /// Ends all that runs here where it is, as if the process was killed, and gives the journal back.
     #[cfg(feature = "testing")]
     pub(crate) async fn crash(&self) {
         self.inner.tasks.crash().await;
         self.inner.waiters.close();
         self.inner.journal.close().await;
+    }
+
+    /// Ends all that runs here as [`crash`](Self::crash) does, at this poll of its tasks, counted from now. Returns when that has happened.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn crash_at_poll(&self, poll: u64) {
+        self.inner.tasks.end_at_poll(poll).await;
+        self.crash().await;
     }
 }

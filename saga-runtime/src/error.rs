@@ -88,15 +88,17 @@ pub enum Cause<E> {
     Cancelled,
     /// The deadline passed before the pivot.
     DeadlineExceeded,
-    /// The saga had failed before this caller asked, or failed in an earlier process. Only the text of its error is
-    /// recorded, because the error's type is not `Serialize + Deserialize`, or an older version has recorded it.
+    /// Only the text of the saga's error is recorded. The error's type is not `Serialize + Deserialize`, and the saga failed before
+    /// this caller asked, or in an earlier process; or the error can't be read back or has more than 64 KiB as JSON; or an older
+    /// version has recorded it.
     Recorded {
         /// The text.
         message: String,
     },
-    /// A step's output can't be recorded: it is too large, or can't be serialized.
+    /// A step's output, or its error that the body handles, can't be recorded: it is too large, or can't be serialized, or would
+    /// be read back as another value.
     Unrecordable {
-        /// The problem.
+        /// What can't be recorded, and the problem.
         message: String,
     },
     /// The value of an event is not of the expected type.
@@ -136,7 +138,10 @@ impl<E> Cause<E> {
             "panicked" => after(PANICKED).map(|message| Self::Panicked { message }),
             "in_doubt" => after(IN_DOUBT).map(|message| Self::InDoubt { message }),
             "unrecordable" => {
-                let message = after(UNRECORDABLE).unwrap_or_else(|| message.clone());
+                let is_whole = UNRECORDABLE.iter().any(|what| message.starts_with(what));
+                // An older version has recorded the problem alone.
+                let what = if is_whole { "" } else { UNRECORDABLE_OUTPUT };
+                let message = format!("{what}{message}");
                 Some(Self::Unrecordable { message })
             }
             "unreadable" => Some(Self::Unreadable {
@@ -152,7 +157,9 @@ impl<E> Cause<E> {
 const NO_ANSWER: &str = "no answer within ";
 const PANICKED: &str = "panicked: ";
 const IN_DOUBT: &str = "in doubt: ";
-const UNRECORDABLE: &str = "the output can't be recorded: ";
+pub(crate) const UNRECORDABLE_OUTPUT: &str = "the output can't be recorded: ";
+pub(crate) const UNRECORDABLE_ERROR: &str = "the error can't be recorded: ";
+const UNRECORDABLE: [&str; 2] = [UNRECORDABLE_OUTPUT, UNRECORDABLE_ERROR];
 
 const CANCELLED: &str = "cancelled";
 const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
@@ -178,10 +185,9 @@ impl<E: Display> Display for Unescaped<'_, E> {
             Cause::InDoubt { message } => write!(f, "{IN_DOUBT}{message}"),
             Cause::Cancelled => Interruption::Cancelled.fmt(f),
             Cause::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
-            Cause::Recorded { message } | Cause::Unreadable { message } => f.write_str(message),
-            Cause::Unrecordable { message } => {
-                write!(f, "{UNRECORDABLE}{message}")
-            }
+            Cause::Recorded { message }
+            | Cause::Unreadable { message }
+            | Cause::Unrecordable { message } => f.write_str(message),
         }
     }
 }

@@ -40,7 +40,7 @@ pub use requests::{Forwarded, PostedEvent, Requests};
 pub use row::Row;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Sqlite, SqliteOptions};
-pub use tally::{OpenTally, Tally, WorkerTally};
+pub use tally::{OpenTally, StuckTally, Tally, WorkerTally};
 pub use time::{from_millis, to_millis};
 
 /// A store of sagas: each one a record of how it was started, and a list of entries that only grows.

@@ -112,7 +112,7 @@
 //!                                                 metrics     numbers, all of them
 //!  shape          a saga as data                  place       running code: its saga, call and attempt
 //!  meta           static facts: names, kinds, retry policies, options
-//!  error          what a saga can fail with            id    its id
+//!  error          what a saga can fail with       id · trace  its id, and the trace to which it belongs
 //!  call_name · clock · escaped · lock · panic            small, and used everywhere
 //! ```
 
@@ -148,6 +148,7 @@ pub mod shape;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trace;
 
 #[doc(hidden)]
 pub use generated::private as __private;

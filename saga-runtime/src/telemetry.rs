@@ -6,9 +6,13 @@ use tracing::{Span, field};
 
 use crate::id::SagaId;
 use crate::place::{Instance, Place, Position, Role};
+use crate::trace::{SagaTrace, TraceContext};
 
 /// The field for the end of a saga or an attempt.
 pub(crate) const OUTCOME: &str = "outcome";
+
+/// The outcome of a run whose saga goes on later.
+pub(crate) const RESTS: &str = "rests";
 
 /// Returns whether no subscriber wants the spans of sagas.
 #[inline]
@@ -16,15 +20,63 @@ pub(crate) fn is_off() -> bool {
     LevelFilter::current() < LevelFilter::INFO
 }
 
-/// The span of one saga, from its first step to its last compensation.
+/// The span of one run of a saga: until it ends or rests. A saga that rests has another one when it goes on, in the same trace.
 pub(crate) fn saga_span(instance: &Instance) -> Span {
-    tracing::info_span!(
+    let trace = instance.trace();
+    let span = tracing::info_span!(
         target: "saga",
         "saga",
+        otel.name = is_traced(instance).then(|| instance.name()),
         saga.name = instance.name(),
         saga.id = %instance.id(),
         outcome = field::Empty,
-    )
+    );
+    if let Some(trace) = trace {
+        trace.adopt(&span);
+    }
+    span
+}
+
+/// Returns whether the service's tracing names spans by the field `otel.name`. Other subscribers would show the name twice.
+fn is_traced(instance: &Instance) -> bool {
+    instance.trace().is_some_and(SagaTrace::has_propagator)
+}
+
+/// The span of the start of a saga. All runs of the saga are its children.
+pub(crate) struct Submitting {
+    /// Open until the saga is recorded.
+    _span: Span,
+    /// The trace context that is kept with the saga.
+    pub(crate) context: Option<TraceContext>,
+}
+
+impl Submitting {
+    /// Opens the span in the trace that the caller has given, or else in that of the current span. Without a propagator the
+    /// span would have no context to keep, and there is none.
+    pub(crate) fn new(trace: &SagaTrace, name: &str, id: &SagaId) -> Self {
+        let span = if trace.has_propagator() && !is_off() {
+            tracing::info_span!(
+                target: "saga",
+                "submit",
+                otel.name = format_args!("submit {name}"),
+                saga.name = name,
+                saga.id = %id,
+            )
+        } else {
+            Span::none()
+        };
+        trace.adopt(&span);
+        let context = if span.is_disabled() {
+            let current = || trace.context_at(&Span::current());
+            trace.context.clone().or_else(current)
+        } else {
+            trace.context_at(&span)
+        };
+        Self {
+            _span: span,
+            context,
+        }
+    }
 }
 
 /// Records the end of the saga in its span.
@@ -102,6 +154,8 @@ pub(crate) fn resumed(name: &str) {
 
 /// The span of one attempt of a step or of a compensation.
 pub(crate) fn attempt_span(place: &dyn Place) -> Span {
+    let instance = place.instance();
+    let is_traced = is_traced(instance);
     let position = place.position();
     let step = position.as_ref().map(Position::name);
     let step = step.as_deref();
@@ -110,7 +164,9 @@ pub(crate) fn attempt_span(place: &dyn Place) -> Span {
         Role::Action => tracing::info_span!(
             target: "saga",
             "step",
-            saga.id = %place.instance().id(),
+            otel.name = is_traced.then_some(step).flatten(),
+            saga.name = instance.name(),
+            saga.id = %instance.id(),
             step.name = step,
             step.occurrence = occurrence,
             attempt = place.attempt(),
@@ -119,7 +175,9 @@ pub(crate) fn attempt_span(place: &dyn Place) -> Span {
         Role::Compensation => tracing::info_span!(
             target: "saga",
             "compensation",
-            saga.id = %place.instance().id(),
+            otel.name = is_traced.then(|| field::display(format!("compensate {}", step.unwrap_or_default()))),
+            saga.name = instance.name(),
+            saga.id = %instance.id(),
             step.name = step,
             step.occurrence = occurrence,
             attempt = place.attempt(),

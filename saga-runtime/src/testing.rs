@@ -1,7 +1,8 @@
 //! The kit for tests: of your own sagas, and of journals.
 //!
 //! [`FailureMatrix`] runs a saga through every failure that its definition allows. [`TestCoordinator`] crashes and restarts in one line each, on a journal whose days pass in a moment. [`Script`] is a
-//! participant for tests without one. [`locked_sagas`] says of each change of a definition whether sagas in flight survive it.
+//! participant for tests without one. [`locked_sagas`] says of each change of a definition whether sagas in flight survive it, and
+//! [`replays`] whether the definitions still fit histories of production.
 //! [`journal_suite!`](crate::journal_suite) is the test suite that every
 //! [`Journal`](crate::journal::Journal) passes:
 //!
@@ -33,6 +34,7 @@ mod definitions;
 mod fixture;
 mod matrix;
 mod process;
+mod replays;
 mod script;
 
 pub use definitions::{
@@ -41,6 +43,7 @@ pub use definitions::{
 pub use fixture::{Factory, Fixture};
 pub use matrix::{CaseEnd, FailureMatrix, Holds, MatrixReport};
 pub use process::TestCoordinator;
+pub use replays::{HistoryError, ReplayReport, replay_of, replays};
 pub use script::{Asked, Script, ScriptedAnswer};
 
 /// Defines a `#[tokio::test]` for each behaviour that a [`Journal`](crate::journal::Journal) promises. Its argument is
@@ -57,6 +60,7 @@ macro_rules! journal_suite {
             of_many_starts_at_once_exactly_one_is_new
             ids_are_any_text
             inputs_come_back_byte_by_byte
+            the_trace_of_a_saga_is_kept_with_it
             entries_come_back_in_order
             every_event_comes_back_as_it_was
             waits_and_values_come_back_as_they_were

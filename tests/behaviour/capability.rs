@@ -11,6 +11,8 @@ pub(crate) enum Capability {
     TheClockOfTheTest,
     /// A saga that is cancelled in its own code, or before it begins, learns of it at once.
     CancelsAtOnce,
+    /// It records the error of a saga, so that every caller can ask for it.
+    RecordsErrors,
 }
 
 /// Says whether the engine lacks this, and prints its reason.

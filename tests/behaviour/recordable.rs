@@ -1,10 +1,12 @@
-//! Values that can't be recorded, or would be read back as something else: the step is undone before the next request.
+//! Values that can't be recorded, or would be read back as something else: the step is undone before the next request. An
+//! error of the saga that can't be recorded is text for every caller.
 
 use std::fmt;
 
 use saga_runtime::{Cause, Context, SagaError, saga, step};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::capability::{Capability, lacks};
 use crate::participant::{Effect, Participant, Refusal, act, undo};
 use crate::steps::{pay, reserve};
 
@@ -100,6 +102,26 @@ saga!(
     }
 );
 
+/// An error with this number ends the saga.
+fn short(missing: f64) -> impl Fn(Refusal) -> Short {
+    move |_| Short { missing }
+}
+
+saga!(
+    async fn falling_short(cx: Context<'_, Participant>, missing: u64) -> Result<(), Short> {
+        reserve(cx).await.map_err(short(0.0))?;
+        count(cx, missing).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn complaining(cx: Context<'_, Participant>, letters: usize) -> Result<(), String> {
+        reserve(cx).await.map_err(|refusal| refusal.to_string())?;
+        Err("x".repeat(letters))
+    }
+);
+
 fn unrecordable<E: fmt::Debug + fmt::Display>(error: &SagaError<E>) -> String {
     match error.cause() {
         Cause::Unrecordable { message } => message.clone(),
@@ -127,7 +149,9 @@ async fn an_output_that_cant_be_read_back_is_undone_and_its_field_named() {
         .expect_err("the weight is no number");
     let message = unrecordable(&error);
     assert!(
-        message.starts_with("`lines[1].grams` can't be read back: invalid type: null"),
+        message.starts_with(
+            "the output can't be recorded: `lines[1].grams` can't be read back: invalid type: null"
+        ),
         "{message}"
     );
     assert_eq!(error.step(), Some("weigh"));
@@ -148,7 +172,7 @@ async fn an_output_that_is_read_back_as_another_is_undone_and_its_field_named() 
         .expect_err("13 is read back as 12");
     assert_eq!(
         unrecordable(&error),
-        "`lines[1].count` is read back as another value"
+        "the output can't be recorded: `lines[1].count` is read back as another value"
     );
     assert_eq!(participant.left(), Vec::<String>::new());
     assert!(error.is_compensated());
@@ -179,7 +203,53 @@ async fn a_handled_error_is_the_one_that_is_read_back() {
         .run(Counting { missing })
         .await
         .expect_err("the body can't be told this error in a replay");
-    assert!(unrecordable(&error).contains("`missing`"), "{error}");
+    let message = unrecordable(&error);
+    assert!(
+        message.starts_with("the error can't be recorded: `missing` can't be read back"),
+        "{message}"
+    );
+    assert!(error.to_string().contains(&message), "{error}");
     assert_eq!(participant.left(), Vec::<String>::new());
     assert!(error.is_compensated());
+}
+
+#[tokio::test]
+async fn an_error_of_the_saga_that_cant_be_read_back_is_text_for_the_first_caller_as_well() {
+    for (missing, is_text) in [(117.5, false), (f64::NAN, true), (f64::INFINITY, true)] {
+        let participant = Participant::new();
+        let missing_bits = missing.to_bits();
+        let ended = participant.run(FallingShort {
+            missing: missing_bits,
+        });
+        let error = ended.await.expect_err("something is missing");
+        let expected = if is_text && !lacks(Capability::RecordsErrors) {
+            let message = Short { missing }.to_string();
+            Cause::Recorded { message }
+        } else {
+            Cause::Error(Short { missing })
+        };
+        // NaN is not equal to itself.
+        let [got, expected] = [error.cause(), &expected].map(|cause| format!("{cause:?}"));
+        assert_eq!(got, expected);
+        assert_eq!(error.step(), Some("count"));
+        assert_eq!(participant.asked(), ["reserve", "undo reserve"]);
+        assert!(error.is_compensated());
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_saga_that_is_too_large_is_text_for_the_first_caller_as_well() {
+    // With its two quotes, the first one has 64 KiB.
+    for (letters, is_text) in [(64 * 1024 - 2, false), (64 * 1024 - 1, true)] {
+        let participant = Participant::new();
+        let ended = participant.run(Complaining { letters });
+        let error = ended.await.expect_err("it complains");
+        let is_text = is_text && !lacks(Capability::RecordsErrors);
+        match error.cause() {
+            Cause::Error(text) if !is_text => assert_eq!(text.len(), letters),
+            Cause::Recorded { message } if is_text => assert!(message.starts_with("xxx")),
+            _ => panic!("{letters}: {}", error.cause().code()),
+        }
+        assert!(error.is_compensated());
+    }
 }

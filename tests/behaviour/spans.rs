@@ -160,6 +160,7 @@ async fn every_span_is_closed_belongs_to_its_saga_and_names_its_id() {
         for span in &spans[1..] {
             assert_eq!(span.parent, Some("saga"), "{span:?}");
             assert_eq!(span.field("saga.id"), "visit-1");
+            assert_eq!(span.field("saga.name"), "visit.v1");
         }
     }
 }

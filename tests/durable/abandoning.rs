@@ -172,6 +172,7 @@ async fn found(name: &str, input: &str, events: &[Event], ended: Ended) -> Coord
         version: 1,
         fingerprint: 0,
         input: input.to_owned(),
+        trace: None,
     };
     cut_off(&journal, new, events, ended).await;
     started(&Shop::default(), journal).await
@@ -235,6 +236,7 @@ async fn what_is_not_there_or_held_elsewhere_is_refused() {
         version: 1,
         fingerprint: 0,
         input: INPUT.to_owned(),
+        trace: None,
     };
     let start = journal.start(new, Some(&other)).await;
     assert!(matches!(start, Ok(Started::New(Some(_)))), "{start:?}");

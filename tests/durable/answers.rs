@@ -162,6 +162,14 @@ saga!(
     }
 );
 
+saga!(
+    #[derive(Clone)]
+    async fn shouting(cx: Context<'_, Bank>) -> Result<(), String> {
+        let _ = order(cx).await;
+        std::panic::resume_unwind(Box::new("y".repeat(100_000)))
+    }
+);
+
 async fn bank(journal: impl Journal) -> Coordinator<Bank> {
     let builder = Coordinator::builder(Bank)
         .journal(journal)
@@ -170,7 +178,8 @@ async fn bank(journal: impl Journal) -> Coordinator<Bank> {
         .register::<Naming>()
         .register::<Altering>()
         .register::<Bare>()
-        .register::<Verbose>();
+        .register::<Verbose>()
+        .register::<Shouting>();
     builder.start().await.expect("the journal works")
 }
 
@@ -268,22 +277,43 @@ async fn every_caller_gets_the_typed_error_from_postgres() {
 }
 
 #[tokio::test]
-async fn an_error_that_can_not_be_read_again_is_text_for_later_callers() {
-    async fn texts<G>(saga: G) -> (bool, [bool; 2])
+async fn an_error_that_can_not_be_read_again_is_text_for_every_caller() {
+    async fn texts<G>(saga: G) -> [String; 3]
     where
         G: Saga<Services = Bank, Output = ()> + Serialize + Clone,
     {
         let journal = Memory::new();
-        let [one, two, three] = causes(async || journal.clone(), saga).await;
-        let is_text = |cause: &Cause<G::Error>| matches!(cause, Cause::Recorded { .. });
-        (is_text(&one.0), [is_text(&two.0), is_text(&three.0)])
+        let causes = causes(async || journal.clone(), saga).await;
+        causes.map(|(cause, _)| match cause {
+            Cause::Recorded { message } => message,
+            cause => format!("a cause with the code {}", cause.code()),
+        })
     }
-    let as_text = (false, [true, true]);
-    assert_eq!(texts(Lending {}).await, as_text);
-    assert_eq!(texts(Naming {}).await, as_text);
-    assert_eq!(texts(Altering {}).await, as_text);
-    assert_eq!(texts(Bare {}).await, as_text);
-    assert_eq!(texts(Verbose {}).await, as_text, "it is too large");
+    let all = |text: &str| [text, text, text].map(str::to_owned);
+    assert_eq!(texts(Lending {}).await, all("lent"));
+    assert_eq!(texts(Naming {}).await, all("named"));
+    assert_eq!(texts(Altering {}).await, all("1"));
+    // It is too large, and a journal keeps so much of its text.
+    let mark = "… (100000 bytes)";
+    let kept = format!("{}{mark}", "x".repeat(Event::MAX_TEXT - mark.len()));
+    assert_eq!(texts(Verbose {}).await, all(&kept));
+    // Its type is not serializable: only the first caller has it.
+    let texts = texts(Bare {}).await;
+    assert_eq!(texts, ["a cause with the code error", "plain", "plain"]);
+}
+
+#[tokio::test]
+async fn a_panic_that_says_much_is_the_same_for_every_caller() {
+    let journal = Memory::new();
+    let causes = causes(async || journal.clone(), Shouting {}).await;
+    let causes = causes.map(|(cause, _)| cause);
+    for cause in &causes {
+        assert_eq!(cause, &causes[0]);
+        let Cause::Panicked { message } = cause else {
+            panic!("{cause:?}");
+        };
+        assert_eq!(message.len(), Event::MAX_TEXT - "panicked: ".len());
+    }
 }
 
 fn checkout_left(events: &[Event]) -> impl Future<Output = Memory> {
@@ -293,6 +323,7 @@ fn checkout_left(events: &[Event]) -> impl Future<Output = Memory> {
         version: 1,
         fingerprint: Checkout::shape().fingerprint(),
         input: r#"{"what":"Refuse"}"#.to_owned(),
+        trace: None,
     };
     left(saga, events, Ended::Killed)
 }
@@ -375,6 +406,7 @@ async fn a_saga_that_has_ended_and_can_not_be_read_keeps_no_caller_waiting() {
     for harm in [
         "UPDATE entries SET event = 'boiled' WHERE seq = (SELECT max(seq) FROM entries)",
         "UPDATE entries SET checksum = 0 WHERE seq = (SELECT max(seq) FROM entries)",
+        "UPDATE entries SET at = 'noon' WHERE seq = (SELECT max(seq) FROM entries)",
         "DELETE FROM entries",
     ] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -396,6 +428,13 @@ async fn a_saga_that_has_ended_and_can_not_be_read_keeps_no_caller_waiting() {
             }
             other => panic!("{harm}: {other:?}"),
         }
+        let hours = |hours| Duration::from_hours(hours);
+        let now = std::time::SystemTime::now();
+        for (before, count) in [(now - hours(1), 0), (now + hours(1), 1)] {
+            let purged = second.purge(before).await;
+            assert_eq!(purged.expect("the journal works"), count, "{harm}");
+        }
+        assert_eq!(second.status("order-1").await.expect("it works"), None);
         second.shutdown().await;
     }
 }

@@ -223,6 +223,7 @@ async fn a_saga_that_was_cancelled_at_its_end_is_compensated_by_the_next_process
         version: 1,
         fingerprint: 0,
         input: "{}".to_owned(),
+        trace: None,
     };
     crate::cut_off::cut_off(&journal, new, &events, Ended::Killed).await;
     let builder = builder(&shop).register::<TakeTwice>().journal(journal);

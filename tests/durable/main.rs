@@ -34,6 +34,7 @@ mod shop;
 mod shutdown;
 mod slots;
 mod steering;
+mod traces;
 mod undoing;
 mod unrunnable;
 mod values;

@@ -1,13 +1,18 @@
 //! A stuck saga is mended by hand.
 
-use saga_runtime::coordinator::{ExecuteError, OperatorError};
-use saga_runtime::journal::{Event, Filter, Memory, NewSaga, Reason, Sqlite, State};
-use saga_runtime::{CompensationOutcome, Coordinator, Kind};
+use std::time::{Duration, UNIX_EPOCH};
+
+use saga_runtime::coordinator::{Effect, ExecuteError, OperatorError};
+use saga_runtime::journal::{
+    AttemptPhase, Event, Filter, Memory, NewSaga, Reason, Settled, Sqlite, State,
+};
+use saga_runtime::{CompensationOutcome, Context, Coordinator, Kind, saga, step};
 use tempfile::TempDir;
 
-use crate::cut_off::{Ended, call, cut_off};
+use crate::cut_off::{Ended, call, cut_off, left};
 use crate::shop::{
-    Answer, Sell, SellAndHalt, Shop, becomes, id, in_memory, inspected, reasons, started,
+    Answer, Refused, Sell, SellAndHalt, Shop, becomes, builder, id, in_memory, inspected, reasons,
+    started,
 };
 
 /// A saga whose refund has failed for good.
@@ -253,6 +258,7 @@ async fn an_output_that_was_given_by_hand_is_corrected_while_nothing_has_followe
         version: 1,
         fingerprint: 0,
         input: "{\"amount\":3}".to_owned(),
+        trace: None,
     };
     cut_off(&journal, new, &events, Ended::Orderly).await;
     let shop = Shop::default();
@@ -343,4 +349,101 @@ async fn a_wrong_question_changes_nothing() {
         .await;
     resolved.expect("it is stuck");
     becomes(&coordinator, "order-1", State::Compensated).await;
+}
+
+#[step(pivot, retry(attempts = 3, backoff = "1h..1h"))]
+async fn launch(cx: Context<'_, Shop>) -> Result<String, Refused> {
+    cx.ask("launch").await
+}
+
+saga!(
+    async fn launching(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        launch(cx).await?;
+        Ok(())
+    }
+);
+
+/// The history of a saga that is stuck at its pivot. An older version may have recorded the attempts after a `retry` as such that
+/// go forward.
+fn launch_in_doubt(is_older: bool) -> Vec<Event> {
+    let step = || call("launch", Kind::Pivot);
+    let reason = || Reason::new("timed_out", "no answer within 3s");
+    let (attempts, message) = (3, "no answer".to_owned());
+    let settled = Settled::Unresolved { attempts, message };
+    let mut events = vec![
+        Event::StepInDoubt {
+            step: step(),
+            attempts,
+            reason: reason(),
+        },
+        Event::StepSettled {
+            step: step(),
+            settled,
+        },
+        Event::Stuck {
+            reason: Reason::new("pivot_in_doubt", "a reason"),
+        },
+    ];
+    if is_older {
+        let now = UNIX_EPOCH + Duration::from_secs(1_900_000_000);
+        let year = Duration::from_hours(24 * 365);
+        let retried = "ask".to_owned();
+        events.push(Event::Retried { reason: retried });
+        events.push(Event::Failing {
+            step: step(),
+            phase: AttemptPhase::Forward,
+            attempts: 1,
+            earlier: 0,
+            in_doubt: true,
+            reason: reason(),
+            since: now,
+            until: now + year,
+        });
+    }
+    events
+}
+
+#[tokio::test]
+async fn a_pivot_in_doubt_that_is_asked_again_is_parked_between_two_attempts() {
+    for is_older in [false, true] {
+        let new = NewSaga {
+            id: id("a"),
+            name: "launching".to_owned(),
+            version: 1,
+            fingerprint: 0,
+            input: "{}".to_owned(),
+            trace: None,
+        };
+        let journal = left(new, &launch_in_doubt(is_older), Ended::Orderly).await;
+        let shop = Shop::default().always("launch", Answer::Panics);
+        let start = async || {
+            let builder = builder(&shop).patience(Duration::ZERO);
+            let builder = builder.register::<Launching>().journal(journal.clone());
+            builder.start().await.expect("the journal works")
+        };
+        let first = start().await;
+        if !is_older {
+            let retried = first.retry("a", "the service works again").await;
+            retried.expect("it is stuck");
+        }
+        loop {
+            let inspected = inspected(&first, "a").await;
+            assert!(inspected.damage.is_none(), "{inspected}");
+            let failing = &inspected.record.failing;
+            let settles = failing
+                .first()
+                .is_some_and(|one| one.phase == AttemptPhase::Settling);
+            if inspected.record.state == State::Waiting && settles {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(shop.asked(), ["launch"]);
+        first.shutdown().await;
+        let second = start().await;
+        let completed = second.complete_step("a", "launch", &"it", "it was launched");
+        assert_eq!(completed.await.expect("it is asked again"), Effect::Done);
+        becomes(&second, "a", State::Completed).await;
+        assert_eq!(shop.asked(), ["launch"]);
+    }
 }

@@ -4,6 +4,7 @@
 
 mod crashing;
 mod histories;
+mod kit;
 mod model;
 mod prefixes;
 mod program;

@@ -20,6 +20,7 @@ async fn cut_off(entries: &[Entry]) -> Memory {
         version: 1,
         fingerprint: Sell::shape().fingerprint(),
         input: "{\"amount\":3}".to_owned(),
+        trace: None,
     };
     let lease = Lease {
         worker: Worker::new("gone"),
@@ -203,6 +204,7 @@ async fn after(name: &str, input: &str, then: &[Event], ended: Ended) -> Memory 
         version: 1,
         fingerprint: 0,
         input: input.to_owned(),
+        trace: None,
     };
     let mut events = vec![done("order", Kind::Compensatable)];
     events.extend_from_slice(then);

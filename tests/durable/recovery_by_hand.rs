@@ -79,6 +79,7 @@ fn new_saga() -> NewSaga {
         version: Sell::META.version,
         fingerprint: Sell::shape().fingerprint(),
         input: "{\"amount\":3}".to_owned(),
+        trace: None,
     }
 }
 

@@ -22,6 +22,7 @@ async fn found(name: &str, input: &str, events: &[Event], ended: Ended) -> Memor
         version: 1,
         fingerprint: 0,
         input: input.to_owned(),
+        trace: None,
     };
     cut_off(&journal, new, events, ended).await;
     journal

@@ -17,6 +17,7 @@ async fn cut_off(journal: &Memory, saga: &str, name: &str, input: &str, events: 
         version: 1,
         fingerprint: 0,
         input: input.to_owned(),
+        trace: None,
     };
     crate::cut_off::cut_off(journal, new, &events, Ended::Killed).await;
 }

@@ -29,7 +29,7 @@ const RUNTIME: Building = Building {
         &["shape", "place"],
         &["meta"],
         &["error"],
-        &["id"],
+        &["id", "trace"],
         &["call_name", "clock", "escaped", "lock", "panic"],
     ],
 };
@@ -37,7 +37,7 @@ const RUNTIME: Building = Building {
 const MACROS: Building = Building {
     folder: "saga-macros/src",
     floors: &[
-        &["golden"],
+        &["arbitrary", "golden"],
         &["saga", "step"],
         &["signature", "runtime_path"],
         &["options"],

@@ -6,6 +6,7 @@ mod deploying;
 mod fencing;
 mod mistakes;
 mod proxied;
+mod purging;
 mod requests;
 mod standby;
 mod transactions;

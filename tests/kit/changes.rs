@@ -7,9 +7,12 @@ use saga_runtime::journal::{
     Entry, Journal, Lease, Memory, NewSaga, Started, State, Wakeup, Worker,
 };
 use saga_runtime::testing::{
-    ChangeVerdict, DefinitionChange, Script, ScriptedAnswer, changes_since, lock_of,
+    ChangeVerdict, DefinitionChange, ReplayReport, Script, ScriptedAnswer, changes_since, lock_of,
+    replay_of,
 };
 use saga_runtime::{Context, Coordinator, EventName, event_within, saga, sleep, step};
+
+use crate::replays::exported;
 
 const APPROVED: EventName<bool> = EventName::new("approved");
 const PAID: EventName<bool> = EventName::new("paid");
@@ -251,6 +254,13 @@ async fn end_of(journal: &Memory, sagas: Builder<Script>) -> State {
     state
 }
 
+/// Replays the sagas of a journal with the sagas of this builder, as exported histories.
+async fn replay(journal: &Memory, payloads: bool, sagas: &Builder<Script>) -> ReplayReport {
+    let lines = exported(journal, payloads).await;
+    let report = replay_of(&lines, sagas).await;
+    report.expect("what was exported can be read")
+}
+
 /// Checks the verdict about a change, and proves it.
 async fn prove<G: Registrable<Script> + Default>(
     register: fn(Builder<Script>) -> Builder<Script>,
@@ -271,7 +281,12 @@ async fn prove<G: Registrable<Script> + Default>(
     for (saga, entries) in histories::<G>().await {
         for length in 0..entries.len() {
             let journal = recorded(&saga, &entries[..length]).await;
+            let replayed = replay(&journal, true, &register(builder(&script))).await;
+            let compared = replay(&journal, false, &register(builder(&script))).await;
             let end = end_of(&journal, register(builder(&Script::new()))).await;
+            // The test of an exported history says what a deploy would have found out.
+            assert_eq!(replayed.is_fine(), end.is_final(), "{end}: {replayed}");
+            assert!(compared.is_fine() || !end.is_final(), "{end}: {compared}");
             stuck += u32::from(end == State::Stuck);
             ends.push((end, format!("{:?}", &entries[..length])));
         }

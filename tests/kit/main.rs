@@ -1,8 +1,12 @@
 //! The kit for tests of sagas: every failure, coordinators that crash, participants that follow a script.
 
+mod arbitrary;
 mod buggy;
 mod changes;
+mod every_await;
+mod many;
 mod matrix;
 mod one_case;
 mod process;
+mod replays;
 mod waits;

@@ -173,6 +173,26 @@ async fn a_crash_ends_a_step_where_it_is() {
     assert_eq!(ledger[..2], expected, "{ledger:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_restart_does_not_wait_for_the_lease_of_the_killed_process() {
+    let script = Script::new();
+    script.next("order", ScriptedAnswer::DoesAndHangs);
+    let mut coordinator = TestCoordinator::start(settings(&script)).await;
+    let handle = coordinator.submit("saga", Approval {}).await;
+    drop(handle.expect("it is new"));
+    while script.ledger().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    coordinator.crash().await;
+    let killed = Instant::now();
+    coordinator.restart().await;
+    while script.ledger().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let waited = killed.elapsed();
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
+}
+
 #[tokio::test]
 async fn a_file_is_free_after_a_crash() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");

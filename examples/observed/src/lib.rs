@@ -1,4 +1,6 @@
-//! A shop whose sagas are counted. Most of its orders succeed; some are undone, and a few get stuck.
+//! A shop whose sagas are counted and traced. Most of its orders succeed; some are undone, and a few get stuck.
+
+pub mod traces;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,6 +11,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use saga_runtime::journal::Journal;
 use saga_runtime::meta::RetryPolicy;
 use saga_runtime::{Context, Coordinator, metrics, saga, step};
+
+use crate::traces::OpenTelemetry;
 
 /// A shop.
 #[derive(Debug, Default)]
@@ -84,6 +88,7 @@ pub fn install_recorder() -> anyhow::Result<PrometheusHandle> {
 pub async fn start(journal: impl Journal) -> anyhow::Result<Coordinator<Shop>> {
     let builder = Coordinator::builder(Shop::default()).journal(journal);
     let builder = builder
+        .trace_propagator(OpenTelemetry::default())
         .limit::<charge>(8)
         .compensation_retry(RetryPolicy::COMPENSATION)
         .register::<Sell>();

@@ -5,8 +5,12 @@ use std::io::IsTerminal as _;
 use std::panic::{self, PanicHookInfo};
 
 use anyhow::bail;
+use observed::traces::layer;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How to log.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,11 +39,11 @@ pub enum LogFormat {
 const SILENT: &str = "restate_sdk=off";
 
 impl Logs {
-    /// Logs from now on, panics as well.
+    /// Logs from now on, panics as well. Spans are traces, too, if there is a place for them.
     ///
     /// # Errors
     /// When the filter can't be read, or this process logs already.
-    pub fn start(&self) -> anyhow::Result<()> {
+    pub fn start(&self, traces: Option<&SdkTracerProvider>) -> anyhow::Result<()> {
         let Ok(filter) = self.log.parse::<EnvFilter>() else {
             bail!(
                 "`{}` is no log filter: write `info` or `shop=debug,info`",
@@ -52,10 +56,19 @@ impl Logs {
             .with_span_events(FmtSpan::CLOSE)
             .with_writer(std::io::stderr);
         let started = match self.log_format {
-            LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
-            LogFormat::Json => lines.json().flatten_event(true).try_init(),
+            LogFormat::Text => lines
+                .with_ansi(std::io::stderr().is_terminal())
+                .finish()
+                .with(traces.map(layer))
+                .try_init(),
+            LogFormat::Json => lines
+                .json()
+                .flatten_event(true)
+                .finish()
+                .with(traces.map(layer))
+                .try_init(),
         };
-        started.map_err(anyhow::Error::from_boxed)?;
+        started?;
         panic::set_hook(Box::new(log_panic));
         Ok(())
     }

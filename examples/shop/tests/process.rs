@@ -1,7 +1,8 @@
 //! One service as a process of its own.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,23 +14,23 @@ fn shop() -> Command {
     Command::new(env!("CARGO_BIN_EXE_shop"))
 }
 
-/// Payments in a process, with its database and its log in a folder of its own.
-struct Payments {
+/// A service in a process, with its database and its log in a folder of its own.
+struct Service {
     process: Child,
     address: String,
     folder: TempDir,
 }
 
-impl Payments {
+impl Service {
     /// Starts it, and waits until it says where it listens.
-    fn start(set: impl FnOnce(&mut Command)) -> Self {
+    fn start(name: &str, set: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let log = File::create(folder.path().join("log")).expect("a log");
         let mut command = shop();
         command
-            .args(["serve", "payments"])
+            .args(["serve", name])
+            .current_dir(folder.path())
             .env("SHOP_LISTEN", "127.0.0.1:0")
-            .env("SHOP_DATABASE", folder.path().join("payments.db"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log);
@@ -65,14 +66,14 @@ impl Payments {
 
 #[test]
 fn a_service_stops_when_it_is_told_to() {
-    let payments = Payments::start(|_| {});
+    let payments = Service::start("payments", |_| {});
     payments.terminate();
     assert!(payments.log().ends_with("stopped\n"));
 }
 
 #[test]
 fn a_service_stops_when_nobody_holds_its_standard_input() {
-    let mut payments = Payments::start(|command| {
+    let mut payments = Service::start("payments", |command| {
         command.arg("--stop-with-stdin");
     });
     drop(payments.process.stdin.take());
@@ -82,7 +83,7 @@ fn a_service_stops_when_nobody_holds_its_standard_input() {
 // The client has to hear, while this test waits, that the server goes.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_json_if_wanted_and_never_holds_what_was_asked() {
-    let payments = Payments::start(|command| {
+    let payments = Service::start("payments", |command| {
         command
             .env("SHOP_LOG_FORMAT", "json")
             .args(["--log", "trace", "--limit", "1"]);
@@ -118,6 +119,41 @@ async fn the_log_is_json_if_wanted_and_never_holds_what_was_asked() {
     ] {
         assert!(!log.contains(payload), "{payload} in {log}");
     }
+}
+
+#[test]
+fn orders_has_metrics_beside_its_console() {
+    let orders = Service::start("orders", |command| {
+        command.args(["--console", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    });
+    let log = fs::read_to_string(orders.folder.path().join("log")).expect("text");
+    for (line, path, part) in [
+        (
+            "Prometheus finds the metrics here",
+            "/metrics",
+            "\nsaga_slots 1000\n",
+        ),
+        ("operators find the sagas here", "/", "<h1>Overview</h1>"),
+    ] {
+        let line = log
+            .lines()
+            .find(|one| one.contains(line))
+            .expect("it says where");
+        let (_, address) = line.rsplit_once("address=").expect("it says where");
+        let mut page = String::new();
+        // What is open is told a moment after the start.
+        while !page.contains(part) {
+            assert!(!page.starts_with("HTTP/1.1 4"), "{page}");
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).expect("it listens");
+            page.clear();
+            stream.read_to_string(&mut page).expect("it answers");
+        }
+    }
+    orders.terminate();
+    assert!(orders.log().ends_with("stopped\n"));
 }
 
 #[test]

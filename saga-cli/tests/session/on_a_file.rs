@@ -1,11 +1,13 @@
 //! A session at night: the service is down, and the file is there.
 
+use saga_runtime::Coordinator;
 use saga_runtime::journal::State;
+use saga_runtime::testing::replay_of;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::program::{Ended, saga};
-use crate::shop::{Approve, becomes, service, stuck};
+use crate::shop::{Approve, Bank, PlaceOrder, becomes, service, stuck};
 
 /// A shell in which the journal is set.
 struct Shell(String);
@@ -52,16 +54,42 @@ async fn eleven_stuck_sagas_are_mended_while_the_service_is_down() {
         exported.contains(r#""input":"{\"pieces\":3}""#),
         "{exported}"
     );
+    exports_what_a_test_replays(&shell).await;
     let purge = ["purge", "--before", "2999-01-01T00:00:00Z"];
     assert!(shell.on(&purge).await.works().contains("add --yes"));
     let purged = shell.on(&[&purge[..], &["--yes"]].concat()).await.works();
     assert_eq!(purged, "removed 12 sagas\n");
 }
 
+/// What is exported is test data for the service.
+async fn exports_what_a_test_replays(shell: &Shell) {
+    let sagas = Coordinator::builder(Bank::default())
+        .register::<PlaceOrder>()
+        .register::<Approve>();
+    let whole = shell.on(&["export", "--payloads"]).await.works();
+    let report = replay_of(&whole, &sagas).await;
+    let report = report.expect("they are histories");
+    assert!(report.is_fine(), "{report}");
+    assert_eq!((report.replayed, report.compared), (12, 0));
+
+    let masked = shell.on(&["export", "order-1"]).await.works();
+    assert_eq!(masked.lines().count(), 1, "no filter: one saga");
+    assert!(!masked.contains("pieces"), "{masked}");
+    let report = replay_of(&masked, &sagas).await;
+    let report = report.expect("it is a history");
+    assert!(report.is_fine(), "{report}");
+    assert_eq!((report.replayed, report.compared), (0, 1));
+    shell.on(&["export", "order-99"]).await.fails(4);
+}
+
 async fn sees_what_is_wrong(shell: &Shell) {
     let stats = shell.on(&["stats"]).await.works();
     assert!(
         stats.contains("11  stuck         place_order version 1"),
+        "{stats}"
+    );
+    assert!(
+        stats.contains("11  of these: place_order, for `compensation_failed`"),
         "{stats}"
     );
     let list = shell

@@ -1,6 +1,7 @@
 //! A session while the service runs: its file can be read, and commands go through it.
 
 use axum::Router;
+use rustix::process::{Pid, Signal, kill_process};
 use saga_console::Console;
 use saga_runtime::journal::State;
 use saga_runtime::operator::Operator;
@@ -113,6 +114,50 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
     }
     assert_eq!(last, "completed");
     assert!(watching.wait().await.expect("it ends").success());
+    coordinator.shutdown().await;
+    serving.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_on_many_sagas_stops_at_ctrl_c_and_says_how_far_it_came() {
+    const SAGAS: usize = 200;
+    let directory = TempDir::new().expect("there is room");
+    let (coordinator, _) = service(&directory.path().join("shop.db")).await;
+    stuck(&coordinator, SAGAS).await;
+    let operator = Operator::of(&coordinator);
+    let console = Console::new(operator.clone())
+        .writable()
+        .commands_per_second(10_000);
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("there is a port");
+    let address = format!("http://{}", listener.local_addr().expect("it listens"));
+    let serving = tokio::spawn(console.serve(listener, std::future::pending()));
+
+    let words = ["abandon", "state=stuck", "--reason", "closed", "--yes"];
+    let bulk = tokio::process::Command::new(env!("CARGO_BIN_EXE_saga"))
+        .args([&["--journal", &address][..], &words].concat())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program is there");
+    let abandoned = async || {
+        let counts = operator.counts().await.expect("the journal works");
+        counts.of("abandoned")
+    };
+    while abandoned().await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let pid = bulk.id().and_then(|id| i32::try_from(id).ok());
+    let pid = pid.and_then(Pid::from_raw).expect("it runs");
+    kill_process(pid, Signal::INT).expect("it runs");
+    let ended = bulk.wait_with_output().await.expect("it ends");
+    let said = String::from_utf8(ended.stdout).expect("it is text");
+    assert!(ended.status.success(), "{said}");
+    assert!(said.contains("stopped: there are more of them"), "{said}");
+    let done = abandoned().await;
+    let begin = format!("{done} of {done} sagas have accepted `abandon`");
+    assert!(said.starts_with(&begin), "{said}");
+    assert!(done < SAGAS as u64, "{said}");
     coordinator.shutdown().await;
     serving.abort();
 }

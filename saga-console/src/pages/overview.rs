@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use saga_runtime::operator::{
-    OpenCount, PauseView, Refusal, SagaCounts, SagaList, SagaQuery, WorkerView,
+    OpenCount, PauseView, Refusal, SagaCounts, SagaList, SagaQuery, StuckCount, WorkerView,
 };
 
 use crate::desk::{Desk, PerMinute};
@@ -98,6 +98,7 @@ fn body(desk: &Desk, base: &Base, view: &View) -> Markup {
         }
         @if !stuck.sagas.is_empty() {
             h2 { "Stuck: an operator must decide" }
+            (reasons(base, &counts.stuck))
             (table(base, &stuck.sagas))
             p {
                 a href=(base.sagas("state=stuck")) { "All stuck sagas" }
@@ -122,6 +123,18 @@ fn sentence(text: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}
+
+/// How many sagas are stuck for which reason, each a link to them.
+fn reasons(base: &Base, stuck: &[StuckCount]) -> Markup {
+    html! {
+        ul.reasons {
+            @for one in stuck {
+                @let filter = format!("state=stuck name={} code={}", one.name, one.code);
+                li { a href=(base.sagas(&filter)) { (one.sagas) " " (one.name) ": " code { (one.code) } } }
+            }
+        }
+    }
 }
 
 fn held(workers: &[WorkerView]) -> Markup {

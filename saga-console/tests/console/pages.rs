@@ -197,6 +197,7 @@ async fn the_overview_shows_workers_and_how_many_sagas_start_and_end_in_a_minute
         version: 1,
         fingerprint: 7,
         input: "{}".to_owned(),
+        trace: None,
     };
     let started = memory.start(saga, Some(&Lease { worker, duration })).await;
     drop(started.expect("it is new"));

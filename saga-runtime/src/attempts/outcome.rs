@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::attempts::Verdict;
 use crate::error::{
     Cause, Compensation, CompensationFailure, CompensationOutcome, Interruption, Reason,
+    UNRECORDABLE_ERROR, UNRECORDABLE_OUTPUT,
 };
 use crate::language::ErrorRecord;
 use crate::meta::StepMeta;
@@ -87,11 +88,27 @@ pub enum GiveUp<E> {
         /// Its text.
         message: String,
     },
-    /// It is done, but its output can't be recorded.
+    /// It is done, but its output can't be recorded; or the body handles its error, which can't be recorded.
     Unrecordable {
-        /// The reason why the output can't be recorded.
+        /// What can't be recorded, and why.
         message: String,
     },
+}
+
+impl<E> GiveUp<E> {
+    /// The step is done, but its output can't be recorded.
+    #[must_use]
+    pub fn unrecordable_output(problem: &str) -> Self {
+        let message = format!("{UNRECORDABLE_OUTPUT}{problem}");
+        Self::Unrecordable { message }
+    }
+
+    /// The body handles the error of the step, but the error can't be recorded.
+    #[must_use]
+    pub fn unrecordable_error(problem: &str) -> Self {
+        let message = format!("{UNRECORDABLE_ERROR}{problem}");
+        Self::Unrecordable { message }
+    }
 }
 
 impl<E: Display> GiveUp<E> {

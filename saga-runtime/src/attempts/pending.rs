@@ -242,9 +242,9 @@ impl<T: Payload + Send, F: Display + Send> PendingStep for StepRequest<'_, T, F>
 
     fn check_error(&mut self) -> Result<(), String> {
         if let Some(GiveUp::Error(error)) = &self.why
-            && let Some(recorded) = self.errors.record(error)
+            && let Some(replayed) = self.errors.replayed(error)?
         {
-            replace_caught(&mut self.why, Some(GiveUp::Error(recorded?)));
+            replace_caught(&mut self.why, Some(GiveUp::Error(replayed)));
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::clock::Clock;
+#[cfg(feature = "testing")]
+use crate::coordinator::check::Stage;
 use crate::coordinator::check::{CheckReport, Checking, OnMisfit};
 use crate::coordinator::error::StartError;
 #[cfg(feature = "metrics")]
@@ -26,6 +28,8 @@ use crate::engines::journaled::bulkheads::Bulkheads;
 #[cfg(feature = "testing")]
 use crate::engines::journaled::faults::Faults;
 use crate::engines::journaled::recorder::Tenure;
+#[cfg(feature = "testing")]
+use crate::journal::{History, Memory, Reason};
 use crate::journal::{Journal, JournalError, Lease, Worker};
 use crate::language::Step;
 use crate::language::recorded::RecordedStep;
@@ -33,6 +37,7 @@ use crate::meta::{RetryDefaults, RetryPolicy};
 use crate::metrics::AttemptMeters;
 #[cfg(feature = "testing")]
 use crate::shape::Shape;
+use crate::trace::TracePropagator;
 
 /// A lease is renewed three times in its duration. A shorter one would be renewed without a pause.
 const SHORTEST_LEASE: Duration = Duration::from_millis(3);
@@ -53,6 +58,7 @@ pub struct Builder<S: ?Sized + Send + Sync + 'static, J = NoJournal> {
     refused: Option<StartError>,
     on_misfit: OnMisfit,
     policies: Policies,
+    propagator: Option<Arc<dyn TracePropagator>>,
     max_recoveries: u32,
     recovery_pause: Duration,
     in_flight: usize,
@@ -88,6 +94,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 #[cfg(feature = "testing")]
                 faults: None,
             },
+            propagator: None,
             max_recoveries: 10,
             recovery_pause: Duration::from_secs(1),
             in_flight: 1000,
@@ -109,6 +116,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
             refused: self.refused,
             on_misfit: self.on_misfit,
             policies,
+            propagator: self.propagator,
             max_recoveries: self.max_recoveries,
             recovery_pause: self.recovery_pause,
             in_flight: self.in_flight,
@@ -201,6 +209,13 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         self
     }
 
+    /// Sets how the spans of sagas are kept in the traces of the service. Without it, each run of a saga is a trace of its own, and
+    /// steps get the context that [`Coordinator::in_trace`] has given, if any. Default: none. The guide has one for OpenTelemetry.
+    pub fn trace_propagator(self, propagator: impl TracePropagator) -> Self {
+        let propagator: Option<Arc<dyn TracePropagator>> = Some(Arc::new(propagator));
+        Self { propagator, ..self }
+    }
+
     /// Sets how often a saga is claimed from crashed processes without progress in between, before it counts as stuck.
     /// Its current step may be the one that crashes them. Default: 10.
     ///
@@ -248,6 +263,16 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
             Some(error) => Err(error),
             None => Ok(self.definitions.shapes()),
         }
+    }
+
+    /// Replays a history without effects, whatever its state. `None` if its name and version are not registered; else why it does not
+    /// fit, if it does not.
+    pub(crate) async fn rehearse(&self, history: History) -> Option<Result<(), Reason>> {
+        let saga = &history.record.saga;
+        let definition = self.definitions.get(&saga.name, saga.version)?;
+        let stage = Stage::new(Arc::new(Memory::new()), self.policies.clone());
+        let misfit = definition.rehearse(&self.services, history, &stage).await;
+        Some(misfit.map_or(Ok(()), Err))
     }
 
     /// Injects these faults into all attempts.
@@ -334,6 +359,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             journal,
             definitions: self.definitions,
             policies: self.policies,
+            propagator: self.propagator,
             max_recoveries: self.max_recoveries,
             poll_interval: lease.duration / 3,
             lease,
@@ -376,6 +402,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         Ok(Coordinator {
             inner,
             owner: Arc::new(owner),
+            trace: None,
         })
     }
 }

@@ -34,6 +34,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             return Err(OperatorError::PastPivot);
         }
         let is_stuck = record.state == State::Stuck;
+        // Its body would be stuck before it undoes anything.
+        if let Some(misfit) = self.misfit_at_rest(History { record, entries }).await {
+            return Err(misfit.into());
+        }
         if history.decision().is_some() && !is_stuck {
             // It is being compensated already.
             return Ok(Effect::Done);

@@ -21,7 +21,7 @@ use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
-use crate::journal::{Claim, Filter, Journal, JournalError, Record, State};
+use crate::journal::{Claim, Filter, History, Journal, JournalError, Record, State};
 use crate::lock::lock;
 use crate::meta::SagaMeta;
 use crate::place::Instance;
@@ -160,6 +160,14 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    pub(super) fn new(journal: Arc<dyn Journal>, policies: Policies) -> Self {
+        Self {
+            journal,
+            tenure: Arc::new(Tenure::new(Instant::now() + Duration::from_secs(1))),
+            policies,
+        }
+    }
+
     /// The engine for a saga with this history.
     pub(super) fn engine(&self, meta: &SagaMeta, id: SagaId, history: ReplayState) -> Journaled {
         let control = LocalControl::new(None);
@@ -203,11 +211,7 @@ impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
         passes: impl Fn(&SagaId) -> bool,
         mut on_misfit: impl FnMut(&Misfit),
     ) -> Result<CheckReport, JournalError> {
-        let stage = Stage {
-            journal: Arc::clone(self.journal),
-            tenure: Arc::new(Tenure::new(Instant::now() + Duration::from_secs(1))),
-            policies: self.policies.clone(),
-        };
+        let stage = self.stage();
         let mut report = CheckReport::default();
         let mut unregistered = BTreeMap::<_, u64>::new();
         // In this order: a saga that is claimed meanwhile was seen.
@@ -254,37 +258,40 @@ impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
 
     /// Replays one saga, unless it has ended meanwhile.
     async fn check(&self, record: Record, stage: &Stage) -> Result<Option<Misfit>, JournalError> {
-        let (id, name, version) = (record.saga.id, record.saga.name, record.saga.version);
-        let Some(definition) = self.definitions.get(&name, version) else {
-            return Ok(None);
-        };
-        let Some(history) = self.journal.load(&id).await? else {
-            return Ok(None);
-        };
-        let now = history.record.state;
-        if now.is_final() || now == State::Stuck {
-            return Ok(None);
+        let history = self.journal.load(&record.saga.id).await?;
+        match history {
+            Some(history) => Ok(self.replay(history, stage).await),
+            None => Ok(None),
         }
+    }
+
+    /// Replays one saga, if it is open and registered.
+    async fn replay(&self, history: History, stage: &Stage) -> Option<Misfit> {
+        let Record { saga, state, .. } = &history.record;
+        if state.is_final() || *state == State::Stuck {
+            return None;
+        }
+        let definition = self.definitions.get(&saga.name, saga.version)?;
+        let (id, name, version) = (saga.id.clone(), saga.name.clone(), saga.version);
         let reason = definition.rehearse(self.services, history, stage).await;
-        Ok(reason.map(|Reason { code, message, .. }| Misfit {
+        reason.map(|Reason { code, message, .. }| Misfit {
             id,
             name,
             version,
             code,
             message,
-        }))
+        })
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::new(Arc::clone(self.journal), self.policies.clone())
     }
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Checks the open sagas that do not run here, and keeps the misfits.
     pub(super) async fn check(&self) -> Result<CheckReport, JournalError> {
-        let checking = Checking {
-            definitions: &self.definitions,
-            services: &*self.services,
-            journal: &self.journal,
-            policies: &self.policies,
-        };
+        let checking = self.checking();
         lock(&self.misfits).clear();
         let runs_here = |id: &SagaId| self.running().contains_key(id);
         let checked = checking.run(runs_here, |misfit| {
@@ -297,6 +304,34 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let report = checked.await?;
         report.tell();
         Ok(report)
+    }
+
+    fn checking(&self) -> Checking<'_, S> {
+        Checking {
+            definitions: &self.definitions,
+            services: &*self.services,
+            journal: &self.journal,
+            policies: &self.policies,
+        }
+    }
+
+    /// Replays a saga that no process runs, before something is asked of its body. `None` if it fits, or goes on by itself.
+    pub(super) async fn misfit_at_rest(&self, history: History) -> Option<Misfit> {
+        let Record { saga, worker, .. } = &history.record;
+        let id = saga.id.clone();
+        let is_elsewhere = worker.as_ref().is_some_and(|one| *one != self.lease.worker);
+        if is_elsewhere || self.running().contains_key(&id) {
+            return None;
+        }
+        let checking = self.checking();
+        let found = checking.replay(history, &checking.stage()).await;
+        let mut misfits = lock(&self.misfits);
+        match &found {
+            Some(misfit) if misfits.len() < MOST_MISFITS => misfits.insert(id, misfit.clone()),
+            Some(_) => None,
+            None => misfits.remove(&id),
+        };
+        found
     }
 
     /// Checks the open sagas once, while they already go on.

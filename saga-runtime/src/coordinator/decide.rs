@@ -9,7 +9,7 @@ use crate::coordinator::operator::Effect;
 use crate::coordinator::subject::Subject;
 use crate::coordinator::takeover::PAUSES;
 use crate::id::SagaId;
-use crate::journal::{AppendError, Claimed, ClaimedOne, Entry, Event, State, Wakeup};
+use crate::journal::{AppendError, Claimed, ClaimedOne, Entry, Event, NewSaga, State, Wakeup};
 use crate::lock::lock;
 use crate::telemetry;
 
@@ -80,7 +80,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let id = claimed.claim.id.clone();
         let subject = Subject::of_claimed(&claimed);
         let is_undone_by_record = subject.history.is_undone_by_record();
-        let event = decide(subject);
+        let event = decide(subject).map_err(|refused| match refused {
+            OperatorError::NotStuck(state) if !is_undone_by_record => {
+                self.why_it_rests(&claimed.record.saga, state)
+            }
+            refused => refused,
+        });
         let goes_back = is_undone_by_record || matches!(event, Ok(Event::Compensating { .. }));
         let decided = match event {
             Ok(event) => self.append_decision(&mut claimed, event).await,
@@ -108,6 +113,22 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             self.waiters.wake(&id);
         }
         decided.map(|_| Effect::Done)
+    }
+
+    /// The refusal to decide about a saga that is not stuck: it goes on by itself, unless this process knows that it does not.
+    fn why_it_rests(&self, saga: &NewSaga, state: State) -> OperatorError {
+        if let Some(misfit) = lock(&self.misfits).get(&saga.id) {
+            return misfit.clone().into();
+        }
+        let is_registered = self.definitions.get(&saga.name, saga.version).is_some();
+        // One that has no code at all knows nothing of the service.
+        if is_registered || self.definitions.versions().is_empty() {
+            return OperatorError::NotStuck(state);
+        }
+        OperatorError::NotRegistered {
+            name: saga.name.clone(),
+            version: saga.version,
+        }
     }
 
     /// Appends an operator's decision. Returns the state that follows.

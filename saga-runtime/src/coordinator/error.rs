@@ -1,9 +1,10 @@
 //! The errors of a coordinator: starting it, submitting and executing sagas, operating on them.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Display};
 
-use crate::coordinator::{CheckReport, OpenWait, Stopped};
+use crate::coordinator::{CheckReport, Misfit, OpenWait, Stopped};
 use crate::error::SagaError;
 use crate::escaped::Escaped;
 use crate::id::{InvalidSagaId, SagaId};
@@ -286,7 +287,8 @@ pub struct Stuck<E> {
     pub id: SagaId,
     /// The reason, in a sentence.
     pub reason: String,
-    /// The saga's error with the failed compensations, if the saga has failed and is undone.
+    /// The saga's error with the failed compensations, if the saga has failed and is undone. If it has failed and is not undone, because
+    /// its pivot may have taken effect, only the caller for which it ran has the error; its text is the reason, for every caller.
     pub error: Option<SagaError<E>>,
 }
 
@@ -371,6 +373,30 @@ pub enum OperatorError {
          with `abandon`"
     )]
     Stuck,
+    /// The saga is not stuck yet, but its definition does not fit its records: its body can't run, so it can't undo the saga.
+    #[error(
+        "the saga does not fit its definition, and will be stuck with `{code}`: {}; `compensate` undoes it from its record, \
+         `abandon` ends it as it is, and a definition that fits lets it go on",
+        Escaped(.message)
+    )]
+    Misfit {
+        /// The code with which it will be stuck: `definition_changed`, `unreadable`, …
+        code: Cow<'static, str>,
+        /// The reason, in a sentence.
+        message: String,
+    },
+    /// The name and version of the saga are not registered here, so the saga does not go on, and there is nothing to decide about it.
+    #[error(
+        "saga `{}`, version {version}, is not registered here, and is not stuck: it goes on where it is registered; `compensate` \
+         undoes it from its record, `abandon` ends it as it is",
+        Escaped(.name)
+    )]
+    NotRegistered {
+        /// Its durable name.
+        name: String,
+        /// Its version.
+        version: u32,
+    },
     /// Another worker holds the saga, and the journal does not reach its process.
     #[error("the saga is held by worker {0}: ask there, or again when its lease has run out")]
     Held(Worker),
@@ -408,8 +434,18 @@ pub enum OperatorError {
         kept: String,
     },
     /// The given output or event value can't be serialized, or is too large.
-    #[error("the output can't be recorded: {}", Escaped(.0))]
+    #[error("the value can't be recorded: {}", Escaped(.0))]
     Output(#[source] serde_json::Error),
+    /// The code of the step is not known here, so nothing can tell if its type can read the given output.
+    #[error(
+        "step `{}` is not registered here, so nothing can check its output: register its saga, or the step alone with \
+         `Builder::register_step`; `abandon` ends the saga as it is",
+        Escaped(.step)
+    )]
+    UnknownStep {
+        /// The step in the call.
+        step: String,
+    },
     /// The type of the step can't read the given output.
     #[error("step `{}` can't have this output: {}", Escaped(.step), Escaped(.error))]
     Unreadable {
@@ -442,6 +478,13 @@ pub enum OperatorError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl From<Misfit> for OperatorError {
+    fn from(misfit: Misfit) -> Self {
+        let Misfit { code, message, .. } = misfit;
+        Self::Misfit { code, message }
+    }
 }
 
 impl From<Stopped> for OperatorError {

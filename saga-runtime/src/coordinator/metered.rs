@@ -31,6 +31,7 @@ pub(super) struct Metered {
 }
 
 /// A saga that this process holds.
+#[derive(Clone)]
 struct CountedSaga {
     handles: Arc<OneSaga>,
     started_at: SystemTime,
@@ -68,29 +69,33 @@ impl Metered {
 
     /// Counts events that were recorded.
     fn recorded(&self, id: &SagaId, seen: &[Seen]) {
+        let has_ended = seen
+            .iter()
+            .any(|seen| matches!(seen, Seen::Ended(_) | Seen::Stuck(_)));
         let mut held = lock(&self.held);
+        let known = if has_ended {
+            held.remove(id)
+        } else {
+            held.get(id).cloned()
+        };
+        drop(held);
         let Some(CountedSaga {
             handles,
             started_at,
-        }) = held.get(id)
+        }) = known
         else {
             return;
         };
-        let mut has_ended = false;
         for seen in seen {
             match seen {
                 Seen::Ended(end) => {
-                    let age = self.clock.now().duration_since(*started_at);
+                    let age = self.clock.now().duration_since(started_at);
                     handles.ended(*end, age.unwrap_or_default());
                 }
                 Seen::Stuck(code) => handles.stuck(code),
                 Seen::Compensating => handles.compensating.increment(1),
                 Seen::SetAside => handles.set_aside.increment(1),
             }
-            has_ended |= matches!(seen, Seen::Ended(_) | Seen::Stuck(_));
-        }
-        if has_ended {
-            held.remove(id);
         }
     }
 }
@@ -317,6 +322,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             }
             // An error is counted, and told, where the coordinator uses the journal.
             if let Ok(tally) = self.journal.tally().await {
+                let stuck = tally.stuck.into_iter();
+                open.stuck(stuck.map(|one| (one.name, one.code, one.sagas)));
                 let now = self.policies.clock.now();
                 open.open(tally.open.into_iter().map(|one| {
                     let age = now.duration_since(one.oldest).unwrap_or_default();

@@ -9,11 +9,13 @@ use serde::Serialize;
 use crate::coordinator::Coordinator;
 use crate::coordinator::error::OperatorError;
 use crate::coordinator::inspection::{Inspection, Inspector};
-use crate::coordinator::subject::{Subject, open_call};
+use crate::coordinator::subject::Subject;
 use crate::error::Reason;
 use crate::id::SagaId;
 use crate::journal::history::{BY_RECORD, DROPPED_BY_HAND, NOTHING_REQUESTED, ReplayState};
-use crate::journal::{Event, Filter, Journal, JournalError, Page, Record, State};
+use crate::journal::{
+    Event, Filter, Journal, JournalError, NewSaga, Page, Record, State, StepCall,
+};
 use crate::language::json_of;
 use crate::lock::lock;
 use crate::shape::Shape;
@@ -73,6 +75,12 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     #[must_use]
     pub fn shapes(&self) -> Vec<Shape> {
         self.inner.definitions.shapes()
+    }
+
+    /// Returns whether the code of this call in a saga is known here.
+    pub(crate) fn has_code(&self, saga: &NewSaga, call: &StepCall) -> bool {
+        let steps = &self.inner.definitions.steps;
+        steps.find((&saga.name, saga.version), call).is_some()
     }
 
     pub(crate) fn as_journal(&self) -> &dyn Journal {
@@ -136,7 +144,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let resolved = move |subject: Subject| {
-            let step = subject.decided(&step, open_call)?;
+            let step = subject.decided(&step, ReplayState::undoable)?;
             Ok(Event::CompensationResolved { step, reason })
         };
         self.inner.decide_at_once(id, resolved).await
@@ -156,7 +164,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
         let skipped = move |subject: Subject| {
-            let step = subject.decided(&step, open_call)?;
+            let step = subject.decided(&step, ReplayState::undoable)?;
             Ok(Event::CompensationSkipped { step, reason })
         };
         self.inner.decide_at_once(id, skipped).await
@@ -168,7 +176,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// the attempt under way ends first; if it succeeds, its own output stands.
     ///
     /// # Errors
-    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. [`OperatorError::GoesBack`] if the step can't be
+    /// [`OperatorError::Unreadable`] if the type of the step can't read the output. [`OperatorError::UnknownStep`] if its code is not
+    /// known here: it is a step of no registered saga, and is not [registered](crate::coordinator::Builder::register_step) by itself,
+    /// or its name stands for several steps. [`OperatorError::GoesBack`] if the step can't be
     /// undone, and the saga is being undone: [`skip_compensation`](Self::skip_compensation) records that the effect stays.
     /// [`OperatorError::NothingToDecide`] if the saga is stuck, and [`OperatorError::NotStuck`] if it is not, and the step is none of
     /// these. If a process holds the saga that the journal does not reach, or the journal can't be reached.
@@ -180,9 +190,42 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         reason: &str,
     ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
+        let inner = Arc::clone(&self.inner);
+        let checked = move |saga: &str, version, call: &StepCall, output: &str| {
+            let step = call.to_string();
+            match inner.definitions.steps.find((saga, version), call) {
+                None => Err(OperatorError::UnknownStep { step }),
+                Some(known) => {
+                    let read = known.can_read(output);
+                    read.map_err(|error| OperatorError::Unreadable { step, error })
+                }
+            }
+        };
+        self.complete(id, step, output, reason, checked).await
+    }
+
+    /// Like [`complete_step`](Self::complete_step), for an operator without the code of the saga: nothing checks the output.
+    pub(crate) async fn complete_step_unchecked(
+        &self,
+        id: SagaId,
+        step: &str,
+        output: &(impl Serialize + Sync),
+        reason: &str,
+    ) -> Result<Effect, OperatorError> {
+        let unchecked = |_: &str, _, _: &StepCall, _: &str| Ok(());
+        self.complete(id, step, output, reason, unchecked).await
+    }
+
+    async fn complete(
+        &self,
+        id: SagaId,
+        step: &str,
+        output: &(impl Serialize + Sync),
+        reason: &str,
+        check: impl FnOnce(&str, u32, &StepCall, &str) -> Result<(), OperatorError> + Send + 'static,
+    ) -> Result<Effect, OperatorError> {
         let output = json_of(output).map_err(OperatorError::Output)?;
         let (step, reason) = (step.to_owned(), reason.to_owned());
-        let inner = Arc::clone(&self.inner);
         let completed = move |subject: Subject| {
             let (saga, version) = (subject.saga.clone(), subject.version);
             let goes_back = subject.history.decision().is_some();
@@ -190,10 +233,7 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
             if goes_back && call.kind.closes_the_way_back() {
                 return Err(OperatorError::GoesBack { step });
             }
-            if let Some(known) = inner.definitions.steps.find((&saga, version), &call) {
-                let read = known.can_read(&output);
-                read.map_err(|error| OperatorError::Unreadable { step, error })?;
-            }
+            check(&saga, version, &call, &output)?;
             let step = call;
             Ok(Event::StepCompleted {
                 step,
@@ -261,16 +301,12 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ) -> Result<Effect, OperatorError> {
         let id = id.try_into().map_err(|_| OperatorError::Unknown)?;
         let history = self.inner.journal.load(&id).await?;
-        let record = history.ok_or(OperatorError::Unknown)?.record;
-        let is_registered = self
-            .inner
-            .definitions
-            .get(&record.saga.name, record.saga.version)
-            .is_some();
-        let is_open = record.state != State::Stuck && !record.state.is_final();
-        let is_misfit = lock(&self.inner.misfits).contains_key(&id);
-        if is_registered && is_open && !is_misfit {
-            return Err(OperatorError::NotStuck(record.state));
+        let history = history.ok_or(OperatorError::Unknown)?;
+        let (state, saga) = (history.record.state, &history.record.saga);
+        let is_open = state != State::Stuck && !state.is_final();
+        let definition = self.inner.definitions.get(&saga.name, saga.version);
+        if is_open && definition.is_some() && self.inner.misfit_at_rest(history).await.is_none() {
+            return Err(OperatorError::NotStuck(state));
         }
         let message = reason.to_owned();
         let compensating = move |subject: Subject| {

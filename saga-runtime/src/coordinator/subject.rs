@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::call_name;
 use crate::coordinator::error::OperatorError;
-use crate::journal::history::{ReplayState, Way};
+use crate::journal::history::ReplayState;
 use crate::journal::{Claimed, Damage, Entry, Record, State, StepCall};
 
 /// The saga about which an operator decides.
@@ -116,18 +116,6 @@ impl Subject {
         let requested = self.history.requested(self.is_orderly, self.is_unknown());
         left.chain(requested).collect()
     }
-}
-
-/// Finds the call of a step whose compensation an operator can decide: it is in doubt, or its compensation has failed or fails.
-pub(super) fn open_call<'a>(
-    history: &'a ReplayState,
-    step: &str,
-    occurrence: usize,
-) -> Option<&'a StepCall> {
-    history
-        .failed(step, occurrence)
-        .or_else(|| history.in_doubt(step, occurrence))
-        .or_else(|| history.retried(step, occurrence, Way::Backward))
 }
 
 fn nothing_to_decide(history: &ReplayState, step: &str) -> OperatorError {

@@ -25,6 +25,7 @@ use crate::panic::{contain, drop_caught};
 use crate::place::Instance;
 use crate::run::{Saga, SagaEnd};
 use crate::telemetry;
+use crate::trace::TraceContext;
 
 /// A claimed saga with a slot: all that its task needs apart from its typed input.
 #[derive(Debug)]
@@ -40,13 +41,19 @@ pub(super) struct Claimant {
     started_at: Option<SystemTime>,
     /// See [`Claimed::posted`].
     posted: Vec<PostedEvent>,
+    /// The trace context that is kept with the saga.
+    trace: Option<TraceContext>,
     /// The permit of a saga that is tried apart: see [`Suspects`](crate::coordinator::suspects::Suspects).
     pub(super) trial: Option<OwnedSemaphorePermit>,
 }
 
 impl Claimant {
     /// Creates the claimant of a saga that was just started.
-    pub(super) fn new(claim: Claim, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(
+        claim: Claim,
+        slot: OwnedSemaphorePermit,
+        trace: Option<TraceContext>,
+    ) -> Self {
         Self {
             claim,
             slot,
@@ -57,6 +64,7 @@ impl Claimant {
             is_cancelled: false,
             started_at: None,
             posted: Vec::new(),
+            trace,
             trial: None,
         }
     }
@@ -90,6 +98,7 @@ impl Claimant {
             is_cancelled: claimed.record.cancellation.is_some(),
             started_at: Some(claimed.record.started_at),
             posted: claimed.posted,
+            trace: claimed.record.saga.trace.clone(),
             trial: None,
         };
         (claimant, claimed.record.saga, damage)
@@ -130,8 +139,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             // Before the replay begins: members of a group end in any order, so a step may be replayed before the pivot
             // is.
             control.way_back().close();
-        } else if claimant.in_doubt {
-            // The step that an earlier process may have requested may be one that can't be undone.
+        } else if claimant.in_doubt || claimant.history.may_have_done_pivot() {
+            // The step that was requested, or that an earlier process may have requested, may be one that can't be undone.
             control.way_back().begin_to_close();
         }
         if claimant.is_cancelled {
@@ -155,8 +164,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if self.is_paused(meta.name) {
             recorder.set_paused(true);
         }
+        let trace = self.trace_of(claimant.trace);
         let engine = Journaled::new(
-            Instance::new(meta.name, Some(claimant.claim.id)),
+            Instance::new(meta.name, Some(claimant.claim.id)).with_trace(trace),
             control,
             claimant.history,
             recorder,

@@ -2,23 +2,24 @@
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-#[cfg(feature = "testing")]
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+#[cfg(feature = "testing")]
+use crate::coordinator::lifetime::Lifetime;
 
 /// The tasks of a coordinator, which it waits for when it shuts down. In a test they can end as if the process was killed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tasks {
     tracker: TaskTracker,
     #[cfg(feature = "testing")]
-    crash: CancellationToken,
+    lifetime: Lifetime,
 }
 
 impl Tasks {
     /// Runs a task in the current runtime.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         #[cfg(feature = "testing")]
-        let task = until(self.crash.clone(), task);
+        let task = self.lifetime.clone().until_it_ends(task);
         self.tracker.spawn(task)
     }
 
@@ -29,7 +30,7 @@ impl Tasks {
         runtime: &Handle,
     ) {
         #[cfg(feature = "testing")]
-        let task = until(self.crash.clone(), task);
+        let task = self.lifetime.clone().until_it_ends(task);
         self.tracker.spawn_on(task, runtime);
     }
 
@@ -42,13 +43,13 @@ impl Tasks {
     /// Ends every task where it is, and returns when all are dropped. A later task does nothing.
     #[cfg(feature = "testing")]
     pub(super) async fn crash(&self) {
-        self.crash.cancel();
+        self.lifetime.end();
         self.close().await;
     }
-}
 
-/// Runs a task until its process is said to be dead.
-#[cfg(feature = "testing")]
-async fn until(crash: CancellationToken, task: impl Future<Output = ()>) {
-    crash.run_until_cancelled_owned(task).await;
+    /// Ends every task at this poll of them, counted from now, and returns when that has happened.
+    #[cfg(feature = "testing")]
+    pub(super) async fn end_at_poll(&self, poll: u64) {
+        self.lifetime.end_at_poll(poll).await;
+    }
 }

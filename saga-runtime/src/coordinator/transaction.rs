@@ -56,7 +56,9 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         I::Error: Into<InvalidSagaId>,
     {
         let id = id.try_into().map_err(|error| Rejected::Id(error.into()))?;
-        let (new, saga, definition) = self.inner.prepare(id.clone(), saga).await?;
+        let submitting = self.submitting::<G>(&id);
+        let trace = submitting.context.clone();
+        let (new, saga, definition) = self.inner.prepare(id.clone(), saga, trace).await?;
         // It runs from its record, wherever it is claimed.
         drop_caught(saga);
         let input = new.input.clone();

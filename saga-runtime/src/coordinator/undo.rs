@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument, Span};
 
 use crate::coordinator::Shared;
 use crate::coordinator::task::Claimant;
@@ -48,9 +49,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     ) {
         let recorder = &engine.recorder;
         let id = &recorder.claim().id;
+        let span = if telemetry::is_off() {
+            Span::none()
+        } else {
+            telemetry::saga_span(&engine.instance)
+        };
         let undoing = engine.undo(&*self.services, version, &self.definitions.steps);
         let undone = engine
-            .until_idle(contain(undoing))
+            .until_idle(contain(undoing.instrument(span.clone())))
             .await
             .unwrap_or_else(|panic| {
                 // The code of a step has panicked outside of any attempt.
@@ -60,6 +66,13 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 }
                 Err(suspension)
             });
+        let outcome = match &undone {
+            Ok(error) if error.is_final() => "compensated",
+            Ok(_) => "stuck",
+            Err(suspension) => suspension.outcome(),
+        };
+        telemetry::record_outcome(&span, outcome);
+        drop(span);
         if let Err(Suspension::Called | Suspension::Paused) = undone {
             recorder.close();
         }

@@ -255,13 +255,18 @@ fn unrecordable(
     step: &mut dyn PendingStep,
     end: &StepEnd<Infallible>,
 ) -> Option<StepEnd<Infallible>> {
-    let (checked, settlement) = match end {
-        StepEnd::Done => (step.check_output(), Settlement::Done),
-        StepEnd::Refused => (step.check_error(), Settlement::Nothing),
+    let (why, settlement) = match end {
+        StepEnd::Done => {
+            let problem = step.check_output().err()?;
+            (GiveUp::unrecordable_output(&problem), Settlement::Done)
+        }
+        StepEnd::Refused => {
+            let problem = step.check_error().err()?;
+            (GiveUp::unrecordable_error(&problem), Settlement::Nothing)
+        }
         StepEnd::Stopped(_) | StepEnd::Suspended(_) => return None,
     };
-    let message = checked.err()?;
-    step.give_up(GiveUp::Unrecordable { message });
+    step.give_up(why);
     Some(StepEnd::Stopped(settlement))
 }
 

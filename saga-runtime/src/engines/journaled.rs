@@ -206,15 +206,13 @@ impl Engine for Journaled {
             return SagaEnd::Suspended(Suspension::Asleep(self.activity.wakeup()));
         }
         let mut end = match end {
-            SagaEnd::Failed(error) => SagaEnd::Failed(error.with_cause(|cause| {
-                // The first caller gets what all others read.
-                let record = G::error_record();
-                match (self.history.decision(), cause) {
-                    (Some(decision), _) => Some(record.cause(&decision.reason)),
-                    (None, Cause::Error(error)) => record.record(error)?.ok().map(Cause::Error),
-                    (None, _) => None,
+            // The first caller gets what all others read.
+            SagaEnd::Failed(error) => SagaEnd::Failed(match self.history.decision() {
+                Some(decision) => {
+                    error.with_cause(|_| Some(G::error_record().cause(&decision.reason)))
                 }
-            })),
+                None => G::error_record().as_recorded(error),
+            }),
             end => end,
         };
         let noted = match &mut end {
@@ -241,6 +239,10 @@ impl Engine for Journaled {
                 SagaEnd::Suspended(suspension)
             }
         }
+    }
+
+    fn outcome_of(&self, suspension: &Suspension) -> &'static str {
+        suspension.outcome()
     }
 
     fn goes_on_later(&self) -> bool {

@@ -339,6 +339,20 @@ impl StepCall {
         (self.name, self.occurrence)
     }
 
+    /// The call in words, with how it is undone.
+    pub(crate) fn words(&self) -> String {
+        if self.is_wait() {
+            format!("the wait `{self}`")
+        } else {
+            format!("step `{self}` ({})", self.kind)
+        }
+    }
+
+    /// Returns whether the call is no step, but a wait for an event or for a time.
+    pub(crate) fn is_wait(&self) -> bool {
+        self.event().is_some() || self.name.rsplit('/').next() == Some("sleep")
+    }
+
     /// The name of the event, if this is a wait for one: what stands behind `event:`.
     #[must_use]
     pub fn event(&self) -> Option<&str> {

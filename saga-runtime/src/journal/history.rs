@@ -258,7 +258,7 @@ impl ReplayState {
     }
 
     /// The calls without an outcome of which an attempt may have had an effect.
-    fn attempted_in_doubt(&self) -> impl Iterator<Item = &StepCall> {
+    pub(super) fn attempted_in_doubt(&self) -> impl Iterator<Item = &StepCall> {
         let attempted = self.attempted.values().filter(|one| one.in_doubt);
         attempted.map(|one| &one.call)
     }

@@ -504,11 +504,13 @@ impl Journal for Postgres {
         const PIECE: i64 = 1000;
         let sql = self.0.schema.sql(
             "WITH looked_at AS (
-                 SELECT s.number FROM {schema}.sagas s WHERE s.number > $1 ORDER BY s.number LIMIT $2
+                 SELECT s.number, s.started_at FROM {schema}.sagas s WHERE s.number > $1 ORDER BY s.number LIMIT $2
              ), ended AS (
                  SELECT l.number FROM looked_at l
                  WHERE NOT EXISTS (SELECT FROM {schema}.open_sagas o WHERE o.number = l.number)
-                   AND (SELECT max(e.at) FROM {schema}.entries e WHERE e.saga = l.number) < to_timestamp($3)
+                   -- Its entries may be lost. Then it ended after its start.
+                   AND coalesce((SELECT max(e.at) FROM {schema}.entries e WHERE e.saga = l.number), l.started_at)
+                       < to_timestamp($3)
              ), entries AS (
                  DELETE FROM {schema}.entries e USING ended WHERE e.saga = ended.number
              ), posted AS (

@@ -13,6 +13,7 @@ use crate::journal::event::{Event, StepCall};
 use crate::journal::history::ReplayState;
 use crate::journal::{Pause, Wakeup};
 use crate::meta::AttemptPhase;
+use crate::trace::TraceContext;
 
 /// A saga that is about to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct NewSaga {
     pub fingerprint: u64,
     /// Its input, as JSON.
     pub input: String,
+    /// The trace context of the span that submitted it, if there is one.
+    pub trace: Option<TraceContext>,
 }
 
 /// One version of a saga's definition.

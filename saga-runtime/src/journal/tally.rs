@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{Filter, Journal, JournalError, Record, State, Worker};
+use crate::journal::{Event, Filter, History, Journal, JournalError, Record, State, Worker};
 
 /// The numbers of sagas in a journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Tally {
     pub open: Vec<OpenTally>,
     /// The sagas that have ended, by state.
     pub ended: Vec<(State, u64)>,
+    /// The stuck ones, by name and by the code of the reason.
+    pub stuck: Vec<StuckTally>,
 }
 
 /// The number of sagas that have not ended, of one definition and in one state.
@@ -29,6 +31,26 @@ pub struct OpenTally {
     pub sagas: u64,
     /// When the oldest of them was started.
     pub oldest: SystemTime,
+}
+
+/// The number of sagas that are stuck, of one definition and for reasons with the same code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StuckTally {
+    /// The durable name of the definition.
+    pub name: String,
+    /// The code of the reason: [`Reason::code`](crate::journal::Reason::code).
+    pub code: String,
+    /// The number of sagas.
+    pub sagas: u64,
+}
+
+impl StuckTally {
+    /// The number of sagas of one definition that are stuck for reasons with this code.
+    #[must_use]
+    pub fn new(name: String, code: String, sagas: u64) -> Self {
+        Self { name, code, sagas }
+    }
 }
 
 /// A worker, and the number of sagas that it holds.
@@ -100,7 +122,12 @@ impl Tally {
         let mut filter = Filter::default().limit(1000);
         loop {
             let page = journal.list(&filter).await?;
-            page.sagas.iter().for_each(|record| tally.count(record));
+            for record in &page.sagas {
+                tally.count(record);
+                if record.state == State::Stuck {
+                    tally.count_stuck(journal.load(&record.saga.id).await?);
+                }
+            }
             match page.next {
                 Some(next) => filter.after = Some(next),
                 None => break,
@@ -129,6 +156,25 @@ impl Tally {
         }
     }
 
+    /// Counts a saga that was stuck when it was listed.
+    fn count_stuck(&mut self, history: Option<History>) {
+        let Some(History { record, entries }) = history else {
+            return;
+        };
+        // Entries that can't be read do not tell.
+        let entries = entries.unwrap_or_default();
+        let code = entries.iter().rev().find_map(|entry| match &entry.event {
+            Event::Stuck { reason } => Some(reason.code.to_string()),
+            _ => None,
+        });
+        let (name, code) = (record.saga.name, code.unwrap_or_default());
+        let mut known = self.stuck.iter_mut();
+        match known.find(|stuck| stuck.name == name && stuck.code == code) {
+            Some(stuck) => stuck.sagas += 1,
+            None => self.stuck.push(StuckTally::new(name, code, 1)),
+        }
+    }
+
     /// Adds sagas that have ended.
     pub(super) fn ended(&mut self, state: State, sagas: u64) {
         match self.ended.iter_mut().find(|(ended, _)| *ended == state) {
@@ -142,6 +188,8 @@ impl Tally {
         self.ended.retain(|(_, sagas)| *sagas > 0);
         let rank = |state: State| State::ALL.iter().position(|one| *one == state);
         self.ended.sort_by_key(|(state, _)| rank(*state));
+        let by_code = |stuck: &StuckTally| (stuck.name.clone(), stuck.code.clone());
+        self.stuck.sort_by_cached_key(by_code);
         self.open.sort_by(|one, other| {
             let key = |open: &OpenTally| (open.version, rank(open.state));
             let by_name = one.name.cmp(&other.name);

@@ -1,15 +1,15 @@
 //! The recorded form of an error: text, or the whole error as JSON if its type allows it.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Cause, Reason};
+use crate::error::{Cause, Reason, SagaError, Unescaped};
 use crate::language::payload::read_back;
-use crate::panic::{caught, drop_caught};
+use crate::panic::{caught, drop_caught, text};
 
 /// The form in which an error is recorded.
 pub enum ErrorRecord<E> {
@@ -60,25 +60,31 @@ impl<E> ErrorRecord<E> {
     }
 
     /// The error that is read back from its JSON, if it is recorded whole: every later caller gets that.
-    pub(crate) fn record(self, error: &E) -> Option<Result<E, String>> {
+    fn record(self, error: &E) -> Option<Result<E, String>> {
         let (codec, limit) = match self {
             Self::Text => return None,
             Self::Typed(codec) => (codec, MOST_BYTES),
             Self::Whole(codec) => (codec, usize::MAX),
         };
-        let recorded = codec.record(error, limit).map(|(_, back)| back);
-        if recorded.is_err() && self.ends() {
-            return None;
+        Some(codec.record(error, limit).map(|(_, back)| back))
+    }
+
+    /// The error with which the body goes on, as a replay reads it. `None` if it stays as it is: it ends the saga and is recorded
+    /// as text.
+    ///
+    /// # Errors
+    /// If the body handles it, and it can't be read back.
+    pub(crate) fn replayed(self, error: &E) -> Result<Option<E>, String> {
+        match self.record(error) {
+            None => Ok(None),
+            Some(Err(_)) if self.ends() => Ok(None),
+            Some(recorded) => recorded.map(Some),
         }
-        Some(recorded)
     }
 
     /// Returns true if a journal could record the error, as far as it has to.
     pub(crate) fn is_recordable(self, error: &E) -> bool {
-        match self.record(error) {
-            None => true,
-            Some(recorded) => recorded.map(drop_caught).is_ok(),
-        }
+        self.replayed(error).map(drop_caught).is_ok()
     }
 
     /// The error that was recorded whole.
@@ -97,6 +103,23 @@ impl<E> ErrorRecord<E> {
             Some(Ok(error)) if reason.code == "error" => Cause::Error(error),
             _ => Cause::recorded(&reason.code, reason.message.clone()),
         }
+    }
+}
+
+impl<E: Display> ErrorRecord<E> {
+    /// The error of a saga as every caller gets it, the first one as well: with the cause that is read back from a journal. An error
+    /// whose type is not `Serialize + Deserialize` stays as it is: only later callers get its text.
+    #[must_use]
+    pub fn as_recorded(self, error: SagaError<E>) -> SagaError<E> {
+        error.with_cause(|cause| {
+            if let Cause::Error(error) = cause
+                && let Ok(back) = self.record(error)?
+            {
+                return Some(Cause::Error(back));
+            }
+            let recorded = Reason::new(cause.code(), text(&Unescaped(cause)));
+            Some(Cause::recorded(&recorded.code, recorded.message))
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,7 +14,36 @@ use crate::meta::AttemptPhase;
 use crate::metrics::table;
 
 /// Handles by what they are about. Few are added, and then they are looked up.
-struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>>>);
+struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>, BuildHasherDefault<NameHasher>>>);
+
+/// A hasher for names of definitions and steps, which stand in the code and do not collide on purpose. Each attempt looks one up.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        for byte in rest {
+            self.write_u8(*byte);
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(byte.into());
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        // An odd number near the golden ratio spreads each bit over the higher ones.
+        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
 
 impl<V> Default for Known<V> {
     fn default() -> Self {
@@ -67,7 +97,11 @@ struct StepHandles {
 
 /// The name of a step without the called sagas that stand before it, with the numbers of their calls.
 fn own_name(step: &str) -> &str {
-    step.rsplit('/').next().unwrap_or(step)
+    // Most names are so short that a plain loop is faster than a search by words.
+    match step.bytes().rposition(|byte| byte == b'/') {
+        Some(slash) => &step[slash + 1..],
+        None => step,
+    }
 }
 
 impl AttemptMeters {
@@ -266,6 +300,7 @@ pub(crate) struct OpenHandles {
     /// The label values that a gauge has had: one that is gone is 0.
     seen: BTreeSet<(String, &'static str)>,
     paused: BTreeSet<String>,
+    stuck: BTreeSet<(String, String)>,
 }
 
 /// The number of open sagas of a definition in a state, and the age of the oldest in seconds.
@@ -283,6 +318,24 @@ impl OpenHandles {
         }
         for (saga, state) in gone {
             set(&saga, state, 0.0, 0.0);
+        }
+    }
+
+    /// The stuck sagas, by definition and code. The codes are the library's own.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    pub(crate) fn stuck(&mut self, stuck: impl IntoIterator<Item = (String, String, u64)>) {
+        let set = |saga: String, code: String, sagas: f64| {
+            gauge!(table::OPEN_STUCK, "saga" => saga, "code" => code).set(sagas);
+        };
+        let mut gone = self.stuck.clone();
+        for (saga, code, sagas) in stuck {
+            let key = (saga.clone(), code.clone());
+            gone.remove(&key);
+            self.stuck.insert(key);
+            set(saga, code, sagas as f64);
+        }
+        for (saga, code) in gone {
+            set(saga, code, 0.0);
         }
     }
 

@@ -78,6 +78,7 @@ table! {
     FENCED = "saga_fenced_total", Counter, "sagas", ["saga"], "sagas that another process has taken over from this one";
     OPEN = "saga_open", Gauge, "sagas", ["saga", "state"], "open sagas in the journal, also stuck ones, every 15 seconds";
     OLDEST = "saga_oldest_open_seconds", Gauge, "seconds", ["saga", "state"], "the age of the oldest of them";
+    OPEN_STUCK = "saga_open_stuck", Gauge, "sagas", ["saga", "code"], "stuck sagas in the journal, by the code of the reason";
     PAUSED = "saga_paused", Gauge, "definitions", ["saga"], "1 while an operator has paused the definition";
     SLOTS = "saga_slots", Gauge, "slots", [], "sagas that may run in this process at a time";
     SLOTS_USED = "saga_slots_used", Gauge, "slots", [], "sagas that run in this process";

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::coordinator::{Effect, OperatorError};
 use crate::escaped::Escaped;
 use crate::journal::history::ReplayState;
-use crate::journal::{JournalError, Record, State};
+use crate::journal::{JournalError, Record, State, StepCall};
 
 /// A command on one saga. Steps are named as the history shows them: `charge`, `charge#1`, `pack/charge`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,50 +132,29 @@ impl Possible {
     }
 }
 
-/// The commands that a saga takes now, as far as its history tells.
-pub(super) fn possible(record: &Record, history: &ReplayState, is_damaged: bool) -> Vec<Possible> {
+/// The commands that a saga takes now, as far as its history tells. `has_code` says if the code of a call can check an output.
+pub(super) fn possible(
+    record: &Record,
+    history: &ReplayState,
+    is_damaged: bool,
+    has_code: impl Fn(&StepCall) -> bool,
+) -> Vec<Possible> {
     if record.state.is_final() {
         return Vec::new();
     }
-    let mut possible = Vec::new();
     let can_go_back = !history.only_goes_forward();
-    if record.state == State::Stuck {
-        if !is_damaged {
-            possible.push(Possible::new(
-                "retry",
-                "tries again what has failed; the saga goes on from there",
-            ));
-            for call in history.open() {
-                let call = call.to_string();
-                let resolve =
-                    format!("records that you have undone `{call}` by hand; the saga goes on");
-                possible.push(Possible::new("resolve", resolve).about(&call));
-                let skip =
-                    format!("leaves the effect of `{call}`, for ever on record; the saga goes on");
-                possible.push(Possible::new("skip", skip).about(&call));
-            }
-            for call in history.open() {
-                let (name, occurrence) = (&*call.name, call.occurrence as usize);
-                if history.completable(name, occurrence).is_some() {
-                    let complete =
-                        format!("records that `{call}` was done, with the output that you give");
-                    possible.push(Possible::new("complete", complete).about(call.to_string()));
-                }
-            }
-        }
-        if can_go_back {
-            possible.push(Possible::new(
-                "compensate",
-                "undoes the saga from its record, without running its body",
-            ));
-        }
-        if !is_damaged && history.can_go_back_by_its_body() && can_go_back {
-            possible.push(Possible::new(
-                "cancel",
-                "goes on only to undo what was done",
-            ));
-        }
-    } else {
+    let is_readable = !is_damaged || history.is_undone_by_record();
+    let mut possible = Vec::new();
+    if record.state == State::Stuck && is_readable {
+        possible.push(Possible::new(
+            "retry",
+            "tries again what has failed; the saga goes on from there",
+        ));
+    }
+    if is_readable {
+        possible.extend(decisions(history, has_code));
+    }
+    if record.state != State::Stuck {
         for (call, _) in history.waits() {
             if let Some(event) = call.event() {
                 let send = format!("gives the saga the event `{event}` that it waits for");
@@ -189,11 +168,24 @@ pub(super) fn possible(record: &Record, history: &ReplayState, is_damaged: bool)
             );
             possible.push(Possible::new("drop", drop).about(event));
         }
-        if can_go_back && history.decision().is_none() {
-            possible.push(Possible::new(
-                "cancel",
-                "lets the attempt under way end, and undoes what was done",
-            ));
+    }
+    // The body of any other saga goes on.
+    let does_not_go_on = record.state == State::Stuck
+        || record.is_registered == Some(false)
+        || record.misfit.is_some();
+    if can_go_back && does_not_go_on {
+        possible.push(Possible::new(
+            "compensate",
+            "undoes the saga from its record, without running its body",
+        ));
+    }
+    if !is_damaged && can_go_back && record.misfit.is_none() {
+        if record.state == State::Stuck && history.can_go_back_by_its_body() {
+            let cancel = "goes on only to undo what was done";
+            possible.push(Possible::new("cancel", cancel));
+        } else if record.state != State::Stuck && history.decision().is_none() {
+            let cancel = "lets the attempt under way end, and undoes what was done";
+            possible.push(Possible::new("cancel", cancel));
         }
     }
     possible.push(Possible::new(
@@ -201,6 +193,30 @@ pub(super) fn possible(record: &Record, history: &ReplayState, is_damaged: bool)
         "ends the saga as it is; nothing more is undone, and the history lists what stays",
     ));
     possible
+}
+
+/// The decisions about calls that the saga takes now: about those in doubt, and about those whose attempts or compensations fail.
+fn decisions(history: &ReplayState, has_code: impl Fn(&StepCall) -> bool) -> Vec<Possible> {
+    let goes_back = history.decision().is_some();
+    let mut decisions = Vec::new();
+    for call in history.decidable() {
+        let (name, occurrence) = (&*call.name, call.occurrence as usize);
+        let by_hand =
+            |command, effect: &str| Possible::new(command, effect).about(call.to_string());
+        if history.undoable(name, occurrence).is_some() {
+            let resolve =
+                format!("records that you have undone `{call}` by hand; the saga goes on");
+            let skip =
+                format!("leaves the effect of `{call}`, for ever on record; the saga goes on");
+            decisions.extend([by_hand("resolve", &resolve), by_hand("skip", &skip)]);
+        }
+        let can_be_done = has_code(call) && !(goes_back && call.kind.closes_the_way_back());
+        if can_be_done && history.completable(name, occurrence).is_some() {
+            let complete = format!("records that `{call}` was done, with the output that you give");
+            decisions.push(by_hand("complete", &complete));
+        }
+    }
+    decisions
 }
 
 /// The answer to a command that was accepted.
@@ -277,6 +293,9 @@ impl From<OperatorError> for Refusal {
             OperatorError::Final(_) => "final",
             OperatorError::PastPivot => "past_pivot",
             OperatorError::NotStuck(_) => "not_stuck",
+            OperatorError::Misfit { .. } => "misfit",
+            OperatorError::NotRegistered { .. } => "not_registered",
+            OperatorError::UnknownStep { .. } => "unknown_step",
             OperatorError::Stuck => "stuck",
             OperatorError::Held(_) | OperatorError::TakenOver => "held",
             OperatorError::NothingToDecide { .. } => "nothing_to_decide",

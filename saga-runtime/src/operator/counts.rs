@@ -12,6 +12,9 @@ pub struct SagaCounts {
     pub open: Vec<OpenCount>,
     /// The sagas that have ended, by state.
     pub ended: Vec<(String, u64)>,
+    /// The stuck ones, by name and by the code of the reason.
+    #[serde(default)]
+    pub stuck: Vec<StuckCount>,
 }
 
 /// The number of sagas that have not ended, of one definition and in one state.
@@ -28,6 +31,18 @@ pub struct OpenCount {
     pub sagas: u64,
     /// When the oldest of them was started, in milliseconds since 1970.
     pub oldest: u64,
+}
+
+/// The number of sagas that are stuck, of one definition and for reasons with the same code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StuckCount {
+    /// The durable name of the definition.
+    pub name: String,
+    /// The code of the reason.
+    pub code: String,
+    /// The number of sagas.
+    pub sagas: u64,
 }
 
 impl SagaCounts {
@@ -96,11 +111,17 @@ impl From<Tally> for SagaCounts {
             oldest: to_millis(open.oldest),
         });
         let ended = tally.ended.into_iter();
+        let stuck = tally.stuck.into_iter().map(|stuck| StuckCount {
+            name: stuck.name,
+            code: stuck.code,
+            sagas: stuck.sagas,
+        });
         Self {
             open: open.collect(),
             ended: ended
                 .map(|(state, sagas)| (state.name().to_owned(), sagas))
                 .collect(),
+            stuck: stuck.collect(),
         }
     }
 }

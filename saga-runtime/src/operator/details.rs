@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::coordinator::Inspection;
 use crate::escaped::Escaped;
 use crate::journal::history::ReplayState;
-use crate::journal::{Event, History, Row, to_millis};
+use crate::journal::{Event, History, Row, StepCall, to_millis};
 use crate::operator::command::possible;
 use crate::operator::{Outline, Possible, SagaSummary, Trouble};
 
@@ -17,6 +17,9 @@ pub struct SagaDetails {
     pub saga: SagaSummary,
     /// Its input as JSON, if payloads were asked for.
     pub input: Option<String>,
+    /// The fingerprint of its definition when it was started, as hexadecimal digits: [`Shape::fingerprint`](crate::Shape::fingerprint).
+    #[serde(default)]
+    pub fingerprint: Option<String>,
     /// Its history, in order.
     pub entries: Vec<EntryView>,
     /// Why a part of the history can't be read.
@@ -55,6 +58,9 @@ pub struct EntryView {
     pub step: Option<String>,
     /// The number of earlier calls of the step.
     pub occurrence: u32,
+    /// The kind of the step, if the entry is about a call of one: [`Kind::name`](crate::meta::Kind::name).
+    #[serde(default)]
+    pub kind: Option<String>,
     /// The number of attempts.
     pub attempts: Option<u32>,
     /// The code of the reason.
@@ -65,6 +71,9 @@ pub struct EntryView {
     pub line: String,
     /// An output or an error as JSON, if payloads were asked for.
     pub payload: Option<String>,
+    /// The digest of the inputs of a step that is done, if payloads were asked for.
+    #[serde(default)]
+    pub inputs: Option<String>,
 }
 
 /// An open wait of a saga.
@@ -102,7 +111,13 @@ pub struct KeptEvent {
 }
 
 impl SagaDetails {
-    pub(super) fn new(found: History, payloads: bool, outline: Option<Outline>) -> Self {
+    /// `has_code` says if the code of a call is there, which checks an output that is given by hand.
+    pub(super) fn new(
+        found: History,
+        payloads: bool,
+        outline: Option<Outline>,
+        has_code: impl Fn(&StepCall) -> bool,
+    ) -> Self {
         let inspected = Inspection::new(found.record, found.entries);
         let history = ReplayState::new(&inspected.entries)
             .unwrap_or_else(|_| ReplayState::of_readable(&inspected.entries));
@@ -128,6 +143,7 @@ impl SagaDetails {
         Self {
             saga: SagaSummary::new(record, trouble),
             input: payloads.then(|| record.saga.input.clone()),
+            fingerprint: Some(format!("{:016x}", record.saga.fingerprint)),
             damage: inspected.damage.as_ref().map(ToString::to_string),
             waits: waits.collect(),
             to_compensate: inspected
@@ -141,7 +157,7 @@ impl SagaDetails {
             left: inspected.left.clone(),
             set_aside: set_aside.collect(),
             kept: kept.collect(),
-            possible: possible(record, &history, is_damaged),
+            possible: possible(record, &history, is_damaged, has_code),
             outline,
             entries: inspected
                 .entries
@@ -155,20 +171,27 @@ impl SagaDetails {
 impl EntryView {
     fn new(seq: u64, at: u64, event: Event, payloads: bool) -> Self {
         let line = Escaped(crate::coordinator::Line(&event)).to_string();
-        let has_reason = !matches!(event, Event::StepDone { .. });
+        let is_done = matches!(event, Event::StepDone { .. });
         let row = Row::from(event);
+        // Of a step that is done, the column of the code has a digest of its inputs.
+        let (code, inputs) = if is_done {
+            (None, row.code)
+        } else {
+            (row.code, None)
+        };
         Self {
             seq,
             at,
             event: row.event.into_owned(),
             step: row.step.map(Into::into),
             occurrence: row.occurrence.unwrap_or_default(),
+            kind: row.kind.map(Into::into),
             attempts: row.attempts,
-            // Of a step that is done, the column has a digest of its inputs.
-            code: row.code.filter(|_| has_reason).map(Into::into),
+            code: code.map(Into::into),
             message: row.message,
             line,
             payload: row.payload.filter(|_| payloads),
+            inputs: inputs.filter(|_| payloads).map(Into::into),
         }
     }
 }

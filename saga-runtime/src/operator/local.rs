@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::coordinator::{Coordinator, Effect, OperatorError, StartError};
 use crate::id::SagaId;
 use crate::journal::pause::find_pauses;
-use crate::journal::{Filter, Journal, State};
+use crate::journal::{Filter, Journal, State, StepCall};
 use crate::operator::pause::{no_definition, not_paused};
 use crate::operator::read_only::{list, needs_no_service, paused, workers};
 use crate::operator::{
@@ -80,12 +80,14 @@ impl<S: ?Sized + Send + Sync + 'static> Operations for InService<S> {
         if !self.coordinator.shapes().is_empty() {
             self.coordinator.describe(&mut found.record);
         }
-        let saga = &found.record.saga;
+        let saga = found.record.saga.clone();
         let shapes = self.coordinator.shapes();
         let is_it =
             |shape: &&Shape| shape.saga.name == saga.name && shape.saga.version == saga.version;
         let outline = shapes.iter().find(is_it).map(Outline::from);
-        Ok(Some(SagaDetails::new(found, payloads, outline)))
+        let has_code =
+            |call: &StepCall| shapes.is_empty() || self.coordinator.has_code(&saga, call);
+        Ok(Some(SagaDetails::new(found, payloads, outline, has_code)))
     }
 
     async fn counts(&self) -> Result<SagaCounts, Refusal> {
@@ -262,7 +264,16 @@ impl Operations for Direct {
         if let SagaCommand::Compensate = command {
             self.has_nothing_to_undo(id).await?;
         }
-        let effect = self.journal.carry_out(id, command, reason).await?;
+        let effect = match command {
+            SagaCommand::Complete { step, output } => {
+                let coordinator = &self.journal.coordinator;
+                let id = id.clone();
+                coordinator
+                    .complete_step_unchecked(id, step, output, reason)
+                    .await?
+            }
+            command => self.journal.carry_out(id, command, reason).await?,
+        };
         let how = match command {
             SagaCommand::Abandon => "it is recorded in the journal",
             SagaCommand::Complete { .. } => {

@@ -51,7 +51,7 @@ impl Operations for ReadOnly {
             return Ok(None);
         };
         find_pauses(&*self.journal, slice::from_mut(&mut found.record)).await?;
-        Ok(Some(SagaDetails::new(found, payloads, None)))
+        Ok(Some(SagaDetails::new(found, payloads, None, |_| true)))
     }
 
     async fn counts(&self) -> Result<SagaCounts, Refusal> {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::id::SagaId;
@@ -12,6 +13,7 @@ use crate::meta::StepMeta;
 use crate::place::{
     Attempt, DirectCall, Failure, IdempotencyKey, Instance, Place, Role, Scope, TestPlace, key,
 };
+use crate::trace::TraceContext;
 
 /// The first parameter of every step, compensation and saga: your services, and the saga's id, keys, time and random
 /// ids.
@@ -124,6 +126,33 @@ impl<'a, S: ?Sized> Context<'a, S> {
     #[must_use]
     pub fn failure(&self) -> Option<&'a Failure> {
         self.place.failure()
+    }
+
+    /// The trace context to send on with this code's request, as headers: of the span of this attempt, if the coordinator has a
+    /// [`TracePropagator`](crate::trace::TracePropagator), and otherwise of the span that submitted the saga. `None` without
+    /// either, and in process.
+    ///
+    /// ```
+    /// # use saga_runtime::{Context, step};
+    /// use saga_runtime::trace::TraceContext;
+    /// # struct Shop;
+    /// # struct Request; impl Request { fn header(self, _: &str, _: &str) -> Self { self } async fn send(self) -> Result<u64, String> { Ok(1) } }
+    /// # impl Shop { fn post(&self, _: &str) -> Request { Request } }
+    ///
+    /// #[step(compensate = ())]
+    /// async fn quote(cx: Context<'_, Shop>) -> Result<u64, String> {
+    ///     let trace = cx.trace_context();
+    ///     let mut request = cx.post("/quotes");
+    ///     for (name, value) in trace.iter().flat_map(TraceContext::headers) {
+    ///         request = request.header(name, value);
+    ///     }
+    ///     request.send().await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        let trace = self.instance().trace()?;
+        trace.context_at(&Span::current())
     }
 
     /// The number of the attempt, from 1. Every attempt, also after a timeout or a crash, has the same idempotency key.

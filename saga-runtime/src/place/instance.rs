@@ -7,6 +7,7 @@ use crate::place::arena::Arena;
 use crate::place::{
     Ambient, Calls, Failure, FreshAmbient, InnerCalls, Place, Position, Role, Scope,
 };
+use crate::trace::{SagaTrace, TraceContext};
 
 /// One running saga: its durable name and its id.
 #[derive(Debug)]
@@ -25,8 +26,21 @@ struct Rare {
     inner_calls: OnceLock<Box<InnerCalls>>,
     failure: OnceLock<Failure>,
     ambient: Option<Arc<dyn Ambient>>,
+    trace: SagaTrace,
     /// True if its keys begin with its name.
     is_named_in_keys: bool,
+}
+
+impl Rare {
+    /// The parts that an engine has set, for another place of the same saga.
+    fn settings(&self) -> Self {
+        Self {
+            ambient: self.ambient.clone(),
+            trace: self.trace.clone(),
+            is_named_in_keys: self.is_named_in_keys,
+            ..Self::default()
+        }
+    }
 }
 
 impl Instance {
@@ -57,19 +71,38 @@ impl Instance {
         self.with(|rare| rare.is_named_in_keys = true)
     }
 
+    /// Sets the trace to which the saga belongs, as its submitter has told: steps hand it on.
+    #[must_use]
+    pub fn with_trace_context(self, context: TraceContext) -> Self {
+        self.with_trace(SagaTrace {
+            context: Some(context),
+            propagator: None,
+        })
+    }
+
+    /// Sets the trace to which the saga belongs.
+    pub(crate) fn with_trace(self, trace: SagaTrace) -> Self {
+        if trace.is_none() {
+            return self;
+        }
+        self.with(|rare| rare.trace = trace)
+    }
+
     /// Changes the rare parts of a saga that has not begun.
     fn with(self, change: impl FnOnce(&mut Rare)) -> Self {
         let known = self.rare.get();
-        let mut rare = Rare {
-            ambient: known.and_then(|rare| rare.ambient.clone()),
-            is_named_in_keys: known.is_some_and(|rare| rare.is_named_in_keys),
-            ..Rare::default()
-        };
+        let mut rare = known.map(|rare| rare.settings()).unwrap_or_default();
         change(&mut rare);
         Self {
             rare: OnceLock::from(Arc::new(rare)),
             ..self
         }
+    }
+
+    /// The trace to which the saga belongs, if that is known.
+    pub(crate) fn trace(&self) -> Option<&SagaTrace> {
+        let trace = &self.rare.get()?.trace;
+        (!trace.is_none()).then_some(trace)
     }
 
     /// The name of the saga, if its keys begin with it.
@@ -126,16 +159,19 @@ impl Instance {
 
     /// Adds the scope of the sub-saga `name`, which is called next after `calls`.
     pub(crate) fn scope_inside(&self, calls: &dyn Calls, name: &'static str) -> &Scope {
-        let mut this = Self::new(self.name, Some(self.id().clone()));
+        let this = self.for_scope();
         let rare = self.rare.get_or_init(Arc::default);
-        if let Some(ambient) = &rare.ambient {
-            this = this.with_ambient(Arc::clone(ambient));
-        }
-        if rare.is_named_in_keys {
-            this = this.with_name_in_keys();
-        }
         let scopes = rare.scopes.get_or_init(Box::default);
         scopes.push(Scope::new(this, calls, name))
+    }
+
+    /// The saga as a scope of it holds it: with the same name, id and settings.
+    pub(crate) fn for_scope(&self) -> Self {
+        let this = Self::new(self.name, Some(self.id().clone()));
+        match self.rare.get() {
+            Some(known) => this.with(|rare| *rare = known.settings()),
+            None => this,
+        }
     }
 
     /// The id, if the caller gave one or one was generated.

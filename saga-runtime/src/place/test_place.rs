@@ -2,6 +2,7 @@
 
 use crate::id::SagaId;
 use crate::place::{Context, Failure, Instance, Place, Position, Role};
+use crate::trace::TraceContext;
 
 /// The surroundings that a unit test gives to steps and compensations, where [`Context::for_test`] is not enough.
 ///
@@ -41,7 +42,14 @@ impl TestPlace {
 
     /// Sets the id of the saga. Keys begin with it, so tests that share a participant need different ones.
     pub fn saga_id(self, id: SagaId) -> Self {
-        let instance = Instance::new("test", Some(id));
+        let trace = self.instance.trace().cloned().unwrap_or_default();
+        let instance = Instance::new("test", Some(id)).with_trace(trace);
+        Self { instance, ..self }
+    }
+
+    /// Sets the [trace context](Context::trace_context) that steps send on.
+    pub fn trace_context(self, context: TraceContext) -> Self {
+        let instance = self.instance.with_trace_context(context);
         Self { instance, ..self }
     }
 

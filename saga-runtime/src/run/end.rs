@@ -55,9 +55,17 @@ impl<E: Engine> Run<'_, '_, E> {
         let compensations = unwinding.compensations;
         let end = match unwound {
             Ok(()) => SagaEnd::Failed(self.report::<G>(failed, compensations, past_pivot)),
-            Err(suspension) => SagaEnd::Suspended(suspension),
+            Err(suspension) => return self.watch.inside(|| self.suspend(suspension)),
         };
         self.watch.inside(|| self.engine.end(end))
+    }
+
+    /// Ends a run whose saga goes on later, or is stuck.
+    fn suspend<G: Saga>(&self, suspension: E::Suspension) -> E::End<G> {
+        if let Some(span) = &self.watch.span {
+            telemetry::record_outcome(span, self.engine.outcome_of(&suspension));
+        }
+        self.engine.end(SagaEnd::Suspended(suspension))
     }
 
     /// Finds out why the saga has failed, and begins to compensate it; unless this is its end.
@@ -79,7 +87,7 @@ impl<E: Engine> Run<'_, '_, E> {
             Forward::Panicked(_) | Forward::Stopped => match reason(stop) {
                 Stop::Cause(cause) => cause.widen(),
                 Stop::Suspended(suspension) => {
-                    return Err(self.engine.end(SagaEnd::Suspended(suspension)));
+                    return Err(self.suspend(suspension));
                 }
             },
         };
@@ -124,11 +132,15 @@ impl<E: Engine> Run<'_, '_, E> {
             past_pivot,
             G::source_of,
         );
-        if let Some(span) = &self.watch.span
-            && !self.engine.goes_on_later()
-        {
-            let compensated = error.is_compensated();
-            telemetry::record_outcome(span, if compensated { "compensated" } else { "stuck" });
+        if let Some(span) = &self.watch.span {
+            let outcome = if self.engine.goes_on_later() {
+                telemetry::RESTS
+            } else if error.is_compensated() {
+                "compensated"
+            } else {
+                "stuck"
+            };
+            telemetry::record_outcome(span, outcome);
         }
         error
     }

@@ -49,6 +49,12 @@ pub trait Engine: Send + Sync {
     /// Hands out the end of the saga.
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
+    /// The outcome of a run that ends with this suspension, in the span of the run: a saga that rests has not ended.
+    fn outcome_of(&self, suspension: &Self::Suspension) -> &'static str {
+        let _ = suspension;
+        "suspended"
+    }
+
     /// Returns true if attempts to undo a step are left for later: the saga has not failed for good, also if its
     /// compensations have failed so far.
     fn goes_on_later(&self) -> bool {

@@ -59,6 +59,7 @@ pub(in crate::testing) fn new(id_text: &str) -> NewSaga {
         version: 1,
         fingerprint: u64::MAX - 1,
         input: r#"{"amount":3}"#.to_owned(),
+        trace: None,
     }
 }
 

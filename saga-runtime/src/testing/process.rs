@@ -97,17 +97,59 @@ impl<S: ?Sized + Send + Sync + 'static> TestCoordinator<S> {
         self.coordinator.crash().await;
     }
 
-    /// Starts the next coordinator on the same journal, with the same settings. The one before is killed, if it was not.
+    /// Ends all sagas of this coordinator like [`crash`](Self::crash), at this poll of its tasks, counted from now. It returns when that has
+    /// happened, which may be never: a saga has ended before. A test that counts up from 0 crashes a saga at each of its `await`s.
+    ///
+    /// ```
+    /// # use saga_runtime::testing::{Script, TestCoordinator};
+    /// # use saga_runtime::{Context, Coordinator, saga, step};
+    /// # #[step(retriable)] async fn remind(cx: Context<'_, Script>) -> Result<(), String> { cx.ask("remind", cx.idempotency_key(), ()).await }
+    /// # saga!(async fn reminder(cx: Context<'_, Script>) -> Result<(), String> { remind(cx).await?; Ok(()) });
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// for poll in 0.. {
+    ///     let mail = Script::new();
+    ///     let services = mail.clone();
+    ///     let mut shop = TestCoordinator::start(move || Coordinator::builder(services.clone()).register::<Reminder>()).await;
+    ///     let handle = shop.submit("order-17", Reminder {}).await.unwrap();
+    ///     let crashed = tokio::select! {
+    ///         () = shop.crash_at_poll(poll) => true,
+    ///         _ = handle.wait() => false,
+    ///     };
+    ///     shop.restart().await;
+    ///     shop.execute("order-17", Reminder {}).await.unwrap();
+    ///     assert_eq!(mail.effects(), ["order-17/remind/0"]);
+    ///     if !crashed {
+    ///         break;
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub async fn crash_at_poll(&self, poll: u64) {
+        self.coordinator.crash_at_poll(poll).await;
+    }
+
+    /// Starts the next coordinator on the same journal, with the same settings. The one before is killed, if it was not. The next one need
+    /// not wait until the lease of a killed one runs out: sagas go on at once.
     ///
     /// # Panics
     /// If the journal can't be opened, or outside of a tokio runtime.
     pub async fn restart(&mut self) {
         self.crash().await;
+        self.journal.end_leases();
         self.coordinator = self.journal.start((self.settings)()).await;
     }
 }
 
 impl KeptJournal {
+    /// The lease of a process that has ended holds nothing. The owner of a file has none.
+    fn end_leases(&self) {
+        match self {
+            Self::Memory(memory) => memory.end_leases(),
+            #[cfg(feature = "sqlite")]
+            Self::File(_) => {}
+        }
+    }
+
     async fn start<S: ?Sized + Send + Sync + 'static>(
         &self,
         settings: Builder<S>,

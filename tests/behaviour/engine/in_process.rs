@@ -8,7 +8,10 @@ use crate::capability::Capability;
 use crate::participant::Participant;
 
 /// The capabilities that it lacks, each with the reason.
-pub(crate) const LACKS: &[(Capability, &str)] = &[];
+pub(crate) const LACKS: &[(Capability, &str)] = &[(
+    Capability::RecordsErrors,
+    "a saga in process has one caller, who gets the error itself",
+)];
 
 /// The number of random sagas that are compared with the model.
 pub(crate) const RANDOM_SAGAS: u32 = 2000;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use saga_runtime::coordinator::Builder;
 use saga_runtime::journal::{Event, Journal, Memory, State};
-use saga_runtime::{Context, Coordinator, EventName, event, saga, step, try_join_all};
+use saga_runtime::{Context, Coordinator, EventName, event, saga, sleep, step, try_join_all};
 
 /// A builder with its journal.
 type Open = Builder<Shop, Arc<dyn Journal>>;
 
 const GO: EventName<u32> = EventName::new("go");
+const STOP: EventName<u32> = EventName::new("stop");
 
 /// Counts what its services are asked for. Some of them fail until they are mended.
 #[derive(Clone, Default)]
@@ -67,6 +68,11 @@ async fn charge_for_good(cx: Context<'_, Shop>) -> Result<u32, String> {
     Ok(cx.desk.ask("charge for good"))
 }
 
+#[step(compensate = (), name = "quote")]
+async fn quote_for_good(cx: Context<'_, Shop>) -> Result<u32, String> {
+    Ok(cx.desk.ask("quote for good"))
+}
+
 fn always(_: &str) -> bool {
     true
 }
@@ -100,6 +106,14 @@ saga!(
     async fn waiting(cx: Context<'_, Shop>) -> Result<u32, String> {
         quote(cx).await?;
         Ok(event(cx, GO).await)
+    }
+);
+
+saga!(
+    #[saga(compensatable, name = "waiting")]
+    async fn stopping(cx: Context<'_, Shop>) -> Result<u32, String> {
+        quote(cx).await?;
+        Ok(event(cx, STOP).await)
     }
 );
 
@@ -274,6 +288,44 @@ changes! { |cx|
         says "is recorded as step `bill` (compensatable), and is step `charge` (compensatable) now";
     one_after_them { let (charge, _) = try_join!(charge(cx), quote(cx))?; bill(cx).await?; Ok(charge) }
         says "is recorded as step `bill` (compensatable), and is step `charge` (compensatable) now";
+    ]
+
+    a_done_member_of_a_group, 1, {
+        let (price, _) = try_join!(quote(cx), charge(cx))?;
+        ship(cx).await?;
+        Ok(price)
+    } goes on to Completed, ["charge", "ship"]; [
+    renamed { let (price, _) = try_join!(book(cx), charge(cx))?; ship(cx).await?; Ok(price) }
+        says "call 1 is recorded as step `quote` (compensatable), and is in a group of steps that run at the same time now, without that one: `book`, `charge`; if `book` is `quote` under another name, keep the recorded one with `name = \"quote\"`; if it was inserted, give the saga another version";
+    left_out { let (_, price) = try_join!(charge(cx), charging(cx))?; ship(cx).await?; Ok(price) }
+        says "call 1 is recorded as step `quote` (compensatable), and is in a group of steps that run at the same time now, without that one: `charge`; the step was removed from the group";
+    undone_in_another_way { let (price, _) = try_join!(quote_for_good(cx), charge(cx))?; ship(cx).await?; Ok(price) }
+        says "call 1 is recorded as step `quote` (compensatable), and is step `quote` (nothing to undo) now; it is undone in another way now";
+    ]
+
+    a_wait_for_an_event, 1, {
+        quote(cx).await?;
+        let go = event(cx, GO).await;
+        ship(cx).await?;
+        Ok(go)
+    } goes on to Completed, ["ship"]; [
+    of_another_name { quote(cx).await?; let go = event(cx, STOP).await; ship(cx).await?; Ok(go) }
+        says "call 2 is recorded as the wait `event:go`, and is the wait `event:stop` now; if the event `stop` is `go` under another name, keep the recorded one with `EventName::new(\"go\")`; if the wait was inserted, give the saga another version; or a branch";
+    with_a_step_before { quote(cx).await?; book(cx).await?; let go = event(cx, GO).await; ship(cx).await?; Ok(go) }
+        says "call 2 is recorded as the wait `event:go`, and is step `book` (compensatable) now; if step `book` (compensatable) was inserted, or the wait `event:go` was removed or moved, give the saga another version; or a branch";
+    with_a_pause_before { quote(cx).await?; sleep(cx, Duration::ZERO).await; let go = event(cx, GO).await; ship(cx).await?; Ok(go) }
+        says "call 2 is recorded as the wait `event:go`, and is the wait `sleep` now; if the wait `sleep` was inserted, or the wait `event:go` was removed or moved, give the saga another version";
+    removed { quote(cx).await }
+        says "call 2 is recorded as the wait `event:go`, and the saga ends before it now; the wait was removed, or a branch";
+    ]
+
+    a_wait_of_a_called_saga, 1, {
+        let go = waiting(cx).await?;
+        ship(cx).await?;
+        Ok(go)
+    } goes on to Completed, ["ship"]; [
+    is_for_another_event { let go = stopping(cx).await?; ship(cx).await?; Ok(go) }
+        says "call 2 is recorded as the wait `waiting/event:go`, and is the wait `waiting/event:stop` now; if the event `stop` is `go` under another name";
     ]
 
     attempted_items_of_a_fan_out, 3, {

@@ -132,6 +132,7 @@ async fn an_output_given_by_hand_is_checked_by_the_step_of_its_own_version() {
         version: 1,
         fingerprint: 0,
         input: "{}".to_owned(),
+        trace: None,
     };
     cut_off(&journal, saga, &[attempts], Ended::Orderly).await;
     let builder = Coordinator::builder(desk.clone()).journal(journal);

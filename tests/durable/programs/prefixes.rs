@@ -58,6 +58,7 @@ fn new_saga(program: &Go) -> NewSaga {
         version: Go::META.version,
         fingerprint: Go::shape().fingerprint(),
         input: serde_json::to_string(program).expect("a program is JSON"),
+        trace: None,
     }
 }
 

@@ -136,7 +136,7 @@ async fn undo(cx: Context<'_, World>, done: &str) -> Result<(), Refused> {
 }
 
 #[step(compensate = undo)]
-async fn risk(cx: Context<'_, World>) -> Result<String, Refused> {
+pub(super) async fn risk(cx: Context<'_, World>) -> Result<String, Refused> {
     let key = String::from(cx.idempotency_key());
     cx.ask(key.clone())?;
     Ok(key)

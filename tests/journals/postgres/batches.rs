@@ -26,6 +26,7 @@ async fn an_end_and_a_release_at_once_leave_an_ended_saga() {
         version: 1,
         fingerprint: 1,
         input: "null".to_owned(),
+        trace: None,
     };
     let started = journal.start(saga, Some(&lease)).await;
     let Ok(Started::New(Some(claim))) = started else {

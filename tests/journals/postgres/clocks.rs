@@ -69,6 +69,7 @@ fn new_saga(id: &str) -> NewSaga {
         version: 1,
         fingerprint: 1,
         input: "null".to_owned(),
+        trace: None,
     }
 }
 

@@ -441,6 +441,7 @@ fn new_saga(id: SagaId) -> NewSaga {
         version: 1,
         fingerprint: 1,
         input: "null".to_owned(),
+        trace: None,
     }
 }
 

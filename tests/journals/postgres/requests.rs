@@ -330,6 +330,7 @@ async fn an_event_for_a_holder_that_dies_is_given_to_the_next_one_until_it_is_re
         version: 1,
         fingerprint: 0,
         input: "null".to_owned(),
+        trace: None,
     };
     let dies = lease(Duration::from_millis(100));
     let started = journal.start(new, Some(&dies)).await;

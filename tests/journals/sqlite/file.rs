@@ -35,6 +35,7 @@ pub(super) fn saga(id: &str, input: &str) -> NewSaga {
         version: 1,
         fingerprint: 17,
         input: input.to_owned(),
+        trace: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The numbers of a coordinator, and Prometheus with them: rules, and the queries of the dashboard.
+//! The numbers of a coordinator, and Prometheus with them: rules, and the queries of the dashboard. The traces of its sagas.
 
 mod numbers;
 mod prometheus;
+mod traces;

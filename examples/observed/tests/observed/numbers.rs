@@ -56,6 +56,7 @@ async fn each_metric_is_told_with_the_right_numbers() {
         r#"saga_attempt_duration_seconds_count{step="charge",phase="forward",outcome="done"} 26"#,
         r#"saga_back_offs_total{step="charge",phase="compensating"} 8"#,
         r#"saga_open{saga="sell",state="stuck"} 2"#,
+        r#"saga_open_stuck{saga="sell",code="compensation_failed"} 2"#,
         "saga_slots 1000",
         r#"saga_journal_errors_total{operation="append"} 0"#,
     ] {

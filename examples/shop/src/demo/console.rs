@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(400);
 const BETWEEN: u16 = 50;
 const OUTAGE: u16 = 15;
 
-/// Where the console is.
+/// Where the console is, and where the metrics are.
 #[derive(Debug, clap::Args)]
 pub struct Console {
     /// Where the console listens
@@ -29,6 +29,15 @@ pub struct Console {
         default_value = "127.0.0.1:7242"
     )]
     listen: SocketAddr,
+
+    /// Where Prometheus finds the metrics
+    #[arg(
+        long,
+        env = "SHOP_METRICS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9464"
+    )]
+    metrics: SocketAddr,
 }
 
 impl Console {
@@ -42,7 +51,7 @@ impl Console {
         let mut engine = Engine::start(On::default(), folder.path()).await?;
         let mut fleet = Fleet::new(folder.path());
         let ended = tokio::select! {
-            ended = order_for_ever(&mut fleet, &mut engine, self.listen) => ended,
+            ended = order_for_ever(&mut fleet, &mut engine, &self) => ended,
             () = stop.requested() => Ok(()),
         };
         eprintln!("\nending the orders under way");
@@ -54,12 +63,18 @@ impl Console {
 async fn order_for_ever(
     fleet: &mut Fleet<'_>,
     engine: &mut Engine,
-    listen: SocketAddr,
+    at: &Console,
 ) -> anyhow::Result<()> {
-    let console = [("--console", listen.to_string())];
-    let started = start_services(fleet, engine, &console).await?;
+    let options = [
+        ("--console", at.listen.to_string()),
+        ("--metrics", at.metrics.to_string()),
+    ];
+    let started = start_services(fleet, engine, &options).await?;
     let checkout = order::connect(&started.orders).await?;
-    println!("The console is at http://{listen}, until Ctrl-C.");
+    println!(
+        "The console is at http://{}, the metrics are at http://{}/metrics, until Ctrl-C.",
+        at.listen, at.metrics
+    );
     let mut down = None;
     let mut ticks = tokio::time::interval(PAUSE);
     for planned in plan::orders(u16::MAX) {

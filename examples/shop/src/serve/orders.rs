@@ -84,6 +84,15 @@ pub(super) struct Orders {
     )]
     console: Option<SocketAddr>,
 
+    /// Where Prometheus finds the metrics of the sagas, such as 127.0.0.1:9464; nowhere if nothing is said
+    #[arg(
+        long,
+        env = "SHOP_METRICS",
+        value_name = "ADDRESS",
+        help_heading = "Sagas"
+    )]
+    metrics: Option<SocketAddr>,
+
     /// Where stock listens
     #[arg(
         long,
@@ -121,6 +130,13 @@ pub(super) struct Orders {
 impl Orders {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let started = self.process.start(self.listen).await?;
+        if let Some(address) = self.metrics {
+            // Before the sagas start: they look for the recorder once.
+            let router = observed::router(observed::install_recorder()?);
+            let listener = bind(address).await?;
+            info!(address = %listener.local_addr()?, "Prometheus finds the metrics here");
+            tokio::spawn(async move { axum::serve(listener, router).await });
+        }
         let database = database::open(&self.database, &MIGRATIONS).await?;
         let orders = OrdersService::new(OrderStore::new(database.clone()));
         let addresses = Addresses {
@@ -143,8 +159,7 @@ impl Orders {
         };
         if let (Some(address), Some(operator)) = (self.console, engine.operator()) {
             let console = Console::new(operator).writable().payloads();
-            let listener = TcpListener::bind(address).await;
-            let listener = listener.with_context(|| format!("cannot listen on {address}"))?;
+            let listener = bind(address).await?;
             info!(address = %listener.local_addr()?, "operators find the sagas here");
             // It ends with the process.
             tokio::spawn(console.serve(listener, std::future::pending()));
@@ -165,9 +180,13 @@ impl Orders {
                 .with_context(|| format!("cannot open the journal {}", sagas.journal.display()))?;
             return Ok(Engine::on_journal(shop, journal).await?);
         };
-        let listener = TcpListener::bind(listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
+        let listener = bind(listen).await?;
         info!(address = %listener.local_addr()?, %ingress, "Restate finds the sagas here");
         Ok(Engine::on_restate(shop, ingress, listener)?)
     }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address}"))
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -40,12 +41,15 @@ pub(super) struct Process {
 pub(super) struct Started {
     listener: TcpListener,
     stop: Stop,
+    /// Where the spans go, if they go anywhere.
+    traces: Option<SdkTracerProvider>,
     grace: Duration,
 }
 
 impl Process {
     pub(super) async fn start(&self, listen: SocketAddr) -> anyhow::Result<Started> {
-        self.logs.start()?;
+        let traces = observed::traces::otlp()?;
+        self.logs.start(traces.as_ref())?;
         let mut stop = Stop::listen()?;
         if self.stop_with_stdin {
             stop = stop
@@ -58,6 +62,7 @@ impl Process {
         Ok(Started {
             listener,
             stop,
+            traces,
             grace: self.grace,
         })
     }
@@ -79,6 +84,7 @@ impl Started {
         let Self {
             listener,
             mut stop,
+            traces,
             grace,
         } = self;
         let address = listener.local_addr()?;
@@ -101,6 +107,11 @@ impl Started {
             () = out_of_patience => warn!("stopped with calls still under way"),
         }
         info!("stopped");
+        if let Some(traces) = traces
+            && let Err(error) = traces.shutdown()
+        {
+            warn!(%error, "the last spans are lost");
+        }
         Ok(())
     }
 }

@@ -150,6 +150,22 @@ impl Browser {
     }
 
     /// Sets the colour scheme that the user prefers.
+    /// Has the page think that the screen is so wide.
+    pub(super) async fn is_wide(&self, pixels: u32) {
+        let params =
+            json!({"width": pixels, "height": 844, "deviceScaleFactor": 2, "mobile": true});
+        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": params});
+        self.asks("goog/cdp/execute", &command).await;
+    }
+
+    /// Presses a key once: a character, or a code of the `WebDriver` standard.
+    pub(super) async fn presses(&self, key: &str) {
+        let actions = json!([{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]);
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.asks("actions", &json!({ "actions": [keyboard] }))
+            .await;
+    }
+
     pub(super) async fn prefers(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         let command =

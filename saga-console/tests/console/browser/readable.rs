@@ -1,8 +1,11 @@
-//! Each text of each page can be read, in light and dark: its contrast is measured in the browser. Pictures of pages are taken.
+//! Each text of each page can be read, in light and dark, on a phone, and all can be done with a keyboard. Contrasts and widths are
+//! measured in the browser. Pictures of pages are taken.
 
 use std::path::Path;
 
 use saga_console::Console;
+use saga_runtime::journal::State;
+use serde_json::json;
 
 use super::driver::Browser;
 use super::serve;
@@ -76,6 +79,68 @@ async fn each_text_has_the_contrast_that_wcag_asks_for_in_light_and_dark() {
         browser.takes_picture(&picture(name)).await;
     }
     browser.ends().await;
+}
+
+/// A page that is wider than the screen has to be pushed to and fro with each line. A wide table scrolls by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_page_fits_on_a_phone() {
+    let stage = stage(3, Console::writable).await;
+    let address = serve(&stage).await;
+    let browser = Browser::start().await;
+    browser.is_wide(390).await;
+    for path in PAGES {
+        browser
+            .opens(&format!("http://{address}/sagas{path}"))
+            .await;
+        let page =
+            "const page = document.documentElement; return [page.clientWidth, page.scrollWidth]";
+        assert_eq!(browser.runs(page).await, json!([390, 390]), "{path}");
+    }
+    browser.ends().await;
+}
+
+/// The codes of keys.
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_saga_is_resolved_with_the_keyboard_alone() {
+    let stage = stage(1, Console::writable).await;
+    let address = serve(&stage).await;
+    let browser = Browser::start().await;
+    browser.opens(&format!("http://{address}/sagas")).await;
+    reaches(&browser, "a[href$='/saga/order%2D0']").await;
+    browser.presses(ENTER).await;
+    browser.shows("charge").await;
+    let form = "form:has([value=resolve])";
+    reaches(&browser, "details:has([value=resolve]) > summary").await;
+    browser.presses(ENTER).await;
+    for (name, text) in [("reason", "paid in cash"), ("by", "ann")] {
+        reaches(&browser, &format!("{form} [name={name}]")).await;
+        for character in text.chars() {
+            browser.presses(&character.to_string()).await;
+        }
+    }
+    browser.presses(ENTER).await;
+    stage.becomes("order-0", State::Compensated).await;
+    browser
+        .shows("charge undone by hand: paid in cash (by ann)")
+        .await;
+    browser.ends().await;
+}
+
+/// Goes from one place to the next by the key Tab, until it is at this one, where the focus can be seen.
+async fn reaches(browser: &Browser, selector: &str) {
+    for _ in 0..100 {
+        browser.presses(TAB).await;
+        let is_there = format!("return document.activeElement.matches(\"{selector}\")");
+        if browser.runs(&is_there).await == true {
+            let outline = "return getComputedStyle(document.activeElement).outlineStyle";
+            assert_ne!(browser.runs(outline).await, "none", "{selector}");
+            return;
+        }
+    }
+    panic!("the keyboard does not reach {selector}");
 }
 
 /// The file for a picture: one of this run, or with `BLESS=1` the one in the README.

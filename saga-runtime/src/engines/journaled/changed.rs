@@ -1,6 +1,7 @@
 //! The words for a definition that does not fit a recorded history: the call that was expected, the call that came, and
 //! what may have happened.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Display;
 
 use crate::engines::journaled::Journaled;
@@ -37,19 +38,40 @@ impl Journaled {
         } else if called.name == recorded.name || self.history.knows(called) {
             format!("the order of the steps was changed, or {OTHER_WAY}")
         } else {
-            let (was, is) = (&recorded.name, &called.name);
-            let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-            format!(
-                "if `{is}` is `{was}` under another name, keep the recorded one with `name = \"{}\"`; if it was inserted, \
-                 give the saga another version; or {OTHER_WAY}",
-                last(was)
-            )
+            unless_renamed(called, recorded)
         };
         self.changed(format_args!(
             "call {} is recorded as {}, and is {} now; {hint}",
             number + 1,
-            words(recorded),
-            words(called),
+            recorded.words(),
+            called.words(),
+        ))
+    }
+
+    /// The call with this number is none of the steps that run at the same time there now.
+    pub(super) fn other_group(
+        &self,
+        number: usize,
+        group: &HashSet<StepCall>,
+        recorded: &StepCall,
+    ) -> Suspension {
+        let is_same =
+            |call: &&StepCall| call.name == recorded.name && call.occurrence == recorded.occurrence;
+        if let Some(called) = group.iter().find(is_same) {
+            return self.other_call(number, called, recorded);
+        }
+        let names: BTreeSet<_> = group.iter().map(|call| &*call.name).collect();
+        let new = group.iter().filter(|call| !self.history.knows(call));
+        let hint = match new.min_by_key(|call| (&call.name, call.occurrence)) {
+            Some(called) if called.name != recorded.name => unless_renamed(called, recorded),
+            _ => format!("the step was removed from the group, or {OTHER_WAY}"),
+        };
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        self.changed(format_args!(
+            "call {} is recorded as {}, and is in a group of steps that run at the same time now, without that one: {}; {hint}",
+            number + 1,
+            recorded.words(),
+            names.join(", "),
         ))
     }
 
@@ -67,8 +89,8 @@ impl Journaled {
         self.changed(format_args!(
             "call {}{saga} is recorded as {}, and {} comes without it now; {CALLED}, or {OTHER_WAY}",
             number + 1,
-            words(recorded),
-            words(called),
+            recorded.words(),
+            called.words(),
         ))
     }
 
@@ -77,27 +99,40 @@ impl Journaled {
         self.changed(format_args!(
             "call {} is {}, which is recorded before others that come first now; {CALLED}, or {OTHER_WAY}",
             number + 1,
-            words(called),
+            called.words(),
         ))
     }
 
     /// The saga ends, and this call is recorded.
     pub(super) fn ends_before(&self, number: usize, recorded: &StepCall) -> Suspension {
         self.changed(format_args!(
-            "call {} is recorded as {}, and the saga ends before it now; the step was removed, or {OTHER_WAY}",
+            "call {} is recorded as {}, and the saga ends before it now; the {} was removed, or {OTHER_WAY}",
             number + 1,
-            words(recorded),
+            recorded.words(),
+            if recorded.is_wait() { "wait" } else { "step" },
         ))
     }
 }
 
-/// A call in words, with how it is undone.
-fn words(call: &StepCall) -> String {
-    let StepCall { name, kind, .. } = call;
-    let last = name.rsplit('/').next().unwrap_or(name);
-    match call.event() {
-        Some(_) => format!("the wait `{call}`"),
-        None if last == "sleep" => format!("the wait `{call}`"),
-        None => format!("step `{call}` ({kind})"),
+/// What may have happened to a recorded call, in whose place comes one that is not recorded.
+fn unless_renamed(called: &StepCall, recorded: &StepCall) -> String {
+    if let (Some(was), Some(is)) = (recorded.event(), called.event()) {
+        return format!(
+            "if the event `{is}` is `{was}` under another name, keep the recorded one with `EventName::new(\"{was}\")`; if the \
+             wait was inserted, give the saga another version; or {OTHER_WAY}"
+        );
     }
+    if recorded.is_wait() || called.is_wait() {
+        return format!(
+            "if {} was inserted, or {} was removed or moved, give the saga another version; or {OTHER_WAY}",
+            called.words(),
+            recorded.words(),
+        );
+    }
+    let (was, is) = (&recorded.name, &called.name);
+    let last = was.rsplit('/').next().unwrap_or_default();
+    format!(
+        "if `{is}` is `{was}` under another name, keep the recorded one with `name = \"{last}\"`; if it was inserted, give the \
+         saga another version; or {OTHER_WAY}"
+    )
 }

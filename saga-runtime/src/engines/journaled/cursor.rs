@@ -111,18 +111,13 @@ impl Journaled {
         lane: &str,
         numbers: Range<usize>,
     ) -> Result<(), Suspension> {
-        let steps: HashSet<_> = group.steps().map(|step| call(step).into_key()).collect();
+        let steps: HashSet<_> = group.steps().map(call).collect();
         for number in numbers {
             let Some(recorded) = self.history.call(lane, number) else {
                 break;
             };
-            if !steps.contains(&recorded.clone().into_key()) {
-                return Err(self.changed(format_args!(
-                    "call {} is in a group of steps that run at the same time, but the recorded step \
-                     `{recorded}` ({}) is not in that group",
-                    number + 1,
-                    recorded.kind,
-                )));
+            if !steps.contains(recorded) {
+                return Err(self.other_group(number, &steps, recorded));
             }
         }
         Ok(())

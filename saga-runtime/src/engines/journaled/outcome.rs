@@ -47,7 +47,7 @@ impl Journaled {
             // The step is compensated while its output is still in memory. If the process ends before, the next process
             // asks the step for its output again.
             Err(message) => {
-                step.give_up(GiveUp::Unrecordable { message });
+                step.give_up(GiveUp::unrecordable_output(&message));
                 self.recorder.note(Event::StepInDoubt {
                     step: call,
                     attempts,
@@ -69,7 +69,7 @@ impl Journaled {
         // The body handles the error, but a replay could not read it. So the body does not get it the first time
         // either.
         if let Err(message) = step.check_error() {
-            step.give_up(GiveUp::Unrecordable { message });
+            step.give_up(GiveUp::unrecordable_error(&message));
         }
         self.recorder.note(Event::StepRefused {
             step: call,

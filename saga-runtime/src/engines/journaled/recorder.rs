@@ -68,6 +68,20 @@ impl fmt::Display for Suspension {
 }
 
 impl Suspension {
+    /// The outcome of the run, in its span.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self {
+            Self::Asleep(_) | Self::Deferred => telemetry::RESTS,
+            Self::Shutdown => "shut down",
+            Self::Fenced => "fenced",
+            Self::Unreachable(_) => "journal unavailable",
+            Self::Called => "called",
+            Self::Paused => "paused",
+            Self::Stuck(_) => "stuck",
+            Self::Rehearsed => "rehearsed",
+        }
+    }
+
     /// The saga is stuck for this reason.
     pub(crate) fn stuck(code: &'static str, message: impl Into<String>) -> Self {
         Self::Stuck(Reason::new(code, message))

@@ -78,8 +78,11 @@ impl Journaled {
         in_doubt: bool,
         crashes: u32,
     ) -> StepEnd<Suspension> {
-        if step.meta().kind == Kind::Retriable {
-            self.control.way_back().close();
+        match step.meta().kind {
+            Kind::Retriable => self.control.way_back().close(),
+            // A saga that is stopped already is interrupted before the next attempt.
+            Kind::Pivot => drop(self.control.way_back().begin_to_close()),
+            Kind::Compensatable | Kind::NothingToUndo => {}
         }
         if let Err(suspension) = read_reason(step, &failing.reason) {
             return StepEnd::Suspended(suspension);
@@ -171,11 +174,9 @@ impl Journaled {
     ) -> Result<StepEnd<Suspension>, Suspension> {
         self.recorder.begin_effect()?;
         let around = Around::new(self, call(position), true);
-        let phase = AttemptPhase::Settling;
-        let origin = match self.history.failing(&around.call, phase) {
-            Some(failing) => self.settling(Some(failing), 0),
-            None => Origin::InDoubt { attempts: 0 },
-        };
+        // It is recorded as in doubt: none of these attempts goes forward, and what fails is recorded as such.
+        let failing = self.history.failing(&around.call, AttemptPhase::Settling);
+        let origin = self.settling(failing, 0);
         let (end, attempts) = pursue(step, origin, position, &around).await;
         let call = around.call;
         let (settled, end) = match end {

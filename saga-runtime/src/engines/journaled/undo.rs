@@ -222,13 +222,10 @@ impl Journaled {
         if let Err(error) = step.can_read(output) {
             return Ok(self.leave(call, format!("its output can't be read: {error}")));
         }
-        let instance = Instance::new(self.instance.name(), Some(self.instance.id().clone()));
+        let instance = self.instance.for_scope();
         let scope = match call.lane() {
             "" => None,
-            lane => Some(Scope::recorded(
-                Instance::new(self.instance.name(), Some(self.instance.id().clone())),
-                lane,
-            )),
+            lane => Some(Scope::recorded(self.instance.for_scope(), lane)),
         };
         let calls = RecordedCalls {
             instance,

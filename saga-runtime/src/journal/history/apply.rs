@@ -27,7 +27,7 @@ impl ReplayState {
         if is_by_hand(event) {
             let can_follow = self.stuck.is_some()
                 || self.by_hand
-                || event.step().is_some_and(|step| self.is_retried(step));
+                || event.step().is_some_and(|step| self.is_decidable(step));
             let applied = can_follow && self.apply_by_hand(event);
             self.stuck = None;
             match event.step() {
@@ -211,7 +211,11 @@ impl ReplayState {
         self.has_tried_retriable |= step.kind == Kind::Retriable;
         let outcome = self.known(step).map(|one| &one.outcome);
         let can_follow = match failing.phase {
-            AttemptPhase::Forward => self.decision.is_none() && outcome.is_none(),
+            AttemptPhase::Forward => {
+                // An older version has recorded so that a pivot in doubt was asked again.
+                let is_pivot = step.kind == Kind::Pivot;
+                self.decision.is_none() && (outcome.is_none() || is_pivot && is_in_doubt(outcome))
+            }
             // A pivot that is asked again is not recorded as in doubt.
             AttemptPhase::Settling => match outcome {
                 None => self.decision.is_none(),

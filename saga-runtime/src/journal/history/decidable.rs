@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::error::CompensationOutcome;
 use crate::journal::StepCall;
 use crate::journal::history::{RecordedCall, ReplayState, Way};
-use crate::meta::AttemptPhase;
+use crate::meta::{AttemptPhase, Kind};
 
 impl ReplayState {
     /// The calls that an operator can decide about: steps in doubt, and compensations that have failed.
@@ -25,10 +25,29 @@ impl ReplayState {
             .chain(self.failing.values().map(|failing| &failing.step))
     }
 
+    /// The calls about which an operator may decide something: those, and the one whose output was given by hand and can be corrected.
+    pub(crate) fn decidable(&self) -> Vec<&StepCall> {
+        let corrected = self.completed.map(|index| &self.steps[index].call);
+        let mut calls: Vec<&StepCall> = Vec::new();
+        for call in self.troubled().chain(corrected) {
+            if !calls.contains(&call) {
+                calls.push(call);
+            }
+        }
+        calls
+    }
+
     /// The call of a step in doubt that could not be settled.
     pub(crate) fn in_doubt(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
         let index = self.unsettled(step, occurrence)?;
         Some(&self.steps[index].call)
+    }
+
+    /// The call of a step about whose compensation an operator can decide: it is in doubt, or its compensation has failed or fails.
+    pub(crate) fn undoable(&self, step: &str, occurrence: usize) -> Option<&StepCall> {
+        self.failed(step, occurrence)
+            .or_else(|| self.in_doubt(step, occurrence))
+            .or_else(|| self.retried(step, occurrence, Way::Backward))
     }
 
     /// The call of a step whose output an operator can give: it is in doubt, or its attempts fail, or it was completed by hand and
@@ -54,13 +73,18 @@ impl ReplayState {
     }
 
     /// Returns whether an operator can decide about this call, although the saga is not stuck.
-    pub(super) fn is_retried(&self, call: &StepCall) -> bool {
+    pub(super) fn is_decidable(&self, call: &StepCall) -> bool {
         let (name, occurrence) = (&*call.name, call.occurrence as usize);
-        let ways = [Way::Forward, Way::Backward];
-        self.unsettled(name, occurrence).is_some()
-            || ways
-                .into_iter()
-                .any(|way| self.retried(name, occurrence, way).is_some())
+        self.undoable(name, occurrence).is_some() || self.completable(name, occurrence).is_some()
+    }
+
+    /// Returns whether a pivot that has no outcome yet, or that is in doubt, may be done.
+    pub(crate) fn may_have_done_pivot(&self) -> bool {
+        let in_doubt = self.steps.iter().filter(|one| one.outcome.is_unsettled());
+        let mut calls = in_doubt
+            .map(|one| &one.call)
+            .chain(self.attempted_in_doubt());
+        calls.any(|call| call.kind == Kind::Pivot)
     }
 
     pub(super) fn completable_index(&self, step: &str, occurrence: usize) -> Option<usize> {

@@ -1,10 +1,10 @@
 -- Starts, appends and releases of many sagas, all or none of them.
 WITH start AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[])
-        AS start (id, name, version, fingerprint, input, worker)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $27::text[], $28::text[])
+        AS start (id, name, version, fingerprint, input, worker, traceparent, tracestate)
 ), started AS (
-    INSERT INTO {schema}.sagas (id, name, version, fingerprint, input, started_at)
-    SELECT id, name, version, fingerprint, input::json, clock_timestamp() FROM start
+    INSERT INTO {schema}.sagas (id, name, version, fingerprint, input, traceparent, tracestate, started_at)
+    SELECT id, name, version, fingerprint, input::json, traceparent, tracestate, clock_timestamp() FROM start
     ON CONFLICT (id) DO NOTHING
     RETURNING number, id, name
 ), opened AS (

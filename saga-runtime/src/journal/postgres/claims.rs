@@ -35,6 +35,7 @@ const TAKE_OVER: &str = "
               coalesce(c.doubt_seq = c.last_seq - c.epoch, false) AS is_doubted, c.last_seq
 )
 SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
+       s.traceparent, s.tracestate,
        (extract(epoch FROM s.started_at) * 1000)::float8 AS started_at,
        true AS is_open, o.epoch, o.worker, o.stuck, o.cancel_reason,
        (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,

@@ -14,12 +14,14 @@ use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
     Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Pause, Record, Row,
-    State, Tally, Wakeup, Worker, WorkerTally,
+    State, StuckTally, Tally, Wakeup, Worker, WorkerTally,
 };
+use crate::trace::TraceContext;
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
 const RECORD: &str = "
     s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
+    s.traceparent, s.tracestate,
     (extract(epoch FROM s.started_at) * 1000)::float8 AS started_at,
     o.number IS NOT NULL AS is_open, o.epoch, o.worker, coalesce(o.stuck, false) AS stuck, o.cancel_reason,
     (extract(epoch FROM o.cancel_at) * 1000)::float8 AS cancel_at,
@@ -220,7 +222,6 @@ pub(super) async fn list(
     Ok(Page::new(sagas, next))
 }
 
-/// The numbers of sagas.
 /// The paused definitions, by name.
 pub(super) async fn paused(pool: &Connections, schema: &Schema) -> Result<Vec<Pause>, sqlx::Error> {
     let sql = schema.sql(
@@ -234,6 +235,7 @@ pub(super) async fn paused(pool: &Connections, schema: &Schema) -> Result<Vec<Pa
     rows.iter().map(pause).collect()
 }
 
+/// The numbers of sagas.
 pub(super) async fn tally(pool: &Connections, schema: &Schema) -> Result<Tally, sqlx::Error> {
     let mut tally = Tally::default();
     let sql = schema.sql(
@@ -263,6 +265,24 @@ pub(super) async fn tally(pool: &Connections, schema: &Schema) -> Result<Tally, 
             time(row.try_get("oldest")?),
         ));
         open += sagas;
+    }
+    let sql = schema.sql(
+        "SELECT s.name, coalesce(e.code, '') AS code, count(*) AS sagas
+         FROM {schema}.open_sagas o JOIN {schema}.sagas s ON s.number = o.number
+         LEFT JOIN LATERAL (SELECT e.code FROM {schema}.entries e WHERE e.saga = o.number AND e.event = 'stuck'
+                            ORDER BY e.seq DESC LIMIT 1) e ON true
+         WHERE o.stuck GROUP BY 1, 2",
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .persistent(pool.keep_statements())
+        .fetch_all(&mut *transaction)
+        .await?;
+    for row in rows {
+        tally.stuck.push(StuckTally::new(
+            restored(row.try_get("name")?),
+            restored(row.try_get("code")?),
+            row.try_get::<i64, _>("sagas")?.cast_unsigned(),
+        ));
     }
     let sql = schema.sql(
         "SELECT (SELECT count(*) FROM {schema}.sagas) AS sagas,
@@ -350,6 +370,7 @@ pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
         version: unsigned(row.try_get("version")?),
         fingerprint: row.try_get::<i64, _>("fingerprint")?.cast_unsigned(),
         input: row.try_get("input")?,
+        trace: TraceContext::recorded(row.try_get("traceparent")?, row.try_get("tracestate")?),
     };
     let mut record = Record::new(saga, time(row.try_get("started_at")?));
     if let Some(at) = row.try_get("changed_at")? {

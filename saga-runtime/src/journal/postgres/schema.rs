@@ -60,7 +60,7 @@ impl Schema {
 }
 
 /// The migrations, the oldest first. A migration that was released never changes.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("0001_sagas", include_str!("migrations/0001_sagas.sql")),
     (
         "0002_abandoned_sagas",
@@ -78,6 +78,7 @@ const MIGRATIONS: [(&str, &str); 5] = [
         "0005_requests",
         include_str!("migrations/0005_requests.sql"),
     ),
+    ("0006_traces", include_str!("migrations/0006_traces.sql")),
 ];
 
 /// Checks the server, and brings the tables to the present form.

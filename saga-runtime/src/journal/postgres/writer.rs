@@ -13,6 +13,7 @@ use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
 use crate::journal::postgres::{append, is_conflict};
 use crate::journal::{JournalError, Wakeup};
+use crate::trace::TraceContext;
 
 /// The most operations that travel in one statement.
 const BATCH: usize = 512;
@@ -200,6 +201,8 @@ impl Task {
             .bind(&columns.release_doubt)
             .bind(columns.notifies)
             .bind(self.schema.channel())
+            .bind(&columns.start_traceparent)
+            .bind(&columns.start_tracestate)
             .all_on(&self.pool)
             .await?;
         let mut written = Written::default();
@@ -237,6 +240,8 @@ struct Parameters {
     start_fingerprint: Vec<i64>,
     start_input: Vec<String>,
     start_worker: Vec<Option<String>>,
+    start_traceparent: Vec<Option<String>>,
+    start_tracestate: Vec<Option<String>>,
     append_number: Vec<i64>,
     append_epoch: Vec<i64>,
     append_first: Vec<i64>,
@@ -271,6 +276,11 @@ impl Parameters {
                 let worker = lease.as_ref().map(|lease| lease.worker.as_str().to_owned());
                 self.notifies |= worker.is_none();
                 self.start_worker.push(worker);
+                let trace = saga.trace.as_ref();
+                let traceparent = trace.map(TraceContext::traceparent);
+                let tracestate = trace.and_then(TraceContext::tracestate);
+                self.start_traceparent.push(traceparent.map(str::to_owned));
+                self.start_tracestate.push(tracestate.map(str::to_owned));
             }
             Operation::Append(append) => self.append(append),
             Operation::Release {
@@ -322,6 +332,8 @@ impl Parameters {
         reorder(&mut self.start_fingerprint, &order);
         reorder(&mut self.start_input, &order);
         reorder(&mut self.start_worker, &order);
+        reorder(&mut self.start_traceparent, &order);
+        reorder(&mut self.start_tracestate, &order);
     }
 }
 

@@ -37,6 +37,11 @@ pub(super) fn of_saga(saga: &NewSaga) -> u32 {
     sum.number(Some(saga.version.into()));
     sum.number(Some(saga.fingerprint));
     sum.text(Some(&saga.input));
+    // Rows of older versions have no trace, and keep their sums.
+    if let Some(trace) = &saga.trace {
+        sum.text(Some(trace.traceparent()));
+        sum.text(trace.tracestate());
+    }
     sum.end()
 }
 

@@ -73,14 +73,14 @@ struct Free {
 const TOGETHER: usize = 32;
 
 /// The number of the first column of an entry in what is read of sagas that can be taken over.
-const ENTRY: usize = 17;
+const ENTRY: usize = 19;
 
 /// In SQL, the sagas that can be taken over: the columns of a record without its state, and more.
 fn free_sagas() -> String {
     let numbers = vec!["?"; TOGETHER].join(", ");
     format!(
         "SELECT s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, s.cancel_reason, \
-         s.cancel_at, s.number, s.checksum, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq, e.seq, e.at, e.event, \
+         s.cancel_at, s.number, s.checksum, s.traceparent, s.tracestate, NULL, 'running', s.claimed_seq, s.recoveries, s.doubt_seq, e.seq, e.at, e.event, \
          e.step, e.occurrence, e.kind, e.attempts, e.code, e.message, e.payload, \
          e.checksum \
          FROM sagas s LEFT JOIN entries e ON e.saga = s.number WHERE s.number IN ({numbers}) ORDER BY s.number, e.seq"
@@ -102,9 +102,9 @@ impl Free {
             number,
             record,
             // A count that can't be read is none, and the saga is in doubt.
-            claimed_seq: row.get(14).unwrap_or_default(),
-            recoveries: row.get(15).unwrap_or_default(),
-            doubt_seq: row.get(16),
+            claimed_seq: row.get(16).unwrap_or_default(),
+            recoveries: row.get(17).unwrap_or_default(),
+            doubt_seq: row.get(18),
             entries: Vec::new(),
         })
     }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, PrepFlags, Statement, ToSql};
 
 use crate::journal::sqlite::checksum;
 use crate::journal::{NewSaga, Row, Worker};
+use crate::trace::TraceContext;
 
 /// The numbers of rows that the statements add, the widest first.
 const WIDTHS: [usize; 3] = [16, 4, 1];
@@ -39,10 +40,10 @@ impl<'c> Inserts<'c> {
             sagas: Wide::new(
                 connection,
                 "INSERT OR FAIL INTO sagas (started_at, name, version, fingerprint, epoch, worker, number, id, input, \
-                 checksum)",
+                 traceparent, tracestate, checksum)",
                 " ON CONFLICT (id) DO NOTHING",
                 6,
-                4,
+                6,
             )?,
             entries: Wide::new(
                 connection,
@@ -139,6 +140,9 @@ impl<'c> Inserts<'c> {
                 bind.next(new.number)?;
                 bind.next(new.saga.id.as_str())?;
                 bind.next(&*new.saga.input)?;
+                let trace = new.saga.trace.as_ref();
+                bind.next(trace.map(TraceContext::traceparent))?;
+                bind.next(trace.and_then(TraceContext::tracestate))?;
                 bind.next(checksum::with(new.checksum, &[started_at, new.number]))
             })?;
             alike.clear();

@@ -12,9 +12,10 @@ use crate::journal::record::UnknownState;
 use crate::journal::sqlite::checksum;
 use crate::journal::{
     Cancellation, Damage, Entry, Event, Filter, History, NewSaga, OpenTally, Page, Pause, Record,
-    Row, State, Tally, Wakeup, Worker, WorkerTally, from_millis, to_millis,
+    Row, State, StuckTally, Tally, Wakeup, Worker, WorkerTally, from_millis, to_millis,
 };
 use crate::meta::Kind;
+use crate::trace::TraceContext;
 
 /// A time as a column.
 pub(super) fn to_sql(time: SystemTime) -> i64 {
@@ -26,7 +27,7 @@ const NUMBER: usize = 11;
 
 /// The columns of [`record`], of a saga whose row is called `s`, but for two: when it was changed, and its state.
 const COLUMNS: &str = "s.id, s.name, s.version, s.fingerprint, s.input, s.started_at, s.epoch, s.worker, \
-     s.cancel_reason, s.cancel_at, s.number, s.checksum";
+     s.cancel_reason, s.cancel_at, s.number, s.checksum, s.traceparent, s.tracestate";
 
 const CHANGED_AT: &str =
     "(SELECT e.at FROM entries e WHERE e.saga = s.number ORDER BY e.seq DESC LIMIT 1)";
@@ -67,6 +68,7 @@ pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
         version: columns.needed_number(2, "version"),
         fingerprint: columns.bits(3, "fingerprint"),
         input: columns.needed_text(4, "input"),
+        trace: columns.trace(12, 13),
     };
     let started_at = columns.needed_number::<u64>(5, "started_at");
     if let Some(checksum) = columns.number::<u32>(11, "checksum")
@@ -90,8 +92,8 @@ pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
         at: from_millis(at.unwrap_or_default()),
     });
     // Of an entry, whose damage is not the record's.
-    record.changed_at = row.get(12).ok().flatten().map_or(started_at, time);
-    let state = columns.text(13, "closed").unwrap_or_default();
+    record.changed_at = row.get(14).ok().flatten().map_or(started_at, time);
+    let state = columns.text(15, "closed").unwrap_or_default();
     let state = state
         .parse()
         .map_err(|error: UnknownState| error.to_string());
@@ -107,7 +109,7 @@ pub(super) fn record(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
 /// The record in a row that also says where the saga rests: [`REST`].
 fn listed(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
     let (mut record, number) = record(row)?;
-    let wake_at: Option<i64> = row.get(14).unwrap_or_default();
+    let wake_at: Option<i64> = row.get(16).unwrap_or_default();
     if record.state == State::Waiting
         && let Some(wake_at) = wake_at
     {
@@ -115,7 +117,7 @@ fn listed(row: &SqlRow<'_>) -> rusqlite::Result<(Record, i64)> {
             i64::MAX => Wakeup::WhenCalled,
             at => Wakeup::At(time(at)),
         };
-        record.rests_at = row.get(15).unwrap_or_default();
+        record.rests_at = row.get(17).unwrap_or_default();
     }
     Ok((record, number))
 }
@@ -179,6 +181,13 @@ impl<'r, 'q> SqlColumns<'r, 'q> {
             self.damaged(format!("there is no `{column}`"));
             T::default()
         })
+    }
+
+    /// The trace context in two columns.
+    fn trace(&mut self, traceparent: usize, tracestate: usize) -> Option<TraceContext> {
+        let traceparent = self.text(traceparent, "traceparent");
+        let tracestate = self.text(tracestate, "tracestate");
+        TraceContext::recorded(traceparent.as_deref(), tracestate.as_deref())
     }
 
     fn integer(&mut self, index: usize, column: &str) -> Option<i64> {
@@ -351,6 +360,17 @@ impl Read<'_> {
                     .push(OpenTally::new(name, row.get(1)?, state, sagas, oldest));
                 open += sagas;
             }
+        }
+        let mut stuck = self.0.prepare_cached(
+            "SELECT s.name, coalesce((SELECT e.code FROM entries e WHERE e.saga = s.number AND e.event = 'stuck'
+                                      ORDER BY e.seq DESC LIMIT 1), '') AS code, count(*)
+             FROM sagas s WHERE s.closed = 'stuck' GROUP BY 1, 2",
+        )?;
+        let mut stuck = stuck.query([])?;
+        while let Some(row) = stuck.next()? {
+            let sagas = row.get::<_, i64>(2)?.cast_unsigned();
+            let stuck = StuckTally::new(row.get(0)?, row.get(1)?, sagas);
+            tally.stuck.push(stuck);
         }
         let count = |sql: &str| -> rusqlite::Result<u64> {
             let mut statement = self.0.prepare_cached(sql)?;

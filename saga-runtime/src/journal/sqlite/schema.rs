@@ -15,7 +15,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -47,6 +47,10 @@ const MIGRATIONS: [Migration; 8] = [
     Migration {
         name: "0008_paused_definitions",
         sql: include_str!("migrations/0008_paused_definitions.sql"),
+    },
+    Migration {
+        name: "0009_traces",
+        sql: include_str!("migrations/0009_traces.sql"),
     },
 ];
 

@@ -318,11 +318,14 @@ impl<'c> Transaction<'c> {
         let Some(through) = through else {
             return Ok(Purged::default());
         };
+        // Its entries may be lost. Then it ended after its start; a time that is no number was long ago.
         let mut ended = self.connection.prepare_cached(
             "SELECT s.number FROM sagas s \
-             JOIN entries e ON e.saga = s.number AND e.seq = (SELECT max(seq) FROM entries WHERE saga = s.number) \
-             WHERE s.number > ?1 AND s.number <= ?2 AND s.started_at < ?3 AND e.at < ?3 \
-             AND e.event IN ('completed', 'compensated', 'abandoned')",
+             LEFT JOIN entries e ON e.saga = s.number AND e.seq = (SELECT max(seq) FROM entries WHERE saga = s.number) \
+             WHERE s.number > ?1 AND s.number <= ?2 \
+             AND coalesce(s.closed, e.event) IN ('completed', 'compensated', 'abandoned') \
+             AND (typeof(s.started_at) <> 'integer' OR s.started_at < ?3) \
+             AND (typeof(e.at) <> 'integer' OR e.at < ?3)",
         )?;
         let ended = ended.query_map([after, through, to_sql(before)], |row| row.get(0))?;
         let ended = ended.collect::<rusqlite::Result<Vec<i64>>>()?;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::journal::{
     AttemptPhase, ClaimedOne, Condition, Event, Filter, Journal, NewSaga, Page, Reason, State,
-    Tally, Wakeup,
+    StuckTally, Tally, Wakeup,
 };
 use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, lease, new, silent, stuck,
@@ -81,6 +81,12 @@ pub async fn a_tally_counts_each_saga_once<F: Factory>(test: Fixture<F>) {
     assert_eq!(counted, expected);
     let ended = [State::Completed, State::Compensated, State::Abandoned];
     assert_eq!(first.ended, ended.map(|state| (state, 1)));
+    let stuck = [StuckTally::new(
+        "order".to_owned(),
+        "compensation_failed".to_owned(),
+        1,
+    )];
+    assert_eq!(first.stuck, stuck);
     let listed = Tally::by_listing(&test.journal).await;
     let by_number = |tally: Tally| {
         (
@@ -90,6 +96,7 @@ pub async fn a_tally_counts_each_saga_once<F: Factory>(test: Fixture<F>) {
                 .map(|open| (open.name, open.sagas))
                 .collect::<Vec<_>>(),
             tally.ended,
+            tally.stuck,
         )
     };
     assert_eq!(

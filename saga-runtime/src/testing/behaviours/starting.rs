@@ -2,8 +2,9 @@
 
 use futures_util::future::join_all;
 
-use crate::journal::{Journal, NewSaga, Started, State};
+use crate::journal::{Filter, Journal, NewSaga, Started, State};
 use crate::testing::fixture::{Factory, Fixture, id, lease, new};
+use crate::trace::TraceContext;
 
 pub async fn a_saga_that_is_started_is_there<F: Factory>(test: Fixture<F>) {
     test.started("order-1").await;
@@ -71,6 +72,30 @@ pub async fn ids_are_any_text<F: Factory>(test: Fixture<F>) {
         test.started(text).await;
         let record = test.record(text).await;
         assert_eq!(record.saga.id, id(text));
+    }
+}
+
+pub async fn the_trace_of_a_saga_is_kept_with_it<F: Factory>(test: Fixture<F>) {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let trace = TraceContext::new(parent).expect("it is one");
+    let traces = [
+        None,
+        Some(trace.clone()),
+        Some(trace.with_tracestate("vendor=7,other=8")),
+    ];
+    for (number, trace) in traces.into_iter().enumerate() {
+        let id_text = format!("order-{number}");
+        let saga = NewSaga {
+            trace,
+            ..new(&id_text)
+        };
+        test.waiting(saga.clone()).await;
+        assert_eq!(test.record(&id_text).await.saga, saga);
+        let listed = test.journal.list(&Filter::default()).await;
+        assert_eq!(listed.expect("it can be read").sagas[0].saga, saga);
+        let claimed = test.claim_only(&lease("a")).await;
+        assert_eq!(claimed.record.saga, saga);
+        assert_eq!(claimed.record.damage, None);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use observed::traces::OpenTelemetry;
 use saga_runtime::coordinator::{ExecuteError, OperatorError, Rejected, StartError, SubmitError};
 use saga_runtime::journal::{Journal, JournalError};
 use saga_runtime::meta::RetryPolicy;
@@ -39,6 +40,7 @@ impl OnJournal {
         }
         let coordinator = builder
             .worker("orders")
+            .trace_propagator(OpenTelemetry::default())
             .lease(lease)
             // Its callers wait for the answer, also where something can't be undone.
             .compensation_retry(RetryPolicy::COMPENSATION)

@@ -85,6 +85,7 @@ impl<'c> Model<'c> {
             version: 1,
             fingerprint: 17,
             input: "{}".to_owned(),
+            trace: None,
         };
         let is_listed = self.random.u8(..8) == 0;
         let started = self.transaction(|store| {

@@ -1,0 +1,23 @@
+//! The macro `saga!` on any text that is made of tokens. The modules here are links to those of `saga-macros`, which is no library.
+#![no_main]
+#![allow(dead_code, unused_imports, reason = "a part of the crate is used, and not by its tests")]
+
+mod arbitrary;
+mod duration;
+mod errors;
+mod options;
+mod runtime_path;
+mod saga;
+mod signature;
+mod spans;
+mod step;
+
+use std::str::FromStr;
+
+use proc_macro2::TokenStream;
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    if let Ok(tokens) = TokenStream::from_str(text) {
+        arbitrary::saga(&tokens);
+    }
+});

@@ -1,0 +1,1 @@
+../../saga-macros/src/runtime_path.rs
