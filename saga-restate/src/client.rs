@@ -87,8 +87,8 @@ impl<T: RequestExecutor> Client<T> {
                 // It may have been killed before it began. Then its input is not known.
                 () = handle.is_ended_by_restate() => return Ok(handle),
             };
-            let is_same =
-                std::str::from_utf8(&known).is_ok_and(|known| is_same_input::<G>(known, &input));
+            let is_same = std::str::from_utf8(&known)
+                .is_ok_and(|known| is_same_input(G::equality(), known, &input));
             if !is_same {
                 return Err(ClientError::Conflict {
                     saga: G::META.name,

@@ -520,7 +520,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
 
     /// Starts a saga and returns as soon as it is recorded. Then it will run to an end, even if this process crashes.
     ///
-    /// If a saga with this id, name and input exists, returns a handle of that one.
+    /// If a saga with this id, name and input exists, returns a handle of that one. Inputs are the same if the saga would see the same
+    /// value: as its `#[derive(PartialEq)]` says, or else by their JSON, with sets and maps in any order.
     ///
     /// # Errors
     /// [`SubmitError`] if the saga was not started. After [`SubmitError::Journal`] it may have been started; it is safe

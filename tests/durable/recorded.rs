@@ -66,13 +66,32 @@ saga!(
     }
 );
 
+/// A code of a country. Upper and lower case are the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Country(String);
+
+impl PartialEq for Country {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+saga!(
+    #[derive(PartialEq)]
+    async fn delivering(cx: Context<'_, Shop>, to: Country) -> Result<String, Refused> {
+        order(cx).await?;
+        Ok(to.0)
+    }
+);
+
 async fn started(shop: &Shop, journal: Memory, parks: bool) -> Coordinator<Shop> {
     let builder = Coordinator::builder(shop.clone())
         .journal(journal)
         .register::<Drawing>()
         .register::<Weighing>()
         .register::<Moving>()
-        .register::<Told>();
+        .register::<Told>()
+        .register::<Delivering>();
     let builder = if parks {
         builder.patience(Duration::ZERO)
     } else {
@@ -151,6 +170,24 @@ async fn inputs_are_the_same_request_if_the_saga_would_see_the_same_value() {
             Err(ExecuteError::NotStarted(SubmitError::Conflict { .. })) => {}
             other => panic!("{other:?}"),
         }
+    }
+    assert_eq!(shop.asked(), ["order"]);
+}
+
+#[tokio::test]
+async fn where_the_saga_derives_partial_eq_that_says_which_inputs_are_the_same() {
+    let shop = Shop::default();
+    let coordinator = started(&shop, Memory::new(), false).await;
+    let to = |country: &str| Delivering {
+        to: Country(country.to_owned()),
+    };
+    for country in ["ch", "CH", "Ch"] {
+        let executed = coordinator.execute("order-1", to(country)).await;
+        assert_eq!(executed.expect("it is the same"), "ch");
+    }
+    match coordinator.execute("order-1", to("at")).await {
+        Err(ExecuteError::NotStarted(SubmitError::Conflict { .. })) => {}
+        other => panic!("{other:?}"),
     }
     assert_eq!(shop.asked(), ["order"]);
 }

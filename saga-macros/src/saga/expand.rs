@@ -148,6 +148,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
     };
     let errors = associated::error_record(private);
     let source = source(private);
+    let equality = definition::equality(saga);
     let execute = execute(saga);
     let driver = driver::expand(saga);
     let serialize = definition::serialize(saga);
@@ -177,6 +178,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
                 #error
                 #source
                 #errors
+                #equality
 
                 fn shape() -> #private::Shape {
                     #private::shape::<Self>()

@@ -126,7 +126,7 @@ where
     }
 
     fn is_same(&self, recorded: &str, given: &str) -> bool {
-        is_same_input::<G>(recorded, given)
+        is_same_input(G::equality(), recorded, given)
     }
 
     fn on_compensation_failure(&self) -> OnCompensationFailure {

@@ -56,6 +56,13 @@ pub trait Saga: Sized + Send + 'static {
         ErrorRecord::Text
     }
 
+    /// Compares two inputs, if the saga derives `PartialEq`.
+    #[doc(hidden)]
+    #[must_use]
+    fn equality() -> Option<fn(&Self, &Self) -> bool> {
+        None
+    }
+
     /// Runs it on `engine` until it has completed or failed, or the engine suspends it.
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn drive<'run, E: Engine + 'run>(

@@ -105,6 +105,7 @@ async fn an_event_that_was_received_and_can_not_be_read_any_more_undoes_nothing_
         version: 1,
         fingerprint: 0,
         input: "{}".to_owned(),
+        trace: None,
     };
     let entries = [
         done("order", Kind::Compensatable),

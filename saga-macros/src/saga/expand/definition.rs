@@ -69,10 +69,27 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     }
 }
 
-/// The serde traits that the source derives itself.
+// Expands to, if the source derives `PartialEq`:
+//
+//     fn equality() -> Option<fn(&Self, &Self) -> bool> {
+//         Some(<Self as PartialEq>::eq)
+//     }
+pub(super) fn equality(saga: &Saga<'_>) -> Option<TokenStream> {
+    let is_compared = derives(&saga.attributes).compares;
+    is_compared.then(|| {
+        code! {
+            fn equality() -> ::core::option::Option<fn(&Self, &Self) -> bool> {
+                ::core::option::Option::Some(<Self as ::core::cmp::PartialEq>::eq)
+            }
+        }
+    })
+}
+
+/// The traits that the source derives itself.
 struct Derives {
     writes: bool,
     reads: bool,
+    compares: bool,
 }
 
 fn derives(attributes: &[&Attribute]) -> Derives {
@@ -90,6 +107,7 @@ fn derives(attributes: &[&Attribute]) -> Derives {
     Derives {
         writes: is_derived("Serialize"),
         reads: is_derived("Deserialize"),
+        compares: is_derived("PartialEq"),
     }
 }
 
