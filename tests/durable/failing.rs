@@ -356,6 +356,31 @@ survives_a_restart! {
 }
 
 #[tokio::test]
+async fn restarts_give_a_compensation_no_more_attempts() {
+    let shop = Shop::default().answers("charge", [Answer::Refuses]);
+    let shop = shop.always("unpack", Answer::Refuses);
+    let journal = Memory::new();
+    for process in 1..=8 {
+        let coordinator = impatient(&shop, journal.clone()).await;
+        let submitted = coordinator.submit("a", Compensating {}).await;
+        let _ = submitted.expect("it is the same saga");
+        let trying = async {
+            while attempts(&shop).len() < 1 + process.min(3) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let tried = tokio::time::timeout(Duration::from_mins(1), trying).await;
+        assert!(tried.is_ok(), "process {process}: {:?}", shop.asked());
+        parks(&coordinator, "a").await;
+        coordinator.shutdown().await;
+    }
+    let last = impatient(&shop, journal).await;
+    becomes(&last, "a", State::Stuck).await;
+    let tried = ["pack 1", "unpack 1", "unpack 2", "unpack 3"];
+    assert_eq!(attempts(&shop), tried);
+}
+
+#[tokio::test]
 async fn a_step_in_doubt_that_is_asked_again_is_parked_as_well() {
     let shop = Shop::default().answers("learn", [(); 3].map(|()| Answer::Refuses));
     let journal = Memory::new();

@@ -227,3 +227,33 @@ async fn a_step_that_is_to_be_attempted_again_is_parked_with_its_attempts() {
     coordinator.resume("sell").await.expect("it works");
     assert_eq!(sold.wait().await.expect("it goes on"), 1);
 }
+
+#[tokio::test]
+async fn a_saga_that_is_being_undone_is_paused_and_resumed() {
+    let until = Arc::new(Notify::new());
+    let shop = Shop::default()
+        .always("ship", Answer::Refuses)
+        .answers("refund", [Answer::Waits(until.clone())]);
+    let journal = Memory::new();
+    let first = coordinator(&shop, journal.clone()).await;
+    let _ = first
+        .submit("a", Sell { amount: 1 })
+        .await
+        .expect("it is new");
+    shop.is_asked("refund").await;
+    first
+        .pause("sell", "the stock is counted")
+        .await
+        .expect("it works");
+    until.notify_one();
+    rests(&first).await;
+    let undone = ["order", "charge", "ship", "ship", "refund"];
+    assert_eq!(shop.asked(), undone, "its attempt has ended");
+    first.shutdown().await;
+    let second = coordinator(&shop, journal).await;
+    second.execute("b", Looking {}).await.expect("it looks");
+    assert_eq!(shop.asked()[5..], ["look"], "only the other one goes on");
+    second.resume("sell").await.expect("it works");
+    becomes(&second, "a", State::Compensated).await;
+    assert_eq!(shop.asked()[6..], ["cancel"]);
+}
