@@ -1,8 +1,9 @@
 //! The kit for tests: of your own sagas, and of journals.
 //!
-//! [`FailureMatrix`] runs a saga through every failure that its definition allows. [`TestCoordinator`] crashes and restarts in one line each, on a journal whose days pass in a moment. [`Script`] is a
-//! participant for tests without one. [`locked_sagas`] says of each change of a definition whether sagas in flight survive it, and
-//! [`replays`] whether the definitions still fit histories of production.
+//! [`FailureMatrix`] runs a saga through every failure that its definition allows. [`TestCoordinator`] crashes and restarts in one
+//! line each, on a journal whose days pass in a moment. [`Script`] is a participant for tests without one. [`locked_sagas`] says of
+//! each change of a definition whether sagas in flight survive it, and [`replays`] whether the definitions still fit histories of
+//! production.
 //! [`journal_suite!`](crate::journal_suite) is the test suite that every
 //! [`Journal`](crate::journal::Journal) passes:
 //!

@@ -1,4 +1,4 @@
-//! Texts and rows of others, changed at random, and those that libFuzzer has found: nothing panics.
+//! Texts and rows that are changed at random, and findings of libFuzzer: none of them makes the library panic.
 
 mod targets;
 

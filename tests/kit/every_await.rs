@@ -1,4 +1,4 @@
-//! A dozen sagas, dropped or killed at every `await`: whatever is left is whole.
+//! Twelve sagas, dropped or killed at every `await`: whatever is left is whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{pending, poll_fn};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use crate::coordinator::Coordinator;
 use crate::coordinator::error::{Rejected, SubmitError};
 use crate::coordinator::handle::Handle;
-use crate::coordinator::{Coordinator, is_same};
+use crate::coordinator::submit::is_same;
 use crate::id::{InvalidSagaId, SagaId};
 use crate::journal::Started;
 use crate::panic::drop_caught;

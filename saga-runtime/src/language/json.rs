@@ -30,47 +30,32 @@ impl<'a> Json<'a> {
     /// The value as a text in which the order of an object's keys does not count; nor does that of the elements of an array
     /// that `is_unordered`, which is asked with the array's path.
     pub(crate) fn canonical(&self, is_unordered: &dyn Fn(&str) -> bool) -> String {
-        self.canonical_at(&mut String::new(), is_unordered)
-    }
-
-    fn canonical_at(&self, path: &mut String, is_unordered: &dyn Fn(&str) -> bool) -> String {
-        let length = path.len();
-        match self {
-            Self::Scalar(text) => (*text).to_owned(),
-            Self::Array(elements) => {
-                path.push_str("[]");
-                let each = elements.iter();
-                let mut texts: Vec<_> = each
-                    .map(|element| element.canonical_at(path, is_unordered))
-                    .collect();
-                path.truncate(length);
-                if is_unordered(path) {
-                    texts.sort_unstable();
-                }
-                format!("[{}]", texts.join(","))
+        let sort = |path: &str, elements: &mut [String]| {
+            if is_unordered(path) {
+                elements.sort_unstable();
             }
-            Self::Object(fields) => {
-                let each = fields.iter();
-                let mut texts: Vec<_> = each
-                    .map(|(key, value)| {
-                        path.push_str(key);
-                        let text = value.canonical_at(path, is_unordered);
-                        path.truncate(length);
-                        format!("{key}:{text}")
-                    })
-                    .collect();
-                texts.sort_unstable();
-                format!("{{{}}}", texts.join(","))
-            }
-        }
+        };
+        self.rewritten(&mut String::new(), &sort, &|fields| fields.sort_unstable())
     }
 
     /// The value as a text in which the elements of the arrays with these paths stand in the opposite order.
     pub(crate) fn reversed(&self, arrays: &HashSet<String>) -> String {
-        self.reversed_at(&mut String::new(), arrays)
+        let reverse = |path: &str, elements: &mut [String]| {
+            if arrays.contains(path) {
+                elements.reverse();
+            }
+        };
+        self.rewritten(&mut String::new(), &reverse, &|_| {})
     }
 
-    fn reversed_at(&self, path: &mut String, arrays: &HashSet<String>) -> String {
+    /// The value as a text. The elements of each array and the fields of each object are put into an order first; of an array with
+    /// its path.
+    fn rewritten(
+        &self,
+        path: &mut String,
+        order_elements: &dyn Fn(&str, &mut [String]),
+        order_fields: &dyn Fn(&mut [String]),
+    ) -> String {
         let length = path.len();
         match self {
             Self::Scalar(text) => (*text).to_owned(),
@@ -78,24 +63,23 @@ impl<'a> Json<'a> {
                 path.push_str("[]");
                 let each = elements.iter();
                 let mut texts: Vec<_> = each
-                    .map(|element| element.reversed_at(path, arrays))
+                    .map(|element| element.rewritten(path, order_elements, order_fields))
                     .collect();
                 path.truncate(length);
-                if arrays.contains(path) {
-                    texts.reverse();
-                }
+                order_elements(path, &mut texts);
                 format!("[{}]", texts.join(","))
             }
             Self::Object(fields) => {
                 let each = fields.iter();
-                let texts: Vec<_> = each
+                let mut texts: Vec<_> = each
                     .map(|(key, value)| {
                         path.push_str(key);
-                        let text = value.reversed_at(path, arrays);
+                        let text = value.rewritten(path, order_elements, order_fields);
                         path.truncate(length);
                         format!("{key}:{text}")
                     })
                     .collect();
+                order_fields(&mut texts);
                 format!("{{{}}}", texts.join(","))
             }
         }

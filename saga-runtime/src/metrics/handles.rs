@@ -2,48 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, counter, gauge, histogram};
+use rapidhash::fast::RapidHasher;
 use tokio::time::Instant;
 
 use crate::meta::AttemptPhase;
 use crate::metrics::table;
 
-/// Handles by what they are about. Few are added, and then they are looked up.
-struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>, BuildHasherDefault<NameHasher>>>);
-
-/// A hasher for names of definitions and steps, which stand in the code and do not collide on purpose. Each attempt looks one up.
-#[derive(Default)]
-struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
-        for word in words {
-            self.write_u64(u64::from_le_bytes(*word));
-        }
-        for byte in rest {
-            self.write_u8(*byte);
-        }
-    }
-
-    fn write_u8(&mut self, byte: u8) {
-        self.write_u64(byte.into());
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        // An odd number near the golden ratio spreads each bit over the higher ones.
-        self.0 = (self.0.rotate_left(29) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
-}
+/// Handles by what they are about. Few are added, and then each attempt looks one up. The names stand in the code, so none is made to
+/// collide.
+struct Known<V>(RwLock<HashMap<Box<str>, Arc<V>, BuildHasherDefault<RapidHasher<'static>>>>);
 
 impl<V> Default for Known<V> {
     fn default() -> Self {

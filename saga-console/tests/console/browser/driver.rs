@@ -149,7 +149,6 @@ impl Browser {
         );
     }
 
-    /// Sets the colour scheme that the user prefers.
     /// Has the page think that the screen is so wide.
     pub(super) async fn is_wide(&self, pixels: u32) {
         let params =
@@ -166,6 +165,7 @@ impl Browser {
             .await;
     }
 
+    /// Sets the colour scheme that the user prefers.
     pub(super) async fn prefers(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         let command =

@@ -2,6 +2,9 @@
 
 use crate::journal::{NewSaga, Row};
 
+/// The damage of a row that is not what was written.
+pub(super) const DIFFERS: &str = "its checksum differs";
+
 /// A row with its checksum, which is computed before the writer thread gets the row.
 pub(super) struct Checked {
     pub(super) row: Row,
