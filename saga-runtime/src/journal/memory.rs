@@ -46,6 +46,8 @@ struct StoredSaga {
     recoveries: u32,
     /// True if attempts of a step have failed until the saga was released. Its entries say which fail now.
     has_failed: bool,
+    /// True once it is decided that the saga is undone.
+    is_decided: bool,
 }
 
 impl Memory {
@@ -159,7 +161,12 @@ impl StoredSaga {
     fn append(&mut self, event: Event, at: SystemTime) {
         let seq = self.entries.len() as u64 + 1;
         self.record.changed_at = at;
-        self.record.state = self.record.state.after(&event);
+        self.is_decided |= matches!(event, Event::Compensating { .. });
+        self.record.state = match self.record.state.after(&event) {
+            // A part is undone whose failure the body handles.
+            State::Compensating if !self.is_decided => State::Running,
+            state => state,
+        };
         let ends_claim = event.ends_claim();
         self.has_failed |= matches!(event, Event::Failing { .. });
         self.entries.push(Entry { seq, at, event });
@@ -190,6 +197,7 @@ impl Journal for Memory {
             is_cancel_unheard: false,
             recoveries: 0,
             has_failed: false,
+            is_decided: false,
         };
         let claim = worker.map(|lease| {
             sagas.leases.renew(lease);
