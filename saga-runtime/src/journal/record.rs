@@ -226,7 +226,7 @@ pub struct Cancellation {
 pub enum State {
     /// It is recorded and can be claimed.
     Waiting,
-    /// It goes forward.
+    /// It goes forward. A part of it may be undone meanwhile, if its body handles the failure of that part.
     Running,
     /// It is undone.
     Compensating,

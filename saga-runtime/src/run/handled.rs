@@ -80,8 +80,9 @@ where
     G: Saga + Callee,
     E: Engine,
 {
+    let is_settled = are_undone(&end.settled);
     let failure = match end.returned {
-        Ok(Err(error)) if !are_undone(&end.settled) => {
+        Ok(Err(error)) if !is_settled => {
             end.returned = Err(not_undone(text(&error)));
             drop_caught(error);
             return end;
@@ -104,12 +105,12 @@ where
                 Err(problem) => {
                     let message = format!("{UNRECORDABLE_ERROR}{problem}");
                     end.returned = Err(Stop::Cause(Cause::Unrecordable { message }));
-                    return end;
+                    None
                 }
             }
         }
         // An earlier process has recorded the text of what has failed in it, and perhaps more.
-        Err(Stop::Cause(Cause::Recorded { message })) => {
+        Err(Stop::Cause(Cause::Recorded { message })) if is_settled => {
             end.returned = Err(Stop::Cause(Cause::Recorded { message }));
             None
         }

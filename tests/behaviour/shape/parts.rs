@@ -69,5 +69,8 @@ fn both_graphs_show_them() {
 
 #[test]
 fn a_definition_that_handles_a_failure_is_another_one() {
-    assert_ne!(Handling::shape().fingerprint(), Ending::shape().fingerprint());
+    assert_ne!(
+        Handling::shape().fingerprint(),
+        Ending::shape().fingerprint()
+    );
 }

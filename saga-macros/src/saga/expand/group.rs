@@ -6,7 +6,7 @@ use syn::{Expr, Token};
 use super::names::{hidden, number, run, slot, variable};
 use super::scope::Aliases;
 use crate::saga::model::{First, Results, Site};
-use crate::spans::{at, code, group};
+use crate::spans::{at, code, group, here};
 
 // Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:
 //
@@ -75,12 +75,17 @@ pub(super) fn expand(
                     let question = Token![?](site.span);
                     code!(#result #question)
                 }
-                First::IsTheResult | First::IsHandled => code! {
-                    match #result {
-                        ::core::result::Result::Ok(#output) => #output,
-                        ::core::result::Result::Err(#error) => break '__group ::core::result::Result::Err(#error),
+                First::IsTheResult | First::IsHandled => {
+                    // The variable keeps the context of generated code.
+                    let placed = here().located_at(site.span);
+                    let refused = at(placed, code!(::core::result::Result::Err(#error)));
+                    code! {
+                        match #result {
+                            ::core::result::Result::Ok(#output) => #output,
+                            ::core::result::Result::Err(#error) => break '__group #refused,
+                        }
                     }
-                },
+                }
             }
         })
         .collect();

@@ -37,6 +37,14 @@ saga!(
             let name = name.clone();
             total += reserve_twice(cx, name).await?;
         }
+        if reserve_twice(cx, String::new()).await.is_err() {
+            total += 1;
+        }
+        let name = String::from("a part");
+        match try_join!(reserve(cx, &name, 0), reserve_twice(cx, String::new())) {
+            Ok((_, size)) => total += size,
+            Err(refused) => return Err(refused),
+        }
         let all = try_join_all(None, &names, |name| reserve(cx, name, 4)).await?;
         let sizes = try_join_all(2, names.iter().cloned(), |name| reserve_twice(cx, name)).await?;
         if sizes.len() == 7 && !event(cx, APPROVED).await {
