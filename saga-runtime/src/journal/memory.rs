@@ -46,8 +46,8 @@ struct StoredSaga {
     recoveries: u32,
     /// True if attempts of a step have failed until the saga was released. Its entries say which fail now.
     has_failed: bool,
-    /// True once it is decided that the saga is undone.
-    is_decided: bool,
+    /// The number of the entry with the decision to undo the saga.
+    decision: Option<u64>,
 }
 
 impl Memory {
@@ -161,10 +161,12 @@ impl StoredSaga {
     fn append(&mut self, event: Event, at: SystemTime) {
         let seq = self.entries.len() as u64 + 1;
         self.record.changed_at = at;
-        self.is_decided |= matches!(event, Event::Compensating { .. });
+        if let Event::Compensating { .. } = event {
+            self.decision = Some(seq);
+        }
         self.record.state = match self.record.state.after(&event) {
             // A part is undone whose failure the body handles.
-            State::Compensating if !self.is_decided => State::Running,
+            State::Compensating if self.decision.is_none() => State::Running,
             state => state,
         };
         let ends_claim = event.ends_claim();
@@ -197,7 +199,7 @@ impl Journal for Memory {
             is_cancel_unheard: false,
             recoveries: 0,
             has_failed: false,
-            is_decided: false,
+            decision: None,
         };
         let claim = worker.map(|lease| {
             sagas.leases.renew(lease);

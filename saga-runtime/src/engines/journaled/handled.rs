@@ -22,12 +22,12 @@ impl Journaled {
         failure: Option<Reason>,
         read: ReadEvent<'_>,
     ) -> Result<Option<Reason>, Suspension> {
-        let called = call(Position::new(calls, callee, calls.count()));
-        if let Some(reason) = self.history.refusal(&called) {
-            self.take_refusal(calls, &called)?;
+        let saga = call(Position::new(calls, callee, calls.count()));
+        if let Some(reason) = self.history.refusal(&saga) {
+            self.take_refusal(calls, &saga)?;
             let error = reason.error.as_deref().unwrap_or_default();
             read(error).map_err(|unread| {
-                let message = format!("the recorded error of `{called}` can't be read: {unread}");
+                let message = format!("the recorded error of `{saga}` can't be read: {unread}");
                 Suspension::stuck("unreadable", message)
             })?;
             return Ok(Some(reason.clone()));
@@ -35,14 +35,14 @@ impl Journaled {
         let (None, Some(reason)) = (self.history.decision(), failure) else {
             return Ok(None);
         };
-        let numbers = self.advance(called.lane(), 1);
-        if let NextCall::Changed { recorded } = self.history.next(numbers.clone(), &called) {
-            return Err(self.other_call(numbers.start, &called, recorded));
+        let numbers = self.advance(saga.lane(), 1);
+        if let NextCall::Changed { recorded } = self.history.next(numbers.clone(), &saga) {
+            return Err(self.other_call(numbers.start, &saga, recorded));
         }
-        self.may_go_on(numbers.start, &called)?;
+        self.may_go_on(numbers.start, &saga)?;
         self.recorder.begin_effect()?;
         self.recorder.note(Event::StepRefused {
-            step: called,
+            step: saga,
             attempts: 1,
             reason: reason.clone(),
         });
