@@ -214,7 +214,7 @@ pub(super) const CASES: &[Case] = &[
             ("prepare/pack/1", &[Refuses]),
             ("prepare/reserve/0/compensation", &[Never]),
         ],
-        results: 8,
+        results: 7,
         held: "prepare/reserve/0/compensation",
         end: "success",
         asks: &["prepare/reserve/0/compensation", "charge/0", "ship/0"],
