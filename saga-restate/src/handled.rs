@@ -25,13 +25,11 @@ impl Invocation {
                 self.doubt.set(false);
                 Ok(made.clone())
             });
-            match self.journal.run(&entry, None, work).await {
-                Ok(written) => break written,
-                Err(_) => {
-                    self.cancel();
-                    entry = entry_names::answer(&first);
-                }
+            if let Ok(written) = self.journal.run(&entry, None, work).await {
+                break written;
             }
+            self.cancel();
+            entry = entry_names::answer(&first);
         };
         let unread = |unread: String| {
             let saga = position.name();

@@ -41,9 +41,12 @@ saga!(
             total += 1;
         }
         let name = String::from("a part");
-        match try_join!(reserve(cx, &name, 0), reserve_twice(cx, String::new())) {
-            Ok((_, size)) => total += size,
+        let (_, size) = match try_join!(reserve(cx, &name, 1), reserve_twice(cx, String::new())) {
+            Ok(reserved) => reserved,
             Err(refused) => return Err(refused),
+        };
+        if size == 0 {
+            return Err(Refused::default());
         }
         let all = try_join_all(None, &names, |name| reserve(cx, name, 4)).await?;
         let sizes = try_join_all(2, names.iter().cloned(), |name| reserve_twice(cx, name)).await?;
