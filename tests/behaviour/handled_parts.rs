@@ -249,6 +249,7 @@ saga!(
         reserve(cx).await?;
         match sending(cx).await {
             Ok(()) => Ok(true),
+            Err(Refusal::Objection(_)) => Ok(false),
             Err(_) => {
                 other(cx).await?;
                 Ok(false)
