@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use saga_runtime::Cause;
-use saga_runtime::engine::{GiveUp, PendingStep, Verdict};
+use saga_runtime::engine::{GiveUp, PendingStep, Reason, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -173,6 +173,44 @@ pub(crate) enum CompensationRecord {
 impl CompensationRecord {
     pub(crate) fn write(&self) -> Recorded {
         serde_json::to_vec(self).expect("it has only text")
+    }
+}
+
+/// The failure of a saga that was called and whose failure the body handles.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FailureRecord {
+    pub(crate) message: String,
+    /// The whole error. `None` if the body does not get it: an earlier process has ended before this record, and what has failed
+    /// in the called saga is recorded as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Box<RawValue>>,
+}
+
+impl FailureRecord {
+    pub(crate) fn new(failure: Option<Reason>) -> Self {
+        let Some(reason) = failure else {
+            return Self {
+                message: String::new(),
+                error: None,
+            };
+        };
+        Self {
+            message: reason.message,
+            error: reason.error.and_then(|json| raw(json).ok()),
+        }
+    }
+
+    pub(crate) fn write(&self) -> Recorded {
+        serde_json::to_vec(self).expect("it has only text and JSON")
+    }
+
+    /// The failure with which the body goes on.
+    pub(crate) fn into_reason(self) -> Option<Reason> {
+        let error = self.error?;
+        Some(Reason {
+            error: Some(error.get().to_owned()),
+            ..Reason::new("error", self.message)
+        })
     }
 }
 

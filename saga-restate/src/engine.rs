@@ -3,8 +3,8 @@
 
 use saga_runtime::engine::{
     AttemptResult, Calls, Compensate, CompensationOrigin, Control, Engine, GiveUp, Group, Instance,
-    Origin, PendingStep, Position, ReadEvent, SagaEnd, Settlement, StepCompensator, StepEnd,
-    Verdict, Wait, WaitEnd, compensate, pursue,
+    Origin, PendingStep, Position, ReadEvent, Reason, SagaEnd, Settlement, StepCompensator,
+    StepEnd, Verdict, Wait, WaitEnd, compensate, pursue,
 };
 use saga_runtime::meta::{AttemptPhase, StepMeta};
 use saga_runtime::{CompensationOutcome, Saga};
@@ -75,6 +75,17 @@ impl Engine for Invocation {
     fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
         let in_doubt = group.ends_in_doubt(is_suspended);
         self.doubt(group.before()).set(in_doubt);
+    }
+
+    async fn handle_failure<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        callee: &'static StepMeta,
+        failure: Option<Reason>,
+        read: ReadEvent<'a>,
+    ) -> Result<Option<Reason>, Suspended> {
+        let position = Position::new(calls, callee, calls.count());
+        self.record_failure(position, failure, read).await
     }
 
     async fn compensate<'a>(

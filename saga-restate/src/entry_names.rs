@@ -18,6 +18,11 @@ pub(crate) fn attempt(position: Position<'_>, role: Role, number: u32) -> String
     }
 }
 
+/// The failure of a saga that was called, if the body handles it: `pack: failure`, `pack#1: failure`.
+pub(crate) fn failure(position: Position<'_>) -> String {
+    format!("{}: failure", attempt(position, Role::Action, 1))
+}
+
 /// The begin of the same attempt after this number of processes have ended in it.
 pub(crate) fn recovery(attempt: &str, crashes: u32) -> String {
     format!("{attempt}: recovery {crashes}")

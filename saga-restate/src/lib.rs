@@ -102,6 +102,7 @@ mod entry_names;
 mod exchange;
 mod failure_report;
 mod form;
+mod handled;
 mod invocation;
 mod journal;
 mod lock;

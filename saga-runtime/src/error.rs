@@ -84,6 +84,12 @@ pub enum Cause<E> {
         /// The error's text.
         message: String,
     },
+    /// A called saga or a group has failed, and the body handles that; but a part of it could not be undone, so the body does not
+    /// go on.
+    NotUndone {
+        /// The text of the error that the body would have got.
+        message: String,
+    },
     /// A caller or an operator cancelled the saga.
     Cancelled,
     /// The deadline passed before the pivot.
@@ -117,6 +123,7 @@ impl<E> Cause<E> {
             Self::TimedOut { .. } => "timed_out",
             Self::Panicked { .. } => "panicked",
             Self::InDoubt { .. } => "in_doubt",
+            Self::NotUndone { .. } => NOT_UNDONE_CODE,
             Self::Cancelled => CANCELLED,
             Self::DeadlineExceeded => DEADLINE_EXCEEDED,
             Self::Recorded { .. } => "recorded",
@@ -137,6 +144,7 @@ impl<E> Cause<E> {
             }
             "panicked" => after(PANICKED).map(|message| Self::Panicked { message }),
             "in_doubt" => after(IN_DOUBT).map(|message| Self::InDoubt { message }),
+            NOT_UNDONE_CODE => after(NOT_UNDONE).map(|message| Self::NotUndone { message }),
             "unrecordable" => {
                 let is_whole = UNRECORDABLE.iter().any(|what| message.starts_with(what));
                 // An older version has recorded the problem alone.
@@ -157,10 +165,13 @@ impl<E> Cause<E> {
 const NO_ANSWER: &str = "no answer within ";
 const PANICKED: &str = "panicked: ";
 const IN_DOUBT: &str = "in doubt: ";
+const NOT_UNDONE: &str = "not undone: ";
 pub(crate) const UNRECORDABLE_OUTPUT: &str = "the output can't be recorded: ";
 pub(crate) const UNRECORDABLE_ERROR: &str = "the error can't be recorded: ";
 const UNRECORDABLE: [&str; 2] = [UNRECORDABLE_OUTPUT, UNRECORDABLE_ERROR];
 
+/// The code of [`Cause::NotUndone`].
+pub(crate) const NOT_UNDONE_CODE: &str = "not_undone";
 const CANCELLED: &str = "cancelled";
 const DEADLINE_EXCEEDED: &str = "deadline_exceeded";
 
@@ -183,6 +194,7 @@ impl<E: Display> Display for Unescaped<'_, E> {
             Cause::TimedOut { after } => write!(f, "{NO_ANSWER}{after:?}"),
             Cause::Panicked { message } => write!(f, "{PANICKED}{message}"),
             Cause::InDoubt { message } => write!(f, "{IN_DOUBT}{message}"),
+            Cause::NotUndone { message } => write!(f, "{NOT_UNDONE}{message}"),
             Cause::Cancelled => Interruption::Cancelled.fmt(f),
             Cause::DeadlineExceeded => Interruption::DeadlineExceeded.fmt(f),
             Cause::Recorded { message }
@@ -200,6 +212,7 @@ impl Cause<Infallible> {
             Self::TimedOut { after } => Cause::TimedOut { after },
             Self::Panicked { message } => Cause::Panicked { message },
             Self::InDoubt { message } => Cause::InDoubt { message },
+            Self::NotUndone { message } => Cause::NotUndone { message },
             Self::Cancelled => Cause::Cancelled,
             Self::DeadlineExceeded => Cause::DeadlineExceeded,
             Self::Recorded { message } => Cause::Recorded { message },

@@ -405,6 +405,8 @@ pub use saga_macros::step;
 /// * `.await?` is the usual form: a refusal ends the saga, and the steps that were done are compensated.
 /// * `match charge(cx, &order).await { … }` handles a refusal instead. Then the error has to be
 ///   `Serialize + Deserialize`: it is recorded, so that a replay takes the same branch.
+/// * `match pack(cx, articles).await { … }` and `match try_join!(…) { … }` handle the failure of a saga or of a group: what it
+///   has done is undone first. See [below](#a-part-that-fails).
 /// * A `?` on plain code, or an `Err` that the body returns, fails the saga at that point, like a refusal of a step.
 /// * After a `pivot` or a `retriable` step nothing may fail: only `retriable` steps follow, and the body ends with
 ///   `Ok(…)`. After `if` and `match` the strictest branch counts. The body of a loop has to be allowed after itself.
@@ -496,6 +498,47 @@ pub use saga_macros::step;
 ///
 /// A sub-saga has a kind, as a step has. Its definition sets it: `#[saga(compensatable)]` if all of its steps can be
 /// undone, `#[saga(retriable)]` if none of them can fail. Without an option it counts as a pivot.
+///
+/// ## A part that fails
+/// `.await?` on a sub-saga, and `?` on a `try_join!`, end the saga. A body that looks at the result handles the failure: the
+/// sub-saga, or the group, is then a part that is undone by itself. If it fails, its steps are compensated, last first, and only
+/// when all of them are does the body go on with the `Err`.
+///
+/// ```
+/// # use saga_runtime::{Context, saga, step};
+/// # struct Shop;
+/// # #[step(compensate = put_back)] async fn reserve(_: Context<'_, Shop>, article: &str) -> Result<String, String> { Ok(article.to_owned()) }
+/// # async fn put_back(_: Context<'_, Shop>, _: &str) -> Result<(), String> { Ok(()) }
+/// # #[step(compensate = cancel)] async fn order_elsewhere(_: Context<'_, Shop>) -> Result<usize, String> { Ok(1) }
+/// # async fn cancel(_: Context<'_, Shop>, _: &usize) -> Result<(), String> { Ok(()) }
+/// saga!(
+///     #[saga(compensatable)]
+///     async fn pack(cx: Context<'_, Shop>, articles: Vec<String>) -> Result<usize, String> {
+///         for article in &articles {
+///             reserve(cx, article).await?;
+///         }
+///         Ok(articles.len())
+///     }
+/// );
+///
+/// saga!(
+///     async fn sell(cx: Context<'_, Shop>, articles: Vec<String>) -> Result<usize, String> {
+///         let parcels = match pack(cx, articles).await {
+///             Ok(parcels) => parcels,
+///             Err(_) => order_elsewhere(cx).await?, // what `pack` has reserved is put back by now
+///         };
+///         Ok(parcels)
+///     }
+/// );
+/// ```
+///
+/// * The order rule is the same as without the `match`. A saga with a pivot fails only before its pivot is done: in its `Err` arm the
+///   saga is where it was before, and after its success only goes forward.
+/// * Its error is `Serialize + Deserialize`; in a group, that of each member is.
+/// * Only a failure of its own reaches the body: an error of a step, or of its code. A panic, a cancel, a deadline, a step that
+///   stays in doubt, and a compensation that fails for good end the whole saga. The last two are [`Cause::NotUndone`].
+///
+/// The guide has [a table](guide::sub_sagas) of all of these.
 ///
 /// # Options
 /// Options stand in `#[saga(…)]` on the function:

@@ -10,5 +10,5 @@ mod step;
 
 pub use policy::Policy;
 pub use retry::{Backoffs, RetryDefaults, RetryPolicy};
-pub use saga::{CompensationOrder, OnCompensationFailure, SagaMeta};
+pub use saga::{CompensationOrder, OnCompensationFailure, SagaMeta, UndoRules};
 pub use step::{AttemptPhase, Kind, StepMeta};

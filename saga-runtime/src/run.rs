@@ -13,6 +13,7 @@ mod fan_out;
 mod first_attempt;
 mod group;
 mod hand_over;
+mod handled;
 mod held;
 mod saga;
 mod site_names;
@@ -33,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use crate::call_name;
 use crate::error::{Cause, Compensation};
 use crate::lock::lock;
+use crate::meta::UndoRules;
 use crate::place::{
     Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, count_occurrences, path,
 };
@@ -295,6 +297,10 @@ impl<E: Engine> Calls for Run<'_, '_, E> {
 
     fn doubt(&self) -> Option<&Doubt> {
         self.lane.doubt
+    }
+
+    fn undo_rules(&self) -> UndoRules {
+        self.lane.rules
     }
 
     fn occurrence(&self, name: &str, before: usize) -> usize {

@@ -63,6 +63,9 @@ pub enum Node {
     FanOut(ForEach),
     /// The call of a sub-saga. Its steps are steps of this saga.
     Saga(CalledSaga),
+    /// A sub-saga or a group whose failure the body handles: what it has done is undone before the body goes
+    /// on.
+    Handled(Vec<Node>),
     /// A wait for a time or an event.
     Wait(WaitFor),
     /// An early return of the body.
@@ -121,6 +124,9 @@ pub struct ForEach {
     pub body: Vec<Node>,
 }
 
+/// The label of a part whose failure the body handles, in outlines and graphs.
+pub(crate) const HANDLED: &str = "undone first, if it fails";
+
 impl ForEach {
     /// The label of the fan-out in outlines and graphs.
     pub(crate) fn words(&self) -> String {
@@ -146,7 +152,7 @@ fn collect<'a>(body: &'a [Node], steps: &mut Vec<&'a StepMeta>) {
             Node::Step(step) => steps.push(step),
             Node::Branch(arms) => arms.iter().for_each(|arm| collect(&arm.body, steps)),
             Node::Loop(each) => collect(&each.body, steps),
-            Node::Group(members) => collect(members, steps),
+            Node::Group(members) | Node::Handled(members) => collect(members, steps),
             Node::FanOut(each) => collect(&each.body, steps),
             Node::Saga(saga) => collect(&saga.body, steps),
             Node::Wait(_) | Node::Return => {}

@@ -1,5 +1,6 @@
 //! The shape of a saga as data: its steps and branches, read without running anything.
 
+mod parts;
 mod structure;
 
 use std::time::Duration;

@@ -8,6 +8,7 @@ pub(crate) mod errors;
 pub(crate) mod failing_positions;
 pub(crate) mod failure;
 pub(crate) mod fragile;
+pub(crate) mod handled_parts;
 pub(crate) mod handled_refusals;
 pub(crate) mod in_doubt;
 pub(crate) mod inner_steps;

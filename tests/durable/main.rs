@@ -13,6 +13,7 @@ mod duplicates;
 mod escaped;
 mod failing;
 mod failure;
+mod handled_parts;
 mod inputs;
 mod journal_faults;
 mod journal_outage;

@@ -4,6 +4,7 @@ mod arbitrary;
 mod buggy;
 mod changes;
 mod every_await;
+mod handled;
 mod many;
 mod matrix;
 mod one_case;

@@ -22,12 +22,16 @@ pub(crate) enum Start {
     Urgent,
     Mailing,
     Paying,
+    Choosing,
 }
 
 impl Start {
     /// Says whether some of its steps run at the same time, so that they may be recorded in any order.
     pub(crate) fn has_group(self) -> bool {
-        matches!(self, Self::Parcels | Self::Stamps | Self::Delivery)
+        matches!(
+            self,
+            Self::Parcels | Self::Stamps | Self::Delivery | Self::Choosing
+        )
     }
 }
 
@@ -400,5 +404,43 @@ pub(crate) const CASES: &[Case] = &[
         recorded: &[Entries(6), Becomes(Waiting)],
         resumed: &[Becomes(Compensated)],
         asks: &["pay/0/compensation"],
+    },
+    Case {
+        id: "in a group that is undone, since its failure is handled",
+        start: Start::Choosing,
+        answers: &[("pack/0", &[Refuses]), (RELEASE, &[Never])],
+        recorded: &[Held(RELEASE)],
+        resumed: &[Becomes(Completed)],
+        asks: &[
+            RELEASE,
+            "weigh.v1/0",
+            "prepare/reserve/0",
+            "prepare/pack/0",
+            "prepare/pack/1",
+            "ship/0",
+        ],
+    },
+    Case {
+        id: "in a called saga that is undone, since its failure is handled",
+        start: Start::Choosing,
+        answers: &[
+            ("prepare/pack/1", &[Refuses]),
+            ("prepare/reserve/0/compensation", &[Never]),
+        ],
+        recorded: &[Held("prepare/reserve/0/compensation")],
+        resumed: &[Becomes(Completed)],
+        asks: &["prepare/reserve/0/compensation", "charge/0", "ship/0"],
+    },
+    Case {
+        id: "behind two parts whose failure was handled",
+        start: Start::Choosing,
+        answers: &[
+            ("reserve/0", &[Refuses]),
+            ("prepare/pack/0", &[Refuses]),
+            ("ship/0", &[Never]),
+        ],
+        recorded: &[Held("ship/0")],
+        resumed: &[Becomes(Completed)],
+        asks: &["ship/0"],
     },
 ];

@@ -15,6 +15,7 @@ pub(super) enum Saga {
     Delivery,
     Napping,
     Approval,
+    Choosing,
 }
 
 /// One saga in flight.
@@ -205,5 +206,17 @@ pub(super) const CASES: &[Case] = &[
         held: "charge/0",
         end: "success",
         asks: &["charge/0"],
+    },
+    Case {
+        id: "the failure of a called saga is handled",
+        saga: Saga::Choosing,
+        answers: &[
+            ("prepare/pack/1", &[Refuses]),
+            ("prepare/reserve/0/compensation", &[Never]),
+        ],
+        results: 7,
+        held: "prepare/reserve/0/compensation",
+        end: "success",
+        asks: &["prepare/reserve/0/compensation", "charge/0", "ship/0"],
     },
 ];

@@ -20,7 +20,8 @@ use tempfile::TempDir;
 use desk::{Desk, key};
 use in_flight::{CASES, Case, Saga};
 use sagas::{
-    APPROVED, Approval, Booking, Bulk, Courier, Delivery, Napping, Order, Parcels, Rounds, Stamps,
+    APPROVED, Approval, Booking, Bulk, Choosing, Courier, Delivery, Napping, Order, Parcels,
+    Rounds, Stamps,
 };
 
 use crate::service::Service;
@@ -40,6 +41,7 @@ fn endpoint(desk: &Desk) -> Endpoint<Desk> {
         .register::<Delivery>()
         .register::<Napping>()
         .register::<Approval>()
+        .register::<Choosing>()
 }
 
 /// Starts the saga of a case, and returns its invocation.
@@ -62,6 +64,7 @@ async fn submitted(client: &Client, case: &Case) -> Result<String, ClientError> 
         Saga::Stamps => submit!(Stamps { count: 3 }),
         Saga::Rounds => submit!(Rounds { count: 3 }),
         Saga::Delivery => submit!(Delivery {}),
+        Saga::Choosing => submit!(Choosing {}),
         Saga::Napping => submit!(Napping { millis: 10 }),
         Saga::Approval => {
             client.send::<Approval, u32>(case.id, APPROVED, &7).await?;
@@ -152,7 +155,10 @@ async fn record(data: &Path) -> String {
             ask(&server, Method::PATCH, &path, Value::Null).await;
         }
         let journal = journal(&server, &invocation, case).await;
-        let has_group = matches!(case.saga, Saga::Parcels | Saga::Stamps | Saga::Delivery);
+        let has_group = matches!(
+            case.saga,
+            Saga::Parcels | Saga::Stamps | Saga::Delivery | Saga::Choosing
+        );
         writeln!(text, "saga {:?}:", case.id).expect("it is a text");
         text.push_str(&restate_text::journal(&journal, has_group));
         let mut asked = desk.asked(&key);

@@ -256,3 +256,21 @@ saga!(
         Ok(())
     }
 );
+
+saga!(
+    /// Handles the failures of a group and of a called saga: what these have done is undone first.
+    pub(crate) async fn choosing(cx: Context<'_, Desk>) -> Result<u32, Refused> {
+        let mut others = 0;
+        if try_join!(reserve(cx), pack(cx)).is_err() {
+            weigh(cx).await?;
+            others += 1;
+        }
+        if let Err(refused) = prepare(cx).await {
+            assert!(!refused.0.is_empty());
+            charge(cx).await?;
+            others += 1;
+        }
+        ship(cx).await?;
+        Ok(others)
+    }
+);

@@ -9,8 +9,8 @@ use saga_runtime::{Coordinator, SagaId};
 use super::cases::{Act, Case, Start};
 use super::desk::{Desk, key};
 use super::sagas::{
-    APPROVED, Approval, Booking, Bulk, Courier, Delivery, Halting, Mailing, Napping, Order,
-    Parcels, Paying, Request, Rounds, Stamps, Urgent,
+    APPROVED, Approval, Booking, Bulk, Choosing, Courier, Delivery, Halting, Mailing, Napping,
+    Order, Parcels, Paying, Request, Rounds, Stamps, Urgent,
 };
 
 /// An hour: no wait of a recorded saga is over while it is recorded.
@@ -42,6 +42,7 @@ fn builder(desk: &Desk) -> Builder<Desk> {
         .register::<Urgent>()
         .register::<Mailing>()
         .register::<Paying>()
+        .register::<Choosing>()
 }
 
 /// Starts the saga of a case.
@@ -69,6 +70,7 @@ pub(super) async fn submitted(coordinator: &Coordinator<Desk>, case: &Case) {
         Start::Urgent => coordinator.submit(id, Urgent {}).await.map(drop),
         Start::Mailing => coordinator.submit(id, Mailing {}).await.map(drop),
         Start::Paying => coordinator.submit(id, Paying {}).await.map(drop),
+        Start::Choosing => coordinator.submit(id, Choosing {}).await.map(drop),
     };
     submitted.unwrap_or_else(|error| panic!("{id}: {error}"));
 }

@@ -62,6 +62,14 @@ pub(super) struct Input<'a> {
     pub(super) ty: &'a Type,
 }
 
+impl Body {
+    /// Returns whether the body handles the failure of a group with these sites.
+    pub(super) fn handles(&self, group: &[usize]) -> bool {
+        let mut sites = group.iter().map(|site| &self.sites[*site]);
+        sites.any(|site| site.refusal == Refusal::IsHandled)
+    }
+}
+
 /// A checked body. Placeholders stand in it for the calls, where `expand` writes code.
 pub(super) struct Body {
     pub(super) block: Block,

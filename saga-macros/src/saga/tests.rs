@@ -405,3 +405,19 @@ fn only_awaited_calls_get_the_context_and_no_service_is_seen() {
         assert_eq!(body(code), [""; 0], "{code}");
     }
 }
+
+#[test]
+fn the_picture_says_which_group_is_undone_first() {
+    let picture = |end: &str| {
+        let saga = format!(
+            "async fn sell(cx: Context<'_, Shop>) -> Result<(), ShopError> \
+             {{ try_join!(charge(cx), reserve(cx)){end}; Ok(()) }}"
+        );
+        let tokens = saga.parse().expect("these are tokens");
+        super::expand(&tokens).to_string()
+    };
+    let mark = "undone%20first%2C%20if%20it%20fails";
+    let mark = mark.replace("%2C", ",");
+    assert!(picture(".is_ok()").contains(&mark));
+    assert!(!picture("?").contains(&mark));
+}

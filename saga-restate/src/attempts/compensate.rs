@@ -47,6 +47,8 @@ impl Invocation {
                     return Err("it has ended its process too often".to_owned());
                 }
                 let work = async {
+                    // In a part whose failure the body handles, steps follow: none of them was requested before.
+                    self.doubt.set(false);
                     let is_crashed = match crash {
                         EarlierCrash::Never => false,
                         EarlierCrash::IfFirst => self.journal.begins_after_crash(),

@@ -11,6 +11,7 @@ mod changed;
 mod cursor;
 #[cfg(feature = "testing")]
 pub(crate) mod faults;
+mod handled;
 mod outcome;
 pub(crate) mod recorder;
 mod replay;
@@ -24,6 +25,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -41,7 +43,7 @@ use crate::attempts::{
 use crate::clock::Clock;
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
-use crate::error::{Cause, CompensationOutcome, Reason};
+use crate::error::{Cause, CompensationOutcome, NOT_UNDONE_CODE, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
 use crate::language::{ReadEvent, Wait};
@@ -88,6 +90,8 @@ pub(crate) struct Journaled {
     /// The paths of the called sagas of which steps are recorded, when a group asks for the first time.
     called_sagas: OnceLock<HashSet<String>>,
     unreplayed: Unreplayed,
+    /// True once the whole saga is compensated, and not a part of it whose failure the body handles.
+    goes_back: AtomicBool,
 }
 
 impl Journaled {
@@ -117,6 +121,7 @@ impl Journaled {
             activity: Activity::default(),
             cursors: Cursors::default(),
             called_sagas: OnceLock::new(),
+            goes_back: AtomicBool::new(false),
         }
     }
 
@@ -318,13 +323,26 @@ impl Engine for Journaled {
         // Any other decision has changed the path of the body.
         let Reason { code, message, .. } = &decision.reason;
         let from_outside = [Cause::Cancelled, Cause::DeadlineExceeded];
-        let is_stopped = from_outside
-            .iter()
-            .any(|cause: &Cause<Infallible>| cause.code() == code);
+        // A part that could not be undone may be undone by now: an operator has mended that.
+        let is_stopped = code == NOT_UNDONE_CODE
+            || from_outside
+                .iter()
+                .any(|cause: &Cause<Infallible>| cause.code() == code);
         is_stopped.then(|| Cause::recorded(code, message.clone()))
     }
 
+    async fn handle_failure<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        callee: &'static StepMeta,
+        failure: Option<Reason>,
+        read: ReadEvent<'a>,
+    ) -> Result<Option<Reason>, Suspension> {
+        self.note_handled(calls, callee, failure, read)
+    }
+
     fn begin_compensation(&self, step: Option<&str>, cause: &FailureCause<'_>) {
+        self.goes_back.store(true, Ordering::Relaxed);
         // A saga that goes back before it has made every recorded call is stuck: that is no decision.
         if self.history.decision().is_none() && self.unreplayed.is_over() {
             self.recorder.note(Event::Compensating {
@@ -348,7 +366,11 @@ impl Engine for Journaled {
         if let Some(outcome) = self.history.compensation(&call) {
             return Ok(outcome.clone());
         }
-        self.replayed()?;
+        if self.goes_back.load(Ordering::Relaxed) {
+            self.replayed()?;
+        } else {
+            self.replayed_up_to(call.lane())?;
+        }
         self.compensate_call(call, position, step).await
     }
 }
@@ -385,7 +407,7 @@ impl Journaled {
         let failing = self.history.failing(&call, phase);
         // An attempt that is not due was not under way when a process ended.
         let is_due = failing.is_none_or(|failing| self.time_until(failing.until).is_zero());
-        let crashes = self.crashes_of(is_due && self.recorder.in_doubt().take());
+        let crashes = self.crashes_of(is_due && self.take_in_doubt(position.calls()));
         let around = Around::new(self, call, true);
         let compensator = &mut StepCompensator(step);
         let origin = around.compensation_origin(phase, crashes);

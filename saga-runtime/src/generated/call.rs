@@ -38,6 +38,35 @@ impl<'run, G: Saga> IsStepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
     }
 }
 
+/// Implemented by calls that can be members of a `try_join!`, or of a `try_join_all`: of steps and of sub-sagas.
+#[diagnostic::on_unimplemented(
+    message = "only steps and sagas can run at the same time in a saga",
+    label = "this is neither",
+    note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
+    note = "an event or a `sleep` is put into a saga that is the member: `#[saga(compensatable)] async fn approved(…)`, with the body `Ok(event(cx, APPROVED).await)`"
+)]
+pub trait IsMember<C> {
+    /// Converts the member into the call that the run makes.
+    fn of(self) -> C;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, 'a, S: Step> IsMember<PendingCall<'run, 'a, S>> for Call<'run, 'a, S> {
+    #[inline]
+    fn of(self) -> PendingCall<'run, 'a, S> {
+        let (services, args) = self.into_parts();
+        PendingCall::new(services, args)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, G: Saga> IsMember<SubSaga<'run, G>> for SubSaga<'run, G> {
+    #[inline]
+    fn of(self) -> Self {
+        self
+    }
+}
+
 /// Implemented by futures that may be awaited outside a saga body. Sub-sagas do not implement it.
 #[diagnostic::on_unimplemented(
     message = "only another saga calls a saga by its function",
@@ -76,13 +105,12 @@ impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
     }
 }
 
-/// Implemented by calls that can be awaited in the body of a saga without a `?`: of steps and of waits.
+/// Implemented by calls that can be awaited in the body of a saga without a `?`: of steps, of sagas and of waits.
 #[diagnostic::on_unimplemented(
-    message = "only steps, `sleep` and `event` can be awaited without a `?` in a saga",
+    message = "only steps, sagas, `sleep` and `event` can be awaited without a `?` in a saga",
     label = "this is none of them",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
-    note = "to wait, call `saga_runtime::sleep`",
-    note = "the failure of another saga ends this one: write `.await?`, and what it has done is undone with the rest"
+    note = "to wait, call `saga_runtime::sleep`"
 )]
 pub trait HandledCall<C> {
     /// Converts the operand of `.await` into the call that the run makes.
@@ -95,6 +123,14 @@ impl<'run, 'a, S: Step> HandledCall<PendingCall<'run, 'a, S>> for Call<'run, 'a,
     fn of(self) -> PendingCall<'run, 'a, S> {
         let (services, args) = self.into_parts();
         PendingCall::new(services, args)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'run, G: Saga> HandledCall<SubSaga<'run, G>> for SubSaga<'run, G> {
+    #[inline]
+    fn of(self) -> Self {
+        self
     }
 }
 
@@ -116,6 +152,10 @@ impl<S: Step> Handled for PendingCall<'_, '_, S> {
     type Error = S::Error;
 }
 
+impl<G: Saga> Handled for SubSaga<'_, G> {
+    type Error = G::Error;
+}
+
 impl<W: Awaited> Handled for Waits<W> {
     type Error = Never;
 }
@@ -123,7 +163,7 @@ impl<W: Awaited> Handled for Waits<W> {
 /// Implemented by errors that a body can handle. The whole error is recorded, so that a replay takes the same branch.
 #[diagnostic::on_unimplemented(
     message = "the error `{Self}` is handled by the saga, so it has to be `Serialize + Deserialize`",
-    label = "the saga handles this step's error",
+    label = "the saga handles this error",
     note = "the error is recorded whole, so that a replay takes the same branch",
     note = "put `#[derive(serde::Serialize, serde::Deserialize)]` on `{Self}`, or end the saga with `?`"
 )]

@@ -13,7 +13,7 @@ pub use serde;
 pub use crate::as_written;
 pub use crate::error::{HoldsError, IsError, IsText, SagaError, SourceOf};
 pub use crate::generated::shape::{
-    arm, branch, callee as shape_of, fan_out, group, inner, repeat, saga_callee, shape,
+    arm, branch, callee as shape_of, fan_out, group, handled, inner, repeat, saga_callee, shape,
     wait as wait_of,
 };
 pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};

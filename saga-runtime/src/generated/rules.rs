@@ -1,7 +1,7 @@
 //! The rules that the compiler checks, under the names that its messages show.
 
 pub use crate::generated::call::{
-    HandledCall, IsStepCall, RecordedError, RunsByItself, WaitsAnywhere,
+    HandledCall, IsMember, IsStepCall, RecordedError, RunsByItself, WaitsAnywhere,
 };
 pub use crate::generated::compensation::{Compensating, IsCompensation, resolving, undoing};
 pub use crate::generated::input::SagaInput;

@@ -73,6 +73,16 @@ pub fn group(members: impl Into<Vec<Node>>) -> Node {
     Node::Group(members.into())
 }
 
+/// The node of a call or a group whose failure the body handles. A step that refuses leaves nothing to undo.
+#[doc(hidden)]
+#[must_use]
+pub fn handled(node: Node) -> Node {
+    match node {
+        Node::Saga(_) | Node::Group(_) => Node::Handled(vec![node]),
+        other => other,
+    }
+}
+
 /// The node of a fan-out.
 #[doc(hidden)]
 #[must_use]

@@ -11,6 +11,7 @@ use crate::meta::{AttemptPhase, Kind};
 ///
 /// ```text
 /// forward     ( StepDone | Waiting? WaitOver | Value )*  ( StepRefused | StepInDoubt StepSettled )?  Completed
+/// a part that fails, and whose failure the body handles: StepRefused  ( CompensationDone | CompensationFailed )*, then forward
 /// forward, backward  Failing
 /// backward    Compensating  ( CompensationDone | CompensationFailed )*  ( Compensated | Stuck )
 /// from others Received EventSetAside?
@@ -31,7 +32,8 @@ pub enum Event {
         /// The digest of its inputs, as far as they are covered. An entry of an older version has none.
         inputs: Option<u64>,
     },
-    /// A step has refused; nothing of it needs to be undone.
+    /// A step has refused; nothing of it needs to be undone. Or a called saga has failed, and the body that calls it handles that: the
+    /// steps of that saga are undone next, and then the body goes on.
     StepRefused {
         /// The call.
         step: StepCall,
@@ -84,7 +86,7 @@ pub enum Event {
         /// The reason of the failure.
         reason: Reason,
     },
-    /// A step is compensated.
+    /// A step is compensated: because the saga is undone, or a part of it with this step, whose failure the body handles.
     CompensationDone {
         /// The call.
         step: StepCall,

@@ -16,6 +16,7 @@ mod received;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::iter::successors;
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -43,6 +44,8 @@ pub(crate) struct ReplayState {
     /// True if a retriable step was attempted, which closes the way back.
     has_tried_retriable: bool,
     decision: Option<Decision>,
+    /// The lanes in which a call has refused or was in doubt.
+    failed_lanes: HashSet<String>,
     compensations: Compensations,
     /// The questions of the bodies, and the answers.
     values: Vec<(StepCall, String)>,
@@ -336,6 +339,25 @@ impl ReplayState {
             key(one).cmp(&key(other)).then_with(by_name)
         });
         steps
+    }
+
+    /// The recorded refusal of a call.
+    pub(crate) fn refusal(&self, called: &StepCall) -> Option<&Reason> {
+        let one = self.known(called)?;
+        match &one.outcome {
+            StepOutcome::Refused { reason } if one.call == *called => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a call may be compensated although the whole saga goes forward: a call has failed in its body, or in one
+    /// around that, and the body may handle the failure.
+    fn may_be_handled(&self, step: &StepCall) -> bool {
+        let lanes = successors(Some(step.lane()), |lane| {
+            let outer = lane.rsplit_once('/').map_or("", |(outer, _)| outer);
+            (!lane.is_empty()).then_some(outer)
+        });
+        !self.failed_lanes.is_empty() && { lanes }.any(|lane| self.failed_lanes.contains(lane))
     }
 
     /// Its end, if it has ended.

@@ -46,6 +46,8 @@ struct StoredSaga {
     recoveries: u32,
     /// True if attempts of a step have failed until the saga was released. Its entries say which fail now.
     has_failed: bool,
+    /// The number of the entry with the decision to undo the saga.
+    decision: Option<u64>,
 }
 
 impl Memory {
@@ -159,7 +161,14 @@ impl StoredSaga {
     fn append(&mut self, event: Event, at: SystemTime) {
         let seq = self.entries.len() as u64 + 1;
         self.record.changed_at = at;
-        self.record.state = self.record.state.after(&event);
+        if let Event::Compensating { .. } = event {
+            self.decision = Some(seq);
+        }
+        self.record.state = match self.record.state.after(&event) {
+            // A part is undone whose failure the body handles.
+            State::Compensating if self.decision.is_none() => State::Running,
+            state => state,
+        };
         let ends_claim = event.ends_claim();
         self.has_failed |= matches!(event, Event::Failing { .. });
         self.entries.push(Entry { seq, at, event });
@@ -190,6 +199,7 @@ impl Journal for Memory {
             is_cancel_unheard: false,
             recoveries: 0,
             has_failed: false,
+            decision: None,
         };
         let claim = worker.map(|lease| {
             sagas.leases.renew(lease);

@@ -226,7 +226,7 @@ pub struct Cancellation {
 pub enum State {
     /// It is recorded and can be claimed.
     Waiting,
-    /// It goes forward.
+    /// It goes forward. A part of it may be undone meanwhile, if its body handles the failure of that part.
     Running,
     /// It is undone.
     Compensating,
@@ -266,6 +266,11 @@ impl State {
             Event::Compensated => Self::Compensated,
             Event::Abandoned { .. } => Self::Abandoned,
             Event::Stuck { .. } => Self::Stuck,
+            // The body has gone on after a part was undone.
+            Event::Failing {
+                phase: AttemptPhase::Forward,
+                ..
+            } => Self::Running,
             // A step in doubt may be settled after the others are undone.
             Event::StepSettled { .. } | Event::Failing { .. } if self == Self::Compensating => self,
             Event::Compensating { .. }

@@ -69,6 +69,17 @@ impl<E> ErrorRecord<E> {
         Some(codec.record(error, limit).map(|(_, back)| back))
     }
 
+    /// The JSON of an error that the body handles, and the error that is read back from it.
+    ///
+    /// # Errors
+    /// If it can't be recorded whole.
+    pub(crate) fn handled(self, error: &E) -> Result<(String, E), String> {
+        match self {
+            Self::Text => Err("it is recorded as text".to_owned()),
+            Self::Typed(codec) | Self::Whole(codec) => codec.record(error, usize::MAX),
+        }
+    }
+
     /// The error with which the body goes on, as a replay reads it. `None` if it stays as it is: it ends the saga and is recorded
     /// as text.
     ///

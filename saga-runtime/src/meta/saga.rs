@@ -58,6 +58,15 @@ impl SagaMeta {
         }
     }
 
+    /// The rules by which calls are compensated.
+    #[must_use]
+    pub const fn undo_rules(&self) -> UndoRules {
+        UndoRules {
+            on_failure: self.on_compensation_failure,
+            order: self.compensations,
+        }
+    }
+
     /// Sets the order of compensations.
     #[must_use]
     pub const fn compensations(self, compensations: CompensationOrder) -> Self {
@@ -66,6 +75,23 @@ impl SagaMeta {
             ..self
         }
     }
+}
+
+/// The rules by which the calls of a saga are compensated, also those of a part of it whose failure the body handles.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UndoRules {
+    /// The reaction to a compensation that has failed for good.
+    pub on_failure: OnCompensationFailure,
+    /// The order in which calls are compensated.
+    pub order: CompensationOrder,
+}
+
+impl UndoRules {
+    /// The rules of a saga that says nothing.
+    pub const DEFAULT: Self = Self {
+        on_failure: OnCompensationFailure::Continue,
+        order: CompensationOrder::Sequential,
+    };
 }
 
 /// The reaction of a saga to a compensation that has failed for good.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::operator::CallView;
-use crate::shape::{Arm, Node, Shape, undone};
+use crate::shape::{Arm, HANDLED, Node, Shape, undone};
 
 /// The definition of a saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,7 @@ fn nodes(body: &[Node], lane: &str) -> Vec<OutlineNode> {
         },
         Node::Loop(repeat) => block(repeat.of.to_owned(), &repeat.body, lane),
         Node::Group(members) => block("at the same time".to_owned(), members, lane),
+        Node::Handled(part) => block(HANDLED.to_owned(), part, lane),
         Node::FanOut(each) => block(each.words(), &each.body, lane),
         Node::Saga(saga) => block(
             format!("saga {}", saga.name),

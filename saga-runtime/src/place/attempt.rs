@@ -115,4 +115,14 @@ impl Place for Attempt<'_> {
     fn role(&self) -> Role {
         self.role
     }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self.role {
+            Role::Action => None,
+            Role::Compensation => {
+                let handled = self.position.calls().failure();
+                handled.or_else(|| self.instance().failure())
+            }
+        }
+    }
 }

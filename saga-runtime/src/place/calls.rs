@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::meta::StepMeta;
-use crate::place::{Doubt, Group, Instance, Scope};
+use crate::meta::{StepMeta, UndoRules};
+use crate::place::{Doubt, Failure, Group, Instance, Scope};
 
 /// The calls that a saga's body has made so far, in order.
 pub trait Calls: Sync {
@@ -30,6 +30,16 @@ pub trait Calls: Sync {
     /// Set inside groups: whether an earlier process may already have made the next call. `None`: use the saga-wide
     /// flag.
     fn doubt(&self) -> Option<&Doubt> {
+        None
+    }
+
+    /// The rules by which calls are compensated whose failure the body handles: those of the outermost saga.
+    fn undo_rules(&self) -> UndoRules {
+        UndoRules::DEFAULT
+    }
+
+    /// The failure for which the calls are compensated, if the body of a saga handles it. `None` if it is that of the whole saga.
+    fn failure(&self) -> Option<&Failure> {
         None
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::meta::StepMeta;
+use crate::meta::{StepMeta, UndoRules};
 use crate::place::{Calls, Doubt, Instance, Position, Scope};
 
 /// The calls of a `try_join!` or a `try_join_all`: members that run at the same time.
@@ -175,6 +175,10 @@ impl Calls for Group<'_> {
         self.calls.scope()
     }
 
+    fn undo_rules(&self) -> UndoRules {
+        self.calls.undo_rules()
+    }
+
     fn occurrence(&self, name: &str, before: usize) -> usize {
         let count = self.calls.count();
         if self.are_alike && before >= count && self.name(count) == name {
@@ -217,6 +221,10 @@ impl Calls for MemberCalls<'_> {
 
     fn doubt(&self) -> Option<&Doubt> {
         Some(&self.group.members[self.index].doubt)
+    }
+
+    fn undo_rules(&self) -> UndoRules {
+        self.group.undo_rules()
     }
 
     fn occurrence(&self, name: &str, before: usize) -> usize {

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::call_name;
+use crate::meta::UndoRules;
 use crate::place::{Calls, Instance, Place, Position, Role};
 
 /// A sub-saga: a saga that another saga has called.
@@ -93,14 +94,19 @@ pub struct Frame<'group, 'run> {
     /// Set inside groups: whether an earlier process may already have made the next call. `None`: use the saga-wide
     /// flag.
     pub(crate) doubt: Option<&'group Doubt>,
+    /// The rules of the outermost saga.
+    pub(crate) rules: UndoRules,
 }
 
 impl<'run> Frame<'_, 'run> {
-    /// The frame of an outermost saga.
-    pub(crate) const WHOLE: Self = Self {
-        scope: None,
-        doubt: None,
-    };
+    /// The frame of an outermost saga with these rules.
+    pub(crate) const fn whole(rules: UndoRules) -> Self {
+        Self {
+            scope: None,
+            doubt: None,
+            rules,
+        }
+    }
 
     /// The place of the body. For an outermost saga it is the `instance`.
     #[doc(hidden)]

@@ -42,6 +42,9 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
         output: Option<DoneOutput<'_, Self::Output>>,
     ) -> Option<Self::KeptCall>;
 
+    /// The text of an error.
+    fn text(error: &Self::Error) -> String;
+
     /// Hands the call to the engine until its outcome is settled. The engine goes on after the `first` attempt, if the body
     /// has made one, and takes it. `errors` says how a refusal is recorded.
     fn pursue<'a>(

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
-use crate::error::{Cause, CompensationOutcome};
+use crate::error::{Cause, CompensationOutcome, Reason};
 use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
@@ -125,6 +125,23 @@ pub trait Engine: Send + Sync {
     /// Announces that all members of `group` have ended, or that the engine has suspended one of them.
     fn end_group(&self, group: &Group<'_>, is_suspended: bool) {
         let _ = (group, is_suspended);
+    }
+
+    /// Records that the body handles the failure of the saga `callee`, which was called after `calls`. Its calls are compensated
+    /// next, before the body goes on. `failure` is the failure in this run; `None` if a record of an earlier process has given its text
+    /// alone. `read` checks that a recorded error can be read.
+    ///
+    /// Returns the failure with which the body goes on: the recorded one, if there is one. `None` if the body does not get it, and the
+    /// saga around it fails.
+    fn handle_failure<'a>(
+        &'a self,
+        calls: &'a dyn Calls,
+        callee: &'static StepMeta,
+        failure: Option<Reason>,
+        read: ReadEvent<'a>,
+    ) -> impl Future<Output = Result<Option<Reason>, Self::Suspension>> + Send {
+        let _ = (calls, callee, read);
+        ready(Ok(failure))
     }
 
     /// Makes final that the saga is compensated, because it failed at `step` (or in its own code) for this `cause`. No

@@ -5,8 +5,8 @@ use std::future::pending;
 use std::sync::atomic::Ordering;
 
 use crate::attempts::BoxFuture;
-use crate::language::Callee;
 use crate::language::order::Site;
+use crate::language::{Callee, ErrorRecord};
 use crate::panic::drop_caught;
 use crate::place::Group;
 use crate::run::callable::{Callable, EndOf};
@@ -124,7 +124,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
             let begun = calls.by_ref().zip(&mut ends).zip(&places);
             let mut begun = begun.map(|((call, end), place)| -> BoxFuture<'_, bool> {
                 Box::pin(async move {
-                    let ended = run_member(call, engine, place).await;
+                    let ended = run_member(call, engine, place, ErrorRecord::Text).await;
                     let goes_on = matches!(ended.returned, Ok(Ok(_)));
                     *end = Some(ended);
                     goes_on

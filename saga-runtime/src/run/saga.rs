@@ -74,7 +74,7 @@ pub trait Saga: Sized + Send + 'static {
             saga: self,
             services,
             engine,
-            lane: Frame::WHOLE,
+            lane: Frame::whole(const { Self::META.undo_rules() }),
         };
         Self::driver::<E, _>(start).future
     }

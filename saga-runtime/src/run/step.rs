@@ -136,6 +136,10 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
         })
     }
 
+    fn text(error: &S::Error) -> String {
+        text(error)
+    }
+
     #[cold]
     fn pursue<'a>(
         self,

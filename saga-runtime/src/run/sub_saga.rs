@@ -9,12 +9,14 @@ use crate::attempts::BoxFuture;
 use crate::error::Cause;
 use crate::language::{Callee, ErrorRecord};
 use crate::meta::StepMeta;
+use crate::panic::text;
 use crate::place::{Calls, Context, Frame, Instance, Place, Scope, count_occurrences};
 use crate::run::body::Forward;
 use crate::run::call_log::CallLog;
 use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
 use crate::run::end::reason;
 use crate::run::first_attempt::OnEngine;
+use crate::run::handled::{UndoneCalls, handle};
 use crate::run::slots::Slots;
 use crate::run::start::{Input, Start, Taken};
 use crate::run::unwind::{EndedCalls, KeptCall, Left, Unwind, Unwindable, Unwinding, Unwound};
@@ -59,6 +61,21 @@ impl<E: Engine, G> fmt::Debug for CalledSubSaga<'_, E, G> {
     }
 }
 
+impl<E: Engine, G> CalledSubSaga<'_, E, G> {
+    /// A saga whose calls are compensated already, as far as they could be.
+    pub(super) fn undone() -> Self {
+        Self {
+            left: Box::new(UndoneSubSaga),
+            saga: PhantomData,
+        }
+    }
+
+    /// Its calls.
+    pub(super) fn calls(&self) -> &(dyn SubSagaCalls<E> + '_) {
+        &*self.left
+    }
+}
+
 impl<E: Engine, G: Saga + Callee> KeptCall for CalledSubSaga<'_, E, G> {
     const CALLEE: StepMeta = G::CALLEE;
 
@@ -73,7 +90,7 @@ impl<E: Engine, G: Saga + Callee> KeptCall for CalledSubSaga<'_, E, G> {
 
 impl<E: Engine, G: Saga + Callee> Unwind<E> for CalledSubSaga<'_, E, G> {
     fn left(&self) -> Left<'_, E> {
-        Left::Saga(&*self.left)
+        Left::Saga(self.calls())
     }
 }
 
@@ -87,6 +104,23 @@ pub trait SubSagaCalls<E: Engine>: Send + Sync {
 
     /// Returns true if its last call can't be compensated once it is done.
     fn may_close(&self) -> bool;
+}
+
+/// A saga that was called by another one and has failed. The body handles that: nothing of it is left.
+struct UndoneSubSaga;
+
+impl<E: Engine> SubSagaCalls<E> for UndoneSubSaga {
+    fn unwind<'a>(&'a self, _: &'a mut Unwinding<'_>) -> BoxFuture<'a, Unwound<E>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn closes(&self) -> bool {
+        false
+    }
+
+    fn may_close(&self) -> bool {
+        false
+    }
 }
 
 /// A saga that was called by another one and has ended: its calls, and the values that they have left behind.
@@ -105,7 +139,14 @@ impl<E: Engine, L: Slots<E>> EndedSubSaga<'_, E, L> {
 
 impl<E: Engine, L: Slots<E>> SubSagaCalls<E> for EndedSubSaga<'_, E, L> {
     fn unwind<'a>(&'a self, unwinding: &'a mut Unwinding<'_>) -> BoxFuture<'a, Unwound<E>> {
-        Box::pin(async move { unwinding.run(&self.ended(), &self.called).await })
+        Box::pin(async move {
+            let Some(part) = unwinding.part() else {
+                return unwinding.run(&self.ended(), &self.called).await;
+            };
+            let calls = UndoneCalls::new(self, part);
+            let ended = EndedCalls::of(self.engine, &calls, &self.slots);
+            unwinding.run(&ended, &self.called).await
+        })
     }
 
     fn closes(&self) -> bool {
@@ -158,12 +199,16 @@ impl<'run, G: Saga + Callee, E: Engine + 'run> Callable<'run, E> for SubSaga<'ru
         left.take().flatten()
     }
 
+    fn text(error: &G::Error) -> String {
+        text(error)
+    }
+
     fn pursue<'a>(
         self,
         engine: &'run E,
         calls: &'a dyn Calls,
         _: &mut First<'run, Self, E>,
-        _: ErrorRecord<G::Error>,
+        errors: ErrorRecord<G::Error>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
         Self: 'a,
@@ -180,10 +225,16 @@ impl<'run, G: Saga + Callee, E: Engine + 'run> Callable<'run, E> for SubSaga<'ru
             lane: Frame {
                 scope: Some(scope),
                 doubt: calls.doubt(),
+                rules: calls.undo_rules(),
             },
         });
         // A saga may call itself: the type of its driver ends here.
-        Box::pin(G::driver::<E, _>(start).future)
+        let driving: BoxFuture<'a, EndOf<'run, Self, E>> =
+            Box::pin(G::driver::<E, _>(start).future);
+        if errors.ends() {
+            return driving;
+        }
+        Box::pin(async move { handle::<G, E>(engine, calls, driving.await, errors).await })
     }
 }
 

@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 
 use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
 use crate::error::{Compensation, CompensationOutcome};
-use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta};
-use crate::place::{Calls, Failure, Instance, Place, Position, Role};
+use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta, UndoRules};
+use crate::place::{Calls, Doubt, Failure, Instance, Place, Position, Role};
 use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
 #[cfg(debug_assertions)]
@@ -132,9 +132,25 @@ pub(super) trait KnownFailure: Sync {
     fn get(&self) -> &Failure;
 }
 
-/// The unwinding of a saga: the rules for it, and its results so far.
+impl KnownFailure for Failure {
+    fn get(&self) -> &Failure {
+        self
+    }
+}
+
+/// A part of a saga that is compensated because the body handles its failure.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HandledPart<'a> {
+    pub(super) failure: &'a Failure,
+    /// The doubt about its next call, inside of a group.
+    pub(super) doubt: Option<&'a Doubt>,
+}
+
+/// The unwinding of a saga, or of a part of it: the rules for it, and its results so far.
 pub struct Unwinding<'a> {
     failure: &'a dyn KnownFailure,
+    /// The part, if it is not the whole saga.
+    part: Option<HandledPart<'a>>,
     /// True if a compensation that has failed for good halts the others.
     halts: bool,
     at_once: bool,
@@ -159,14 +175,76 @@ impl<'a> Unwinding<'a> {
         goes_back: bool,
         failure: &'a dyn KnownFailure,
     ) -> Self {
-        let halts = meta.on_compensation_failure == OnCompensationFailure::Halt;
+        let rules = meta.undo_rules();
         Self {
             failure,
-            halts,
-            at_once: meta.compensations == CompensationOrder::Parallel && goes_back,
+            part: None,
+            halts: rules.on_failure == OnCompensationFailure::Halt,
+            at_once: rules.order == CompensationOrder::Parallel && goes_back,
             is_halted: !goes_back,
             compensations,
         }
+    }
+
+    /// Unwinding of a part whose failure the body handles, by the rules of the saga.
+    pub(super) fn of_part(rules: UndoRules, part: HandledPart<'a>) -> Self {
+        Self {
+            failure: part.failure,
+            part: Some(part),
+            halts: rules.on_failure == OnCompensationFailure::Halt,
+            at_once: rules.order == CompensationOrder::Parallel,
+            is_halted: false,
+            compensations: Vec::new(),
+        }
+    }
+
+    /// The part that is compensated, if it is not the whole saga.
+    pub(super) fn part(&self) -> Option<HandledPart<'a>> {
+        self.part
+    }
+
+    /// Compensates single calls of a part, which were made at the same time.
+    pub(super) async fn run_members<E: Engine>(
+        &mut self,
+        engine: &E,
+        members: &[(Position<'_>, &dyn Unwind<E>)],
+    ) -> Unwound<E> {
+        if !self.at_once {
+            for (position, member) in members.iter().rev() {
+                self.run_member(engine, *position, member.left()).await?;
+            }
+            return Ok(());
+        }
+        let own = &*self;
+        let running = members.iter().rev().map(|(position, member)| {
+            let unwinding: BoxFuture<'_, Result<Vec<Compensation>, E::Suspension>> =
+                Box::pin(async move {
+                    let mut beside = own.beside();
+                    beside.run_member(engine, *position, member.left()).await?;
+                    Ok(beside.compensations)
+                });
+            unwinding
+        });
+        for compensations in join_all(running).await {
+            self.compensations.extend(compensations?);
+        }
+        Ok(())
+    }
+
+    async fn run_member<E: Engine>(
+        &mut self,
+        engine: &E,
+        position: Position<'_>,
+        left: Left<'_, E>,
+    ) -> Unwound<E> {
+        let outcome = match left {
+            Left::Nothing | Left::Closed => return Ok(()),
+            Left::Saga(inside) => return inside.unwind(self).await,
+            Left::Step(_) if self.is_halted => CompensationOutcome::Pending,
+            Left::Step(step) => engine.compensate(position, step, None).await?,
+        };
+        self.push(&position, position.occurrence(), outcome);
+        Ok(())
     }
 
     /// An unwinding by the same rules, without results.
@@ -227,7 +305,9 @@ impl<'a> Unwinding<'a> {
                 Some(AttemptResult::Done(())) => CompensationOutcome::Compensated,
                 first => {
                     let engine = ended.engine;
-                    engine.instance().fail(self.failure.get());
+                    if self.part.is_none() {
+                        engine.instance().fail(self.failure.get());
+                    }
                     Box::pin(engine.compensate(position, step, first)).await?
                 }
             };
@@ -254,7 +334,9 @@ impl<'a> Unwinding<'a> {
                         }
                         (position, Left::Step(step)) => {
                             let occurrence = past.occurrence(&position, names_differ);
-                            ended.engine.instance().fail(own.failure.get());
+                            if own.part.is_none() {
+                                ended.engine.instance().fail(own.failure.get());
+                            }
                             let outcome = ended.engine.compensate(position, step, None).await?;
                             beside.push(&position, occurrence, outcome);
                         }

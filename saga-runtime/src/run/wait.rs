@@ -55,6 +55,10 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
         None
     }
 
+    fn text(error: &Never) -> String {
+        match *error {}
+    }
+
     fn pursue<'a>(
         self,
         engine: &'run E,

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::meta::Kind;
-use crate::shape::Shape;
 use crate::shape::graph::{Graph, Point};
+use crate::shape::{HANDLED, Shape};
 
 impl Shape {
     /// Draws the saga as a [DOT](https://graphviz.org/doc/info/lang.html) graph: steps, branches, and a dashed line
@@ -27,6 +27,7 @@ impl Shape {
                 Point::Loop(of) => (escape(of), "trapezium"),
                 Point::Wait(name) => (escape(name), "cds"),
                 Point::FanOut(of) => (escape(of), "triangle"),
+                Point::Handled => (HANDLED.to_owned(), "note"),
                 Point::Fork => ("at the same time".to_owned(), "triangle"),
                 Point::Choice => (String::new(), "diamond"),
                 Point::Completed => ("completed".to_owned(), "ellipse"),

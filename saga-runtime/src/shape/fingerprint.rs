@@ -46,6 +46,10 @@ impl Hash {
                     self.text(saga.name);
                     self.nodes(&saga.body);
                 }
+                Node::Handled(part) => {
+                    self.text("handled");
+                    self.nodes(part);
+                }
                 Node::Wait(wait) => {
                     self.text("wait");
                     self.text(wait.name);

@@ -21,6 +21,8 @@ pub(super) enum Point<'a> {
     Wait(&'a str),
     /// A sub-saga.
     Saga(&'a str),
+    /// A sub-saga or a group begins whose failure the body handles.
+    Handled,
     /// A fan-out: the edge is taken for each item.
     FanOut(String),
     /// The head of a loop: another round, or the end.
@@ -92,6 +94,10 @@ impl<'a> Graph<'a> {
                     let mut inner = Vec::new();
                     ends = self.body(&saga.body, vec![(start, None)], &mut inner);
                     ends.append(&mut inner);
+                }
+                Node::Handled(part) => {
+                    let start = self.point(Point::Handled, &ends);
+                    ends = self.body(part, vec![(start, None)], returned);
                 }
                 Node::Wait(wait) => ends = vec![(self.point(Point::Wait(wait.what), &ends), None)],
                 Node::Return => returned.append(&mut ends),

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::meta::Kind;
-use crate::shape::Shape;
 use crate::shape::graph::{Graph, Point};
+use crate::shape::{HANDLED, Shape};
 
 impl Shape {
     /// Draws the saga as a [Mermaid](https://mermaid.js.org) flowchart: steps, branches, and a dashed line from each
@@ -26,6 +26,7 @@ impl Shape {
                 Point::Loop(of) => format!("n{id}[/\"{}\"\\]", escape(of)),
                 Point::Wait(name) => format!("n{id}>\"{}\"]", escape(name)),
                 Point::FanOut(of) => format!("n{id}[[\"{}\"]]", escape(of)),
+                Point::Handled => format!("n{id}[[\"{HANDLED}\"]]"),
                 Point::Fork => format!("n{id}[[\"at the same time\"]]"),
                 Point::Choice => format!("n{id}{{\" \"}}"),
                 Point::Completed => format!("n{id}([\"completed\"])"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::meta::{Kind, StepMeta};
-use crate::shape::{Node, Shape};
+use crate::shape::{HANDLED, Node, Shape};
 
 /// An outline, one line for each node.
 ///
@@ -45,6 +45,11 @@ fn outline(f: &mut fmt::Formatter<'_>, body: &[Node], indent: &str, prefix: &str
                 write!(f, "saga {}", saga.name)?;
                 let indent = format!("{indent}     ");
                 outline(f, &saga.body, &indent, &format!("{number}."))?;
+            }
+            Node::Handled(part) => {
+                write!(f, "{HANDLED}")?;
+                let indent = format!("{indent}     ");
+                outline(f, part, &indent, &format!("{number}."))?;
             }
             Node::Loop(each) => {
                 write!(f, "{}", each.of)?;

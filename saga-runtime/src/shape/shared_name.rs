@@ -34,7 +34,7 @@ fn add(nodes: &[Node], names: &mut BTreeMap<&'static str, &'static str>) -> Opti
         Node::Step(step) => add_one(step.name, step.path, names),
         Node::Branch(arms) => arms.iter().find_map(|arm| add(&arm.body, names)),
         Node::Loop(each) => add(&each.body, names),
-        Node::Group(members) => add(members, names),
+        Node::Group(members) | Node::Handled(members) => add(members, names),
         Node::FanOut(each) => add(&each.body, names),
         Node::Saga(saga) => add_one(saga.name, "saga", names).or_else(|| in_body(&saga.body)),
         Node::Wait(_) | Node::Return => None,

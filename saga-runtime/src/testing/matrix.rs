@@ -68,7 +68,8 @@ type Invariants<S> = Vec<Invariant<S>>;
 /// cancelled or its deadline passes meanwhile; the request arrives twice. An event that the saga waits for arrives before that,
 /// twice, not at all, or with another type; the process ends while the saga waits; the saga is cancelled meanwhile. Each of these is combined with each compensation that follows: refused
 /// once, refused for good, its process ends, asked twice. A process that ends, ends again in the recovery. A step that
-/// was done in a strange way is undone, too: a later step refuses.
+/// was done in a strange way is undone, too: a later step refuses. A part whose failure the body handles has the same cases: its
+/// compensations are among those that follow.
 ///
 /// The engine injects the faults: the code of the steps runs as it is. Each case has fresh services, a journal in memory and
 /// tokio's paused time: waits, backoffs and deadlines take no time. While the code of a step itself waits, for a database or over a
@@ -257,7 +258,9 @@ where
         self
     }
 
-    /// Sets the error with which a step refuses. It is needed where the body handles the error: the body has to get one.
+    /// Sets the error with which a step refuses. It is needed where the body handles the error, or the failure of a saga or a group
+    /// with the step in it: the body has to get one. Without it, a step whose error is not a text fails without an error, and the
+    /// saga around a called one does not take its `Err` arm.
     ///
     /// # Panics
     /// If the error can't be serialized.

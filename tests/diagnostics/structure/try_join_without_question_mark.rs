@@ -9,8 +9,8 @@ use shop::*;
 saga!(
     async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
         let order = create_order(cx, &request).await?;
-        let joined = try_join!(charge(cx, &order), create_order(cx, &request));
-        let (payment, _) = joined?;
+        try_join!(charge(cx, &order), create_order(cx, &request));
+        let payment = charge(cx, &order).await?;
         let delivery = ship(cx, &order, &payment).await?;
         Ok(delivery)
     }

@@ -10,7 +10,7 @@ use crate::spans::{at, code, group};
 
 // Expands to, for `try_join_all(8, &articles, |article| reserve(cx, article)).await`:
 //
-//     match try_join_all(8, &articles, |article| IsStepCall::of(reserve(cx, article))) {
+//     match try_join_all(8, &articles, |article| IsMember::of(reserve(cx, article))) {
 //         call => run.fan_out(0, site0, call, &mut slots.0.0).await,
 //     }
 pub(super) fn expand(index: usize, count: usize, site: &Site, awaited: &ExprAwait) -> Expr {
@@ -31,10 +31,10 @@ pub(super) fn expand(index: usize, count: usize, site: &Site, awaited: &ExprAwai
 
 // Expands to, for the call in the closure:
 //
-//     IsStepCall::of(reserve(cx, article))
+//     IsMember::of(reserve(cx, article))
 pub(super) fn for_each(site: &Site, call: &Expr) -> Expr {
     let rules = Aliases::new().rules;
-    let of = at(site.span, code!(#rules::IsStepCall::of));
+    let of = at(site.span, code!(#rules::IsMember::of));
     let value = group(Delimiter::Parenthesis, site.span, code!(#call));
     Expr::Verbatim(code!(#of #value))
 }

@@ -6,11 +6,11 @@ use syn::{Expr, Token};
 use super::names::{hidden, number, run, slot, variable};
 use super::scope::Aliases;
 use crate::saga::model::{First, Results, Site};
-use crate::spans::{at, code, group};
+use crate::spans::{at, code, group, here};
 
 // Expands to, for `try_join!(charge(cx, &order), reserve(cx, &order))?`:
 //
-//     match (IsStepCall::of(charge(cx, &order)), IsStepCall::of(reserve(cx, &order))) {
+//     match (IsMember::of(charge(cx, &order)), IsMember::of(reserve(cx, &order))) {
 //         (call1, call2) => match run.group((
 //             run.member(1, site1, call1, &mut slots.0.1),
 //             run.member(2, site2, call2, &mut slots.0.2),
@@ -22,6 +22,11 @@ use crate::spans::{at, code, group};
 // Without the `?`, it is the first refusal or all outputs:
 //
 //             ended => 'group: { Ok((match … { Ok(output) => output, Err(error) => break 'group Err(error) }, …)) },
+//
+// If the body handles that, each call comes with the code that records its error:
+//
+//     match (RecordedError::of(IsMember::of(charge(cx, &order))), …) {
+//         (call1, call2) => match run.handled_group((run.handled_member(1, site1, call1, &mut slots.0.1), …)).await {
 pub(super) fn expand(
     members: &[(usize, &Site, Expr)],
     count: usize,
@@ -30,11 +35,24 @@ pub(super) fn expand(
 ) -> TokenStream {
     let Aliases { private, rules } = Aliases::new();
     let run = run();
-    let calls = members.iter().map(|(_, site, call)| {
-        let rule = at(site.span, code!(#rules::IsStepCall::of));
-        let value = group(Delimiter::Parenthesis, site.span, code!(#call));
+    let of = |site: &Site, rule: TokenStream, value: TokenStream| {
+        let rule = at(site.span, rule);
+        let value = group(Delimiter::Parenthesis, site.span, value);
         code!(#rule #value)
+    };
+    let calls = members.iter().map(|(_, site, call)| match first {
+        First::EndsTheSaga | First::IsTheResult => {
+            of(site, code!(#rules::IsMember::of), code!(#call))
+        }
+        First::IsHandled => {
+            let called = of(site, code!(#rules::IsMember::of), code!(#call));
+            of(site, code!(#rules::RecordedError::of), called)
+        }
     });
+    let (run_group, run_member) = match first {
+        First::EndsTheSaga | First::IsTheResult => (code!(group), code!(member)),
+        First::IsHandled => (code!(handled_group), code!(handled_member)),
+    };
     let called: Vec<_> = (0..members.len())
         .map(|index| hidden(&format!("call{index}")))
         .collect();
@@ -57,28 +75,35 @@ pub(super) fn expand(
                     let question = Token![?](site.span);
                     code!(#result #question)
                 }
-                First::IsTheResult => code! {
-                    match #result {
-                        ::core::result::Result::Ok(#output) => #output,
-                        ::core::result::Result::Err(#error) => break '__group ::core::result::Result::Err(#error),
+                First::IsTheResult | First::IsHandled => {
+                    // The variable keeps the context of generated code.
+                    let placed = here().located_at(site.span);
+                    let refused = at(placed, code!(::core::result::Result::Err(#error)));
+                    code! {
+                        match #result {
+                            ::core::result::Result::Ok(#output) => #output,
+                            ::core::result::Result::Err(#error) => break '__group #refused,
+                        }
                     }
-                },
+                }
             }
         })
         .collect();
     let entries = members.iter().zip(&called).map(|((index, site, _), call)| {
         let (number, slot) = (number(*index), slot(*index, count, site));
         let site = variable(*index, site);
-        code!(#run.member(#number, #site, #call, &mut #slot))
+        code!(#run.#run_member(#number, #site, #call, &mut #slot))
     });
     let results = nest(results, &results_of);
     let results = match first {
         First::EndsTheSaga => results,
-        First::IsTheResult => code!('__group: { ::core::result::Result::Ok(#results) }),
+        First::IsTheResult | First::IsHandled => {
+            code!('__group: { ::core::result::Result::Ok(#results) })
+        }
     };
     code! {
         match (#(#calls),*) {
-            (#(#called),*) => match #run.group((#(#entries),*)).await {
+            (#(#called),*) => match #run.#run_group((#(#entries),*)).await {
                 #ended => #results,
             },
         }

@@ -37,7 +37,12 @@ impl Picture<'_> {
             Flow::Step(site) => vec![self.call(*site)],
             Flow::Group(sites) => {
                 let members = sites.iter().map(|site| self.call(*site)).collect();
-                vec![Block::side_by_side(members).titled("at the same time")]
+                let group = Block::side_by_side(members).titled("at the same time");
+                vec![if self.0.handles(sites) {
+                    group.titled("undone first, if it fails")
+                } else {
+                    group
+                }]
             }
             Flow::FanOut(FanOut { site, items, limit }) => {
                 let title = format!("for each of {items}, at most {limit} at the same time");

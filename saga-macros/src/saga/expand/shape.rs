@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 
 use super::names::variable;
 use super::scope::Aliases;
-use crate::saga::model::{Body, Flow};
+use crate::saga::model::{Body, Flow, Refusal};
 use crate::spans::{code, literal};
 
 // Expands to:
@@ -37,6 +37,9 @@ impl Shape<'_> {
                 let site = &self.body.sites[*index];
                 let variable = variable(*index, site);
                 vec![match &site.wait {
+                    None if site.refusal == Refusal::IsHandled => {
+                        code!(#private::handled(#private::shape_of(#variable)))
+                    }
                     None => code!(#private::shape_of(#variable)),
                     Some(what) => {
                         let what = literal(what);
@@ -49,7 +52,12 @@ impl Shape<'_> {
                     let site = variable(*index, &self.body.sites[*index]);
                     code!(#private::shape_of(#site))
                 });
-                vec![code!(#private::group([#(#members),*]))]
+                let group = code!(#private::group([#(#members),*]));
+                vec![if self.body.handles(sites) {
+                    code!(#private::handled(#group))
+                } else {
+                    group
+                }]
             }
             Flow::FanOut(each) => {
                 let site = variable(each.site, &self.body.sites[each.site]);

@@ -75,8 +75,20 @@ impl Placeholder {
 pub(in crate::saga) enum First {
     /// It ends the saga, by a `?` behind the group.
     EndsTheSaga,
-    /// It is the value of the group.
+    /// It is the value of the group, and ends the saga.
     IsTheResult,
+    /// It is the value of the group, and the body looks at it.
+    IsHandled,
+}
+
+impl First {
+    /// The use of the refusal of each member.
+    pub(in crate::saga) fn refusal(self) -> Refusal {
+        match self {
+            Self::EndsTheSaga | Self::IsTheResult => Refusal::Ends,
+            Self::IsHandled => Refusal::IsHandled,
+        }
+    }
 }
 
 /// The nesting of a group's results: `try_join!(a, try_join!(b, c))` gives `(a, (b, c))`.

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use crate::call_name;
 use crate::engines::journaled::recorder::Suspension;
 use crate::engines::journaled::{Journaled, call};
+use crate::journal::StepCall;
 use crate::lock::lock;
 use crate::place::{Calls, Doubt, Group, Position};
 
@@ -59,7 +60,7 @@ impl Journaled {
     }
 
     /// The numbers of the next `count` calls in a lane, which the body makes.
-    fn advance(&self, lane: &str, count: usize) -> Range<usize> {
+    pub(super) fn advance(&self, lane: &str, count: usize) -> Range<usize> {
         let numbers = self.cursors.advance(lane, count);
         self.unreplayed.make(lane, &numbers, &self.history);
         numbers
@@ -81,10 +82,11 @@ impl Journaled {
     /// Begins a group: every recorded call at this place has to be one of its members.
     pub(super) fn begin_members(&self, group: &Group<'_>) -> Result<(), Suspension> {
         let lane = lane(group.before());
-        let count = group.steps().count();
+        let refused = self.refused_sagas(group);
+        let count = group.steps().count() + refused.len();
         let numbers = self.advance(lane, count);
         if self.history.call(lane, numbers.start).is_some() && count > 0 {
-            self.recognize(group, lane, numbers.clone())?;
+            self.recognize(group, lane, numbers.clone(), refused)?;
         }
         group.set_numbers(numbers);
         if !self.unreplayed.is_over() {
@@ -104,14 +106,27 @@ impl Journaled {
         Ok(())
     }
 
+    /// The members that are sagas and whose failure is recorded, since the body handles it: each has a number.
+    fn refused_sagas(&self, group: &Group<'_>) -> Vec<StepCall> {
+        if self.history.is_empty() {
+            return Vec::new();
+        }
+        let members = group.members().iter().zip(group.positions());
+        let sagas = members.filter(|(member, _)| member.is_saga());
+        let sagas = sagas.map(|(_, position)| call(position));
+        let has_refused = |saga: &StepCall| self.history.refusal(saga).is_some();
+        sagas.filter(has_refused).collect()
+    }
+
     /// Checks that the recorded calls with these numbers are members of the group.
     fn recognize(
         &self,
         group: &Group<'_>,
         lane: &str,
         numbers: Range<usize>,
+        refused: Vec<StepCall>,
     ) -> Result<(), Suspension> {
-        let steps: HashSet<_> = group.steps().map(call).collect();
+        let steps: HashSet<_> = group.steps().map(call).chain(refused).collect();
         for number in numbers {
             let Some(recorded) = self.history.call(lane, number) else {
                 break;

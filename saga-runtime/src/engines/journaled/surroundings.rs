@@ -135,11 +135,16 @@ impl<'a> Around<'a> {
         passed
     }
 
-    /// Returns true if the earlier steps do not wait for an attempt in this phase.
+    /// Returns true if the earlier steps do not wait for an attempt in this phase. A part of the saga whose failure the body
+    /// handles waits for all of its compensations.
     fn is_deferrable(&self, phase: AttemptPhase) -> bool {
         self.engine.on_compensation_failure == OnCompensationFailure::Continue
             && self.call.kind == Kind::Compensatable
-            && phase != AttemptPhase::Forward
+            && match phase {
+                AttemptPhase::Forward => false,
+                AttemptPhase::Settling | AttemptPhase::Resolving => true,
+                AttemptPhase::Compensating => self.engine.goes_back.load(Ordering::Relaxed),
+            }
     }
 }
 

@@ -223,7 +223,9 @@ impl ReplayState {
             },
             AttemptPhase::Resolving => is_in_doubt(outcome),
             AttemptPhase::Compensating => {
-                self.decision.is_some() && outcome.is_some() && self.compensation(step).is_none()
+                (self.decision.is_some() || self.may_be_handled(step))
+                    && outcome.is_some()
+                    && self.compensation(step).is_none()
             }
         };
         let key = step.clone().into_key();
@@ -333,6 +335,13 @@ impl ReplayState {
 
     /// The next call of a step on the way forward. Members of a group may end in any order.
     fn push(&mut self, step: &StepCall, outcome: StepOutcome) -> bool {
+        if matches!(
+            outcome,
+            StepOutcome::Refused { .. } | StepOutcome::InDoubt { .. }
+        ) && !self.failed_lanes.contains(step.lane())
+        {
+            self.failed_lanes.insert(step.lane().to_owned());
+        }
         let lane = match self.lanes.get_mut(step.lane()) {
             Some(lane) => lane,
             None => self.lanes.entry(step.lane().to_owned()).or_default(),
@@ -409,7 +418,7 @@ impl ReplayState {
         let is_new = self.compensation(step).is_none();
         let is_known = self.known(step).is_some_and(|one| one.call == *step);
         self.compensations.push(step.clone(), outcome);
-        is_new && is_known && self.decision.is_some()
+        is_new && is_known && (self.decision.is_some() || self.may_be_handled(step))
     }
 }
 

@@ -89,6 +89,7 @@ fn part(node: &Node) -> Part {
         }
         Node::Loop(each) => Part::new(format!("loop {}", each.of), parts(&each.body)),
         Node::Group(members) => Part::new("at the same time", parts(members)),
+        Node::Handled(part) => Part::new("undone first, if it fails", parts(part)),
         Node::FanOut(each) => Part::new(format!("for each of {}", each.items), parts(&each.body)),
         Node::Saga(saga) => Part::new(format!("saga {}", saga.name), parts(&saga.body)),
         Node::Wait(wait) if wait.name == "sleep" => Part::new("sleep", Vec::new()),

@@ -134,6 +134,7 @@ impl WaySearch<'_> {
                 known
             }
             Node::Group(members) => self.in_any_order(members, lane, from),
+            Node::Handled(part) => self.handled(part, lane, from),
             Node::FanOut(each) => self.in_any_order(&each.body, lane, from),
             // It may fail anywhere, and the saga around it may go on.
             Node::Saga(saga) => {
@@ -150,6 +151,30 @@ impl WaySearch<'_> {
         let furthest = behind.last().copied().unwrap_or_default();
         self.furthest = self.furthest.max(furthest);
         behind
+    }
+
+    /// The places behind a saga or a group whose failure the body handles: that of a saga is a call of its own.
+    fn handled(&mut self, part: &[Node], lane: &str, from: &Places) -> Places {
+        if let [Node::Group(members)] = part {
+            let handled = |member: &Node| Node::Handled(vec![member.clone()]);
+            let members: Vec<_> = members.iter().map(handled).collect();
+            return self.in_any_order(&members, lane, from);
+        }
+        let (_, mut behind) = self.body(part, lane, from);
+        let failed = |place: &&usize| self.fails(part, lane, **place);
+        let failed: Vec<_> = behind.iter().filter(failed).map(|at| at + 1).collect();
+        behind.extend(failed);
+        behind
+    }
+
+    /// Returns whether the call at this place is the failure of a saga among these nodes.
+    fn fails(&self, part: &[Node], lane: &str, place: usize) -> bool {
+        let call = self.calls.get(place);
+        call.is_some_and(|call| {
+            let mut part = part.iter();
+            call.lane == lane
+                && part.any(|node| matches!(node, Node::Saga(saga) if saga.name == call.name))
+        })
     }
 
     /// The places behind any number of calls of these nodes.
@@ -182,6 +207,7 @@ impl WaySearch<'_> {
             Node::Branch(arms) => arms.iter().any(|arm| any(&arm.body, lane)),
             Node::Loop(repeat) => any(&repeat.body, lane),
             Node::Group(members) => any(members, lane),
+            Node::Handled(part) => any(part, lane) || self.fails(part, lane, place),
             Node::FanOut(each) => any(&each.body, lane),
             // Of a saga that calls itself, the inner body is not told again.
             Node::Saga(saga) if saga.body.is_empty() => call.lane.starts_with(lane),

@@ -37,6 +37,17 @@ saga!(
             let name = name.clone();
             total += reserve_twice(cx, name).await?;
         }
+        if reserve_twice(cx, String::new()).await.is_err() {
+            total += 1;
+        }
+        let name = String::from("a part");
+        let (_, size) = match try_join!(reserve(cx, &name, 1), reserve_twice(cx, String::new())) {
+            Ok(reserved) => reserved,
+            Err(refused) => return Err(refused),
+        };
+        if size == 0 {
+            return Err(Refused::default());
+        }
         let all = try_join_all(None, &names, |name| reserve(cx, name, 4)).await?;
         let sizes = try_join_all(2, names.iter().cloned(), |name| reserve_twice(cx, name)).await?;
         if sizes.len() == 7 && !event(cx, APPROVED).await {

@@ -22,7 +22,7 @@ impl Walk<'_> {
         Some(self.group_that(invocation, First::EndsTheSaga))
     }
 
-    /// `try_join!(…)` as the result of the saga, or translated before a `?`.
+    /// `try_join!(…)` as the result of the saga, translated before a `?`, or as a value that the body handles.
     pub(super) fn group_that(&mut self, invocation: &Macro, first: First) -> Expr {
         let (sites, flow) = (self.sites.len(), self.flow.len());
         let group = self.whole_group(invocation, first);
@@ -36,7 +36,7 @@ impl Walk<'_> {
 
     fn whole_group(&mut self, invocation: &Macro, first: First) -> Result<Expr, Refused> {
         let mut members = Vec::new();
-        let results = self.members(invocation, &mut members)?;
+        let results = self.members(invocation, first.refusal(), &mut members)?;
         let count = members.len();
         if count > MOST {
             let what = format!("a group of {count} steps, where at most {MOST} are possible");
@@ -60,6 +60,7 @@ impl Walk<'_> {
     fn members(
         &mut self,
         invocation: &Macro,
+        refusal: Refusal,
         calls: &mut Vec<(usize, Expr)>,
     ) -> Result<Results, Refused> {
         let span = first_token(&invocation.path);
@@ -80,18 +81,18 @@ impl Walk<'_> {
         let mut results = Vec::new();
         for mut member in members {
             if let Some(inner) = try_join(&member) {
-                results.push(self.members(inner, calls)?);
+                results.push(self.members(inner, refusal, calls)?);
                 continue;
             }
             results.push(Results::Of(calls.len()));
-            self.member(&mut member)?;
+            self.member(&mut member, refusal)?;
             calls.push((self.sites.len() - 1, member));
         }
         Ok(Results::All(results))
     }
 
     /// Checks one member: the call of a step, without an `.await` of its own.
-    fn member(&mut self, member: &mut Expr) -> Result<(), Refused> {
+    fn member(&mut self, member: &mut Expr, refusal: Refusal) -> Result<(), Refused> {
         if let Some(span) = awaited(member) {
             let what = "a member of `try_join!` is awaited by itself";
             let help = "leave its `.await` out: all members run at the same time, and the `?` stands behind the `try_join!`";
@@ -113,7 +114,7 @@ impl Walk<'_> {
         self.sites.push(Site {
             path,
             span,
-            refusal: Refusal::Ends,
+            refusal,
             wait: None,
         });
         Ok(())

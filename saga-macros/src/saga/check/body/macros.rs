@@ -75,7 +75,7 @@ impl Walk<'_> {
         }
         if is_one_of(&["try_join"]) {
             let what = "what `try_join!` gives is not looked at here";
-            let help = "put a `?` behind it: if one of the steps refuses, the saga ends when all of them have ended";
+            let help = "put a `?` behind it: if one of the steps refuses, the saga ends when all of them have ended; or handle its result: `match try_join!(…) { … }`";
             return Some(self.replace(span, what, help));
         }
         if let Some(misuse) = self.misuse_of(invocation) {

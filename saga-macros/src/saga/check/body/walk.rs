@@ -44,6 +44,16 @@ pub(super) enum Gives {
     Value,
 }
 
+impl Gives {
+    /// The effect of the first refusal in a group that is such an expression.
+    fn first(self) -> First {
+        match self {
+            Self::Result => First::IsTheResult,
+            Self::Value => First::IsHandled,
+        }
+    }
+}
+
 impl<'e> Walk<'e> {
     pub(super) fn new(cx: Option<&'e Pat>, errors: &'e mut Errors) -> Self {
         let cx = match cx {
@@ -104,11 +114,9 @@ impl<'e> Walk<'e> {
         match last {
             Stmt::Expr(value, None) => self.expr(value, gives),
             Stmt::Macro(invocation)
-                if invocation.semi_token.is_none()
-                    && gives == Gives::Result
-                    && is_try_join(&invocation.mac) =>
+                if invocation.semi_token.is_none() && is_try_join(&invocation.mac) =>
             {
-                *last = Stmt::Expr(self.group_that(&invocation.mac, First::IsTheResult), None);
+                *last = Stmt::Expr(self.group_that(&invocation.mac, gives.first()), None);
             }
             Stmt::Macro(invocation) if invocation.semi_token.is_none() => {
                 if let Some(replacement) = self.invocation(&invocation.mac, gives) {
@@ -131,8 +139,8 @@ impl<'e> Walk<'e> {
             Expr::Loop(_) | Expr::While(_) | Expr::ForLoop(_) => self.looping(node, gives),
             Expr::Paren(paren) => self.expr(&mut paren.expr, gives),
             Expr::Group(group) => self.expr(&mut group.expr, gives),
-            Expr::Macro(invocation) if gives == Gives::Result && is_try_join(&invocation.mac) => {
-                *node = self.group_that(&invocation.mac, First::IsTheResult);
+            Expr::Macro(invocation) if is_try_join(&invocation.mac) => {
+                *node = self.group_that(&invocation.mac, gives.first());
             }
             Expr::Macro(invocation) => {
                 if let Some(replacement) = self.invocation(&invocation.mac, gives) {

@@ -21,6 +21,15 @@ fn members_of_a_group_run_at_the_same_time() {
         ),
         ("try_join!(a(cx), b(cx))", "{a b}"),
         ("return try_join!(a(cx), b(cx));", "{a b} return"),
+        ("let x = try_join!(a(cx), b(cx)); Ok(())", "{a b}"),
+        (
+            "match try_join!(a(cx), b(cx)) { Ok(_) => {} Err(_) => { c(cx).await?; } } Ok(())",
+            "{a b} [ | c]",
+        ),
+        (
+            "let x = { try_join!(a(cx), b(cx)) }; try_join!(a(cx), b(cx)).is_ok(); Ok(())",
+            "{a b} {a b}",
+        ),
         (
             "if x { try_join!(a(cx), b(cx)).map(f) } else { Ok(()) }",
             "[{a b} | ]",
@@ -54,7 +63,7 @@ fn groups_have_rules() {
             "only calls of steps can be members of a `try_join!`",
         ),
         (
-            "let x = try_join!(a(cx), b(cx)); Ok(())",
+            "try_join!(a(cx), b(cx)); Ok(())",
             "what `try_join!` gives is not looked at here",
         ),
         (
