@@ -103,6 +103,18 @@ impl Trouble {
         })
     }
 
+    /// The reason why a saga is stuck or undone, as a record tells without the history. Of a stuck saga, the steps are missing.
+    pub(super) fn undone(record: &Record) -> Option<Self> {
+        let reason = record.reason.as_ref()?;
+        Some(Self {
+            steps: record.failed_call.iter().cloned().collect(),
+            code: reason.code.to_string(),
+            message: reason.message.clone(),
+            attempts: None,
+            next_attempt: None,
+        })
+    }
+
     /// The trouble of a saga with these entries.
     pub(super) fn of(record: &Record, entries: &[Entry], history: &ReplayState) -> Option<Self> {
         if let Some(failing) = Self::failing(record) {
