@@ -36,7 +36,7 @@ pub use pause::Pause;
 pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
     Cancellation, Claim, Condition, Entry, FailingStep, History, NewSaga, Record, SagaVersion,
-    State, Worker,
+    Setback, State, Worker,
 };
 pub use requests::{Forwarded, PostedEvent, Requests};
 pub use row::Row;
@@ -144,7 +144,7 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Lists sagas, the newest first. The records say which steps [fail](Record::failing), as [`Record::find_failing`] finds
     /// them. With [`Filter::failing`], a page may have fewer sagas than asked for, although another page follows. With a
-    /// [`Filter::trouble`], the records have their [`reason`](Record::reason) where the journal can tell.
+    /// [`Filter::trouble`], the records have their [`setback`](Record::setback) where the journal can tell.
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;
 
     /// Counts the sagas that [`list`](Self::list) would list in all of its pages.

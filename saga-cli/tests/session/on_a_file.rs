@@ -95,7 +95,9 @@ async fn sees_what_is_wrong(shell: &Shell) {
     let closed = ["state=stuck", "step=charge", "text=is CLOSED"];
     let count = shell.on(&[&["count"][..], &closed].concat()).await.works();
     assert_eq!(count, "11\n");
-    let count = shell.on(&[&["--json", "count"][..], &closed].concat()).await;
+    let count = shell
+        .on(&[&["--json", "count"][..], &closed].concat())
+        .await;
     assert_eq!(count.works(), "{\"sagas\":11}\n");
     shell.on(&["count", "age=old"]).await.fails(1);
     let list = shell

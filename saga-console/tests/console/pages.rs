@@ -36,7 +36,10 @@ async fn a_stuck_saga_is_found_understood_and_resolved() {
     assert!(list.contains("&amp;count=yes\">Count these</a>"), "{list}");
     let counted = format!("/sagas/sagas?{filter}&count=yes");
     let counted = stage.get(&counted, &[]).await.text;
-    assert!(counted.contains("<b>2</b> sagas are like that."), "{counted}");
+    assert!(
+        counted.contains("<b>2</b> sagas are like that."),
+        "{counted}"
+    );
 
     let page = stage.get("/sagas/saga/order%2D0", &[]).await.text;
     for part in [

@@ -369,7 +369,7 @@ impl Journal for Memory {
         for (number, saga) in admitted.by_ref().take(filter.limit) {
             let mut record = saga.listed();
             if !filter.trouble.is_empty() {
-                record.find_reason(&saga.entries);
+                record.find_setback(&saga.entries);
             }
             listed.push(record);
             last = Some(*number);

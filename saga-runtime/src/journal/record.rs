@@ -77,10 +77,7 @@ pub struct Record {
     /// has ended or is stuck, and while it tries a step for the first time.
     pub failing: Vec<FailingStep>,
     /// Why the saga is stuck or undone, where a list looks for [trouble](crate::journal::TroubleFilter) and no step fails. Empty elsewhere.
-    pub reason: Option<Reason>,
-    /// With the [reason](Self::reason) why the saga is undone, the call whose failure it was, if it was one of a step: `charge`, or
-    /// `charge#1`.
-    pub failed_call: Option<String>,
+    pub setback: Option<Box<Setback>>,
     /// The pause of its definition, where an operator lists or inspects it. Journals leave it empty.
     pub pause: Option<Pause>,
     /// When it can be claimed, if no worker holds it.
@@ -111,8 +108,7 @@ impl Record {
             worker: None,
             cancellation: None,
             failing: Vec::new(),
-            reason: None,
-            failed_call: None,
+            setback: None,
             pause: None,
             rest: Wakeup::Now,
             rests_at: None,
@@ -135,8 +131,8 @@ impl Record {
         }
     }
 
-    /// Finds the [reason](Self::reason) in these entries of the saga. The last entry that tells it is enough.
-    pub fn find_reason(&mut self, entries: &[Entry]) {
+    /// Finds the [setback](Self::setback) in these entries of the saga. The last entry that tells it is enough.
+    pub fn find_setback(&mut self, entries: &[Entry]) {
         if !self.failing.is_empty() {
             return;
         }
@@ -145,10 +141,12 @@ impl Record {
             Event::Compensating { step, reason } => Some((step.as_deref(), reason)),
             _ => None,
         });
-        if let Some((step, reason)) = told {
-            self.failed_call = step.map(ToOwned::to_owned);
-            self.reason = Some(reason.clone());
-        }
+        self.setback = told.map(|(call, reason)| {
+            Box::new(Setback {
+                call: call.map(ToOwned::to_owned),
+                reason: reason.clone(),
+            })
+        });
     }
 
     /// Says more about the state of a saga that has not ended: why it does not go on.
@@ -400,6 +398,17 @@ impl fmt::Display for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&Escaped(&self.0).to_string())
     }
+}
+
+/// Why a saga is stuck or undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setback {
+    /// The call whose failure has begun the compensation, if it was one of a step: `charge`, or `charge#1`. Of a stuck saga, its entries
+    /// tell the calls.
+    pub call: Option<String>,
+    /// The reason.
+    pub reason: Reason,
 }
 
 /// One entry of a saga's history.

@@ -140,7 +140,7 @@ impl Read<'_> {
         for (record, number) in &mut sagas {
             self.find_failing(record, *number)?;
             if !filter.trouble.is_empty() {
-                self.find_reason(record, *number)?;
+                self.find_setback(record, *number)?;
             }
         }
         // An entry says that a step has failed, and it may have been done since.
@@ -248,7 +248,7 @@ impl Read<'_> {
     }
 
     /// Finds the reason why a saga is stuck or undone. An entry that can't be read tells none.
-    fn find_reason(&self, record: &mut Record, number: i64) -> rusqlite::Result<()> {
+    fn find_setback(&self, record: &mut Record, number: i64) -> rusqlite::Result<()> {
         let event = match record.state {
             State::Completed => return Ok(()),
             State::Stuck => "stuck",
@@ -263,7 +263,7 @@ impl Read<'_> {
             .optional()?
             .flatten();
         if let Some(Ok(entry)) = stored.map(|stored| stored.alone(number)) {
-            record.find_reason(&[entry]);
+            record.find_setback(&[entry]);
         }
         Ok(())
     }

@@ -106,19 +106,17 @@ impl<F: Factory> Fixture<F> {
         ];
         for (saga, events) in histories {
             let claim = self.started(saga).await;
-            let mut first = 1;
-            for event in events {
+            for (number, event) in (1..).zip(events) {
                 // What follows a stuck saga is an operator's.
-                if first > 1 && self.state_of(saga).await == State::Stuck {
+                if number > 1 && self.state_of(saga).await == State::Stuck {
                     let claimed = self.claim_one(&lease("a"), saga).await;
                     let ClaimedOne::Claimed(claimed) = claimed else {
                         panic!("{claimed:?}")
                     };
-                    self.append(&claimed.claim, first, &[event]).await;
+                    self.append(&claimed.claim, number, &[event]).await;
                 } else {
-                    self.append(&claim, first, &[event]).await;
+                    self.append(&claim, number, &[event]).await;
                 }
-                first += 1;
             }
             if saga == "failing" {
                 self.rest(&claim, false, Wakeup::WhenCalled).await;
@@ -146,11 +144,11 @@ fn filter_of_all(page: &Filter) -> Filter {
 }
 
 fn trouble(step: Option<&str>, code: Option<&str>, text: Option<&str>) -> TroubleFilter {
-    let mut trouble = TroubleFilter::default();
-    trouble.step = step.map(ToOwned::to_owned);
-    trouble.code = code.map(ToOwned::to_owned);
-    trouble.text = text.map(ToOwned::to_owned);
-    trouble
+    TroubleFilter {
+        step: step.map(ToOwned::to_owned),
+        code: code.map(ToOwned::to_owned),
+        text: text.map(ToOwned::to_owned),
+    }
 }
 
 pub async fn a_list_is_filtered_by_trouble<F: Factory>(test: Fixture<F>) {
@@ -166,12 +164,12 @@ pub async fn a_list_is_filtered_by_trouble<F: Factory>(test: Fixture<F>) {
     let code = |code| trouble(None, Some(code), None);
     assert_eq!(told(code("compensation_failed")).await, ["stuck"]);
     assert_eq!(told(code("timed_out")).await, ["other"]);
-    let text = |text| trouble(None, None, Some(text));
-    assert_eq!(told(text("DOWN")).await, ["failing", "over"]);
-    assert_eq!(told(text("is broken")).await, ["stuck"]);
-    assert_eq!(told(text("100 % of _ \\")).await, ["by_body"]);
-    assert_eq!(told(text("100 _ of")).await, [""; 0]);
-    assert_eq!(told(text("café")).await.len(), 7, "each one in trouble");
+    let says = |text| trouble(None, None, Some(text));
+    assert_eq!(told(says("DOWN")).await, ["failing", "over"]);
+    assert_eq!(told(says("is broken")).await, ["stuck"]);
+    assert_eq!(told(says("100 % of _ \\")).await, ["by_body"]);
+    assert_eq!(told(says("100 _ of")).await, [""; 0]);
+    assert_eq!(told(says("café")).await.len(), 7, "each one in trouble");
     let both = trouble(Some("charge"), Some("error"), Some("courier"));
     assert_eq!(told(both).await, ["undone"]);
 }
@@ -250,27 +248,30 @@ pub async fn a_list_that_looks_for_trouble_tells_the_reason<F: Factory>(test: Fi
         .sagas
         .into_iter()
         .map(|record| {
-            let reason = record.reason.map(|reason| reason.message);
             let id = record.saga.id.as_str().to_owned();
-            (
-                id,
-                (
-                    reason.unwrap_or_default(),
-                    record.failed_call,
-                    record.failing.len(),
-                ),
-            )
+            let told = record
+                .setback
+                .map(|setback| (setback.reason.message, setback.call));
+            (id, (told, record.failing.len()))
         });
     let told: BTreeMap<_, _> = told.collect();
-    let call = |call: &str| Some(call.to_owned());
-    assert_eq!(
-        told["undone"],
-        ("no courier".to_owned(), call("charge#1"), 0)
-    );
-    assert_eq!(told["by_body"], ("100 % of _ \\ it".to_owned(), None, 0));
-    assert_eq!(told["stuck"], ("It is Broken".to_owned(), None, 0));
-    assert_eq!(told["once_stuck"], ("late".to_owned(), call("ship"), 0));
-    assert_eq!(told["failing"], (String::new(), None, 1));
+    let told_of = |saga: &str| {
+        let (setback, failing) = &told[saga];
+        let setback = setback.as_ref();
+        (
+            setback.map(|(message, call)| (message.as_str(), call.as_deref())),
+            *failing,
+        )
+    };
+    for (saga, setback, failing) in [
+        ("undone", Some(("no courier", Some("charge#1"))), 0),
+        ("by_body", Some(("100 % of _ \\ it", None)), 0),
+        ("stuck", Some(("It is Broken", None)), 0),
+        ("once_stuck", Some(("late", Some("ship"))), 0),
+        ("failing", None, 1),
+    ] {
+        assert_eq!(told_of(saga), (setback, failing), "{saga}");
+    }
 }
 
 pub async fn sagas_are_counted_by_each_part_of_a_filter<F: Factory>(test: Fixture<F>) {

@@ -191,7 +191,7 @@ pub(in crate::journal::postgres) async fn list(
         if let Some(row) = reasons.get(&row.try_get("number")?)
             && let Ok(Some(entry)) = entry(row, 1)
         {
-            record.find_reason(&[entry]);
+            record.find_setback(&[entry]);
         }
         // An entry says that a step has failed, and it may have been done since.
         if !filter.failing || filter.admits(&record) {
