@@ -107,6 +107,12 @@ pub(crate) enum Task {
         all: bool,
     },
 
+    /// Count the sagas that a filter means
+    Count {
+        /// Which sagas: `state=stuck code=compensation_failed`
+        filter: Vec<String>,
+    },
+
     /// Show one saga: its outline with what has happened, its history, what can be done
     Show {
         /// The id of the saga

@@ -60,6 +60,26 @@ pub(crate) async fn list(
     Ok(ExitCode::SUCCESS)
 }
 
+pub(crate) async fn count(
+    operator: &Operator,
+    filter: &[String],
+    is_json: bool,
+) -> Result<ExitCode, Failure> {
+    let sagas = operator.count(&query(filter)?).await?;
+    if is_json {
+        json(&Count { sagas })?;
+    } else {
+        writeln!(stdout(), "{sagas}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The number of sagas that a filter means.
+#[derive(Serialize)]
+struct Count {
+    sagas: u64,
+}
+
 fn line(out: &mut impl Write, saga: &SagaSummary) -> Result<(), Failure> {
     let style = of_state(&saga.state);
     write!(

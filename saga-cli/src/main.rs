@@ -53,6 +53,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let is_read = matches!(
         task,
         Task::List { .. }
+            | Task::Count { .. }
             | Task::Show { .. }
             | Task::Watch { .. }
             | Task::Stats
@@ -62,6 +63,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let operator = journal::open(&place, is_read).await?;
     match task {
         Task::List { filter, limit, all } => list::list(&operator, &filter, limit, all, json).await,
+        Task::Count { filter } => list::count(&operator, &filter, json).await,
         Task::Show { id, payloads } => show::show(&operator, &id, payloads, json).await,
         Task::Watch { id } => watch::watch(&operator, id.as_deref(), json).await,
         Task::Stats => list::stats(&operator, json).await,

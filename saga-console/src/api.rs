@@ -38,6 +38,7 @@ pub(crate) fn routes() -> Router<Arc<Desk>> {
         .route("/sagas", get(list))
         .route("/sagas/{id}", get(show))
         .route("/sagas/{id}/commands", post(command))
+        .route("/count", get(count))
         .route("/counts", get(counts))
         .route("/workers", get(workers))
         .route("/check", get(check))
@@ -66,6 +67,13 @@ fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
 async fn list(State(desk): State<Arc<Desk>>, uri: Uri) -> Response {
     match Fields::of(&uri).query() {
         Ok(query) => answer(desk.operator.list(&query).await),
+        Err(error) => answer::<()>(Err(bad_request(&error))),
+    }
+}
+
+async fn count(State(desk): State<Arc<Desk>>, uri: Uri) -> Response {
+    match Fields::of(&uri).query() {
+        Ok(query) => answer(desk.operator.count(&query).await),
         Err(error) => answer::<()>(Err(bad_request(&error))),
     }
 }

@@ -187,6 +187,11 @@ impl Operations for Remote {
         self.get(&path).await
     }
 
+    async fn count(&self, query: &SagaQuery) -> Result<u64, Refusal> {
+        let text = encoded(&query.to_string());
+        self.get(&format!("count?q={text}")).await
+    }
+
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
         let payloads = if payloads { "?payloads=yes" } else { "" };
         let shown = self

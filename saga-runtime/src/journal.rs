@@ -3,6 +3,7 @@
 
 mod error;
 mod event;
+mod filter;
 pub(crate) mod history;
 mod lease;
 mod memory;
@@ -28,13 +29,14 @@ pub use crate::error::Reason;
 pub use crate::meta::AttemptPhase;
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Settled, StepCall};
+pub use filter::{Filter, Page, TroubleFilter};
 pub use memory::Memory;
 pub use pause::Pause;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions};
 pub use record::{
-    Cancellation, Claim, Condition, Entry, FailingStep, Filter, History, NewSaga, Page, Record,
-    SagaVersion, State, Worker,
+    Cancellation, Claim, Condition, Entry, FailingStep, History, NewSaga, Record, SagaVersion,
+    Setback, State, Worker,
 };
 pub use requests::{Forwarded, PostedEvent, Requests};
 pub use row::Row;
@@ -141,8 +143,14 @@ pub trait Journal: Send + Sync + 'static {
     }
 
     /// Lists sagas, the newest first. The records say which steps [fail](Record::failing), as [`Record::find_failing`] finds
-    /// them. With [`Filter::failing`], a page may have fewer sagas than asked for, although another page follows.
+    /// them. With [`Filter::failing`], a page may have fewer sagas than asked for, although another page follows. With a
+    /// [`Filter::trouble`], the records have their [`setback`](Record::setback) where the journal can tell.
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError>;
+
+    /// Counts the sagas that [`list`](Self::list) would list in all of its pages.
+    async fn count(&self, filter: &Filter) -> Result<u64, JournalError> {
+        filter::count_pages(self, filter).await
+    }
 
     /// Counts the sagas, without reading their entries where the journal can tell without them.
     async fn tally(&self) -> Result<Tally, JournalError> {

@@ -73,6 +73,9 @@ pub trait Operations: Send + Sync + 'static {
     /// Lists the sagas that a query admits, the newest first.
     async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal>;
 
+    /// Counts the sagas that a query admits, in all of its pages.
+    async fn count(&self, query: &SagaQuery) -> Result<u64, Refusal>;
+
     /// Reads everything about one saga; its payloads only if they are asked for. `None` if there is no such saga.
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal>;
 
@@ -171,6 +174,15 @@ impl Operator {
     /// If the journal can't be read.
     pub async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
         self.operations.list(query).await
+    }
+
+    /// Counts the sagas that a query admits, in all of its pages. The journal answers from its indexes; of sagas in trouble, the last
+    /// reason is read, and of stuck ones the history if the query names a step.
+    ///
+    /// # Errors
+    /// If the journal can't be read.
+    pub async fn count(&self, query: &SagaQuery) -> Result<u64, Refusal> {
+        self.operations.count(query).await
     }
 
     /// Reads everything that is recorded about one saga, without its payloads.

@@ -133,6 +133,10 @@ macro_rules! journal_suite {
             a_list_says_why_a_saga_waits
             a_list_is_filtered_by_name_prefix_and_time
             what_fails_is_listed_until_it_does_not
+            a_list_is_filtered_by_trouble
+            trouble_is_what_the_entries_tell
+            a_list_that_looks_for_trouble_tells_the_reason
+            sagas_are_counted_by_each_part_of_a_filter
             everything_is_there_after_it_was_opened_again
             what_was_held_can_be_claimed_after_it_was_opened_again
         }

@@ -75,6 +75,24 @@ async fn a_stuck_saga_is_found_read_and_mended_without_the_code_of_the_service()
         ids(&operator, "state=stuck step=charge text=REFUND").await,
         ["order-0"]
     );
+    for (filter, sagas) in [
+        ("", 1),
+        ("state=stuck", 1),
+        ("step=charge", 1),
+        ("step=reserve", 0),
+        ("code=compensation_failed version=1", 1),
+        ("version=2", 0),
+        ("text=refund", 1),
+        ("text=REFÜND", 0),
+        ("state=queued", 0),
+        ("age=1d", 0),
+    ] {
+        let counted = operator
+            .count(&query(filter))
+            .await
+            .expect("it can be read");
+        assert_eq!(counted, sagas, "{filter}");
+    }
     let shown = operator.show("order-0").await.expect("it is there");
     let trouble = shown.saga.trouble.expect("it is stuck");
     assert_eq!(

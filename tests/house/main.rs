@@ -6,4 +6,5 @@ mod layers;
 mod links;
 mod names;
 mod prose;
+mod secrets;
 mod wrappers;

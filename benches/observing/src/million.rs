@@ -12,12 +12,17 @@ use crate::readers;
 use crate::rounds::median;
 
 /// The pages that an operator sees first.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 10] = [
     "/",
     "/sagas",
     "/sagas?q=state%3Dstuck",
     "/sagas?q=state%3Dcompensated",
     "/sagas?q=name%3Dthree",
+    "/sagas?q=step%3Dthird",
+    "/sagas?q=code%3Derror",
+    "/sagas?q=text%3Dcourier",
+    "/sagas?q=text%3Dnothing",
+    "/sagas?q=code%3Derror&count=yes",
 ];
 
 /// Fills a journal, and measures its pages. The counts are read anew for each overview.
@@ -29,7 +34,7 @@ pub(crate) fn measure(database_url: Option<String>, sagas: usize) -> anyhow::Res
                 let folder = tempfile::tempdir()?;
                 let file = folder.path().join("sagas.db");
                 let coordinator = load::start(Sqlite::open(&file).await?).await?;
-                load::sagas_per_second(&coordinator, 256, sagas.div_ceil(256)).await?;
+                load::fill(&coordinator, 256, sagas.div_ceil(256)).await?;
                 coordinator.shutdown().await;
                 pages_of("a file", sagas, Sqlite::open(&file).await?).await
             }
@@ -95,10 +100,12 @@ INSERT INTO entries (saga, seq, at, event, step, occurrence, kind, attempts, pay
 SELECT number, 1 + step, started_at, 'step_done', 'step' || step, 0, 'compensatable', 1, '3'
 FROM sagas, generate_series(1, 3) step;
 INSERT INTO entries (saga, seq, at, event, code, message, payload)
-SELECT number, 5, started_at, CASE WHEN number % 1000 = 0 THEN 'stuck' WHEN number % 50 = 7 THEN 'compensated' ELSE 'completed' END,
+SELECT number, 6, started_at, CASE WHEN number % 1000 = 0 THEN 'stuck' WHEN number % 50 = 7 THEN 'compensated' ELSE 'completed' END,
        CASE WHEN number % 1000 = 0 THEN 'compensation_failed' END, CASE WHEN number % 1000 = 0 THEN 'no answer' END,
        CASE WHEN number % 1000 = 0 OR number % 50 = 7 THEN NULL ELSE '3'::json END
 FROM sagas WHERE number % 1000 NOT IN (1, 2);
+INSERT INTO entries (saga, seq, at, event, step, code, message)
+SELECT number, 5, started_at, 'compensating', 'third', 'error', 'no courier' FROM sagas WHERE number % 50 = 7;
 INSERT INTO open_sagas (number, name, epoch, stuck, wake_at)
 SELECT number, name, 1, number % 1000 = 0, CASE WHEN number % 1000 > 0 THEN 'infinity'::timestamptz END
 FROM sagas WHERE number % 1000 IN (0, 1, 2);

@@ -28,3 +28,4 @@ pub mod serve;
 pub mod server;
 pub mod stock;
 pub mod stop;
+mod traces;

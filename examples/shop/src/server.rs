@@ -18,6 +18,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Span, field, info_span};
 
+use crate::traces;
+
 /// The services that one process offers.
 #[derive(Debug)]
 pub struct Server {
@@ -93,7 +95,9 @@ impl Server {
 
 /// The span of a call. Its log line comes when it closes: with a code, or without one when the caller did not wait.
 fn call(request: &http::Request<Body>) -> Span {
-    info_span!("call", method = request.uri().path(), code = field::Empty)
+    let call = info_span!("call", method = request.uri().path(), code = field::Empty);
+    traces::received(&call, request.headers());
+    call
 }
 
 fn record_code<B>(answer: &http::Response<B>, _latency: Duration, call: &Span) {

@@ -92,6 +92,14 @@ async fn sees_what_is_wrong(shell: &Shell) {
         stats.contains("11  of these: place_order, for `compensation_failed`"),
         "{stats}"
     );
+    let closed = ["state=stuck", "step=charge", "text=is CLOSED"];
+    let count = shell.on(&[&["count"][..], &closed].concat()).await.works();
+    assert_eq!(count, "11\n");
+    let count = shell
+        .on(&[&["--json", "count"][..], &closed].concat())
+        .await;
+    assert_eq!(count.works(), "{\"sagas\":11}\n");
+    shell.on(&["count", "age=old"]).await.fails(1);
     let list = shell
         .on(&["list", "state=stuck", "text=is closed", "--limit", "2"])
         .await;

@@ -34,6 +34,14 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, base: Base, uri: Uri) ->
         },
         Err(error) => (SagaList::default(), Some(error.to_string())),
     };
+    // On demand only: to count a million takes longer than to list the first of them.
+    let count = match fields.query() {
+        Ok(query) if fields.get("count") == "yes" => match desk.operator.count(&query).await {
+            Ok(count) => Some(count),
+            Err(refusal) => return failed(&base, &refusal),
+        },
+        _ => None,
+    };
     let body = html! {
         h1 { "Sagas" }
         form method="get" action=(base.to("sagas")) role="search" {
@@ -47,7 +55,11 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, base: Base, uri: Uri) ->
                 @if index > 0 { " · " }
                 a href=(base.sagas(filter)) { (label) }
             }
+            @if error.is_none() { " · " a href=(base.to(&format!("sagas?q={}&count=yes", encoded(text)))) { "Count these" } }
             @if desk.is_writable { " · " a href=(base.to(&format!("bulk?q={}", encoded(text)))) { "One command for all of these" } }
+        }
+        @if let Some(count) = count {
+            p role="status" { b { (count) } @if count == 1 { " saga is like that." } @else { " sagas are like that." } }
         }
         @if let Some(error) = &error { p.message.bad role="alert" { (error) } }
         @else if found.sagas.is_empty() { p.quiet { "No saga is like that." } }

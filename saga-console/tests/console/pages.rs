@@ -32,6 +32,15 @@ async fn a_stuck_saga_is_found_understood_and_resolved() {
         "{list}"
     );
 
+    let filter = "q=state%3Dstuck+text%3Dclosed";
+    assert!(list.contains("&amp;count=yes\">Count these</a>"), "{list}");
+    let counted = format!("/sagas/sagas?{filter}&count=yes");
+    let counted = stage.get(&counted, &[]).await.text;
+    assert!(
+        counted.contains("<b>2</b> sagas are like that."),
+        "{counted}"
+    );
+
     let page = stage.get("/sagas/saga/order%2D0", &[]).await.text;
     for part in [
         "amount &gt; 100",

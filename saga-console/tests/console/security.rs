@@ -1,6 +1,8 @@
 //! What keeps others out. Each of these fails without its check.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use axum::http::{StatusCode, header};
 use saga_console::{Console, ServeError};
@@ -9,6 +11,7 @@ use saga_runtime::operator::Operator;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tracing::Dispatch;
 
 use crate::stage::{Stage, stage};
 
@@ -71,11 +74,8 @@ async fn a_token_is_asked_for_everywhere() {
     let login = stage.post("/sagas/login", &[], "token=secret").await;
     assert_eq!(login.status, StatusCode::SEE_OTHER);
     let cookie = login.header(header::SET_COOKIE);
-    assert!(
-        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
-        "{cookie}"
-    );
-    let cookie = cookie.split(';').next().unwrap_or_default();
+    let (cookie, attributes) = cookie.split_once("; ").expect("it has attributes");
+    assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Strict");
     assert_eq!(
         stage.get("/sagas", &[("cookie", cookie)]).await.status,
         StatusCode::OK
@@ -171,6 +171,12 @@ async fn pages_run_no_inline_script_and_stand_in_no_frame() {
             "{path}"
         );
         assert_eq!(answer.header(header::CACHE_CONTROL), "no-store", "{path}");
+        // An id in an address stays here; and with `no-referrer`, a form would have no origin.
+        assert_eq!(
+            answer.header(header::REFERRER_POLICY),
+            "same-origin",
+            "{path}"
+        );
         if ["/sagas/style.css", "/sagas/live.js"].contains(&path) {
             continue;
         }
@@ -272,6 +278,76 @@ async fn the_history_says_who_did_what() {
     assert!(
         page.contains("retried by hand: the bank is open (by ann)"),
         "{page}"
+    );
+}
+
+/// While a process has one subscriber, what another thread meets first is off in all threads. So there is another one.
+static ANOTHER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
+/// A log that a test reads.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        log.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_who_did_what_and_whether_it_was_accepted() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .finish();
+    LazyLock::force(&ANOTHER);
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let stage = stage(1, Console::writable).await;
+    stage.bank.opens();
+    assert_eq!(retry(&stage, &[JSON]).await, StatusCode::OK);
+    stage.becomes("order-0", State::Compensated).await;
+    assert_eq!(retry(&stage, &[JSON]).await, StatusCode::CONFLICT);
+    for (path, body) in [
+        ("pause", r#"{"name":"sell","reason":"the bank","by":"bob"}"#),
+        ("resume", r#"{"name":"sell","by":"cleo"}"#),
+        ("purge", r#"{"before":9999999999999,"by":"dan"}"#),
+    ] {
+        let path = format!("/sagas/api/{path}");
+        let answer = stage.post(&path, &[JSON], body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+    let log = log.text();
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("operator's"))
+        .map(|line| line.trim_start().trim_start_matches("INFO saga: "))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            r#"operator's command saga.id="order-0" by="ann" command=retry outcome="accepted""#,
+            r#"operator's command saga.id="order-0" by="ann" command=retry outcome="final""#,
+            r#"operator's command saga.name="sell" by="bob" command="pause" outcome="accepted""#,
+            r#"operator's command saga.name="sell" by="cleo" command="resume" outcome="accepted""#,
+            r#"operator's purge by="dan" sagas=1"#,
+        ],
     );
 }
 

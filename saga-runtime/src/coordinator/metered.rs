@@ -248,6 +248,10 @@ impl Journal for Metered {
         self.journal.list(filter).await
     }
 
+    async fn count(&self, filter: &Filter) -> Result<u64, JournalError> {
+        self.journal.count(filter).await
+    }
+
     async fn tally(&self) -> Result<Tally, JournalError> {
         self.journal.tally().await
     }

@@ -368,14 +368,20 @@ impl Journal for Memory {
         let before = filter.after.unwrap_or(u64::MAX);
         let mut admitted = sagas.by_number.range(..before).rev().filter(|(_, saga)| {
             let mut events = saga.entries.iter().map(|entry| &entry.event);
-            filter.admits(&saga.seen())
+            let seen = saga.seen();
+            filter.admits(&seen)
                 && (!filter.skipped
                     || events.any(|event| matches!(event, Event::CompensationSkipped { .. })))
+                && filter.trouble.admits(seen.state, &saga.entries)
         });
         let mut listed = Vec::new();
         let mut last = None;
         for (number, saga) in admitted.by_ref().take(filter.limit) {
-            listed.push(saga.listed());
+            let mut record = saga.listed();
+            if !filter.trouble.is_empty() {
+                record.find_setback(&saga.entries);
+            }
+            listed.push(record);
             last = Some(*number);
         }
         let next = last.filter(|_| admitted.next().is_some());

@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::id::SagaId;
+use crate::journal::filter::count_pages;
 use crate::journal::postgres::claims::Claims;
 use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::listening::Listeners;
@@ -442,6 +443,16 @@ impl Journal for Postgres {
 
     async fn list(&self, filter: &Filter) -> Result<Page, JournalError> {
         read::list(&self.0.pool, &self.0.schema, filter)
+            .await
+            .map_err(JournalError::unavailable)
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, JournalError> {
+        if filter.failing {
+            // Only the entries tell.
+            return count_pages(self, filter).await;
+        }
+        read::count(&self.0.pool, &self.0.schema, filter)
             .await
             .map_err(JournalError::unavailable)
     }

@@ -76,6 +76,8 @@ pub struct Record {
     /// The steps whose attempts fail, and that are attempted again: the one that fails the longest first. Empty once the saga
     /// has ended or is stuck, and while it tries a step for the first time.
     pub failing: Vec<FailingStep>,
+    /// Why the saga is stuck or undone, where a list looks for [trouble](crate::journal::TroubleFilter) and no step fails. Empty elsewhere.
+    pub setback: Option<Box<Setback>>,
     /// The pause of its definition, where an operator lists or inspects it. Journals leave it empty.
     pub pause: Option<Pause>,
     /// When it can be claimed, if no worker holds it.
@@ -106,6 +108,7 @@ impl Record {
             worker: None,
             cancellation: None,
             failing: Vec::new(),
+            setback: None,
             pause: None,
             rest: Wakeup::Now,
             rests_at: None,
@@ -126,6 +129,24 @@ impl Record {
         {
             self.failing = history.failing_steps();
         }
+    }
+
+    /// Finds the [setback](Self::setback) in these entries of the saga. The last entry that tells it is enough.
+    pub fn find_setback(&mut self, entries: &[Entry]) {
+        if !self.failing.is_empty() {
+            return;
+        }
+        let told = entries.iter().rev().find_map(|entry| match &entry.event {
+            Event::Stuck { reason } if self.state == State::Stuck => Some((None, reason)),
+            Event::Compensating { step, reason } => Some((step.as_deref(), reason)),
+            _ => None,
+        });
+        self.setback = told.map(|(call, reason)| {
+            Box::new(Setback {
+                call: call.map(ToOwned::to_owned),
+                reason: reason.clone(),
+            })
+        });
     }
 
     /// Says more about the state of a saga that has not ended: why it does not go on.
@@ -384,6 +405,17 @@ impl fmt::Display for Worker {
     }
 }
 
+/// Why a saga is stuck or undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Setback {
+    /// The call whose failure has begun the compensation, if it was one of a step: `charge`, or `charge#1`. Of a stuck saga, its entries
+    /// tell the calls.
+    pub call: Option<String>,
+    /// The reason.
+    pub reason: Reason,
+}
+
 /// One entry of a saga's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -402,163 +434,4 @@ pub struct History {
     pub record: Record,
     /// Its entries, or the damage that keeps them from being read.
     pub entries: Result<Vec<Entry>, Damage>,
-}
-
-/// Which sagas to list: `Filter::default().state(State::Stuck).limit(20)`.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Filter {
-    /// Only sagas in this state.
-    pub state: Option<State>,
-    /// Only sagas of this definition.
-    pub name: Option<String>,
-    /// Only sagas in which a step [fails](Record::failing), and is attempted again.
-    pub failing: bool,
-    /// Only sagas in which the step with this durable name fails, in any call of it.
-    pub failing_step: Option<String>,
-    /// Only sagas whose id begins with this.
-    pub id_prefix: Option<String>,
-    /// Only sagas that were started at this time or later.
-    pub started_from: Option<SystemTime>,
-    /// Only sagas that were started before this time.
-    pub started_before: Option<SystemTime>,
-    /// Only sagas of which an operator has skipped a compensation.
-    pub skipped: bool,
-    /// Goes on after this page: [`Page::next`].
-    pub after: Option<u64>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self {
-            state: None,
-            name: None,
-            failing: false,
-            failing_step: None,
-            id_prefix: None,
-            started_from: None,
-            started_before: None,
-            skipped: false,
-            after: None,
-            limit: 100,
-        }
-    }
-}
-
-impl Filter {
-    /// Only sagas in this state.
-    #[must_use]
-    pub fn state(mut self, state: State) -> Self {
-        self.state = Some(state);
-        self
-    }
-
-    /// Only sagas of this definition.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Only sagas in which a step [fails](Record::failing), and is attempted again.
-    #[must_use]
-    pub fn failing(mut self) -> Self {
-        self.failing = true;
-        self
-    }
-
-    /// Only sagas in which this step fails, and is attempted again: `charge`, or `pack/reserve` of the called saga `pack`.
-    #[must_use]
-    pub fn failing_step(mut self, step: impl Into<String>) -> Self {
-        self.failing = true;
-        self.failing_step = Some(step.into());
-        self
-    }
-
-    /// Only sagas whose id begins with this.
-    #[must_use]
-    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.id_prefix = Some(prefix.into());
-        self
-    }
-
-    /// Only sagas that were started at this time or later.
-    #[must_use]
-    pub fn started_from(mut self, time: SystemTime) -> Self {
-        self.started_from = Some(time);
-        self
-    }
-
-    /// Only sagas that were started before this time.
-    #[must_use]
-    pub fn started_before(mut self, time: SystemTime) -> Self {
-        self.started_before = Some(time);
-        self
-    }
-
-    /// Only sagas of which an operator has skipped a compensation: an effect of theirs stays.
-    #[must_use]
-    pub fn skipped(mut self) -> Self {
-        self.skipped = true;
-        self
-    }
-
-    /// Goes on after a page: its [`next`](Page::next).
-    #[must_use]
-    pub fn after(mut self, next: u64) -> Self {
-        self.after = Some(next);
-        self
-    }
-
-    /// At most so many; 100 if nothing is said.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Returns whether the filter admits a record, apart from the page and from [`skipped`](Self::skipped), which the entries tell.
-    #[must_use]
-    pub fn admits(&self, record: &Record) -> bool {
-        self.state.is_none_or(|state| state == record.state)
-            && self
-                .name
-                .as_ref()
-                .is_none_or(|name| *name == record.saga.name)
-            && (!self.failing || !record.failing.is_empty())
-            && self.failing_step.as_ref().is_none_or(|step| {
-                let mut failing = record.failing.iter();
-                failing.any(|failing| failing.call.name == step.as_str())
-            })
-            && self
-                .id_prefix
-                .as_ref()
-                .is_none_or(|prefix| record.saga.id.as_str().starts_with(prefix.as_str()))
-            && self
-                .started_from
-                .is_none_or(|from| record.started_at >= from)
-            && self
-                .started_before
-                .is_none_or(|before| record.started_at < before)
-    }
-}
-
-/// A part of a list of sagas, the newest first.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Page {
-    /// The sagas.
-    pub sagas: Vec<Record>,
-    /// The beginning of the next page, if there is one: [`Filter::after`].
-    pub next: Option<u64>,
-}
-
-impl Page {
-    /// A page, and where the next one begins.
-    #[must_use]
-    pub fn new(sagas: Vec<Record>, next: Option<u64>) -> Self {
-        Self { sagas, next }
-    }
 }

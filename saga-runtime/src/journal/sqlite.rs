@@ -42,6 +42,7 @@ use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 
 use crate::id::SagaId;
+use crate::journal::filter::count_pages;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, History, Journal, JournalError, Lease,
     NewSaga, Page, Pause, Record, Row, SagaVersion, Started, Tally, Wakeup, WorkerTally,
@@ -347,6 +348,15 @@ impl Journal for Sqlite {
         let filter = filter.clone();
         let lister = self.lister().await?;
         lister.read(move |rows| rows.list(&filter)).await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<u64, JournalError> {
+        let counted = filter.clone();
+        let lister = self.lister().await?;
+        match lister.read(move |rows| rows.count(&counted)).await? {
+            Some(sagas) => Ok(sagas),
+            None => count_pages(self, filter).await,
+        }
     }
 
     fn commit_count(&self) -> Option<u64> {

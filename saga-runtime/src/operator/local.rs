@@ -11,7 +11,7 @@ use crate::id::SagaId;
 use crate::journal::pause::find_pauses;
 use crate::journal::{Filter, Journal, State, StepCall};
 use crate::operator::pause::{no_definition, not_paused};
-use crate::operator::read_only::{list, needs_no_service, paused, workers};
+use crate::operator::read_only::{count, list, needs_no_service, paused, workers};
 use crate::operator::{
     Accepted, CheckView, Operations, Outline, PauseView, Refusal, SagaCommand, SagaCounts,
     SagaDetails, SagaList, SagaQuery, WorkerView,
@@ -69,6 +69,11 @@ impl<S: ?Sized + Send + Sync + 'static> Operations for InService<S> {
     async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
         let journal = self.coordinator.as_journal();
         list(journal, query, &|record| self.coordinator.describe(record)).await
+    }
+
+    async fn count(&self, query: &SagaQuery) -> Result<u64, Refusal> {
+        let journal = self.coordinator.as_journal();
+        count(journal, query, &|record| self.coordinator.describe(record)).await
     }
 
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
@@ -221,6 +226,11 @@ impl Operations for Direct {
     async fn list(&self, query: &SagaQuery) -> Result<SagaList, Refusal> {
         needs_no_service(query)?;
         list(self.journal.coordinator.as_journal(), query, &|_| {}).await
+    }
+
+    async fn count(&self, query: &SagaQuery) -> Result<u64, Refusal> {
+        needs_no_service(query)?;
+        self.journal.count(query).await
     }
 
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {

@@ -176,6 +176,7 @@ impl SagaQuery {
         filter.state = self.state.and_then(Standing::state);
         filter.failing = self.state == Some(Standing::Failing);
         filter.name.clone_from(&self.name);
+        filter.version = self.version;
         filter.id_prefix.clone_from(&self.id);
         filter.started_from = self.from;
         let young = self
@@ -185,15 +186,24 @@ impl SagaQuery {
             (Some(before), Some(young)) => Some(before.min(young)),
             (before, young) => before.or(young),
         };
+        filter.trouble.step.clone_from(&self.step);
+        filter.trouble.code.clone_from(&self.code);
+        filter.trouble.text.clone_from(&self.text);
         filter.after = self.after;
         filter
     }
 
+    /// Returns whether a journal can tell by the filter alone which sagas the query admits.
+    pub(super) fn is_its_filter(&self) -> bool {
+        !self.needs_trouble()
+            && self
+                .state
+                .is_none_or(|state| matches!(state, Standing::In(_) | Standing::Failing))
+    }
+
     /// Returns whether the query admits a record, as far as a journal does not answer that, and the trouble does not matter.
     pub(super) fn admits(&self, record: &Record) -> bool {
-        self.version
-            .is_none_or(|version| version == record.saga.version)
-            && self.state.is_none_or(|state| state.is(record.condition()))
+        self.state.is_none_or(|state| state.is(record.condition()))
     }
 
     /// Returns whether only the service, with its code, can answer it.

@@ -46,6 +46,11 @@ impl Operations for ReadOnly {
         list(&*self.journal, query, &|_| {}).await
     }
 
+    async fn count(&self, query: &SagaQuery) -> Result<u64, Refusal> {
+        needs_no_service(query)?;
+        count(&*self.journal, query, &|_| {}).await
+    }
+
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
         let Some(mut found) = self.journal.load(id).await? else {
             return Ok(None);
@@ -117,7 +122,7 @@ pub(super) async fn paused(journal: &dyn Journal) -> Result<Vec<PauseView>, Refu
     Ok(paused.map(PauseView::from).collect())
 }
 
-/// A page of the sagas that a query admits. If their histories have to be read, it has fewer sagas than asked for when
+/// A page of the sagas that a query admits. If the journal alone can't tell which they are, it has fewer sagas than asked for when
 /// 5,000 were looked at, and up to twice as many.
 ///
 /// `describe` adds what only the service knows about a record.
@@ -136,7 +141,10 @@ pub(super) async fn list(
         for mut record in page.sagas {
             describe(&mut record);
             if query.admits(&record) {
-                list.sagas.extend(summary(journal, query, record).await?);
+                let trouble = trouble(journal, query, &record, true).await?;
+                if is_meant(query, trouble.as_ref()) {
+                    list.sagas.push(SagaSummary::new(&record, trouble));
+                }
             }
         }
         list.next = page.next;
@@ -147,31 +155,69 @@ pub(super) async fn list(
     }
 }
 
-/// The saga as lists have it. `None` if the query does not mean its trouble.
-async fn summary(
+/// The number of sagas that a query admits.
+pub(super) async fn count(
     journal: &dyn Journal,
     query: &SagaQuery,
-    record: Record,
-) -> Result<Option<SagaSummary>, Refusal> {
-    let is_told = record.state == State::Stuck || query.needs_trouble();
-    let trouble = if is_told && record.failing.is_empty() && record.state != State::Completed {
-        let history = journal.load(&record.saga.id).await?;
-        history.as_ref().and_then(trouble_of)
-    } else {
-        Trouble::failing(&record)
-    };
+    describe: &(dyn Fn(&mut Record) + Sync),
+) -> Result<u64, Refusal> {
+    let mut filter = query.filter();
+    if query.is_its_filter() {
+        return Ok(journal.count(&filter).await?);
+    }
+    filter.limit = 1000;
+    let mut sagas = 0;
+    loop {
+        let page = journal.list(&filter).await?;
+        for mut record in page.sagas {
+            describe(&mut record);
+            if query.admits(&record) {
+                let trouble = trouble(journal, query, &record, false).await?;
+                sagas += u64::from(is_meant(query, trouble.as_ref()));
+            }
+        }
+        match page.next {
+            Some(next) => filter.after = Some(next),
+            None => return Ok(sagas),
+        }
+    }
+}
+
+/// The trouble of a saga, if a list shows it or the query asks for it. The history is read only if the record does not tell; of a stuck
+/// saga, only the history tells the steps.
+async fn trouble(
+    journal: &dyn Journal,
+    query: &SagaQuery,
+    record: &Record,
+    is_shown: bool,
+) -> Result<Option<Trouble>, Refusal> {
+    let is_stuck = record.state == State::Stuck;
+    let needs_steps = is_stuck && (is_shown || query.step.is_some());
+    let is_told = query.needs_trouble() || needs_steps;
+    if !is_told || record.state == State::Completed {
+        return Ok(Trouble::failing(record));
+    }
+    let told = Trouble::failing(record).or_else(|| Trouble::undone(record));
+    if told.is_some() && !needs_steps {
+        return Ok(told);
+    }
+    let history = journal.load(&record.saga.id).await?;
+    Ok(history.as_ref().and_then(trouble_of))
+}
+
+/// Returns whether the query means sagas with this trouble.
+fn is_meant(query: &SagaQuery, trouble: Option<&Trouble>) -> bool {
     let contains =
         |message: &str, text: &str| message.to_lowercase().contains(&text.to_lowercase());
-    let is_meant = !query.needs_trouble()
-        || trouble.as_ref().is_some_and(|trouble| {
+    !query.needs_trouble()
+        || trouble.is_some_and(|trouble| {
             query.step.as_ref().is_none_or(|step| trouble.is_at(step))
                 && query.code.as_ref().is_none_or(|code| *code == trouble.code)
                 && query
                     .text
                     .as_ref()
                     .is_none_or(|text| contains(&trouble.message, text))
-        });
-    Ok(is_meant.then(|| SagaSummary::new(&record, trouble)))
+        })
 }
 
 fn trouble_of(found: &History) -> Option<Trouble> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call_name;
 use crate::journal::history::ReplayState;
-use crate::journal::{Entry, Event, Record, State, to_millis};
+use crate::journal::{Entry, Event, Record, Setback, State, to_millis};
 
 /// A part of a list of sagas, the newest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -100,6 +100,18 @@ impl Trouble {
             message: first.reason.message.clone(),
             attempts: Some(first.attempts),
             next_attempt: Some(to_millis(first.until)),
+        })
+    }
+
+    /// The reason why a saga is stuck or undone, as a record tells without the history. Of a stuck saga, the steps are missing.
+    pub(super) fn undone(record: &Record) -> Option<Self> {
+        let Setback { call, reason } = &**record.setback.as_ref()?;
+        Some(Self {
+            steps: call.iter().cloned().collect(),
+            code: reason.code.to_string(),
+            message: reason.message.clone(),
+            attempts: None,
+            next_attempt: None,
         })
     }
 

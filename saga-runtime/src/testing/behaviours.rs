@@ -4,10 +4,12 @@ mod claiming;
 mod ending;
 mod reading;
 mod starting;
+mod trouble;
 mod writing;
 
 pub use claiming::*;
 pub use ending::*;
 pub use reading::*;
 pub use starting::*;
+pub use trouble::*;
 pub use writing::*;

@@ -1,12 +1,16 @@
 //! The events that the runtime tells on this thread, one line each: level, message, fields.
 
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Subscriber};
+use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+/// While a process has one subscriber, what another thread meets first is off in all threads. So there is another one.
+static ANOTHER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
 
 #[derive(Clone, Default)]
 pub(super) struct Told(Arc<Mutex<Vec<String>>>);
@@ -14,6 +18,7 @@ pub(super) struct Told(Arc<Mutex<Vec<String>>>);
 impl Told {
     /// Collects until the guard is dropped.
     pub(super) fn start(&self) -> DefaultGuard {
+        LazyLock::force(&ANOTHER);
         tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
     }
 

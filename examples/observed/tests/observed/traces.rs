@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use observed::traces::{OpenTelemetry, layer};
@@ -14,11 +14,15 @@ use saga_runtime::testing::TestCoordinator;
 use saga_runtime::trace::TraceContext;
 use saga_runtime::{Context, Coordinator, EventName, event, saga, step};
 use tokio::sync::Notify;
-use tracing::{Instrument, info_span};
+use tracing::{Dispatch, Instrument, info_span};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 const PAID: EventName<()> = EventName::new("paid");
+
+/// While a process has one subscriber, what another thread meets first is off in all threads. So there is another one.
+static ANOTHER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
 
 /// A depot. A step that hangs says so, and never returns.
 #[derive(Default)]
@@ -101,6 +105,7 @@ impl Exported {
         let subscriber = tracing_subscriber::registry()
             .with(LevelFilter::INFO)
             .with(layer(&provider));
+        LazyLock::force(&ANOTHER);
         let guard = tracing::subscriber::set_default(subscriber);
         Self {
             spans,

@@ -14,3 +14,4 @@ mod orders;
 mod payments;
 mod server;
 mod stock;
+mod traces;

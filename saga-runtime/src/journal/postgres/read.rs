@@ -1,22 +1,25 @@
 //! Reading sagas and their entries.
 
+mod listing;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::id::SagaId;
 use crate::journal::postgres::connections::{Connections, RunOn as _};
-use crate::journal::postgres::operation::{millis, signed};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::{
-    Cancellation, Damage, Entry, Filter, History, NewSaga, OpenTally, Page, Pause, Record, Row,
-    State, StuckTally, Tally, Wakeup, Worker, WorkerTally,
+    Cancellation, Damage, Entry, History, NewSaga, OpenTally, Pause, Record, Row, State,
+    StuckTally, Tally, Wakeup, Worker, WorkerTally,
 };
 use crate::trace::TraceContext;
+
+pub(super) use listing::{count, list};
 
 /// The columns of a record. `last_seq` and `entries` tell the epoch of a saga that has ended.
 const RECORD: &str = "
@@ -119,107 +122,6 @@ pub(super) async fn one_in(
         .fetch_optional(transaction)
         .await?;
     row.as_ref().map(listed).transpose()
-}
-
-/// Some sagas, the newest first.
-pub(super) async fn list(
-    pool: &Connections,
-    schema: &Schema,
-    filter: &Filter,
-) -> Result<Page, sqlx::Error> {
-    let mut query = QueryBuilder::new(schema.sql(&format!("SELECT {RECORD} WHERE true")));
-    if let Some(after) = filter.after {
-        query.push(" AND s.number < ").push_bind(signed(after));
-    }
-    if let Some(name) = &filter.name {
-        query
-            .push(" AND s.name = ")
-            .push_bind(stored(name).into_owned());
-    }
-    if let Some(prefix) = &filter.id_prefix {
-        query
-            .push(" AND starts_with(s.id, ")
-            .push_bind(stored(prefix).into_owned())
-            .push(")");
-    }
-    for (time, comparison) in [(filter.started_from, ">="), (filter.started_before, "<")] {
-        if let Some(time) = time {
-            query
-                .push(format!(" AND s.started_at {comparison} to_timestamp("))
-                .push_bind(millis(time) / 1000.0)
-                .push(")");
-        }
-    }
-    if filter.skipped {
-        query.push(schema.sql(
-            " AND EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensation_skipped')",
-        ));
-    }
-    if let Some(state) = filter.state {
-        query.push(schema.sql(match state {
-            State::Waiting => " AND o.number IS NOT NULL AND NOT o.stuck AND o.worker IS NULL",
-            State::Stuck => " AND o.stuck",
-            State::Running => {
-                " AND NOT o.stuck AND o.worker IS NOT NULL AND NOT EXISTS
-                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating')"
-            }
-            State::Compensating => {
-                " AND NOT o.stuck AND o.worker IS NOT NULL AND EXISTS
-                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensating')"
-            }
-            State::Completed => {
-                " AND o.number IS NULL AND NOT EXISTS
-                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'compensated')
-                  AND NOT EXISTS
-                  (SELECT FROM {schema}.entries e WHERE e.saga = s.number AND e.event = 'abandoned')"
-            }
-            State::Compensated => {
-                " AND s.number IN (SELECT saga FROM {schema}.entries WHERE event = 'compensated')"
-            }
-            State::Abandoned => {
-                " AND s.number IN (SELECT saga FROM {schema}.entries WHERE event = 'abandoned')"
-            }
-        }));
-    }
-    if filter.failing {
-        query.push(schema.sql(
-            " AND o.number IS NOT NULL AND NOT o.stuck AND s.number IN
-              (SELECT e.saga FROM {schema}.entries e WHERE e.event = 'failing'",
-        ));
-        if let Some(step) = &filter.failing_step {
-            query
-                .push(" AND e.step = ")
-                .push_bind(stored(step).into_owned());
-        }
-        query.push(")");
-    }
-    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX - 1);
-    query
-        .push(" ORDER BY s.number DESC LIMIT ")
-        .push_bind(limit.saturating_add(1));
-    let mut rows = query.build().all_on(pool).await?;
-    let is_more = rows.len() > filter.limit;
-    rows.truncate(filter.limit);
-    let mut sagas = Vec::new();
-    let numbers = rows.iter().map(|row| row.try_get("number"));
-    let have_failed = have_failed(pool, schema, &numbers.collect::<Result<Vec<_>, _>>()?).await?;
-    for row in &rows {
-        let mut record = listed(row)?;
-        if let Some(rows) = have_failed.get(&row.try_get("number")?)
-            && let Ok(entries) = entries(rows)
-        {
-            record.find_failing(&entries);
-        }
-        // An entry says that a step has failed, and it may have been done since.
-        if !filter.failing || filter.admits(&record) {
-            sagas.push(record);
-        }
-    }
-    let next = match rows.last() {
-        Some(last) if is_more => Some(last.try_get::<i64, _>("number")?.cast_unsigned()),
-        _ => None,
-    };
-    Ok(Page::new(sagas, next))
 }
 
 /// The paused definitions, by name.

@@ -139,11 +139,25 @@ impl Read<'_> {
         let next = sagas.last().map(|(_, number)| number.cast_unsigned());
         for (record, number) in &mut sagas {
             self.find_failing(record, *number)?;
+            if !filter.trouble.is_empty() {
+                self.find_setback(record, *number)?;
+            }
         }
         // An entry says that a step has failed, and it may have been done since.
         let sagas = sagas.into_iter().map(|(record, _)| record);
         let sagas = sagas.filter(|record| !filter.failing || filter.admits(record));
         Ok(Page::new(sagas.collect(), next.filter(|_| is_more)))
+    }
+
+    /// Counts the sagas of a list. `None` if only their entries tell which they are.
+    pub(super) fn count(&self, filter: &Filter) -> rusqlite::Result<Option<u64>> {
+        if filter.failing {
+            return Ok(None);
+        }
+        let (sql, values) = listing::count(filter);
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let count: i64 = statement.query_row(params_from_iter(values), |row| row.get(0))?;
+        Ok(Some(count.cast_unsigned()))
     }
 
     /// Counts the sagas. It reads the last entry of a saga only if that may be open.
@@ -229,6 +243,27 @@ impl Read<'_> {
             && let Ok(entries) = self.entries(number)?
         {
             record.find_failing(&entries);
+        }
+        Ok(())
+    }
+
+    /// Finds the reason why a saga is stuck or undone. An entry that can't be read tells none.
+    fn find_setback(&self, record: &mut Record, number: i64) -> rusqlite::Result<()> {
+        let event = match record.state {
+            State::Completed => return Ok(()),
+            State::Stuck => "stuck",
+            _ => "compensating",
+        };
+        let mut statement = self.0.prepare_cached(
+            "SELECT seq, at, event, step, occurrence, kind, attempts, code, message, payload, checksum \
+             FROM entries WHERE saga = ? AND event = ? ORDER BY seq DESC LIMIT 1",
+        )?;
+        let stored = statement
+            .query_row(params![number, event], |row| Stored::read(row, 0))
+            .optional()?
+            .flatten();
+        if let Some(Ok(entry)) = stored.map(|stored| stored.alone(number)) {
+            record.find_setback(&[entry]);
         }
         Ok(())
     }

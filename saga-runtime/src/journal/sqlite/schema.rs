@@ -15,7 +15,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration {
         name: "0001_sagas_and_entries",
         sql: include_str!("migrations/0001_sagas_and_entries.sql"),
@@ -51,6 +51,10 @@ const MIGRATIONS: [Migration; 9] = [
     Migration {
         name: "0009_traces",
         sql: include_str!("migrations/0009_traces.sql"),
+    },
+    Migration {
+        name: "0010_undone_sagas",
+        sql: include_str!("migrations/0010_undone_sagas.sql"),
     },
 ];
 

@@ -7,10 +7,12 @@ use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 
+use crate::traces;
+
 /// A connection to a gRPC service.
 pub type Connection = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
 
-/// The connection over this channel, or to this server in the same process.
+/// The connection over this channel, or to this server in the same process. Its requests carry the trace of the step that sends them.
 #[must_use]
 pub fn connection<S>(service: S) -> Connection
 where
@@ -22,5 +24,6 @@ where
     S::Error: Error + Send + Sync + 'static,
     S::Future: Send + 'static,
 {
-    Connection::new(service.map_err(|error| Status::from_error(Box::new(error))))
+    let service = service.map_err(|error| Status::from_error(Box::new(error)));
+    Connection::new(service.map_request(traces::sent))
 }

@@ -44,6 +44,12 @@ impl Stored {
         }))
     }
 
+    /// The entry of this saga, whatever stands before it.
+    pub(in crate::journal::sqlite) fn alone(self, saga: i64) -> Result<Entry, Damage> {
+        let expected = u64::from(self.seq);
+        self.into_entry(saga, expected)
+    }
+
     /// The entry of this saga that is expected to have this number.
     fn into_entry(self, saga: i64, expected: u64) -> Result<Entry, Damage> {
         let damaged = |message| Damage::new(expected, message);
