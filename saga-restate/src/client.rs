@@ -121,6 +121,7 @@ impl<T: RequestExecutor> Client<T> {
     ///
     /// # Errors
     /// [`ExecuteError::Failed`] if it failed: the report names the step, the cause and every compensation.
+    /// [`ExecuteError::Stuck`] if it waits for the decision of an operator.
     pub async fn execute<G: Saga + Serialize + DeserializeOwned>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
