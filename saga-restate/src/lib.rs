@@ -56,7 +56,7 @@
 //!   to its end. One such saga whose very first request was under way when its service was replaced, and of which Restate
 //!   has recorded nothing but its input, may ask for its first step under both keys.
 //! * Operators decide by [`Client::operate`] or the handler `decide`, each about one saga. The guide's
-//!   [table](saga_runtime::guide::operating) says which state takes which command. These are missing:
+//!   chapter *Operating* has the table of states and commands. These are missing:
 //!   * `abandon` of a saga that is in no trouble: *kill* its invocation.
 //!   * `compensate` from the record: a saga is undone by its own code, so the definition that fits has to be deployed.
 //!   * `retry` of a step in doubt that is no pivot, or of its resolver: after five attempts it is left to `resolve`, `skip` and

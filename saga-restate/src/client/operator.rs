@@ -20,7 +20,7 @@ impl<T: RequestExecutor> Client<T> {
     ///
     /// A saga in trouble takes `retry`, `resolve`, `skip` and `abandon`, and `complete` if its pivot gave no answer:
     /// [`Trouble::commands`] lists them. A saga that goes forward takes `cancel`, and any open one `send`. The guide has the
-    /// [table of states and commands](saga_runtime::guide::operating).
+    /// table of states and commands, in its chapter *Operating*.
     ///
     /// ```no_run
     /// use saga_restate::Client;
