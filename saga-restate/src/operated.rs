@@ -30,6 +30,11 @@ impl Invocation {
         self.form.takes_decisions() && !self.is_abandoned.load(Ordering::Relaxed)
     }
 
+    /// Returns true if an operator has decided about the saga.
+    pub(crate) fn is_decided(&self) -> bool {
+        lock(&self.decisions).next > 0
+    }
+
     /// Waits until a compensation that is open is attempted again, or an operator has decided about one.
     pub(crate) async fn revise_failure<G: Saga>(
         &self,

@@ -209,7 +209,9 @@ where
             let code = if report.is_compensated {
                 FAILED
             } else {
-                tracing::error!(target: "saga", { saga.id = %id, code = report.code }, "saga stuck");
+                if !engine.is_decided() {
+                    tracing::error!(target: "saga", { saga.id = %id, code = report.code }, "saga stuck");
+                }
                 NOT_COMPENSATED
             };
             Err(TerminalError::new_with_code(code, report.message()).into())

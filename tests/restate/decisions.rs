@@ -1,5 +1,6 @@
 //! Operators decide about sagas that can't be undone, and about pivots that gave no answer.
 
+mod failing;
 mod table;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use self::failing::{Decorate, DecorateAtOnce, DecorateInOrder};
 use crate::service::Service;
 use crate::services::{Desk, Fixture, Order, charge, endpoint, reserve};
 
@@ -44,32 +46,6 @@ saga!(
     }
 );
 
-#[step(compensate = unpaint)]
-async fn paint(cx: Context<'_, Desk>) -> Result<String, String> {
-    cx.ask("paint").await
-}
-
-async fn unpaint(cx: Context<'_, Desk>, _: &String) -> Result<(), String> {
-    cx.ask("undo paint").await.map(drop)
-}
-
-saga!(
-    async fn decorate(cx: Context<'_, Desk>) -> Result<(), String> {
-        reserve(cx).await?;
-        paint(cx).await?;
-        Err("no".to_owned())
-    }
-);
-
-saga!(
-    #[saga(on_compensation_failure = halt)]
-    async fn decorate_in_order(cx: Context<'_, Desk>) -> Result<(), String> {
-        reserve(cx).await?;
-        paint(cx).await?;
-        Err("no".to_owned())
-    }
-);
-
 fn all(desk: &Desk) -> Endpoint<Desk> {
     endpoint(desk)
         .register::<Voyage>()
@@ -77,6 +53,7 @@ fn all(desk: &Desk) -> Endpoint<Desk> {
         .register::<Patient>()
         .register::<Decorate>()
         .register::<DecorateInOrder>()
+        .register::<DecorateAtOnce>()
         .patience(Duration::from_millis(50))
 }
 
@@ -423,80 +400,4 @@ async fn a_caller_of_start_by_hand_learns_that_the_saga_is_stuck() {
         assert!(text.contains("an operator has to decide"), "{text}");
     }
     assert_eq!(fixture.desk.times("reserve"), 1);
-}
-
-/// Waits until operators see the trouble of a saga.
-async fn trouble<G: Saga>(saga: &SagaHandle<G>) -> Trouble {
-    loop {
-        if let Some(trouble) = saga.trouble().await.expect("it can be asked") {
-            return trouble;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_outage_of_a_few_seconds_needs_no_operator_and_holds_up_no_other_compensation() {
-    let (fixture, service) = fixture().await;
-    fixture.desk.refuse("undo paint");
-    let saga = fixture.client.submit("1", &Decorate {}).await;
-    let saga = saga.expect("Restate takes it");
-    let seen = trouble(&saga).await;
-    assert_eq!(seen.code, "failing");
-    assert_eq!(
-        commands(&seen),
-        ["retry", "resolve paint", "skip paint", "abandon"]
-    );
-    let told = ["reserve", "paint"].into_iter();
-    let told = told.chain(["undo paint"; 5]).chain(["undo reserve"]);
-    assert_eq!(fixture.desk.asked(), told.collect::<Vec<_>>());
-    // A process that continues it waits for the rest of the time.
-    let address = service.address;
-    service.vanishes().await;
-    fixture.desk.allow("undo paint");
-    let _service = Service::at(address, all(&fixture.desk)).await;
-    assert!(failed(&saga).await.is_compensated);
-    assert_eq!(fixture.desk.times("undo paint"), 6);
-    assert_eq!(fixture.desk.times("undo reserve"), 1);
-    assert_eq!(saga.trouble().await.expect("it can be asked"), None);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_saga_that_halts_keeps_the_order_while_a_compensation_fails() {
-    let (fixture, _service) = fixture().await;
-    fixture.desk.refuse("undo paint");
-    let saga = fixture.client.submit("1", &DecorateInOrder {}).await;
-    let saga = saga.expect("Restate takes it");
-    assert_eq!(trouble(&saga).await.code, "failing");
-    assert_eq!(fixture.desk.times("undo reserve"), 0);
-    fixture.desk.allow("undo paint");
-    assert!(failed(&saga).await.is_compensated);
-    let asked = fixture.desk.asked();
-    assert_eq!(asked[asked.len() - 2..], ["undo paint", "undo reserve"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operator_decides_about_a_compensation_that_is_tried_again() {
-    let (fixture, _service) = fixture().await;
-    fixture.desk.refuse("undo paint");
-    for (id, command, is_compensated) in [
-        ("1", resolve("paint"), true),
-        ("2", skip("paint"), false),
-        ("3", SagaCommand::Abandon, false),
-    ] {
-        let saga = fixture.client.submit(id, &Decorate {}).await;
-        let saga = saga.expect("Restate takes it");
-        trouble(&saga).await;
-        let decided = saga.operate(command, "painted over").await;
-        decided.expect("it is failing");
-        let report = failed(&saga).await;
-        assert_eq!(report.is_compensated, is_compensated, "{report}");
-    }
-    let saga = fixture.client.submit("4", &Decorate {}).await;
-    let saga = saga.expect("Restate takes it");
-    trouble(&saga).await;
-    fixture.desk.allow("undo paint");
-    let retried = saga.operate(SagaCommand::Retry, "there is paint").await;
-    retried.expect("it is failing");
-    assert!(failed(&saga).await.is_compensated);
 }

@@ -3,9 +3,8 @@
 use saga_runtime::operator::SagaCommand;
 use serde_json::json;
 
-use super::{
-    Decorate, Patient, Voyage, complete, fixture, refused, resolve, skip, stuck, tea, trouble,
-};
+use super::failing::{Decorate, trouble};
+use super::{Patient, Voyage, complete, fixture, refused, resolve, skip, stuck, tea};
 use crate::services::{Fixture, Parcels};
 
 /// Brings a new saga into this state. Returns its name, and the step that its commands are about.
