@@ -45,6 +45,8 @@
 //! The same as on a journal, see [`saga_runtime`], and:
 //! * **A saga that failed ends as a failed invocation.** Its message names the step, the cause and every compensation. The same
 //!   follows as JSON, which [`Client`] reads as a [`Report`].
+//! * **A saga that can't be undone waits for an operator**, and so does one whose pivot gave no answer. A compensation that
+//!   keeps failing is attempted for a day first, behind the others. [`Client::operate`] decides, without the code of the saga.
 //! * **A cancel compensates**, from [`SagaHandle::cancel`], Restate's command line or its web UI. A *kill* does not: Restate ends
 //!   the invocation on the spot, and nothing is compensated.
 //! * **Members of a group run at the same time** and are recorded one after the other. After a crash, members without a record
