@@ -17,7 +17,7 @@ use crate::invocation::{Invocation, NextAttempt, Suspended};
 use crate::lock::lock;
 
 /// The end of a wait of a saga in trouble.
-enum Next {
+enum Awaited {
     /// An operator has decided.
     Decision(Decision),
     /// A compensation is attempted again.
@@ -42,7 +42,7 @@ impl Invocation {
     ) -> Result<Revision, Suspended> {
         while self.is_operated() {
             let trouble = self.trouble_of::<G>(error);
-            let Next::Decision(decision) = self.next(&trouble).await? else {
+            let Awaited::Decision(decision) = self.next(&trouble).await? else {
                 return Ok(Revision::Open);
             };
             let decided = trouble.check(&decision.command);
@@ -125,9 +125,9 @@ impl Invocation {
             }
             let trouble = self.trouble_in_doubt(position, failure);
             let decision = match self.next(&trouble).await {
-                Ok(Next::Decision(decision)) => decision,
+                Ok(Awaited::Decision(decision)) => decision,
                 // No compensation has failed before the pivot.
-                Ok(Next::Attempt) => continue,
+                Ok(Awaited::Attempt) => continue,
                 Err(suspended) => return StepEnd::Suspended(suspended),
             };
             let mut decided = trouble.check(&decision.command);
@@ -185,7 +185,7 @@ impl Invocation {
     }
 
     /// Tells operators of the trouble, and waits for a decision, or for the time of the next attempt of a compensation.
-    async fn next(&self, trouble: &Trouble) -> Result<Next, Suspended> {
+    async fn next(&self, trouble: &Trouble) -> Result<Awaited, Suspended> {
         let number = self.tell(trouble);
         let name = decision::decision(number);
         let known = lock(&self.decisions).promise;
@@ -204,7 +204,7 @@ impl Invocation {
             if let Some(failing) = lock(&self.failing).get_mut(call) {
                 failing.next = NextAttempt::Due;
             }
-            return Ok(Next::Attempt);
+            return Ok(Awaited::Attempt);
         }
         let unread = |unread: &str| Suspended(format!("a decision can't be read: {unread}"));
         let sent = self.journal.promise(&name).await;
@@ -212,7 +212,7 @@ impl Invocation {
         let sent = serde_json::from_slice::<SentDecision>(&sent);
         let sent = sent.map_err(|error| unread(&error.to_string()))?;
         self.clock.advance_to(sent.decision.at);
-        Ok(Next::Decision(sent.decision))
+        Ok(Awaited::Decision(sent.decision))
     }
 
     /// The compensations that are attempted again after a time, with their timers.

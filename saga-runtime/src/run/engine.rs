@@ -166,9 +166,9 @@ pub trait Engine: Send + Sync {
 pub enum Revision {
     /// None: the saga has ended like this.
     Stands,
-    /// Those that did not run.
+    /// The ones that did not run.
     Pending,
-    /// Those that did not run, and those that have failed.
+    /// The same, and the ones that have failed.
     Open,
 }
 
