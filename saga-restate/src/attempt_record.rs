@@ -121,7 +121,9 @@ impl AttemptEnd {
             Self::Panicked(message) => text(Cause::Panicked {
                 message: message.clone(),
             }),
-            Self::Unrecordable(problem) => format!("the output can't be recorded: {problem}"),
+            Self::Unrecordable(problem) => {
+                GiveUp::unrecordable_output(problem).into_reason().message
+            }
             Self::DeadlineExceeded(()) => text(Cause::DeadlineExceeded),
             Self::NotMade(()) | Self::Lost(()) => text(Cause::Cancelled),
             Self::Crashed(()) | Self::Begun(()) => "the process ended".to_owned(),

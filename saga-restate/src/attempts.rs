@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::{HandlerError, HandlerResult};
-use saga_runtime::Kind;
 use saga_runtime::engine::{
     Attempt, AttemptOutcome, AttemptReport, Backoff, BoxFuture, Control, Doubt, GiveUp,
     Interruption, LastError, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings,
     Verdict,
 };
-use saga_runtime::meta::StepMeta;
+use saga_runtime::meta::{RetryDefaults, StepMeta};
+use saga_runtime::{CompensationFailure, Kind};
 
 use crate::attempt_record::{AttemptEnd, AttemptRecord};
 use crate::entry_names;
-use crate::invocation::{Invocation, Suspended};
+use crate::invocation::{Failing, Invocation, NextAttempt, Suspended};
 use crate::journal::{Recorded, Work};
 use crate::lock::lock;
 
@@ -35,7 +35,15 @@ pub(crate) struct Asker<'a> {
     unrecordable: Mutex<Option<String>>,
     /// True if the step has ended its process too often: from then on each attempt needs an operator.
     is_blamed: AtomicBool,
+    retries: RetryDefaults,
+    /// The entry of the first attempt of a compensation that is left for later if it keeps failing.
+    compensation: Option<String>,
+    /// The compensation that is left for later.
+    deferred: Mutex<Option<Failing>>,
 }
+
+/// The attempts of a compensation that hold up the others.
+const ATTEMPTS_IN_ORDER: u32 = 5;
 
 /// The knowledge of this process about an attempt that it makes.
 #[derive(Default)]
@@ -79,7 +87,40 @@ impl<'a> Asker<'a> {
             is_beside_others,
             unrecordable: Mutex::new(None),
             is_blamed: AtomicBool::new(false),
+            retries: RetryDefaults::IN_PROCESS,
+            compensation: None,
+            deferred: Mutex::new(None),
         }
+    }
+
+    /// The engine's side of a compensation.
+    pub(crate) fn of_compensation(engine: &'a Invocation, position: Position<'_>) -> Self {
+        let mut asker = Self::new(engine, &engine.doubt, true);
+        if engine.form.takes_decisions() {
+            asker.retries = RetryDefaults::all(engine.settings.compensation_retry);
+            // In a part whose failure the body handles, it holds up the body until it is done.
+            if !position.is_in_handled_part() {
+                let first = entry_names::attempt(position, Role::Compensation, 1);
+                asker.compensation = Some(first);
+            }
+        }
+        asker
+    }
+
+    /// The next attempt of a compensation that is left for later, after this many attempts and with this wait.
+    fn later(&self, attempts: u32, delay: Duration) -> Option<NextAttempt> {
+        let first = self.compensation.as_ref()?;
+        // It has ended too many processes.
+        if lock(&self.engine.blamed).contains(first) {
+            return Some(NextAttempt::IfDecided);
+        }
+        let after = || NextAttempt::After(self.engine.journal.timer(delay));
+        (attempts >= ATTEMPTS_IN_ORDER).then(after)
+    }
+
+    /// Takes the compensation that is left for later.
+    pub(crate) fn deferred(&self) -> Option<Failing> {
+        lock(&self.deferred).take()
     }
 
     /// Takes the reason why the output of the step can't be recorded.
@@ -436,12 +477,23 @@ impl Surroundings<Suspended> for Asker<'_> {
         })
     }
 
+    fn retry_defaults(&self) -> RetryDefaults {
+        self.retries
+    }
+
     fn pause<'b>(
         &'b self,
-        Backoff { delay, .. }: Backoff,
-        _: LastError<'b>,
+        Backoff {
+            delay, attempts, ..
+        }: Backoff,
+        last: LastError<'b>,
     ) -> BoxFuture<'b, Result<(), Suspended>> {
         Box::pin(async move {
+            if let Some(next) = self.later(attempts, delay) {
+                let failure = CompensationFailure::new(attempts, last.reason().message);
+                *lock(&self.deferred) = Some(Failing { failure, next });
+                return Err(Suspended("it is left for later".to_owned()));
+            }
             self.engine.rest(delay).await;
             Ok(())
         })

@@ -3,10 +3,12 @@
 mod error;
 mod handle;
 mod http;
+mod operator;
 
 use ::http::{HeaderName, HeaderValue, StatusCode};
 use restate_sdk::ingress::{self, CallResponse, RequestExecutor, RequestTarget, SendStatus};
 use saga_runtime::engine::{input_to_json, is_same_input};
+use saga_runtime::trace::TraceContext;
 use saga_runtime::{EventName, InvalidSagaId, Saga, SagaId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,12 +28,15 @@ use crate::workflow::{BEGAN, Event, INPUT, RUN, SEND};
 /// It speaks plain HTTP. For TLS, tokens or a proxy give it [a client of the SDK](Self::over).
 pub struct Client<T = Http> {
     ingress: ingress::Client<T>,
+    /// The trace of the sagas that it starts.
+    trace: Option<TraceContext>,
 }
 
 impl<T> Clone for Client<T> {
     fn clone(&self) -> Self {
         Self {
             ingress: self.ingress.clone(),
+            trace: self.trace.clone(),
         }
     }
 }
@@ -58,7 +63,20 @@ impl<T> Client<T> {
     /// A client over this client of the SDK, which may have another transport and a token.
     #[must_use]
     pub fn over(ingress: ingress::Client<T>) -> Self {
-        Self { ingress }
+        Self {
+            ingress,
+            trace: None,
+        }
+    }
+
+    /// The same client, whose sagas belong to this trace: their steps get it from
+    /// [`Context::trace_context`](saga_runtime::Context::trace_context), and the server gets it with the request.
+    #[must_use]
+    pub fn in_trace(&self, context: TraceContext) -> Self {
+        Self {
+            trace: Some(context),
+            ..self.clone()
+        }
     }
 }
 
@@ -103,6 +121,7 @@ impl<T: RequestExecutor> Client<T> {
     ///
     /// # Errors
     /// [`ExecuteError::Failed`] if it failed: the report names the step, the cause and every compensation.
+    /// [`ExecuteError::Stuck`] if it waits for the decision of an operator.
     pub async fn execute<G: Saga + Serialize + DeserializeOwned>(
         &self,
         id: impl TryInto<SagaId, Error: Into<InvalidSagaId>>,
@@ -110,7 +129,11 @@ impl<T: RequestExecutor> Client<T> {
     ) -> Result<G::Output, ExecuteError> {
         let id = id.try_into().map_err(|bad| ClientError::Id(bad.into()))?;
         let input = input_to_json(saga).map_err(ClientError::Input)?;
-        let called = self.starting::<G>(&id, input.into_bytes()).call().await;
+        let called = self.starting::<G>(&id, input.into_bytes()).call();
+        let called = tokio::select! {
+            called = called => called,
+            stuck = self.becomes_stuck::<G>(&id) => return Err(ExecuteError::Stuck(Box::new(stuck))),
+        };
         let ended = called.and_then(CallResponse::into_body);
         if !ended.as_ref().is_err_and(is_conflict) {
             return result_of::<G>(ended);
@@ -125,8 +148,17 @@ impl<T: RequestExecutor> Client<T> {
         id: &SagaId,
         input: Recorded,
     ) -> ingress::Request<T, Recorded, Recorded> {
-        self.request(G::META.name, id, RUN, input)
-            .header(HeaderName::from_static(BEGAN), millis().into())
+        let starting = self.request(G::META.name, id, RUN, input);
+        let starting = starting.header(HeaderName::from_static(BEGAN), millis().into());
+        let trace = self.trace.as_ref();
+        let headers = trace.into_iter().flat_map(TraceContext::headers);
+        headers.fold(starting, |starting, (name, value)| {
+            match HeaderValue::from_str(value) {
+                Ok(value) => starting.header(HeaderName::from_static(name), value),
+                // The saga does not fail for its trace.
+                Err(_) => starting,
+            }
+        })
     }
 
     /// The saga with this id, which was started before.
@@ -177,13 +209,25 @@ impl<T: RequestExecutor> Client<T> {
         value: &V,
     ) -> Result<(), ClientError> {
         let value = name.write(value).map_err(ClientError::Input)?;
+        let value = RawValue::from_string(value).map_err(ClientError::Input)?;
+        self.send_json(G::META.name, id, name.name(), &value).await
+    }
+
+    async fn send_json(
+        &self,
+        saga: &str,
+        id: &SagaId,
+        name: &str,
+        value: &impl Serialize,
+    ) -> Result<(), ClientError> {
+        let value = serde_json::value::to_raw_value(value).map_err(ClientError::Input)?;
         let event = Event {
-            name: name.name().to_owned(),
+            name: name.to_owned(),
             at: millis(),
-            value: RawValue::from_string(value).map_err(ClientError::Input)?,
+            value,
         };
         let event = serde_json::to_vec(&event).map_err(ClientError::Input)?;
-        self.call(G::META.name, id, SEND, event).await.map(drop)
+        self.call(saga, id, SEND, event).await.map(drop)
     }
 
     fn request(

@@ -7,14 +7,17 @@ use std::time::Duration;
 use restate_sdk::endpoint as sdk;
 use restate_sdk::service::ServiceDefinition;
 use saga_runtime::coordinator::Registrable;
+use saga_runtime::meta::RetryPolicy;
+use saga_runtime::trace::TracePropagator;
 use saga_runtime::{Saga, SagaId};
 use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::form::Form;
 use crate::invocation::Ended;
 use crate::server;
-use crate::settings::Settings;
+use crate::settings::{Propagator, Settings};
 use crate::workflow::workflow;
 
 /// Runs sagas for Restate, over HTTP/2.
@@ -135,6 +138,32 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     #[must_use = "nothing runs until `serve` is called"]
     pub fn max_recoveries(mut self, max_recoveries: u32) -> Self {
         self.settings.max_recoveries = max_recoveries.max(1);
+        self
+    }
+
+    /// Sets how long compensations are attempted that have no `compensation(retry(…))` of their own, before an operator has to
+    /// decide. Default: 24 hours, with waits that grow to five minutes. One that keeps failing holds up the others for its first
+    /// five attempts; then they run, and it is tried again behind them. Resolvers and steps in doubt are attempted five times.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn compensation_retry(mut self, policy: RetryPolicy) -> Self {
+        self.settings.compensation_retry = policy;
+        self
+    }
+
+    /// Lets a saga that can't be undone end as a failed invocation, with the report of what is left, after five attempts of each
+    /// compensation. Without this it is stuck: it waits for the [decision of an operator](crate::Client::operate). A saga keeps
+    /// the form with which it began.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn without_operators(mut self) -> Self {
+        self.settings.form = Form::NameInKeys;
+        self
+    }
+
+    /// Sets how the spans of sagas are kept in the traces of the service. Without it, steps get the context of the request that has
+    /// started the saga, if it had one. Default: none. The guide has one for OpenTelemetry.
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn trace_propagator(mut self, propagator: impl TracePropagator) -> Self {
+        self.settings.propagator = Some(Propagator(Arc::new(propagator)));
         self
     }
 

@@ -1,16 +1,20 @@
 //! The engine: it reads the outcome of each call from Restate's journal, or makes the call and records its outcome
 //! there.
 
+use std::time::Duration;
+
 use saga_runtime::engine::{
     AttemptResult, Calls, Compensate, CompensationOrigin, Control, Engine, GiveUp, Group, Instance,
-    Origin, PendingStep, Position, ReadEvent, Reason, SagaEnd, Settlement, StepCompensator,
-    StepEnd, Verdict, Wait, WaitEnd, compensate, pursue,
+    Origin, PendingStep, Position, ReadEvent, Reason, Revision, SagaEnd, Settlement,
+    StepCompensator, StepEnd, Verdict, Wait, WaitEnd, compensate, pursue,
 };
 use saga_runtime::meta::{AttemptPhase, StepMeta};
-use saga_runtime::{CompensationOutcome, Saga};
+use saga_runtime::{CompensationOutcome, Saga, SagaError};
 
 use crate::attempts::Asker;
-use crate::invocation::{Ended, Invocation, Suspended};
+use crate::invocation::{Ended, Failing, Invocation, NextAttempt, Suspended};
+use crate::lock::lock;
+use crate::operated::call_name;
 
 impl Invocation {
     async fn pursue(&self, calls: &dyn Calls, step: &mut dyn PendingStep) -> StepEnd<Suspended> {
@@ -21,6 +25,7 @@ impl Invocation {
         let position = Position::new(calls, step.meta(), calls.count());
         let asker = Asker::new(self, self.doubt(calls), calls.doubt().is_some());
         let (end, _) = pursue(step, Origin::Request, position, &asker).await;
+        let end = self.ask_about(end, step, position, &asker).await;
         let StepEnd::Done = end else {
             return end;
         };
@@ -88,18 +93,57 @@ impl Engine for Invocation {
         self.record_failure(position, failure, read).await
     }
 
+    async fn revise<'a, G: Saga>(
+        &'a self,
+        error: &'a mut SagaError<G::Error>,
+    ) -> Result<Revision, Suspended> {
+        self.revise_failure::<G>(error).await
+    }
+
     async fn compensate<'a>(
         &'a self,
         position: Position<'a>,
         step: &'a dyn Compensate,
         _: Option<AttemptResult<(), String>>,
     ) -> Result<CompensationOutcome, Suspended> {
-        let around = Asker::new(self, &self.doubt, true);
+        let call = call_name(position);
+        let known = lock(&self.failing).get(&call).cloned();
+        let start = match known {
+            None => CompensationOrigin::Start,
+            Some(Failing {
+                failure,
+                next: NextAttempt::Due,
+            }) => CompensationOrigin::Resumed {
+                attempts: failure.attempts,
+                message: failure.message,
+                left: Duration::ZERO,
+            },
+            Some(Failing { failure, .. }) => return Ok(CompensationOutcome::Failed(failure)),
+        };
+        let around = Asker::of_compensation(self, position);
         let compensator = &mut StepCompensator(step);
-        let start = CompensationOrigin::Start;
         let phase = AttemptPhase::Compensating;
         let compensating = compensate(compensator, phase, position, start, &around);
-        let (_, end) = Box::pin(compensating).await?;
-        Ok(end.into())
+        let made = Box::pin(compensating).await;
+        lock(&self.failing).remove(&call);
+        let failing = match (around.deferred(), made) {
+            (Some(failing), _) => failing,
+            (None, made) => match made?.1 {
+                Ok(()) => return Ok(CompensationOutcome::Compensated),
+                Err(failure) => {
+                    if position.is_in_handled_part() {
+                        // The body has gone on by the failure of its part: nothing attempts this again.
+                        lock(&self.unsettled).insert(call.clone());
+                    }
+                    Failing {
+                        failure,
+                        next: NextAttempt::IfDecided,
+                    }
+                }
+            },
+        };
+        let failure = failing.failure.clone();
+        lock(&self.failing).insert(call, failing);
+        Ok(CompensationOutcome::Failed(failure))
     }
 }

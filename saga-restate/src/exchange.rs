@@ -50,9 +50,9 @@ impl Exchange {
         CURRENT.try_with(Arc::clone).unwrap_or_default()
     }
 
-    /// The form of the saga's records: the recorded one, or the present one if nothing is recorded.
-    pub(crate) fn form(&self) -> Form {
-        self.form.get().copied().unwrap_or(Form::PRESENT)
+    /// The form of the saga's records: the recorded one, or `present` if nothing is recorded.
+    pub(crate) fn form_or(&self, present: Form) -> Form {
+        self.form.get().copied().unwrap_or(present)
     }
 
     /// The number of requests that have failed since the last entry was recorded, as the server counts them.

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use saga_runtime::engine::{ErrorRecord, Escaped, text};
-use saga_runtime::{Cause, CompensationOutcome, SagaError, SagaId};
+use saga_runtime::engine::{ErrorRecord, Escaped, Instance, Position, text};
+use saga_runtime::{Cause, CompensationFailure, CompensationOutcome, SagaError, SagaId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,16 @@ pub enum Undone {
         /// The text of the last error.
         message: String,
     },
+    /// Its compensation failed, and an operator has undone it by hand.
+    ResolvedByHand {
+        /// The operator's reason.
+        reason: String,
+    },
+    /// Its compensation failed, and an operator has decided that its effect stays.
+    Skipped {
+        /// The operator's reason.
+        reason: String,
+    },
     /// Its compensation did not run.
     Pending,
 }
@@ -107,6 +117,12 @@ impl Report {
             undone: match &one.outcome {
                 CompensationOutcome::Compensated => Undone::Compensated,
                 CompensationOutcome::Resolved => Undone::Resolved,
+                CompensationOutcome::ResolvedByHand { reason } => Undone::ResolvedByHand {
+                    reason: reason.clone(),
+                },
+                CompensationOutcome::Skipped { reason } => Undone::Skipped {
+                    reason: reason.clone(),
+                },
                 CompensationOutcome::Failed(failure) => Undone::Failed {
                     attempts: failure.attempts,
                     message: failure.message.clone(),
@@ -131,6 +147,31 @@ impl Report {
                 .call()
                 .filter(|call| error.step() != Some(call))
                 .map(str::to_owned),
+        }
+    }
+
+    /// The report on a saga whose pivot gave no answer: it has not failed yet.
+    pub(crate) fn in_doubt(
+        instance: &Instance,
+        position: &Position<'_>,
+        call: &str,
+        failure: &CompensationFailure,
+    ) -> Self {
+        let (saga, cause) = (instance.name(), failure.to_string());
+        let step = position.name().into_owned();
+        Self {
+            saga: saga.to_owned(),
+            id: instance.id().to_string(),
+            code: "in_doubt".to_owned(),
+            compensations: Vec::new(),
+            is_compensated: false,
+            line: format!(
+                "saga `{saga}` waits at step `{call}`, which may be done or not: {cause}"
+            ),
+            cause,
+            error: None,
+            call: (step != call).then(|| call.to_owned()),
+            step: Some(step),
         }
     }
 

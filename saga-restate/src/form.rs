@@ -17,13 +17,16 @@ pub(crate) enum Form {
     IdInKeys,
     /// Keys have the name of the saga and its id.
     NameInKeys,
+    /// So do they, and a saga that can't be undone waits for an operator.
+    TakesDecisions,
 }
 
 impl From<u32> for Form {
     fn from(number: u32) -> Self {
         match number {
             0 | 1 => Self::IdInKeys,
-            _ => Self::NameInKeys,
+            2 => Self::NameInKeys,
+            _ => Self::TakesDecisions,
         }
     }
 }
@@ -33,13 +36,21 @@ impl From<Form> for u32 {
         match form {
             Form::IdInKeys => 1,
             Form::NameInKeys => 2,
+            Form::TakesDecisions => 3,
         }
     }
 }
 
 impl Form {
-    /// The form of a saga that begins now.
-    pub(crate) const PRESENT: Self = Self::NameInKeys;
+    /// Returns true if the saga's keys begin with its name.
+    pub(crate) fn has_name_in_keys(self) -> bool {
+        self != Self::IdInKeys
+    }
+
+    /// Returns true if operators may decide about the saga.
+    pub(crate) fn takes_decisions(self) -> bool {
+        self == Self::TakesDecisions
+    }
 
     /// Returns true for the form whose entry does not say its form.
     #[expect(

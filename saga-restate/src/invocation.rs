@@ -1,9 +1,11 @@
 //! One invocation of a saga: its journal, its clock, its doubt, and the control over it from outside.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use saga_runtime::CompensationFailure;
 use saga_runtime::engine::{
     Calls, Control, Doubt, Instance, Interruption, Position, SagaEnd, WayBack,
 };
@@ -11,7 +13,9 @@ use saga_runtime::journal::from_millis;
 
 use crate::attempt_record::Beginning;
 use crate::clock::{Clock, millis};
+use crate::decision::Trouble;
 use crate::entry_names;
+use crate::form::Form;
 use crate::journal::Journal;
 use crate::lock::lock;
 use crate::settings::Settings;
@@ -28,6 +32,7 @@ pub(crate) struct Invocation {
     pub(crate) instance: Instance,
     pub(crate) journal: Journal,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) form: Form,
     /// The doubt about the next call: an earlier process may have made it.
     pub(crate) doubt: Doubt,
     deadline: Option<Duration>,
@@ -38,6 +43,13 @@ pub(crate) struct Invocation {
     pub(crate) events: Mutex<HashMap<&'static str, Numbers>>,
     /// The compensations that have ended too many processes, by the entries of their first attempts.
     pub(crate) blamed: Mutex<HashSet<String>>,
+    /// The calls in doubt that could not be settled.
+    pub(crate) unsettled: Mutex<HashSet<String>>,
+    /// The compensations that have failed so far, by their calls.
+    pub(crate) failing: Mutex<BTreeMap<String, Failing>>,
+    pub(crate) decisions: Mutex<Decisions>,
+    /// True if an operator has ended it as it is.
+    pub(crate) is_abandoned: AtomicBool,
 }
 
 /// The numbers of the events with one name for which no wait is open.
@@ -47,11 +59,40 @@ pub(crate) struct Numbers {
     pub(crate) free: BTreeSet<u32>,
 }
 
+/// A compensation that has failed so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Failing {
+    pub(crate) failure: CompensationFailure,
+    pub(crate) next: NextAttempt,
+}
+
+/// The next attempt of a compensation that has failed so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextAttempt {
+    /// When this timer has ended.
+    After(u32),
+    Due,
+    /// When an operator says so. The attempts count anew then.
+    IfDecided,
+}
+
+/// The decisions of operators about one saga.
+#[derive(Debug, Default)]
+pub(crate) struct Decisions {
+    /// The number of the next one.
+    pub(crate) next: u32,
+    /// The promise of the next one, if it was asked for.
+    pub(crate) promise: Option<u32>,
+    /// The trouble that operators see.
+    pub(crate) trouble: Option<Trouble>,
+}
+
 impl Invocation {
     pub(crate) fn new(
         instance: Instance,
         journal: Journal,
         settings: Arc<Settings>,
+        form: Form,
         deadline: Option<Duration>,
         clock: Arc<Clock>,
     ) -> Self {
@@ -60,6 +101,7 @@ impl Invocation {
             instance,
             journal,
             settings,
+            form,
             doubt: Doubt::new(true),
             deadline,
             began: Mutex::new(None),
@@ -67,6 +109,10 @@ impl Invocation {
             way_back: WayBack::open(),
             events: Mutex::default(),
             blamed: Mutex::default(),
+            unsettled: Mutex::default(),
+            failing: Mutex::default(),
+            decisions: Mutex::default(),
+            is_abandoned: AtomicBool::new(false),
         }
     }
 

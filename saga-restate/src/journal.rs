@@ -60,6 +60,26 @@ impl Journal {
         self.exchange.retries() > 0 && !self.has_worked.load(Ordering::Relaxed)
     }
 
+    /// Returns true if this process has done work without a record.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.has_worked.load(Ordering::Relaxed)
+    }
+
+    /// Resolves a promise of the workflow.
+    pub(crate) fn resolve(&self, name: &str, value: Recorded) {
+        self.context.resolve_promise(name, value);
+    }
+
+    /// Sets a part of the workflow's state.
+    pub(crate) fn set(&self, name: &str, value: Recorded) {
+        self.context.set(name, value);
+    }
+
+    /// Removes a part of the workflow's state.
+    pub(crate) fn clear(&self, name: &str) {
+        self.context.clear(name);
+    }
+
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
     }

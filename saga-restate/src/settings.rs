@@ -5,7 +5,20 @@ use std::time::Duration;
 
 use saga_runtime::Shape;
 use saga_runtime::engine::ATTEMPT_TIMEOUT;
-use saga_runtime::meta::StepMeta;
+use saga_runtime::meta::{RetryPolicy, StepMeta};
+use saga_runtime::trace::TracePropagator;
+
+use crate::form::Form;
+
+/// The service's tracing. `Debug` does not show it.
+#[derive(Clone)]
+pub(crate) struct Propagator(pub(crate) Arc<dyn TracePropagator>);
+
+impl std::fmt::Debug for Propagator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Propagator").finish_non_exhaustive()
+    }
+}
 
 /// The settings of the sagas of an endpoint.
 #[derive(Debug, Clone)]
@@ -19,6 +32,12 @@ pub(crate) struct Settings {
     pub(crate) journal_retention: Option<Duration>,
     /// The number of processes that one attempt may end.
     pub(crate) max_recoveries: u32,
+    /// The policy of compensations that say nothing, if a saga takes decisions.
+    pub(crate) compensation_retry: RetryPolicy,
+    /// The form of a saga that begins now.
+    pub(crate) form: Form,
+    /// The service's tracing.
+    pub(crate) propagator: Option<Propagator>,
     /// Held by an attempt that has ended several processes.
     pub(crate) alone: Arc<tokio::sync::Mutex<()>>,
 }
@@ -32,6 +51,9 @@ impl Default for Settings {
             retention: Duration::from_hours(24 * 30),
             journal_retention: None,
             max_recoveries: 10,
+            compensation_retry: RetryPolicy::FOR_A_DAY,
+            form: Form::TakesDecisions,
+            propagator: None,
             alone: Arc::default(),
         }
     }

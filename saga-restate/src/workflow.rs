@@ -1,8 +1,10 @@
 //! A saga as a Restate workflow. All uses of the parts of the SDK that only its macros are meant to use are here. That
 //! is why its version is exact, and why `workflow/pinned.rs` compares this with the output of the macros.
 
+mod operator;
 #[cfg(test)]
 mod pinned;
+mod start;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use crate::form::Form;
 use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Journal, Recorded};
 use crate::settings::Settings;
+use crate::trace_headers;
 use crate::wait::{Sent, promise};
 
 /// Runs the saga.
@@ -36,6 +39,14 @@ pub(crate) const SEND: &str = "send";
 pub(crate) const CANCEL: &str = "cancel";
 /// Returns the input with which it was started.
 pub(crate) const INPUT: &str = "input";
+/// Reads its input before it gets its id, runs the saga, and returns its result.
+pub(crate) const START: &str = "start";
+/// Returns the trouble that it is in.
+pub(crate) const TROUBLE: &str = "trouble";
+/// Waits until it is stuck or has ended.
+pub(crate) const WATCH: &str = "watch";
+/// Hands it the decision of an operator.
+pub(crate) const DECIDE: &str = "decide";
 
 /// The promise that the saga resolves when it starts.
 const STARTED: &str = "started";
@@ -47,6 +58,7 @@ pub(crate) const BEGAN: &str = "saga-began";
 /// The codes of failed invocations, which are the status of the answers over HTTP.
 const BAD_INPUT: u16 = 400;
 const NOT_STARTED: u16 = 404;
+const REFUSED: u16 = 409;
 const FAILED: u16 = 422;
 const NOT_COMPENSATED: u16 = 500;
 
@@ -123,6 +135,10 @@ where
                 SEND => send(&context).await,
                 CANCEL => cancel(&context).await,
                 INPUT => input(&context).await,
+                START => start::start::<G>(&context).await,
+                TROUBLE => operator::trouble(&context).await,
+                WATCH => operator::watch(&context).await,
+                DECIDE => operator::decide(&context).await,
                 unknown => return Err(Error::unknown_handler(context.service_name(), unknown)),
             };
             context.handle_handler_result(result);
@@ -158,28 +174,44 @@ where
         let started = Started {
             invocation: invocation.invocation_id,
             input,
-            form: exchange.form(),
+            form: exchange.form_or(self.settings.form),
         };
         context.resolve_promise(STARTED, write(&started)?);
         let mut instance = Instance::new(G::META.name, Some(id.clone()))
             .with_ambient(Arc::clone(&clock) as Arc<dyn Ambient>);
-        if started.form == Form::NameInKeys {
+        let form = started.form;
+        if form.has_name_in_keys() {
             instance = instance.with_name_in_keys();
+        }
+        if let Some(context) = trace_headers::context(&invocation.headers) {
+            instance = instance.with_trace_context(context);
+        }
+        if let Some(propagator) = &self.settings.propagator {
+            instance = instance.with_trace_propagator(Arc::clone(&propagator.0));
         }
         let journal = Journal::new(context.clone(), exchange);
         let settings = Arc::clone(&self.settings);
-        let deadline = G::META.deadline;
-        let engine = Invocation::new(instance, journal, settings, deadline, Arc::clone(&clock));
+        let engine = Invocation::new(
+            instance,
+            journal,
+            settings,
+            form,
+            G::META.deadline,
+            Arc::clone(&clock),
+        );
         match began {
             Some(began) if !self.begins => clock.advance_to(began),
             _ => engine.record_start().await,
         }
         let end = saga.drive(&self.services, &engine).await;
+        engine.clear_trouble();
         let failed = |report: Report| {
             let code = if report.is_compensated {
                 FAILED
             } else {
-                tracing::error!(target: "saga", { saga.id = %id, code = report.code }, "saga stuck");
+                if !engine.is_decided() {
+                    tracing::error!(target: "saga", { saga.id = %id, code = report.code }, "saga stuck");
+                }
                 NOT_COMPENSATED
             };
             Err(TerminalError::new_with_code(code, report.message()).into())
@@ -313,6 +345,18 @@ fn discovered<G: saga_runtime::Saga>(shape: &Shape) -> discovery::Service {
                 "Cancels the saga: what was done is compensated.",
             ),
             handler(INPUT, shared, "The input with which the saga was started."),
+            handler(
+                START,
+                shared,
+                "Starts the saga, if it can read the input, and waits for its end.",
+            ),
+            handler(TROUBLE, shared, "The trouble that the saga is in."),
+            handler(WATCH, shared, "Waits until the saga is stuck or has ended."),
+            handler(
+                DECIDE,
+                shared,
+                "The decision of an operator about a saga in trouble.",
+            ),
         ],
         documentation: Some(format!("```text\n{shape}\n```")),
         metadata,

@@ -305,6 +305,23 @@ impl<E> SagaError<E> {
         &self.0.compensations
     }
 
+    /// Notes the decision of an operator about this [call](Compensation::call). Returns false if no operator has to decide about it.
+    /// Engines use it.
+    pub fn decide(&mut self, call: &str, outcome: CompensationOutcome) -> bool {
+        let mut open = self.0.compensations.iter_mut().filter(|one| one.is_open());
+        let decided = open.find(|one| one.call().to_string() == call);
+        let is_open = decided.is_some();
+        if let Some(decided) = decided {
+            decided.outcome = outcome;
+        }
+        is_open
+    }
+
+    /// The compensations, which are attempted once more.
+    pub(crate) fn compensations_mut(&mut self) -> &mut Vec<Compensation> {
+        &mut self.0.compensations
+    }
+
     /// The compensations that failed for good, with the failures, in the order in which they failed.
     pub fn compensation_failures(
         &self,
@@ -326,7 +343,8 @@ impl<E> SagaError<E> {
 
     /// Returns whether the saga needs no operator: every step is undone, or an operator has decided that its effect
     /// stays.
-    pub(crate) fn is_final(&self) -> bool {
+    #[must_use]
+    pub fn is_final(&self) -> bool {
         !self.0.past_pivot && !self.0.compensations.iter().any(Compensation::is_open)
     }
 }

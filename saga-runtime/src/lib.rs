@@ -195,7 +195,7 @@ pub mod engine {
         Ambient, Attempt, Calls, Doubt, Frame, Group, Instance, Member, Place, Position, Role,
         Scope,
     };
-    pub use crate::run::{Engine, FanOut, FanOutCall, GroupMember, SagaEnd, WaitEnd};
+    pub use crate::run::{Engine, FanOut, FanOutCall, GroupMember, Revision, SagaEnd, WaitEnd};
 }
 
 /// Makes a step of a free `async fn`: one action in one service, with its compensation and its policies.

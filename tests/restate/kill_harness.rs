@@ -218,6 +218,9 @@ impl Submitted {
                 Err(_) => return Err(format!("it never ends: {}", harness.open().await)),
                 Ok(Ok(())) => return Ok(Ended::Completed),
                 Ok(Err(ExecuteError::Failed(report))) => return Ok(Ended::Failed(report)),
+                Ok(Err(ExecuteError::Stuck(stuck))) => {
+                    return Ok(Ended::Failed(Box::new(stuck.report)));
+                }
                 // The server has just come back.
                 Ok(Err(ExecuteError::Client(
                     ClientError::Unreachable(_) | ClientError::Refused { .. },
@@ -233,6 +236,7 @@ async fn ends_or_breaks(submitted: Option<&Submitted>) -> Option<Ended> {
     match submitted?.wait().await {
         Ok(()) => Some(Ended::Completed),
         Err(ExecuteError::Failed(report)) => Some(Ended::Failed(report)),
+        Err(ExecuteError::Stuck(stuck)) => Some(Ended::Failed(Box::new(stuck.report))),
         Err(_) => None,
     }
 }

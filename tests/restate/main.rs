@@ -6,6 +6,7 @@ mod balancer;
 mod changing;
 mod check;
 mod deadlines;
+mod decisions;
 mod duplicates;
 mod groups;
 mod identity;
@@ -28,6 +29,7 @@ mod sagas;
 mod service;
 mod services;
 mod stopping;
+mod traces;
 mod values;
 mod waiting;
 

@@ -3,7 +3,7 @@
 
 use saga_restate::{ExecuteError, Report, Undone};
 
-use crate::services::{Fixture, Order};
+use crate::services::{Fixture, Order, endpoint};
 
 fn tea() -> Order {
     Order {
@@ -118,6 +118,8 @@ async fn a_saga_that_is_compensated_is_a_failed_invocation_whose_message_says_wh
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saga_that_can_not_be_undone_is_a_failed_invocation_whose_message_says_what_is_left() {
     let fixture = Fixture::new().await;
+    let without = endpoint(&fixture.desk).without_operators();
+    let _service = fixture.serve(without).await;
     fixture.desk.refuse("book");
     fixture.desk.refuse("undo charge");
     let (line, report) = failure(&fixture, "order-1").await;

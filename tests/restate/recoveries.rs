@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use saga_restate::testing::Server;
-use saga_restate::{Client, ExecuteError, SagaHandle};
+use saga_restate::{Client, ExecuteError, SagaHandle, Undone};
+use saga_runtime::operator::SagaCommand;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -116,21 +117,37 @@ async fn guilty<G>(saga: G) -> Guilty<G>
 where
     G: saga_runtime::Saga + serde::Serialize + serde::de::DeserializeOwned,
 {
+    let guilty = guilty_after(1, saga).await;
+    paused(&guilty.server, guilty.saga.invocation()).await;
+    assert_eq!(guilty.supervisor.ended(), 10);
+    guilty
+}
+
+/// A saga that ends its first process at this moment, and then each at its first one.
+async fn guilty_after<G>(moment: u32, saga: G) -> Guilty<G>
+where
+    G: saga_runtime::Saga + serde::Serialize + serde::de::DeserializeOwned,
+{
     let server = Server::start().await.expect("a server");
     let client = Client::connect(&server.ingress()).expect("an address");
     let folder = tempfile::TempDir::new().expect("a folder");
     let database = folder.path().join("participant.db");
     let address = free_address();
-    // The first attempt that a process makes ends it.
-    let supervisor = Supervisor::start(&database, address, &["--kill-at", "1"]);
+    let moment = moment.to_string();
+    let mut first = Process::start(&database, address, &["--kill-at", &moment]);
+    first.listens().await;
     let url = format!("http://{address}");
     while server.register(&url).await.is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let saga = client.submit("guilty", &saga).await;
     let saga = saga.expect("Restate takes it");
-    paused(&server, saga.invocation()).await;
-    assert_eq!(supervisor.ended(), 10);
+    while !first.has_ended() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // The first attempt that a process makes ends it.
+    let supervisor = Supervisor::start(&database, address, &["--kill-at", "1"]);
+    supervisor.ended.fetch_add(1, Ordering::Relaxed);
     Guilty {
         server,
         database,
@@ -195,5 +212,35 @@ async fn a_cancel_does_not_let_it_end_its_process_again() {
         panic!("it is cancelled");
     };
     assert_eq!(report.code, "cancelled");
+    assert!(report.is_compensated, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compensation_that_ends_its_process_waits_for_an_operator() {
+    let mut plan = plan();
+    plan.refused = Some(2);
+    // Each request has two moments: the first process does both steps.
+    let guilty = guilty_after(5, Line { plan }).await;
+    let Err(ExecuteError::Stuck(stuck)) = guilty.saga.wait().await else {
+        panic!("it can't be undone");
+    };
+    assert_eq!(stuck.code, "compensation_failed");
+    let Undone::Failed { message, .. } = &stuck.report.compensations[0].undone else {
+        panic!("{stuck}");
+    };
+    assert_eq!(message, "it has ended its process too often");
+    assert_eq!(guilty.supervisor.ended(), 10);
+    guilty.supervisor.stop().await;
+    // It is mended.
+    let mut process = Process::start(&guilty.database, guilty.address, &[]);
+    process.listens().await;
+    let retried = guilty
+        .saga
+        .operate(SagaCommand::Retry, "it is mended")
+        .await;
+    retried.expect("it is stuck");
+    let Err(ExecuteError::Failed(report)) = guilty.saga.wait().await else {
+        panic!("it is undone");
+    };
     assert!(report.is_compensated, "{report}");
 }

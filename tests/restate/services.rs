@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use saga_restate::testing::Server;
@@ -65,6 +65,11 @@ impl Desk {
     /// Refuses this.
     pub(crate) fn refuse(&self, what: &str) {
         self.state().refused.insert(what.to_owned());
+    }
+
+    /// Allows again what was refused.
+    pub(crate) fn allow(&self, what: &str) {
+        self.state().refused.remove(what);
     }
 
     /// All requests, in order.
@@ -211,15 +216,24 @@ impl Fixture {
 
     /// Calls a handler without the client, as with `curl`. Returns the status of the answer.
     pub(crate) async fn by_hand(&self, path: &str, body: &str) -> StatusCode {
+        self.answer_by_hand(path, body).await.0
+    }
+
+    /// The same, and the text of the answer.
+    pub(crate) async fn answer_by_hand(&self, path: &str, body: &str) -> (StatusCode, String) {
         let request = Request::post(format!("{}/{path}", self.server.ingress()))
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body.to_owned())))
             .expect("it is a request");
         let client = HttpClient::builder(TokioExecutor::new()).build_http();
-        client.request(request).await.expect("an answer").status()
+        let answer = client.request(request).await.expect("an answer");
+        let status = answer.status();
+        let body = answer.into_body().collect().await.expect("it is whole");
+        let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        (status, body)
     }
 
-    async fn query(&self, query: String) -> Value {
+    pub(crate) async fn query(&self, query: String) -> Value {
         let query = serde_json::json!({ "query": query }).to_string();
         let answer = self.server.ask(http::Method::POST, "/query", query);
         let answer = answer.await.expect("it is SQL");

@@ -142,6 +142,46 @@ async fn what_is_started_by_hand_and_is_no_input_is_answered_400_and_asks_for_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_by_hand_reads_the_input_before_it_takes_the_id() {
+    let fixture = Fixture::new().await;
+    for bad in ["", "{", "tea", "17", "{}", r#"{"article": 17}"#] {
+        let (status, text) = fixture.answer_by_hand("order/order-1/start", bad).await;
+        assert_eq!(status, 400, "{bad}: {text}");
+        assert!(text.contains("the input can't be read"), "{text}");
+    }
+    let tea = r#"{"extra": 2, "article": "tea"}"#;
+    for _ in 0..2 {
+        let (status, text) = fixture.answer_by_hand("order/order-1/start", tea).await;
+        assert_eq!((status.as_u16(), &*text), (200, r#""tea""#));
+    }
+    let coffee = r#"{"article": "coffee"}"#;
+    let (status, text) = fixture.answer_by_hand("order/order-1/start", coffee).await;
+    assert_eq!(status, 409, "{text}");
+    assert!(text.contains("another input"), "{text}");
+    let order = Order {
+        article: "tea".to_owned(),
+    };
+    let again = fixture.client.execute("order-1", &order).await;
+    assert_eq!(again.expect("it is the same order"), "tea");
+    assert_eq!(fixture.desk.asked(), ["reserve", "charge", "book"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_starts_by_hand_at_once_are_one_saga() {
+    let fixture = std::sync::Arc::new(Fixture::new().await);
+    let mut starting = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let fixture = fixture.clone();
+        let tea = r#"{"article": "tea"}"#;
+        starting.spawn(async move { fixture.answer_by_hand("order/order-1/start", tea).await });
+    }
+    for (status, text) in starting.join_all().await {
+        assert_eq!((status.as_u16(), &*text), (200, r#""tea""#));
+    }
+    assert_eq!(fixture.desk.asked(), ["reserve", "charge", "book"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_inputs_are_the_same_if_the_saga_reads_the_same_value_from_both() {
     let fixture = Fixture::new().await;
     let by_hand = r#"{"extra": 2, "article": "tea"}"#;

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use http::StatusCode;
 use restate_sdk::ingress;
 use saga_runtime::engine::Escaped;
+use saga_runtime::operator::Refusal;
 use saga_runtime::{InvalidSagaId, Saga, SagaId};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::decision::{Trouble, read_refusal};
 use crate::failure_report::Report;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -44,6 +46,9 @@ pub enum ClientError {
     /// Restate could not be reached, and may have got the request or not.
     #[error("Restate can't be reached")]
     Unreachable(#[source] Source),
+    /// The saga does not take this command now.
+    #[error(transparent)]
+    Declined(Refusal),
     /// Restate says no.
     #[error("Restate says {status}: {}", Escaped(.message))]
     Refused {
@@ -61,6 +66,9 @@ pub enum ExecuteError {
     /// It failed.
     #[error(transparent)]
     Failed(Box<Report>),
+    /// It can't be undone, or its pivot gave no answer: it waits for the decision of an operator.
+    #[error(transparent)]
+    Stuck(Box<Trouble>),
     /// It was killed, or ended in another way that is not its own. Its steps are not known, and nothing more is
     /// compensated.
     #[error("the saga was ended by Restate: {}", Escaped(.message))]
@@ -107,6 +115,20 @@ impl ClientError {
                 }
             }
             other => Self::Unreachable(Box::new(other)),
+        }
+    }
+
+    /// The same, if it is the refusal of a command.
+    pub(super) fn declined(self) -> Self {
+        match self {
+            Self::Refused { status, message } => match read_refusal(&message) {
+                Some(refusal) => Self::Declined(refusal),
+                None if status == StatusCode::NOT_FOUND.as_u16() => {
+                    Self::Declined(Refusal::new("unknown", message))
+                }
+                None => Self::Refused { status, message },
+            },
+            other => other,
         }
     }
 

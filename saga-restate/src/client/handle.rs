@@ -2,11 +2,13 @@
 
 use restate_sdk::ingress::{self, InvocationHandle, Output, RequestExecutor};
 use saga_runtime::engine::from_json;
+use saga_runtime::operator::SagaCommand;
 use saga_runtime::{EventName, Saga, SagaId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Client, ClientError, ExecuteError, Http};
+use crate::decision::Trouble;
 use crate::journal::Recorded;
 use crate::workflow::CANCEL;
 
@@ -53,13 +55,36 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
         self.invocation.invocation_id()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, or until it is stuck.
     ///
     /// # Errors
-    /// [`ExecuteError::Failed`] if it failed. If Restate can't be reached, the saga goes on: ask again.
+    /// [`ExecuteError::Failed`] if it failed. [`ExecuteError::Stuck`] if it waits for the decision of an operator. If Restate
+    /// can't be reached, the saga goes on: ask again.
     pub async fn wait(&self) -> Result<G::Output, ExecuteError> {
-        let ended = self.invocation.attach().await;
+        let ended = tokio::select! {
+            ended = self.invocation.attach() => ended,
+            stuck = self.client.becomes_stuck::<G>(&self.id) => {
+                return Err(ExecuteError::Stuck(Box::new(stuck)));
+            }
+        };
         result_of::<G>(ended.map(http::Response::into_body))
+    }
+
+    /// The trouble that it is in, if it is, and the commands that it takes.
+    ///
+    /// # Errors
+    /// If Restate can't be reached.
+    pub async fn trouble(&self) -> Result<Option<Trouble>, ClientError> {
+        self.client.trouble(G::META.name, &self.id).await
+    }
+
+    /// Gives it a command: see [`Client::operate`].
+    ///
+    /// # Errors
+    /// As those of [`Client::operate`].
+    pub async fn operate(&self, command: SagaCommand, reason: &str) -> Result<(), ClientError> {
+        let id = self.id.clone();
+        self.client.operate(G::META.name, id, command, reason).await
     }
 
     /// Waits until it is ended in a way that is not its own.

@@ -71,6 +71,30 @@ impl ByHand {
     async fn input(&self, _cx: SharedWorkflowContext<'_>, no: Vec<u8>) -> HandlerResult<Vec<u8>> {
         Ok(no)
     }
+
+    /// Starts the saga, if it can read the input, and waits for its end.
+    #[handler]
+    async fn start(&self, _cx: SharedWorkflowContext<'_>, no: Vec<u8>) -> HandlerResult<Vec<u8>> {
+        Ok(no)
+    }
+
+    /// The trouble that the saga is in.
+    #[handler]
+    async fn trouble(&self, _cx: SharedWorkflowContext<'_>, no: Vec<u8>) -> HandlerResult<Vec<u8>> {
+        Ok(no)
+    }
+
+    /// Waits until the saga is stuck or has ended.
+    #[handler]
+    async fn watch(&self, _cx: SharedWorkflowContext<'_>, no: Vec<u8>) -> HandlerResult<Vec<u8>> {
+        Ok(no)
+    }
+
+    /// The decision of an operator about a saga in trouble.
+    #[handler]
+    async fn decide(&self, _cx: SharedWorkflowContext<'_>, no: Vec<u8>) -> HandlerResult<Vec<u8>> {
+        Ok(no)
+    }
 }
 
 /// The description that Restate gets when it discovers this service, and the version of the SDK.
@@ -122,7 +146,7 @@ async fn a_saga_is_discovered_like_a_workflow_that_the_sdk_has_made() {
     assert_eq!(saga, by_hand, "{WHAT_TO_DO}");
     assert_eq!(
         saga["services"][0]["handlers"].as_array().map(Vec::len),
-        Some(4)
+        Some(8)
     );
 }
 

@@ -44,6 +44,11 @@ impl Compensation {
         self.outcome.is_undone()
     }
 
+    /// Returns whether it is that of this call.
+    pub(crate) fn is_of(&self, step: &str, occurrence: usize) -> bool {
+        self.occurrence as usize == occurrence && self.step == step
+    }
+
     /// Returns whether an operator still has to decide about the step.
     pub(crate) fn is_open(&self) -> bool {
         matches!(

@@ -110,7 +110,9 @@ pub struct Possible {
 }
 
 impl Possible {
-    fn new(command: &str, effect: impl Into<String>) -> Self {
+    /// A command with this [name](SagaCommand::name), and what would follow.
+    #[must_use]
+    pub fn new(command: &str, effect: impl Into<String>) -> Self {
         Self {
             command: command.to_owned(),
             target: None,
@@ -118,7 +120,9 @@ impl Possible {
         }
     }
 
-    fn about(self, target: impl Into<String>) -> Self {
+    /// The same, about this step or event.
+    #[must_use]
+    pub fn about(self, target: impl Into<String>) -> Self {
         Self {
             target: Some(target.into()),
             ..self
@@ -126,7 +130,8 @@ impl Possible {
     }
 
     /// Returns whether it is this command.
-    pub(super) fn is(&self, command: &SagaCommand) -> bool {
+    #[must_use]
+    pub fn is(&self, command: &SagaCommand) -> bool {
         self.command == command.name()
             && (self.target.is_none() || self.target.as_deref() == command.target())
     }

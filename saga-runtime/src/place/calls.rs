@@ -116,6 +116,12 @@ impl<'a> Position<'a> {
         self.before
     }
 
+    /// Returns true if the call is compensated because the body handles the failure of its part of the saga.
+    #[must_use]
+    pub fn is_in_handled_part(&self) -> bool {
+        self.calls.failure().is_some()
+    }
+
     pub(crate) fn calls(&self) -> &'a dyn Calls {
         self.calls
     }

@@ -7,7 +7,7 @@ use crate::place::arena::Arena;
 use crate::place::{
     Ambient, Calls, Failure, FreshAmbient, InnerCalls, Place, Position, Role, Scope,
 };
-use crate::trace::{SagaTrace, TraceContext};
+use crate::trace::{SagaTrace, TraceContext, TracePropagator};
 
 /// One running saga: its durable name and its id.
 #[derive(Debug)]
@@ -74,10 +74,13 @@ impl Instance {
     /// Sets the trace to which the saga belongs, as its submitter has told: steps hand it on.
     #[must_use]
     pub fn with_trace_context(self, context: TraceContext) -> Self {
-        self.with_trace(SagaTrace {
-            context: Some(context),
-            propagator: None,
-        })
+        self.with(|rare| rare.trace.context = Some(context))
+    }
+
+    /// Sets the service's tracing, which keeps the spans of the saga in its trace.
+    #[must_use]
+    pub fn with_trace_propagator(self, propagator: Arc<dyn TracePropagator>) -> Self {
+        self.with(|rare| rare.trace.propagator = Some(propagator))
     }
 
     /// Sets the trace to which the saga belongs.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::mem;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tracing::{Instrument, Span};
@@ -10,12 +11,12 @@ use crate::attempts::FailureCause;
 use crate::error::{Cause, Compensation, SagaError, Unescaped};
 use crate::lock::lock;
 use crate::meta::{OnCompensationFailure, SagaMeta};
-use crate::panic::text;
+use crate::panic::{drop_caught, text};
 use crate::place::Failure;
 use crate::run::body::Forward;
 use crate::run::slots::Slots;
 use crate::run::unwind::{EndedCalls, KnownFailure, Unwindable, Unwinding};
-use crate::run::{Engine, GivenUp, Run, Saga, SagaEnd, Stop};
+use crate::run::{Engine, GivenUp, Revision, Run, Saga, SagaEnd, Stop};
 use crate::telemetry;
 
 impl<E: Engine> Run<'_, '_, E> {
@@ -53,11 +54,47 @@ impl<E: Engine> Run<'_, '_, E> {
             }
         };
         let compensations = unwinding.compensations;
-        let end = match unwound {
-            Ok(()) => SagaEnd::Failed(self.report::<G>(failed, compensations, past_pivot)),
-            Err(suspension) => return self.watch.inside(|| self.suspend(suspension)),
-        };
-        self.watch.inside(|| self.engine.end(end))
+        if let Err(suspension) = unwound {
+            return self.watch.inside(|| self.suspend(suspension));
+        }
+        // A saga that only goes forward is not undone, whatever an operator decides.
+        let is_open = !past_pivot && compensations.iter().any(Compensation::is_open);
+        let failure = is_open.then(|| failed.get().clone());
+        let mut error = self.report::<G>(failed, compensations, past_pivot);
+        if let Some(failure) = failure {
+            let revised = Box::pin(self.revise::<G, _>(&ended, &failure, &mut error)).await;
+            if let Err(suspension) = revised {
+                drop_caught(error);
+                return self.watch.inside(|| self.suspend(suspension));
+            }
+        }
+        self.watch
+            .inside(|| self.engine.end(SagaEnd::Failed(error)))
+    }
+
+    /// Lets the engine decide about the compensations that are open, until none is or the end of the saga stands.
+    async fn revise<G: Saga, L: Unwindable<E> + ?Sized>(
+        &self,
+        ended: &EndedCalls<'_, E, L>,
+        failure: &Failure,
+        error: &mut SagaError<G::Error>,
+    ) -> Result<(), E::Suspension> {
+        while !error.is_final() {
+            let revision = self.engine.revise::<G>(error).await?;
+            if revision == Revision::Stands {
+                break;
+            }
+            let compensations = mem::take(error.compensations_mut());
+            let mut unwinding = Unwinding::again(&G::META, compensations, revision, failure);
+            let unwound = unwinding.run(ended, &self.called);
+            match &self.watch.span {
+                None => unwound.await?,
+                Some(span) => unwound.instrument(Span::clone(span)).await?,
+            }
+            *error.compensations_mut() = unwinding.compensations;
+            self.record_failure(error);
+        }
+        Ok(())
     }
 
     /// Ends a run whose saga goes on later, or is stuck.
@@ -132,6 +169,12 @@ impl<E: Engine> Run<'_, '_, E> {
             past_pivot,
             G::source_of,
         );
+        self.record_failure(&error);
+        error
+    }
+
+    /// Records the end of the saga in its span.
+    fn record_failure<F>(&self, error: &SagaError<F>) {
         if let Some(span) = &self.watch.span {
             let outcome = if self.engine.goes_on_later() {
                 telemetry::RESTS
@@ -142,7 +185,6 @@ impl<E: Engine> Run<'_, '_, E> {
             };
             telemetry::record_outcome(span, outcome);
         }
-        error
     }
 
     /// Returns true if a step that can't be compensated is done, or may be.

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
-use crate::error::{Cause, CompensationOutcome, Reason};
+use crate::error::{Cause, CompensationOutcome, Reason, SagaError};
 use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
@@ -157,6 +157,17 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Called when all compensations have ended, and some have failed for good or did not run: `error` says which. An
+    /// engine with operators waits for a decision here, notes it with [`SagaError::decide`], and returns the compensations
+    /// that are to be attempted then.
+    fn revise<'a, G: Saga>(
+        &'a self,
+        error: &'a mut SagaError<G::Error>,
+    ) -> impl Future<Output = Result<Revision, Self::Suspension>> + Send {
+        let _ = error;
+        ready(Ok(Revision::Stands))
+    }
+
     /// Compensates a step until that succeeds or has failed for good. Goes on after the `first` attempt, if it was
     /// made.
     fn compensate<'a>(
@@ -165,6 +176,17 @@ pub trait Engine: Send + Sync {
         step: &'a dyn Compensate,
         first: Option<AttemptResult<(), String>>,
     ) -> impl Future<Output = Result<CompensationOutcome, Self::Suspension>> + Send;
+}
+
+/// The compensations that are attempted once more, by the answer of [`Engine::revise`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revision {
+    /// None: the saga has ended like this.
+    Stands,
+    /// The ones that did not run.
+    Pending,
+    /// The same, and the ones that have failed.
+    Open,
 }
 
 /// A member of a group while it runs.

@@ -10,7 +10,6 @@ use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
 use crate::error::{Compensation, CompensationOutcome};
 use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta, UndoRules};
 use crate::place::{Calls, Doubt, Failure, Instance, Place, Position, Role};
-use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
 #[cfg(debug_assertions)]
 pub(super) use crate::run::slots::EndedSlots as Unwindable;
@@ -18,6 +17,7 @@ pub(super) use crate::run::slots::EndedSlots as Unwindable;
 pub(super) use crate::run::slots::Slots as Unwindable;
 use crate::run::slots::{Callees, Slots, ended_slots};
 use crate::run::sub_saga::SubSagaCalls;
+use crate::run::{Engine, Revision};
 
 /// The value that a run stores of a call: of a step that is done, or of a saga that was called.
 pub trait KeptCall: Send + Sync {
@@ -155,6 +155,8 @@ pub struct Unwinding<'a> {
     halts: bool,
     at_once: bool,
     is_halted: bool,
+    /// The compensations that are attempted, if this is not the first unwinding.
+    revision: Option<Revision>,
     pub(super) compensations: Vec<Compensation>,
 }
 
@@ -182,6 +184,7 @@ impl<'a> Unwinding<'a> {
             halts: rules.on_failure == OnCompensationFailure::Halt,
             at_once: rules.order == CompensationOrder::Parallel && goes_back,
             is_halted: !goes_back,
+            revision: None,
             compensations,
         }
     }
@@ -194,6 +197,7 @@ impl<'a> Unwinding<'a> {
             halts: rules.on_failure == OnCompensationFailure::Halt,
             at_once: rules.order == CompensationOrder::Parallel,
             is_halted: false,
+            revision: None,
             compensations: Vec::new(),
         }
     }
@@ -247,6 +251,41 @@ impl<'a> Unwinding<'a> {
         Ok(())
     }
 
+    /// Another unwinding, which attempts these of the `compensations` once more.
+    pub(super) fn again(
+        meta: &SagaMeta,
+        compensations: Vec<Compensation>,
+        revision: Revision,
+        failure: &'a dyn KnownFailure,
+    ) -> Self {
+        let halts = meta.undo_rules().on_failure == OnCompensationFailure::Halt;
+        let stays_failed = revision != Revision::Open;
+        Self {
+            failure,
+            part: None,
+            halts,
+            at_once: false,
+            is_halted: halts && stays_failed && compensations.iter().any(Compensation::has_failed),
+            revision: Some(revision),
+            compensations,
+        }
+    }
+
+    /// Returns true if the outcome of an earlier unwinding stands.
+    fn stands(&self, position: &Position<'_>, occurrence: usize) -> bool {
+        let Some(revision) = self.revision else {
+            return false;
+        };
+        let step = position.name();
+        let mut known = self.compensations.iter();
+        let known = known.find(|one| one.is_of(&step, occurrence));
+        known.is_none_or(|known| match known.outcome {
+            CompensationOutcome::Failed(_) => revision != Revision::Open,
+            CompensationOutcome::Pending => false,
+            _ => true,
+        })
+    }
+
     /// An unwinding by the same rules, without results.
     fn beside(&self) -> Self {
         Self {
@@ -260,6 +299,11 @@ impl<'a> Unwinding<'a> {
         let compensation = Compensation::new(position.name(), occurrence, outcome);
         if self.halts {
             self.is_halted |= !self.at_once && compensation.has_failed();
+        }
+        if self.revision.is_some() {
+            let step = position.name();
+            self.compensations
+                .retain(|one| !one.is_of(&step, occurrence));
         }
         self.compensations.push(compensation);
     }
@@ -290,6 +334,9 @@ impl<'a> Unwinding<'a> {
                 (position, Left::Step(step)) => (position, step),
             };
             let occurrence = past.occurrence(&position, names_differ);
+            if self.stands(&position, occurrence) {
+                continue;
+            }
             if self.is_halted {
                 self.push(&position, occurrence, CompensationOutcome::Pending);
                 continue;

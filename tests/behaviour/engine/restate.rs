@@ -9,6 +9,8 @@ use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint, ExecuteError, SagaHandle};
 use saga_runtime::coordinator::Registrable;
 use saga_runtime::engine::SagaEnd;
+use saga_runtime::meta::RetryPolicy;
+use saga_runtime::operator::SagaCommand;
 use saga_runtime::{EventName, SagaError};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -136,6 +138,8 @@ async fn run_here<G: Registrable<Participant>>(
         // No receiver is left if it ends a second time.
         let _ = ended.send(end);
     });
+    // A test does not wait for a day.
+    let endpoint = endpoint.compensation_retry(RetryPolicy::COMPENSATION);
     // A saga that goes on after a suspension may be in doubt: a difference from the other engines.
     let endpoint = endpoint.patience(std::time::Duration::from_mins(1));
     let stop = CancellationToken::new();
@@ -158,6 +162,13 @@ async fn run_here<G: Registrable<Participant>>(
     let waiting = async {
         match handle.wait().await {
             Ok(_) | Err(ExecuteError::Failed(_) | ExecuteError::Result(_)) => {}
+            // It ends as it is when an operator says so.
+            Err(ExecuteError::Stuck(_)) => {
+                let abandoned = handle
+                    .operate(SagaCommand::Abandon, "the test is over")
+                    .await;
+                abandoned.expect("it is stuck");
+            }
             Err(other) => panic!("{other}"),
         }
     };
