@@ -9,6 +9,7 @@ mod options;
 mod runtime_path;
 mod saga;
 mod signature;
+mod source;
 mod spans;
 mod step;
 

@@ -195,6 +195,11 @@ impl Opt {
         Ok(path)
     }
 
+    /// A bare word. Reports anything else.
+    pub(crate) fn word(&self, example: &str) -> syn::Result<Ident> {
+        self.assigned(example)
+    }
+
     pub(crate) fn list(&self, example: &str) -> syn::Result<TokenStream> {
         match &self.value {
             Value::List(tokens) => Ok(tokens.clone()),

@@ -188,7 +188,7 @@ pub mod engine {
     pub use crate::escaped::Escaped;
     pub use crate::language::{
         Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, ReadEvent, Slept, Step,
-        Wait, Waits, from_json, input_to_json, is_same_input, record, to_json,
+        StepFunction, Wait, Waits, from_json, input_to_json, is_same_input, record, to_json,
     };
     pub use crate::panic::text;
     pub use crate::place::{
@@ -331,6 +331,10 @@ pub mod engine {
 /// # Expansion
 /// The function then returns a call, which a saga hands to its engine. Anywhere else, `.await` runs
 /// the function as written, so a unit test only needs [`Context::for_test`].
+///
+/// A `use` brings the function and nothing else, so a module of its name may stand beside it: `mod charge; pub use
+/// charge::charge;`. What the macro adds begins with two underscores. Settings name a step by its function:
+/// `limit(charge, 20)`.
 pub use saga_macros::step;
 
 /// Makes a saga of an `async fn` that calls steps: a struct that can be run, recorded and drawn.
@@ -507,6 +511,7 @@ pub use saga_macros::step;
 /// | `compensations = sequential` or `parallel` | compensations run one by one, the last step first (default), or all at once |
 /// | `compensatable`, `pivot` or `retriable` | the kind of the saga where another saga calls it. Default: `pivot` |
 /// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
+/// | `struct = OrderSaga` | the name of the struct, where another type has the one that the function gives. Nothing records it |
 /// | `version = 2` | the version of the definition. Default: 1 |
 /// | `crate = path` | the path of this crate, if it was renamed |
 pub use saga_macros::saga;

@@ -4,7 +4,9 @@ mod implementation;
 mod meta;
 
 use proc_macro2::{Delimiter, Ident, TokenStream};
-use syn::{FnArg, Pat, Path, Token};
+use syn::{FnArg, Pat, Path, Token, Visibility};
+
+use super::hidden_name;
 
 use super::model::{Kind, Step};
 use crate::signature::lifetimes::with_lifetime;
@@ -13,14 +15,16 @@ use crate::spans::{at, code, generate, group, here, literal};
 // Expands to:
 //
 //     /// Takes the money.
-//     pub fn charge<'run, 'step>(cx: Context<'run, Shop>, order: &'step Order) -> Call<'run, 'step, charge> {
+//     pub fn charge<'run, 'step>(cx: Context<'run, Shop>, order: &'step Order) -> Call<'run, 'step, __charge::charge> {
 //         call(cx, (order,))
 //     }
-//     pub enum charge {}
-//     impl Step for charge { … }
+//     pub mod __charge {
+//         pub enum charge {}
+//     }
+//     impl Step for __charge::charge { … }
 //
-// The type has the function's name, so that the messages of rustc say `charge`. Functions and types have namespaces of
-// their own, and a `use` brings both.
+// The type has the function's name, so that the messages of rustc say `charge`. It stands in a module, so that a user's
+// `mod charge` can stand beside the function, and a `use` brings the function alone.
 pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     generate(step.signature.ident.span(), || all(step))
 }
@@ -33,19 +37,20 @@ fn all(step: &Step<'_>) -> TokenStream {
         visibility,
         ..
     } = step;
-    let marker = marker(step);
-    let span = marker.span();
+    let name = &step.signature.ident;
+    let (span, module) = (name.span(), hidden_name(name));
     let attributes = at(
         span,
         code! {
             #[doc(hidden)]
             #[allow(
-                non_camel_case_types, missing_copy_implementations, missing_debug_implementations, unreachable_pub, dead_code,
-                clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
+                non_camel_case_types, non_snake_case, missing_copy_implementations, missing_debug_implementations,
+                unreachable_pub, unnameable_types, dead_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
             )]
         },
     );
-    let definition = at(span, code!(enum #marker {}));
+    let inner = inside(visibility);
+    let definition = at(span, code!(mod #module { #inner enum #name {} }));
     code! {
         #function
 
@@ -57,9 +62,30 @@ fn all(step: &Step<'_>) -> TokenStream {
     }
 }
 
+/// The same visibility one module further in. Rustc compares that of the type with those of its inputs and its output.
+fn inside(visibility: &Visibility) -> TokenStream {
+    match visibility {
+        Visibility::Public(_) => code!(pub),
+        Visibility::Inherited => code!(pub(super)),
+        Visibility::Restricted(restricted) => {
+            let path = &restricted.path;
+            match path.segments.first() {
+                Some(first) if first.ident == "self" => {
+                    let rest = path.segments.iter().skip(1);
+                    code!(pub(in super #(::#rest)*))
+                }
+                Some(first) if first.ident == "super" => code!(pub(in super::#path)),
+                _ => code!(pub(in #path)),
+            }
+        }
+    }
+}
+
 /// The step's type.
-pub(super) fn marker(step: &Step<'_>) -> Ident {
-    step.signature.ident.clone()
+pub(super) fn marker(step: &Step<'_>) -> TokenStream {
+    let name = &step.signature.ident;
+    let module = hidden_name(name);
+    at(name.span(), code!(#module::#name))
 }
 
 /// The function that sagas and tests call. It makes a `Call` and runs nothing.

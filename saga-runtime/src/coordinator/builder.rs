@@ -31,8 +31,8 @@ use crate::engines::journaled::recorder::Tenure;
 #[cfg(feature = "testing")]
 use crate::journal::{History, Memory, Reason};
 use crate::journal::{Journal, JournalError, Lease, Worker};
-use crate::language::Step;
 use crate::language::recorded::RecordedStep;
+use crate::language::{Step, StepFunction};
 use crate::meta::{RetryDefaults, RetryPolicy};
 use crate::metrics::AttemptMeters;
 #[cfg(feature = "testing")]
@@ -139,12 +139,15 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     }
 
     /// Registers a step whose saga is not registered any more, so that [`compensate`](Coordinator::compensate) can undo it: with
-    /// `#[step(…)] async fn charge`, `register_step::<charge>()`. The steps of registered sagas are known already.
-    pub fn register_step<P: Step<Services = S>>(mut self) -> Self
+    /// `#[step(…)] async fn charge`, `register_step(charge)`. The steps of registered sagas are known already.
+    pub fn register_step<I, F: StepFunction<I, Step: Step<Services = S>>>(
+        mut self,
+        _step: F,
+    ) -> Self
     where
         S: 'static,
     {
-        self.definitions.steps.add(RecordedStep::of::<P>());
+        self.definitions.steps.add(RecordedStep::of::<F::Step>());
         self
     }
 
@@ -202,10 +205,14 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     }
 
     /// Limits how many attempts of a step are under way at a time in this process, over all sagas, so that the sagas do not
-    /// overrun its service: `limit::<charge>(20)`. A saga that waits for its turn longer than [`patience`](Self::patience)
+    /// overrun its service: `limit(charge, 20)`. A saga that waits for its turn longer than [`patience`](Self::patience)
     /// holds no slot. Attempts of the compensation do not count. At least 1.
-    pub fn limit<T: Step<Services = S>>(mut self, attempts: usize) -> Self {
-        self.policies.bulkheads.limit(T::META.name, attempts);
+    pub fn limit<I, F: StepFunction<I, Step: Step<Services = S>>>(
+        mut self,
+        step: F,
+        attempts: usize,
+    ) -> Self {
+        self.policies.bulkheads.limit(step.meta().name, attempts);
         self
     }
 

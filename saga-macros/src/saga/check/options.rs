@@ -9,8 +9,9 @@ use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
 use crate::saga::model::{CountsAs, Options};
 
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 10] = [
     "name",
+    "struct",
     "version",
     "deadline",
     "on_compensation_failure",

@@ -14,7 +14,7 @@ use crate::step::model::{Kind, Predicate, Step};
 
 // Expands to:
 //
-//     impl Step for charge {
+//     impl Step for __charge::charge {
 //         const META: StepMeta = …;
 //         type Kind = Compensatable;
 //         type Services = Shop;
@@ -32,6 +32,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     } = step;
     let (private, rules) = (runtime.private(), runtime.rules());
     let marker = marker(step);
+    let place = signature.ident.span();
     let meta = meta::expand(step);
     let kind = match &step.kind {
         Kind::Compensatable(_) => code!(Compensatable),
@@ -58,13 +59,13 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let digest = digest(step);
     // The place of an item is that of its first token, here the attribute.
     let attributes = at(
-        marker.span(),
+        place,
         code!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
     );
-    let keyword = Token![impl](marker.span());
+    let keyword = Token![impl](place);
     let items = group(
         Delimiter::Brace,
-        marker.span(),
+        place,
         code! {
             const META: #private::StepMeta = #meta;
             type Kind = #private::#kind;
