@@ -11,6 +11,7 @@ mod runtime_path;
 mod saga;
 mod signature;
 mod source;
+mod source_text;
 mod spans;
 mod step;
 

@@ -1,10 +1,10 @@
 //! The file around a macro's call: a few mistakes do not show in the tokens that the macro gets.
 
 use std::cell::RefCell;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr as _;
+use std::{env, fs};
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
@@ -60,6 +60,81 @@ impl Source {
         });
         is_defined && tokens(text).is_some_and(|tokens| has_type_beside(&tokens, saga, name))
     }
+}
+
+/// A step of the file: its function, and how it is undone.
+pub(crate) struct KnownStep {
+    pub(crate) function: String,
+    pub(crate) kind: String,
+}
+
+impl Source {
+    /// The steps of the file, for the documentation of its sagas. Empty outside of rustdoc, which alone shows them.
+    pub(crate) fn documented_steps(&self) -> Vec<KnownStep> {
+        let is_rustdoc = env::args_os()
+            .next()
+            .is_some_and(|program| Path::new(&program).file_stem() == Some("rustdoc".as_ref()));
+        if is_rustdoc { self.steps() } else { Vec::new() }
+    }
+
+    fn steps(&self) -> Vec<KnownStep> {
+        let mut steps = Vec::new();
+        if let Some(tokens) = self.0.as_deref().and_then(tokens) {
+            collect_steps(&tokens, &mut steps);
+        }
+        steps
+    }
+}
+
+fn collect_steps(tokens: &[TokenTree], steps: &mut Vec<KnownStep>) {
+    let mut kind = None;
+    for pair in tokens.windows(2) {
+        match pair {
+            [TokenTree::Punct(pound), TokenTree::Group(attribute)] if pound.as_char() == '#' => {
+                kind = kind_of(attribute).or(kind);
+            }
+            [TokenTree::Ident(word), TokenTree::Ident(name)] if word == "fn" => {
+                if let Some(kind) = kind.take() {
+                    let function = name.to_string();
+                    steps.push(KnownStep { function, kind });
+                }
+            }
+            [_, TokenTree::Group(group)] if group.delimiter() == Delimiter::Brace => {
+                collect_steps(&inside(group), steps);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The kind that `#[step(…)]` says.
+fn kind_of(attribute: &Group) -> Option<String> {
+    let tokens = inside(attribute);
+    let [.., path, TokenTree::Group(options)] = &tokens[..] else {
+        return None;
+    };
+    if !is_word(path, "step") {
+        return None;
+    }
+    let options = inside(options);
+    let compensation = options
+        .iter()
+        .position(|token| is_word(token, "compensate"));
+    if let Some(start) = compensation {
+        let path = options.iter().skip(start + 2);
+        let path = path
+            .take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ','));
+        let path: String = path.map(ToString::to_string).collect();
+        return Some(match &*path {
+            "()" => "nothing to undo".to_owned(),
+            path => format!("undone by `{path}`"),
+        });
+    }
+    let flags = ["pivot", "retriable"];
+    let flag = flags
+        .into_iter()
+        .find(|flag| options.iter().any(|token| is_word(token, flag)));
+    flag.map(str::to_owned)
 }
 
 const TYPES: [&str; 5] = ["struct", "enum", "type", "trait", "union"];
@@ -226,6 +301,28 @@ mod tests {
         assert_eq!(
             Source::default().owner_of(&parse_str("quote").expect("a name")),
             None
+        );
+    }
+
+    #[test]
+    fn the_steps_of_a_file_say_how_they_are_undone() {
+        let text = "#[step(compensate = bank::refund, timeout = \"3s\")] pub async fn charge() {} \
+                    mod a { #[saga_runtime::step(pivot)] #[doc = \"x\"] async fn ship() {} } \
+                    #[step(retriable)] async fn mail() {} #[step(compensate = ())] async fn look() {} \
+                    #[test] fn other() {}";
+        let steps = Source::from_text(text).steps();
+        let steps: Vec<_> = steps
+            .iter()
+            .map(|step| (&*step.function, &*step.kind))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                ("charge", "undone by `bank::refund`"),
+                ("ship", "pivot"),
+                ("mail", "retriable"),
+                ("look", "nothing to undo"),
+            ]
         );
     }
 

@@ -1,5 +1,6 @@
 //! One invocation of a saga: its journal, its clock, its doubt, and the control over it from outside.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -8,6 +9,7 @@ use saga_runtime::engine::{
     Calls, Control, Doubt, Instance, Interruption, Position, SagaEnd, WayBack,
 };
 use saga_runtime::journal::from_millis;
+use saga_runtime::meta::{Policy, SagaMeta, StepMeta};
 
 use crate::attempt_record::Beginning;
 use crate::clock::{Clock, millis};
@@ -30,6 +32,8 @@ pub(crate) struct Invocation {
     pub(crate) settings: Arc<Settings>,
     /// The doubt about the next call: an earlier process may have made it.
     pub(crate) doubt: Doubt,
+    /// The policies of steps that say nothing.
+    policy: Box<Policy>,
     deadline: Option<Duration>,
     began: Mutex<Option<SystemTime>>,
     pub(crate) clock: Arc<Clock>,
@@ -52,7 +56,7 @@ impl Invocation {
         instance: Instance,
         journal: Journal,
         settings: Arc<Settings>,
-        deadline: Option<Duration>,
+        saga: &SagaMeta,
         clock: Arc<Clock>,
     ) -> Self {
         Self {
@@ -61,13 +65,25 @@ impl Invocation {
             journal,
             settings,
             doubt: Doubt::new(true),
-            deadline,
+            policy: Box::new(saga.policy),
+            deadline: saga.deadline,
             began: Mutex::new(None),
             interruption: Mutex::new(None),
             way_back: WayBack::open(),
             events: Mutex::default(),
             blamed: Mutex::default(),
         }
+    }
+
+    /// The step with the policies that hold for it.
+    pub(crate) fn holding<'a>(&self, step: &'a StepMeta) -> Cow<'a, StepMeta> {
+        self.settings.overrides.of(step, &self.policy)
+    }
+
+    /// The longest that an attempt of the step may take.
+    pub(crate) fn limit(&self, step: &StepMeta) -> Duration {
+        let own = self.holding(step).timeout;
+        own.unwrap_or(self.settings.attempt_timeout)
     }
 
     /// Records the start of the saga. Without this record a replay can't tell if the first step was requested before.

@@ -114,6 +114,6 @@ mod wait;
 mod workflow;
 
 pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle};
-pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
+pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError, UnknownStep};
 pub use failure_report::{Report, Undone, UndoneStep};
 pub use invocation::{Ended, Suspended};

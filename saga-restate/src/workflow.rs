@@ -168,8 +168,7 @@ where
         }
         let journal = Journal::new(context.clone(), exchange);
         let settings = Arc::clone(&self.settings);
-        let deadline = G::META.deadline;
-        let engine = Invocation::new(instance, journal, settings, deadline, Arc::clone(&clock));
+        let engine = Invocation::new(instance, journal, settings, &G::META, Arc::clone(&clock));
         match began {
             Some(began) if !self.begins => clock.advance_to(began),
             _ => engine.record_start().await,

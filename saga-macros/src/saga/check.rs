@@ -7,7 +7,6 @@ mod inputs;
 mod name;
 mod options;
 mod paths;
-mod source_text;
 
 use super::model::{Body, CountsAs, Flow, Options, Saga};
 use super::parse::SagaSyntax;
@@ -74,6 +73,7 @@ pub(super) fn check<'a>(
         inputs: inputs?,
         returned: returned?,
         body,
+        known: source.documented_steps(),
     };
     if is_generic {
         return None;

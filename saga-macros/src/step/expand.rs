@@ -10,6 +10,7 @@ use super::hidden_name;
 
 use super::model::{Kind, Step};
 use crate::signature::lifetimes::with_lifetime;
+use crate::source_text;
 use crate::spans::{at, code, generate, group, here, literal};
 
 // Expands to:
@@ -120,11 +121,47 @@ fn function(step: &Step<'_>) -> TokenStream {
         span,
         code!(#private::call(#cx, (#(#names,)*))),
     );
+    let documented = documented(step, &note);
     code! {
         #(#conditions)*
+        #[cfg(not(doc))]
         #(#outer)*
         #attributes
         #visibility #keyword #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #private::Call<'run, 'step, #marker> #body
+
+        #documented
+    }
+}
+
+/// The function as rustdoc shows it: with the signature of the source. It is never compiled.
+//
+// Expands to:
+//
+//     #[cfg(doc)]
+//     pub async fn charge(cx: Context<'_, Shop>, order: &Order) -> Result<Payment, PaymentError> {
+//         loop {}
+//     }
+fn documented(step: &Step<'_>, note: &TokenStream) -> TokenStream {
+    let Step {
+        outer,
+        conditions,
+        visibility,
+        signature,
+        context,
+        returned,
+        ..
+    } = step;
+    let (name, cx) = (&signature.ident, cx(step));
+    let names = step.inputs.iter().map(|input| &input.name);
+    let types = step.inputs.iter().map(|input| &input.ty);
+    code! {
+        #(#conditions)*
+        #[cfg(doc)]
+        #(#outer)*
+        #[doc = #note]
+        #visibility async fn #name(#cx: #context, #(#names: #types),*) -> #returned {
+            loop {}
+        }
     }
 }
 
@@ -139,15 +176,27 @@ fn cx(step: &Step<'_>) -> Ident {
     }
 }
 
-/// The paragraph about the step in the documentation of the function.
+/// The facts about the step in the documentation of the function.
 fn note(step: &Step<'_>) -> String {
-    let undone = match &step.kind {
-        Kind::Compensatable(path) => format!("compensated by `{}`", text(path)),
-        Kind::NothingToUndo => "there is nothing to undo".to_owned(),
-        Kind::Pivot => "a pivot: once it has succeeded, the saga only goes forward".to_owned(),
-        Kind::Retriable => "retriable: it is retried until it succeeds".to_owned(),
+    let returned = step.returned;
+    let returned = source_text::of_type(&code!(#returned));
+    let kind = match &step.kind {
+        Kind::Compensatable(path) => format!("compensatable: undone by `{}`", text(path)),
+        Kind::NothingToUndo => "nothing to undo".to_owned(),
+        Kind::Pivot => "pivot: once it is done, the saga only goes forward".to_owned(),
+        Kind::Retriable => "retriable: retried until it succeeds".to_owned(),
     };
-    format!("\n\n*Step `{}`: {undone}.*", step.name)
+    let policies = if step.written.is_empty() {
+        "the defaults of the saga and of its engine".to_owned()
+    } else {
+        let options = step.written.iter().map(|option| format!("`{option}`"));
+        // In a table, a bar ends the cell.
+        options.collect::<Vec<_>>().join("<br>").replace('|', "\\|")
+    };
+    format!(
+        "\n\n| The step | `{}` |\n|---|---|\n| returns | `{returned}` |\n| kind | {kind} |\n| policies | {policies} |",
+        step.name
+    )
 }
 
 /// A path as text, as in the source.

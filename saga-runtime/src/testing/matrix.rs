@@ -41,7 +41,7 @@ type Invariant<S> =
 type Invariants<S> = Vec<Invariant<S>>;
 
 /// The error of the step whose function is `F`.
-type ErrorOf<F, I> = <<F as StepFunction<I>>::Step as Step>::Error;
+type RefusalOf<F, I> = <<F as StepFunction<I>>::Step as Step>::Error;
 
 /// Runs a saga through every failure that its definition allows.
 ///
@@ -264,9 +264,9 @@ where
     ///
     /// # Panics
     /// If the error can't be serialized.
-    pub fn refusal<I, F: StepFunction<I>>(mut self, step: F, error: &ErrorOf<F, I>) -> Self
+    pub fn refusal<I, F: StepFunction<I>>(mut self, step: F, error: &RefusalOf<F, I>) -> Self
     where
-        ErrorOf<F, I>: Serialize,
+        RefusalOf<F, I>: Serialize,
     {
         let step = step.meta().name;
         let json = serde_json::to_string(error);
