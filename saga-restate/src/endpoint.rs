@@ -138,8 +138,9 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         step: F,
         change: impl FnOnce(Policy) -> Policy,
     ) -> Result<Self, UnknownStep> {
-        self.check_known(step.meta().name)?;
-        self.settings.overrides.change(step.meta(), change);
+        let step = step.meta();
+        self.check_known(step.name)?;
+        self.settings.overrides.change(step, change);
         Ok(self)
     }
 

@@ -32,7 +32,7 @@ pub trait StepFunction<Inputs>: Sized {
     type Step: Step;
 
     /// The durable name, the kind and the policies.
-    fn meta(&self) -> &'static StepMeta {
+    fn meta(self) -> &'static StepMeta {
         &const { Self::Step::META }
     }
 }

@@ -31,10 +31,10 @@ impl Overrides {
     /// The step with the policies that hold for it in a saga with these `defaults`.
     #[must_use]
     pub fn of<'a>(&self, step: &'a StepMeta, defaults: &Policy) -> Cow<'a, StepMeta> {
-        let set = match self.0.is_empty() {
-            true => None,
-            false => self.0.get(step.name),
-        };
+        // Usually there is none, and then no name is hashed.
+        let set = (!self.0.is_empty())
+            .then(|| self.0.get(step.name))
+            .flatten();
         if set.is_none() && defaults.is_empty() {
             return Cow::Borrowed(step);
         }

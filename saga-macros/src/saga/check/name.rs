@@ -47,13 +47,10 @@ pub(in crate::saga) fn struct_of(
 ) -> Option<Ident> {
     let mut errors = Errors::default();
     let written = options::written(attributes, &mut errors);
-    match option(&written) {
-        Some(option) => option.word("").ok(),
-        None => {
-            let name = struct_name(&signature.ident);
-            name.filter(|name| !is_taken(name, signature, source))
-        }
+    if let Some(option) = option(&written) {
+        return option.word("").ok();
     }
+    struct_name(&signature.ident).filter(|name| !is_taken(name, signature, source))
 }
 
 fn option(written: &[Opt]) -> Option<&Opt> {

@@ -39,8 +39,9 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         .resolver
         .as_ref()
         .and_then(|resolver| match (resolver, &step.kind) {
-            (Resolver::Path(path), _) => Some(path),
-            (Resolver::Compensation, Kind::Compensatable(path)) => Some(path),
+            (Resolver::Path(path), _) | (Resolver::Compensation, Kind::Compensatable(path)) => {
+                Some(path)
+            }
             (Resolver::Compensation, _) => None,
         })
         .map(|path| literal(text(path)))
