@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::steps::{Refused, Shop};
 use everything::seal as close;
+#[expect(clippy::wildcard_imports, reason = "users import steps like this")]
 use everything::*;
 pub use wrap::wrap;
 
