@@ -7,9 +7,7 @@ use saga_runtime::{Context, saga, step};
 use serde::{Deserialize, Serialize};
 
 use crate::steps::{Refused, Shop};
-use everything::seal as close;
-#[expect(clippy::wildcard_imports, reason = "users import steps like this")]
-use everything::*;
+use everything::{cover, seal, seal as close};
 pub use wrap::wrap;
 
 /// The parts of the step beside it.
