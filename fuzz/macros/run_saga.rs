@@ -9,6 +9,8 @@ mod options;
 mod runtime_path;
 mod saga;
 mod signature;
+mod source;
+mod source_text;
 mod spans;
 mod step;
 

@@ -12,14 +12,16 @@ use std::{env, fs};
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use crate::source::Source;
+
 /// Runs `saga!` on these tokens.
 pub(crate) fn saga(tokens: &TokenStream) {
-    is_rust_or_an_error(crate::saga::expand(tokens));
+    is_rust_or_an_error(crate::saga::expand(tokens, &Source::default()));
 }
 
 /// Runs `#[step(…)]` with these options on these tokens.
 pub(crate) fn step(options: &TokenStream, function: &TokenStream) {
-    let expansion = crate::step::expand(options.clone(), function.clone());
+    let expansion = crate::step::expand(options.clone(), function.clone(), &Source::default());
     // A body stays as it is: of one that is no Rust, the compiler speaks.
     if syn::parse2::<syn::ItemFn>(function.clone()).is_ok() {
         is_rust_or_an_error(expansion);

@@ -9,11 +9,13 @@ use std::{env, fs};
 use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::{Attribute, Item, Meta};
 
+use crate::source::Source;
+
 /// Expands the one macro call in a program.
 fn expand(program: &str) -> String {
     let file = syn::parse_file(program).expect("a program of the folder is Rust");
     let expansion = match file.items.into_iter().next() {
-        Some(Item::Macro(call)) => crate::saga::expand(&call.mac.tokens),
+        Some(Item::Macro(call)) => crate::saga::expand(&call.mac.tokens, &Source::default()),
         Some(Item::Fn(mut function)) => {
             let is_step = |attribute: &Attribute| attribute.path().is_ident("step");
             let step = function.attrs.iter().position(is_step);
@@ -24,7 +26,7 @@ fn expand(program: &str) -> String {
                 Meta::List(list) => list.tokens,
                 _ => TokenStream::new(),
             };
-            crate::step::expand(options, quote::quote!(#function))
+            crate::step::expand(options, quote::quote!(#function), &Source::default())
         }
         _ => panic!("a program of the folder is one macro call"),
     };

@@ -10,10 +10,14 @@ mod options;
 mod runtime_path;
 mod saga;
 mod signature;
+mod source;
+mod source_text;
 mod spans;
 mod step;
 
-use proc_macro::TokenStream;
+use proc_macro::{Span, TokenStream};
+
+use source::Source;
 
 #[expect(
     missing_docs,
@@ -21,7 +25,10 @@ use proc_macro::TokenStream;
 )]
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, function: TokenStream) -> TokenStream {
-    step::expand(options.into(), function.into()).into()
+    // Nothing is around a call at the start of a line, as rustfmt sets it.
+    let call = Some(Span::call_site()).filter(|call| call.column() > 1);
+    let source = Source::of_file(call.and_then(|call| call.local_file()));
+    step::expand(options.into(), function.into(), &source).into()
 }
 
 #[expect(
@@ -30,5 +37,6 @@ pub fn step(options: TokenStream, function: TokenStream) -> TokenStream {
 )]
 #[proc_macro]
 pub fn saga(function: TokenStream) -> TokenStream {
-    saga::expand(&function.into()).into()
+    let source = Source::of_file(Span::call_site().local_file());
+    saga::expand(&function.into(), &source).into()
 }

@@ -13,6 +13,7 @@ use syn::{
 };
 
 use crate::errors::Errors;
+use crate::source_text;
 
 /// One option.
 pub(crate) struct Opt {
@@ -104,6 +105,16 @@ pub(crate) fn parse(
 }
 
 impl Opt {
+    /// The option as text, with the usual spaces.
+    pub(crate) fn text_of_source(&self) -> String {
+        let key = &self.key;
+        match &self.value {
+            Value::Flag => key.to_string(),
+            Value::Assigned(tokens) => format!("{key} = {}", source_text::whole(tokens)),
+            Value::List(tokens) => format!("{key}({})", source_text::whole(tokens)),
+        }
+    }
+
     pub(crate) fn span(&self) -> Span {
         self.key.span()
     }
@@ -193,6 +204,11 @@ impl Opt {
         }
         let Function(path) = self.assigned(example)?;
         Ok(path)
+    }
+
+    /// A bare word. Reports anything else.
+    pub(crate) fn word(&self, example: &str) -> syn::Result<Ident> {
+        self.assigned(example)
     }
 
     pub(crate) fn list(&self, example: &str) -> syn::Result<TokenStream> {

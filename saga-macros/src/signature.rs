@@ -12,6 +12,7 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, PatType, Safety, Signature};
 
 use crate::errors::Errors;
+use crate::source::Source;
 
 /// The kind of function that a signature belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,28 @@ pub(crate) fn reject_receiver(owner: Owner, signature: &Signature, errors: &mut 
     let help =
         "make it a free `async fn`; what `self` gives it belongs to the services in its `Context`";
     errors.report(receiver.self_token.span, message, help);
+    true
+}
+
+/// Reports a function in an `impl` or a `trait`, where the items that the macro adds can't stand. Returns whether it is in one.
+pub(crate) fn reject_owner(
+    owner: Owner,
+    signature: &Signature,
+    source: &Source,
+    errors: &mut Errors,
+) -> bool {
+    let name = &signature.ident;
+    if signature.receiver().is_some() {
+        return false;
+    }
+    let Some(around) = source.owner_of(name) else {
+        return false;
+    };
+    let message = format!("{owner} `{name}` stands in `{around}`");
+    let help = format!(
+        "make it a free `async fn`: move it out of the `{around}`, and call it as `{name}(cx, …)`"
+    );
+    errors.report(name.span(), message, help);
     true
 }
 

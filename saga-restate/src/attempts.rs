@@ -2,6 +2,7 @@
 
 mod compensate;
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -307,7 +308,7 @@ impl<'a> Asker<'a> {
             AttemptRecord::new(AttemptEnd::DeadlineExceeded(()))
         } else {
             let settings = &self.engine.settings;
-            let limit = settings.limit(step.meta());
+            let limit = self.engine.limit(step.meta());
             let answer = step.attempt(&attempt, Some(limit)).await;
             let ended = AttemptEnd::from_attempt(step, answer, limit, settings.payload_limit);
             if let Some(error) = repeated(&ended, kind, entry.is_repeated, position) {
@@ -351,7 +352,7 @@ impl<'a> Asker<'a> {
                 let answer = if let Some(answer) = made {
                     answer
                 } else {
-                    let limit = self.engine.settings.limit(step.meta());
+                    let limit = self.engine.limit(step.meta());
                     step.attempt(&attempt, Some(limit)).await
                 };
                 if answer != Verdict::Done {
@@ -452,6 +453,10 @@ impl Surroundings<Suspended> for Asker<'_> {
         compensator: BoxFuture<'b, Result<(), String>>,
     ) -> BoxFuture<'b, Result<(), String>> {
         self.engine.compensate(attempt, compensator)
+    }
+
+    fn policies(&self, step: &'static StepMeta) -> Cow<'static, StepMeta> {
+        self.engine.holding(step)
     }
 
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {

@@ -1,5 +1,6 @@
 //! A process that runs sagas for Restate.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use restate_sdk::endpoint as sdk;
 use restate_sdk::service::ServiceDefinition;
 use saga_runtime::coordinator::Registrable;
-use saga_runtime::meta::RetryPolicy;
+use saga_runtime::engine::{Escaped, Step, StepFunction};
+use saga_runtime::meta::{Policy, RetryPolicy};
 use saga_runtime::trace::TracePropagator;
 use saga_runtime::{Saga, SagaId};
 use socket2::SockRef;
@@ -29,6 +31,8 @@ pub struct Endpoint<S: ?Sized> {
     services: Arc<S>,
     builder: sdk::Builder,
     settings: Settings,
+    /// The durable names of the steps of all registered sagas.
+    steps: BTreeSet<&'static str>,
     /// The sagas, which are bound once the settings are known.
     sagas: Vec<Bind>,
 }
@@ -57,6 +61,17 @@ pub struct ServeError {
 #[error("not a Restate identity key: {0}")]
 pub struct InvalidIdentityKey(String);
 
+/// A policy is set for a step that no registered saga calls.
+#[derive(Debug, Error)]
+#[error("a policy is set for the step `{}`, but no registered saga calls one of this name: the steps are {}", Escaped(.step), .known.join(", "))]
+#[non_exhaustive]
+pub struct UnknownStep {
+    /// The durable name that was given.
+    pub step: String,
+    /// The durable names of the steps of all sagas that are registered so far, in order.
+    pub known: Vec<&'static str>,
+}
+
 impl<S: Send + Sync + 'static> Endpoint<S> {
     /// An endpoint whose sagas use these services.
     #[must_use = "nothing runs until `serve` is called"]
@@ -73,6 +88,7 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
             services,
             builder: sdk::Endpoint::builder(),
             settings: Settings::default(),
+            steps: BTreeSet::new(),
             sagas: Vec::new(),
         }
     }
@@ -84,6 +100,7 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     #[must_use = "nothing runs until `serve` is called"]
     pub fn register<G: Registrable<S>>(mut self) -> Self {
         refuse_shared_name::<G>();
+        self.steps.extend(G::shape().steps().map(|step| step.name));
         let services = Arc::clone(&self.services);
         let bind = move |settings: &Arc<Settings>| workflow::<S, G>(services, settings, None);
         self.sagas.push(Box::new(bind));
@@ -101,12 +118,58 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         on_end: impl Fn(&SagaId, Ended<G>) + Send + Sync + 'static,
     ) -> Self {
         refuse_shared_name::<G>();
+        self.steps.extend(G::shape().steps().map(|step| step.name));
         let services = Arc::clone(&self.services);
         let on_end = Arc::new(on_end);
         let bind =
             move |settings: &Arc<Settings>| workflow::<S, G>(services, settings, Some(on_end));
         self.sagas.push(Box::new(bind));
         self
+    }
+
+    /// Changes the time limits and retries of a step, over all options of the step and of its sagas, as
+    /// `saga_runtime::coordinator::Builder::policy` does: `policy(charge, |policy| policy.timeout(settings.charge_timeout))`.
+    ///
+    /// Sagas in flight replay their attempts: for fewer attempts than before, register the service as a new deployment with the server,
+    /// as for changed code. Other numbers change at any time.
+    ///
+    /// # Errors
+    /// If no saga that is registered so far calls the step.
+    pub fn policy<I, F: StepFunction<I, Step: Step<Services = S>>>(
+        mut self,
+        step: F,
+        change: impl FnOnce(Policy) -> Policy,
+    ) -> Result<Self, UnknownStep> {
+        let step = step.meta();
+        self.check_known(step.name)?;
+        self.settings.overrides.change(step, change);
+        Ok(self)
+    }
+
+    /// Sets the parts of a policy that `policy` has, for the step with this durable name: [`policy`](Self::policy) for names that come
+    /// from a file.
+    ///
+    /// # Errors
+    /// If no step of a saga that is registered so far has this name.
+    pub fn policy_of(
+        mut self,
+        step: impl Into<String>,
+        policy: Policy,
+    ) -> Result<Self, UnknownStep> {
+        let step = step.into();
+        self.check_known(&step)?;
+        self.settings.overrides.set(step, policy);
+        Ok(self)
+    }
+
+    fn check_known(&self, step: &str) -> Result<(), UnknownStep> {
+        if self.steps.contains(step) {
+            return Ok(());
+        }
+        Err(UnknownStep {
+            step: step.to_owned(),
+            known: self.steps.iter().copied().collect(),
+        })
     }
 
     /// Sets how long a saga waits in memory, for a time or an event, before it is suspended. A suspended saga takes no slot

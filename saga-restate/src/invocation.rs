@@ -1,5 +1,6 @@
 //! One invocation of a saga: its journal, its clock, its doubt, and the control over it from outside.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use saga_runtime::engine::{
     Calls, Control, Doubt, Instance, Interruption, Position, SagaEnd, WayBack,
 };
 use saga_runtime::journal::from_millis;
+use saga_runtime::meta::{Policy, SagaMeta, StepMeta};
 
 use crate::attempt_record::Beginning;
 use crate::clock::{Clock, millis};
@@ -35,6 +37,8 @@ pub(crate) struct Invocation {
     pub(crate) form: Form,
     /// The doubt about the next call: an earlier process may have made it.
     pub(crate) doubt: Doubt,
+    /// The policies of steps that say nothing.
+    policy: Box<Policy>,
     deadline: Option<Duration>,
     began: Mutex<Option<SystemTime>>,
     pub(crate) clock: Arc<Clock>,
@@ -93,7 +97,7 @@ impl Invocation {
         journal: Journal,
         settings: Arc<Settings>,
         form: Form,
-        deadline: Option<Duration>,
+        saga: &SagaMeta,
         clock: Arc<Clock>,
     ) -> Self {
         Self {
@@ -103,7 +107,8 @@ impl Invocation {
             settings,
             form,
             doubt: Doubt::new(true),
-            deadline,
+            policy: Box::new(saga.policy),
+            deadline: saga.deadline,
             began: Mutex::new(None),
             interruption: Mutex::new(None),
             way_back: WayBack::open(),
@@ -114,6 +119,17 @@ impl Invocation {
             decisions: Mutex::default(),
             is_abandoned: AtomicBool::new(false),
         }
+    }
+
+    /// The step with the policies that hold for it.
+    pub(crate) fn holding<'a>(&self, step: &'a StepMeta) -> Cow<'a, StepMeta> {
+        self.settings.overrides.of(step, &self.policy)
+    }
+
+    /// The longest that an attempt of the step may take.
+    pub(crate) fn limit(&self, step: &StepMeta) -> Duration {
+        let own = self.holding(step).timeout;
+        own.unwrap_or(self.settings.attempt_timeout)
     }
 
     /// Records the start of the saga. Without this record a replay can't tell if the first step was requested before.

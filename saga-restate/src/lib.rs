@@ -137,6 +137,6 @@ mod workflow;
 
 pub use client::{Client, ClientError, ExecuteError, Http, HttpError, SagaHandle};
 pub use decision::Trouble;
-pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError};
+pub use endpoint::{Endpoint, InvalidIdentityKey, ServeError, UnknownStep};
 pub use failure_report::{Report, Undone, UndoneStep};
 pub use invocation::{Ended, Suspended};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_runtime::Shape;
 use saga_runtime::engine::ATTEMPT_TIMEOUT;
-use saga_runtime::meta::{RetryPolicy, StepMeta};
+use saga_runtime::meta::{Overrides, RetryPolicy};
 use saga_runtime::trace::TracePropagator;
 
 use crate::form::Form;
@@ -24,6 +24,7 @@ impl std::fmt::Debug for Propagator {
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) patience: Duration,
+    pub(crate) overrides: Overrides,
     pub(crate) attempt_timeout: Duration,
     /// The largest recorded value, in bytes of JSON.
     pub(crate) payload_limit: usize,
@@ -46,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             patience: Duration::from_secs(1),
+            overrides: Overrides::default(),
             attempt_timeout: ATTEMPT_TIMEOUT,
             payload_limit: 8 * 1024 * 1024,
             retention: Duration::from_hours(24 * 30),
@@ -60,15 +62,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The longest that an attempt of the step may take.
-    pub(crate) fn limit(&self, step: &StepMeta) -> Duration {
-        step.timeout.unwrap_or(self.attempt_timeout)
-    }
-
     /// The longest that an attempt of any step or compensation may take.
     pub(crate) fn longest_attempt(&self, shape: &Shape) -> Duration {
         shape
             .steps()
+            .map(|step| self.overrides.of(step, &shape.saga.policy))
             .flat_map(|step| [step.timeout, step.compensation_timeout])
             .map(|own| own.unwrap_or(self.attempt_timeout))
             .max()

@@ -196,7 +196,7 @@ where
             journal,
             settings,
             form,
-            G::META.deadline,
+            &G::META,
             Arc::clone(&clock),
         );
         match began {

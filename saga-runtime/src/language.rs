@@ -3,6 +3,7 @@
 mod callee;
 pub(crate) mod digest;
 pub(crate) mod error_record;
+mod function;
 mod json;
 pub mod kind;
 pub(crate) mod order;
@@ -13,6 +14,7 @@ mod wait;
 
 pub use callee::Callee;
 pub use error_record::{ErrorCodec, ErrorRecord};
+pub use function::StepFunction;
 pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
 pub use payload::{Payload, from_json, input_to_json, is_same_input, record, to_json};
 pub(crate) use payload::{check_recordable, input_read_back, json_of, read_back};

@@ -188,7 +188,7 @@ pub mod engine {
     pub use crate::escaped::Escaped;
     pub use crate::language::{
         Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, ReadEvent, Slept, Step,
-        Wait, Waits, from_json, input_to_json, is_same_input, record, to_json,
+        StepFunction, Wait, Waits, from_json, input_to_json, is_same_input, record, to_json,
     };
     pub use crate::panic::text;
     pub use crate::place::{
@@ -274,9 +274,10 @@ pub mod engine {
 /// | `timeout = "3s"` | the time limit of one attempt. Default: none in process, one minute on a coordinator |
 /// | `retry(attempts = 5, backoff = "100ms..10s", when = path)` | the number of attempts, the waits between them (exponential, jittered), and a filter of transient errors: `fn(&Error) -> bool`. A transient error is no answer: if the attempts end with one, the step is in doubt. Default: one attempt |
 /// | `in_doubt(when = path, resolve = path, retry(…))` | a filter `fn(&Error) -> bool` of errors that leave the step in doubt, in place of `retry(when)`; a resolver: an `async fn` with the parameters of the step that undoes any effect under its key; and the retries of the attempts that settle the step. Their default: the attempts of `retry`, if it limits them, otherwise as for compensations |
+/// | `in_doubt(resolve)` | the compensation is the resolver, too: an `async fn cancel(cx) -> Result<(), E>` that takes the context alone, and undoes by `cx.action_key()` |
 /// | `compensation(timeout = "3s", retry(attempts = 5, backoff = "…"))` | the same for the compensation and the resolver. Default: five attempts in process, 24 hours on a journal |
 /// | `retry(give_up_after = "24h")` | in each `retry(…)`: the most that the waits may add up to, each counted with its mean |
-/// | `policy = PROVIDER` | a [`Policy`](meta::Policy) that several steps share. The options above override it |
+/// | `policy = PROVIDER` | a [`Policy`](meta::Policy) that several steps share. The options above override it, and it overrides the default of the saga, `#[saga(policy = …)]`. The settings of a running service override all of them: [one table](meta::Policy) has the order |
 /// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
 /// | `crate = path` | the path of this crate, if it was renamed |
 ///
@@ -331,6 +332,10 @@ pub mod engine {
 /// # Expansion
 /// The function then returns a call, which a saga hands to its engine. Anywhere else, `.await` runs
 /// the function as written, so a unit test only needs [`Context::for_test`].
+///
+/// A `use` brings the function and nothing else, so a module of its name may stand beside it: `mod charge; pub use
+/// charge::charge;`. What the macro adds begins with two underscores. Settings name a step by its function:
+/// `limit(charge, 20)`.
 pub use saga_macros::step;
 
 /// Makes a saga of an `async fn` that calls steps: a struct that can be run, recorded and drawn.
@@ -549,7 +554,9 @@ pub use saga_macros::step;
 /// | `on_compensation_failure = continue` or `halt` | when a compensation has failed for good, the others still run (default), or stay pending |
 /// | `compensations = sequential` or `parallel` | compensations run one by one, the last step first (default), or all at once |
 /// | `compensatable`, `pivot` or `retriable` | the kind of the saga where another saga calls it. Default: `pivot` |
+/// | `policy = PROVIDER` | the [`Policy`](meta::Policy) of steps that say nothing, also in the sagas that it calls |
 /// | `name = "…"` | the durable name. Set it to the old name if you rename the function |
+/// | `struct = OrderSaga` | the name of the struct, where another type has the one that the function gives. Nothing records it |
 /// | `version = 2` | the version of the definition. Default: 1 |
 /// | `crate = path` | the path of this crate, if it was renamed |
 pub use saga_macros::saga;

@@ -1,6 +1,7 @@
 //! Steps in doubt. The engine finds out whether they had an effect, or undoes them.
 
 mod asked_again;
+mod by_key;
 mod pivot;
 mod resolved;
 mod transient;

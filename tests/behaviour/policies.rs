@@ -113,3 +113,67 @@ async fn a_closure_says_which_errors_are_transient() {
     assert_eq!(participant.requests("shared").len(), 1);
     assert_eq!(participant.left(), Vec::<String>::new());
 }
+
+/// Its numbers are those of the saga.
+#[step(compensate = undo_by_default, retry(when = |error| error.is_busy()))]
+async fn by_default(cx: Context<'_, Participant>) -> Result<Effect, Refusal> {
+    act(cx, "by_default").await
+}
+
+async fn undo_by_default(cx: Context<'_, Participant>, effect: &Effect) -> Result<(), Refusal> {
+    undo(cx, "by_default", effect).await
+}
+
+#[step(compensate = (), retry(attempts = 1))]
+async fn by_itself(cx: Context<'_, Participant>) -> Result<Effect, Refusal> {
+    act(cx, "by_itself").await
+}
+
+saga!(
+    #[saga(compensatable)]
+    async fn inner(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        by_default(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    #[saga(policy = PROVIDER)]
+    async fn with_a_policy(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        inner(cx).await?;
+        by_itself(cx).await?;
+        Ok(())
+    }
+);
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_of_a_saga_is_that_of_steps_that_say_nothing() {
+    let participant = Participant::new()
+        .answers("by_default", [Answer::Busy, Answer::Busy])
+        .answers("by_itself", [Answer::Refused]);
+    let error = participant
+        .run(WithAPolicy {})
+        .await
+        .expect_err("the second step has one attempt");
+    assert_eq!(error.step(), Some("by_itself"));
+    assert!(error.is_compensated());
+    assert_eq!(participant.requests("by_default").len(), 3);
+    assert_eq!(participant.requests("by_itself").len(), 1);
+
+    let participant = Participant::new().answers("by_default", [Answer::Busy; 3]);
+    let error = participant
+        .run(WithAPolicy {})
+        .await
+        .expect_err("it has three attempts, and not five");
+    assert_eq!(error.step(), Some("inner/by_default"));
+    assert!(error.is_compensated());
+
+    let participant = Participant::new().answers("by_default", [Answer::Refused]);
+    let error = participant
+        .run(WithAPolicy {})
+        .await
+        .expect_err("a refusal is not transient");
+    assert_eq!(error.step(), Some("inner/by_default"));
+    assert_eq!(participant.requests("by_default").len(), 1);
+    assert_eq!(participant.left(), Vec::<String>::new());
+}

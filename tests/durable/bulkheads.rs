@@ -38,7 +38,7 @@ async fn no_more_attempts_than_allowed_are_under_way_and_who_waits_holds_no_slot
     let until = Arc::new(Notify::new());
     let shop = Shop::default().always("charge", Answer::Waits(Arc::clone(&until)));
     let coordinator = Coordinator::builder(shop.clone())
-        .limit::<charge>(2)
+        .limit(charge, 2)
         .in_flight(3)
         .patience(Duration::ZERO)
         .journal(Memory::new())
@@ -80,7 +80,7 @@ async fn no_more_attempts_than_allowed_are_under_way_and_who_waits_holds_no_slot
 async fn retries_are_limited_as_well() {
     let shop = Shop::default().answers("thank", [(); 20].map(|()| Answer::Refuses));
     let coordinator = Coordinator::builder(shop.clone())
-        .limit::<thank>(1)
+        .limit(thank, 1)
         .journal(Memory::new())
         .register::<Thanking>()
         .start()

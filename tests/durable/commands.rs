@@ -491,7 +491,7 @@ async fn the_output_of_a_stuck_saga_without_a_definition_is_checked_by_the_step(
     );
     coordinator.shutdown().await;
     // The step alone, or a saga that calls it, is enough.
-    let alone = Coordinator::builder(Shop::default()).register_step::<ship>();
+    let alone = Coordinator::builder(Shop::default()).register_step(ship);
     let with_others = builder(&Shop::default());
     for knowing in [alone, with_others] {
         let coordinator = knowing.journal(journal.clone()).start().await;

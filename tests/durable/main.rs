@@ -21,6 +21,7 @@ mod large_outputs;
 mod operators;
 mod outage;
 mod pausing;
+mod policies;
 mod programs;
 mod question_mark;
 mod recorded;

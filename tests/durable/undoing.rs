@@ -267,8 +267,8 @@ async fn a_saga_that_is_not_registered_is_undone_by_the_steps_of_others_or_by_st
     let with_a_saga = |shop: &Shop| builder(shop);
     let with_its_steps = |shop: &Shop| {
         Coordinator::builder(shop.clone())
-            .register_step::<order>()
-            .register_step::<charge>()
+            .register_step(order)
+            .register_step(charge)
     };
     for builder in [with_a_saga as fn(&Shop) -> Builder<Shop>, with_its_steps] {
         let shop = Shop::default();
@@ -516,7 +516,7 @@ async fn loops_sub_sagas_groups_and_fan_outs_are_undone_as_their_body_undoes_the
     let builder = builder(&shop)
         .register::<changed::Changed>()
         .register::<Pack>()
-        .register_step::<mark>();
+        .register_step(mark);
     let coordinator = builder.journal(journal).start().await;
     let coordinator = coordinator.expect("the journal works");
     let sent = coordinator.send("order-1", APPROVED, &1).await;

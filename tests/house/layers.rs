@@ -41,7 +41,7 @@ const MACROS: Building = Building {
         &["saga", "step"],
         &["signature", "runtime_path"],
         &["options"],
-        &["duration", "errors"],
+        &["duration", "errors", "source", "source_text"],
         &["spans"],
     ],
 };

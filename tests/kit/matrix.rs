@@ -140,7 +140,7 @@ fn one_ticket(script: &Script, end: &saga_runtime::testing::CaseEnd) -> bool {
 fn the_steps_of_another_branch_fail_as_well() {
     let report = FailureMatrix::new(Script::new, || Travel {})
         .event(APPROVED, &true)
-        .refusal::<by_train>(&NoTrain)
+        .refusal(by_train, &NoTrain)
         .invariant("one ticket", one_ticket)
         .run();
     assert!(report.is_ok(), "{report}");
@@ -165,7 +165,7 @@ fn a_refusal_that_the_body_handles_needs_an_error() {
 fn the_matrix_of_a_sound_saga_is_a_document() {
     FailureMatrix::new(Script::new, || Travel {})
         .event(APPROVED, &true)
-        .refusal::<by_train>(&NoTrain)
+        .refusal(by_train, &NoTrain)
         .document("kit/travel.md")
         .check();
 }

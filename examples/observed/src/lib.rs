@@ -89,7 +89,7 @@ pub async fn start(journal: impl Journal) -> anyhow::Result<Coordinator<Shop>> {
     let builder = Coordinator::builder(Shop::default()).journal(journal);
     let builder = builder
         .trace_propagator(OpenTelemetry::default())
-        .limit::<charge>(8)
+        .limit(charge, 8)
         .compensation_retry(RetryPolicy::COMPENSATION)
         .register::<Sell>();
     Ok(builder.start().await?)

@@ -101,9 +101,12 @@ fn every_failure_of_a_trip_that_needs_an_approval_ends_well() {
     };
     FailureMatrix::new(Agency::default, move || BookTrip { request: trip() })
         .event(APPROVAL, &true)
-        .refusal::<rent_car>(&TripError::NotServed {
-            to: "Riga".to_owned(),
-        })
+        .refusal(
+            rent_car,
+            &TripError::NotServed {
+                to: "Riga".to_owned(),
+            },
+        )
         .invariant(
             "a whole trip, perhaps without a car, or nothing",
             |agency, end| {

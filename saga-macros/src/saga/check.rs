@@ -4,11 +4,9 @@
 mod attributes;
 mod body;
 mod inputs;
+mod name;
 mod options;
 mod paths;
-mod source_text;
-
-use syn::{Ident, Signature};
 
 use super::model::{Body, CountsAs, Flow, Options, Saga};
 use super::parse::SagaSyntax;
@@ -17,12 +15,18 @@ use crate::runtime_path::RuntimePath;
 use crate::signature::{
     Owner, context, reject_generics, reject_qualifiers, reject_receiver, reject_sync, returned,
 };
+use crate::source::Source;
 use attributes::{Sorted, reject_attributes_of_functions, sort};
+pub(super) use name::{struct_name, struct_of};
 pub(super) use options::runtime_of;
 
 /// Checks everything. `None` if the signature can't be that of a saga. With any other mistake it stays a saga, perhaps
 /// without its body.
-pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<Saga<'a>> {
+pub(super) fn check<'a>(
+    syntax: &'a SagaSyntax,
+    source: &Source,
+    errors: &mut Errors,
+) -> Option<Saga<'a>> {
     let signature = &syntax.signature;
     let written = options::written(&syntax.attributes, errors);
     let options = options::options(&written, signature, errors);
@@ -33,7 +37,7 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
     if reject_receiver(Owner::Saga, signature, errors) {
         return None;
     }
-    let name = name(signature, errors);
+    let name = name::name(signature, &written, source, errors);
     let is_generic = reject_generics(Owner::Saga, signature, errors);
     let context = context::check(Owner::Saga, signature, errors);
     let inputs = inputs::inputs(signature, errors);
@@ -69,6 +73,7 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
         inputs: inputs?,
         returned: returned?,
         body,
+        known: source.documented_steps(),
     };
     if is_generic {
         return None;
@@ -77,33 +82,6 @@ pub(super) fn check<'a>(syntax: &'a SagaSyntax, errors: &mut Errors) -> Option<S
         body.mistake = errors.place_replaced();
     }
     Some(saga)
-}
-
-/// `place_order` → `PlaceOrder`, at the same place. `None` if that can't name a struct.
-pub(super) fn struct_name(function: &Ident) -> Option<Ident> {
-    let mut name = String::new();
-    for word in function.to_string().trim_start_matches("r#").split('_') {
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        name.push_str(letters.as_str());
-    }
-    let mut name: Ident = syn::parse_str(&name).ok()?;
-    name.set_span(function.span());
-    Some(name)
-}
-
-/// The name of the struct. Reports a function whose name gives none.
-fn name(signature: &Signature, errors: &mut Errors) -> Option<Ident> {
-    let name = struct_name(&signature.ident);
-    if name.is_none() {
-        let message = format!(
-            "`{}` can't be the name of a saga: a struct is named like it, in camel case",
-            signature.ident
-        );
-        let help = "begin it with a letter, as in `place_order`, which gives `PlaceOrder`";
-        errors.report(signature.ident.span(), message, help);
-    }
-    name
 }
 
 /// Reports the first place where the body of a `retriable` saga may fail.

@@ -249,11 +249,15 @@ fn meta(saga: &Saga<'_>) -> TokenStream {
         .deadline
         .map(duration::tokens)
         .map(|deadline| code!(.deadline(#deadline)));
+    let policy = options
+        .policy
+        .as_ref()
+        .map(|policy| code!(.policy(#policy)));
     let halts = options
         .halts
         .then(|| code!(.on_compensation_failure(#private::OnCompensationFailure::Halt)));
     let parallel = options
         .parallel
         .then(|| code!(.compensations(#private::CompensationOrder::Parallel)));
-    code!(#private::SagaMeta::new(#name) #version #deadline #halts #parallel)
+    code!(#private::SagaMeta::new(#name) #version #deadline #policy #halts #parallel)
 }

@@ -2,13 +2,14 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
-use syn::{FnArg, Pat, ReturnType, Token, Type};
+use syn::{FnArg, Pat, ReturnType, Signature, Token, Type};
 
-use super::check::{runtime_of, struct_name};
+use super::check::{runtime_of, struct_name, struct_of};
 use super::parse::SagaSyntax;
 use crate::errors::{Errors, unknown_type};
 use crate::signature::context::context_type;
 use crate::signature::types::{borrowed, reference};
+use crate::source::Source;
 
 /// The source of a body that does not parse, for editors: completion keeps working. Rustc does not get it, or it would
 /// report the mistake a second time.
@@ -27,13 +28,13 @@ pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStre
 }
 
 /// The struct of a saga with a wrong signature. Its `execute` and `shape` only typecheck.
-pub(super) fn stand_in(syntax: &SagaSyntax, errors: &mut Errors) -> TokenStream {
+pub(super) fn stand_in(syntax: &SagaSyntax, source: &Source, errors: &mut Errors) -> TokenStream {
     let is_generic = !syntax.signature.generics.params.is_empty();
     let inputs = syntax.signature.inputs.iter().skip(1);
     let fields = inputs.filter_map(|input| field(input, is_generic));
     let visibility = &syntax.visibility;
     let is_only_mistake = errors.len() == 1;
-    let Some(name) = struct_name(&syntax.signature.ident) else {
+    let Some(name) = struct_of(&syntax.attributes, &syntax.signature, source) else {
         let unknown = || unknown_type(errors.place_first().as_ref());
         return plain_function(syntax, is_only_mistake, unknown).unwrap_or_default();
     };
@@ -60,14 +61,29 @@ fn plain_function(
         .as_ref()
         .ok()
         .filter(|_| has_context && is_only_mistake)?;
-    let mut signature = signature.clone();
-    signature.asyncness.get_or_insert_default();
-    let returned = Box::new(Type::Verbatim(unknown()));
-    signature.output = ReturnType::Type(<Token![->]>::default(), returned);
+    let signature = returning(signature, unknown());
     Some(quote! {
         #[allow(dead_code, clippy::all, clippy::pedantic)]
         const _: () = { #signature #body };
     })
+}
+
+/// A saga in an `impl`: a function, as no other item may stand there.
+pub(super) fn in_an_impl(syntax: &SagaSyntax, errors: &mut Errors) -> Option<TokenStream> {
+    let body = syntax.body.as_ref().ok()?;
+    let visibility = &syntax.visibility;
+    let unknown = unknown_type(errors.place_first().as_ref());
+    let signature = returning(&syntax.signature, unknown);
+    Some(quote!(#[allow(dead_code, clippy::all, clippy::pedantic)] #visibility #signature #body))
+}
+
+/// The signature of an `async fn` that returns a `returned`.
+fn returning(signature: &Signature, returned: TokenStream) -> Signature {
+    let mut signature = signature.clone();
+    signature.asyncness.get_or_insert_default();
+    let returned = Box::new(Type::Verbatim(returned));
+    signature.output = ReturnType::Type(<Token![->]>::default(), returned);
+    signature
 }
 
 /// A field, with its type if a field can have it: the struct has no parameters.

@@ -5,9 +5,10 @@ mod flow;
 
 use std::time::Duration;
 
-use syn::{Attribute, Block, Ident, Pat, Signature, Type, Visibility};
+use syn::{Attribute, Block, Expr, Ident, Pat, Signature, Type, Visibility};
 
 use crate::runtime_path::RuntimePath;
+use crate::source::KnownStep;
 pub(super) use call::{First, Placeholder, Refusal, Results, Site};
 pub(super) use flow::{FanOut, Flow, Line, Loop, Place, Way};
 
@@ -32,6 +33,8 @@ pub(super) struct Saga<'a> {
     pub(super) returned: &'a Type,
     /// `None` if the body can't be compiled.
     pub(super) body: Option<Body>,
+    /// The steps of the file, for the documentation.
+    pub(super) known: Vec<KnownStep>,
 }
 
 /// The options in `#[saga(…)]`.
@@ -39,6 +42,8 @@ pub(super) struct Options {
     /// The durable name.
     pub(super) name: String,
     pub(super) version: Option<u32>,
+    /// The policies of steps that say nothing.
+    pub(super) policy: Option<Expr>,
     pub(super) deadline: Option<Duration>,
     pub(super) halts: bool,
     pub(super) parallel: bool,

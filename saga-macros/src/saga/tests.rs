@@ -4,6 +4,7 @@ use syn::parse_str;
 
 use super::{check, check::struct_name, parse::SagaSyntax};
 use crate::errors::Errors;
+use crate::source::Source;
 
 const PLACE_ORDER: &str = "async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, ShopError> \
     { create_order(cx, &request).await }";
@@ -12,7 +13,7 @@ const PLACE_ORDER: &str = "async fn place_order(cx: Context<'_, Shop>, request: 
 fn messages(saga: &str) -> Vec<String> {
     let mut errors = Errors::default();
     if let Some(syntax) = errors.ok(parse_str::<SagaSyntax>(saga)) {
-        check::check(&syntax, &mut errors);
+        check::check(&syntax, &Source::default(), &mut errors);
     }
     let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
     errors.messages().into_iter().map(first_line).collect()
@@ -54,6 +55,7 @@ fn every_option_is_accepted() {
             "#[saga(on_compensation_failure = continue, compensations = sequential)]",
             &[],
         ),
+        ("#[saga(struct = Sale)]", &[]),
         (
             "#[saga(on_compensation_failure = halt)] #[saga(compensations = parallel)]",
             &[],
@@ -89,6 +91,10 @@ fn options_make_sense() {
         (
             "#[saga(on_compensation_failure)]",
             &["option `on_compensation_failure` needs a value"],
+        ),
+        (
+            "#[saga(struct = \"Sale\")]",
+            &["option `struct` has an unexpected value"],
         ),
         (
             "#[saga(name = \"\")]",
@@ -206,6 +212,29 @@ fn a_saga_is_one_function_with_steps() {
         messages("async fn f(cx: Context<'_, S>) -> Result<(), E> { let x = ; }"),
         ["expected an expression"]
     );
+}
+
+#[test]
+fn the_struct_has_no_name_of_a_type_in_the_signature() {
+    let message = "saga `order` becomes a struct `Order`, and there is another type of this name";
+    signatures(&[
+        (
+            "async fn order(cx: Context<'_, S>) -> Result<Order, E>",
+            &[message],
+        ),
+        (
+            "async fn order(cx: Context<'_, S>, orders: Vec<Order>) -> Result<(), E>",
+            &[message],
+        ),
+        (
+            "async fn order(cx: Context<'_, S>) -> Result<shop::Order, E>",
+            &[],
+        ),
+        (
+            "#[saga(struct = Ordering)] async fn order(cx: Context<'_, S>) -> Result<Order, E>",
+            &[],
+        ),
+    ]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use syn::{Attribute, FnArg, Pat, Safety, Signature, Type};
 use super::model::{Input, Step};
 use super::parse::StepSyntax;
 use crate::errors::Errors;
+use crate::options::Opt;
 use crate::runtime_path::RuntimePath;
 use crate::signature::types::anonymous;
 use crate::signature::{
@@ -30,6 +31,9 @@ const OPTIONS: [&str; 10] = [
     "name",
     "crate",
 ];
+
+/// The options that say how attempts are made.
+const POLICIES: [&str; 5] = ["policy", "timeout", "retry", "in_doubt", "compensation"];
 
 /// The most inputs of a step: the length of the largest tuple that is `Clone`.
 const MOST_INPUTS: usize = 12;
@@ -74,6 +78,11 @@ pub(super) fn check<'a>(
         inputs: inputs?,
         returned: returned?,
         policies,
+        written: options
+            .iter()
+            .filter(|option| POLICIES.iter().any(|name| option.key == name))
+            .map(Opt::text_of_source)
+            .collect(),
     })
 }
 

@@ -4,23 +4,28 @@ mod implementation;
 mod meta;
 
 use proc_macro2::{Delimiter, Ident, TokenStream};
-use syn::{FnArg, Pat, Path, Token};
+use syn::{FnArg, Pat, Path, Token, Visibility};
+
+use super::hidden_name;
 
 use super::model::{Kind, Step};
 use crate::signature::lifetimes::with_lifetime;
+use crate::source_text;
 use crate::spans::{at, code, generate, group, here, literal};
 
 // Expands to:
 //
 //     /// Takes the money.
-//     pub fn charge<'run, 'step>(cx: Context<'run, Shop>, order: &'step Order) -> Call<'run, 'step, charge> {
+//     pub fn charge<'run, 'step>(cx: Context<'run, Shop>, order: &'step Order) -> Call<'run, 'step, __charge::charge> {
 //         call(cx, (order,))
 //     }
-//     pub enum charge {}
-//     impl Step for charge { … }
+//     pub mod __charge {
+//         pub enum charge {}
+//     }
+//     impl Step for __charge::charge { … }
 //
-// The type has the function's name, so that the messages of rustc say `charge`. Functions and types have namespaces of
-// their own, and a `use` brings both.
+// The type has the function's name, so that the messages of rustc say `charge`. It stands in a module, so that a user's
+// `mod charge` can stand beside the function, and a `use` brings the function alone.
 pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     generate(step.signature.ident.span(), || all(step))
 }
@@ -33,19 +38,20 @@ fn all(step: &Step<'_>) -> TokenStream {
         visibility,
         ..
     } = step;
-    let marker = marker(step);
-    let span = marker.span();
+    let name = &step.signature.ident;
+    let (span, module) = (name.span(), hidden_name(name));
     let attributes = at(
         span,
         code! {
             #[doc(hidden)]
             #[allow(
-                non_camel_case_types, missing_copy_implementations, missing_debug_implementations, unreachable_pub, dead_code,
-                clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
+                non_camel_case_types, non_snake_case, missing_copy_implementations, missing_debug_implementations,
+                unreachable_pub, unnameable_types, dead_code, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction
             )]
         },
     );
-    let definition = at(span, code!(enum #marker {}));
+    let inner = inside(visibility);
+    let definition = at(span, code!(mod #module { #inner enum #name {} }));
     code! {
         #function
 
@@ -57,9 +63,30 @@ fn all(step: &Step<'_>) -> TokenStream {
     }
 }
 
+/// The same visibility one module further in. Rustc compares that of the type with those of its inputs and its output.
+fn inside(visibility: &Visibility) -> TokenStream {
+    match visibility {
+        Visibility::Public(_) => code!(pub),
+        Visibility::Inherited => code!(pub(super)),
+        Visibility::Restricted(restricted) => {
+            let path = &restricted.path;
+            match path.segments.first() {
+                Some(first) if first.ident == "self" => {
+                    let rest = path.segments.iter().skip(1);
+                    code!(pub(in super #(::#rest)*))
+                }
+                Some(first) if first.ident == "super" => code!(pub(in super::#path)),
+                _ => code!(pub(in #path)),
+            }
+        }
+    }
+}
+
 /// The step's type.
-pub(super) fn marker(step: &Step<'_>) -> Ident {
-    step.signature.ident.clone()
+pub(super) fn marker(step: &Step<'_>) -> TokenStream {
+    let name = &step.signature.ident;
+    let module = hidden_name(name);
+    at(name.span(), code!(#module::#name))
 }
 
 /// The function that sagas and tests call. It makes a `Call` and runs nothing.
@@ -94,11 +121,47 @@ fn function(step: &Step<'_>) -> TokenStream {
         span,
         code!(#private::call(#cx, (#(#names,)*))),
     );
+    let documented = documented(step, &note);
     code! {
         #(#conditions)*
+        #[cfg(not(doc))]
         #(#outer)*
         #attributes
         #visibility #keyword #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #private::Call<'run, 'step, #marker> #body
+
+        #documented
+    }
+}
+
+/// The function as rustdoc shows it: with the signature of the source. It is never compiled.
+//
+// Expands to:
+//
+//     #[cfg(doc)]
+//     pub async fn charge(cx: Context<'_, Shop>, order: &Order) -> Result<Payment, PaymentError> {
+//         loop {}
+//     }
+fn documented(step: &Step<'_>, note: &TokenStream) -> TokenStream {
+    let Step {
+        outer,
+        conditions,
+        visibility,
+        signature,
+        context,
+        returned,
+        ..
+    } = step;
+    let (name, cx) = (&signature.ident, cx(step));
+    let names = step.inputs.iter().map(|input| &input.name);
+    let types = step.inputs.iter().map(|input| &input.ty);
+    code! {
+        #(#conditions)*
+        #[cfg(doc)]
+        #(#outer)*
+        #[doc = #note]
+        #visibility async fn #name(#cx: #context, #(#names: #types),*) -> #returned {
+            loop {}
+        }
     }
 }
 
@@ -113,15 +176,27 @@ fn cx(step: &Step<'_>) -> Ident {
     }
 }
 
-/// The paragraph about the step in the documentation of the function.
+/// The facts about the step in the documentation of the function.
 fn note(step: &Step<'_>) -> String {
-    let undone = match &step.kind {
-        Kind::Compensatable(path) => format!("compensated by `{}`", text(path)),
-        Kind::NothingToUndo => "there is nothing to undo".to_owned(),
-        Kind::Pivot => "a pivot: once it has succeeded, the saga only goes forward".to_owned(),
-        Kind::Retriable => "retriable: it is retried until it succeeds".to_owned(),
+    let returned = step.returned;
+    let returned = source_text::of_type(&code!(#returned));
+    let kind = match &step.kind {
+        Kind::Compensatable(path) => format!("compensatable: undone by `{}`", text(path)),
+        Kind::NothingToUndo => "nothing to undo".to_owned(),
+        Kind::Pivot => "pivot: once it is done, the saga only goes forward".to_owned(),
+        Kind::Retriable => "retriable: retried until it succeeds".to_owned(),
     };
-    format!("\n\n*Step `{}`: {undone}.*", step.name)
+    let policies = if step.written.is_empty() {
+        "the defaults of the saga and of its engine".to_owned()
+    } else {
+        let options = step.written.iter().map(|option| format!("`{option}`"));
+        // In a table, a bar ends the cell.
+        options.collect::<Vec<_>>().join("<br>").replace('|', "\\|")
+    };
+    format!(
+        "\n\n| The step | `{}` |\n|---|---|\n| returns | `{returned}` |\n| kind | {kind} |\n| policies | {policies} |",
+        step.name
+    )
 }
 
 /// A path as text, as in the source.

@@ -26,6 +26,8 @@ pub(super) struct Step<'a> {
     pub(super) inputs: Vec<Input>,
     pub(super) returned: &'a Type,
     pub(super) policies: Policies,
+    /// The options of the policies as text, in the order of the source.
+    pub(super) written: Vec<String>,
 }
 
 /// One parameter after the context, with the lifetimes of the source.
@@ -43,6 +45,13 @@ pub(super) enum Kind {
     Retriable,
 }
 
+/// The function that undoes any effect under the key of the step.
+pub(super) enum Resolver {
+    Path(Path),
+    /// The compensation. It takes the context alone, and undoes by key.
+    Compensation,
+}
+
 /// The options besides the kind.
 #[derive(Default)]
 pub(super) struct Policies {
@@ -52,7 +61,7 @@ pub(super) struct Policies {
     pub(super) retry: Option<Retry>,
     pub(super) transient: Option<Predicate>,
     pub(super) in_doubt: Option<Predicate>,
-    pub(super) resolver: Option<Path>,
+    pub(super) resolver: Option<Resolver>,
     pub(super) in_doubt_retry: Option<Retry>,
     pub(super) compensation_timeout: Option<Time>,
     pub(super) compensation_retry: Option<Retry>,

@@ -68,6 +68,10 @@ fn every_option_is_accepted() {
             &[],
         ),
         (
+            "compensate = refund, in_doubt(resolve, when = f, retry(attempts = 3))",
+            &[],
+        ),
+        (
             "pivot, in_doubt(retry(attempts = 9, backoff = \"1s..5m\", give_up_after = \"7d\"))",
             &[],
         ),
@@ -226,6 +230,10 @@ fn options_fit_the_kind() {
         (
             "pivot, in_doubt(resolve = f)",
             &["a `pivot` is asked again until its answer is definite, it is not undone"],
+        ),
+        (
+            "retriable, in_doubt(resolve)",
+            &["a `retriable` step is retried until it succeeds, it is not undone"],
         ),
         (
             "compensate = (), in_doubt(resolve = f)",

@@ -20,7 +20,8 @@ pub async fn pursue<X>(
     position: Position<'_>,
     around: &dyn Surroundings<X>,
 ) -> (StepEnd<X>, u32) {
-    let (mut pursuit, command) = Pursuit::start(step.meta(), around.retry_defaults(), origin);
+    let policies = around.policies(step.meta());
+    let (mut pursuit, command) = Pursuit::start(policies, around.retry_defaults(), origin);
     let end = match drive(&mut pursuit, command, step, position, around).await {
         Ok(end) => conclude(&pursuit, end, step, position),
         Err(suspension) => {
@@ -120,7 +121,7 @@ pub async fn compensate<X>(
     origin: CompensationOrigin,
     around: &dyn Surroundings<X>,
 ) -> Result<CompensationResult, X> {
-    let step = position.step();
+    let step = around.policies(position.step());
     let limit = around.limit(step.compensation_timeout);
     let policy = step.compensation_retry_by(around.retry_defaults());
     let (mut compensation, mut command) = CompensationAttempts::start(policy, origin);

@@ -11,6 +11,7 @@
 //!                                                           └─ Pause ◀┘ no answer
 //! ```
 
+use std::borrow::Cow;
 use std::iter::Peekable;
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ pub(crate) enum PursuitEnd {
 /// One step on the way from its first attempt to a settled outcome.
 #[derive(Debug)]
 pub(crate) struct Pursuit {
-    step: &'static StepMeta,
+    step: Cow<'static, StepMeta>,
     defaults: RetryDefaults,
     purpose: Purpose,
     attempts: u32,
@@ -136,7 +137,7 @@ pub(crate) struct Pursuit {
 
 impl Pursuit {
     pub(crate) fn start(
-        step: &'static StepMeta,
+        step: Cow<'static, StepMeta>,
         defaults: RetryDefaults,
         origin: Origin,
     ) -> (Self, Command) {
@@ -154,15 +155,13 @@ impl Pursuit {
             Origin::Resumed { .. } => attempts.saturating_add(1),
             _ => attempts,
         };
+        let waits = step.forward_retry_by(defaults).backoffs_after(next);
         let mut pursuit = Self {
             step,
             defaults,
             purpose: Purpose::Forward,
             attempts,
-            waits: step
-                .forward_retry_by(defaults)
-                .backoffs_after(next)
-                .peekable(),
+            waits: waits.peekable(),
             last: None,
             may_have_acted: false,
             interruption: None,

@@ -1,11 +1,12 @@
 //! The border between the pursuit of a step and the engine that makes its attempts.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::time::Duration;
 
 use crate::attempts::{CompensationOrigin, PendingStep, Verdict};
 use crate::error::{Interruption, Reason};
-use crate::meta::{AttemptPhase, RetryDefaults};
+use crate::meta::{AttemptPhase, RetryDefaults, StepMeta};
 use crate::place::{Attempt, Position};
 
 /// A boxed future, type-erased.
@@ -25,6 +26,11 @@ pub trait Surroundings<X>: Sync {
         RetryDefaults::IN_PROCESS
     }
 
+    /// The step with the policies that hold for it: its own, the settings of the engine, the defaults of the saga.
+    fn policies(&self, step: &'static StepMeta) -> Cow<'static, StepMeta> {
+        Cow::Borrowed(step)
+    }
+
     /// A retriable step has used up its policy. Returns the reason to suspend the saga, or `None` to attempt it further.
     fn exhausted(&self, attempts: u32, last: LastError<'_>) -> Option<X> {
         let _ = (attempts, last);
@@ -39,7 +45,7 @@ pub trait Surroundings<X>: Sync {
         phase: Purpose,
     ) -> BoxFuture<'b, Result<AttemptReport, X>> {
         let _ = phase;
-        let limit = self.limit(step.meta().timeout);
+        let limit = self.limit(self.policies(step.meta()).timeout);
         Box::pin(async move { Ok(AttemptReport::from(step.attempt(&attempt, limit).await)) })
     }
 

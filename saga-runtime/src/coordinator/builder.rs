@@ -31,9 +31,9 @@ use crate::engines::journaled::recorder::Tenure;
 #[cfg(feature = "testing")]
 use crate::journal::{History, Memory, Reason};
 use crate::journal::{Journal, JournalError, Lease, Worker};
-use crate::language::Step;
 use crate::language::recorded::RecordedStep;
-use crate::meta::{RetryDefaults, RetryPolicy};
+use crate::language::{Step, StepFunction};
+use crate::meta::{Overrides, Policy, RetryDefaults, RetryPolicy};
 use crate::metrics::AttemptMeters;
 #[cfg(feature = "testing")]
 use crate::shape::Shape;
@@ -88,6 +88,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
                 patience: Duration::from_secs(1),
                 retries: RetryDefaults::all(RetryPolicy::FOR_A_DAY),
                 attempts_in_order: 5,
+                overrides: Overrides::default(),
                 bulkheads: Bulkheads::default(),
                 attempts: AttemptMeters::default(),
                 clock: Clock::default(),
@@ -139,12 +140,15 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     }
 
     /// Registers a step whose saga is not registered any more, so that [`compensate`](Coordinator::compensate) can undo it: with
-    /// `#[step(…)] async fn charge`, `register_step::<charge>()`. The steps of registered sagas are known already.
-    pub fn register_step<P: Step<Services = S>>(mut self) -> Self
+    /// `#[step(…)] async fn charge`, `register_step(charge)`. The steps of registered sagas are known already.
+    pub fn register_step<I, F: StepFunction<I, Step: Step<Services = S>>>(
+        mut self,
+        _step: F,
+    ) -> Self
     where
         S: 'static,
     {
-        self.definitions.steps.add(RecordedStep::of::<P>());
+        self.definitions.steps.add(RecordedStep::of::<F::Step>());
         self
     }
 
@@ -201,11 +205,51 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
         self
     }
 
+    /// Changes the time limits and retries of a step, over all options of the step and of its sagas: numbers that are tuned in a
+    /// running service come from its settings. `change` gets the numbers of the step itself, as far as it has some.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use saga_runtime::{Context, Coordinator, saga, step};
+    /// # struct Shop;
+    /// # struct Settings { charge_timeout: Duration }
+    /// # #[step(compensate = ())] async fn charge(_: Context<'_, Shop>) -> Result<(), String> { Ok(()) }
+    /// # saga!(async fn sell(cx: Context<'_, Shop>) -> Result<(), String> { charge(cx).await });
+    /// # let settings = Settings { charge_timeout: Duration::from_secs(9) };
+    ///
+    /// let builder = Coordinator::builder(Shop)
+    ///     .register::<Sell>()
+    ///     .policy(charge, |policy| policy.timeout(settings.charge_timeout));
+    /// # drop(builder);
+    /// ```
+    ///
+    /// The numbers of an attempt that was made stay as they were; the next one counts by the new ones. [`Policy`] has the order in which
+    /// options, policies, defaults and settings hold. [`start`](Self::start) refuses a step that no registered saga calls.
+    pub fn policy<I, F: StepFunction<I, Step: Step<Services = S>>>(
+        mut self,
+        step: F,
+        change: impl FnOnce(Policy) -> Policy,
+    ) -> Self {
+        self.policies.overrides.change(step.meta(), change);
+        self
+    }
+
+    /// Sets the parts of a policy that `policy` has, for the step with this durable name: [`policy`](Self::policy) for names that come
+    /// from a file. [`start`](Self::start) refuses a name that no step of a registered saga has.
+    pub fn policy_of(mut self, step: impl Into<String>, policy: Policy) -> Self {
+        self.policies.overrides.set(step.into(), policy);
+        self
+    }
+
     /// Limits how many attempts of a step are under way at a time in this process, over all sagas, so that the sagas do not
-    /// overrun its service: `limit::<charge>(20)`. A saga that waits for its turn longer than [`patience`](Self::patience)
+    /// overrun its service: `limit(charge, 20)`. A saga that waits for its turn longer than [`patience`](Self::patience)
     /// holds no slot. Attempts of the compensation do not count. At least 1.
-    pub fn limit<T: Step<Services = S>>(mut self, attempts: usize) -> Self {
-        self.policies.bulkheads.limit(T::META.name, attempts);
+    pub fn limit<I, F: StepFunction<I, Step: Step<Services = S>>>(
+        mut self,
+        step: F,
+        attempts: usize,
+    ) -> Self {
+        self.policies.bulkheads.limit(step.meta().name, attempts);
         self
     }
 
@@ -324,8 +368,8 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
     ///
     /// # Errors
     /// [`StartError::RegisteredTwice`] if two sagas have the same name and version, [`StartError::SharedName`] if two different
-    /// steps of one saga have the same name, [`StartError::Journal`] if the journal can't be reached, [`StartError::Misfits`] with
-    /// [`OnMisfit::Refuse`].
+    /// steps of one saga have the same name, [`StartError::UnknownStep`] if a policy is set for a step that no registered saga calls,
+    /// [`StartError::Journal`] if the journal can't be reached, [`StartError::Misfits`] with [`OnMisfit::Refuse`].
     ///
     /// # Panics
     /// If called outside of a tokio runtime.
@@ -333,6 +377,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
         if let Some(error) = self.refused {
             return Err(error);
         }
+        self.definitions.refuse_unknown(&self.policies.overrides)?;
         if self.on_misfit == OnMisfit::Refuse {
             let report = self.checked().await?;
             if !report.is_fine() {

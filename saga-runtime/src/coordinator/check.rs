@@ -191,7 +191,7 @@ impl Stage {
             Arc::new(recorder),
             self.policies.clone(),
             0,
-            meta.on_compensation_failure,
+            meta,
         )
     }
 }

@@ -37,12 +37,28 @@ pub enum StartError {
         /// The name, and the two functions.
         shared: SharedName,
     },
+    /// A policy is set for a step that no registered saga calls.
+    #[error(
+        "a policy is set for the step `{}`, but no registered saga calls one of this name: the steps are {}", Escaped(.step), quoted(.known)
+    )]
+    UnknownStep {
+        /// The durable name that was given.
+        step: String,
+        /// The durable names of the steps of all registered sagas, in order.
+        known: Vec<&'static str>,
+    },
     /// Open sagas don't fit what is registered, and [`OnMisfit::Refuse`](crate::coordinator::OnMisfit::Refuse) is set.
     #[error("open sagas of the journal don't fit their definitions:\n{0}")]
     Misfits(Box<CheckReport>),
     /// The journal can't be reached or used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+/// Names in backticks, with commas.
+fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 /// The error of [`Coordinator::submit`](crate::Coordinator::submit): the saga was not started.

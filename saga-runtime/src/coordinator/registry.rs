@@ -22,7 +22,7 @@ use crate::journal::history::ReplayState;
 use crate::journal::{self, NewSaga, SagaVersion};
 use crate::language::recorded::found_steps;
 use crate::language::{input_read_back, is_same_input};
-use crate::meta::OnCompensationFailure;
+use crate::meta::{Overrides, SagaMeta};
 use crate::panic::{caught, contain, drop_caught};
 use crate::run::{Saga, SagaEnd};
 use crate::shape::Shape;
@@ -62,8 +62,8 @@ pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
     /// Returns whether two inputs are the same value for the saga.
     fn is_same(&self, recorded: &str, given: &str) -> bool;
 
-    /// The reaction to a compensation that has failed for good.
-    fn on_compensation_failure(&self) -> OnCompensationFailure;
+    /// The options of the saga.
+    fn meta(&self) -> &'static SagaMeta;
 
     /// Reads the input of a claimed saga, and runs the saga in a task of its own.
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str);
@@ -129,8 +129,8 @@ where
         is_same_input(G::equality(), recorded, given)
     }
 
-    fn on_compensation_failure(&self) -> OnCompensationFailure {
-        G::META.on_compensation_failure
+    fn meta(&self) -> &'static SagaMeta {
+        &const { G::META }
     }
 
     fn resume(&self, inner: &Arc<Shared<S>>, claimant: Claimant, input: &str) {
@@ -162,6 +162,21 @@ impl<S: ?Sized + Send + Sync + 'static> Definitions<S> {
         Self {
             sagas: BTreeMap::new(),
             steps: RecordedSteps::new(),
+        }
+    }
+
+    /// Checks that each step with a policy is one of these.
+    ///
+    /// # Errors
+    /// The first step that is not.
+    pub(super) fn refuse_unknown(&self, overrides: &Overrides) -> Result<(), StartError> {
+        let known = self.steps.names();
+        match overrides.steps().find(|step| !known.contains(step)) {
+            None => Ok(()),
+            Some(step) => Err(StartError::UnknownStep {
+                step: step.to_owned(),
+                known,
+            }),
         }
     }
 

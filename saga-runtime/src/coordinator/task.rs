@@ -172,7 +172,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             recorder,
             self.policies.clone(),
             claimant.recoveries,
-            meta.on_compensation_failure,
+            meta,
         );
         (engine, claimant.slot)
     }

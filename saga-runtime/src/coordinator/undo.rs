@@ -34,7 +34,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     pub(super) fn undo(self: &Arc<Self>, claimant: Claimant, saga: &NewSaga) {
         let mut meta = SagaMeta::new(interned(&saga.name));
         if let Some(definition) = self.definitions.of_saga(&saga.name, saga.version) {
-            meta = meta.on_compensation_failure(definition.on_compensation_failure());
+            let own = definition.meta();
+            meta = meta
+                .on_compensation_failure(own.on_compensation_failure)
+                .policy(own.policy);
         }
         let (engine, slot) = self.begin(&meta, claimant, None);
         let undoing = Arc::clone(self).undo_all(engine, saga.version, slot);

@@ -1,5 +1,6 @@
 //! The engine that runs a saga in the caller's future: no journal, and no allocation while all goes well.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::pending;
 use std::mem;
@@ -21,7 +22,7 @@ pub use events::Events;
 use crate::error::{CompensationOutcome, Interruption, Reason, SagaError};
 use crate::id::SagaId;
 use crate::language::{ReadEvent, Wait};
-use crate::meta::{AttemptPhase, StepMeta};
+use crate::meta::{AttemptPhase, Policy, StepMeta};
 use crate::place::{Attempt, Calls, Instance, Position, Role};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
 use crate::telemetry;
@@ -131,6 +132,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
             instance: Instance::new(G::META.name, self.id),
             control: LocalControl::new(limits),
             events: self.events,
+            policy: &const { G::META.policy },
         };
         async move {
             let end = saga.drive(self.services, &effects).await;
@@ -146,9 +148,20 @@ pub(crate) struct Effects {
     instance: Instance,
     control: LocalControl,
     events: Option<Events>,
+    /// The policies of steps that say nothing.
+    policy: &'static Policy,
 }
 
 impl Effects {
+    /// The step with the policies that hold for it.
+    #[inline]
+    fn holding(&self, step: &'static StepMeta) -> Cow<'static, StepMeta> {
+        if self.policy.is_empty() {
+            return Cow::Borrowed(step);
+        }
+        Cow::Owned(step.or_policy(*self.policy))
+    }
+
     /// Fast path of `drop`: usually nothing is allocated.
     #[inline]
     fn drop_idle(self) {
@@ -179,7 +192,7 @@ impl Engine for Effects {
 
     #[inline]
     fn trusts_first_attempts(&self) -> bool {
-        self.control.is_unlimited() && telemetry::is_off()
+        self.control.is_unlimited() && telemetry::is_off() && self.policy.is_empty()
     }
 
     async fn step<'a>(
@@ -188,8 +201,8 @@ impl Engine for Effects {
         step: &'a mut dyn PendingStep,
         first: Option<Verdict>,
     ) -> StepEnd<Infallible> {
-        let meta = step.meta();
-        let position = Position::new(calls, meta, calls.count());
+        let meta = self.holding(step.meta());
+        let position = Position::new(calls, step.meta(), calls.count());
         let first = if let Some(first) = first {
             first
         } else {
@@ -199,7 +212,7 @@ impl Engine for Effects {
             let attempt = Attempt::new(position, Role::Action, 1);
             step.attempt(&attempt, meta.timeout).await
         };
-        let end = if let Some(end) = StepEnd::after_first(first, meta) {
+        let end = if let Some(end) = StepEnd::after_first(first, &meta) {
             end
         } else {
             let origin = Origin::after_first(first);
@@ -271,6 +284,10 @@ fn unrecordable(
 }
 
 impl Surroundings<Infallible> for Effects {
+    fn policies(&self, step: &'static StepMeta) -> Cow<'static, StepMeta> {
+        self.holding(step)
+    }
+
     fn limit(&self, own: Option<Duration>) -> Option<Duration> {
         own
     }

@@ -21,6 +21,7 @@ pub(crate) mod undo;
 mod unreplayed;
 mod wait;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -47,7 +48,9 @@ use crate::error::{Cause, CompensationOutcome, NOT_UNDONE_CODE, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
 use crate::language::{ReadEvent, Wait};
-use crate::meta::{AttemptPhase, OnCompensationFailure, RetryDefaults, StepMeta};
+use crate::meta::{
+    AttemptPhase, OnCompensationFailure, Overrides, Policy, RetryDefaults, SagaMeta, StepMeta,
+};
 use crate::panic::{contain, drop_caught, replace_caught, text};
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Engine, Saga, SagaEnd, WaitEnd};
@@ -66,6 +69,8 @@ pub(crate) struct Policies {
     pub(crate) retries: RetryDefaults,
     /// The attempts of a compensation before the earlier steps are compensated.
     pub(crate) attempts_in_order: u32,
+    /// The policies that the settings give to steps.
+    pub(crate) overrides: Overrides,
     pub(crate) bulkheads: Bulkheads,
     pub(crate) attempts: AttemptMeters,
     pub(crate) clock: Clock,
@@ -85,6 +90,8 @@ pub(crate) struct Journaled {
     /// The number of processes that have ended since the last entry: each may have made an attempt.
     crashes: u32,
     on_compensation_failure: OnCompensationFailure,
+    /// The policies of steps that say nothing.
+    policy: Option<Box<Policy>>,
     activity: Activity,
     cursors: Cursors,
     /// The paths of the called sagas of which steps are recorded, when a group asks for the first time.
@@ -102,7 +109,7 @@ impl Journaled {
         recorder: Arc<Recorder>,
         policies: Policies,
         crashes: u32,
-        on_compensation_failure: OnCompensationFailure,
+        saga: &SagaMeta,
     ) -> Self {
         let values = Arc::new(RecordedAmbient::new(
             &history,
@@ -117,12 +124,20 @@ impl Journaled {
             recorder,
             policies,
             crashes,
-            on_compensation_failure,
+            on_compensation_failure: saga.on_compensation_failure,
+            policy: (!saga.policy.is_empty()).then(|| Box::new(saga.policy)),
             activity: Activity::default(),
             cursors: Cursors::default(),
             called_sagas: OnceLock::new(),
             goes_back: AtomicBool::new(false),
         }
+    }
+
+    /// The step with the policies that hold for it.
+    #[inline]
+    pub(super) fn holding(&self, step: &'static StepMeta) -> Cow<'static, StepMeta> {
+        let defaults = self.policy.as_deref().unwrap_or(&const { Policy::new() });
+        self.policies.overrides.of(step, defaults)
     }
 
     /// Drives the saga. Suspends it when all that it does is to wait for long.

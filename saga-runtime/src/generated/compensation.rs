@@ -67,6 +67,18 @@ pub fn resolving<C>(compensation: C) -> Compensating<C> {
     Compensating { compensation }
 }
 
+/// Runs a compensation that is the resolver, too, so it takes the context alone. An error becomes text.
+#[inline]
+pub fn undoing_by_key<'cx, S, C>(
+    compensation: impl FnOnce(Context<'cx, S>) -> C,
+    cx: Context<'cx, S>,
+) -> Compensating<C>
+where
+    S: ?Sized,
+{
+    resolving(compensation(cx))
+}
+
 /// Runs a compensation. An error becomes text.
 // The compensation comes first, so that it determines `T`: then a `&String` coerces where it takes a `&str`.
 #[inline]

@@ -3,7 +3,9 @@
 pub use crate::generated::call::{
     HandledCall, IsMember, IsStepCall, RecordedError, RunsByItself, WaitsAnywhere,
 };
-pub use crate::generated::compensation::{Compensating, IsCompensation, resolving, undoing};
+pub use crate::generated::compensation::{
+    Compensating, IsCompensation, resolving, undoing, undoing_by_key,
+};
 pub use crate::generated::input::SagaInput;
 pub use crate::generated::signature::{IsContext, IsResult};
 pub use crate::language::order::{

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::meta::Policy;
+
 /// A saga's durable name and its options, as `#[saga(…)]` sets them.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -16,6 +18,8 @@ pub struct SagaMeta {
     pub on_compensation_failure: OnCompensationFailure,
     /// The order in which steps are compensated.
     pub compensations: CompensationOrder,
+    /// The policies of steps that say nothing.
+    pub policy: Policy,
 }
 
 impl SagaMeta {
@@ -28,6 +32,7 @@ impl SagaMeta {
             deadline: None,
             on_compensation_failure: OnCompensationFailure::Continue,
             compensations: CompensationOrder::Sequential,
+            policy: Policy::new(),
         }
     }
 
@@ -65,6 +70,12 @@ impl SagaMeta {
             on_failure: self.on_compensation_failure,
             order: self.compensations,
         }
+    }
+
+    /// Sets the policies of steps that say nothing.
+    #[must_use]
+    pub const fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Sets the order of compensations.

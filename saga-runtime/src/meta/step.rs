@@ -116,6 +116,8 @@ pub struct StepMeta {
     /// The retry policy of the attempts that settle the step when it is in doubt. `None`: that of the step, if it limits
     /// its attempts, or else the engine's default.
     pub in_doubt_retry: Option<RetryPolicy>,
+    /// The retry policy where nothing else sets one: of a step that says which errors are transient, and no numbers.
+    pub default_retry: Option<RetryPolicy>,
 }
 
 impl StepMeta {
@@ -133,6 +135,7 @@ impl StepMeta {
             compensation_timeout: None,
             compensation_retry: None,
             in_doubt_retry: None,
+            default_retry: None,
         }
     }
 
@@ -162,20 +165,37 @@ impl StepMeta {
 
     /// Sets what this policy says.
     #[must_use]
-    pub const fn policy(mut self, policy: Policy) -> Self {
-        if policy.timeout.is_some() {
-            self.timeout = policy.timeout;
+    pub const fn policy(self, policy: Policy) -> Self {
+        self.with(policy.or(self.own_policy()))
+    }
+
+    /// Sets what this policy says, where the step says nothing.
+    #[must_use]
+    pub const fn or_policy(self, policy: Policy) -> Self {
+        self.with(self.own_policy().or(policy))
+    }
+
+    const fn with(self, policy: Policy) -> Self {
+        Self {
+            timeout: policy.timeout,
+            retry: policy.retry,
+            compensation_timeout: policy.compensation_timeout,
+            compensation_retry: policy.compensation_retry,
+            in_doubt_retry: policy.in_doubt_retry,
+            ..self
         }
-        if policy.retry.is_some() {
-            self.retry = policy.retry;
-        }
-        if policy.compensation_timeout.is_some() {
-            self.compensation_timeout = policy.compensation_timeout;
-        }
-        if policy.compensation_retry.is_some() {
-            self.compensation_retry = policy.compensation_retry;
-        }
-        self
+    }
+
+    /// The policies of the step as one value.
+    #[must_use]
+    pub const fn own_policy(&self) -> Policy {
+        let mut policy = Policy::new();
+        policy.timeout = self.timeout;
+        policy.retry = self.retry;
+        policy.compensation_timeout = self.compensation_timeout;
+        policy.compensation_retry = self.compensation_retry;
+        policy.in_doubt_retry = self.in_doubt_retry;
+        policy
     }
 
     /// Sets the time limit of one attempt.
@@ -193,6 +213,23 @@ impl StepMeta {
         Self {
             retry: Some(retry),
             ..self
+        }
+    }
+
+    /// Sets the retry policy where no policy sets one.
+    #[must_use]
+    pub const fn retry_by_default(self, retry: RetryPolicy) -> Self {
+        Self {
+            default_retry: Some(retry),
+            ..self
+        }
+    }
+
+    /// The retry policy of the step, if anything sets one.
+    const fn set_retry(&self) -> Option<RetryPolicy> {
+        match self.retry {
+            Some(retry) => Some(retry),
+            None => self.default_retry,
         }
     }
 
@@ -240,7 +277,7 @@ impl StepMeta {
     /// The policy of the forward attempts: until it is used up, the saga does not compensate.
     #[must_use]
     pub const fn forward_retry(&self) -> RetryPolicy {
-        match (self.retry, self.kind) {
+        match (self.set_retry(), self.kind) {
             (Some(retry), Kind::Retriable) => retry.until_success(),
             (Some(retry), _) => retry,
             (None, Kind::Retriable) => RetryPolicy::UNTIL_SUCCESS,
@@ -251,7 +288,7 @@ impl StepMeta {
     /// The policy of the forward attempts on an engine with these defaults.
     #[must_use]
     pub(crate) const fn forward_retry_by(&self, defaults: RetryDefaults) -> RetryPolicy {
-        match (self.retry, self.kind) {
+        match (self.set_retry(), self.kind) {
             (Some(retry), Kind::Retriable) => retry.until_success().or_limits(defaults.retriable),
             (None, Kind::Retriable) => defaults.retriable,
             _ => self.forward_retry(),
@@ -261,7 +298,7 @@ impl StepMeta {
     /// The policy of the attempts that settle a step in doubt: they repeat the request to learn what has happened.
     #[must_use]
     pub const fn settling_retry(&self, defaults: RetryDefaults) -> RetryPolicy {
-        match (self.in_doubt_retry, self.retry) {
+        match (self.in_doubt_retry, self.set_retry()) {
             (Some(retry), _) => retry.or_limits(defaults.compensation),
             (None, Some(retry)) if retry.max_attempts().is_some() => retry,
             _ => defaults.compensation,

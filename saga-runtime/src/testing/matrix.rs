@@ -22,7 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::journal::{Entry, Event, State};
-use crate::language::{EventName, Step};
+use crate::language::{EventName, Step, StepFunction};
 use crate::panic::{caught, message};
 use crate::run::Saga;
 use case::Case;
@@ -39,6 +39,9 @@ type Invariant<S> =
     Box<dyn for<'a> Fn(&'a S, &'a CaseEnd) -> LocalBoxFuture<'a, Result<(), String>>>;
 
 type Invariants<S> = Vec<Invariant<S>>;
+
+/// The error of the step whose function is `F`.
+type RefusalOf<F, I> = <<F as StepFunction<I>>::Step as Step>::Error;
 
 /// Runs a saga through every failure that its definition allows.
 ///
@@ -264,18 +267,15 @@ where
     ///
     /// # Panics
     /// If the error can't be serialized.
-    pub fn refusal<P: Step>(mut self, error: &P::Error) -> Self
+    pub fn refusal<I, F: StepFunction<I>>(mut self, step: F, error: &RefusalOf<F, I>) -> Self
     where
-        P::Error: Serialize,
+        RefusalOf<F, I>: Serialize,
     {
+        let step = step.meta().name;
         let json = serde_json::to_string(error);
-        let json = json.unwrap_or_else(|error| {
-            panic!(
-                "the error of `{}` can't be serialized: {error}",
-                P::META.name
-            )
-        });
-        self.refusals.insert(P::META.name, json);
+        let json = json
+            .unwrap_or_else(|error| panic!("the error of `{step}` can't be serialized: {error}"));
+        self.refusals.insert(step, json);
         self
     }
 

@@ -4,7 +4,7 @@
 mod shop;
 
 use saga_runtime::{Context, saga};
-use shop::*;
+use shop::{Delivery, OrderRequest, Shop, ShopError, charge, create_order, ship};
 
 saga!(
     async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {

@@ -87,7 +87,7 @@ fn the_kit_and_the_model_agree_about_every_failure_of_every_program() {
         let saga = program.clone();
         let exact = Arc::clone(&exact);
         let report = FailureMatrix::new(move || World::refusing(&world), move || saga.clone())
-            .refusal::<risk>(&Refused)
+            .refusal(risk, &Refused)
             .event(HEARD, &1)
             .invariant("the model agrees", move |world, end| {
                 let is_exact = agrees(&program, &refused, world, end);

@@ -16,9 +16,10 @@ mod walk;
 use quote::ToTokens;
 use syn::{Block, Expr, Pat, Signature, Stmt};
 
-use super::{paths, source_text};
+use super::paths;
 use crate::errors::Errors;
 use crate::saga::model::Body;
+use crate::source_text;
 use walk::{Gives, Walk};
 
 /// Checks the body of a saga. Reports each mistake, and replaces it by code that rustc accepts. `None` if the body has

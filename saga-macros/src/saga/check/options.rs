@@ -9,8 +9,10 @@ use crate::options::{self, Opt};
 use crate::runtime_path::RuntimePath;
 use crate::saga::model::{CountsAs, Options};
 
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 11] = [
     "name",
+    "struct",
+    "policy",
     "version",
     "deadline",
     "on_compensation_failure",
@@ -49,6 +51,7 @@ pub(super) fn options(written: &[Opt], signature: &Signature, errors: &mut Error
     let mut options = Options {
         name: options::durable_name("saga", written, &signature.ident, errors),
         version: None,
+        policy: None,
         deadline: None,
         halts: false,
         parallel: false,
@@ -57,6 +60,8 @@ pub(super) fn options(written: &[Opt], signature: &Signature, errors: &mut Error
     for option in written {
         if option.key == "version" {
             options.version = errors.ok(option.number("version = 2"));
+        } else if option.key == "policy" {
+            options.policy = errors.ok(option.shared("policy = PROVIDER"));
         } else if option.key == "deadline" {
             let literal = errors.ok(option.text("deadline = \"30s\""));
             options.deadline = literal.and_then(|literal| errors.ok(duration::duration(&literal)));

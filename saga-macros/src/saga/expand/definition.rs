@@ -10,6 +10,7 @@ use super::names::hidden;
 use super::picture;
 use super::scope::Aliases;
 use crate::saga::model::{Input, Saga, Site};
+use crate::source_text;
 use crate::spans::{at, code, group, here, literal};
 
 // Expands to:
@@ -29,13 +30,12 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         visibility,
         name,
         inputs,
-        options,
         body,
         ..
     } = saga;
     let (private, serde) = (runtime.private(), runtime.serde());
     let sites = body.as_ref().map_or(&[][..], |body| &body.sites);
-    let note = literal(note(&options.name, sites));
+    let note = literal(note(saga, sites));
     // Only for rustdoc: an editor that shows the documentation of the struct can't show the picture.
     let picture = picture::markdown(saga)
         .map(literal)
@@ -112,15 +112,27 @@ fn derives(attributes: &[&Attribute]) -> Derives {
 }
 
 /// The paragraph about the saga in the documentation of the struct.
-fn note(name: &str, sites: &[Site]) -> String {
+fn note(saga: &Saga<'_>, sites: &[Site]) -> String {
     let steps: Vec<_> = sites
         .iter()
         .zip(1..)
-        .map(|(site, number)| format!("{number}. [`{0}`](fn@{0})", site.path))
+        .map(|(site, number)| {
+            let last = site.path.rsplit("::").next();
+            let known = saga.known.iter().find(|step| Some(&*step.function) == last);
+            let kind = known.map(|step| format!(": {}", step.kind));
+            format!(
+                "{number}. [`{0}`](fn@{0}){1}",
+                site.path,
+                kind.unwrap_or_default()
+            )
+        })
         .collect();
+    let returned = saga.returned;
+    let returned = source_text::of_type(&code!(#returned));
     format!(
-        "\n\n# The saga `{name}`\n\nIts steps, in the order of the source; each says how it is undone:\n{}\n\n\
+        "\n\n# The saga `{0}`\n\nIt returns `{returned}`. If it fails, what is done is undone, last first.\n\nIts steps, in the order of the source; the page of each says how it is undone:\n{1}\n\n\
          `shape()` shows the branches between them.",
+        saga.options.name,
         steps.join("\n")
     )
 }

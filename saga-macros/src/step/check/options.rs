@@ -6,8 +6,8 @@ use syn::spanned::Spanned;
 
 use crate::duration;
 use crate::errors::Errors;
-use crate::options::{self, Opt};
-use crate::step::model::{Attempts, Kind, Policies, Predicate, Retry, Time};
+use crate::options::{self, Opt, Value};
+use crate::step::model::{Attempts, Kind, Policies, Predicate, Resolver, Retry, Time};
 
 /// The options in `retry(…)`. Only the step itself has a `when`.
 const RETRY: [&str; 4] = ["attempts", "backoff", "give_up_after", "when"];
@@ -204,7 +204,10 @@ fn in_doubt(option: &Opt, kind: &Kind, policies: &mut Policies, errors: &mut Err
         }
         let why = match kind {
             Kind::Compensatable(_) => {
-                policies.resolver = errors.ok(option.path("resolve = path"));
+                policies.resolver = match &option.value {
+                    Value::Flag => Some(Resolver::Compensation),
+                    _ => errors.ok(option.path("resolve = path")).map(Resolver::Path),
+                };
                 continue;
             }
             Kind::NothingToUndo => {

@@ -10,11 +10,11 @@ use super::meta;
 use crate::signature::associated;
 use crate::signature::lifetimes::with_lifetime;
 use crate::spans::{at, code, first_token, group, here};
-use crate::step::model::{Kind, Predicate, Step};
+use crate::step::model::{Kind, Predicate, Resolver, Step};
 
 // Expands to:
 //
-//     impl Step for charge {
+//     impl Step for __charge::charge {
 //         const META: StepMeta = …;
 //         type Kind = Compensatable;
 //         type Services = Shop;
@@ -32,6 +32,7 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     } = step;
     let (private, rules) = (runtime.private(), runtime.rules());
     let marker = marker(step);
+    let place = signature.ident.span();
     let meta = meta::expand(step);
     let kind = match &step.kind {
         Kind::Compensatable(_) => code!(Compensatable),
@@ -56,15 +57,16 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let errors = associated::error_record(&private);
     let predicates = predicates(step);
     let digest = digest(step);
+    let by_key = by_key(step);
     // The place of an item is that of its first token, here the attribute.
     let attributes = at(
-        marker.span(),
+        place,
         code!(#[automatically_derived] #[allow(unused_braces, clippy::all, clippy::pedantic)]),
     );
-    let keyword = Token![impl](marker.span());
+    let keyword = Token![impl](place);
     let items = group(
         Delimiter::Brace,
-        marker.span(),
+        place,
         code! {
             const META: #private::StepMeta = #meta;
             type Kind = #private::#kind;
@@ -84,6 +86,8 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         #(#conditions)*
         #attributes
         #keyword #private::Step for #marker #items
+
+        #by_key
     }
 }
 
@@ -172,6 +176,8 @@ fn numbered(step: &Step<'_>) -> Vec<Ident> {
 //     fn compensate<'cx, 'step>(cx: Context<'cx, Shop>, output: &'step Payment) -> impl Future<…> + Send {
 //         undoing({ refund }, cx, output)
 //     }
+//
+// With `in_doubt(resolve)` instead `undoing_by_key({ refund }, cx)`.
 fn compensate(step: &Step<'_>) -> TokenStream {
     let Kind::Compensatable(path) = &step.kind else {
         return TokenStream::new();
@@ -180,10 +186,15 @@ fn compensate(step: &Step<'_>) -> TokenStream {
     let (private, rules) = (runtime.private(), runtime.rules());
     let span = name_of(path);
     let [cx, output] = ["__cx", "__output"].map(|name| Ident::new(name, span));
-    let undoing = at(span, code!(#rules::undoing));
     // In a block, so that rustc does not suggest a closure around it.
     let function = group(Delimiter::Brace, span, code!(#path));
     let arguments = group(Delimiter::Parenthesis, span, code!(#function, #cx, #output));
+    let undoing = at(span, code!(#rules::undoing #arguments));
+    let undoing = if undoes_by_key(step) {
+        code!(Self::by_key(#cx))
+    } else {
+        undoing
+    };
     let future = future(
         &private,
         span,
@@ -195,14 +206,63 @@ fn compensate(step: &Step<'_>) -> TokenStream {
             #cx: #runtime::Context<'cx, Self::Services>,
             #output: &'step Self::Output,
         ) -> #future {
-            #undoing #arguments
+            #undoing
+        }
+    }
+}
+
+fn undoes_by_key(step: &Step<'_>) -> bool {
+    matches!(step.policies.resolver, Some(Resolver::Compensation))
+}
+
+/// The call of a compensation that is the resolver, too: in a function of its own, so that rustc reports its mistakes once.
+//
+// Expands to:
+//
+//     impl __charge::charge {
+//         fn by_key<'cx>(cx: Context<'cx, Shop>) -> impl Future<…> + Send + use<'cx> {
+//             undoing_by_key({ refund }, cx)
+//         }
+//     }
+fn by_key(step: &Step<'_>) -> TokenStream {
+    let Kind::Compensatable(path) = &step.kind else {
+        return TokenStream::new();
+    };
+    if !undoes_by_key(step) {
+        return TokenStream::new();
+    }
+    let Step {
+        runtime,
+        conditions,
+        ..
+    } = step;
+    let (private, rules, marker) = (runtime.private(), runtime.rules(), marker(step));
+    let span = name_of(path);
+    let cx = Ident::new("__cx", span);
+    let function = group(Delimiter::Brace, span, code!(#path));
+    let arguments = group(Delimiter::Parenthesis, span, code!(#function, #cx));
+    let undoing = at(span, code!(#rules::undoing_by_key #arguments));
+    let output = code!(::core::result::Result<(), #private::String>);
+    let future = future(&private, span, &output);
+    code! {
+        #(#conditions)*
+        #[allow(clippy::all, clippy::pedantic)]
+        impl #marker {
+            #[inline]
+            fn by_key<'cx>(
+                #cx: #runtime::Context<'cx, <Self as #private::Step>::Services>,
+            ) -> #future + use<'cx> {
+                #undoing
+            }
         }
     }
 }
 
 fn resolve(step: &Step<'_>) -> TokenStream {
-    let Some(path) = &step.policies.resolver else {
-        return TokenStream::new();
+    let (path, by_key) = match (&step.policies.resolver, &step.kind) {
+        (Some(Resolver::Path(path)), _) => (path, false),
+        (Some(Resolver::Compensation), Kind::Compensatable(path)) => (path, true),
+        _ => return TokenStream::new(),
     };
     let Step { runtime, .. } = step;
     let (private, rules) = (runtime.private(), runtime.rules());
@@ -218,6 +278,16 @@ fn resolve(step: &Step<'_>) -> TokenStream {
         span,
         &code!(::core::result::Result<(), #private::String>),
     );
+    if by_key {
+        return code! {
+            fn resolve<'cx, 'step>(
+                #cx: #runtime::Context<'cx, Self::Services>,
+                _: Self::Args<'step>,
+            ) -> #future {
+                Self::by_key(#cx)
+            }
+        };
+    }
     code! {
         fn resolve<'cx, 'step>(
             #cx: #runtime::Context<'cx, Self::Services>,

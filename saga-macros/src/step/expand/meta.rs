@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use super::text;
 use crate::duration;
 use crate::spans::{code, literal};
-use crate::step::model::{Attempts, Kind, Retry, Step, Time};
+use crate::step::model::{Attempts, Kind, Resolver, Retry, Step, Time};
 
 // Expands to:
 //
@@ -38,6 +38,12 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
     let resolver = policies
         .resolver
         .as_ref()
+        .and_then(|resolver| match (resolver, &step.kind) {
+            (Resolver::Path(path), _) | (Resolver::Compensation, Kind::Compensatable(path)) => {
+                Some(path)
+            }
+            (Resolver::Compensation, _) => None,
+        })
         .map(|path| literal(text(path)))
         .map(|path| code!(.resolver(#path)));
     let shared = policies
@@ -50,12 +56,11 @@ pub(super) fn expand(step: &Step<'_>) -> TokenStream {
         .map(time)
         .map(|timeout| code!(.timeout(#timeout)));
     let retry = policies.retry.as_ref();
-    // A retry that only tests errors leaves the numbers to the shared policy.
-    let is_test = |retry: &&Retry| {
-        retry.attempts.is_none() && retry.backoff.is_none() && retry.give_up_after.is_none()
-    };
-    let retry = retry.filter(|retry| policies.shared.is_none() || !is_test(retry));
     let retry = retry.map(|retry| {
+        // A retry that only tests errors leaves the numbers to the policies of the step and of the saga.
+        if retry.attempts.is_none() && retry.backoff.is_none() && retry.give_up_after.is_none() {
+            return code!(.retry_by_default(#private::RetryPolicy::COMPENSATION));
+        }
         let default = match &step.kind {
             Kind::Retriable => code!(UNTIL_SUCCESS),
             _ if retry.give_up_after.is_some() => code!(UNTIL_SUCCESS),

@@ -51,7 +51,8 @@ fn report(outcome: AttemptOutcome, is_repeated: bool) -> AttemptReport {
 fn commands(step: &'static StepMeta, origin: Origin, says: &[Says]) -> String {
     let mut says = says.iter().peekable();
     let mut commands = Vec::new();
-    let (mut pursuit, mut command) = Pursuit::start(step, RetryDefaults::IN_PROCESS, origin);
+    let (mut pursuit, mut command) =
+        Pursuit::start(Cow::Borrowed(step), RetryDefaults::IN_PROCESS, origin);
     let cancelled = AttemptOutcome::Interrupted(Interruption::Cancelled);
     let end = loop {
         command = match command {
@@ -523,7 +524,11 @@ fn a_step_whose_saga_was_released_is_attempted_after_the_rest_of_the_wait() {
             "doubt, pause, ask 5, unanswered",
         ),
     ]);
-    let (_, command) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, resumed(1, false));
+    let (_, command) = Pursuit::start(
+        Cow::Borrowed(COMPENSATABLE),
+        RetryDefaults::IN_PROCESS,
+        resumed(1, false),
+    );
     assert_eq!(command, Command::Wait(left));
 }
 
@@ -547,7 +552,11 @@ fn attempts_of_an_earlier_process_count() {
 
 #[test]
 fn the_reason_is_an_interruption_only_if_there_was_one() {
-    let (mut pursuit, _) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, REQUEST);
+    let (mut pursuit, _) = Pursuit::start(
+        Cow::Borrowed(COMPENSATABLE),
+        RetryDefaults::IN_PROCESS,
+        REQUEST,
+    );
     pursuit.heard(AttemptReport::from(Verdict::NONE));
     assert_eq!(pursuit.interruption(), None);
     pursuit.waited(Some(Interruption::DeadlineExceeded));

@@ -30,7 +30,7 @@ impl Journaled {
         if let Some(suspension) = self.recorder.stop() {
             return StepEnd::Suspended(suspension);
         }
-        let meta = step.meta();
+        let meta = self.holding(step.meta());
         let in_doubt = self.take_in_doubt(position.calls());
         let called = call(position);
         let crashes = self.crashes_of(in_doubt);
@@ -46,7 +46,7 @@ impl Journaled {
         };
         if let Origin::Request = origin {
             let attempt = Attempt::new(position, Role::Action, 1);
-            let permit = match self.enter(meta).await {
+            let permit = match self.enter(step.meta()).await {
                 Ok(permit) => permit,
                 Err(suspension) => return StepEnd::Suspended(suspension),
             };
@@ -58,7 +58,7 @@ impl Journaled {
             );
             let first = first.await;
             drop(permit);
-            if let Some(end) = StepEnd::after_first(first, meta) {
+            if let Some(end) = StepEnd::after_first(first, &meta) {
                 let end = self.note_end(called, 1, step, end, false);
                 self.note_doubt(position, &end);
                 return end;

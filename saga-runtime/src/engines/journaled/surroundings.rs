@@ -1,5 +1,6 @@
 //! The engine's side of a pursuit: limits, waits, and the shutdown of the coordinator.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -14,7 +15,7 @@ use crate::engines::journaled::recorder::Suspension;
 use crate::error::{Interruption, Reason};
 use crate::journal::history::Failing;
 use crate::journal::{Event, StepCall, Wakeup};
-use crate::meta::{AttemptPhase, Kind, OnCompensationFailure, RetryDefaults};
+use crate::meta::{AttemptPhase, Kind, OnCompensationFailure, RetryDefaults, StepMeta};
 use crate::place::{Attempt, Place, Position};
 
 /// The engine's side of the pursuit of one step.
@@ -159,7 +160,7 @@ impl Surroundings<Suspension> for Around<'_> {
         attempt: Attempt<'b>,
         purpose: Purpose,
     ) -> BoxFuture<'b, Result<AttemptReport, Suspension>> {
-        let limit = self.limit(step.meta().timeout);
+        let limit = self.limit(self.policies(step.meta()).timeout);
         Box::pin(async move {
             let entered = self.engine.enter(step.meta()).await;
             if entered.is_err() {
@@ -206,6 +207,10 @@ impl Surroundings<Suspension> for Around<'_> {
 
     fn retry_defaults(&self) -> RetryDefaults {
         self.engine.policies.retries
+    }
+
+    fn policies(&self, step: &'static StepMeta) -> Cow<'static, StepMeta> {
+        self.engine.holding(step)
     }
 
     fn exhausted(&self, attempts: u32, last: LastError<'_>) -> Option<Suspension> {

@@ -55,6 +55,13 @@ impl<V: ?Sized + Sync + 'static> RecordedSteps<V> {
         );
     }
 
+    /// The durable names of all steps, in order.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.by_name.keys().copied().collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The step of this call in a saga of this name and version.
     pub(crate) fn find(
         &self,

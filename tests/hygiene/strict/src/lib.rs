@@ -27,6 +27,7 @@
     clippy::use_self
 )]
 
+pub mod beside;
 pub mod elsewhere;
 pub mod names;
 pub mod shapes;

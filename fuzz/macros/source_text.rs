@@ -1,0 +1,1 @@
+../../saga-macros/src/source_text.rs

@@ -1,0 +1,353 @@
+//! The file around a macro's call: a few mistakes do not show in the tokens that the macro gets.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::str::FromStr as _;
+use std::{env, fs};
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+/// The text of the file with the call. Empty if there is none, as in an editor.
+#[derive(Default)]
+pub(crate) struct Source(Option<Rc<str>>);
+
+thread_local! {
+    /// The last file: one file has many steps and sagas.
+    static LAST: RefCell<Option<(PathBuf, Rc<str>)>> = const { RefCell::new(None) };
+}
+
+impl Source {
+    /// The file with this path.
+    pub(crate) fn of_file(path: Option<PathBuf>) -> Self {
+        let Some(path) = path else {
+            return Self::default();
+        };
+        let last = LAST.with_borrow(Clone::clone);
+        if let Some((_, text)) = last.filter(|(file, _)| *file == path) {
+            return Self(Some(text));
+        }
+        let text: Option<Rc<str>> = fs::read_to_string(&path).ok().map(Rc::from);
+        LAST.set(text.clone().map(|text| (path, text)));
+        Self(text)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self(Some(Rc::from(text)))
+    }
+
+    /// `impl` or `trait`, if the function stands in one, with `#[step]` or in a `saga!`.
+    pub(crate) fn owner_of(&self, function: &Ident) -> Option<&'static str> {
+        let text = self.0.as_deref()?;
+        if !text.contains("impl") && !text.contains("trait") {
+            return None;
+        }
+        owner(&tokens(text)?, function)
+    }
+
+    /// Returns whether another type with the name of the saga's struct stands beside it.
+    pub(crate) fn has_type_beside(&self, saga: &Ident, name: &Ident) -> bool {
+        let Some(text) = self.0.as_deref() else {
+            return false;
+        };
+        let is_defined = TYPES.iter().any(|word| {
+            let definition = format!("{word} {name}");
+            text.match_indices(&definition).any(|(start, found)| {
+                let rest = text[start + found.len()..].chars().next();
+                !rest.is_some_and(|next| next == '_' || next.is_alphanumeric())
+            })
+        });
+        is_defined && tokens(text).is_some_and(|tokens| has_type_beside(&tokens, saga, name))
+    }
+}
+
+/// A step of the file: its function, and how it is undone.
+pub(crate) struct KnownStep {
+    pub(crate) function: String,
+    pub(crate) kind: String,
+}
+
+impl Source {
+    /// The steps of the file, for the documentation of its sagas. Empty outside of rustdoc, which alone shows them.
+    pub(crate) fn documented_steps(&self) -> Vec<KnownStep> {
+        let is_rustdoc = env::args_os()
+            .next()
+            .is_some_and(|program| Path::new(&program).file_stem() == Some("rustdoc".as_ref()));
+        if is_rustdoc { self.steps() } else { Vec::new() }
+    }
+
+    fn steps(&self) -> Vec<KnownStep> {
+        let mut steps = Vec::new();
+        if let Some(tokens) = self.0.as_deref().and_then(tokens) {
+            collect_steps(&tokens, &mut steps);
+        }
+        steps
+    }
+}
+
+fn collect_steps(tokens: &[TokenTree], steps: &mut Vec<KnownStep>) {
+    let mut kind = None;
+    for pair in tokens.windows(2) {
+        match pair {
+            [TokenTree::Punct(pound), TokenTree::Group(attribute)] if pound.as_char() == '#' => {
+                kind = kind_of(attribute).or(kind);
+            }
+            [TokenTree::Ident(word), TokenTree::Ident(name)] if word == "fn" => {
+                if let Some(kind) = kind.take() {
+                    let function = name.to_string();
+                    steps.push(KnownStep { function, kind });
+                }
+            }
+            [_, TokenTree::Group(group)] if group.delimiter() == Delimiter::Brace => {
+                collect_steps(&inside(group), steps);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The kind that `#[step(…)]` says.
+fn kind_of(attribute: &Group) -> Option<String> {
+    let tokens = inside(attribute);
+    let [.., path, TokenTree::Group(options)] = &tokens[..] else {
+        return None;
+    };
+    if !is_word(path, "step") {
+        return None;
+    }
+    let options = inside(options);
+    let compensation = options
+        .iter()
+        .position(|token| is_word(token, "compensate"));
+    if let Some(start) = compensation {
+        let path = options.iter().skip(start + 2);
+        let path = path
+            .take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ','));
+        let path: String = path.map(ToString::to_string).collect();
+        return Some(match &*path {
+            "()" => "nothing to undo".to_owned(),
+            path => format!("undone by `{path}`"),
+        });
+    }
+    let flags = ["pivot", "retriable"];
+    let flag = flags
+        .into_iter()
+        .find(|flag| options.iter().any(|token| is_word(token, flag)));
+    flag.map(str::to_owned)
+}
+
+const TYPES: [&str; 5] = ["struct", "enum", "type", "trait", "union"];
+
+fn tokens(text: &str) -> Option<Vec<TokenTree>> {
+    let tokens = TokenStream::from_str(text).ok()?;
+    Some(tokens.into_iter().collect())
+}
+
+fn inside(group: &Group) -> Vec<TokenTree> {
+    group.stream().into_iter().collect()
+}
+
+fn owner(tokens: &[TokenTree], function: &Ident) -> Option<&'static str> {
+    // The word that tells which item this is: `impl` is also a part of types.
+    let mut item = None;
+    for token in tokens {
+        match token {
+            TokenTree::Ident(word) if item.is_none() => {
+                let words = [
+                    "impl",
+                    "trait",
+                    "fn",
+                    "mod",
+                    "struct",
+                    "enum",
+                    "macro_rules",
+                ];
+                item = words.into_iter().find(|known| word == known);
+            }
+            TokenTree::Punct(end) if end.as_char() == ';' => item = None,
+            TokenTree::Group(group) => {
+                let content = inside(group);
+                if let Some(owner) = owner(&content, function) {
+                    return Some(owner);
+                }
+                if group.delimiter() == Delimiter::Brace {
+                    let owner = item.take().filter(|word| ["impl", "trait"].contains(word));
+                    if owner.is_some()
+                        && (has_step(&content, function) || has_saga(&content, function))
+                    {
+                        return owner;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Returns whether `#[step(…)] async fn function` is among these tokens.
+fn has_step(tokens: &[TokenTree], function: &Ident) -> bool {
+    let mut is_step = false;
+    for pair in tokens.windows(2) {
+        match pair {
+            [TokenTree::Punct(pound), TokenTree::Group(attribute)] if pound.as_char() == '#' => {
+                let path = inside(attribute).into_iter();
+                let path = path.take_while(|token| !matches!(token, TokenTree::Group(_)));
+                is_step |= path.last().is_some_and(|last| is_word(&last, "step"));
+            }
+            [TokenTree::Ident(word), TokenTree::Ident(name)] if word == "fn" => {
+                if is_step && name == function {
+                    return true;
+                }
+                is_step = false;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Returns whether `saga!( async fn function … )` is among these tokens.
+fn has_saga(tokens: &[TokenTree], function: &Ident) -> bool {
+    tokens.windows(3).any(|call| match call {
+        [
+            TokenTree::Ident(name),
+            TokenTree::Punct(mark),
+            TokenTree::Group(group),
+        ] => name == "saga" && mark.as_char() == '!' && defines(&inside(group), &["fn"], function),
+        _ => false,
+    })
+}
+
+fn has_type_beside(tokens: &[TokenTree], saga: &Ident, name: &Ident) -> bool {
+    defines(tokens, &TYPES, name) && has_saga(tokens, saga)
+        || tokens.iter().any(|token| match token {
+            TokenTree::Group(group) => has_type_beside(&inside(group), saga, name),
+            _ => false,
+        })
+}
+
+/// Returns whether one of these words stands before the name.
+fn defines(tokens: &[TokenTree], words: &[&str], name: &Ident) -> bool {
+    tokens.windows(2).any(|pair| match pair {
+        [TokenTree::Ident(word), TokenTree::Ident(defined)] => {
+            words.iter().any(|known| word == known) && defined == name
+        }
+        _ => false,
+    })
+}
+
+fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(ident) if ident == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_str;
+
+    use super::*;
+
+    #[track_caller]
+    fn assert_owner(text: &str, expected: Option<&str>) {
+        let function = parse_str("quote").expect("a name");
+        assert_eq!(
+            Source::from_text(text).owner_of(&function),
+            expected,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_function_in_an_impl_is_found() {
+        for (text, owner) in [
+            (
+                "impl Shop { #[step(pivot)] async fn quote() {} }",
+                Some("impl"),
+            ),
+            (
+                "mod a { impl<T> X for Shop<T> { #[saga_runtime::step(pivot)] pub async fn quote() {} } }",
+                Some("impl"),
+            ),
+            (
+                "trait Shop { #[step(pivot)] async fn quote(); }",
+                Some("trait"),
+            ),
+            ("impl Shop { saga!(async fn quote() {}); }", Some("impl")),
+            (
+                "impl Shop { async fn quote() {} } #[step(pivot)] async fn quote() {}",
+                None,
+            ),
+            (
+                "impl Shop { fn new() { #[step(pivot)] async fn quote() {} } }",
+                None,
+            ),
+            (
+                "fn new() -> impl Copy { #[step(pivot)] async fn quote() {} }",
+                None,
+            ),
+            (
+                "mod a { #[step(pivot)] async fn quote() {} } impl Shop {}",
+                None,
+            ),
+            (
+                "impl Shop { #[step(pivot)] async fn other() {} async fn quote() {} }",
+                None,
+            ),
+            ("impl Shop { #[step(pivot)] async fn quote() {", None),
+        ] {
+            assert_owner(text, owner);
+        }
+        assert_eq!(
+            Source::default().owner_of(&parse_str("quote").expect("a name")),
+            None
+        );
+    }
+
+    #[test]
+    fn the_steps_of_a_file_say_how_they_are_undone() {
+        let text = "#[step(compensate = bank::refund, timeout = \"3s\")] pub async fn charge() {} \
+                    mod a { #[saga_runtime::step(pivot)] #[doc = \"x\"] async fn ship() {} } \
+                    #[step(retriable)] async fn mail() {} #[step(compensate = ())] async fn look() {} \
+                    #[test] fn other() {}";
+        let steps = Source::from_text(text).steps();
+        let steps: Vec<_> = steps
+            .iter()
+            .map(|step| (&*step.function, &*step.kind))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                ("charge", "undone by `bank::refund`"),
+                ("ship", "pivot"),
+                ("mail", "retriable"),
+                ("look", "nothing to undo"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_type_beside_a_saga_is_found() {
+        let (saga, name) = (
+            parse_str("order").expect("a name"),
+            parse_str("Order").expect("a name"),
+        );
+        for (text, expected) in [
+            ("struct Order; saga!(async fn order() {});", true),
+            (
+                "saga!(pub async fn order() {}); pub type Order = u64;",
+                true,
+            ),
+            (
+                "mod a { saga_runtime::saga!{ async fn order() {} } enum Order {} }",
+                true,
+            ),
+            ("mod a { struct Order; } saga!(async fn order() {});", false),
+            ("struct Orders; saga!(async fn order() {});", false),
+            ("struct Order; saga!(async fn other() {});", false),
+        ] {
+            let source = Source::from_text(text);
+            assert_eq!(source.has_type_beside(&saga, &name), expected, "{text}");
+        }
+    }
+}
