@@ -70,7 +70,7 @@ const RESTATE: Building = Building {
         &["client", "endpoint"],
         &["workflow"],
         &["engine"],
-        &["attempts", "wait"],
+        &["attempts", "handled", "wait"],
         &["invocation"],
         &["attempt_record", "failure_report"],
         &["journal", "server"],
