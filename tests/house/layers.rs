@@ -71,7 +71,7 @@ const RESTATE: Building = Building {
         &["workflow"],
         &["engine"],
         &["operated"],
-        &["attempts", "wait"],
+        &["attempts", "handled", "wait"],
         &["invocation"],
         &["decision"],
         &["attempt_record", "failure_report"],

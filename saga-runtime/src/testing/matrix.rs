@@ -72,7 +72,7 @@ type RefusalOf<F, I> = <<F as StepFunction<I>>::Step as Step>::Error;
 /// twice, not at all, or with another type; the process ends while the saga waits; the saga is cancelled meanwhile. Each of these is combined with each compensation that follows: refused
 /// once, refused for good, its process ends, asked twice. A process that ends, ends again in the recovery. A step that
 /// was done in a strange way is undone, too: a later step refuses. A part whose failure the body handles has the same cases: its
-/// compensations are among those that follow.
+/// compensations have faults as well.
 ///
 /// The engine injects the faults: the code of the steps runs as it is. Each case has fresh services, a journal in memory and
 /// tokio's paused time: waits, backoffs and deadlines take no time. While the code of a step itself waits, for a database or over a

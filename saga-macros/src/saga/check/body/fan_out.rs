@@ -39,7 +39,7 @@ impl Walk<'_> {
     ) -> Result<usize, Refused> {
         if refusal == Refusal::IsHandled {
             let what = "what `try_join_all` gives is not looked at here";
-            let help = "put a `?` behind its `.await`: if one of the steps refuses, the saga ends when those that have begun have ended; to handle that, put it into a saga with `#[saga(compensatable)]`, and `match` on the call of that saga";
+            let help = "put a `?` behind its `.await`: if one of the steps refuses, the saga ends when the calls that have begun have ended; to handle that, put it into a saga with `#[saga(compensatable)]`, and `match` on the call of that saga";
             return Err(self.refuse(span, what, help));
         }
         let mut arguments = call.args.iter_mut();
