@@ -443,7 +443,7 @@ fn the_picture_says_which_group_is_undone_first() {
              {{ try_join!(charge(cx), reserve(cx)){end}; Ok(()) }}"
         );
         let tokens = saga.parse().expect("these are tokens");
-        super::expand(&tokens).to_string()
+        super::expand(&tokens, &Source::default()).to_string()
     };
     let mark = "undone%20first%2C%20if%20it%20fails";
     let mark = mark.replace("%2C", ",");
