@@ -134,11 +134,25 @@ fn an_output_that_was_given_by_hand_can_be_corrected_until_something_follows() {
 }
 
 #[test]
-fn a_pivot_that_was_asked_again_can_not_be_completed_once_the_saga_is_undone() {
+fn a_pivot_that_was_asked_again_is_not_attempted_further_once_the_saga_is_undone() {
+    // It was interrupted and asked again, and has refused: nothing is recorded of that.
     let asked = || failing(call(&SHIP), AttemptPhase::Settling);
-    let completable = |events: &[Event]| followed(events).completable("ship", 0).is_some();
-    assert!(completable(&[asked()]));
-    assert!(!completable(&[asked(), compensating()]));
+    assert_eq!(decisions(&[asked()]), "complete ship");
+    let undone = [asked(), compensating()];
+    assert_eq!(decisions(&undone), "");
+    assert_eq!(followed(&undone).failing_steps(), []);
+}
+
+#[test]
+fn a_call_with_an_outcome_is_not_attempted_again() {
+    let again = |events: &[Event]| {
+        let history = followed(events);
+        history.retried("charge", 0, Way::Forward).is_some()
+    };
+    let settling = || failing(call(&CHARGE), AttemptPhase::Settling);
+    assert!(again(&[settling()]));
+    assert!(!again(&[in_doubt(call(&CHARGE)), settling()]));
+    assert!(!again(&[done(call(&CHARGE))]));
 }
 
 #[test]
