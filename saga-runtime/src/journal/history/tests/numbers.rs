@@ -63,17 +63,23 @@ fn members_of_a_group_end_in_any_order() {
 fn what_is_known_of_a_call() {
     let charge = call(&CHARGE);
     let attempts_fail = failing(charge.clone(), AttemptPhase::Forward);
-    for (events, knows, is_empty) in [
-        (vec![], false, true),
-        (vec![sent("approved")], false, true),
-        (vec![done(call(&QUOTE))], false, false),
-        (vec![done(charge.clone())], true, false),
-        (vec![attempts_fail.clone()], true, false),
+    for (events, knows, attempted, is_empty) in [
+        (vec![], false, "", true),
+        (vec![sent("approved")], false, "", true),
+        (vec![done(call(&QUOTE))], false, "", false),
+        (vec![done(charge.clone())], true, "", false),
+        (vec![attempts_fail.clone()], true, "charge", false),
         // A retry forgets that the attempts fail, but not that they were made.
-        (vec![attempts_fail, stuck(), retried()], true, false),
+        (
+            vec![attempts_fail, stuck(), retried()],
+            true,
+            "charge",
+            false,
+        ),
     ] {
         let history = followed(&events);
         assert_eq!(history.knows(&charge), knows, "{events:?}");
+        assert_eq!(names(history.attempted()), attempted, "{events:?}");
         assert_eq!(history.is_empty(), is_empty, "{events:?}");
     }
     // What fails and has an outcome.

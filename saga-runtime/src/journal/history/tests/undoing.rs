@@ -1,4 +1,4 @@
-//! The effects that are there, and those that are undone.
+//! The effects that are there, and the effects that are undone.
 
 use super::*;
 use crate::error::CompensationFailure;
