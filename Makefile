@@ -43,6 +43,7 @@ soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=â€¦, SEED=â€
 	WORKERS_ROUNDS=$${WORKERS_ROUNDS:-200} cargo test --package saga-tests --test workers -- --nocapture
 
 mutants: ## change the modules that decide, one operator or result at a time: their unit tests see it (needs cargo-mutants)
+	mkdir -p target/mutants/runtime target/mutants/macros
 	cargo mutants --package saga-runtime --no-default-features --cargo-arg=--lib --output target/mutants/runtime \
 		--file saga-runtime/src/attempts/decision.rs --file saga-runtime/src/attempts/outcome.rs \
 		--file saga-runtime/src/attempts/pursuit.rs --file saga-runtime/src/language/order.rs \
