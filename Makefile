@@ -1,7 +1,7 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console demo-postgres demo-restate quickstart examples check test services soak lint features deny doc bench bless
+.PHONY: help demo console demo-postgres demo-restate quickstart examples check test services soak mutants lint features deny doc bench bless
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,14 @@ soak: ## kill processes in the middle of sagas, 10,000 times (KILLS=â€¦, SEED=â€
 	KILLS=$${KILLS:-10000} cargo test --package saga-tests --test crash -- --nocapture processes_may_be_killed
 	KIT_CASES=$${KIT_CASES:-10000} cargo test --package saga-tests --test durable -- --nocapture the_kit_and_the_model
 	WORKERS_ROUNDS=$${WORKERS_ROUNDS:-200} cargo test --package saga-tests --test workers -- --nocapture
+
+mutants: ## change the modules that decide, one operator or result at a time: their unit tests see it (needs cargo-mutants)
+	mkdir -p target/mutants/runtime target/mutants/macros
+	cargo mutants --package saga-runtime --no-default-features --cargo-arg=--lib --output target/mutants/runtime \
+		--file saga-runtime/src/attempts/decision.rs --file saga-runtime/src/attempts/outcome.rs \
+		--file saga-runtime/src/attempts/pursuit.rs --file saga-runtime/src/language/order.rs \
+		--file saga-runtime/src/journal/history.rs --file 'saga-runtime/src/journal/history/*.rs'
+	cargo mutants --package saga-macros --cargo-arg=--lib --output target/mutants/macros --file saga-macros/src/saga/check/paths.rs
 
 lint: ## check the format, and clippy without a warning
 	cargo fmt --all --check

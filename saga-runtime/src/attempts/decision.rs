@@ -108,6 +108,7 @@ pub(crate) fn doubt_plan(kind: Kind, has_resolver: bool, last: AfterAttempt) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meta::RetryPolicy;
 
     #[test]
     fn what_follows_an_attempt() {
@@ -154,6 +155,42 @@ mod tests {
                 expected,
                 "{kind:?} {has_resolver} {last:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_first_answer_settles_a_step_if_it_is_a_refusal_and_no_retry_follows() {
+        const ONCE: StepMeta = StepMeta::new("step", Kind::Compensatable);
+        const TWICE: StepMeta = ONCE.retry(RetryPolicy::attempts(2));
+        const RETRIABLE: StepMeta = StepMeta::new("step", Kind::Retriable);
+        for (step, answer, expected) in [
+            (ONCE, Verdict::Refused { transient: false }, true),
+            (ONCE, Verdict::Refused { transient: true }, true),
+            (TWICE, Verdict::Refused { transient: false }, true),
+            (TWICE, Verdict::Refused { transient: true }, false),
+            (RETRIABLE, Verdict::Refused { transient: false }, false),
+            (ONCE, Verdict::InDoubt { transient: false }, false),
+            (ONCE, Verdict::Done, false),
+        ] {
+            let text = format!("{step:?} {answer:?}");
+            assert_eq!(answer.is_definite(&step), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_predicate_that_panics_is_no_good_news() {
+        type Predicate = fn(&()) -> bool;
+        let (yes, no, panics): (Predicate, Predicate, Predicate) =
+            (|()| true, |()| false, |()| panic!("no text"));
+        for (is_transient, is_in_doubt, expected) in [
+            (yes, no, Verdict::Refused { transient: true }),
+            (no, no, Verdict::Refused { transient: false }),
+            (yes, yes, Verdict::InDoubt { transient: true }),
+            (no, yes, Verdict::InDoubt { transient: false }),
+            (panics, panics, Verdict::InDoubt { transient: false }),
+        ] {
+            let verdict = Verdict::from_error(&(), is_transient, is_in_doubt);
+            assert_eq!(verdict, expected);
         }
     }
 }

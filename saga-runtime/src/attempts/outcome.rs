@@ -212,3 +212,6 @@ pub enum Settlement {
         reason: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

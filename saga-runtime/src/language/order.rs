@@ -103,9 +103,7 @@ where
 )]
 pub trait OnlyPivot<Since>: Sized {
     /// Checks the call of the step of `site`.
-    fn check(point: OrderPoint<Since>, site: Site<Self>) {
-        let _ = (point, site);
-    }
+    fn check(_point: OrderPoint<Since>, _site: Site<Self>) {}
 }
 
 #[diagnostic::do_not_recommend]
@@ -126,9 +124,7 @@ where
 )]
 pub trait MayFailAfter: Sized {
     /// Checks a place where the body itself can fail.
-    fn check(point: OrderPoint<Self>) {
-        let _ = point;
-    }
+    fn check(_point: OrderPoint<Self>) {}
 }
 
 #[diagnostic::do_not_recommend]
@@ -143,9 +139,7 @@ impl<Since: Phase<Phase = Undoable>> MayFailAfter for Since {}
 )]
 pub trait InGroup: Sized {
     /// Checks the call of the callee of `site`.
-    fn check(site: Site<Self>) {
-        let _ = site;
-    }
+    fn check(_site: Site<Self>) {}
 }
 
 #[diagnostic::do_not_recommend]
@@ -160,9 +154,7 @@ impl<P: Callee<Kind: Grouped>> InGroup for P {}
 )]
 pub trait Beside<Other>: Sized {
     /// Checks the call of both.
-    fn check(other: Site<Other>, site: Site<Self>) {
-        let _ = (other, site);
-    }
+    fn check(_other: Site<Other>, _site: Site<Self>) {}
 }
 
 #[diagnostic::do_not_recommend]
@@ -181,9 +173,7 @@ where
 )]
 pub trait CanBeUndone: Sized {
     /// Checks the call of the callee of `site`.
-    fn check(site: Site<Self>) {
-        let _ = site;
-    }
+    fn check(_site: Site<Self>) {}
 }
 
 #[diagnostic::do_not_recommend]
@@ -197,9 +187,7 @@ impl<P: Callee<Kind: AfterUndo>> CanBeUndone for P {}
 )]
 pub trait NeverFails: Sized {
     /// Checks the call of the callee of `site`.
-    fn check(site: Site<Self>) {
-        let _ = site;
-    }
+    fn check(_site: Site<Self>) {}
 }
 
 #[diagnostic::do_not_recommend]

@@ -577,3 +577,29 @@ fn a_retriable_step_with_a_limit_is_exhausted_and_may_go_on() {
         "attempt 1, wait, attempt 2, exhausted, wait, attempt 3, exhausted, wait, attempt 4, done",
     )]);
 }
+
+#[test]
+fn attempts_to_settle_a_step_are_counted_apart_from_those_before() {
+    let wait = Duration::from_secs(1);
+    for (attempts, earlier) in [(0, 3), (1, 3), (2, 3)] {
+        let origin = Origin::Settling {
+            earlier,
+            attempts,
+            left: Some(wait),
+        };
+        let (mut pursuit, _) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, origin);
+        pursuit.settle();
+        let made = if attempts == 0 { 1 } else { attempts };
+        let expected = Backoff {
+            delay: wait,
+            phase: AttemptPhase::Settling,
+            attempts: earlier + made,
+            earlier,
+            may_have_acted: true,
+        };
+        assert_eq!(
+            format!("{:?}", pursuit.backoff(wait)),
+            format!("{expected:?}")
+        );
+    }
+}

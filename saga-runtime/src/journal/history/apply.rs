@@ -110,12 +110,13 @@ impl ReplayState {
                     step: step.as_ref().map(ToString::to_string),
                     reason: reason.clone(),
                 };
-                // Only steps in doubt are attempted further.
-                self.failing.retain(|_, failing| {
-                    matches!(
+                // Only steps in doubt are attempted further. A pivot that is asked again is not recorded as one: its answer is known.
+                self.failing.retain(|key, failing| {
+                    let is_settled = matches!(
                         failing.phase,
                         AttemptPhase::Settling | AttemptPhase::Resolving
-                    )
+                    );
+                    is_settled && self.calls.contains_key(key)
                 });
                 self.attempted.clear();
                 self.decision.replace(decision).is_none()

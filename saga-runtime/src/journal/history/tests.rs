@@ -1,6 +1,15 @@
 //! The meaning of entries, as tables.
 
-use std::time::SystemTime;
+mod by_hand;
+mod by_record;
+mod failing;
+mod numbers;
+mod parts;
+mod requested;
+mod sent;
+mod undoing;
+
+use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::journal::{Event, Settled};
@@ -8,6 +17,8 @@ use crate::meta::StepMeta;
 
 const CHARGE: StepMeta = StepMeta::new("charge", Kind::Compensatable);
 const SHIP: StepMeta = StepMeta::new("ship", Kind::Pivot);
+const QUOTE: StepMeta = StepMeta::new("quote", Kind::NothingToUndo);
+const NOTIFY: StepMeta = StepMeta::new("notify", Kind::Retriable);
 
 fn call(step: &StepMeta) -> StepCall {
     StepCall {
@@ -22,6 +33,20 @@ fn second(step: &StepMeta) -> StepCall {
         occurrence: 1,
         ..call(step)
     }
+}
+
+/// A compensatable step of a called saga.
+fn part(name: &'static str) -> StepCall {
+    StepCall {
+        name: name.into(),
+        ..call(&CHARGE)
+    }
+}
+
+/// The same call, of a definition in which its step has become a pivot.
+fn now_a_pivot(call: StepCall) -> StepCall {
+    let kind = Kind::Pivot;
+    StepCall { kind, ..call }
 }
 
 fn reason() -> Reason {
@@ -106,14 +131,76 @@ fn completed() -> Event {
     }
 }
 
-fn history(events: &[Event]) -> Result<ReplayState, Damage> {
+/// Attempts that have failed. None of them has had an effect.
+fn failing(step: StepCall, phase: AttemptPhase) -> Event {
+    attempted(step, phase, false)
+}
+
+fn attempted(step: StepCall, phase: AttemptPhase, in_doubt: bool) -> Event {
+    Event::Failing {
+        step,
+        phase,
+        attempts: 3,
+        earlier: 0,
+        in_doubt,
+        reason: reason(),
+        since: SystemTime::UNIX_EPOCH,
+        until: SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+    }
+}
+
+fn completed_by_hand(step: StepCall) -> Event {
+    Event::StepCompleted {
+        step,
+        output: "18".to_owned(),
+        reason: "the customer has it".to_owned(),
+    }
+}
+
+/// The decision of an operator to undo the saga from its record.
+fn by_record(payload: Option<&str>) -> Event {
+    Event::Compensating {
+        step: None,
+        reason: Reason {
+            error: payload.map(str::to_owned),
+            ..Reason::new(BY_RECORD, "the body does not fit")
+        },
+    }
+}
+
+fn abandoned() -> Event {
+    Event::Abandoned {
+        reason: "3 cents".to_owned(),
+        left: vec!["charge".to_owned()],
+    }
+}
+
+fn entries(events: &[Event]) -> Vec<Entry> {
     let entry = |(seq, event): (u64, &Event)| Entry {
         seq,
         at: SystemTime::UNIX_EPOCH,
         event: event.clone(),
     };
-    let entries: Vec<_> = (1..).zip(events).map(entry).collect();
-    ReplayState::new(&entries)
+    (1..).zip(events).map(entry).collect()
+}
+
+fn history(events: &[Event]) -> Result<ReplayState, Damage> {
+    ReplayState::new(&entries(events))
+}
+
+/// The history of events that follow from one another.
+fn followed(events: &[Event]) -> ReplayState {
+    history(events).unwrap_or_else(|damage| panic!("{damage}: {events:?}"))
+}
+
+/// The number of the first event that can't follow.
+fn first_misfit(events: &[Event]) -> Option<u64> {
+    history(events).err().map(|damage| damage.seq)
+}
+
+fn names<'a>(calls: impl IntoIterator<Item = &'a StepCall>) -> String {
+    let names: Vec<_> = calls.into_iter().map(ToString::to_string).collect();
+    names.join(" ")
 }
 
 /// The answer about the call number `index`, which is the first of `step`.
@@ -135,6 +222,23 @@ fn what_comes_next() {
         (
             vec![in_doubt(charge()), settled(charge(), Settled::Resolved)],
             format!("Settled({declined}, Resolved)"),
+        ),
+        // A step that was given up is undone with the rest, also if it was done after all.
+        (
+            vec![
+                in_doubt(charge()),
+                settled(
+                    charge(),
+                    Settled::Done {
+                        output: "17".to_owned(),
+                    },
+                ),
+            ],
+            format!("Settled({declined}, Done {{ output: \"17\" }})"),
+        ),
+        (
+            vec![in_doubt(charge()), stuck(), completed_by_hand(charge())],
+            format!("Settled({declined}, Done {{ output: \"18\" }})"),
         ),
         (vec![compensating()], decision),
         (
@@ -158,6 +262,9 @@ fn another_step_than_the_recorded_one_is_a_change() {
     assert!(changed.starts_with("Changed"), "{changed}");
     let now_a_pivot = StepMeta::new("charge", Kind::Pivot);
     let changed = next(&events, 0, &now_a_pivot);
+    assert!(changed.starts_with("Changed"), "{changed}");
+    // The step is recorded, but behind another one.
+    let changed = next(&[done(call(&QUOTE)), done(call(&CHARGE))], 0, &CHARGE);
     assert!(changed.starts_with("Changed"), "{changed}");
 }
 
@@ -245,9 +352,24 @@ fn what_can_not_follow() {
         // Settled is what is in doubt, once.
         (vec![settled(charge(), Settled::Nothing)], 1),
         (vec![done(charge()), settled(charge(), Settled::Nothing)], 2),
+        (
+            vec![
+                in_doubt(charge()),
+                settled(now_a_pivot(charge()), Settled::Nothing),
+            ],
+            2,
+        ),
         // Compensated is what was called, once, after the decision.
         (vec![done(charge()), undone(charge())], 2),
         (vec![compensating(), undone(charge())], 2),
+        (
+            vec![
+                done(charge()),
+                compensating(),
+                undone(now_a_pivot(charge())),
+            ],
+            3,
+        ),
         (
             vec![
                 done(charge()),

@@ -74,3 +74,19 @@ fn the_rule_agrees_with_what_happens() {
         "{accepted} {refused}"
     );
 }
+
+#[test]
+fn a_loop_without_steps_is_checked_once_however_deep_it_stands() {
+    let mut body = "{ check()?; }".to_owned();
+    for _ in 0..12 {
+        body = format!("{{ for _ in coins() {body} }}");
+    }
+    let block: Block = syn::parse_str(&body).expect(&body);
+    let (flow, _) = walk_for_test(&block, &mut Errors::default());
+    let lines = lines(&flow);
+    assert!(
+        matches!(*lines, [Line::Begin, Line::MayFail { .. }]),
+        "{} lines",
+        lines.len()
+    );
+}
