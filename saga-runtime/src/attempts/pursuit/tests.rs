@@ -587,7 +587,11 @@ fn attempts_to_settle_a_step_are_counted_apart_from_those_before() {
             attempts,
             left: Some(wait),
         };
-        let (mut pursuit, _) = Pursuit::start(COMPENSATABLE, RetryDefaults::IN_PROCESS, origin);
+        let (mut pursuit, _) = Pursuit::start(
+            Cow::Borrowed(COMPENSATABLE),
+            RetryDefaults::IN_PROCESS,
+            origin,
+        );
         pursuit.settle();
         let made = if attempts == 0 { 1 } else { attempts };
         let expected = Backoff {
