@@ -40,8 +40,8 @@ saga!(
         if reserve_twice(cx, String::new()).await.is_err() {
             total += 1;
         }
-        let name = String::from("a part");
-        let (_, size) = match try_join!(reserve(cx, &name, 1), reserve_twice(cx, String::new())) {
+        let part = String::from("a part");
+        let (_, size) = match try_join!(reserve(cx, &part, 1), reserve_twice(cx, String::new())) {
             Ok(reserved) => reserved,
             Err(refused) => return Err(refused),
         };
