@@ -4,7 +4,7 @@
 mod shop;
 
 use saga_runtime::{Context, saga};
-use shop::*;
+use shop::{Delivery, Order, OrderRequest, Shop, ShopError, charge, create_order};
 
 saga!(
     async fn take_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Order, ShopError> {
