@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use saga_restate::{Client, ClientError, Endpoint, ExecuteError};
 use saga_runtime::SagaId;
+use saga_runtime::meta::RetryPolicy;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,7 +33,9 @@ impl OnRestate {
     ) -> Result<Self, ClientError> {
         let client = Client::connect(&ingress.to_string())?;
         let (endpoint, closing) = (TaskTracker::new(), CancellationToken::new());
-        let sagas = Endpoint::builder(shop).register::<PlaceOrder>();
+        let sagas = Endpoint::builder(shop)
+            .compensation_retry(RetryPolicy::COMPENSATION)
+            .register::<PlaceOrder>();
         endpoint.spawn(sagas.serve_until(listener, closing.clone().cancelled_owned()));
         endpoint.close();
         Ok(Self {
@@ -60,7 +63,11 @@ impl OnRestate {
         let found = self.client.find::<PlaceOrder>(id.clone()).await;
         let order = found.map_err(|error| not_done(&error))?;
         let state = match order.outcome().await {
-            Ok(None) => None,
+            // An operator decides about it, and nobody's approval.
+            Ok(None) => {
+                let trouble = order.trouble().await;
+                trouble.map_err(|error| not_done(&error))?.map(|_| "stuck")
+            }
             Ok(Some(_)) => Some("completed"),
             Err(ExecuteError::Failed(report)) if report.is_compensated => Some("compensated"),
             Err(ExecuteError::Client(error)) => return Err(not_done(&error)),
@@ -88,6 +95,7 @@ impl OnRestate {
 fn status(error: &ExecuteError) -> Status {
     match error {
         ExecuteError::Failed(report) => failure::reported(report),
+        ExecuteError::Stuck(trouble) => failure::reported(&trouble.report),
         ExecuteError::Client(error) => not_done(error),
         // It was killed, or can't be read: nobody knows what it has left behind.
         _ => Status::internal(error.to_string()),
