@@ -25,9 +25,7 @@ use source::Source;
 )]
 #[proc_macro_attribute]
 pub fn step(options: TokenStream, function: TokenStream) -> TokenStream {
-    // Nothing is around a call at the start of a line, as rustfmt sets it.
-    let call = Some(Span::call_site()).filter(|call| call.column() > 1);
-    let source = Source::of_file(call.and_then(|call| call.local_file()));
+    let source = Source::around(Span::call_site());
     step::expand(options.into(), function.into(), &source).into()
 }
 
@@ -37,6 +35,6 @@ pub fn step(options: TokenStream, function: TokenStream) -> TokenStream {
 )]
 #[proc_macro]
 pub fn saga(function: TokenStream) -> TokenStream {
-    let source = Source::of_file(Span::call_site().local_file());
+    let source = Source::around(Span::call_site());
     saga::expand(&function.into(), &source).into()
 }

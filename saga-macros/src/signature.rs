@@ -8,8 +8,10 @@ pub(crate) mod types;
 
 use std::fmt;
 
+use proc_macro2::TokenStream;
+
 use syn::spanned::Spanned;
-use syn::{GenericParam, PatType, Safety, Signature};
+use syn::{GenericParam, PatType, ReturnType, Safety, Signature, Token, Type};
 
 use crate::errors::Errors;
 use crate::source::Source;
@@ -89,6 +91,15 @@ pub(crate) fn reject_owner(
     );
     errors.report(name.span(), message, help);
     true
+}
+
+/// The signature of a function with mistakes: an `async fn` that returns a `returned`.
+pub(crate) fn returning(signature: &Signature, returned: TokenStream) -> Signature {
+    let mut signature = signature.clone();
+    signature.asyncness.get_or_insert_default();
+    let returned = Box::new(Type::Verbatim(returned));
+    signature.output = ReturnType::Type(<Token![->]>::default(), returned);
+    signature
 }
 
 /// Reports the first generic parameter, a lifetime or another. Returns whether there is one.

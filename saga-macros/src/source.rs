@@ -1,16 +1,22 @@
 //! The file around a macro's call: a few mistakes do not show in the tokens that the macro gets.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::str::FromStr as _;
 use std::{env, fs};
 
+use proc_macro::Span;
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
-/// The text of the file with the call. Empty if there is none, as in an editor.
+/// The file with the call, which is read when a question needs it. There is none in an editor.
 #[derive(Default)]
-pub(crate) struct Source(Option<Rc<str>>);
+pub(crate) struct Source {
+    path: Option<PathBuf>,
+    /// False at the start of a line, as rustfmt sets a call that nothing is around.
+    is_indented: bool,
+    text: OnceCell<Option<Rc<str>>>,
+}
 
 thread_local! {
     /// The last file: one file has many steps and sagas.
@@ -18,28 +24,37 @@ thread_local! {
 }
 
 impl Source {
-    /// The file with this path.
-    pub(crate) fn of_file(path: Option<PathBuf>) -> Self {
-        let Some(path) = path else {
-            return Self::default();
-        };
-        let last = LAST.with_borrow(Clone::clone);
-        if let Some((_, text)) = last.filter(|(file, _)| *file == path) {
-            return Self(Some(text));
+    /// The file around a call of a macro.
+    pub(crate) fn around(call: Span) -> Self {
+        Self {
+            path: call.local_file(),
+            is_indented: call.column() > 1,
+            text: OnceCell::new(),
         }
-        let text: Option<Rc<str>> = fs::read_to_string(&path).ok().map(Rc::from);
-        LAST.set(text.clone().map(|text| (path, text)));
-        Self(text)
     }
 
     #[cfg(test)]
     pub(crate) fn from_text(text: &str) -> Self {
-        Self(Some(Rc::from(text)))
+        Self {
+            path: None,
+            is_indented: true,
+            text: OnceCell::from(Some(Rc::from(text))),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        let text = self
+            .text
+            .get_or_init(|| self.path.as_deref().and_then(read_once));
+        text.as_deref()
     }
 
     /// `impl` or `trait`, if the function stands in one, with `#[step]` or in a `saga!`.
     pub(crate) fn owner_of(&self, function: &Ident) -> Option<&'static str> {
-        let text = self.0.as_deref()?;
+        if !self.is_indented {
+            return None;
+        }
+        let text = self.text()?;
         if !text.contains("impl") && !text.contains("trait") {
             return None;
         }
@@ -48,7 +63,7 @@ impl Source {
 
     /// Returns whether another type with the name of the saga's struct stands beside it.
     pub(crate) fn has_type_beside(&self, saga: &Ident, name: &Ident) -> bool {
-        let Some(text) = self.0.as_deref() else {
+        let Some(text) = self.text() else {
             return false;
         };
         let is_defined = TYPES.iter().any(|word| {
@@ -60,6 +75,16 @@ impl Source {
         });
         is_defined && tokens(text).is_some_and(|tokens| has_type_beside(&tokens, saga, name))
     }
+}
+
+fn read_once(path: &Path) -> Option<Rc<str>> {
+    let last = LAST.with_borrow(Clone::clone);
+    if let Some((_, text)) = last.filter(|(file, _)| file == path) {
+        return Some(text);
+    }
+    let text: Rc<str> = fs::read_to_string(path).ok()?.into();
+    LAST.set(Some((path.to_owned(), Rc::clone(&text))));
+    Some(text)
 }
 
 /// A step of the file: its function, and how it is undone.
@@ -79,7 +104,7 @@ impl Source {
 
     fn steps(&self) -> Vec<KnownStep> {
         let mut steps = Vec::new();
-        if let Some(tokens) = self.0.as_deref().and_then(tokens) {
+        if let Some(tokens) = self.text().and_then(tokens) {
             collect_steps(&tokens, &mut steps);
         }
         steps

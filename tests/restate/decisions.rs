@@ -1,6 +1,7 @@
 //! Operators decide about sagas that can't be undone, and about pivots that gave no answer.
 
 mod failing;
+mod parts;
 mod table;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use self::failing::{Decorate, DecorateAtOnce, DecorateInOrder};
+use self::parts::{Renovate, Restore};
 use crate::service::Service;
 use crate::services::{Desk, Fixture, Order, charge, endpoint, reserve};
 
@@ -54,6 +56,8 @@ fn all(desk: &Desk) -> Endpoint<Desk> {
         .register::<Decorate>()
         .register::<DecorateInOrder>()
         .register::<DecorateAtOnce>()
+        .register::<Renovate>()
+        .register::<Restore>()
         .patience(Duration::from_millis(50))
 }
 

@@ -2,12 +2,13 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
-use syn::{FnArg, Pat, ReturnType, Signature, Token, Type};
+use syn::{FnArg, Pat, Type};
 
 use super::check::{runtime_of, struct_name, struct_of};
 use super::parse::SagaSyntax;
 use crate::errors::{Errors, unknown_type};
 use crate::signature::context::context_type;
+use crate::signature::returning;
 use crate::signature::types::{borrowed, reference};
 use crate::source::Source;
 
@@ -75,15 +76,6 @@ pub(super) fn in_an_impl(syntax: &SagaSyntax, errors: &mut Errors) -> Option<Tok
     let unknown = unknown_type(errors.place_first().as_ref());
     let signature = returning(&syntax.signature, unknown);
     Some(quote!(#[allow(dead_code, clippy::all, clippy::pedantic)] #visibility #signature #body))
-}
-
-/// The signature of an `async fn` that returns a `returned`.
-fn returning(signature: &Signature, returned: TokenStream) -> Signature {
-    let mut signature = signature.clone();
-    signature.asyncness.get_or_insert_default();
-    let returned = Box::new(Type::Verbatim(returned));
-    signature.output = ReturnType::Type(<Token![->]>::default(), returned);
-    signature
 }
 
 /// A field, with its type if a field can have it: the struct has no parameters.

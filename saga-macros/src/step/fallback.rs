@@ -2,12 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{ReturnType, Signature, Token, Type};
 
 use super::check::sort;
 use super::hidden_name;
 use super::parse::StepSyntax;
 use crate::errors::{Errors, unknown_type};
+use crate::signature::returning;
 
 // Expands to:
 //
@@ -64,13 +64,4 @@ pub(super) fn in_an_impl(syntax: &StepSyntax, errors: &mut Errors) -> TokenStrea
 fn body(syntax: &StepSyntax) -> TokenStream {
     let body = syntax.body.as_ref();
     body.map_or_else(|| quote!({ loop {} }), |body| quote!(#body))
-}
-
-/// The signature of an `async fn` that returns a `returned`.
-fn returning(signature: &Signature, returned: TokenStream) -> Signature {
-    let mut signature = signature.clone();
-    signature.asyncness.get_or_insert_default();
-    let returned = Box::new(Type::Verbatim(returned));
-    signature.output = ReturnType::Type(<Token![->]>::default(), returned);
-    signature
 }

@@ -132,7 +132,7 @@ impl<'a, S: ?Sized> InProcess<'a, S> {
             instance: Instance::new(G::META.name, self.id),
             control: LocalControl::new(limits),
             events: self.events,
-            policy: &const { G::META.policy },
+            policy: const { G::META.default_policy() },
         };
         async move {
             let end = saga.drive(self.services, &effects).await;
@@ -149,17 +149,17 @@ pub(crate) struct Effects {
     control: LocalControl,
     events: Option<Events>,
     /// The policies of steps that say nothing.
-    policy: &'static Policy,
+    policy: Option<&'static Policy>,
 }
 
 impl Effects {
     /// The step with the policies that hold for it.
     #[inline]
     fn holding(&self, step: &'static StepMeta) -> Cow<'static, StepMeta> {
-        if self.policy.is_empty() {
-            return Cow::Borrowed(step);
+        match self.policy {
+            None => Cow::Borrowed(step),
+            Some(policy) => Cow::Owned(step.or_policy(*policy)),
         }
-        Cow::Owned(step.or_policy(*self.policy))
     }
 
     /// Fast path of `drop`: usually nothing is allocated.
@@ -192,7 +192,7 @@ impl Engine for Effects {
 
     #[inline]
     fn trusts_first_attempts(&self) -> bool {
-        self.control.is_unlimited() && telemetry::is_off() && self.policy.is_empty()
+        self.control.is_unlimited() && telemetry::is_off() && self.policy.is_none()
     }
 
     async fn step<'a>(

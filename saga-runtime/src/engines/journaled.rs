@@ -125,7 +125,7 @@ impl Journaled {
             policies,
             crashes,
             on_compensation_failure: saga.on_compensation_failure,
-            policy: (!saga.policy.is_empty()).then(|| Box::new(saga.policy)),
+            policy: saga.default_policy().copied().map(Box::new),
             activity: Activity::default(),
             cursors: Cursors::default(),
             called_sagas: OnceLock::new(),

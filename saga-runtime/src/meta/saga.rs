@@ -63,6 +63,16 @@ impl SagaMeta {
         }
     }
 
+    /// The policies of steps that say nothing, if the saga sets any.
+    #[must_use]
+    pub(crate) const fn default_policy(&self) -> Option<&Policy> {
+        if self.policy.is_empty() {
+            None
+        } else {
+            Some(&self.policy)
+        }
+    }
+
     /// The rules by which calls are compensated.
     #[must_use]
     pub const fn undo_rules(&self) -> UndoRules {

@@ -84,14 +84,22 @@ impl<E: Engine> Run<'_, '_, E> {
             if revision == Revision::Stands {
                 break;
             }
-            let compensations = mem::take(error.compensations_mut());
-            let mut unwinding = Unwinding::again(&G::META, compensations, revision, failure);
+            let (standing, mut open) = revision.split(mem::take(error.compensations_mut()));
+            let mut unwinding = Unwinding::again(&G::META, standing, &open, failure);
             let unwound = unwinding.run(ended, &self.called);
             match &self.watch.span {
                 None => unwound.await?,
                 Some(span) => unwound.instrument(Span::clone(span)).await?,
             }
-            *error.compensations_mut() = unwinding.compensations;
+            let mut compensations = unwinding.compensations;
+            // A call of a part whose failure the body has handled is not attempted again.
+            open.retain(|one| {
+                !compensations
+                    .iter()
+                    .any(|made| made.is_of(&one.step, one.occurrence as usize))
+            });
+            compensations.extend(open);
+            *error.compensations_mut() = compensations;
             self.record_failure(error);
         }
         Ok(())

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
-use crate::error::{Cause, CompensationOutcome, Reason, SagaError};
+use crate::error::{Cause, Compensation, CompensationOutcome, Reason, SagaError};
 use crate::language::{ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
@@ -187,6 +187,20 @@ pub enum Revision {
     Pending,
     /// The same, and the ones that have failed.
     Open,
+}
+
+impl Revision {
+    /// Splits the outcomes of an unwinding into those that stand, and those of the calls that are attempted once more.
+    pub(super) fn split(
+        self,
+        outcomes: Vec<Compensation>,
+    ) -> (Vec<Compensation>, Vec<Compensation>) {
+        outcomes.into_iter().partition(|one| match one.outcome {
+            CompensationOutcome::Pending => self == Self::Stands,
+            CompensationOutcome::Failed(_) => self != Self::Open,
+            _ => true,
+        })
+    }
 }
 
 /// A member of a group while it runs.

@@ -10,6 +10,7 @@ use crate::attempts::{AttemptResult, BoxFuture, Compensate, caught};
 use crate::error::{Compensation, CompensationOutcome};
 use crate::meta::{CompensationOrder, OnCompensationFailure, SagaMeta, StepMeta, UndoRules};
 use crate::place::{Calls, Doubt, Failure, Instance, Place, Position, Role};
+use crate::run::Engine;
 use crate::run::call_log::{CallLog, Past};
 #[cfg(debug_assertions)]
 pub(super) use crate::run::slots::EndedSlots as Unwindable;
@@ -17,7 +18,6 @@ pub(super) use crate::run::slots::EndedSlots as Unwindable;
 pub(super) use crate::run::slots::Slots as Unwindable;
 use crate::run::slots::{Callees, Slots, ended_slots};
 use crate::run::sub_saga::SubSagaCalls;
-use crate::run::{Engine, Revision};
 
 /// The value that a run stores of a call: of a step that is done, or of a saga that was called.
 pub trait KeptCall: Send + Sync {
@@ -156,7 +156,7 @@ pub struct Unwinding<'a> {
     at_once: bool,
     is_halted: bool,
     /// The compensations that are attempted, if this is not the first unwinding.
-    revision: Option<Revision>,
+    open: Option<&'a [Compensation]>,
     pub(super) compensations: Vec<Compensation>,
 }
 
@@ -184,7 +184,7 @@ impl<'a> Unwinding<'a> {
             halts: rules.on_failure == OnCompensationFailure::Halt,
             at_once: rules.order == CompensationOrder::Parallel && goes_back,
             is_halted: !goes_back,
-            revision: None,
+            open: None,
             compensations,
         }
     }
@@ -197,7 +197,7 @@ impl<'a> Unwinding<'a> {
             halts: rules.on_failure == OnCompensationFailure::Halt,
             at_once: rules.order == CompensationOrder::Parallel,
             is_halted: false,
-            revision: None,
+            open: None,
             compensations: Vec::new(),
         }
     }
@@ -251,39 +251,30 @@ impl<'a> Unwinding<'a> {
         Ok(())
     }
 
-    /// Another unwinding, which attempts these of the `compensations` once more.
+    /// Another unwinding, which attempts the `open` compensations of an earlier one once more. The others stand.
     pub(super) fn again(
         meta: &SagaMeta,
-        compensations: Vec<Compensation>,
-        revision: Revision,
+        standing: Vec<Compensation>,
+        open: &'a [Compensation],
         failure: &'a dyn KnownFailure,
     ) -> Self {
         let halts = meta.undo_rules().on_failure == OnCompensationFailure::Halt;
-        let stays_failed = revision != Revision::Open;
         Self {
             failure,
             part: None,
             halts,
             at_once: false,
-            is_halted: halts && stays_failed && compensations.iter().any(Compensation::has_failed),
-            revision: Some(revision),
-            compensations,
+            is_halted: halts && standing.iter().any(Compensation::has_failed),
+            open: Some(open),
+            compensations: standing,
         }
     }
 
     /// Returns true if the outcome of an earlier unwinding stands.
+    #[inline]
     fn stands(&self, position: &Position<'_>, occurrence: usize) -> bool {
-        let Some(revision) = self.revision else {
-            return false;
-        };
-        let step = position.name();
-        let mut known = self.compensations.iter();
-        let known = known.find(|one| one.is_of(&step, occurrence));
-        known.is_none_or(|known| match known.outcome {
-            CompensationOutcome::Failed(_) => revision != Revision::Open,
-            CompensationOutcome::Pending => false,
-            _ => true,
-        })
+        self.open
+            .is_some_and(|open| !has_call(open, position, occurrence))
     }
 
     /// An unwinding by the same rules, without results.
@@ -299,11 +290,6 @@ impl<'a> Unwinding<'a> {
         let compensation = Compensation::new(position.name(), occurrence, outcome);
         if self.halts {
             self.is_halted |= !self.at_once && compensation.has_failed();
-        }
-        if self.revision.is_some() {
-            let step = position.name();
-            self.compensations
-                .retain(|one| !one.is_of(&step, occurrence));
         }
         self.compensations.push(compensation);
     }
@@ -397,6 +383,13 @@ impl<'a> Unwinding<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns whether one of these is the compensation of this call.
+#[cold]
+fn has_call(compensations: &[Compensation], position: &Position<'_>, occurrence: usize) -> bool {
+    let step = position.name();
+    compensations.iter().any(|one| one.is_of(&step, occurrence))
 }
 
 /// Compensates a step once. Without inlining, this is compiled once for all sagas.

@@ -17,7 +17,7 @@ struct Conditions {
     values: Vec<Value>,
 }
 
-/// The entries that tell of the trouble of sagas, apart from those that are stuck. Both parts have an index.
+/// The events that tell of trouble in a saga that is not stuck. Each has an index.
 const TELLING: [&str; 2] = ["failing", "compensating"];
 
 impl Conditions {
