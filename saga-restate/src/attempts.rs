@@ -12,8 +12,7 @@ use restate_sdk::context::RunRetryPolicy;
 use restate_sdk::errors::{HandlerError, HandlerResult};
 use saga_runtime::engine::{
     Attempt, AttemptOutcome, AttemptReport, Backoff, BoxFuture, Control, Doubt, GiveUp,
-    Interruption, LastError, PendingStep, Place, Position, Purpose, Reason, Role, Surroundings,
-    Verdict,
+    Interruption, LastError, PendingStep, Place, Position, Purpose, Role, Surroundings, Verdict,
 };
 use saga_runtime::meta::{RetryDefaults, StepMeta};
 use saga_runtime::{CompensationFailure, Kind};
@@ -508,7 +507,7 @@ impl Surroundings<Suspended> for Asker<'_> {
         &'a self,
         _: Position<'a>,
         _: u32,
-        _: Reason,
+        _: &'a mut dyn PendingStep,
     ) -> BoxFuture<'a, Result<(), Suspended>> {
         // It follows from the records of the attempts.
         Box::pin(std::future::ready(Ok(())))

@@ -54,6 +54,13 @@ pub enum Interruption {
     DeadlineExceeded,
 }
 
+impl Interruption {
+    /// Returns whether a recorded reason with this code is an interruption.
+    pub(crate) fn is_named(code: &str) -> bool {
+        [CANCELLED, DEADLINE_EXCEEDED].contains(&code)
+    }
+}
+
 impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

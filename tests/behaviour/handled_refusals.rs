@@ -263,6 +263,20 @@ async fn a_step_in_doubt_that_refuses_when_asked_again_is_handled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_that_gave_no_answer_and_refuses_when_asked_again_is_handled() {
+    for nothing in [Answer::Silent, Answer::Panics] {
+        let answers = [nothing, nothing, Answer::Refused];
+        let participant = Participant::new().answers("courier", answers);
+        let delivery = participant.run(Delivering {}).await;
+        assert_eq!(delivery.expect("there is another way"), "pay");
+        assert_eq!(
+            participant.asked(),
+            ["reserve", "courier", "courier", "courier", "pay", "sign"]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_step_in_doubt_that_turns_out_to_be_done_ends_the_saga_and_is_compensated() {
     let participant = Participant::new().answers("courier", [Answer::UnclearButDone]);
     let error = participant

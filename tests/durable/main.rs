@@ -14,6 +14,7 @@ mod escaped;
 mod failing;
 mod failure;
 mod handled_parts;
+mod handled_refusals;
 mod inputs;
 mod journal_faults;
 mod journal_outage;

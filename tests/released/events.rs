@@ -71,7 +71,7 @@ fn forward() -> Vec<Event> {
             attempts: ATTEMPTS,
             reason: reason(),
         },
-        settled(Settled::Nothing),
+        settled(Settled::Nothing { refusal: None }),
         settled(Settled::Done { output: output() }),
         settled(Settled::Resolved),
         settled(Settled::Unresolved {

@@ -58,8 +58,8 @@ async fn drive<X>(
                 interrupt(pursuit, step);
                 telemetry::in_doubt(position);
                 if is_final {
-                    let (attempts, reason) = (pursuit.attempts(), step.reason());
-                    around.begin_settling(position, attempts, reason).await?;
+                    let attempts = pursuit.attempts();
+                    around.begin_settling(position, attempts, step).await?;
                 }
                 pursuit.settle()
             }

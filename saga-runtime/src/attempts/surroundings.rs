@@ -75,12 +75,12 @@ pub trait Surroundings<X>: Sync {
         CompensationOrigin::Start
     }
 
-    /// Makes final that the step does not go forward any more. It is settled next.
+    /// Makes final that the step does not go forward any more, for the reason that it has now. It is settled next.
     fn begin_settling<'a>(
         &'a self,
         position: Position<'a>,
         attempts: u32,
-        reason: Reason,
+        step: &'a mut dyn PendingStep,
     ) -> BoxFuture<'a, Result<(), X>>;
 }
 

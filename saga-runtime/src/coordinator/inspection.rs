@@ -291,14 +291,7 @@ impl fmt::Display for Line<'_> {
                 Attempts(*attempts),
                 reason.message
             ),
-            Event::StepSettled { step, settled } => match settled {
-                Settled::Nothing => write!(f, "{step} settled: nothing has happened"),
-                Settled::Done { .. } => write!(f, "{step} settled: it was done"),
-                Settled::Resolved => write!(f, "{step} settled: undone by its resolver"),
-                Settled::Unresolved { attempts, message } => {
-                    write!(f, "{step} NOT settled{}: {message}", Attempts(*attempts))
-                }
-            },
+            Event::StepSettled { step, settled } => write_settled(f, step, settled),
             Event::Failing {
                 step,
                 phase,
@@ -375,6 +368,23 @@ impl fmt::Display for Attempts {
         match self.0 {
             0 | 1 => Ok(()),
             attempts => write!(f, " after {attempts} attempts"),
+        }
+    }
+}
+
+/// The outcome for the effect of a step in doubt, in words.
+fn write_settled(f: &mut fmt::Formatter<'_>, step: &StepCall, settled: &Settled) -> fmt::Result {
+    match settled {
+        Settled::Nothing { refusal: None } => {
+            write!(f, "{step} settled: nothing has happened")
+        }
+        Settled::Nothing {
+            refusal: Some(reason),
+        } => write!(f, "{step} settled: refused: {}", reason.message),
+        Settled::Done { .. } => write!(f, "{step} settled: it was done"),
+        Settled::Resolved => write!(f, "{step} settled: undone by its resolver"),
+        Settled::Unresolved { attempts, message } => {
+            write!(f, "{step} NOT settled{}: {message}", Attempts(*attempts))
         }
     }
 }

@@ -19,7 +19,7 @@ mod events;
 
 pub use events::Events;
 
-use crate::error::{CompensationOutcome, Interruption, Reason, SagaError};
+use crate::error::{CompensationOutcome, Interruption, SagaError};
 use crate::id::SagaId;
 use crate::language::{ReadEvent, Wait};
 use crate::meta::{AttemptPhase, Policy, StepMeta};
@@ -315,7 +315,7 @@ impl Surroundings<Infallible> for Effects {
         &'a self,
         _: Position<'a>,
         _: u32,
-        _: Reason,
+        _: &'a mut dyn PendingStep,
     ) -> BoxFuture<'a, Result<(), Infallible>> {
         Box::pin(std::future::ready(Ok(())))
     }

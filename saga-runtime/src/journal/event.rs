@@ -231,7 +231,7 @@ impl Event {
             Self::StepRefused { .. } => "step_refused",
             Self::StepInDoubt { .. } => "step_in_doubt",
             Self::StepSettled { settled, .. } => match settled {
-                Settled::Nothing => "step_settled_nothing",
+                Settled::Nothing { .. } => "step_settled_nothing",
                 Settled::Done { .. } => "step_settled_done",
                 Settled::Resolved => "step_settled_resolved",
                 Settled::Unresolved { .. } => "step_settled_unresolved",
@@ -376,7 +376,11 @@ impl std::fmt::Display for StepCall {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
     /// There is none, or none that needs undoing.
-    Nothing,
+    Nothing {
+        /// The answer of the step when it was asked again, if it was a refusal: a body that handles its errors gets that.
+        /// `None` where an earlier version has recorded it.
+        refusal: Option<Reason>,
+    },
     /// It has happened, and the step gave this output.
     Done {
         /// Its output.

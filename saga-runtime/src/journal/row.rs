@@ -58,13 +58,7 @@ impl From<Event> for Row {
                 attempts,
                 reason,
             } => row.step(step).attempts(attempts).reason(reason),
-            Event::StepSettled { step, settled } => match settled {
-                Settled::Nothing | Settled::Resolved => row.step(step),
-                Settled::Done { output } => row.step(step).payload(output),
-                Settled::Unresolved { attempts, message } => {
-                    row.step(step).attempts(attempts).message(message)
-                }
-            },
+            Event::StepSettled { step, settled } => row.step(step).settled(settled),
             Event::Failing {
                 step,
                 phase,
@@ -174,6 +168,17 @@ impl Row {
         }
     }
 
+    fn settled(self, settled: Settled) -> Self {
+        match settled {
+            Settled::Nothing { refusal: None } | Settled::Resolved => self,
+            Settled::Nothing {
+                refusal: Some(reason),
+            } => self.reason(reason),
+            Settled::Done { output } => self.payload(output),
+            Settled::Unresolved { attempts, message } => self.attempts(attempts).message(message),
+        }
+    }
+
     /// The digest of a step's inputs stands where the code of a reason would: what is done has none.
     fn inputs(self, inputs: Option<u64>) -> Self {
         Self {
@@ -214,17 +219,10 @@ impl Row {
                 attempts: columns.attempts()?,
                 reason: columns.reason()?,
             },
-            "step_settled_nothing" => columns.settled(Settled::Nothing)?,
-            "step_settled_resolved" => columns.settled(Settled::Resolved)?,
-            "step_settled_done" => {
-                let output = columns.payload()?;
-                columns.settled(Settled::Done { output })?
-            }
-            "step_settled_unresolved" => {
-                let attempts = columns.attempts()?;
-                let message = columns.message()?;
-                columns.settled(Settled::Unresolved { attempts, message })?
-            }
+            "step_settled_nothing"
+            | "step_settled_resolved"
+            | "step_settled_done"
+            | "step_settled_unresolved" => columns.settled()?,
             "failing" => columns.failing()?,
             "compensating" => Event::Compensating {
                 step: columns.row.step.take(),
@@ -415,7 +413,21 @@ impl Columns {
         })
     }
 
-    fn settled(&mut self, settled: Settled) -> Result<Event, Damage> {
+    fn settled(&mut self) -> Result<Event, Damage> {
+        let settled = match &*self.row.event {
+            "step_settled_done" => Settled::Done {
+                output: self.payload()?,
+            },
+            "step_settled_resolved" => Settled::Resolved,
+            "step_settled_unresolved" => Settled::Unresolved {
+                attempts: self.attempts()?,
+                message: self.message()?,
+            },
+            // An earlier version has recorded no refusal.
+            _ => Settled::Nothing {
+                refusal: self.row.has_reason().then(|| self.reason()).transpose()?,
+            },
+        };
         Ok(Event::StepSettled {
             step: self.call()?,
             settled,

@@ -2,6 +2,7 @@
 //! runtime of its own, and the clock stands still meanwhile.
 
 mod elsewhere;
+mod limited;
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use self::elsewhere::Elsewhere;
+use self::limited::Limited;
 use crate::capability::Capability;
 use crate::participant::Participant;
 
@@ -115,10 +117,12 @@ async fn run_with<G: Registrable<Participant>>(
         heard.cancel();
         std::future::pending::<()>().await;
     };
+    let limited = Limited::begin(participant);
     let ended = tokio::select! {
         ended = handle.wait() => ended,
         () = cancelling => unreachable!("it waits for ever"),
     };
+    drop(limited);
     coordinator.shutdown().await;
     in_real_time(schema.give_back()).await;
     match ended {

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint, ExecuteError, SagaHandle};
@@ -39,6 +40,9 @@ static RESTATE: LazyLock<Restate> = LazyLock::new(|| {
         registering: Mutex::new(()),
     }
 });
+
+/// The longest that a saga may take. Some wait for a minute.
+const LONGEST: Duration = Duration::from_mins(8);
 
 /// Sagas of all tests are on one server, so each has an id of its own; the tests know all of them as `saga`.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -134,6 +138,7 @@ async fn run_here<G: Registrable<Participant>>(
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let heard = participant.heard.clone();
+    let asked = participant.clone();
     let endpoint = Endpoint::builder(participant).register_watched::<G>(move |_, end| {
         // No receiver is left if it ends a second time.
         let _ = ended.send(end);
@@ -141,7 +146,7 @@ async fn run_here<G: Registrable<Participant>>(
     // A test does not wait for a day.
     let endpoint = endpoint.compensation_retry(RetryPolicy::COMPENSATION);
     // A saga that goes on after a suspension may be in doubt: a difference from the other engines.
-    let endpoint = endpoint.patience(std::time::Duration::from_mins(1));
+    let endpoint = endpoint.patience(Duration::from_mins(1));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     tokio::spawn(endpoint.serve_until(listener, async move { stopped.cancelled().await }));
@@ -182,9 +187,31 @@ async fn run_here<G: Registrable<Participant>>(
         heard.cancel();
         std::future::pending::<()>().await;
     };
-    tokio::select! {
-        () = waiting => {}
-        () = cancelling => {}
+    let ended = async {
+        tokio::select! {
+            () = waiting => {}
+            () = cancelling => {}
+        }
+    };
+    if tokio::time::timeout(LONGEST, ended).await.is_err() {
+        let known = of_server(&restate.server, &id).await;
+        panic!(
+            "{id} does not end; its participant was asked {:?}; the server says {known}",
+            asked.asked()
+        );
     }
     stop.cancel();
+}
+
+/// All that the server knows of this saga.
+async fn of_server(server: &Server, id: &str) -> String {
+    let query = format!(
+        "SELECT i.status, i.retry_count, i.last_failure, j.index, j.entry_type, j.name, j.completed \
+         FROM sys_invocation i LEFT JOIN sys_journal j ON j.id = i.id WHERE i.target_service_key = '{id}' ORDER BY j.index"
+    );
+    let query = serde_json::json!({ "query": query }).to_string();
+    match server.ask(http::Method::POST, "/query", query).await {
+        Ok(rows) => String::from_utf8_lossy(&rows).into_owned(),
+        Err(error) => error.to_string(),
+    }
 }

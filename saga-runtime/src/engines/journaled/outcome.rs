@@ -3,6 +3,7 @@
 use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::Suspension;
+use crate::error::Reason;
 use crate::journal::{Event, Settled, StepCall};
 use crate::language::{Payload, record};
 
@@ -66,15 +67,11 @@ impl Journaled {
         attempts: u32,
         step: &mut dyn PendingStep,
     ) -> StepEnd<Suspension> {
-        // The body handles the error, but a replay could not read it. So the body does not get it the first time
-        // either.
-        if let Err(message) = step.check_error() {
-            step.give_up(GiveUp::unrecordable_error(&message));
-        }
+        let reason = recorded_reason(step);
         self.recorder.note(Event::StepRefused {
             step: call,
             attempts,
-            reason: step.reason(),
+            reason,
         });
         refusal(step)
     }
@@ -100,7 +97,10 @@ impl Journaled {
                 });
                 return;
             }
-            Settlement::Nothing => Settled::Nothing,
+            // The refusal of a step that was asked again counts, unless the saga was stopped meanwhile.
+            Settlement::Nothing => Settled::Nothing {
+                refusal: step.has_refused().then(|| recorded_reason(step)),
+            },
             Settlement::Resolved => Settled::Resolved,
             Settlement::Unresolved(failure) => Settled::Unresolved {
                 attempts: failure.attempts,
@@ -127,6 +127,15 @@ impl Journaled {
             settled,
         });
     }
+}
+
+/// The reason of a step that goes forward no more, as it is recorded. An error that the body handles, but a replay could not read, the body does
+/// not get the first time either.
+pub(super) fn recorded_reason(step: &mut dyn PendingStep) -> Reason {
+    if let Err(message) = step.check_error() {
+        step.give_up(GiveUp::unrecordable_error(&message));
+    }
+    step.reason()
 }
 
 /// The end of a step that has refused, or that was given up without an effect.

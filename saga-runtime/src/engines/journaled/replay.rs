@@ -64,7 +64,9 @@ impl Journaled {
                     let failing = self.history.failing(&called, AttemptPhase::Settling);
                     let crashes = self.crashes_of(in_doubt);
                     let origin = self.settling(failing, crashes);
-                    let around = Around::new(self, called, true).after(crashes);
+                    let around = Around::new(self, called, true)
+                        .after(crashes)
+                        .in_doubt_for(reason);
                     self.pursue(position, step, origin, around).await
                 }
             }

@@ -117,6 +117,7 @@ impl Journaled {
             call,
             is_settling,
             is_parked,
+            stopped,
             ..
         } = around;
         let is_settling = is_settling.into_inner();
@@ -131,6 +132,11 @@ impl Journaled {
             let is_known = is_settling || is_parked.into_inner();
             self.set_in_doubt(position.calls(), !is_known);
             return end;
+        }
+        if let Some(reason) = stopped
+            && let Err(suspension) = read_reason(step, reason)
+        {
+            return StepEnd::Suspended(suspension);
         }
         let end = self.note_end(call, attempts, step, end, is_settling);
         self.note_doubt(position, &end);
@@ -191,9 +197,10 @@ impl Journaled {
                 };
                 (settled, StepEnd::Stopped(Settlement::Unresolved(failure)))
             }
-            StepEnd::Stopped(_) | StepEnd::Refused => {
-                (Settled::Nothing, StepEnd::Stopped(Settlement::Nothing))
-            }
+            StepEnd::Stopped(_) | StepEnd::Refused => (
+                Settled::Nothing { refusal: None },
+                StepEnd::Stopped(Settlement::Nothing),
+            ),
             suspended @ StepEnd::Suspended(_) => return Ok(suspended),
         };
         self.recorder.note(Event::StepSettled {

@@ -11,6 +11,7 @@ use crate::attempts::{
 };
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::activity::Rest;
+use crate::engines::journaled::outcome::recorded_reason;
 use crate::engines::journaled::recorder::Suspension;
 use crate::error::{Interruption, Reason};
 use crate::journal::history::Failing;
@@ -27,6 +28,8 @@ pub(super) struct Around<'a> {
     pub(super) is_parked: AtomicBool,
     /// The number of processes that may have made an attempt of its resolver and have ended.
     crashes: u32,
+    /// The recorded reason, if the saga was stopped from outside before the step got an answer: no later answer changes that.
+    pub(super) stopped: Option<&'a Reason>,
     /// The time of the first failure of this phase.
     since: OnceLock<(AttemptPhase, SystemTime)>,
 }
@@ -39,6 +42,7 @@ impl<'a> Around<'a> {
             is_settling: AtomicBool::new(is_settling),
             is_parked: AtomicBool::new(false),
             crashes: 0,
+            stopped: None,
             since: OnceLock::new(),
         }
     }
@@ -46,6 +50,12 @@ impl<'a> Around<'a> {
     /// The resolver goes on after `crashes` processes that have ended.
     pub(super) fn after(self, crashes: u32) -> Self {
         Self { crashes, ..self }
+    }
+
+    /// The step went into doubt for this reason.
+    pub(super) fn in_doubt_for(self, reason: &'a Reason) -> Self {
+        let stopped = Some(reason).filter(|reason| Interruption::is_named(&reason.code));
+        Self { stopped, ..self }
     }
 
     /// The recorded failures of the call in this phase.
@@ -262,13 +272,13 @@ impl Surroundings<Suspension> for Around<'_> {
         &'a self,
         _: Position<'a>,
         attempts: u32,
-        reason: Reason,
+        step: &'a mut dyn PendingStep,
     ) -> BoxFuture<'a, Result<(), Suspension>> {
         self.is_settling.store(true, Ordering::Relaxed);
         self.engine.recorder.note(Event::StepInDoubt {
             step: self.call.clone(),
             attempts,
-            reason,
+            reason: recorded_reason(step),
         });
         Box::pin(self.engine.recorder.write())
     }

@@ -394,8 +394,15 @@ impl ReplayState {
         let StepOutcome::InDoubt { reason } = &recorded.outcome else {
             return false;
         };
+        // What it has refused with counts, and not the doubt before that: the body has got it.
+        let reason = match settled {
+            Settled::Nothing {
+                refusal: Some(reason),
+            } => reason,
+            _ => reason,
+        };
         let settled = match settled {
-            Settled::Nothing => Settling::Nothing,
+            Settled::Nothing { .. } => Settling::Nothing,
             Settled::Done { output } => Settling::Done {
                 output: output.clone(),
             },

@@ -350,12 +350,21 @@ fn what_can_not_follow() {
         // A step has one outcome for each call.
         (vec![done(charge()), done(charge())], 2),
         // Settled is what is in doubt, once.
-        (vec![settled(charge(), Settled::Nothing)], 1),
-        (vec![done(charge()), settled(charge(), Settled::Nothing)], 2),
+        (
+            vec![settled(charge(), Settled::Nothing { refusal: None })],
+            1,
+        ),
+        (
+            vec![
+                done(charge()),
+                settled(charge(), Settled::Nothing { refusal: None }),
+            ],
+            2,
+        ),
         (
             vec![
                 in_doubt(charge()),
-                settled(now_a_pivot(charge()), Settled::Nothing),
+                settled(now_a_pivot(charge()), Settled::Nothing { refusal: None }),
             ],
             2,
         ),

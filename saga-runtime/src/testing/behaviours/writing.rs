@@ -46,7 +46,10 @@ pub async fn every_event_comes_back_as_it_was<F: Factory>(test: Fixture<F>) {
             attempts: 0,
             reason: Reason::new("timed_out", ""),
         },
-        settled(Settled::Nothing),
+        settled(Settled::Nothing { refusal: None }),
+        settled(Settled::Nothing {
+            refusal: Some(reason()),
+        }),
         settled(Settled::Done {
             output: output.clone(),
         }),

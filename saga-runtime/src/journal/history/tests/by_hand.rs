@@ -54,7 +54,10 @@ fn what_an_operator_may_decide() {
             "undo charge, complete charge",
         ),
         (
-            vec![in_doubt(charge()), settled(charge(), Settled::Nothing)],
+            vec![
+                in_doubt(charge()),
+                settled(charge(), Settled::Nothing { refusal: None }),
+            ],
             "",
         ),
         (

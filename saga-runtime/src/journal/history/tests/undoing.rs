@@ -25,7 +25,10 @@ fn whose_effects_are_left() {
             "",
         ),
         (
-            vec![in_doubt(charge()), settled(charge(), Settled::Nothing)],
+            vec![
+                in_doubt(charge()),
+                settled(charge(), Settled::Nothing { refusal: None }),
+            ],
             "",
         ),
         (
@@ -52,7 +55,10 @@ fn what_a_failure_would_undo() {
         (vec![refused(charge())], ""),
         (vec![in_doubt(charge())], ""),
         (
-            vec![in_doubt(charge()), settled(charge(), Settled::Nothing)],
+            vec![
+                in_doubt(charge()),
+                settled(charge(), Settled::Nothing { refusal: None }),
+            ],
             "",
         ),
         (
@@ -83,7 +89,7 @@ fn how_each_call_was_undone() {
         in_doubt(part("pack/charge")),
         settled(part("pack/charge"), unresolved()),
         in_doubt(part("pack/book")),
-        settled(part("pack/book"), Settled::Nothing),
+        settled(part("pack/book"), Settled::Nothing { refusal: None }),
         compensating(),
         undone(call(&CHARGE)),
     ];
