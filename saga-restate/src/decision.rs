@@ -153,6 +153,7 @@ mod tests {
     fn the_names_and_the_form_of_decisions_never_change() {
         let names = [stuck(0), decision(1), answer(2)];
         assert_eq!(names, ["stuck/0", "decision/1", "answer/2"]);
+        assert_eq!(crate::entry_names::trouble(3), "trouble/3");
         assert_eq!([DECIDED, TROUBLE], ["decided", "trouble"]);
         let sent =
             r#"{"by":"inv_1","command":"resolve","step":"charge#1","reason":"by hand","at":17}"#;

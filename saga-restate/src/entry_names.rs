@@ -38,5 +38,10 @@ pub(crate) fn answer(attempt: &str) -> String {
     format!("{attempt}: answer")
 }
 
+/// The trouble that the saga tells, counted from 0.
+pub(crate) fn trouble(number: u32) -> String {
+    format!("trouble/{number}")
+}
+
 /// The entry that records the start of the saga.
 pub(crate) const BEGINNING: &str = "beginning";

@@ -19,6 +19,8 @@ pub(crate) enum Form {
     NameInKeys,
     /// So do they, and a saga that can't be undone waits for an operator.
     TakesDecisions,
+    /// So it does, and its trouble is an entry of its own: what a replay says of a failure may be another text.
+    RecordsTrouble,
 }
 
 impl From<u32> for Form {
@@ -26,7 +28,8 @@ impl From<u32> for Form {
         match number {
             0 | 1 => Self::IdInKeys,
             2 => Self::NameInKeys,
-            _ => Self::TakesDecisions,
+            3 => Self::TakesDecisions,
+            _ => Self::RecordsTrouble,
         }
     }
 }
@@ -37,6 +40,7 @@ impl From<Form> for u32 {
             Form::IdInKeys => 1,
             Form::NameInKeys => 2,
             Form::TakesDecisions => 3,
+            Form::RecordsTrouble => 4,
         }
     }
 }
@@ -49,7 +53,12 @@ impl Form {
 
     /// Returns true if operators may decide about the saga.
     pub(crate) fn takes_decisions(self) -> bool {
-        self == Self::TakesDecisions
+        matches!(self, Self::TakesDecisions | Self::RecordsTrouble)
+    }
+
+    /// Returns true if the trouble that the saga tells is an entry of its own.
+    pub(crate) fn records_trouble(self) -> bool {
+        self == Self::RecordsTrouble
     }
 
     /// Returns true for the form whose entry does not say its form.

@@ -87,6 +87,8 @@ pub(crate) struct Decisions {
     pub(crate) next: u32,
     /// The promise of the next one, if it was asked for.
     pub(crate) promise: Option<u32>,
+    /// The number of troubles that were told.
+    pub(crate) told: u32,
     /// The trouble that operators see.
     pub(crate) trouble: Option<Trouble>,
 }

@@ -1,5 +1,6 @@
 //! A saga in trouble: it tells operators, waits for a decision or the next attempt, and carries the decision out.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 
 use restate_sdk::context::macro_support::SealedDurableFuture;
@@ -12,6 +13,7 @@ use saga_runtime::{CompensationFailure, CompensationOutcome, Saga, SagaError};
 
 use crate::attempts::Asker;
 use crate::decision::{self, Answer, DECIDED, Decision, FAILING, SentDecision, TROUBLE, Trouble};
+use crate::entry_names;
 use crate::failure_report::Report;
 use crate::invocation::{Invocation, NextAttempt, Suspended};
 use crate::lock::lock;
@@ -186,7 +188,7 @@ impl Invocation {
 
     /// Tells operators of the trouble, and waits for a decision, or for the time of the next attempt of a compensation.
     async fn next(&self, trouble: &Trouble) -> Result<Awaited, Suspended> {
-        let number = self.tell(trouble);
+        let number = self.tell(trouble).await?;
         let name = decision::decision(number);
         let known = lock(&self.decisions).promise;
         let promise = known.unwrap_or_else(|| self.journal.promise(&name).handle().into());
@@ -226,27 +228,53 @@ impl Invocation {
     }
 
     /// Tells operators of the trouble, and callers if the saga is stuck. Returns the number of the next decision.
-    fn tell(&self, trouble: &Trouble) -> u32 {
-        let mut decisions = lock(&self.decisions);
-        let number = decisions.next;
-        let known = decisions.trouble.as_ref();
-        // The number of attempts need not be the last one: each change is an entry of the journal.
-        if known
-            .is_some_and(|known| known.code == trouble.code && known.commands == trouble.commands)
-        {
-            return number;
-        }
-        let written = serde_json::to_vec(trouble).expect("it has only text and numbers");
+    async fn tell(&self, trouble: &Trouble) -> Result<u32, Suspended> {
+        let (number, told) = {
+            let decisions = lock(&self.decisions);
+            let known = decisions.trouble.as_ref();
+            let is_known =
+                |known: &Trouble| known.code == trouble.code && known.commands == trouble.commands;
+            // The number of attempts need not be the last one: each change is an entry of the journal.
+            if known.is_some_and(is_known) {
+                return Ok(decisions.next);
+            }
+            (decisions.next, decisions.told)
+        };
+        let trouble = self.as_recorded(trouble, told).await?;
+        let is_new = self.journal.has_worked();
+        let written = serde_json::to_vec(&trouble).expect("it has only text and numbers");
         self.journal.set(TROUBLE, written.clone());
-        decisions.trouble = Some(trouble.clone());
         if trouble.is_stuck() {
             self.journal.resolve(&decision::stuck(number), written);
-            if self.journal.has_worked() {
+            if is_new {
                 let (id, code) = (self.instance.id(), &*trouble.code);
                 tracing::error!(target: "saga", { saga.id = %id, code }, "saga stuck");
             }
         }
-        number
+        let mut decisions = lock(&self.decisions);
+        decisions.told += 1;
+        decisions.trouble = Some(trouble);
+        Ok(number)
+    }
+
+    /// The trouble as the journal has it. The texts of a failure may differ in a replay: an error that the body has converted is only
+    /// known by the text of the step's error then.
+    async fn as_recorded(&self, trouble: &Trouble, told: u32) -> Result<Trouble, Suspended> {
+        if !self.form.records_trouble() {
+            return Ok(trouble.clone());
+        }
+        let name = entry_names::trouble(told);
+        let written = loop {
+            let work = pin!(async {
+                Ok(serde_json::to_vec(trouble).expect("it has only text and numbers"))
+            });
+            match self.journal.run(&name, None, work).await {
+                Ok(written) => break written,
+                Err(_) => self.cancel(),
+            }
+        };
+        let read = serde_json::from_slice(&written);
+        read.map_err(|unread| Suspended(format!("the trouble can't be read: {unread}")))
     }
 
     /// Answers the decision that was waited for.

@@ -54,7 +54,7 @@ impl Default for Settings {
             journal_retention: None,
             max_recoveries: 10,
             compensation_retry: RetryPolicy::FOR_A_DAY,
-            form: Form::TakesDecisions,
+            form: Form::RecordsTrouble,
             propagator: None,
             alone: Arc::default(),
         }

@@ -1,5 +1,6 @@
 //! Operators decide about sagas that can't be undone, and about pivots that gave no answer.
 
+mod converted;
 mod failing;
 mod parts;
 mod table;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use self::converted::Wallpaper;
 use self::failing::{Decorate, DecorateAtOnce, DecorateInOrder};
 use self::parts::{Renovate, Restore};
 use crate::service::Service;
@@ -58,6 +60,7 @@ fn all(desk: &Desk) -> Endpoint<Desk> {
         .register::<DecorateAtOnce>()
         .register::<Renovate>()
         .register::<Restore>()
+        .register::<Wallpaper>()
         .patience(Duration::from_millis(50))
 }
 

@@ -104,6 +104,8 @@ enum Contestant {
 struct Clients {
     by_hand: ingress::Client<Http>,
     sagas: Client,
+    /// The process of the server.
+    server: Option<i32>,
 }
 
 impl Clients {
@@ -140,6 +142,9 @@ struct Round {
     p50: f64,
     /// All but one of a hundred sagas took no longer, in milliseconds.
     p99: f64,
+    /// Milliseconds of processor time per saga: in this process, which has the client and the service, and in the server.
+    service: f64,
+    server: f64,
 }
 
 impl Round {
@@ -149,8 +154,39 @@ impl Round {
             sagas: of(|round| round.sagas)?,
             p50: of(|round| round.p50)?,
             p99: of(|round| round.p99)?,
+            service: of(|round| round.service)?,
+            server: of(|round| round.server)?,
         })
     }
+}
+
+/// The processor time that this process and the server have used, in seconds.
+#[derive(Clone, Copy)]
+struct Used {
+    service: f64,
+    server: f64,
+}
+
+impl Used {
+    fn now(server: Option<i32>) -> anyhow::Result<Self> {
+        let server = server.context("the server runs")?;
+        Ok(Self {
+            service: processor_time("self")?,
+            server: processor_time(&server.to_string())?,
+        })
+    }
+}
+
+/// The processor time of all threads of a process, in seconds.
+fn processor_time(process: &str) -> anyhow::Result<f64> {
+    /// Ticks of the clock of `/proc` in a second.
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name of the program stands in brackets, and may have spaces.
+    let (_, fields) = stat.rsplit_once(')').context("a status of a process")?;
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks = times.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    Ok(ticks / TICKS)
 }
 
 async fn round(
@@ -159,6 +195,7 @@ async fn round(
     in_flight: usize,
     each: usize,
 ) -> anyhow::Result<Round> {
+    let used = Used::now(clients.server)?;
     let began = Instant::now();
     let mut customers = JoinSet::new();
     for _ in 0..in_flight {
@@ -178,13 +215,17 @@ async fn round(
         took.extend(customer??);
     }
     let elapsed = began.elapsed();
+    let now = Used::now(clients.server)?;
+    let sagas = f64::from(u32::try_from(took.len())?);
     took.sort_unstable();
     let at = |percent: usize| took.get(took.len() * percent / 100);
     let at = |percent| at(percent).map(Duration::as_secs_f64);
     Ok(Round {
-        sagas: f64::from(u32::try_from(took.len())?) / elapsed.as_secs_f64(),
+        sagas: sagas / elapsed.as_secs_f64(),
         p50: at(50).context("at least one saga ran")? * 1e3,
         p99: at(99).context("at least one saga ran")? * 1e3,
+        service: (now.service - used.service) * 1e3 / sagas,
+        server: (now.server - used.server) * 1e3 / sagas,
     })
 }
 
@@ -302,25 +343,40 @@ async fn main() -> anyhow::Result<()> {
     let clients = Clients {
         by_hand: ingress::Client::new(server.ingress().parse()?, Http::default())?,
         sagas: Client::connect(&server.ingress())?,
+        server: server.process_id(),
     };
     println!(
-        "Sagas of three steps that succeed, and a workflow with the same three `ctx.run` that is written by hand, in turn on one Restate server. Medians of {rounds} rounds.\n"
+        "Sagas of three steps that succeed, and a workflow with the same three `ctx.run` that is written by hand, in turn on one Restate server. Medians of {rounds} rounds; `service` and `server` are the processor time per saga, in this process with the client, and in the server.\n"
     );
     println!(
-        "{:>10}{:>12}{:>8}{:>16}{:>8}{:>16}{:>8}",
-        "in flight", "by hand", "saga", "p50: by hand", "saga", "p99: by hand", "saga"
+        "{:>10}{:>12}{:>8}{:>16}{:>8}{:>16}{:>8}{:>18}{:>8}{:>18}{:>8}",
+        "in flight",
+        "by hand",
+        "saga",
+        "p50: by hand",
+        "saga",
+        "p99: by hand",
+        "saga",
+        "service: by hand",
+        "saga",
+        "server: by hand",
+        "saga"
     );
     let mut measured = Vec::new();
     for in_flight in [1, 16, 64] {
         let one = measure(&clients, in_flight, sagas, rounds).await?;
         println!(
-            "{in_flight:>10}{:>10.0}/s{:>6.0}/s{:>13.2} ms{:>5.2} ms{:>13.2} ms{:>5.2} ms",
+            "{in_flight:>10}{:>10.0}/s{:>6.0}/s{:>13.2} ms{:>5.2} ms{:>13.2} ms{:>5.2} ms{:>15.2} ms{:>5.2} ms{:>15.2} ms{:>5.2} ms",
             one.by_hand.sagas,
             one.saga.sagas,
             one.by_hand.p50,
             one.saga.p50,
             one.by_hand.p99,
             one.saga.p99,
+            one.by_hand.service,
+            one.saga.service,
+            one.by_hand.server,
+            one.saga.server,
         );
         measured.push(one);
     }
