@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use saga_runtime::coordinator::{Builder, ExecuteError};
-use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Reason, State};
-use saga_runtime::{Cause, Context, Coordinator, Kind, saga, step};
+use saga_runtime::journal::{Event, Journal, Memory, NewSaga, Reason, State, StepCall};
+use saga_runtime::{Cause, Context, Coordinator, Kind, saga, step, try_join_all};
 
 use crate::cut_off::{Ended, call, done, left};
 use crate::shop::{Answer, Refused, Shop, becomes, charge, events, id, inspected, order, reasons};
@@ -285,4 +285,77 @@ async fn a_body_that_does_not_handle_the_failure_any_more_is_not_the_recorded_on
         text.contains("the definition of `sending` has changed"),
         "{text}"
     );
+}
+
+#[step(compensate = unload)]
+async fn load(cx: Context<'_, Shop>, number: u32) -> Result<u32, Refused> {
+    match number {
+        1 => cx.ask("load 1").await.map(|_| number),
+        _ => cx.ask("load").await.map(|_| number),
+    }
+}
+
+async fn unload(cx: Context<'_, Shop>, _: &u32) -> Result<(), Refused> {
+    cx.ask("unload").await.map(drop)
+}
+
+saga!(
+    #[saga(compensatable)]
+    async fn loading(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        try_join_all(3, 0..5, |number| load(cx, number)).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn shipping(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        if loading(cx).await.is_err() {
+            charge(cx).await?;
+        }
+        Ok(())
+    }
+);
+
+#[tokio::test]
+async fn in_a_part_that_has_failed_no_item_begins_that_had_not_begun() {
+    let load = |occurrence| StepCall {
+        occurrence,
+        ..call("loading/load", Kind::Compensatable)
+    };
+    let loaded = |occurrence: u32| Event::StepDone {
+        step: load(occurrence),
+        attempts: 1,
+        output: occurrence.to_string(),
+        inputs: None,
+    };
+    let refused = |step| Event::StepRefused {
+        step,
+        attempts: 1,
+        reason: Reason {
+            error: Some(r#""load 1""#.to_owned()),
+            ..Reason::new("error", "load 1 was refused")
+        },
+    };
+    // The third one was done before the second one was refused, so the fourth one had begun, and the fifth one had not.
+    let events = [
+        loaded(2),
+        refused(load(1)),
+        loaded(0),
+        loaded(3),
+        refused(call("loading", Kind::Compensatable)),
+    ];
+    let saga = NewSaga {
+        name: "shipping".to_owned(),
+        fingerprint: Shipping::shape().fingerprint(),
+        ..the_saga()
+    };
+    for ended in [Ended::Orderly, Ended::Killed] {
+        let shop = Shop::default().always("load 1", Answer::Refuses);
+        let journal = left(saga.clone(), &events, ended).await;
+        let coordinator = builder(&shop).register::<Shipping>().journal(journal);
+        let coordinator = coordinator.start().await.expect("the journal works");
+        becomes(&coordinator, "one", State::Completed).await;
+        let asked = ["unload", "unload", "unload", "charge"];
+        assert_eq!(shop.asked(), asked, "{ended:?}");
+    }
 }

@@ -20,6 +20,7 @@ use std::iter::successors;
 use std::ops::Range;
 use std::time::SystemTime;
 
+use crate::call_name;
 use crate::error::{CompensationOutcome, Reason};
 use crate::journal::{Damage, Entry, FailingStep, StepCall};
 use crate::meta::{AttemptPhase, Kind};
@@ -353,11 +354,23 @@ impl ReplayState {
     /// Returns whether a call may be compensated although the whole saga goes forward: a call has failed in its body, or in one
     /// around that, and the body may handle the failure.
     fn may_be_handled(&self, step: &StepCall) -> bool {
-        let lanes = successors(Some(step.lane()), |lane| {
-            let outer = lane.rsplit_once('/').map_or("", |(outer, _)| outer);
-            (!lane.is_empty()).then_some(outer)
-        });
-        !self.failed_lanes.is_empty() && { lanes }.any(|lane| self.failed_lanes.contains(lane))
+        let is_failed = |lane| self.failed_lanes.contains(lane);
+        !self.failed_lanes.is_empty() && outwards(step.lane()).any(is_failed)
+    }
+
+    /// Returns whether the failure of the saga that has this lane, or of one around it, is recorded: the body that has called that
+    /// one handles the failure, and nothing begins in it any more.
+    pub(crate) fn has_failed_part(&self, lane: &str) -> bool {
+        let is_refused = |lane: &str| {
+            let (name, occurrence) = call_name::split(lane);
+            let key = (Cow::Owned(name.to_owned()), u32::try_from(occurrence).ok()?);
+            let known = self.calls.get(&key).map(|index| &self.steps[*index]);
+            known.map(|one| matches!(one.outcome, StepOutcome::Refused { .. }))
+        };
+        !self.failed_lanes.is_empty()
+            && outwards(lane)
+                .filter(|lane| !lane.is_empty())
+                .any(|lane| is_refused(lane).unwrap_or(false))
     }
 
     /// Its end, if it has ended.
@@ -580,6 +593,14 @@ impl ReplayState {
         };
         self.steps.iter().filter(left).map(|one| &one.call)
     }
+}
+
+/// This lane, and those around it, up to that of the saga itself.
+fn outwards(lane: &str) -> impl Iterator<Item = &str> {
+    successors(Some(lane), |lane| {
+        let outer = lane.rsplit_once('/').map_or("", |(outer, _)| outer);
+        (!lane.is_empty()).then_some(outer)
+    })
 }
 
 #[cfg(test)]

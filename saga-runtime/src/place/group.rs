@@ -19,6 +19,8 @@ pub struct Group<'a> {
     numbers: OnceLock<Range<usize>>,
     /// The number of members that an earlier process may have begun.
     begun: OnceLock<usize>,
+    /// The number of members, from the first on, that begin at all.
+    most: OnceLock<usize>,
 }
 
 /// One member of a group.
@@ -59,6 +61,7 @@ impl<'a> Group<'a> {
             before: OnceLock::new(),
             numbers: OnceLock::new(),
             begun: OnceLock::new(),
+            most: OnceLock::new(),
         }
     }
 
@@ -89,6 +92,16 @@ impl<'a> Group<'a> {
     pub(crate) fn set_begun(&self, begun: usize) {
         // Set once, when the group begins.
         let _ = self.begun.set(begun);
+    }
+
+    /// The number of members, from the first on, that begin at all.
+    pub(crate) fn most(&self) -> usize {
+        self.most.get().copied().unwrap_or(self.members.len())
+    }
+
+    /// No member begins that an earlier process has not begun: the group is known to fail.
+    pub(crate) fn end_with_begun(&self) {
+        let _ = self.most.set(self.begun());
     }
 
     /// Every member begins with this doubt: `in_doubt`, an earlier process may already have made its first call.

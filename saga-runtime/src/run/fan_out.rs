@@ -121,7 +121,8 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
         let places: Vec<_> = (0..count).map(|index| group.member(index)).collect();
         let mut calls = calls.into_iter();
         {
-            let begun = calls.by_ref().zip(&mut ends).zip(&places);
+            let most = group.most();
+            let begun = calls.by_ref().take(most).zip(&mut ends).zip(&places);
             let mut begun = begun.map(|((call, end), place)| -> BoxFuture<'_, bool> {
                 Box::pin(async move {
                     let ended = run_member(call, engine, place, ErrorRecord::Text).await;

@@ -1,9 +1,9 @@
 //! Runs the sagas of the tests on a Restate server, one for all of them. They run in real time, on a runtime of their own:
 //! the clock of a test stands still meanwhile.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, LazyLock, mpsc};
 use std::time::Duration;
 
 use saga_restate::testing::Server;
@@ -24,9 +24,16 @@ use crate::participant::Participant;
 struct Restate {
     server: Server,
     client: Client,
-    /// Held from the registration of a saga to its start, since sagas of several tests have the same name. A saga that runs
-    /// stays on its deployment.
-    registering: Mutex<()>,
+    /// Held from the registration of a saga to its end, by its name: sagas of several tests have the same one, and the server asks the
+    /// last deployment about a saga in trouble, although the saga stays on its own.
+    names: std::sync::Mutex<HashMap<&'static str, Arc<Mutex<()>>>>,
+}
+
+impl Restate {
+    fn name(&self, name: &'static str) -> Arc<Mutex<()>> {
+        let mut names = self.names.lock().expect("nothing panics under the lock");
+        Arc::clone(names.entry(name).or_default())
+    }
 }
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
@@ -37,7 +44,7 @@ static RESTATE: LazyLock<Restate> = LazyLock::new(|| {
     Restate {
         server,
         client,
-        registering: Mutex::new(()),
+        names: std::sync::Mutex::default(),
     }
 });
 
@@ -151,8 +158,9 @@ async fn run_here<G: Registrable<Participant>>(
     let stopped = stop.clone();
     tokio::spawn(endpoint.serve_until(listener, async move { stopped.cancelled().await }));
     let id = format!("saga-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let name = restate.name(G::META.name);
+    let _own = name.lock().await;
     let handle: SagaHandle<G> = {
-        let _registering = restate.registering.lock().await;
         let registered = restate.server.register(&format!("http://{address}")).await;
         registered.expect("it is an endpoint");
         let submitted = restate.client.submit(&id, &saga).await;

@@ -18,6 +18,8 @@ pub(super) struct Expected {
     pub(super) undone: Vec<String>,
     /// The keys of the effects that are left, sorted.
     pub(super) left: Vec<String>,
+    /// The number of parts whose failure the body handles.
+    pub(super) handled: u64,
 }
 
 struct Model<'a> {
@@ -26,7 +28,11 @@ struct Model<'a> {
     perhaps: HashSet<String>,
     /// The effects that have to be undone, in the order of the source.
     done: Vec<String>,
+    /// The effects of failed parts, in the order in which they were undone.
+    undone: Vec<String>,
     naps: u64,
+    /// The number of parts of which the body handles the failure.
+    handled: u64,
 }
 
 /// The body of one saga.
@@ -45,7 +51,9 @@ impl Expected {
             asked: Vec::new(),
             perhaps: HashSet::new(),
             done: Vec::new(),
+            undone: Vec::new(),
             naps: 0,
+            handled: 0,
         };
         let mut body = Body {
             path: String::new(),
@@ -56,18 +64,19 @@ impl Expected {
             mut asked,
             perhaps,
             mut done,
+            mut undone,
             naps,
+            handled,
             ..
         } = model;
         asked.sort();
-        let (undone, left) = if ended.is_ok() {
+        if ended.is_ok() {
             done.sort();
-            (Vec::new(), done)
         } else {
-            let undone = done.iter().rev();
-            let undone = undone.map(|key| format!("{key}/compensation"));
-            (undone.collect(), Vec::new())
-        };
+            undone.extend(done.drain(..).rev());
+        }
+        let undone = undone.iter().map(|key| format!("{key}/compensation"));
+        let (undone, left) = (undone.collect(), done);
         Self {
             ended,
             naps,
@@ -75,12 +84,13 @@ impl Expected {
             perhaps,
             undone,
             left,
+            handled,
         }
     }
 
     /// At least as many writes as the saga needs.
     pub(super) fn writes(&self) -> u64 {
-        (self.asked.len() + self.undone.len() + 2) as u64 + 3 * self.naps
+        (self.asked.len() + self.undone.len() + 2) as u64 + 3 * (self.naps + self.handled)
     }
 }
 
@@ -146,6 +156,25 @@ impl Model<'_> {
                     at_once([one, other])?
                 }
                 Op::Inner(inner) => self.run(&mut body.inner(), inner)?,
+                Op::OrLook(inner) => {
+                    let part =
+                        |model: &mut Self, body: &mut Body| model.run(&mut body.inner(), inner);
+                    match self.part(body, part) {
+                        Ok(done) => done,
+                        Err(_) => self.step(body, "look")?,
+                    }
+                }
+                Op::OrWork(inner) => {
+                    let part = |model: &mut Self, body: &mut Body| {
+                        let inner = model.run(&mut body.inner(), inner);
+                        let step = model.step(body, "work");
+                        at_once([inner, step])
+                    };
+                    match self.part(body, part) {
+                        Ok(done) => done,
+                        Err(_) => self.step(body, "work")?,
+                    }
+                }
                 Op::Repeat(times, inner) => {
                     let mut done = 0;
                     for _ in 0..*times {
@@ -164,6 +193,21 @@ impl Model<'_> {
             };
         }
         Ok(count)
+    }
+
+    /// A part of which the body handles the failure: it is undone first, last first.
+    fn part(
+        &mut self,
+        body: &mut Body,
+        run: impl FnOnce(&mut Self, &mut Body) -> Result<u32, Failed>,
+    ) -> Result<u32, Failed> {
+        let before = self.done.len();
+        let ended = run(self, body);
+        self.handled += 1;
+        if ended.is_err() {
+            self.undone.extend(self.done.drain(before..).rev());
+        }
+        ended
     }
 
     /// Parts after the first failure may have begun beside it.

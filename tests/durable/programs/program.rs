@@ -31,6 +31,10 @@ pub(crate) enum Op {
     Both(Vec<Op>, Vec<Op>),
     /// A saga.
     Inner(Vec<Op>),
+    /// A saga, or if it fails, a step that has nothing to undo.
+    OrLook(Vec<Op>),
+    /// A saga and a step at the same time, or if they fail, a step.
+    OrWork(Vec<Op>),
     /// A step and these, some times.
     Repeat(u32, Vec<Op>),
     /// A saga for each of these, so many at the same time.
@@ -116,7 +120,7 @@ impl World {
 }
 
 #[step(compensate = undo)]
-async fn work(cx: Context<'_, World>) -> Result<String, Refused> {
+pub(super) async fn work(cx: Context<'_, World>) -> Result<String, Refused> {
     let key = String::from(cx.idempotency_key());
     // The longer the key, the later the answer: members of a group end in another order than that of the source.
     for _ in 0..key.len() % 3 {
@@ -143,7 +147,7 @@ pub(super) async fn risk(cx: Context<'_, World>) -> Result<String, Refused> {
 }
 
 #[step(compensate = ())]
-async fn mark(cx: Context<'_, World>, id: Uuid) -> Result<(), Refused> {
+pub(super) async fn mark(cx: Context<'_, World>, id: Uuid) -> Result<(), Refused> {
     let key = String::from(cx.idempotency_key());
     let mut state = cx.state();
     state.asked.push(key.clone());
@@ -156,7 +160,7 @@ async fn mark(cx: Context<'_, World>, id: Uuid) -> Result<(), Refused> {
 }
 
 #[step(compensate = ())]
-async fn look(cx: Context<'_, World>) -> Result<(), Refused> {
+pub(super) async fn look(cx: Context<'_, World>) -> Result<(), Refused> {
     tokio::task::yield_now().await;
     let key = String::from(cx.idempotency_key());
     let mut state = cx.state();
@@ -203,6 +207,17 @@ saga!(
                     done += one + other;
                 }
                 Op::Inner(inner) => done += go(cx, inner).await?,
+                Op::OrLook(inner) => match go(cx, inner).await {
+                    Ok(inner) => done += inner,
+                    Err(Refused) => look(cx).await?,
+                },
+                Op::OrWork(inner) => match try_join!(go(cx, inner), work(cx)) {
+                    Ok((inner, _)) => done += inner + 1,
+                    Err(Refused) => {
+                        work(cx).await?;
+                        done += 1;
+                    }
+                },
                 Op::Repeat(times, inner) => {
                     for _ in 0..times {
                         work(cx).await?;
@@ -225,17 +240,30 @@ saga!(
 );
 
 /// Writes random programs (splitmix64).
-pub(crate) struct Author(u64);
+pub(crate) struct Author {
+    state: u64,
+    /// True where parts of which the body handles the failure may stand. At the same time as others, it is open in which order they
+    /// are undone.
+    handles: bool,
+}
 
 impl Author {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+    /// Its programs end with the first failure.
+    pub(crate) fn new(state: u64) -> Self {
+        let handles = false;
+        Self { state, handles }
+    }
+
+    /// Its programs handle the failures of some of their parts, or not: half of the states each.
+    pub(crate) fn some(state: u64) -> Self {
+        let handles = state.is_multiple_of(2);
+        Self { state, handles }
     }
 
     /// A number below `limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (mixed ^ (mixed >> 31)) % limit
@@ -260,7 +288,7 @@ impl Author {
         let all = ops.iter().map(|op| match op {
             Op::Hear => 1,
             Op::Group(one, other) | Op::Both(one, other) => Self::events(one) + Self::events(other),
-            Op::Inner(inner) => Self::events(inner),
+            Op::Inner(inner) | Op::OrLook(inner) | Op::OrWork(inner) => Self::events(inner),
             Op::Repeat(times, inner) => times * Self::events(inner),
             Op::Each(_, programs) => programs.iter().map(|ops| Self::events(ops)).sum(),
             _ => 0,
@@ -272,9 +300,24 @@ impl Author {
         (0..self.below(most)).map(|_| self.op(depth)).collect()
     }
 
+    /// The program of a part that runs at the same time as others.
+    fn at_once(&mut self, depth: u32, most: u64) -> Vec<Op> {
+        let handles = std::mem::take(&mut self.handles);
+        let ops = self.ops(depth, most);
+        self.handles = handles;
+        ops
+    }
+
     fn op(&mut self, depth: u32) -> Op {
         let choice = self.below(if depth == 0 { 8 } else { 24 });
         let next = depth.saturating_sub(1);
+        if choice >= 12 && self.handles && self.below(3) == 0 {
+            return if self.below(2) == 0 {
+                Op::OrLook(self.ops(next, 4))
+            } else {
+                Op::OrWork(self.at_once(next, 4))
+            };
+        }
         match choice {
             3 if self.below(2) == 0 => Op::Mark,
             0..4 => Op::Work,
@@ -298,11 +341,11 @@ impl Author {
             ),
             20..24 => {
                 let limit = usize::try_from(self.below(4)).unwrap_or(0);
-                let programs = (0..self.below(4)).map(|_| self.ops(next, 3));
+                let programs = (0..self.below(4)).map(|_| self.at_once(next, 3));
                 Op::Each(limit, programs.collect())
             }
-            8..11 => Op::Group(self.ops(next, 3), self.ops(next, 3)),
-            11..14 => Op::Both(self.ops(next, 3), self.ops(next, 3)),
+            8..11 => Op::Group(self.at_once(next, 3), self.at_once(next, 3)),
+            11..14 => Op::Both(self.at_once(next, 3), self.at_once(next, 3)),
             14..17 => Op::Inner(self.ops(next, 4)),
             _ => {
                 let times = u32::try_from(self.below(3)).unwrap_or(0);

@@ -102,6 +102,9 @@ impl Journaled {
         } else {
             self.last_begun(group)
         });
+        if self.history.has_failed_part(lane) {
+            group.end_with_begun();
+        }
         group.begin_in_doubt(in_doubt);
         Ok(())
     }

@@ -123,6 +123,7 @@ impl Body {
                 beside(usize::MAX, both)
             }
             Op::Inner(inner) => self.inner(refused, inner),
+            Op::OrLook(_) | Op::OrWork(_) => unreachable!("programs with histories have none"),
             Op::Repeat(times, inner) => {
                 let rounds = (0..*times)
                     .flat_map(|_| [self.one(refused, "work"), self.inner(refused, inner)]);
