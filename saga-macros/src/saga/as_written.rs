@@ -33,11 +33,11 @@ pub(super) fn expand(syntax: &SagaSyntax, function: &TokenStream) -> TokenStream
     let Some(TokenTree::Group(body)) = function.clone().into_iter().find(is_body) else {
         return unread(function);
     };
-    let call = Call {
+    let words = BodyWords {
         cx,
         join: quote!(#editor::join),
     };
-    let statements = call.each_in(body.stream());
+    let statements = words.each_in(body.stream());
     let context = match (cx, first) {
         (Some(cx), _) => quote!(let #cx = #editor::in_a_body(#cx);),
         // Whatever the calls need: the wrong type is one mistake.
@@ -86,12 +86,12 @@ fn first_name(signature: &Signature) -> Option<&Ident> {
 }
 
 /// The words of a body that are no plain Rust.
-struct Call<'a> {
+struct BodyWords<'a> {
     cx: Option<&'a Ident>,
     join: TokenStream,
 }
 
-impl Call<'_> {
+impl BodyWords<'_> {
     /// The same tokens, with the context of calls wherever `cx` is the first argument, and a function for `try_join!`.
     fn each_in(&self, tokens: TokenStream) -> TokenStream {
         let mut before: Vec<TokenTree> = Vec::new();

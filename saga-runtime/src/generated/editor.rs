@@ -39,35 +39,35 @@ impl<W: Awaited> IntoFuture for Waits<W> {
 }
 
 /// A member of a group.
-pub trait Joins {
+pub trait JoinedCall {
     /// The output of the member.
     type Output;
     /// The error of the member.
     type Error;
 }
 
-impl<S: Step> Joins for Call<'_, '_, S> {
+impl<S: Step> JoinedCall for Call<'_, '_, S> {
     type Output = S::Output;
     type Error = S::Error;
 }
 
-impl<G: Saga> Joins for SubSaga<'_, G> {
+impl<G: Saga> JoinedCall for SubSaga<'_, G> {
     type Output = G::Output;
     type Error = G::Error;
 }
 
-impl<C: Joins> Joins for FanOut<C> {
+impl<C: JoinedCall> JoinedCall for FanOut<C> {
     type Output = Vec<C::Output>;
     type Error = C::Error;
 }
 
-impl<T, E> Joins for Result<T, E> {
+impl<T, E> JoinedCall for Result<T, E> {
     type Output = T;
     type Error = E;
 }
 
 /// The members of a group.
-pub trait Group {
+pub trait JoinedCalls {
     /// Their outputs.
     type Outputs;
     /// The error of the first member.
@@ -75,13 +75,13 @@ pub trait Group {
 }
 
 /// `try_join!` in a body.
-pub fn join<G: Group>(_members: G) -> Result<G::Outputs, G::Error> {
+pub fn join<G: JoinedCalls>(_members: G) -> Result<G::Outputs, G::Error> {
     unreachable!("an editor runs nothing")
 }
 
 macro_rules! groups {
     ($first:ident $($rest:ident)*) => {
-        impl<$first: Joins, $($rest: Joins),*> Group for ($first, $($rest,)*) {
+        impl<$first: JoinedCall, $($rest: JoinedCall),*> JoinedCalls for ($first, $($rest,)*) {
             type Outputs = ($first::Output, $($rest::Output,)*);
             type Error = $first::Error;
         }
