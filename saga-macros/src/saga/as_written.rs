@@ -106,7 +106,7 @@ impl BodyWords<'_> {
                 before.truncate(before.len() - 2);
                 before.extend(self.join.clone());
                 delimiter = Delimiter::Parenthesis;
-                inside = tuple(inside);
+                inside = tuple(&inside);
             } else if delimiter == Delimiter::Parenthesis && is_function(before.last()) {
                 inside = self.with_context(inside);
             }
@@ -136,7 +136,7 @@ impl BodyWords<'_> {
     }
 }
 
-fn tuple(members: TokenStream) -> TokenStream {
+fn tuple(members: &TokenStream) -> TokenStream {
     match members.clone().into_iter().last() {
         Some(TokenTree::Punct(comma)) if comma.as_char() == ',' => quote!((#members)),
         _ => quote!((#members,)),
