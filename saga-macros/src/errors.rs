@@ -78,8 +78,8 @@ impl Errors {
     }
 }
 
-/// A type with a mistake inside. Rustc accepts every use of its values.
+/// A type with a mistake inside. Rustc accepts every use of its values. In an editor there is no mistake.
 pub(crate) fn unknown_type(mistake: Option<&syn::Error>) -> TokenStream {
-    let mistake = mistake.map(syn::Error::to_compile_error);
+    let mistake = mistake.map_or_else(|| quote!(0), syn::Error::to_compile_error);
     quote!([(); #mistake])
 }

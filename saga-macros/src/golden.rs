@@ -11,11 +11,27 @@ use syn::{Attribute, Item, Meta};
 
 use crate::source::Source;
 
+/// The macros for one kind of reader.
+struct Macros {
+    saga: fn(&TokenStream, &Source) -> TokenStream,
+    step: fn(TokenStream, TokenStream, &Source) -> TokenStream,
+}
+
+const FOR_RUSTC: Macros = Macros {
+    saga: crate::saga::expand,
+    step: crate::step::expand,
+};
+
+const FOR_AN_EDITOR: Macros = Macros {
+    saga: crate::editor::saga,
+    step: crate::editor::step,
+};
+
 /// Expands the one macro call in a program.
-fn expand(program: &str) -> String {
+fn expand(program: &str, macros: &Macros) -> String {
     let file = syn::parse_file(program).expect("a program of the folder is Rust");
     let expansion = match file.items.into_iter().next() {
-        Some(Item::Macro(call)) => crate::saga::expand(&call.mac.tokens, &Source::default()),
+        Some(Item::Macro(call)) => (macros.saga)(&call.mac.tokens, &Source::default()),
         Some(Item::Fn(mut function)) => {
             let is_step = |attribute: &Attribute| attribute.path().is_ident("step");
             let step = function.attrs.iter().position(is_step);
@@ -26,7 +42,7 @@ fn expand(program: &str) -> String {
                 Meta::List(list) => list.tokens,
                 _ => TokenStream::new(),
             };
-            crate::step::expand(options, quote::quote!(#function), &Source::default())
+            (macros.step)(options, quote::quote!(#function), &Source::default())
         }
         _ => panic!("a program of the folder is one macro call"),
     };
@@ -65,12 +81,12 @@ fn programs(folder: &str) -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn compare(folder: &str) {
+fn compare(folder: &str, macros: &Macros) {
     let accept = env::var_os("BLESS").is_some();
     for program in programs(folder) {
         let text = fs::read_to_string(&program).expect("a program can be read");
         let expanded = program.with_extension("expanded");
-        let actual = expand(&text);
+        let actual = expand(&text, macros);
         if accept {
             fs::write(&expanded, actual).expect("an expansion can be written");
             continue;
@@ -102,10 +118,15 @@ fn first_difference<'a>(one: &'a str, other: &'a str) -> Option<(usize, (&'a str
 
 #[test]
 fn sagas() {
-    compare("saga");
+    compare("saga", &FOR_RUSTC);
 }
 
 #[test]
 fn steps() {
-    compare("step");
+    compare("step", &FOR_RUSTC);
+}
+
+#[test]
+fn in_an_editor() {
+    compare("editor", &FOR_AN_EDITOR);
 }

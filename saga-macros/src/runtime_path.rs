@@ -29,6 +29,12 @@ impl RuntimePath {
         code!(#self::rules)
     }
 
+    /// The module for code that only editors expand.
+    pub(crate) fn editor(&self) -> TokenStream {
+        let private = self.private();
+        code!(#private::editor)
+    }
+
     /// The rule for an input of a saga, as text for `#[serde(with = …)]`.
     pub(crate) fn saga_input(&self) -> String {
         self.rules().to_string().replace(' ', "") + "::SagaInput"

@@ -1,5 +1,6 @@
 //! `saga!( async fn … );`: from an ordinary function to a saga.
 
+mod as_written;
 mod check;
 mod expand;
 mod fallback;
@@ -8,7 +9,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream, TokenTree};
 
 use crate::errors::Errors;
 use crate::signature::{Owner, reject_owner};
@@ -30,8 +31,37 @@ pub(crate) fn expand(function: &TokenStream, source: &Source) -> TokenStream {
         Some(saga) => expand::expand(&saga),
         None => fallback::stand_in(&syntax, source, &mut errors),
     };
-    let as_written = fallback::as_written(&syntax, function);
-    [expanded, errors.into_tokens(), as_written]
-        .into_iter()
-        .collect()
+    [expanded, errors.into_tokens()].into_iter().collect()
+}
+
+/// The same for an editor: the body as it was written, in a plain function, and a saga without a body. Rustc reports the
+/// mistakes.
+///
+/// The plain function comes first. An editor expands an unfinished body twice, with and without a word at the cursor,
+/// and compares places.
+pub(crate) fn in_an_editor(function: &TokenStream, source: &Source) -> TokenStream {
+    let mut errors = Errors::default();
+    let Some(syntax) = errors.ok(syn::parse2::<parse::SagaSyntax>(function.clone())) else {
+        let unread = fallback::unread(function, Errors::default());
+        return [as_written::unread(function), unread].into_iter().collect();
+    };
+    if reject_owner(Owner::Saga, &syntax.signature, source, &mut errors) {
+        return function.clone();
+    }
+    let as_written = as_written::expand(&syntax, function);
+    let expanded = match check::check(&syntax, source, &mut errors) {
+        Some(saga) => expand::without_body(saga),
+        None => fallback::stand_in(&syntax, source, &mut Errors::default()),
+    };
+    [as_written, expanded].into_iter().collect()
+}
+
+/// The name of the struct, if the tokens are a function: it stands at the place of the function's name.
+pub(crate) fn struct_name(function: &TokenStream) -> Option<Ident> {
+    let mut tokens = function.clone().into_iter();
+    let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "fn");
+    match tokens.by_ref().skip_while(|token| !is_fn(token)).nth(1) {
+        Some(TokenTree::Ident(name)) => check::struct_name(&name),
+        _ => None,
+    }
 }

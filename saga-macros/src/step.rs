@@ -33,6 +33,22 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream, source: &Sourc
     [expanded, errors.into_tokens()].into_iter().collect()
 }
 
+/// The same for an editor. With a mistake, the function is as it was written: rustc reports the mistake.
+pub(crate) fn in_an_editor(
+    options: TokenStream,
+    function: TokenStream,
+    source: &Source,
+) -> TokenStream {
+    let mut errors = Errors::default();
+    let Some(syntax) = errors.ok(syn::parse2::<parse::StepSyntax>(function.clone())) else {
+        return function;
+    };
+    if reject_owner(Owner::Step, &syntax.signature, source, &mut errors) {
+        return function;
+    }
+    check::check(options, &syntax, &mut errors).map_or(function, |step| expand::expand(&step))
+}
+
 /// The name of what the macro adds beside the function: no name that begins with two underscores is the user's.
 fn hidden_name(function: &Ident) -> Ident {
     format_ident!("__{}", function.unraw(), span = function.span())

@@ -2,6 +2,8 @@
 
 pub(crate) mod call;
 pub(crate) mod compensation;
+#[cfg(rust_analyzer)]
+pub mod editor;
 pub(crate) mod input;
 pub mod private;
 pub mod rules;

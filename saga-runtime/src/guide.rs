@@ -24,6 +24,7 @@ chapters! {
     waiting: "waiting",
     parallel: "parallel",
     sub_sagas: "sub-sagas",
+    editor: "editor",
     changing_a_saga: "changing-a-saga",
     operating: "operating",
     observing: "observing",

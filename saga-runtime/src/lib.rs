@@ -336,7 +336,10 @@ pub mod engine {
 /// A `use` brings the function and nothing else, so a module of its name may stand beside it: `mod charge; pub use
 /// charge::charge;`. What the macro adds begins with two underscores. Settings name a step by its function:
 /// `limit(charge, 20)`.
+#[cfg(not(rust_analyzer))]
 pub use saga_macros::step;
+#[cfg(rust_analyzer)]
+pub use saga_macros::step_in_an_editor as step;
 
 /// Makes a saga of an `async fn` that calls steps: a struct that can be run, recorded and drawn.
 ///
@@ -559,4 +562,7 @@ pub use saga_macros::step;
 /// | `struct = OrderSaga` | the name of the struct, where another type has the one that the function gives. Nothing records it |
 /// | `version = 2` | the version of the definition. Default: 1 |
 /// | `crate = path` | the path of this crate, if it was renamed |
+#[cfg(not(rust_analyzer))]
 pub use saga_macros::saga;
+#[cfg(rust_analyzer)]
+pub use saga_macros::saga_in_an_editor as saga;

@@ -38,6 +38,7 @@ const MACROS: Building = Building {
     folder: "saga-macros/src",
     floors: &[
         &["arbitrary", "golden"],
+        &["editor"],
         &["saga", "step"],
         &["signature", "runtime_path"],
         &["options"],
@@ -51,7 +52,7 @@ const SAGA: Building = Building {
     folder: "saga-macros/src/saga",
     floors: &[
         &["tests"],
-        &["fallback"],
+        &["as_written", "fallback"],
         &["check", "expand"],
         &["parse", "model"],
     ],
@@ -60,7 +61,12 @@ const SAGA: Building = Building {
 /// The stages of `#[step]`.
 const STEP: Building = Building {
     folder: "saga-macros/src/step",
-    ..SAGA
+    floors: &[
+        &["tests"],
+        &["fallback"],
+        &["check", "expand"],
+        &["parse", "model"],
+    ],
 };
 
 const RESTATE: Building = Building {
@@ -104,9 +110,6 @@ const CONSOLE: Building = Building {
         &["answers", "form", "request"],
     ],
 };
-
-/// Macros that stand at the root, and not in a module.
-const AT_THE_ROOT: &[&str] = &["as_written"];
 
 #[test]
 fn saga_runtime_uses_no_layer_above() {
@@ -235,8 +238,7 @@ impl Building {
             .iter()
             .any(|floor| floor.contains(&head.as_str()));
         // What a crate has at its root stands there for users; inside it is named where it is defined.
-        let is_named_at_the_root = self.is_a_crate() && !AT_THE_ROOT.contains(&head.as_str());
-        (is_here && (is_module || is_named_at_the_root)).then_some(head.as_str())
+        (is_here && (is_module || self.is_a_crate())).then_some(head.as_str())
     }
 
     fn below(&self, module: &str) -> Vec<&'static str> {

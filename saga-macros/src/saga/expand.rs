@@ -27,6 +27,17 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
     generate(saga.signature.ident.span(), || all(saga))
 }
 
+/// A saga whose body stands elsewhere.
+pub(super) fn without_body(mut saga: Saga<'_>) -> TokenStream {
+    generate(saga.signature.ident.span(), || {
+        let definition = definition::expand(&saga);
+        saga.body = None;
+        let function = function(&saga);
+        let implementations = implementations(&saga);
+        code!(#definition #function #implementations)
+    })
+}
+
 fn all(saga: &Saga<'_>) -> TokenStream {
     let definition = definition::expand(saga);
     let function = function(saga);

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{FnArg, Pat, Type};
 
-use super::check::{runtime_of, struct_name, struct_of};
+use super::check::{struct_name, struct_of};
 use super::parse::SagaSyntax;
 use crate::errors::{Errors, unknown_type};
 use crate::signature::context::context_type;
@@ -12,23 +12,8 @@ use crate::signature::returning;
 use crate::signature::types::{borrowed, reference};
 use crate::source::Source;
 
-/// The source of a body that does not parse, for editors: completion keeps working. Rustc does not get it, or it would
-/// report the mistake a second time.
-pub(super) fn as_written(syntax: &SagaSyntax, tokens: &TokenStream) -> TokenStream {
-    if syntax.body.is_ok() {
-        return TokenStream::new();
-    }
-    let private = runtime_of(&syntax.attributes).private();
-    quote! {
-        #[allow(unexpected_cfgs)]
-        const _: () = {
-            #[cfg(rust_analyzer)]
-            #private::as_written! { #tokens }
-        };
-    }
-}
-
-/// The struct of a saga with a wrong signature. Its `execute` and `shape` only typecheck.
+/// The struct of a saga with a wrong signature. Its `execute` and `shape` only typecheck, and so do the calls of other
+/// sagas.
 pub(super) fn stand_in(syntax: &SagaSyntax, source: &Source, errors: &mut Errors) -> TokenStream {
     let is_generic = !syntax.signature.generics.params.is_empty();
     let inputs = syntax.signature.inputs.iter().skip(1);
@@ -42,7 +27,14 @@ pub(super) fn stand_in(syntax: &SagaSyntax, source: &Source, errors: &mut Errors
     let unknown = unknown(&name);
     let function = plain_function(syntax, is_only_mistake, || quote!(#unknown));
     let definition = define(&quote!(#visibility), &name, fields, errors);
-    quote!(#definition #function)
+    let called = &syntax.signature.ident;
+    quote! {
+        #definition
+        #function
+
+        #[allow(non_upper_case_globals, missing_docs, dead_code)]
+        #visibility const #called: #unknown = ::core::unreachable!();
+    }
 }
 
 /// The saga as a plain function, so that the items that its body uses count as used. `None` if rustc would report more

@@ -97,6 +97,7 @@ pub trait WaitsAnywhere {}
 
 // No wait implements `WaitsAnywhere`, so this is never a future, either.
 #[doc(hidden)]
+#[cfg(not(rust_analyzer))]
 impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
     type Output = ();
 

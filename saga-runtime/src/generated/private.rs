@@ -10,8 +10,9 @@ pub use std::string::String;
 
 pub use serde;
 
-pub use crate::as_written;
 pub use crate::error::{HoldsError, IsError, IsText, SagaError, SourceOf};
+#[cfg(rust_analyzer)]
+pub use crate::generated::editor;
 pub use crate::generated::shape::{
     arm, branch, callee as shape_of, fan_out, group, handled, inner, repeat, saga_callee, shape,
     wait as wait_of,
@@ -76,11 +77,4 @@ pub fn holds<E>(test: impl FnOnce(&E) -> bool, error: &E) -> bool {
 #[must_use]
 pub fn never<R>() -> R {
     unreachable!("generated code never calls this")
-}
-
-/// Emits its tokens unchanged. Editors need it.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! as_written {
-    ($($tokens:tt)*) => { $($tokens)* };
 }

@@ -302,7 +302,8 @@ fn predicates(step: &Step<'_>) -> TokenStream {
     let private = step.runtime.private();
     let predicate = |name: &str, predicate: &Predicate| {
         let span = place_of(predicate);
-        let [name, error] = [name, "__error"].map(|name| Ident::new(name, span));
+        // At the step: the user's function may have this name.
+        let (name, error) = (Ident::new(name, here()), Ident::new("__error", span));
         let test = match predicate {
             Predicate::Path(path) => {
                 let call = at(span, code!((#error)));
