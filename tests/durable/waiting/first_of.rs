@@ -105,9 +105,9 @@ async fn the_loser_stays_for_a_later_wait_also_in_the_next_process() {
             "received confirmed",
             "received declined",
             "event:approved|declined: event 1",
-            "event:approved begun",
+            "event:approved#1 begun",
             "received approved",
-            "event:approved: event 2",
+            "event:approved#1: event 2",
         ]
     );
 }
