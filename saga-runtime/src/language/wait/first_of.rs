@@ -65,7 +65,10 @@ pub enum First<A, B, C = Never, D = Never> {
 ///
 /// Of an event and a time, [`event_within`](crate::event_within) waits for the first; of several events and a time,
 /// [`first_of_within`].
-pub fn first_of<S: ?Sized, E: OneOf>(cx: Context<'_, S>, events: E) -> Waits<CameFirst<E>> {
+pub fn first_of<S: ?Sized, E: OneOf<Came = W>, W: Awaited<EventReader = E>>(
+    cx: Context<'_, S>,
+    events: E,
+) -> Waits<W> {
     let _ = cx;
     let wait = Wait {
         events: events.names(),
@@ -76,11 +79,11 @@ pub fn first_of<S: ?Sized, E: OneOf>(cx: Context<'_, S>, events: E) -> Waits<Cam
 
 /// Waits for the first of two, three or four events in the body of a saga, at most this long. `None` if none of them came in
 /// time. See [`first_of`].
-pub fn first_of_within<S: ?Sized, E: OneOf>(
+pub fn first_of_within<S: ?Sized, E: OneOf<CameWithin = W>, W: Awaited<EventReader = E>>(
     cx: Context<'_, S>,
     events: E,
     limit: Duration,
-) -> Waits<CameFirstWithin<E>> {
+) -> Waits<W> {
     let _ = cx;
     let wait = Wait {
         events: events.names(),
@@ -99,6 +102,12 @@ pub trait OneOf: fmt::Debug + Copy + Send + Sync + 'static {
     /// The value of the wait: a [`First`].
     type First: Send;
 
+    /// The wait of [`first_of`], whose type follows from here so that the compiler reports a wrong argument once.
+    type Came: Awaited<EventReader = Self>;
+
+    /// The wait of [`first_of_within`].
+    type CameWithin: Awaited<EventReader = Self>;
+
     /// The names of the events, in order.
     fn names(self) -> EventNames;
 
@@ -114,6 +123,8 @@ macro_rules! one_of {
         #[diagnostic::do_not_recommend]
         impl<$($T: Send + 'static),+> OneOf for ($(EventName<$T>,)+) {
             type First = First<$($T),+>;
+            type Came = CameFirst<Self>;
+            type CameWithin = CameFirstWithin<Self>;
 
             fn names(self) -> EventNames {
                 EventNames::of(&[$(self.$at.name),+])
