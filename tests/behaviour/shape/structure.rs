@@ -129,9 +129,9 @@ saga!(
         reserve(cx).await?;
         let first = first_of_within(cx, (PAID, DECLINED), Duration::from_hours(1)).await;
         match first {
-            Some(First::A(_)) => look(cx).await?,
+            Some(First::A(_)) => drop(look(cx).await?),
             Some(First::B(_)) | None => return Err(Refusal::objection("not paid")),
-        };
+        }
         ship(cx).await?;
         Ok(())
     }

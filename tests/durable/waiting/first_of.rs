@@ -8,6 +8,9 @@ use crate::shop::{Refused, Shop, charge, id, inspected, order};
 
 const DECLINED: EventName<String> = EventName::new("declined");
 
+/// The same event from a sender of another version.
+const UNREADABLE: EventName<u32> = EventName::new("declined");
+
 saga!(
     #[derive(Clone)]
     pub(super) async fn deciding(cx: Context<'_, Shop>) -> Result<String, Refused> {
@@ -138,7 +141,6 @@ async fn an_event_that_can_not_be_read_does_not_end_the_wait() {
     let coordinator = started(&shop, Memory::new()).await;
     let handle = coordinator.submit("a", Deciding {}).await;
     rests(&coordinator, "a").await;
-    const UNREADABLE: EventName<u32> = EventName::new("declined");
     let sent = coordinator.send("a", UNREADABLE, &17).await;
     sent.expect("it is of another type");
     let sent = coordinator.send("a", APPROVED, &by("Ann")).await;
