@@ -12,7 +12,9 @@ use crate::panic::{caught, drop_caught};
 use crate::place::{Calls, Place};
 use crate::run::callable::DoneOutput;
 use crate::run::first_attempt::OnEngine;
-use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
+use crate::run::{
+    CallEnd, Callable, EndOf, Engine, FirstTried, KeptCall, Left, Stop, Unwind, WaitEnd,
+};
 
 /// A wait that is over. It needs no compensation.
 pub struct Waited<W>(PhantomData<fn() -> W>);
@@ -63,7 +65,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
         self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        _: &mut First<'run, Self, E>,
+        _: &mut FirstTried<'run, Self, E>,
         _: ErrorRecord<Never>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
