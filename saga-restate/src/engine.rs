@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saga_runtime::engine::{
     AttemptResult, Calls, Compensate, CompensationOrigin, Control, Engine, GiveUp, Group, Instance,
-    Origin, PendingStep, Position, ReadEvent, Reason, Revision, SagaEnd, Settlement,
+    Origin, PendingStep, Position, ReadError, ReadEvent, Reason, Revision, SagaEnd, Settlement,
     StepCompensator, StepEnd, Verdict, Wait, WaitEnd, compensate, pursue,
 };
 use saga_runtime::meta::{AttemptPhase, StepMeta};
@@ -87,7 +87,7 @@ impl Engine for Invocation {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         failure: Option<Reason>,
-        read: ReadEvent<'a>,
+        read: ReadError<'a>,
     ) -> Result<Option<Reason>, Suspended> {
         let position = Position::new(calls, callee, calls.count());
         self.record_failure(position, failure, read).await

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use saga_runtime::engine::{Position, ReadEvent, Reason};
+use saga_runtime::engine::{Position, ReadError, Reason};
 
 use crate::attempt_record::FailureRecord;
 use crate::entry_names;
@@ -14,7 +14,7 @@ impl Invocation {
         &self,
         position: Position<'_>,
         failure: Option<Reason>,
-        read: ReadEvent<'_>,
+        read: ReadError<'_>,
     ) -> Result<Option<Reason>, Suspended> {
         let first = entry_names::failure(position);
         let mut entry = first.clone();

@@ -88,6 +88,8 @@
 //!   it has lost; the first one is not counted if the server ends with it.
 //! * An event that the saga can't read is set aside, with the event `event set aside`, WARN, in the log of the service. Its
 //!   promise stays in Restate; it can't be replaced.
+//! * A wait for the first of several events takes the one that Restate tells first. Of events that were sent before the wait began that
+//!   is the first in the list, and not the first that was sent. Which one it was is recorded.
 //! * Restate forgets a saga that has ended after the [retention](Endpoint::retention) of its endpoint, 30 days. Its id is free then.
 //! * A saga whose result can't be recorded has ended, with a [`Report`] that says so, and not stuck.
 //! * After a crash, or a wait during which Restate let the process forget the saga, an earlier process may have requested the
@@ -104,7 +106,8 @@
 //! * A saga in trouble has the state `trouble` of its workflow: the report, and the commands that it takes. Restate's table `state` lists
 //!   all of them. Its decisions are the promises `decision/0`, `decision/1`, … These names stay.
 //! * A saga that waits for an event waits for the promise `event/NAME/N` of its workflow, where `N` counts the events of that
-//!   name from 0; Restate's table `sys_promise` lists it. This name stays.
+//!   name from 0; Restate's table `sys_promise` lists it. This name stays. For the first of several events it waits for the promise of
+//!   each.
 //! * This crate writes no inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
 //!   At that level, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
 

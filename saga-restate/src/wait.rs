@@ -1,4 +1,4 @@
-//! Waits: for a time, which Restate keeps, and for an event, which is a promise that `send` resolves.
+//! Waits: for a time, which Restate keeps, and for events, each of which is a promise that `send` resolves.
 
 use std::time::Duration;
 
@@ -29,9 +29,24 @@ pub(crate) fn promise(name: &str, number: u32) -> String {
 /// The possible ends of a wait.
 #[derive(Clone, Copy)]
 enum Winner {
-    Event,
+    Event(usize),
     Limit(Duration),
     Deadline,
+}
+
+/// An event that a wait has asked for.
+struct Asked {
+    /// Its place in the wait.
+    place: usize,
+    name: &'static str,
+    /// The number of its promise.
+    number: u32,
+}
+
+impl Asked {
+    fn promise(&self) -> String {
+        promise(self.name, self.number)
+    }
 }
 
 impl Invocation {
@@ -63,40 +78,42 @@ impl Invocation {
         if let Some(interruption) = self.interruption() {
             return WaitEnd::Stopped(interruption.into());
         }
-        match wait.event {
-            None => self
-                .wait_for(&self.ends(wait.limit), None)
-                .await
-                .unwrap_or(WaitEnd::TimedOut),
-            Some(event) => self.wait_for_event(event, wait.limit, read).await,
-        }
+        self.wait_for_events(wait, read).await
     }
 
-    /// Waits for the first event that can be read. One that can't be read is set aside: it keeps its promise, and its
-    /// number is used up.
-    async fn wait_for_event(
-        &self,
-        event: &'static str,
-        limit: Option<Duration>,
-        read: ReadEvent<'_>,
-    ) -> WaitEnd<Suspended> {
+    /// Waits for the first event that can be read, or for the time alone. An event that can't be read is set aside: it keeps its
+    /// promise, and its number is used up. The promises of the events that do not end the wait are left for later ones.
+    async fn wait_for_events(&self, wait: Wait, read: ReadEvent<'_>) -> WaitEnd<Suspended> {
+        let names = wait.events.as_slice().iter().copied().enumerate();
+        let names = names.filter(|(place, name)| wait.events.position(name) == Some(*place));
+        let mut asked: Vec<_> = names.map(|(place, name)| self.ask(place, name)).collect();
         let mut ends = None;
         loop {
-            let number = self.next_number(event);
-            let name = promise(event, number);
-            let sent = self.journal.promise(&name);
-            let ends = ends.get_or_insert_with(|| self.ends(limit));
-            if let Some(end) = self.wait_for(ends, Some(sent.handle().into())).await {
-                let mut events = lock(&self.events);
-                events.entry(event).or_default().free.insert(number);
-                return end;
-            }
-            let unread = match sent.await {
+            let promises: Vec<_> = asked.iter().map(Asked::promise).collect();
+            let promises = promises.iter().map(|name| self.journal.promise(name));
+            let mut promises: Vec<_> = promises.collect();
+            let ends = ends.get_or_insert_with(|| self.ends(wait.limit));
+            let handles: Vec<_> = promises.iter().map(|one| one.handle().into()).collect();
+            let came = match self.wait_for(ends, &handles).await {
+                Ok(came) => came,
+                Err(end) => {
+                    self.leave(&asked);
+                    return end;
+                }
+            };
+            let Asked { place, name, .. } = asked.remove(came);
+            let unread = match promises.swap_remove(came).await {
                 Ok(sent) => match serde_json::from_slice::<Sent>(&sent) {
                     Ok(sent) => {
                         self.clock.advance_to(sent.at);
-                        match read(sent.value.get()) {
-                            Ok(()) => return WaitEnd::Received(sent.value.get().to_owned()),
+                        match read(place, sent.value.get()) {
+                            Ok(()) => {
+                                self.leave(&asked);
+                                return WaitEnd::Received {
+                                    event: place,
+                                    json: sent.value.get().to_owned(),
+                                };
+                            }
                             Err(unread) => unread,
                         }
                     }
@@ -109,6 +126,25 @@ impl Invocation {
                 { saga.id = %self.instance.id(), event = name, error = %Escaped(&unread) },
                 "event set aside"
             );
+            asked.insert(came, self.ask(place, name));
+        }
+    }
+
+    /// Takes the number of the next event with this name.
+    fn ask(&self, place: usize, name: &'static str) -> Asked {
+        let number = self.next_number(name);
+        Asked {
+            place,
+            name,
+            number,
+        }
+    }
+
+    /// Leaves the promises of events that have not ended a wait for later waits.
+    fn leave(&self, asked: &[Asked]) {
+        let mut events = lock(&self.events);
+        for one in asked {
+            events.entry(one.name).or_default().free.insert(one.number);
         }
     }
 
@@ -131,35 +167,36 @@ impl Invocation {
         limit.into_iter().chain(deadline).collect()
     }
 
-    /// Waits for the first end. Returns `None` if the event has come.
+    /// Waits for the first end. Returns the number of the event in `events` that has come.
     async fn wait_for(
         &self,
         ends: &[(Winner, u32)],
-        event: Option<u32>,
-    ) -> Option<WaitEnd<Suspended>> {
-        let event = event.map(|handle| (Winner::Event, handle));
-        let ends: Vec<_> = event.into_iter().chain(ends.iter().copied()).collect();
+        events: &[u32],
+    ) -> Result<usize, WaitEnd<Suspended>> {
+        let events = events.iter().enumerate();
+        let events = events.map(|(number, handle)| (Winner::Event(number), *handle));
+        let ends: Vec<_> = events.chain(ends.iter().copied()).collect();
         let handles: Vec<_> = ends.iter().map(|(_, handle)| *handle).collect();
         loop {
             let Ok(index) = self.journal.first(&handles).await else {
                 self.interrupt(Interruption::Cancelled);
                 match self.interruption() {
-                    Some(interruption) => return Some(WaitEnd::Stopped(interruption.into())),
+                    Some(interruption) => return Err(WaitEnd::Stopped(interruption.into())),
                     None => continue,
                 }
             };
             return match ends.get(index).map(|(end, _)| *end) {
-                Some(Winner::Event) => None,
+                Some(Winner::Event(number)) => Ok(number),
                 Some(Winner::Deadline) => {
                     self.interrupt(Interruption::DeadlineExceeded);
                     let cause = Interruption::DeadlineExceeded.into();
-                    Some(WaitEnd::Stopped(cause))
+                    Err(WaitEnd::Stopped(cause))
                 }
                 Some(Winner::Limit(limit)) => {
                     self.clock.advance_by(limit);
-                    Some(WaitEnd::TimedOut)
+                    Err(WaitEnd::TimedOut)
                 }
-                None => Some(WaitEnd::TimedOut),
+                None => Err(WaitEnd::TimedOut),
             };
         }
     }

@@ -20,6 +20,7 @@ pub use payload::{Payload, from_json, input_to_json, is_same_input, record, to_j
 pub(crate) use payload::{check_recordable, input_read_back, json_of, read_back};
 pub use step::{Call, Step};
 pub use wait::{
-    Awaited, Came, CameWithin, EventName, Never, ReadEvent, Slept, Wait, Waits, event,
-    event_within, sleep,
+    Awaited, Came, CameFirst, CameFirstWithin, CameWithin, EventName, EventNames, First, Never,
+    OneOf, ReadError, ReadEvent, Slept, Wait, Waits, event, event_within, first_of,
+    first_of_within, sleep,
 };

@@ -46,8 +46,8 @@
 //! # The names you need
 //! **Write a saga.** [`step`](macro@step) makes a step of an `async fn`. [`saga!`] makes a saga of an `async fn` that
 //! calls steps. [`Context`] is the first parameter of both: your services, the saga's id, the idempotency key, time and
-//! random ids. In the body of a saga it is a [`SagaContext`], without the services. Inside a saga, [`sleep`], [`event`] and [`event_within`] wait, and [`try_join_all`] calls a step for
-//! each of many items. [`EventName`] names an event and the type of its value.
+//! random ids. In the body of a saga it is a [`SagaContext`], without the services. Inside a saga, [`sleep`], [`event`], [`event_within`] and
+//! [`first_of`] wait, and [`try_join_all`] calls a step for each of many items. [`EventName`] names an event and the type of its value.
 //!
 //! **Run it.** [`InProcess`] runs a saga in the caller's future; the generated `execute` is short for it, and
 //! [`Events`] sends it events. [`Coordinator`] runs sagas on a [`journal`], so that they survive the process; a
@@ -161,7 +161,7 @@ pub use engines::in_process::{Events, InProcess};
 pub use error::{Cause, Compensation, CompensationFailure, CompensationOutcome, SagaError};
 pub use id::{InvalidSagaId, SagaId};
 pub use language::kind;
-pub use language::{EventName, event, event_within, sleep};
+pub use language::{EventName, First, event, event_within, first_of, first_of_within, sleep};
 #[doc(inline)]
 pub use meta::Kind;
 pub use place::{Context, Failure, IdempotencyKey, SagaContext, TestPlace};
@@ -187,8 +187,9 @@ pub mod engine {
     pub use crate::error::{Interruption, Reason};
     pub use crate::escaped::Escaped;
     pub use crate::language::{
-        Call, Callee, Came, CameWithin, ErrorCodec, ErrorRecord, Payload, ReadEvent, Slept, Step,
-        StepFunction, Wait, Waits, from_json, input_to_json, is_same_input, record, to_json,
+        Call, Callee, Came, CameFirst, CameFirstWithin, CameWithin, ErrorCodec, ErrorRecord,
+        EventNames, Never, OneOf, Payload, ReadError, ReadEvent, Slept, Step, StepFunction, Wait,
+        Waits, from_json, input_to_json, is_same_input, record, to_json,
     };
     pub use crate::panic::text;
     pub use crate::place::{
@@ -404,7 +405,8 @@ pub use saga_macros::step_in_an_editor as step;
 ///
 /// # The body
 /// The body is plain Rust: `let`, `if`, `match`, `for`, `while`, early `return` and `?` have their usual meaning. Every
-/// `.await` is the call of a step, of another saga, or of [`sleep`], [`event`], [`event_within`] or [`try_join_all`].
+/// `.await` is the call of a step, of another saga, or of [`sleep`], [`event`], [`event_within`], [`first_of`],
+/// [`first_of_within`] or [`try_join_all`].
 ///
 /// Deterministic code uses the inputs, the outputs, `cx.now()`, `cx.uuid()` and the saga's id, and nothing else: no other
 /// clock, no other random numbers, no map with a random order. The compiler refuses the services in the body. It can't
@@ -472,7 +474,8 @@ pub use saga_macros::step_in_an_editor as step;
 /// at the same time. After the first refusal no further call begins.
 ///
 /// ## Waits
-/// [`sleep`] waits for a time, [`event`] for an event, and [`event_within`] for an event with a time limit. On a
+/// [`sleep`] waits for a time, [`event`] for an event, and [`event_within`] for an event with a time limit. [`first_of`]
+/// and [`first_of_within`] wait for the first of several events, and the others stay for later waits. On a
 /// journal a saga that waits long is suspended: it costs a row and no task, and survives a restart. Waits may stand
 /// anywhere, also after the pivot, but not in a `try_join!`. A saga that is a member of a `try_join!` may wait in its
 /// own body.

@@ -41,7 +41,7 @@ use crate::place::{
 
 pub use body::{Forward, Forwarding};
 pub use call::Begun;
-pub use callable::{CallEnd, Callable, EndOf, First, Returned};
+pub use callable::{CallEnd, Callable, EndOf, FirstTried, Returned};
 pub use engine::{Engine, FanOutCall, GroupMember, Revision, WaitEnd};
 pub use fan_out::{FanOut, try_join_all};
 pub use first_attempt::{End, Refusals, Tried};

@@ -1,6 +1,7 @@
 //! Loops, groups, fan-outs, sagas inside of sagas, and waits: their steps, the order of their compensations, their keys.
 
 mod fan_out;
+mod first_of;
 mod groups;
 mod inner;
 mod loops;

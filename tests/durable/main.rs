@@ -38,6 +38,7 @@ mod shutdown;
 mod slots;
 mod steering;
 mod traces;
+mod two_coordinators;
 mod undoing;
 mod unrunnable;
 mod values;

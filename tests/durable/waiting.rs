@@ -2,6 +2,7 @@
 
 mod ends;
 mod events;
+mod first_of;
 mod restarts;
 mod times;
 
@@ -106,6 +107,7 @@ fn builder(shop: &Shop) -> Builder<Shop> {
         .register::<AskingTwice>()
         .register::<AskingAtTheSameTime>()
         .register::<AskingTooLong>()
+        .register::<first_of::Deciding>()
 }
 
 async fn started(shop: &Shop, journal: impl Journal) -> Coordinator<Shop> {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use saga_runtime::testing::{FailureMatrix, MatrixReport, Script};
-use saga_runtime::{Context, EventName, event, event_within, saga, sleep, step};
+use saga_runtime::{Context, EventName, First, event, event_within, first_of, saga, sleep, step};
 
 const APPROVED: EventName<bool> = EventName::new("approved");
 const PAID: EventName<u64> = EventName::new("paid");
@@ -231,6 +231,47 @@ fn an_invariant_that_asks_its_services_and_does_not_hold_is_told() {
     let text = report.to_string();
     assert!(
         text.contains("But the invariant is broken: nobody orders: assertion"),
+        "{text}"
+    );
+}
+
+const DECLINED: EventName<String> = EventName::new("declined");
+
+saga!(
+    /// Waits for the first of two events.
+    async fn waits_for_the_first(cx: Context<'_, Script>) -> Result<u64, String> {
+        order(cx).await?;
+        match first_of(cx, (PAID, DECLINED)).await {
+            First::A(amount) => {
+                ship(cx).await?;
+                Ok(amount)
+            }
+            First::B(reason) => Err(reason),
+        }
+    }
+);
+
+#[test]
+fn a_wait_for_the_first_of_two_events_has_the_faults_of_the_one_that_has_a_value() {
+    let paid = FailureMatrix::new(Script::new, || WaitsForTheFirst {}).event(PAID, &3);
+    let no = "too dear".to_owned();
+    let declined = FailureMatrix::new(Script::new, || WaitsForTheFirst {}).event(DECLINED, &no);
+    for report in [paid.run(), declined.run()] {
+        assert!(report.is_ok(), "{report}");
+        let cases = report.names();
+        for case in [
+            "event paid or declined: arrives before it is waited for",
+            "event paid or declined: arrives twice",
+            "event paid or declined: another type arrives first",
+            "event paid or declined: process ends after the arrival",
+        ] {
+            assert!(cases.iter().any(|name| name == case), "{case} in {cases:?}");
+        }
+    }
+    let without = FailureMatrix::new(Script::new, || WaitsForTheFirst {}).run();
+    let text = without.to_string();
+    assert!(
+        text.contains("the saga waits for the event `paid` or `declined`"),
         "{text}"
     );
 }

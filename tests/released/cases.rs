@@ -23,6 +23,7 @@ pub(crate) enum Start {
     Mailing,
     Paying,
     Choosing,
+    Settling,
 }
 
 impl Start {
@@ -442,5 +443,21 @@ pub(crate) const CASES: &[Case] = &[
         recorded: &[Held("ship/0")],
         resumed: &[Becomes(Completed)],
         asks: &["ship/0"],
+    },
+    Case {
+        id: "waiting for the first of two events",
+        start: Start::Settling,
+        answers: &[],
+        recorded: &[Becomes(Waiting)],
+        resumed: &[Becomes(Waiting), Send(7), Becomes(Completed)],
+        asks: &["charge/0"],
+    },
+    Case {
+        id: "the first of two events has come",
+        start: Start::Settling,
+        answers: &[("charge/0", &[Never])],
+        recorded: &[Becomes(Waiting), Send(7), Held("charge/0")],
+        resumed: &[Becomes(Completed)],
+        asks: &["charge/0"],
     },
 ];

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use saga_runtime::{Context, EventName, event, event_within, saga, sleep, step, try_join_all};
+use saga_runtime::{
+    Context, EventName, First, event, event_within, first_of, saga, sleep, step, try_join_all,
+};
 
 use super::desk::{Desk, Refused, ask, undo};
 
@@ -272,5 +274,20 @@ saga!(
         }
         ship(cx).await?;
         Ok(others)
+    }
+);
+
+const DENIED: EventName<String> = EventName::new("denied");
+
+saga!(
+    /// Waits for the first of two events.
+    pub(crate) async fn settling(cx: Context<'_, Desk>) -> Result<u32, Refused> {
+        reserve(cx).await?;
+        let approved = match first_of(cx, (DENIED, APPROVED)).await {
+            First::A(_) => 0,
+            First::B(approved) => approved,
+        };
+        charge(cx).await?;
+        Ok(approved)
     }
 );

@@ -10,7 +10,7 @@ use super::cases::{Act, Case, Start};
 use super::desk::{Desk, key};
 use super::sagas::{
     APPROVED, Approval, Booking, Bulk, Choosing, Courier, Delivery, Halting, Mailing, Napping,
-    Order, Parcels, Paying, Request, Rounds, Stamps, Urgent,
+    Order, Parcels, Paying, Request, Rounds, Settling, Stamps, Urgent,
 };
 
 /// An hour: no wait of a recorded saga is over while it is recorded.
@@ -43,6 +43,7 @@ fn builder(desk: &Desk) -> Builder<Desk> {
         .register::<Mailing>()
         .register::<Paying>()
         .register::<Choosing>()
+        .register::<Settling>()
 }
 
 /// Starts the saga of a case.
@@ -71,6 +72,7 @@ pub(super) async fn submitted(coordinator: &Coordinator<Desk>, case: &Case) {
         Start::Mailing => coordinator.submit(id, Mailing {}).await.map(drop),
         Start::Paying => coordinator.submit(id, Paying {}).await.map(drop),
         Start::Choosing => coordinator.submit(id, Choosing {}).await.map(drop),
+        Start::Settling => coordinator.submit(id, Settling {}).await.map(drop),
     };
     submitted.unwrap_or_else(|error| panic!("{id}: {error}"));
 }

@@ -177,9 +177,11 @@ fn line(record: &Record) -> String {
 /// What it waits for, and how long it still does.
 fn waiting(waits: &[OpenWait]) -> String {
     let wait = |wait: &OpenWait| {
-        let call = match wait.call.event() {
-            Some(event) => format!("  waits for {event}"),
-            None => format!("  waits in {}", wait.call),
+        let events: Vec<_> = wait.call.events().collect();
+        let call = if events.is_empty() {
+            format!("  waits in {}", wait.call)
+        } else {
+            format!("  waits for {}", events.join(" or "))
         };
         let left = wait.until.map(|until| {
             let left = until.duration_since(SystemTime::now()).unwrap_or_default();

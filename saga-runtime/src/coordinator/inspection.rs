@@ -175,7 +175,7 @@ impl Inspection {
     #[must_use]
     pub fn awaits<T>(&self, event: EventName<T>) -> bool {
         let mut waits = self.waits.iter();
-        waits.any(|wait| wait.call.event() == Some(event.name()))
+        waits.any(|wait| wait.call.is_ended_by(event.name()))
     }
 }
 
@@ -232,7 +232,7 @@ impl fmt::Display for Inspection {
             )?;
         }
         for OpenWait { call, until } in &self.waits {
-            write!(f, "  waits for {call}")?;
+            write!(f, "  waits for {}", WaitWords(call))?;
             if let Some(until) = until {
                 let after = until.duration_since(*started_at).unwrap_or_default();
                 write!(f, ", until +{:.3}s", after.as_secs_f64())?;
@@ -260,6 +260,26 @@ pub(super) fn open_waits(history: &ReplayState) -> Vec<OpenWait> {
         until,
     };
     history.waits().map(open).collect()
+}
+
+/// A wait in words: `event:approved`, or `event:paid or event:declined`.
+struct WaitWords<'a>(&'a StepCall);
+
+impl fmt::Display for WaitWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(call) = self;
+        if call.event().is_some() {
+            return call.fmt(f);
+        }
+        let events: Vec<_> = call
+            .events()
+            .map(|event| format!("event:{event}"))
+            .collect();
+        if events.is_empty() {
+            return call.fmt(f);
+        }
+        Escaped(events.join(" or ")).fmt(f)
+    }
 }
 
 /// An event as one line, without its payload.
@@ -334,7 +354,7 @@ impl fmt::Display for Line<'_> {
                 write!(f, "{step} left as it is, by hand: {reason}")
             }
             Event::Value { of, .. } => write!(f, "{of} asked for"),
-            Event::Waiting { step, .. } => match step.event() {
+            Event::Waiting { step, .. } => match step.events().next() {
                 Some(_) => write!(f, "{step} awaited"),
                 None => write!(f, "{step} begun"),
             },
@@ -348,7 +368,8 @@ impl fmt::Display for Line<'_> {
                     "event {name} set aside, since it can't be read: {message}"
                 )
             }
-            Event::WaitOver { step, received } => match (received, step.event()) {
+            Event::WaitOver { step, received } => match (received, step.events().next()) {
+                (Some(_), Some(_)) if step.event().is_none() => write!(f, "one of {step} has come"),
                 (Some(_), _) => write!(f, "{step} has come"),
                 (None, Some(_)) => write!(f, "{step} has not come in time"),
                 (None, None) => write!(f, "{step} over"),

@@ -275,7 +275,7 @@ fn waits_for(claimed: &Claimed, event: &str) -> bool {
         return true;
     };
     ReplayState::new(entries).map_or(true, |history| {
-        history.waits().any(|(call, _)| call.event() == Some(event))
+        history.waits().any(|(call, _)| call.is_ended_by(event))
     })
 }
 

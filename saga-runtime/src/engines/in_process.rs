@@ -237,14 +237,14 @@ impl Engine for Effects {
         _: ReadEvent<'_>,
     ) -> WaitEnd<Infallible> {
         let event = pin!(async {
-            match (wait.event, &self.events) {
-                (Some(name), Some(events)) => events.take(name).await,
-                _ => pending().await,
+            match &self.events {
+                Some(events) => events.take(wait.events).await,
+                None => pending().await,
             }
         });
         let passing = pin!(self.control.wait_within(wait.limit));
         match select(event, passing).await {
-            Either::Left((received, _)) => WaitEnd::Received(received),
+            Either::Left(((event, json), _)) => WaitEnd::Received { event, json },
             Either::Right((Some(interruption), _)) => WaitEnd::Stopped(interruption.into()),
             Either::Right((None, _)) => WaitEnd::TimedOut,
         }

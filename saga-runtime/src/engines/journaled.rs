@@ -47,7 +47,7 @@ use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{Cause, CompensationOutcome, NOT_UNDONE_CODE, Reason};
 use crate::journal::history::ReplayState;
 use crate::journal::{Event, StepCall};
-use crate::language::{ReadEvent, Wait};
+use crate::language::{ReadError, ReadEvent, Wait};
 use crate::meta::{
     AttemptPhase, OnCompensationFailure, Overrides, Policy, RetryDefaults, SagaMeta, StepMeta,
 };
@@ -351,7 +351,7 @@ impl Engine for Journaled {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         failure: Option<Reason>,
-        read: ReadEvent<'a>,
+        read: ReadError<'a>,
     ) -> Result<Option<Reason>, Suspension> {
         self.note_handled(calls, callee, failure, read)
     }

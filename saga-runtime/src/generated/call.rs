@@ -14,7 +14,7 @@ use crate::run::{PendingCall, Saga, SubSaga};
     message = "only steps can be awaited in a saga",
     label = "this is not a step",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
-    note = "other sagas can be called by their names; `sleep` and `event` never fail and are awaited without a `?`"
+    note = "other sagas can be called by their names; `sleep`, `event` and `first_of` never fail and are awaited without a `?`"
 )]
 pub trait IsStepCall<C> {
     /// Converts the operand of `.await` into the call that the run makes.
@@ -43,7 +43,7 @@ impl<'run, G: Saga> IsStepCall<SubSaga<'run, G>> for SubSaga<'run, G> {
     message = "only steps and sagas can run at the same time in a saga",
     label = "this is neither",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
-    note = "an event or a `sleep` is put into a saga that is the member: `#[saga(compensatable)] async fn approved(…)`, with the body `Ok(event(cx, APPROVED).await)`"
+    note = "an event or a `sleep` is put into a saga that is the member: `#[saga(compensatable)] async fn approved(…)`, with the body `Ok(event(cx, APPROVED).await)`; for the first of two events, write `first_of(cx, (PAID, DECLINED)).await`"
 )]
 pub trait IsMember<C> {
     /// Converts the member into the call that the run makes.
@@ -108,7 +108,7 @@ impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
 
 /// Implemented by calls that can be awaited in the body of a saga without a `?`: of steps, of sagas and of waits.
 #[diagnostic::on_unimplemented(
-    message = "only steps, sagas, `sleep` and `event` can be awaited without a `?` in a saga",
+    message = "only steps, sagas, `sleep`, `event` and `first_of` can be awaited without a `?` in a saga",
     label = "this is none of them",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
     note = "to wait, call `saga_runtime::sleep`"

@@ -26,7 +26,7 @@ pub use crate::meta::{
     CompensationOrder, Kind, OnCompensationFailure, RetryPolicy, SagaMeta, StepMeta,
 };
 pub use crate::run::{
-    At, Begun, CallEnd, Callable, Called, CalledSubSaga, Callees, End, EndOf, Engine, First,
+    At, Begun, CallEnd, Callable, Called, CalledSubSaga, Callees, End, EndOf, Engine, FirstTried,
     Forward, Forwarding, HandedOver, Input, Inputs, Keeps, KeptCall, Left, Many, MemberCall,
     Members, Number, One, PendingCall, Plan, Refusals, Returned, Run, Saga, Slot, SlotGroups,
     SlotTuple, Slots, Start, Stop, SubSagaStart, Tried, Unstarted, Unwind, Unwinding, Unwound,

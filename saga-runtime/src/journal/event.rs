@@ -142,7 +142,7 @@ pub enum Event {
     },
     /// The saga begins to wait for a time or an event.
     Waiting {
-        /// The call: `sleep`, or `event:approved`.
+        /// The call: `sleep`, `event:approved`, or `event:paid|declined` for the first of two.
         step: StepCall,
         /// Until when, in whole milliseconds.
         until: Option<SystemTime>,
@@ -352,12 +352,31 @@ impl StepCall {
 
     /// Returns whether the call is no step, but a wait for an event or for a time.
     pub(crate) fn is_wait(&self) -> bool {
-        self.event().is_some() || self.name.rsplit('/').next() == Some("sleep")
+        self.awaited().is_some() || self.name.rsplit('/').next() == Some("sleep")
     }
 
-    /// The name of the event, if this is a wait for one: what stands behind `event:`.
+    /// The name of the event, if this is a wait for exactly one: what stands behind `event:`. See [`events`](Self::events).
     #[must_use]
     pub fn event(&self) -> Option<&str> {
+        self.awaited().filter(|names| !names.contains('|'))
+    }
+
+    /// The names of the events that end this wait, whichever is first: `paid` and `declined` of `event:paid|declined`. None
+    /// if this is no wait for an event.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        self.awaited()
+            .into_iter()
+            .flat_map(|names| names.split('|'))
+    }
+
+    /// Returns whether this is a wait that ends with this event.
+    #[must_use]
+    pub fn is_ended_by(&self, event: &str) -> bool {
+        self.events().any(|one| one == event)
+    }
+
+    /// What stands behind `event:`, if this is a wait for an event.
+    fn awaited(&self) -> Option<&str> {
         let (_, name) = self.name.rsplit_once('/').unwrap_or(("", &self.name));
         name.strip_prefix("event:")
     }

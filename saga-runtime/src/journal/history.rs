@@ -160,8 +160,8 @@ pub(crate) enum NextCall<'a> {
     Settled(&'a Reason, &'a Settling),
     /// It is a wait, which began in an earlier process, until then.
     Waiting(Option<SystemTime>),
-    /// It was a wait, which is over: the event has come with this, or the time is over.
-    Over(Option<&'a str>),
+    /// It was a wait, which is over: this event has come, or the time is over.
+    Over(Option<&'a ReceivedEvent>),
     /// Nothing is known of it: it is requested.
     Request,
     /// Nothing is known of it, and the saga is undone: it is not requested.
@@ -400,9 +400,7 @@ impl ReplayState {
             StepOutcome::Waiting { until } => NextCall::Waiting(*until),
             StepOutcome::Over { received } => NextCall::Over(received.and_then(|number| {
                 let number = usize::try_from(number).ok()?;
-                self.received
-                    .get(number)
-                    .map(|event| event.payload.as_str())
+                self.received.get(number)
             })),
         }
     }
@@ -424,11 +422,14 @@ impl ReplayState {
             let StepOutcome::Waiting { until } = one.outcome else {
                 return None;
             };
-            let ends = one.call.event().and_then(|event| {
-                let position = sent.iter().position(|name| *name == event)?;
-                Some(sent.remove(position))
-            });
-            ends.is_none().then_some((&one.call, until))
+            let ends = sent.iter().position(|name| one.call.is_ended_by(name));
+            match ends {
+                Some(position) => {
+                    sent.remove(position);
+                    None
+                }
+                None => Some((&one.call, until)),
+            }
         })
     }
 

@@ -1,5 +1,7 @@
 //! Waits in a saga's body: for a time, or for an event that is sent to the saga.
 
+mod first_of;
+
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -13,6 +15,8 @@ use crate::meta::{Kind, StepMeta};
 use crate::panic::{caught, drop_caught};
 use crate::place::Context;
 use crate::shape::{Node, WaitFor};
+
+pub use first_of::{CameFirst, CameFirstWithin, First, OneOf, first_of, first_of_within};
 
 /// The name of an event, with the type of its value. The sender and the saga use the same constant.
 ///
@@ -140,7 +144,7 @@ impl<T> fmt::Debug for EventName<T> {
 pub fn sleep<S: ?Sized>(cx: Context<'_, S>, duration: Duration) -> Waits<Slept> {
     let _ = cx;
     let wait = Wait {
-        event: None,
+        events: EventNames::default(),
         limit: Some(duration),
     };
     Waits::new(wait, ())
@@ -150,19 +154,23 @@ pub fn sleep<S: ?Sized>(cx: Context<'_, S>, duration: Duration) -> Waits<Slept> 
 ///
 /// [`Coordinator::send`](crate::Coordinator::send) and [`Events::send`](crate::Events::send) send it, before or after
 /// the wait begins. Each event ends one wait, the oldest first.
+///
+/// For the first of several events, see [`first_of`].
 pub fn event<S: ?Sized, T: Send + 'static>(
     cx: Context<'_, S>,
     name: EventName<T>,
 ) -> Waits<Came<T>> {
     let _ = cx;
     let wait = Wait {
-        event: Some(name.name),
+        events: EventNames::of(&[name.name]),
         limit: None,
     };
     Waits::new(wait, name.read)
 }
 
 /// Waits for an event in the body of a saga, at most this long. `None` if no event came in time.
+///
+/// For the first of several events, see [`first_of_within`].
 pub fn event_within<S: ?Sized, T: Send + 'static>(
     cx: Context<'_, S>,
     name: EventName<T>,
@@ -170,27 +178,76 @@ pub fn event_within<S: ?Sized, T: Send + 'static>(
 ) -> Waits<CameWithin<T>> {
     let _ = cx;
     let wait = Wait {
-        event: Some(name.name),
+        events: EventNames::of(&[name.name]),
         limit: Some(limit),
     };
     Waits::new(wait, name.read)
 }
 
-/// One wait: for an event, for a time, or for an event with a time limit.
+/// One wait: for an event, for the first of several, for a time, or for events with a time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Wait {
-    /// The name of the event. `None` for a sleep.
-    pub event: Option<&'static str>,
-    /// The longest time. `None` for an event without a limit.
+    /// The events. The first one that is sent ends the wait; the others stay for later waits. None for a sleep.
+    pub events: EventNames,
+    /// The longest time. `None` for events without a limit.
     pub limit: Option<Duration>,
 }
 
-/// Reads the JSON of an event as the value that a wait expects, to learn if it can be read.
+/// The names of the events that end one wait, as the saga has them: at most four, and none for a sleep.
+///
+/// Its [`Display`](fmt::Display) is the form in durable names: `paid|declined`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EventNames {
+    names: [&'static str; MOST_EVENTS],
+    count: usize,
+}
+
+/// The most events of which a saga can wait for the first.
+const MOST_EVENTS: usize = 4;
+
+impl EventNames {
+    /// These names. More than four are cut off: no caller has more.
+    fn of(names: &[&'static str]) -> Self {
+        let mut all = Self::default();
+        for (slot, name) in all.names.iter_mut().zip(names) {
+            *slot = name;
+            all.count += 1;
+        }
+        all
+    }
+
+    /// The names in the order of the saga. A name that the saga has twice stands twice; its first place counts.
+    #[must_use]
+    pub fn as_slice(&self) -> &[&'static str] {
+        self.names.get(..self.count).unwrap_or_default()
+    }
+
+    /// The place of the event with this name.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.as_slice().iter().position(|one| *one == name)
+    }
+}
+
+impl fmt::Display for EventNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.as_slice().join("|"))
+    }
+}
+
+/// Reads the JSON of an error as the type that the body handles, to learn if it can be read.
 ///
 /// # Errors
 /// The reason why it can't.
-pub type ReadEvent<'a> = &'a (dyn Fn(&str) -> Result<(), String> + Sync);
+pub type ReadError<'a> = &'a (dyn Fn(&str) -> Result<(), String> + Sync);
+
+/// Reads the JSON of an event as the value that a wait expects, to learn if it can be read. The number is the event's place in
+/// [`Wait::events`].
+///
+/// # Errors
+/// The reason why it can't.
+pub type ReadEvent<'a> = &'a (dyn Fn(usize, &str) -> Result<(), String> + Sync);
 
 /// The result of a wait.
 pub trait Awaited: Callee {
@@ -200,13 +257,14 @@ pub trait Awaited: Callee {
     /// The function that reads the value of an event.
     type EventReader: Copy + Send + Sync;
 
-    /// Reads the output: from the JSON of the received event, or from `None` if the time is over.
+    /// Reads the output: from the place of the received event in [`Wait::events`] and its JSON, or from `None` if the time
+    /// is over.
     ///
     /// # Errors
     /// If the event's JSON is not a value of the expected type.
     fn output(
         reader: Self::EventReader,
-        received: Option<&str>,
+        received: Option<(usize, &str)>,
     ) -> serde_json::Result<Self::Output>;
 }
 
@@ -246,7 +304,7 @@ impl Awaited for Slept {
     type Output = ();
     type EventReader = ();
 
-    fn output((): (), _: Option<&str>) -> serde_json::Result<()> {
+    fn output((): (), _: Option<(usize, &str)>) -> serde_json::Result<()> {
         Ok(())
     }
 }
@@ -255,8 +313,8 @@ impl<T: Send + 'static> Awaited for Came<T> {
     type Output = T;
     type EventReader = EventReader<T>;
 
-    fn output(reader: EventReader<T>, received: Option<&str>) -> serde_json::Result<T> {
-        reader(received.unwrap_or_default())
+    fn output(reader: EventReader<T>, received: Option<(usize, &str)>) -> serde_json::Result<T> {
+        reader(received.unwrap_or_default().1)
     }
 }
 
@@ -264,12 +322,15 @@ impl<T: Send + 'static> Awaited for CameWithin<T> {
     type Output = Option<T>;
     type EventReader = EventReader<T>;
 
-    fn output(reader: EventReader<T>, received: Option<&str>) -> serde_json::Result<Option<T>> {
-        received.map(reader).transpose()
+    fn output(
+        reader: EventReader<T>,
+        received: Option<(usize, &str)>,
+    ) -> serde_json::Result<Option<T>> {
+        received.map(|(_, json)| reader(json)).transpose()
     }
 }
 
-/// The value that [`sleep`], [`event`] and [`event_within`] return. The wait has not begun yet.
+/// The value that [`sleep`], [`event`], [`first_of`] and their like return. The wait has not begun yet.
 #[must_use = "a saga does not wait until this is awaited"]
 pub struct Waits<W: Awaited> {
     pub(crate) wait: Wait,
@@ -288,8 +349,8 @@ impl<W: Awaited> Waits<W> {
     }
 }
 
-/// The error of a call that never fails.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
+/// A type without a value: the error of a call that never fails, and an event that no wait asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Never {}
 
 impl fmt::Display for Never {

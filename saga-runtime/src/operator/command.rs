@@ -161,7 +161,7 @@ pub(super) fn possible(
     }
     if record.state != State::Stuck {
         for (call, _) in history.waits() {
-            if let Some(event) = call.event() {
+            for event in call.events() {
                 let send = format!("gives the saga the event `{event}` that it waits for");
                 possible.push(Possible::new("send", send).about(event));
             }

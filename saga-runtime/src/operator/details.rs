@@ -80,10 +80,13 @@ pub struct EntryView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WaitView {
-    /// The call: `sleep`, `event:approved`.
+    /// The call: `sleep`, `event:approved`, `event:paid|declined`.
     pub call: String,
-    /// The name of the event, if it is for one.
+    /// The name of the event, if it is for exactly one.
     pub event: Option<String>,
+    /// The names of all events that end it, whichever is first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
     /// When the wait ends, if it has a limit.
     pub until: Option<u64>,
 }
@@ -127,6 +130,7 @@ impl SagaDetails {
         let waits = inspected.waits.iter().map(|wait| WaitView {
             call: wait.call.to_string(),
             event: wait.call.event().map(str::to_owned),
+            events: wait.call.events().map(str::to_owned).collect(),
             until: wait.until.map(to_millis),
         });
         let set_aside = inspected.set_aside.iter().map(|one| SetAsideView {

@@ -143,9 +143,11 @@ impl OutlineNode {
         match self {
             Self::Step { name, .. } => called == *name,
             Self::Wait { name, what } => match called.split_once("event:") {
-                Some((lane, event)) => {
-                    let event = event.replace(['-', '.'], "_");
-                    name.strip_suffix("event") == Some(lane) && what.to_lowercase().contains(&event)
+                Some((lane, events)) => {
+                    let (events, what) = (events.replace(['-', '.'], "_"), what.to_lowercase());
+                    let mut events = events.split('|');
+                    name.strip_suffix("event") == Some(lane)
+                        && events.all(|event| what.contains(event))
                 }
                 None => called == *name,
             },

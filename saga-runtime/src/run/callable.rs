@@ -51,7 +51,7 @@ pub trait Callable<'run, E: Engine>: Sized + Send {
         self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        first: &mut First<'run, Self, E>,
+        first: &mut FirstTried<'run, Self, E>,
         errors: ErrorRecord<Self::Error>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
@@ -98,7 +98,7 @@ pub type EndOf<'run, C, E> = CallEnd<
 >;
 
 /// The end of the first attempt of a call, if the body has made one.
-pub type First<'run, C, E> =
+pub type FirstTried<'run, C, E> =
     Option<AttemptResult<<C as Callable<'run, E>>::Output, <C as Callable<'run, E>>::Error>>;
 
 /// The value for the body from a call.

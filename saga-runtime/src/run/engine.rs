@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::attempts::{AttemptResult, Compensate, FailureCause, PendingStep, StepEnd, Verdict};
 use crate::error::{Cause, Compensation, CompensationOutcome, Reason, SagaError};
-use crate::language::{ReadEvent, Wait};
+use crate::language::{ReadError, ReadEvent, Wait};
 use crate::meta::StepMeta;
 use crate::place::{Calls, Group, Instance, Position};
 use crate::run::{Saga, SagaEnd};
@@ -78,7 +78,7 @@ pub trait Engine: Send + Sync {
         first: Option<Verdict>,
     ) -> impl Future<Output = StepEnd<Self::Suspension>> + Send;
 
-    /// Waits until a time has passed or an event has come, whichever is first: the call of `callee` after `calls`. No
+    /// Waits until a time has passed or one of the wait's events has come, whichever is first: the call of `callee` after `calls`. No
     /// step runs during the wait, except in other members of a group.
     fn wait<'a>(
         &'a self,
@@ -138,7 +138,7 @@ pub trait Engine: Send + Sync {
         calls: &'a dyn Calls,
         callee: &'static StepMeta,
         failure: Option<Reason>,
-        read: ReadEvent<'a>,
+        read: ReadError<'a>,
     ) -> impl Future<Output = Result<Option<Reason>, Self::Suspension>> + Send {
         let _ = (calls, callee, read);
         ready(Ok(failure))
@@ -260,8 +260,13 @@ async fn all(members: &mut [GroupMember<'_>]) {
 pub enum WaitEnd<X> {
     /// The time is over.
     TimedOut,
-    /// The event has come, with this value as JSON.
-    Received(String),
+    /// An event has come.
+    Received {
+        /// Its place in [`Wait::events`].
+        event: usize,
+        /// Its value as JSON.
+        json: String,
+    },
     /// The saga ends here for this cause.
     Stopped(Cause<Infallible>),
     /// The engine suspends the saga.

@@ -9,7 +9,7 @@ use std::task::{self, Poll};
 use crate::attempts::{AttemptResult, BoxFuture};
 use crate::language::ErrorRecord;
 use crate::run::call_log::CallLog;
-use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
+use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, FirstTried};
 use crate::run::first_attempt::{FirstAttempt, Refusals, Tried};
 use crate::run::slots::{Keeps, Number};
 use crate::run::{Engine, Run};
@@ -86,7 +86,7 @@ where
     fn pursue(
         &mut self,
         run: &'a Run<'_, 'run, E>,
-        first: &mut First<'run, C, E>,
+        first: &mut FirstTried<'run, C, E>,
         errors: ErrorRecord<C::Error>,
     ) -> Option<BoxFuture<'a, EndOf<'run, C, E>>> {
         let call = self.call.take()?;

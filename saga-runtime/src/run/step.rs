@@ -12,7 +12,7 @@ use crate::language::{ErrorRecord, KindOf, Payload, Step, check_recordable};
 use crate::meta::{Kind, StepMeta};
 use crate::panic::{contain, drop_caught, text};
 use crate::place::{Calls, Context, Place, Position};
-use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First, Tryable};
+use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, FirstTried, Tryable};
 use crate::run::first_attempt::InBody;
 use crate::run::unwind::{KeptCall, Left, Unwind};
 use crate::run::{Engine, Stop};
@@ -145,7 +145,7 @@ impl<'run, S: Step, E: Engine> Callable<'run, E> for PendingCall<'run, '_, S> {
         self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        first: &mut First<'run, Self, E>,
+        first: &mut FirstTried<'run, Self, E>,
         errors: ErrorRecord<S::Error>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where

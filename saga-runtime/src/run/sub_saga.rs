@@ -13,7 +13,7 @@ use crate::panic::text;
 use crate::place::{Calls, Context, Frame, Instance, Place, Scope, count_occurrences};
 use crate::run::body::Forward;
 use crate::run::call_log::CallLog;
-use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, First};
+use crate::run::callable::{CallEnd, Callable, DoneOutput, EndOf, FirstTried};
 use crate::run::end::reason;
 use crate::run::first_attempt::OnEngine;
 use crate::run::handled::{UndoneCalls, handle};
@@ -207,7 +207,7 @@ impl<'run, G: Saga + Callee, E: Engine + 'run> Callable<'run, E> for SubSaga<'ru
         self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        _: &mut First<'run, Self, E>,
+        _: &mut FirstTried<'run, Self, E>,
         errors: ErrorRecord<G::Error>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where

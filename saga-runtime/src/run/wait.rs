@@ -12,7 +12,9 @@ use crate::panic::{caught, drop_caught};
 use crate::place::{Calls, Place};
 use crate::run::callable::DoneOutput;
 use crate::run::first_attempt::OnEngine;
-use crate::run::{CallEnd, Callable, EndOf, Engine, First, KeptCall, Left, Stop, Unwind, WaitEnd};
+use crate::run::{
+    CallEnd, Callable, EndOf, Engine, FirstTried, KeptCall, Left, Stop, Unwind, WaitEnd,
+};
 
 /// A wait that is over. It needs no compensation.
 pub struct Waited<W>(PhantomData<fn() -> W>);
@@ -63,7 +65,7 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
         self,
         engine: &'run E,
         calls: &'a dyn Calls,
-        _: &mut First<'run, Self, E>,
+        _: &mut FirstTried<'run, Self, E>,
         _: ErrorRecord<Never>,
     ) -> BoxFuture<'a, EndOf<'run, Self, E>>
     where
@@ -72,32 +74,36 @@ impl<'run, W: Awaited, E: Engine> Callable<'run, E> for Waits<W> {
     {
         let (wait, reader) = (self.wait, self.reader);
         Box::pin(async move {
-            let read = |json: &str| match caught(|| W::output(reader, Some(json)).map(drop_caught))
-            {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(panic) => Err(format!("panicked: {panic}")),
+            let read = |event: usize, json: &str| {
+                let received = Some((event, json));
+                match caught(|| W::output(reader, received).map(drop_caught)) {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(panic) => Err(format!("panicked: {panic}")),
+                }
             };
             let received = match engine.wait(calls, &const { W::CALLEE }, wait, &read).await {
                 WaitEnd::TimedOut => Ok(None),
-                WaitEnd::Received(json) => Ok(Some(json)),
+                WaitEnd::Received { event, json } => Ok(Some((event, json))),
                 WaitEnd::Stopped(cause) => Err(Stop::Cause(cause)),
                 WaitEnd::Suspended(suspension) => Err(Stop::Suspended(suspension)),
             };
             let output = received.and_then(|received| {
-                let output = caught(|| W::output(reader, received.as_deref()));
+                let read = received.as_ref().map(|(event, json)| (*event, &**json));
+                let output = caught(|| W::output(reader, read));
                 let unread = match output {
                     Ok(Ok(output)) => return Ok(output),
                     Ok(Err(error)) => error.to_string(),
                     Err(panic) => format!("panicked: {panic}"),
                 };
-                let event = wait.event.unwrap_or_default();
+                let came = received.and_then(|(event, _)| wait.events.as_slice().get(event));
+                let event = came.copied().unwrap_or_default();
                 let message = format!("what came with event `{event}` can't be read: {unread}");
                 Err(Stop::Cause(Cause::Unreadable { message }))
             });
-            let failed_at = match (&output, wait.event) {
-                (Err(Stop::Cause(_)), Some(event)) => {
-                    let name = format!("event:{event}");
+            let failed_at = match &output {
+                Err(Stop::Cause(_)) if !wait.events.as_slice().is_empty() => {
+                    let name = format!("event:{}", wait.events);
                     let path = calls.scope().map(|scope| scope.step_path(&name));
                     Some(path.unwrap_or(name).into())
                 }

@@ -280,7 +280,8 @@ where
     }
 
     /// Gives the value of an event that the saga waits for. It arrives when the saga has begun to wait. Called again for the same
-    /// event, it gives the value for the next wait; the last value holds for all that follow.
+    /// event, it gives the value for the next wait; the last value holds for all that follow. To a wait for the first of several
+    /// events, the first of them arrives that has a value here: a second matrix, with the value of another one, tries that.
     ///
     /// # Panics
     /// If the value can't be serialized.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use saga_runtime::{Context, EventName, event_within, saga, sleep, try_join_all};
+use saga_runtime::{
+    Context, EventName, First, event_within, first_of_within, saga, sleep, try_join_all,
+};
 
 use crate::participant::{Participant, Refusal};
 use crate::steps::{look, pack, pay, reserve, ship};
@@ -117,4 +119,30 @@ fn the_words_of_a_wait_are_not_part_of_the_fingerprint() {
     assert_ne!(one.to_string(), other.to_string());
     assert_eq!(one.fingerprint(), other.fingerprint());
     assert_ne!(one.fingerprint(), Packing::shape().fingerprint());
+}
+
+const PAID: EventName<u32> = EventName::new("paid");
+const DECLINED: EventName<u32> = EventName::new("declined");
+
+saga!(
+    async fn deciding(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        reserve(cx).await?;
+        let first = first_of_within(cx, (PAID, DECLINED), Duration::from_hours(1)).await;
+        match first {
+            Some(First::A(_)) => drop(look(cx).await?),
+            Some(First::B(_)) | None => return Err(Refusal::objection("not paid")),
+        }
+        ship(cx).await?;
+        Ok(())
+    }
+);
+
+#[test]
+fn a_wait_for_the_first_of_two_events_reads_like_the_source() {
+    let outline = Deciding::shape().to_string();
+    let wait = "2. wait: first_of_within((PAID, DECLINED), Duration::from_hours(1))";
+    assert!(outline.contains(wait), "{outline}");
+    let picture = Deciding::shape().to_mermaid();
+    let wait = r#">"first_of_within((PAID, DECLINED), Duration::from_hours(1))"]"#;
+    assert!(picture.contains(wait), "{picture}");
 }

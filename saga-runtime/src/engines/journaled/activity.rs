@@ -13,6 +13,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::Notify;
 
 use crate::journal::Wakeup;
+use crate::language::EventNames;
 use crate::lock::lock;
 
 /// The calls of a saga that are under way, and those of them that rest.
@@ -29,8 +30,8 @@ pub(super) struct Activity {
 pub(super) struct Rest {
     /// Its end at the latest.
     pub(super) until: Option<SystemTime>,
-    /// The event that ends it before.
-    pub(super) event: Option<&'static str>,
+    /// The events that end it before.
+    pub(super) events: EventNames,
 }
 
 #[derive(Debug, Default)]
@@ -96,8 +97,8 @@ impl Activity {
         if rests.is_over || rests.open.is_empty() || rests.open.len() < calls {
             return false;
         }
-        let events = rests.open.values().filter_map(|rest| rest.event);
-        if !close(&events.collect::<Vec<_>>()) {
+        let events = rests.open.values().flat_map(|rest| rest.events.as_slice());
+        if !close(&events.copied().collect::<Vec<_>>()) {
             return false;
         }
         rests.is_over = true;
@@ -114,7 +115,7 @@ impl Activity {
         rests.has_deferred = true;
         rests.cut_off(Rest {
             until: Some(until),
-            event: None,
+            events: EventNames::default(),
         });
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::engines::journaled::Journaled;
 use crate::engines::journaled::activity::Rest;
 use crate::engines::journaled::recorder::Suspension;
+use crate::language::EventNames;
 use crate::meta::StepMeta;
 
 /// The shortest time for which a saga is suspended because others make as many attempts as there may be.
@@ -71,7 +72,7 @@ impl Journaled {
         let delay = patience.max(SHORTEST_REST).mul_f64(1.0 + fastrand::f64());
         let rest = Rest {
             until: self.or_deadline(Some(self.time_after(delay))),
-            event: None,
+            events: EventNames::default(),
         };
         let entered = self.pass(Some(rest), Arc::clone(limit).acquire_owned());
         // The semaphore is never closed.

@@ -5,7 +5,7 @@ use crate::engines::journaled::{Journaled, call};
 use crate::error::Reason;
 use crate::journal::history::NextCall;
 use crate::journal::{Event, StepCall};
-use crate::language::ReadEvent;
+use crate::language::ReadError;
 use crate::meta::StepMeta;
 use crate::place::{Calls, Position};
 
@@ -20,7 +20,7 @@ impl Journaled {
         calls: &dyn Calls,
         callee: &'static StepMeta,
         failure: Option<Reason>,
-        read: ReadEvent<'_>,
+        read: ReadError<'_>,
     ) -> Result<Option<Reason>, Suspension> {
         let saga = call(Position::new(calls, callee, calls.count()));
         if let Some(reason) = self.history.refusal(&saga) {

@@ -21,6 +21,7 @@ use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::history::{NOTHING_REQUESTED, ReceivedEvent, ReplayState};
 use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
+use crate::language::EventNames;
 use crate::lock::lock;
 use crate::meta::RetryPolicy;
 use crate::place::Doubt;
@@ -169,9 +170,16 @@ impl EventInbox {
         true
     }
 
-    /// Takes the oldest event with this name.
-    fn take(&mut self, name: &str) -> Option<(u64, String)> {
-        self.events.get_mut(name)?.pop_front()
+    /// Takes the oldest event with one of these names: the place of its name, its number and its payload.
+    fn take(&mut self, names: EventNames) -> Option<(usize, u64, String)> {
+        let oldest = |name: &&str| Some(self.events.get(*name)?.front()?.0);
+        let names = names.as_slice().iter();
+        let sent = names
+            .enumerate()
+            .filter_map(|(place, name)| Some((oldest(name)?, place, name)));
+        let (_, place, name) = sent.min()?;
+        let (number, payload) = self.events.get_mut(*name)?.pop_front()?;
+        Some((place, number, payload))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -396,9 +404,9 @@ impl Recorder {
         self.delivered.notified()
     }
 
-    /// Takes the oldest event with this name that is not taken yet.
-    pub(crate) fn take_received(&self, name: &str) -> Option<(u64, String)> {
-        self.lock().inbox.take(name)
+    /// Takes the oldest event with one of these names that is not taken yet: the place of its name, its number and its payload.
+    pub(crate) fn take_received(&self, names: EventNames) -> Option<(usize, u64, String)> {
+        self.lock().inbox.take(names)
     }
 
     /// Notes that the saga can't read this event. Another one may come under its key.

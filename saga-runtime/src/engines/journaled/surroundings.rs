@@ -16,6 +16,7 @@ use crate::engines::journaled::recorder::Suspension;
 use crate::error::{Interruption, Reason};
 use crate::journal::history::Failing;
 use crate::journal::{Event, StepCall, Wakeup};
+use crate::language::EventNames;
 use crate::meta::{AttemptPhase, Kind, OnCompensationFailure, RetryDefaults, StepMeta};
 use crate::place::{Attempt, Place, Position};
 
@@ -111,7 +112,10 @@ impl<'a> Around<'a> {
         } else {
             Some(until)
         };
-        let rest = self.engine.rest(rest_until, None).filter(|_| !is_due);
+        let rest = self
+            .engine
+            .rest(rest_until, EventNames::default())
+            .filter(|_| !is_due);
         let note = |last: LastError<'_>| {
             if recorded.is_none_or(|failing| failing.attempts != backoff.attempts) {
                 self.engine.recorder.note(Event::Failing {
@@ -296,13 +300,9 @@ impl Journaled {
     }
 
     /// The rest of a call that waits until then: `None` if it ends within patience, so that the saga stays in memory.
-    pub(super) fn rest(
-        &self,
-        until: Option<SystemTime>,
-        event: Option<&'static str>,
-    ) -> Option<Rest> {
+    pub(super) fn rest(&self, until: Option<SystemTime>, events: EventNames) -> Option<Rest> {
         let is_long = until.is_none_or(|until| self.time_until(until) > self.policies.patience);
-        is_long.then_some(Rest { until, event })
+        is_long.then_some(Rest { until, events })
     }
 
     /// Waits, unless the coordinator shuts down or an operator calls the saga first. With a `rest` the wait is long: the saga is suspended if all that

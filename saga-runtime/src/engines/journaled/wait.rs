@@ -26,22 +26,27 @@ impl Journaled {
     ) -> Result<WaitEnd<Suspension>, Suspension> {
         let position = Position::new(calls, callee, calls.count());
         let mut step = call(position);
-        if let Some(event) = wait.event {
-            step.name = format!("{}:{event}", step.name).into();
+        if !wait.events.as_slice().is_empty() {
+            step.name = format!("{}:{}", step.name, wait.events).into();
         }
         let numbers = self.numbers(position);
         let index = numbers.start;
         let begun = match self.history.next(numbers, &step) {
             NextCall::Over(received) => {
                 self.is_in_order(index, &step)?;
-                let Some(event) = received else {
+                let Some(received) = received else {
                     return Ok(WaitEnd::TimedOut);
                 };
-                can_read(event).map_err(|unread| {
+                let event = wait.events.position(&received.name);
+                let event = event.ok_or_else(|| "it came with another event".to_owned());
+                let json = &received.payload;
+                let read = event.and_then(|event| can_read(event, json).map(|()| event));
+                let event = read.map_err(|unread| {
                     let message = format!("the recorded value of `{step}` can't be read: {unread}");
                     Suspension::stuck("unreadable", message)
                 })?;
-                return Ok(WaitEnd::Received(event.to_owned()));
+                let json = json.clone();
+                return Ok(WaitEnd::Received { event, json });
             }
             NextCall::Waiting(until) => Some(until),
             NextCall::Request | NextCall::Stop(_) => None,
@@ -105,7 +110,7 @@ impl Journaled {
                 self.note_over(step, None);
                 return Ok(WaitEnd::TimedOut);
             }
-            let rest = self.rest(self.or_deadline(until), wait.event);
+            let rest = self.rest(self.or_deadline(until), wait.events);
             let passing = pin!(self.pass(rest, self.control.wait_within(left)));
             if let Either::Left((passed, _)) = select(passing, delivery).await {
                 passed?;
@@ -113,21 +118,22 @@ impl Journaled {
         }
     }
 
-    /// The event, if it is there. One that the saga can't read is set aside.
+    /// The first of the events, if one is there. One that the saga can't read is set aside.
     fn received(
         &self,
         step: &StepCall,
         wait: Wait,
         can_read: ReadEvent<'_>,
     ) -> Option<WaitEnd<Suspension>> {
-        let name = wait.event?;
         loop {
-            let (number, event) = self.recorder.take_received(name)?;
-            let Err(message) = can_read(&event) else {
+            let (event, number, json) = self.recorder.take_received(wait.events)?;
+            let Err(message) = can_read(event, &json) else {
                 self.note_over(step, Some(number));
-                return Some(WaitEnd::Received(event));
+                return Some(WaitEnd::Received { event, json });
             };
-            self.recorder.set_aside(name, number, message);
+            let name = wait.events.as_slice().get(event).copied();
+            self.recorder
+                .set_aside(name.unwrap_or_default(), number, message);
         }
     }
 

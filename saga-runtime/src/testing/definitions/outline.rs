@@ -98,11 +98,17 @@ fn part(node: &Node) -> Part {
     }
 }
 
-/// The event in the source text of a wait: `event_within(APPROVED, DAY)`.
-fn event(what: &str) -> &str {
+/// The events in the source text of a wait: `event_within(APPROVED, DAY)`, `first_of((PAID, DECLINED))`.
+fn event(what: &str) -> String {
     let inside = what.split_once('(').map_or(what, |(_, inside)| inside);
+    if let Some(names) = inside.trim_start().strip_prefix('(') {
+        let end = names.find(')').unwrap_or(names.len());
+        let names = names[..end].split(',').map(str::trim);
+        let names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
+        return names.join(" or ");
+    }
     let end = inside.find([',', ')']).unwrap_or(inside.len());
-    inside[..end].trim()
+    inside[..end].trim().to_owned()
 }
 
 /// The text of the file.

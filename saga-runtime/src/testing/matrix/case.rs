@@ -59,22 +59,29 @@ impl Target {
         parts.collect::<Vec<_>>().join("/")
     }
 
-    /// A wait, and the name of its event.
-    pub(super) fn of_wait(wait: &StepCall) -> (Self, Option<&str>) {
+    /// A wait.
+    pub(super) fn of_wait(wait: &StepCall) -> Self {
         let name = wait.name.as_ref();
-        let event = name.rsplit_once(':').map(|(_, event)| event);
+        let events: Vec<_> = wait.events().collect();
         let last = name.rsplit('/').next().unwrap_or(name);
-        let target = Self {
+        let (function, waits) = if events.is_empty() {
+            (last.to_owned(), WaitsFor::Time)
+        } else {
+            (format!("event {}", events.join(" or ")), WaitsFor::Event)
+        };
+        Self {
             call: name.to_owned(),
             occurrence: wait.occurrence,
             is_undoing: false,
-            function: match event {
-                Some(event) => format!("event {event}"),
-                None => last.to_owned(),
-            },
-            waits: Some(event.map_or(WaitsFor::Time, |_| WaitsFor::Event)),
-        };
-        (target, event)
+            function,
+            waits: Some(waits),
+        }
+    }
+
+    /// The names of the events that end this wait.
+    pub(super) fn events(&self) -> impl Iterator<Item = &str> {
+        let named = self.call.rsplit_once(':');
+        named.into_iter().flat_map(|(_, events)| events.split('|'))
     }
 }
 

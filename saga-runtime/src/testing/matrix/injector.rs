@@ -126,12 +126,10 @@ impl Injector {
         let early = |planned: &&Planned| planned.fault == Fault::Arrives(Arrival::Before);
         let mut events = Vec::new();
         for planned in self.case.0.iter().filter(early) {
-            let Some((_, name)) = planned.target.call.rsplit_once(':') else {
-                continue;
-            };
             // The waits before it take the ones before it.
             for occurrence in 0..=planned.target.occurrence {
-                if let Some(value) = self.values.of(name, occurrence) {
+                let named = planned.target.events();
+                if let Some((name, value)) = self.values.first_of(named, occurrence) {
                     events.push((name.to_owned(), value.clone()));
                 }
             }
@@ -165,7 +163,7 @@ impl Injector {
 
     /// The saga begins to wait. Its world sends what it waits for, with the fault of the wait.
     fn begins_wait(&self, wait: &StepCall, until: Option<SystemTime>) -> bool {
-        let (target, event) = Target::of_wait(wait);
+        let target = Target::of_wait(wait);
         let planned = self.planned(&target, 1);
         let mut heard = self.heard();
         heard.targets.push((target.clone(), Kind::NothingToUndo));
@@ -176,10 +174,14 @@ impl Injector {
                 _ => format!("{target} is waited for"),
             },
         });
-        let value = event.and_then(|event| self.values.of(event, wait.occurrence));
-        if let (Some(event), None) = (event, value) {
+        let sent = self.values.first_of(wait.events(), wait.occurrence);
+        let event = sent.map(|(event, _)| event).or(wait.events().next());
+        let value = sent.map(|(_, value)| value);
+        if event.is_some() && value.is_none() {
+            let events: Vec<_> = wait.events().collect();
             heard.left_out.push(format!(
-                "the saga waits for the event `{event}`: give a value with `event`"
+                "the saga waits for the event `{}`: give a value with `event`",
+                events.join("` or `")
             ));
         }
         drop(heard);

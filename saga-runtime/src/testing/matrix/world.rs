@@ -23,8 +23,17 @@ impl Values {
         self.0.entry(event).or_default().push(value);
     }
 
+    /// The first of these events that has a value, and the value for this wait.
+    pub(super) fn first_of<'e>(
+        &self,
+        mut events: impl Iterator<Item = &'e str>,
+        occurrence: u32,
+    ) -> Option<(&'e str, &Value)> {
+        events.find_map(|event| Some((event, self.of(event, occurrence)?)))
+    }
+
     /// The value for this wait.
-    pub(super) fn of(&self, event: &str, occurrence: u32) -> Option<&Value> {
+    fn of(&self, event: &str, occurrence: u32) -> Option<&Value> {
         let values = self.0.get(event)?;
         let at = usize::try_from(occurrence).unwrap_or(usize::MAX);
         values.get(at).or(values.last())

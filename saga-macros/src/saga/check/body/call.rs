@@ -10,6 +10,15 @@ use super::walk::Walk;
 use crate::saga::model::{First, Flow, Place, Placeholder, Refusal, Site};
 use crate::spans::first_token;
 
+/// The functions that wait.
+const WAITS: [&str; 5] = [
+    "sleep",
+    "event",
+    "event_within",
+    "first_of",
+    "first_of_within",
+];
+
 impl Walk<'_> {
     pub(super) fn step(&mut self, awaited: &mut ExprAwait, refusal: Refusal) -> Expr {
         if let Some(fan_out) = self.fan_out(awaited, refusal) {
@@ -116,9 +125,7 @@ fn wait(call: &ExprCall) -> Option<String> {
         return None;
     };
     let name = &path.path.segments.last()?.ident;
-    let waits = ["sleep", "event", "event_within"]
-        .iter()
-        .any(|one| name == one);
+    let waits = WAITS.iter().any(|one| name == one);
     let arguments: Vec<_> = call.args.iter().skip(1).map(text).collect();
     waits.then(|| format!("{name}({})", arguments.join(", ")))
 }
