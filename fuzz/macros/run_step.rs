@@ -2,6 +2,8 @@
 #![no_main]
 #![allow(dead_code, unused_imports, reason = "a part of the crate is used, and not by its tests")]
 
+extern crate proc_macro;
+
 mod arbitrary;
 mod duration;
 mod errors;

@@ -4,6 +4,7 @@ mod batches;
 mod clocks;
 mod deploying;
 mod fencing;
+mod missing;
 mod mistakes;
 mod proxied;
 mod purging;

@@ -15,12 +15,21 @@ const SEED: &str = "SAGA_TEST_SEED";
 /// A variable that multiplies the cases.
 const TIMES: &str = "FUZZ_TIMES";
 
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok()?.parse().ok()
+}
+
+/// The seed of a random test, which is printed.
+pub(crate) fn seed() -> u64 {
+    let seed = number(SEED).unwrap_or_else(|| RandomState::new().hash_one(()));
+    println!("{SEED}={seed}");
+    seed
+}
+
 /// Runs a target on its corpus, on the inputs of `fuzz/corpus`, and on as many random changes of them.
 fn run(name: &str, target: fn(&[u8]), mut corpus: Vec<Vec<u8>>, cases: u32) {
-    let number = |name| env::var(name).ok().and_then(|text| text.parse().ok());
-    let seed = number(SEED).unwrap_or_else(|| RandomState::new().hash_one(()));
+    let seed = seed();
     let times = number(TIMES).unwrap_or(1);
-    println!("{SEED}={seed}");
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
     for entry in fs::read_dir(found.join(name)).into_iter().flatten() {
         let path = entry.expect("the folder can be read").path();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
+use fastrand::Rng;
 use saga_runtime::coordinator::{Builder, ExecuteError, Registrable};
 use saga_runtime::journal::State;
 use saga_runtime::testing::TestCoordinator;
@@ -16,13 +17,16 @@ use saga_runtime::{
 };
 use tokio::task::yield_now;
 
-const PAID: EventName<u64> = EventName::new("paid");
+use crate::arbitrary::seed;
+use crate::place::Place;
+
+pub(crate) const PAID: EventName<u64> = EventName::new("paid");
 
 /// A participant that answers finally per key, and awaits before and after its effects. Clones are the same one.
 #[derive(Debug, Clone, Default)]
-struct Desk {
+pub(crate) struct Desk {
     /// The requests that are refused, by the name of the step.
-    refuses: &'static [&'static str],
+    pub(crate) refuses: &'static [&'static str],
     ledger: Arc<Mutex<Ledger>>,
 }
 
@@ -54,6 +58,11 @@ impl Ledger {
 }
 
 impl Desk {
+    /// All requests, in order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.ledger().asked.clone()
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().expect("no test panics in between")
     }
@@ -120,13 +129,13 @@ async fn undo(cx: Context<'_, Desk>, _: &u64) -> Result<(), String> {
 }
 
 /// Gives no answer to the first request, although it is done. The second attempt succeeds.
-#[step(compensate = undo, timeout = "1s", retry(attempts = 3, when = |_| true))]
+#[step(compensate = undo, timeout = "400ms", retry(attempts = 3, when = |_| true))]
 async fn slow(cx: Context<'_, Desk>) -> Result<u64, String> {
     cx.ask_late("slow", cx.idempotency_key(), 1).await
 }
 
 /// Gives no answer to two requests, so that the step ends in doubt.
-#[step(compensate = undo, timeout = "1s")]
+#[step(compensate = undo, timeout = "400ms")]
 async fn lost(cx: Context<'_, Desk>) -> Result<u64, String> {
     cx.ask_late("lost", cx.idempotency_key(), 2).await
 }
@@ -146,14 +155,14 @@ macro_rules! sagas {
     ($($name:ident = |$cx:ident| $body:block)*) => {
         $(saga!(
             #[derive(Clone, Default)]
-            async fn $name($cx: Context<'_, Desk>) -> Result<u64, String> $body
+            pub(crate) async fn $name($cx: Context<'_, Desk>) -> Result<u64, String> $body
         );)*
     };
 }
 
 saga!(
     #[saga(compensatable)]
-    async fn part(cx: Context<'_, Desk>) -> Result<u64, String> {
+    pub(crate) async fn part(cx: Context<'_, Desk>) -> Result<u64, String> {
         a(cx).await?;
         b(cx).await
     }
@@ -172,6 +181,7 @@ sagas! {
     called = |cx| { try_join!(part(cx), a(cx))?; part(cx).await?; c(cx).await }
     waiting = |cx| { a(cx).await?; let paid = event(cx, PAID).await; c(cx).await?; Ok(paid) }
     sleeping = |cx| { a(cx).await?; sleep(cx, Duration::from_mins(5)).await; c(cx).await }
+    napping = |cx| { a(cx).await?; sleep(cx, Duration::from_millis(40)).await; c(cx).await }
     handled = |cx| { a(cx).await?; match c(cx).await { Ok(c) => c, Err(_) => b(cx).await? }; ship(cx).await }
     late = |cx| { a(cx).await?; slow(cx).await?; c(cx).await }
     in_doubt = |cx| { a(cx).await?; lost(cx).await?; c(cx).await }
@@ -222,7 +232,7 @@ async fn in_process<G: Registrable<Desk> + Default>(
     Some(ended.is_ok())
 }
 
-fn settings<G: Registrable<Desk>>(desk: &Desk) -> impl Fn() -> Builder<Desk> + use<G> {
+pub(crate) fn settings<G: Registrable<Desk>>(desk: &Desk) -> impl Fn() -> Builder<Desk> + use<G> {
     let desk = desk.clone();
     move || Coordinator::builder(desk.clone()).register::<G>()
 }
@@ -245,13 +255,13 @@ async fn executed<G: Registrable<Desk> + Default>(coordinator: &TestCoordinator<
 }
 
 /// Sends the event as soon as the saga is there.
-async fn paid(coordinator: &TestCoordinator<Desk>) {
+pub(crate) async fn paid(coordinator: &TestCoordinator<Desk>) {
     while coordinator.send("saga", PAID, &1).await.is_err() {
         let state = coordinator.status("saga").await;
         if state.is_ok_and(|state| state.is_some_and(State::is_final)) {
             return;
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -275,7 +285,7 @@ fn is_whole(desk: &Desk, is_completed: bool, expected: &Undisturbed, most: usize
 }
 
 /// The services of a saga that completes, and of sagas that fail.
-fn desks() -> [Desk; 3] {
+pub(crate) fn desks() -> [Desk; 3] {
     let refusals: [&[&str]; 3] = [&[], &["c"], &["c", "ship"]];
     refusals.map(|refuses| Desk {
         refuses,
@@ -357,47 +367,77 @@ async fn dropped_caller<G: Registrable<Desk> + Default>() -> usize {
     dropped
 }
 
-/// Kills the process of a durable saga at each poll of its tasks, and starts the next one: the saga comes to the same end.
-async fn killed<G: Registrable<Desk> + Default>() -> usize {
+/// The polls at which a process is killed: each, or one of a few, from a random one on.
+#[derive(Debug, Clone)]
+enum Polls {
+    Each,
+    Some { every: u64, dice: Rng },
+}
+
+impl Polls {
+    /// About every so manieth poll, chosen by a seed that is printed.
+    fn some(every: u64) -> Self {
+        let dice = Rng::with_seed(seed());
+        Self::Some { every, dice }
+    }
+
+    fn after(&mut self, poll: Option<u64>) -> u64 {
+        let next = poll.map_or(0, |poll| poll + 1);
+        match self {
+            Self::Each => next,
+            Self::Some { every, dice } => next + dice.u64(..*every * 2 - 1),
+        }
+    }
+}
+
+/// Kills the process of a durable saga at these polls of its tasks, and starts the next one: the saga comes to the same end.
+async fn killed<G: Registrable<Desk> + Default>(mut place: Place, mut polls: Polls) -> usize {
     let mut kills = 0;
     for desk in desks() {
         let expected = undisturbed::<G>(&desk).await;
-        for poll in 0.. {
+        let mut last = None;
+        loop {
+            let poll = polls.after(last);
+            last = Some(poll);
             let desk = fresh(&desk);
             let what = format!(
                 "{}, {:?}, killed at poll {poll}",
                 G::META.name,
                 desk.refuses
             );
-            let mut coordinator = TestCoordinator::start(settings::<G>(&desk)).await;
+            let mut coordinator = place.start(settings::<G>(&desk)).await;
             let was_killed = {
                 let running = async {
-                    let _ = coordinator.execute("saga", G::default()).await;
+                    let execute = coordinator.execute("saga", G::default());
+                    tokio::join!(execute, paid(&coordinator)).0
                 };
-                let running = async { tokio::join!(running, paid(&coordinator)) };
                 tokio::select! {
                     biased;
                     () = coordinator.crash_at_poll(poll) => true,
-                    _ = running => false,
+                    Ok(_) | Err(ExecuteError::Failed(_)) = running => false,
                 }
             };
             coordinator.restart().await;
             let is_completed = executed::<G>(&coordinator).await;
             is_whole(&desk, is_completed, &expected, 2, &what);
+            coordinator.crash().await;
             if !was_killed {
                 break;
             }
             kills += 1;
         }
     }
+    println!("{kills} kills");
     kills
 }
 
-/// A test for each saga.
+/// Tests for each saga. Where time is real, the process is killed at each poll, or at about every so manieth.
 macro_rules! every_await {
-    ($($name:ident: $saga:ident;)*) => {
+    ($($name:ident: $saga:ident, $real:ident at $polls:expr;)*) => {
         $(
             mod $name {
+                use super::{Place, Polls};
+
                 #[tokio::test(start_paused = true)]
                 async fn dropped_at_every_poll_in_process() {
                     let dropped = super::dropped_in_process::<super::$saga>().await;
@@ -412,9 +452,23 @@ macro_rules! every_await {
 
                 #[tokio::test(start_paused = true)]
                 async fn killed_at_every_poll() {
-                    let kills = super::killed::<super::$saga>().await;
-                    println!("{kills} kills");
+                    let kills = super::killed::<super::$saga>(Place::Memory, Polls::Each).await;
                     assert!(kills > 20, "{kills}");
+                }
+
+                #[tokio::test]
+                async fn killed_at_polls_on_a_file() {
+                    let polls = $polls;
+                    let kills = super::killed::<super::$real>(Place::file(), polls).await;
+                    assert!(kills > 5, "{kills}");
+                }
+
+                #[tokio::test]
+                async fn killed_at_polls_on_postgres() {
+                    let polls = $polls;
+                    let place = Place::database(concat!("every_await_", stringify!($name))).await;
+                    let kills = super::killed::<super::$real>(place, polls).await;
+                    assert!(kills > 5, "{kills}");
                 }
             }
         )*
@@ -422,16 +476,16 @@ macro_rules! every_await {
 }
 
 every_await! {
-    of_a_line: Line;
-    of_a_branch: Branch;
-    of_a_loop: Rounds;
-    of_a_group: Group;
-    of_a_fan_out: FanOut;
-    of_a_called_saga: Called;
-    of_a_wait: Waiting;
-    of_a_sleep: Sleeping;
-    of_a_handled_refusal: Handled;
-    of_a_late_answer: Late;
-    of_a_step_in_doubt: InDoubt;
-    of_a_pivot: Forward;
+    of_a_line: Line, Line at Polls::Each;
+    of_a_branch: Branch, Branch at Polls::some(5);
+    of_a_loop: Rounds, Rounds at Polls::some(5);
+    of_a_group: Group, Group at Polls::Each;
+    of_a_fan_out: FanOut, FanOut at Polls::some(5);
+    of_a_called_saga: Called, Called at Polls::some(7);
+    of_a_wait: Waiting, Waiting at Polls::some(5);
+    of_a_sleep: Sleeping, Napping at Polls::some(5);
+    of_a_handled_refusal: Handled, Handled at Polls::Each;
+    of_a_late_answer: Late, Late at Polls::some(9);
+    of_a_step_in_doubt: InDoubt, InDoubt at Polls::some(9);
+    of_a_pivot: Forward, Forward at Polls::some(5);
 }

@@ -8,6 +8,8 @@ mod handled;
 mod many;
 mod matrix;
 mod one_case;
+mod place;
 mod process;
+mod raw_rows;
 mod replays;
 mod waits;

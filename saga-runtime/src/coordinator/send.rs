@@ -269,13 +269,15 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 }
 
-/// Returns whether a saga waits for an event with this name. If its entries can't be read, it is woken up, and then set aside.
+/// Returns whether a saga waits for an event with this name. If its entries can't be read, it is woken up, and then set aside. It is woken
+/// as well if it rests until it is called, and no wait is there: the entry of the wait is lost.
 fn waits_for(claimed: &Claimed, event: &str) -> bool {
     let Ok(entries) = &claimed.entries else {
         return true;
     };
     ReplayState::new(entries).map_or(true, |history| {
-        history.waits().any(|(call, _)| call.is_ended_by(event))
+        let is_lost = claimed.rest == Wakeup::WhenCalled && history.waits().next().is_none();
+        is_lost || history.waits().any(|(call, _)| call.is_ended_by(event))
     })
 }
 

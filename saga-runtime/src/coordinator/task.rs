@@ -85,6 +85,11 @@ impl Claimant {
         slot: OwnedSemaphorePermit,
     ) -> (Self, NewSaga, Option<Damage>) {
         let (history, damage) = match ReplayState::of_history(claimed.entries) {
+            Ok(history) if history.end().is_some() => {
+                let message = "the saga has ended with it, and is open all the same";
+                let damage = Damage::new(claimed.next.saturating_sub(1), message);
+                (ReplayState::default(), Some(damage))
+            }
             Ok(history) => (history, None),
             Err(damage) => (ReplayState::default(), Some(damage)),
         };

@@ -193,6 +193,24 @@ impl Postgres {
         renewed.insert(lease.worker.clone(), (asked, lease.duration));
         Ok(())
     }
+
+    /// Ends the leases of all workers, as if all were silent for long.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn end_leases(&self) -> Result<(), JournalError> {
+        let sql = self
+            .0
+            .schema
+            .sql("UPDATE {schema}.workers SET valid_until = clock_timestamp() RETURNING name");
+        let ended = sqlx::query(AssertSqlSafe(sql)).all_on(&self.0.pool).await;
+        ended.map_err(JournalError::unavailable)?;
+        let mut renewed = self
+            .0
+            .renewed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        renewed.clear();
+        Ok(())
+    }
 }
 
 fn removed_meanwhile() -> JournalError {

@@ -71,6 +71,8 @@ pub use options::SqliteOptions;
 pub struct Sqlite {
     /// Empty once this handle is closed.
     shared: RwLock<Option<Arc<Shared>>>,
+    /// The threads that have a connection.
+    threads: TaskTracker,
     path: PathBuf,
 }
 
@@ -81,8 +83,6 @@ struct Shared {
     /// Reads lists, which may take a while. It is opened for the first list.
     lister: OnceCell<Reader>,
     presence: Arc<Presence>,
-    /// The threads that have a connection.
-    threads: TaskTracker,
     /// The handles that are neither closed nor dropped.
     handles: AtomicUsize,
 }
@@ -95,6 +95,7 @@ impl Clone for Sqlite {
         }
         Self {
             shared: RwLock::new(shared),
+            threads: self.threads.clone(),
             path: self.path.clone(),
         }
     }
@@ -179,11 +180,11 @@ impl Sqlite {
             reader,
             lister: OnceCell::new(),
             presence,
-            threads,
             handles: AtomicUsize::new(1),
         };
         Ok(Self {
             shared: RwLock::new(Some(Arc::new(shared))),
+            threads,
             path,
         })
     }
@@ -206,7 +207,7 @@ impl Sqlite {
     async fn lister(&self) -> Result<Reader, JournalError> {
         let shared = self.shared()?;
         let presence = Arc::clone(&shared.presence);
-        let open = || Reader::open(self.path.clone(), presence, &shared.threads);
+        let open = || Reader::open(self.path.clone(), presence, &self.threads);
         shared.lister.get_or_try_init(open).await.cloned()
     }
 
@@ -414,11 +415,14 @@ impl Journal for Sqlite {
     }
 
     async fn close(&self) {
-        let Some(shared) = self.give_up() else { return };
-        let threads = shared.threads.clone();
-        threads.close();
-        // The drop of the journal waits for the disk.
-        let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
-        threads.wait().await;
+        if let Some(shared) = self.give_up() {
+            self.threads.close();
+            // The drop of the journal waits for the disk.
+            let _ = tokio::task::spawn_blocking(move || drop(shared)).await;
+        }
+        // The caller of an earlier call may have gone in the middle of it.
+        if self.threads.is_closed() {
+            self.threads.wait().await;
+        }
     }
 }

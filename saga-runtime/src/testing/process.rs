@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use crate::coordinator::{Builder, Coordinator};
 use crate::journal::Memory;
+#[cfg(feature = "postgres")]
+use crate::journal::Postgres;
 #[cfg(feature = "sqlite")]
 use crate::journal::Sqlite;
 
@@ -52,6 +54,8 @@ enum KeptJournal {
     Memory(Memory),
     #[cfg(feature = "sqlite")]
     File(PathBuf),
+    #[cfg(feature = "postgres")]
+    Database(Postgres),
 }
 
 impl<S: ?Sized + Send + Sync + 'static> TestCoordinator<S> {
@@ -75,6 +79,20 @@ impl<S: ?Sized + Send + Sync + 'static> TestCoordinator<S> {
         settings: impl Fn() -> Builder<S> + Send + Sync + 'static,
     ) -> Self {
         Self::start_on(KeptJournal::File(path.into()), Box::new(settings)).await
+    }
+
+    /// Starts a coordinator with these settings on this journal, by the clock of its database. The coordinators of a test are the only
+    /// ones in the schema: a [`restart`](Self::restart) ends the leases of all.
+    ///
+    /// # Panics
+    /// If the settings are refused, or outside of a tokio runtime.
+    #[cfg(feature = "postgres")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+    pub async fn start_in_postgres(
+        journal: Postgres,
+        settings: impl Fn() -> Builder<S> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_on(KeptJournal::Database(journal), Box::new(settings)).await
     }
 
     async fn start_on(
@@ -113,7 +131,8 @@ impl<S: ?Sized + Send + Sync + 'static> TestCoordinator<S> {
     ///     let handle = shop.submit("order-17", Reminder {}).await.unwrap();
     ///     let crashed = tokio::select! {
     ///         () = shop.crash_at_poll(poll) => true,
-    ///         _ = handle.wait() => false,
+    ///         // A caller of the killed process is told that the saga is in progress.
+    ///         Ok(()) = handle.wait() => false,
     ///     };
     ///     shop.restart().await;
     ///     shop.execute("order-17", Reminder {}).await.unwrap();
@@ -132,21 +151,31 @@ impl<S: ?Sized + Send + Sync + 'static> TestCoordinator<S> {
     /// not wait until the lease of a killed one runs out: sagas go on at once.
     ///
     /// # Panics
-    /// If the journal can't be opened, or outside of a tokio runtime.
+    /// If the journal can't be opened or reached, or outside of a tokio runtime.
     pub async fn restart(&mut self) {
         self.crash().await;
-        self.journal.end_leases();
+        self.journal.end_leases().await;
         self.coordinator = self.journal.start((self.settings)()).await;
     }
 }
 
 impl KeptJournal {
     /// The lease of a process that has ended holds nothing. The owner of a file has none.
-    fn end_leases(&self) {
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, reason = "a database is asked")
+    )]
+    async fn end_leases(&self) {
         match self {
             Self::Memory(memory) => memory.end_leases(),
             #[cfg(feature = "sqlite")]
             Self::File(_) => {}
+            #[cfg(feature = "postgres")]
+            Self::Database(journal) => {
+                if let Err(error) = journal.end_leases().await {
+                    panic!("the database can't be reached: {error}");
+                }
+            }
         }
     }
 
@@ -161,6 +190,8 @@ impl KeptJournal {
                 Ok(journal) => settings.journal(journal).start().await,
                 Err(error) => panic!("the journal {} can't be opened: {error}", path.display()),
             },
+            #[cfg(feature = "postgres")]
+            Self::Database(journal) => settings.journal(journal.clone()).start().await,
         };
         match started {
             Ok(coordinator) => coordinator,

@@ -134,6 +134,30 @@ async fn a_count_that_can_not_be_read_counts_as_none_and_in_doubt() {
 }
 
 #[tokio::test]
+async fn entries_that_are_lost_since_the_last_claim_are_missed() {
+    let folder = folder();
+    let path = folder.path().join("sagas.db");
+    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let claim = started(&journal, "order-1").await;
+    let appended = journal.append(&claim, 1, done("1".to_owned())).await;
+    appended.expect("the claim holds");
+    journal.close().await;
+    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    assert!(claimed(&journal).await[0].entries.is_ok());
+    journal.close().await;
+    let connection = Connection::open(&path).expect("it is a database");
+    let deleted = connection.execute("DELETE FROM entries", []);
+    assert_eq!(deleted, Ok(1));
+    drop(connection);
+    let journal = Sqlite::open(&path).await.expect("nobody uses it");
+    let damage = claimed(&journal).await.remove(0).entries;
+    assert_eq!(
+        damage.expect_err("it is damaged").to_string(),
+        "entry 1 can't be read: it is missing; there were 1 when the saga was claimed last"
+    );
+}
+
+#[tokio::test]
 async fn an_entry_of_a_wrong_type_is_damaged_by_itself() {
     for harm in [
         "event = CAST(x'FF41' AS TEXT)",

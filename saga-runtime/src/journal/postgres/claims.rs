@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::id::SagaId;
 use crate::journal::postgres::connections::{Connections, RunOn as _};
-use crate::journal::postgres::read::{ENTRY, ended, entries, record, time};
+use crate::journal::postgres::read::{ENTRY, ended, entries_under, record, time};
 use crate::journal::postgres::requests::posted_event;
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
@@ -18,7 +18,8 @@ use crate::journal::{Claim, Claimed, ClaimedOne, Lease, PostedEvent, SagaVersion
 const TAKE_OVER: &str = "
 , counted AS (
     SELECT open.number, open.epoch, open.worker AS holder, open.wake_at AS rest, open.doubt_seq, open.claimed_seq, open.recoveries,
-           coalesce((SELECT max(seq) FROM {schema}.entries WHERE saga = open.number), open.epoch) AS last_seq
+           -- Each claim has its number: fewer only where rows are missing.
+           greatest((SELECT max(seq) FROM {schema}.entries WHERE saga = open.number), open.epoch) AS last_seq
     FROM {schema}.open_sagas open JOIN picked USING (number)
 ), claimed AS (
     INSERT INTO {schema}.entries (saga, seq, at, event, message)
@@ -268,12 +269,14 @@ impl Claims {
                 epoch: record.epoch,
             };
             let rows = by_saga.remove(&number).unwrap_or_default();
-            let count = rows
+            // The claim is the last row. Rows may be missing before it, so they are not counted.
+            let last = rows
                 .iter()
-                .filter(|row| row.try_get::<String, _>("event").ok().as_deref() != Some("claimed"))
-                .count();
-            let mut one = Claimed::new(claim, record, entries(&rows));
-            one.next = count as u64 + 1;
+                .filter_map(|row| row.try_get::<i64, _>("seq").ok());
+            let epoch = claim.epoch.cast_signed();
+            let next = last.max().unwrap_or_default() - epoch + 1;
+            let mut one = Claimed::new(claim, record, entries_under(&rows, epoch));
+            one.next = next.max(1).cast_unsigned();
             one.orderly = row.try_get("orderly")?;
             let recoveries: i64 = row.try_get("recoveries")?;
             one.recoveries = u32::try_from(recoveries).unwrap_or(u32::MAX);

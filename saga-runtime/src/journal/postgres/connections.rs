@@ -29,11 +29,19 @@ impl Connections {
         !self.pools_transactions
     }
 
+    /// Begins a transaction, in a task of its own. If the caller goes away meanwhile, the task ends the transaction: with sqlx alone, the
+    /// connection would go back to the pool inside of it, and the writes of the next caller would be lost.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin().await });
+        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+
     /// Begins a transaction, if a single statement needs one: it is prepared and run in two steps, which have to reach the same
     /// connection of the server.
     async fn begin_for_one(&self) -> Result<Option<Transaction<'static, Postgres>>, sqlx::Error> {
         if self.pools_transactions {
-            self.pool.begin().await.map(Some)
+            self.begin().await.map(Some)
         } else {
             Ok(None)
         }

@@ -308,12 +308,24 @@ pub(super) fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
     Ok(record)
 }
 
-/// The entries in these rows, without the claims between them.
+/// The entries in these rows, without the claims between them. No number is missing: the first row has the number 1 if it is a claim,
+/// and 2 if the saga was started by its first holder, whose claim has no row.
 pub(super) fn entries(rows: &[PgRow]) -> Result<Vec<Entry>, Damage> {
     let mut readable = Vec::new();
     let mut damage = None;
     let mut seq = 1;
+    let mut stored = None;
     for row in rows {
+        let number = number(row);
+        let is_next = match stored {
+            None => number == 2 || number == 1 && is_claim(row),
+            Some(before) => number == before + 1,
+        };
+        if !is_next {
+            let message = format!("rows are missing before the one with the number {number}");
+            damage.get_or_insert_with(|| Damage::new(seq, message));
+        }
+        stored = Some(number);
         match entry(row, seq) {
             Ok(None) => continue,
             Ok(Some(entry)) => readable.push(entry),
@@ -325,6 +337,30 @@ pub(super) fn entries(rows: &[PgRow]) -> Result<Vec<Entry>, Damage> {
         None => Ok(readable),
         Some(damage) => Err(damage.beside(readable)),
     }
+}
+
+/// The entries in these rows of a saga that was claimed so often. A claim whose row is missing was the last one of rows that are lost.
+pub(super) fn entries_under(rows: &[PgRow], epoch: i64) -> Result<Vec<Entry>, Damage> {
+    let entries = entries(rows)?;
+    let is_first_without = rows.first().is_some_and(|row| number(row) == 2);
+    let claims = rows.iter().filter(|row| is_claim(row)).count() + usize::from(is_first_without);
+    if i64::try_from(claims) == Ok(epoch) {
+        return Ok(entries);
+    }
+    let message = format!(
+        "the saga was claimed {epoch} times, and {claims} claims are there: rows are missing"
+    );
+    Err(Damage::new(entries.len() as u64 + 1, message).beside(entries))
+}
+
+fn is_claim(row: &PgRow) -> bool {
+    row.try_get::<String, _>("event")
+        .is_ok_and(|event| event == "claimed")
+}
+
+/// The number of a row; 0 if it can't be read.
+fn number(row: &PgRow) -> i64 {
+    row.try_get("seq").unwrap_or_default()
 }
 
 /// The entry in a row; `None` if that is a claim.

@@ -1,8 +1,9 @@
 //! The tables of a journal in Postgres: their schema, and how an older one is brought to the present form.
 
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::journal::JournalError;
+use crate::journal::postgres::connections::Connections;
 
 /// The schema that holds the tables.
 #[derive(Debug, Clone)]
@@ -82,7 +83,7 @@ const MIGRATIONS: [(&str, &str); 6] = [
 ];
 
 /// Checks the server, and brings the tables to the present form.
-pub(super) async fn prepare(pool: &PgPool, schema: &Schema) -> Result<(), JournalError> {
+pub(super) async fn prepare(pool: &Connections, schema: &Schema) -> Result<(), JournalError> {
     // One transaction, and no statement that outlasts it, so that it works behind a pooling proxy.
     let mut transaction = pool.begin().await.map_err(JournalError::unavailable)?;
     check_server(&mut transaction).await?;

@@ -10,13 +10,17 @@ use crate::id::SagaId;
 use crate::journal::sqlite::held::{Cancel, Change, Held, Progress};
 use crate::journal::sqlite::read::{Stored, entries, record, time, to_sql};
 use crate::journal::sqlite::transaction::Transaction;
-use crate::journal::{Claim, Claimed, ClaimedOne, Lease, Record, SagaVersion, State, Wakeup};
+use crate::journal::{
+    Claim, Claimed, ClaimedOne, Damage, Entry, Lease, Record, SagaVersion, State, Wakeup,
+};
 
 /// A claimed saga with its stored entries. The caller decodes them, not the writer thread.
 pub(super) struct TakenOver {
     number: i64,
     claimed: Claimed,
     entries: Vec<Stored>,
+    /// The last entry at the claim before.
+    claimed_seq: u32,
 }
 
 /// The result of the claim of one saga.
@@ -30,6 +34,7 @@ impl TakenOver {
     pub(super) fn read(self) -> Claimed {
         let mut claimed = self.claimed;
         let entries = entries(self.number, self.entries);
+        let entries = entries.and_then(|entries| are_all_there(entries, self.claimed_seq));
         claimed.entries = match &claimed.record.damage {
             Some(damage) => {
                 let readable = entries.unwrap_or_else(|damage| damage.readable);
@@ -47,6 +52,16 @@ impl TakenOver {
         }
         claimed
     }
+}
+
+/// The entries of a saga, of which there were so many when it was claimed before.
+fn are_all_there(entries: Vec<Entry>, claimed_seq: u32) -> Result<Vec<Entry>, Damage> {
+    let next = entries.len() as u64 + 1;
+    if next > u64::from(claimed_seq) {
+        return Ok(entries);
+    }
+    let message = format!("it is missing; there were {claimed_seq} when the saga was claimed last");
+    Err(Damage::new(next, message).beside(entries))
 }
 
 impl TakenOne {
@@ -252,13 +267,14 @@ impl Transaction<'_> {
             number,
             mut record,
             entries,
+            claimed_seq,
             ..
         } = free;
         let last = entries.iter().map(|entry| entry.seq).max().unwrap_or(0);
         let is_stuck = record.state == State::Stuck;
         // Of one that is stuck nothing is under way.
         let is_cut_off = record.worker.is_some() && !is_stuck;
-        let before = if free.claimed_seq == last {
+        let before = if claimed_seq == last {
             free.recoveries
         } else {
             0
@@ -292,6 +308,7 @@ impl Transaction<'_> {
             number,
             claimed,
             entries,
+            claimed_seq,
         }
     }
 
