@@ -52,13 +52,12 @@ impl Place {
             return TestCoordinator::start(settings).await;
         }
         let settings = move || settings().patience(Duration::ZERO);
-        match self {
-            Self::File { files, .. } => *files += 1,
-            _ => {
-                let tables = ["open_sagas", "entries", "sagas"];
-                let delete = tables.map(|table| format!("DELETE FROM {{schema}}.{table};"));
-                self.execute(&delete.concat()).await;
-            }
+        if let Self::File { files, .. } = self {
+            *files += 1;
+        } else {
+            let tables = ["open_sagas", "entries", "sagas"];
+            let delete = tables.map(|table| format!("DELETE FROM {{schema}}.{table};"));
+            self.execute(&delete.concat()).await;
         }
         match self {
             Self::Database { journal, .. } => {

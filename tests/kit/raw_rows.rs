@@ -155,7 +155,7 @@ impl Raw {
                 .choice(EVENTS)
                 .unwrap_or_default()
                 .clone_into(&mut self.event),
-            1 => self.event = "other".to_owned(),
+            1 => "other".clone_into(&mut self.event),
             2 => self.step = some(dice, &STEPS),
             3 => self.occurrence = dice.bool().then(|| i64::from(dice.u8(..5)) - 1),
             4 => self.kind = some(dice, &KINDS),
@@ -267,51 +267,49 @@ impl Place {
     }
 
     async fn rows(&mut self) -> Vec<Raw> {
-        match self {
-            Self::Database {
-                connection, schema, ..
-            } => {
-                let sql = format!(
-                    "SELECT {}, NULL::bigint AS checksum FROM {schema}.entries ORDER BY seq",
-                    COLUMNS.replace("payload", "payload::text")
-                );
-                let rows = sqlx::query(AssertSqlSafe(sql));
-                let rows = rows.fetch_all(&mut **connection).await;
-                let raw = |row: &sqlx::postgres::PgRow| Raw {
-                    seq: row.get(0),
-                    event: row.get(1),
-                    step: row.get(2),
-                    occurrence: row.get(3),
-                    kind: row.get(4),
-                    attempts: row.get(5),
-                    code: row.get(6),
-                    message: row.get(7),
-                    payload: row.get(8),
-                    checksum: row.get(9),
-                };
-                rows.expect("the server works").iter().map(raw).collect()
-            }
-            _ => {
-                let file = rusqlite::Connection::open(self.path()).expect("a database");
-                let sql = format!("SELECT {COLUMNS}, checksum FROM entries ORDER BY seq");
-                let mut rows = file.prepare(&sql).expect("it is valid");
-                let rows = rows.query_map([], |row| {
-                    Ok(Raw {
-                        seq: row.get(0)?,
-                        event: row.get(1)?,
-                        step: row.get(2)?,
-                        occurrence: row.get(3)?,
-                        kind: row.get(4)?,
-                        attempts: row.get(5)?,
-                        code: row.get(6)?,
-                        message: row.get(7)?,
-                        payload: row.get(8)?,
-                        checksum: row.get(9)?,
-                    })
-                });
-                let rows = rows.expect("it can be read").collect::<Result<_, _>>();
-                rows.expect("they are of the right types")
-            }
+        if let Self::Database {
+            connection, schema, ..
+        } = self
+        {
+            let sql = format!(
+                "SELECT {}, NULL::bigint AS checksum FROM {schema}.entries ORDER BY seq",
+                COLUMNS.replace("payload", "payload::text")
+            );
+            let rows = sqlx::query(AssertSqlSafe(sql));
+            let rows = rows.fetch_all(&mut **connection).await;
+            let raw = |row: &sqlx::postgres::PgRow| Raw {
+                seq: row.get(0),
+                event: row.get(1),
+                step: row.get(2),
+                occurrence: row.get(3),
+                kind: row.get(4),
+                attempts: row.get(5),
+                code: row.get(6),
+                message: row.get(7),
+                payload: row.get(8),
+                checksum: row.get(9),
+            };
+            rows.expect("the server works").iter().map(raw).collect()
+        } else {
+            let file = rusqlite::Connection::open(self.path()).expect("a database");
+            let sql = format!("SELECT {COLUMNS}, checksum FROM entries ORDER BY seq");
+            let mut rows = file.prepare(&sql).expect("it is valid");
+            let rows = rows.query_map([], |row| {
+                Ok(Raw {
+                    seq: row.get(0)?,
+                    event: row.get(1)?,
+                    step: row.get(2)?,
+                    occurrence: row.get(3)?,
+                    kind: row.get(4)?,
+                    attempts: row.get(5)?,
+                    code: row.get(6)?,
+                    message: row.get(7)?,
+                    payload: row.get(8)?,
+                    checksum: row.get(9)?,
+                })
+            });
+            let rows = rows.expect("it can be read").collect::<Result<_, _>>();
+            rows.expect("they are of the right types")
         }
     }
 
@@ -359,15 +357,17 @@ fn contradicts(rows: &[Raw], asked: &[String], forward: &BTreeSet<String>) -> Op
         let wrong = match key.strip_suffix("/compensation") {
             Some(action) if undone.contains(action) => "is undone",
             // What was asked for since is not in the rows.
-            Some(action) if forward.contains(action) => continue,
-            Some(action) if !done.contains(action) && !doubtful.contains(action) => {
+            Some(action)
+                if !forward.contains(action)
+                    && !done.contains(action)
+                    && !doubtful.contains(action) =>
+            {
                 "was never done"
             }
-            Some(_) => continue,
             None if done.contains(key) => "is done",
             None if refused.contains(key) && !doubtful.contains(key) => "has refused",
             None if is("compensating") && !doubtful.contains(key) => "is asked in an undone saga",
-            None => continue,
+            _ => continue,
         };
         return Some(format!("{key} {wrong}"));
     }

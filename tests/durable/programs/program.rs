@@ -211,13 +211,14 @@ saga!(
                     Ok(inner) => done += inner,
                     Err(Refused) => look(cx).await?,
                 },
-                Op::OrWork(inner) => match try_join!(go(cx, inner), work(cx)) {
-                    Ok((inner, _)) => done += inner + 1,
-                    Err(Refused) => {
+                Op::OrWork(inner) => {
+                    if let Ok((inner, _)) = try_join!(go(cx, inner), work(cx)) {
+                        done += inner + 1;
+                    } else {
                         work(cx).await?;
                         done += 1;
                     }
-                },
+                }
                 Op::Repeat(times, inner) => {
                     for _ in 0..times {
                         work(cx).await?;

@@ -102,11 +102,11 @@ async fn a_saga_with_a_missing_row_can_be_set_aside() {
         let deleted = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection);
         assert!(deleted.await.expect("it is there").rows_affected() > 0);
 
-        let last = claimed(&journal, &claim.id).await;
-        let damage = last.entries.expect_err("it is damaged").to_string();
+        let newest = claimed(&journal, &claim.id).await;
+        let damage = newest.entries.expect_err("it is damaged").to_string();
         assert!(damage.ends_with(expected), "{rows}: {damage}");
         let reason = Reason::new("damaged", damage);
-        let parked = journal.append(&last.claim, last.next, vec![Event::Stuck { reason }]);
+        let parked = journal.append(&newest.claim, newest.next, vec![Event::Stuck { reason }]);
         parked.await.expect("the claim holds");
         let record = journal.record(&claim.id).await.expect("it works");
         assert_eq!(record.expect("it is there").state, State::Stuck, "{rows}");

@@ -67,7 +67,10 @@ fn a_wait_ends_with_the_event_that_its_entry_names() {
         sent("approved"),
         over(call(&APPROVED), Some(1)),
     ];
-    assert_eq!(next(&events, 0, &APPROVED), "Over(Some(\"17\"))");
+    assert_eq!(
+        next(&events, 0, &APPROVED),
+        "Over(Some(ReceivedEvent { name: \"approved\", payload: \"17\", key: None }))"
+    );
     assert_eq!(next(&[over(call(&NAP), None)], 0, &NAP), "Over(None)");
     assert_eq!(next(&[waiting(call(&NAP))], 0, &NAP), "Waiting(None)");
     for (events, misfit) in [
