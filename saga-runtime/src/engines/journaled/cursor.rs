@@ -97,12 +97,14 @@ impl Journaled {
             self.unreplayed.begin_group(lane, &steps, sagas);
         }
         let in_doubt = self.take_in_doubt(group.before());
-        group.set_begun(if in_doubt {
+        // The doubt is about a call behind a part that has failed.
+        let is_over = self.history.has_failed_part(lane);
+        group.set_begun(if in_doubt && !is_over {
             group.members().len()
         } else {
             self.last_begun(group)
         });
-        if self.history.has_failed_part(lane) {
+        if is_over {
             group.end_with_begun();
         }
         group.begin_in_doubt(in_doubt);
