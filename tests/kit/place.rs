@@ -77,6 +77,11 @@ impl Place {
 
     /// Executes SQL on the tables of the last coordinator, which is killed.
     pub(crate) async fn execute(&mut self, sql: &str) {
+        assert!(self.executes(sql).await, "there are such rows: {sql}");
+    }
+
+    /// Executes SQL on these tables. Returns false if it adds a row that is there.
+    pub(crate) async fn executes(&mut self, sql: &str) -> bool {
         match self {
             Self::Memory => panic!("there are no tables"),
             Self::File { .. } => {
@@ -84,15 +89,24 @@ impl Place {
                 let sql = sql.replace("{schema}.", "");
                 let executed = connection.execute_batch(&sql);
                 executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                true
             }
             Self::Database {
                 connection, schema, ..
             } => {
                 let sql = sql.replace("{schema}", schema);
                 let executed = sqlx::raw_sql(AssertSqlSafe(&*sql));
-                let executed = executed.execute(&mut **connection).await;
-                executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                match executed.execute(&mut **connection).await {
+                    Ok(_) => true,
+                    Err(error) if is_double(&error) => false,
+                    Err(error) => panic!("{sql}: {error}"),
+                }
             }
         }
     }
+}
+
+fn is_double(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }

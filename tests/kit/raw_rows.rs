@@ -24,6 +24,9 @@ const CASES: &str = "ROWS_CASES";
 /// A saga that has not come to rest by then is lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The end of a case that says nothing: the killed process has written once more, after its rows were harmed.
+const LATE: &str = "late";
+
 /// When an event is sent again that a saga may have taken for another wait.
 const AGAIN: Duration = Duration::from_millis(300);
 
@@ -251,18 +254,23 @@ impl Place {
         else {
             return;
         };
+        // A transaction that has used a table holds a lock on it, also between two statements.
         let sql = format!(
-            "SELECT count(*) FROM pg_stat_activity
-             WHERE state = 'active' AND query LIKE '%{schema}.%' AND pid <> pg_backend_pid()"
+            "SELECT (SELECT count(*) FROM pg_stat_activity
+                     WHERE state = 'active' AND query LIKE '%{schema}.%' AND pid <> pg_backend_pid())
+                  + (SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+                     WHERE c.relnamespace = '{schema}'::regnamespace AND l.pid <> pg_backend_pid())"
         );
-        let mut is_idle = false;
-        loop {
+        let mut idle = 0;
+        while idle < 10 {
             let active = sqlx::query_scalar::<_, i64>(AssertSqlSafe(&*sql));
             let active = active.fetch_one(&mut **connection).await;
             // What waits in the process is sent meanwhile.
-            if active.expect("the server works") == 0 && std::mem::replace(&mut is_idle, true) {
-                return;
-            }
+            idle = if active.expect("the server works") == 0 {
+                idle + 1
+            } else {
+                0
+            };
         }
     }
 
@@ -313,8 +321,8 @@ impl Place {
         }
     }
 
-    /// Writes these rows instead of those that are there.
-    async fn write(&mut self, rows: &[Raw]) {
+    /// Writes these rows instead of those that are there. Returns false if a late row of the killed process stands among them.
+    async fn write(&mut self, rows: &[Raw]) -> bool {
         let is_file = matches!(self, Self::File { .. });
         let mut sql = String::from("DELETE FROM {schema}.entries;");
         for row in rows {
@@ -331,7 +339,8 @@ impl Place {
             );
             written.expect("a string takes all");
         }
-        self.execute(&sql).await;
+        let numbers = |rows: &[Raw]| rows.iter().map(|row| row.seq).collect::<Vec<_>>();
+        self.executes(&sql).await && numbers(&self.rows().await) == numbers(rows)
     }
 }
 
@@ -400,7 +409,9 @@ async fn case<G: Registrable<Desk> + Default>(place: &mut Place, dice: &mut Rng)
     rows.retain(|row| !row.sleeps_for_ages() || sound.contains(row));
     rows.sort_by_key(|row| row.seq);
     rows.dedup_by_key(|row| row.seq);
-    place.write(&rows).await;
+    if !place.write(&rows).await {
+        return LATE.to_owned();
+    }
     if dice.u8(..4) == 0 {
         let more: &[&str] = match place {
             Place::File { .. } => &OF_FILE,
@@ -506,6 +517,8 @@ async fn cases(mut place: Place, most: u32) {
     println!("{ends:?}");
     let damaged = ends.get("damaged").copied().unwrap_or_default();
     assert!(damaged * 10 > most, "{ends:?}");
+    let late = ends.get(LATE).copied().unwrap_or_default();
+    assert!(late * 20 < most, "{ends:?}");
 }
 
 #[tokio::test]
