@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use observed::traces::layer;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
@@ -56,8 +57,20 @@ async fn each_call_of_a_step_belongs_to_the_trace_of_the_order() {
         "a delivery takes one parcel"
     );
 
-    provider.force_flush().expect("it exports at once");
-    let spans = exporter.get_finished_spans().expect("the exporter runs");
+    // A service ends the span of a call when it has answered, which may be after the saga has ended.
+    let whole = async {
+        loop {
+            provider.force_flush().expect("it exports at once");
+            let spans = exporter.get_finished_spans().expect("the exporter runs");
+            let has = |call: &str| spans.iter().any(|span| name_of(span) == call);
+            if has("CancelOrder") && has("PlaceOrder") {
+                return spans;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let whole = tokio::time::timeout(Duration::from_secs(30), whole).await;
+    let spans = whole.expect("the last call is traced");
     let named: HashMap<_, _> = spans
         .iter()
         .map(|span| (span.span_context.span_id(), name_of(span)))
