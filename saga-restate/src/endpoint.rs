@@ -16,9 +16,10 @@ use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::crash::Crash;
 use crate::form::Form;
 use crate::invocation::Ended;
-use crate::server;
+use crate::server::{self, Sagas};
 use crate::settings::{Propagator, Settings};
 use crate::workflow::workflow;
 
@@ -35,6 +36,8 @@ pub struct Endpoint<S: ?Sized> {
     steps: BTreeSet<&'static str>,
     /// The sagas, which are bound once the settings are known.
     sagas: Vec<Bind>,
+    /// Of a test.
+    crash: Crash,
 }
 
 /// Binds one saga with the settings of its endpoint.
@@ -90,6 +93,7 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
             settings: Settings::default(),
             steps: BTreeSet::new(),
             sagas: Vec::new(),
+            crash: Crash::default(),
         }
     }
 
@@ -240,6 +244,14 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         self
     }
 
+    /// Ends one of its sagas in the middle when a test says so.
+    #[cfg(feature = "testing")]
+    #[must_use = "nothing runs until `serve` is called"]
+    pub fn crashes(mut self, crash: &Crash) -> Self {
+        self.crash = crash.clone();
+        self
+    }
+
     /// Sets how long Restate keeps the journal of a saga that has ended: each attempt with its output, for the web UI.
     /// Default: the setting of the server, which is one day unless it was changed.
     #[must_use = "nothing runs until `serve` is called"]
@@ -283,8 +295,12 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
         let patience = self.settings.patience;
         let settings = Arc::new(self.settings);
         let sagas = self.sagas.into_iter().map(|bind| bind(&settings));
-        let endpoint = sagas.fold(self.builder, sdk::Builder::bind).build();
-        server::serve(endpoint, patience, listener, stop).await;
+        let sagas = Sagas {
+            endpoint: sagas.fold(self.builder, sdk::Builder::bind).build(),
+            patience,
+            crash: self.crash,
+        };
+        server::serve(sagas, listener, stop).await;
     }
 }
 

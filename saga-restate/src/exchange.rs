@@ -27,6 +27,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
+use crate::crash::Crash;
 use crate::form::{Entries, Form, pausing};
 
 /// The state that both sides of one request share.
@@ -95,14 +96,17 @@ pub(crate) struct Requested<B> {
 
 /// The body of an answer.
 pub(crate) struct Answered<B> {
-    body: B,
+    /// Gone after a [`Crash`].
+    body: Option<B>,
     exchange: Arc<Exchange>,
+    crash: Crash,
 }
 
 /// Lets `handle` answer this request. Its handler finds the [`Exchange`].
 pub(crate) fn exchange<A, B>(
     request: http::Request<A>,
     patience: Duration,
+    crash: Crash,
     handle: impl FnOnce(http::Request<Requested<A>>) -> http::Response<B>,
 ) -> http::Response<Answered<B>> {
     let exchange = Arc::new(Exchange::default());
@@ -115,7 +119,11 @@ pub(crate) fn exchange<A, B>(
         left: None,
         is_ended: false,
     });
-    handle(request).map(|body| Answered { body, exchange })
+    handle(request).map(|body| Answered {
+        body: Some(body),
+        exchange,
+        crash,
+    })
 }
 
 impl<B> Requested<B> {
@@ -189,7 +197,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answered<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         let exchange = Arc::clone(&this.exchange);
-        let polled = CURRENT.sync_scope(exchange, || Pin::new(&mut this.body).poll_frame(cx));
+        if this.crash.is_now() {
+            this.body = None;
+        }
+        let Some(body) = &mut this.body else {
+            return Poll::Ready(None);
+        };
+        let polled = CURRENT.sync_scope(exchange, || Pin::new(body).poll_frame(cx));
         if !this.exchange.pauses.load(Ordering::Relaxed) {
             return polled;
         }
@@ -197,10 +211,12 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Answered<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(B::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body
+            .as_ref()
+            .map_or_else(SizeHint::default, B::size_hint)
     }
 }

@@ -9,7 +9,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 
 /// The form of the records of one saga.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "u32", into = "u32")]
 pub(crate) enum Form {
     /// Keys have the id of the saga only.
@@ -21,6 +21,8 @@ pub(crate) enum Form {
     TakesDecisions,
     /// So it does, and its trouble is an entry of its own: what a replay says of a failure may be another text.
     RecordsTrouble,
+    /// So it does, and an event that a wait leaves unread is handed to a wait that is open.
+    HandsOnEvents,
 }
 
 impl From<u32> for Form {
@@ -29,7 +31,8 @@ impl From<u32> for Form {
             0 | 1 => Self::IdInKeys,
             2 => Self::NameInKeys,
             3 => Self::TakesDecisions,
-            _ => Self::RecordsTrouble,
+            4 => Self::RecordsTrouble,
+            _ => Self::HandsOnEvents,
         }
     }
 }
@@ -41,6 +44,7 @@ impl From<Form> for u32 {
             Form::NameInKeys => 2,
             Form::TakesDecisions => 3,
             Form::RecordsTrouble => 4,
+            Form::HandsOnEvents => 5,
         }
     }
 }
@@ -53,12 +57,17 @@ impl Form {
 
     /// Returns true if operators may decide about the saga.
     pub(crate) fn takes_decisions(self) -> bool {
-        matches!(self, Self::TakesDecisions | Self::RecordsTrouble)
+        self >= Self::TakesDecisions
     }
 
     /// Returns true if the trouble that the saga tells is an entry of its own.
     pub(crate) fn records_trouble(self) -> bool {
-        self == Self::RecordsTrouble
+        self >= Self::RecordsTrouble
+    }
+
+    /// Returns true if an event that a wait leaves unread is handed to a wait that is open.
+    pub(crate) fn hands_on_events(self) -> bool {
+        self >= Self::HandsOnEvents
     }
 
     /// Returns true for the form whose entry does not say its form.

@@ -1,7 +1,7 @@
 //! One invocation of a saga: its journal, its clock, its doubt, and the control over it from outside.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -44,7 +44,6 @@ pub(crate) struct Invocation {
     pub(crate) clock: Arc<Clock>,
     interruption: Mutex<Option<Interruption>>,
     way_back: WayBack,
-    pub(crate) events: Mutex<HashMap<&'static str, Numbers>>,
     /// The compensations that have ended too many processes, by the entries of their first attempts.
     pub(crate) blamed: Mutex<HashSet<String>>,
     /// The calls in doubt that could not be settled.
@@ -54,13 +53,6 @@ pub(crate) struct Invocation {
     pub(crate) decisions: Mutex<Decisions>,
     /// True if an operator has ended it as it is.
     pub(crate) is_abandoned: AtomicBool,
-}
-
-/// The numbers of the events with one name for which no wait is open.
-#[derive(Debug, Default)]
-pub(crate) struct Numbers {
-    pub(crate) next: u32,
-    pub(crate) free: BTreeSet<u32>,
 }
 
 /// A compensation that has failed so far.
@@ -114,7 +106,6 @@ impl Invocation {
             began: Mutex::new(None),
             interruption: Mutex::new(None),
             way_back: WayBack::open(),
-            events: Mutex::default(),
             blamed: Mutex::default(),
             unsettled: Mutex::default(),
             failing: Mutex::default(),

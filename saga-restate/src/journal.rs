@@ -25,6 +25,8 @@ use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
 
 use crate::exchange::Exchange;
+use crate::form::Form;
+use crate::inbox::Inbox;
 use crate::turns::{Cancelled, Next, Turns};
 
 /// A recorded result: JSON.
@@ -38,6 +40,7 @@ pub(crate) struct Journal {
     context: ContextInternal,
     exchange: Arc<Exchange>,
     turns: Turns,
+    inbox: Inbox,
     /// True once this process has done work without a record.
     has_worked: AtomicBool,
 }
@@ -46,11 +49,12 @@ pub(crate) struct Journal {
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
 impl Journal {
-    pub(crate) fn new(context: ContextInternal, exchange: Arc<Exchange>) -> Self {
+    pub(crate) fn new(context: ContextInternal, exchange: Arc<Exchange>, form: Form) -> Self {
         Self {
             context,
             exchange,
             turns: Turns::default(),
+            inbox: Inbox::new(form),
             has_worked: AtomicBool::new(false),
         }
     }
@@ -82,6 +86,10 @@ impl Journal {
 
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.inbox
     }
 
     /// Does `work` and records its result, or returns the recorded result. Restate retries an error of `work`: it ends
@@ -163,14 +171,26 @@ impl Journal {
 
     /// Waits for the first of these handles and returns its index. Other calls may run meanwhile.
     pub(crate) async fn first(&self, handles: &[u32]) -> Result<usize, Cancelled> {
-        let wait = self.turns.wait(handles);
+        self.first_of(handles, None).await
+    }
+
+    /// The same for a wait of the inbox. Meanwhile it may be handed more promises: their handles come after these.
+    pub(crate) async fn first_event(&self, handles: &[u32], wait: u64) -> Result<usize, Cancelled> {
+        self.first_of(handles, Some(wait)).await
+    }
+
+    async fn first_of(&self, handles: &[u32], events: Option<u64>) -> Result<usize, Cancelled> {
+        let wait = self.turns.wait(handles, events);
         loop {
             if let Next::Over(ended) = poll_fn(|cx| wait.next(cx)).await {
                 return ended;
             }
             // No other call is under way; but one that has just been made may not have begun.
             yield_once().await;
-            if let Poll::Ready(Next::Lead(all)) = poll_fn(|cx| Poll::Ready(wait.next(cx))).await {
+            if let Poll::Ready(Next::Lead) = poll_fn(|cx| Poll::Ready(wait.next(cx))).await {
+                // All calls wait, so a replay asks for the same promises at the same point.
+                let ask = |promise: &str| self.promise(promise).handle().into();
+                let all = self.turns.lead(self.inbox.hand_on(ask));
                 let handles = all.iter().map(|handle| (*handle).into()).collect();
                 let rest = self.exchange.rest();
                 let first = pin!(self.context.select(handles)).await;

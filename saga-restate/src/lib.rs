@@ -89,8 +89,7 @@
 //! * An event that the saga can't read is set aside, with the event `event set aside`, WARN, in the log of the service. Its
 //!   promise stays in Restate; it can't be replaced.
 //! * A wait for the first of several events takes the one that Restate tells first. Of events that were sent before the wait began that
-//!   is the first in the list, and not the first that was sent. Which one it was is recorded. An event that `first_of` leaves unread goes
-//!   to a later wait, and not to another member of a group that waits for the same event at that time: that one goes on waiting.
+//!   is the first in the list, and not the first that was sent. Which one it was is recorded.
 //! * Restate forgets a saga that has ended after the [retention](Endpoint::retention) of its endpoint, 30 days. Its id is free then.
 //! * A saga whose result can't be recorded has ended, with a [`Report`] that says so, and not stuck.
 //! * After a crash, or a wait during which Restate let the process forget the saga, an earlier process may have requested the
@@ -118,6 +117,7 @@ mod attempt_record;
 mod attempts;
 mod client;
 mod clock;
+mod crash;
 mod decision;
 mod endpoint;
 mod engine;
@@ -126,6 +126,7 @@ mod exchange;
 mod failure_report;
 mod form;
 mod handled;
+mod inbox;
 mod invocation;
 mod journal;
 mod lock;

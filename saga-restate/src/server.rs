@@ -20,6 +20,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use restate_sdk::endpoint::{Endpoint, ResponseBody};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::crash::Crash;
 use crate::exchange::{Answered, exchange};
 
 /// The number of invocations on one connection at a time. Restate opens more connections for more.
@@ -41,12 +42,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop` ends, then gives the invocations under way some time to end.
 pub(crate) async fn serve(
-    endpoint: Endpoint,
-    patience: Duration,
+    sagas: Sagas,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let sagas = Sagas { endpoint, patience };
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop);
     loop {
@@ -90,9 +89,10 @@ fn serve_connection(
 
 /// The sagas that answer requests.
 #[derive(Clone)]
-struct Sagas {
-    endpoint: Endpoint,
-    patience: Duration,
+pub(crate) struct Sagas {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) patience: Duration,
+    pub(crate) crash: Crash,
 }
 
 impl Service<Request<Incoming>> for Sagas {
@@ -101,7 +101,8 @@ impl Service<Request<Incoming>> for Sagas {
     type Future = Ready<Result<Self::Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let answer = exchange(request, self.patience, |request| {
+        let crash = self.crash.clone();
+        let answer = exchange(request, self.patience, crash, |request| {
             self.endpoint.handle(request)
         });
         ready(Ok(answer))

@@ -54,7 +54,7 @@ impl Default for Settings {
             journal_retention: None,
             max_recoveries: 10,
             compensation_retry: RetryPolicy::FOR_A_DAY,
-            form: Form::RecordsTrouble,
+            form: Form::HandsOnEvents,
             propagator: None,
             alone: Arc::default(),
         }

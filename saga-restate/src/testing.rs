@@ -1,5 +1,5 @@
-//! A private Restate server for tests and demos: on loopback, on free ports, without telemetry, with its data in a
-//! temporary folder.
+//! A private Restate server for tests and demos, on loopback, on free ports, without telemetry, with its data in a
+//! temporary folder; and sagas that end at a poll.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::client::Http;
+pub use crate::crash::Crash;
 
 /// The longest time until a server answers.
 const PATIENCE: Duration = Duration::from_mins(1);

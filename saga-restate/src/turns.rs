@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
+use crate::inbox::Handed;
 use crate::lock::lock;
 
 /// The invocation is cancelled, and the result that it awaited is lost.
@@ -29,6 +30,8 @@ struct State {
 
 struct Waiting {
     ticket: u64,
+    /// The number of the wait in the inbox, if it waits for events.
+    events: Option<u64>,
     handles: Vec<u32>,
     over: Option<Result<usize, Cancelled>>,
 }
@@ -81,11 +84,12 @@ impl Turns {
     }
 
     /// Begins to wait for one of these handles.
-    pub(crate) fn wait(&self, handles: &[u32]) -> Wait<'_> {
+    pub(crate) fn wait(&self, handles: &[u32], events: Option<u64>) -> Wait<'_> {
         let mut state = self.state();
         let ticket = state.ticket();
         state.waits.push(Waiting {
             ticket,
+            events,
             handles: handles.to_vec(),
             over: None,
         });
@@ -93,6 +97,19 @@ impl Turns {
             turns: self,
             ticket,
         }
+    }
+
+    /// Adds what waits were handed, and returns the handles of all waits.
+    pub(crate) fn lead(&self, handed: Vec<Handed>) -> Vec<u32> {
+        let mut state = self.state();
+        for Handed { wait, handle } in handed {
+            let waiting = state.waits.iter_mut();
+            for waiting in waiting.filter(|waiting| waiting.events == Some(wait)) {
+                waiting.handles.push(handle);
+            }
+        }
+        let all = state.waits.iter().flat_map(|wait| wait.handles.clone());
+        all.collect()
     }
 
     /// Ends the wait for the first of all handles, or all waits.
@@ -151,8 +168,8 @@ impl Drop for Turn<'_> {
 pub(crate) enum Next {
     /// Its handle with this index has come, or it ends.
     Over(Result<usize, Cancelled>),
-    /// It waits for all of these handles: its own and those of the other waits.
-    Lead(Vec<u32>),
+    /// It waits for the handles of all waits.
+    Lead,
 }
 
 /// A wait that has begun. It ends when this is dropped.
@@ -174,8 +191,7 @@ impl Wait<'_> {
             return Poll::Ready(Next::Over(over));
         }
         if first == Some(self.ticket) && is_idle {
-            let all = state.waits.iter().flat_map(|wait| wait.handles.clone());
-            return Poll::Ready(Next::Lead(all.collect()));
+            return Poll::Ready(Next::Lead);
         }
         state.sleeps(cx.waker());
         Poll::Pending

@@ -7,8 +7,8 @@ use saga_runtime::engine::{Control, Escaped, Interruption, ReadEvent, Wait, Wait
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::inbox::{Asked, Open};
 use crate::invocation::{Invocation, Suspended};
-use crate::lock::lock;
 
 /// The value of an event's promise.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,32 +21,12 @@ pub(crate) struct Sent {
     pub(crate) value: Box<RawValue>,
 }
 
-/// The name of the promise of the event `name` with this number, counted from 0.
-pub(crate) fn promise(name: &str, number: u32) -> String {
-    format!("event/{name}/{number}")
-}
-
 /// The possible ends of a wait.
 #[derive(Clone, Copy)]
 enum Winner {
     Event(usize),
     Limit(Duration),
     Deadline,
-}
-
-/// An event that a wait has asked for.
-struct Asked {
-    /// Its place in the wait.
-    place: usize,
-    name: &'static str,
-    /// The number of its promise.
-    number: u32,
-}
-
-impl Asked {
-    fn promise(&self) -> String {
-        promise(self.name, self.number)
-    }
 }
 
 impl Invocation {
@@ -86,29 +66,38 @@ impl Invocation {
     async fn wait_for_events(&self, wait: Wait, read: ReadEvent<'_>) -> WaitEnd<Suspended> {
         let names = wait.events.as_slice().iter().copied().enumerate();
         let names = names.filter(|(place, name)| wait.events.position(name) == Some(*place));
-        let mut asked: Vec<_> = names.map(|(place, name)| self.ask(place, name)).collect();
+        let open = self.journal.inbox().wait(names.map(|(_, name)| name));
         let mut ends = None;
         loop {
-            let promises: Vec<_> = asked.iter().map(Asked::promise).collect();
+            let promises: Vec<_> = open.asked().iter().map(Asked::promise).collect();
             let promises = promises.iter().map(|name| self.journal.promise(name));
             let mut promises: Vec<_> = promises.collect();
             let ends = ends.get_or_insert_with(|| self.ends(wait.limit));
             let handles: Vec<_> = promises.iter().map(|one| one.handle().into()).collect();
-            let came = match self.wait_for(ends, &handles).await {
+            let came = match self.wait_for(ends, &handles, &open).await {
                 Ok(came) => came,
                 Err(end) => {
-                    self.leave(&asked);
+                    open.end();
                     return end;
                 }
             };
-            let Asked { place, name, .. } = asked.remove(came);
-            let unread = match promises.swap_remove(came).await {
+            let Some(asked) = open.take(came) else {
+                open.end();
+                return WaitEnd::TimedOut;
+            };
+            let sent = if came < promises.len() {
+                promises.swap_remove(came).await
+            } else {
+                self.journal.promise(&asked.promise()).await
+            };
+            let unread = match sent {
                 Ok(sent) => match serde_json::from_slice::<Sent>(&sent) {
                     Ok(sent) => {
                         self.clock.advance_to(sent.at);
+                        let place = wait.events.position(asked.name).unwrap_or_default();
                         match read(place, sent.value.get()) {
                             Ok(()) => {
-                                self.leave(&asked);
+                                open.end();
                                 return WaitEnd::Received {
                                     event: place,
                                     json: sent.value.get().to_owned(),
@@ -123,39 +112,11 @@ impl Invocation {
             };
             tracing::warn!(
                 target: "saga",
-                { saga.id = %self.instance.id(), event = name, error = %Escaped(&unread) },
+                { saga.id = %self.instance.id(), event = asked.name, error = %Escaped(&unread) },
                 "event set aside"
             );
-            asked.insert(came, self.ask(place, name));
+            open.ask(came, asked.name);
         }
-    }
-
-    /// Takes the number of the next event with this name.
-    fn ask(&self, place: usize, name: &'static str) -> Asked {
-        let number = self.next_number(name);
-        Asked {
-            place,
-            name,
-            number,
-        }
-    }
-
-    /// Leaves the promises of events that have not ended a wait for later waits.
-    fn leave(&self, asked: &[Asked]) {
-        let mut events = lock(&self.events);
-        for one in asked {
-            events.entry(one.name).or_default().free.insert(one.number);
-        }
-    }
-
-    /// The number of the event for which a wait begins.
-    fn next_number(&self, event: &'static str) -> u32 {
-        let mut events = lock(&self.events);
-        let numbers = events.entry(event).or_default();
-        numbers.free.pop_first().unwrap_or_else(|| {
-            numbers.next += 1;
-            numbers.next - 1
-        })
     }
 
     /// The timers of a wait with this limit.
@@ -167,18 +128,21 @@ impl Invocation {
         limit.into_iter().chain(deadline).collect()
     }
 
-    /// Waits for the first end. Returns the number of the event in `events` that has come.
+    /// Waits for the first end. Returns the place of the event that has come, in what the wait has asked for: `events` are the handles of
+    /// that, before it is handed more.
     async fn wait_for(
         &self,
         ends: &[(Winner, u32)],
         events: &[u32],
+        open: &Open<'_>,
     ) -> Result<usize, WaitEnd<Suspended>> {
-        let events = events.iter().enumerate();
-        let events = events.map(|(number, handle)| (Winner::Event(number), *handle));
-        let ends: Vec<_> = events.chain(ends.iter().copied()).collect();
-        let handles: Vec<_> = ends.iter().map(|(_, handle)| *handle).collect();
+        let numbered = events.iter().enumerate();
+        let numbered = numbered.map(|(number, handle)| (Winner::Event(number), *handle));
+        let ends: Vec<_> = numbered.chain(ends.iter().copied()).collect();
         loop {
-            let Ok(index) = self.journal.first(&handles).await else {
+            let handles = ends.iter().map(|(_, handle)| *handle);
+            let handles: Vec<_> = handles.chain(open.handed(events.len())).collect();
+            let Ok(index) = self.journal.first_event(&handles, open.number).await else {
                 self.interrupt(Interruption::Cancelled);
                 match self.interruption() {
                     Some(interruption) => return Err(WaitEnd::Stopped(interruption.into())),
@@ -196,7 +160,8 @@ impl Invocation {
                     self.clock.advance_by(limit);
                     Err(WaitEnd::TimedOut)
                 }
-                None => Err(WaitEnd::TimedOut),
+                // What it was handed comes after its ends.
+                None => Ok(events.len() + index - ends.len()),
             };
         }
     }

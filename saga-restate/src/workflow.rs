@@ -25,11 +25,12 @@ use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::failure_report::Report;
 use crate::form::Form;
+use crate::inbox::promise;
 use crate::invocation::{Invocation, Suspended};
 use crate::journal::{Journal, Recorded};
 use crate::settings::Settings;
 use crate::trace_headers;
-use crate::wait::{Sent, promise};
+use crate::wait::Sent;
 
 /// Runs the saga.
 pub(crate) const RUN: &str = "run";
@@ -189,7 +190,7 @@ where
         if let Some(propagator) = &self.settings.propagator {
             instance = instance.with_trace_propagator(Arc::clone(&propagator.0));
         }
-        let journal = Journal::new(context.clone(), exchange);
+        let journal = Journal::new(context.clone(), exchange, form);
         let settings = Arc::clone(&self.settings);
         let engine = Invocation::new(
             instance,

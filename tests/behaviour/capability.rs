@@ -11,8 +11,6 @@ pub(crate) enum Capability {
     TheClockOfTheTest,
     /// A saga that is cancelled in its own code, or before it begins, learns of it at once.
     CancelsAtOnce,
-    /// An event that one member of a group leaves unread goes to another that waits for it at the same time.
-    HandsEventsOn,
     /// It records the error of a saga, so that every caller can ask for it.
     RecordsErrors,
 }

@@ -2,29 +2,17 @@
 
 mod targets;
 
-use std::hash::{BuildHasher, RandomState};
+use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
-use std::{env, fs};
 
 use fastrand::Rng;
 
 use crate::replays::{exported, shop};
+use crate::seed::{SEED, number, seed};
 
-const SEED: &str = "SAGA_TEST_SEED";
 /// A variable that multiplies the cases.
 const TIMES: &str = "FUZZ_TIMES";
-
-fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok()?.parse().ok()
-}
-
-/// The seed of a random test, which is printed.
-pub(crate) fn seed() -> u64 {
-    let seed = number(SEED).unwrap_or_else(|| RandomState::new().hash_one(()));
-    println!("{SEED}={seed}");
-    seed
-}
 
 /// Runs a target on its corpus, on the inputs of `fuzz/corpus`, and on as many random changes of them.
 fn run(name: &str, target: fn(&[u8]), mut corpus: Vec<Vec<u8>>, cases: u32) {

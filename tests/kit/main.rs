@@ -12,4 +12,7 @@ mod place;
 mod process;
 mod raw_rows;
 mod replays;
+mod seed;
+#[expect(dead_code, reason = "keys begin otherwise on Restate only")]
+mod twelve_sagas;
 mod waits;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use saga_runtime::coordinator::Builder;
 use saga_runtime::journal::Postgres;
 use saga_runtime::testing::TestCoordinator;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tempfile::TempDir;
 use test_postgres::Server;
 
@@ -18,6 +18,8 @@ pub(crate) enum Place {
         files: usize,
     },
     Database {
+        /// The connections of the process.
+        pool: PgPool,
         journal: Postgres,
         connection: Box<PgConnection>,
         schema: String,
@@ -33,11 +35,11 @@ impl Place {
     /// A schema that nothing else uses.
     pub(crate) async fn database(schema: &str) -> Self {
         let schema = format!("{schema}_{}", std::process::id());
-        let url = Server::shared().url();
-        let journal = Postgres::options().schema(&*schema).connect(url).await;
-        let connection = PgConnection::connect(url).await;
+        let connection = PgConnection::connect(Server::shared().url()).await;
+        let (pool, journal) = connected(&schema).await;
         Self::Database {
-            journal: journal.expect("the server works"),
+            pool,
+            journal,
             connection: Box::new(connection.expect("the server works")),
             schema,
         }
@@ -51,7 +53,6 @@ impl Place {
         if matches!(self, Self::Memory) {
             return TestCoordinator::start(settings).await;
         }
-        let settings = move || settings().patience(Duration::ZERO);
         if let Self::File { files, .. } = self {
             *files += 1;
         } else {
@@ -59,12 +60,47 @@ impl Place {
             let delete = tables.map(|table| format!("DELETE FROM {{schema}}.{table};"));
             self.execute(&delete.concat()).await;
         }
+        self.started(settings).await
+    }
+
+    async fn started<S: Send + Sync + 'static>(
+        &self,
+        settings: impl Fn() -> Builder<S> + Send + Sync + 'static,
+    ) -> TestCoordinator<S> {
+        let settings = move || settings().patience(Duration::ZERO);
         match self {
             Self::Database { journal, .. } => {
                 TestCoordinator::start_in_postgres(journal.clone(), settings).await
             }
             _ => TestCoordinator::start_in_file(self.path(), settings).await,
         }
+    }
+
+    /// Waits until the database has carried out what the killed process had asked it for. It gets nothing more: the connections of the
+    /// process end. A file has no such rest.
+    pub(crate) async fn hears_no_more(&self) {
+        if let Self::Database { pool, .. } = self {
+            pool.close().await;
+        }
+    }
+
+    /// Starts the next coordinator after a killed one that is heard no more.
+    pub(crate) async fn next<S: Send + Sync + 'static>(
+        &mut self,
+        settings: impl Fn() -> Builder<S> + Send + Sync + 'static,
+    ) -> TestCoordinator<S> {
+        if let Self::Database {
+            pool,
+            journal,
+            schema,
+            ..
+        } = self
+        {
+            (*pool, *journal) = connected(schema).await;
+            let ended = "UPDATE {schema}.workers SET valid_until = clock_timestamp()";
+            self.execute(ended).await;
+        }
+        self.started(settings).await
     }
 
     /// The file of the last coordinator.
@@ -77,11 +113,6 @@ impl Place {
 
     /// Executes SQL on the tables of the last coordinator, which is killed.
     pub(crate) async fn execute(&mut self, sql: &str) {
-        assert!(self.executes(sql).await, "there are such rows: {sql}");
-    }
-
-    /// Executes SQL on these tables. Returns false if it adds a row that is there.
-    pub(crate) async fn executes(&mut self, sql: &str) -> bool {
         match self {
             Self::Memory => panic!("there are no tables"),
             Self::File { .. } => {
@@ -89,24 +120,23 @@ impl Place {
                 let sql = sql.replace("{schema}.", "");
                 let executed = connection.execute_batch(&sql);
                 executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
-                true
             }
             Self::Database {
                 connection, schema, ..
             } => {
                 let sql = sql.replace("{schema}", schema);
                 let executed = sqlx::raw_sql(AssertSqlSafe(&*sql));
-                match executed.execute(&mut **connection).await {
-                    Ok(_) => true,
-                    Err(error) if is_double(&error) => false,
-                    Err(error) => panic!("{sql}: {error}"),
-                }
+                let executed = executed.execute(&mut **connection).await;
+                executed.unwrap_or_else(|error| panic!("{sql}: {error}"));
             }
         }
     }
 }
 
-fn is_double(error: &sqlx::Error) -> bool {
-    let error = error.as_database_error();
-    error.is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+/// A journal in this schema, with the connections that it uses.
+async fn connected(schema: &str) -> (PgPool, Postgres) {
+    let pool = PgPool::connect(Server::shared().url()).await;
+    let pool = pool.expect("the server works");
+    let journal = Postgres::options().schema(schema).open(pool.clone()).await;
+    (pool, journal.expect("the server works"))
 }

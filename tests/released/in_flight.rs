@@ -16,6 +16,7 @@ pub(super) enum Saga {
     Napping,
     Approval,
     Choosing,
+    Meeting,
 }
 
 /// One saga in flight.
@@ -218,5 +219,14 @@ pub(super) const CASES: &[Case] = &[
         held: "prepare/reserve/0/compensation",
         end: "success",
         asks: &["prepare/reserve/0/compensation", "charge/0", "ship/0"],
+    },
+    Case {
+        id: "an event was handed to another member",
+        saga: Saga::Meeting,
+        answers: &[("charge/0", &[Never])],
+        results: 2,
+        held: "charge/0",
+        end: "success",
+        asks: &["charge/0"],
     },
 ];

@@ -20,8 +20,8 @@ use tempfile::TempDir;
 use desk::{Desk, key};
 use in_flight::{CASES, Case, Saga};
 use sagas::{
-    APPROVED, Approval, Booking, Bulk, Choosing, Courier, Delivery, Napping, Order, Parcels,
-    Rounds, Stamps,
+    APPROVED, Approval, Booking, Bulk, Choosing, Courier, Delivery, Meeting, Napping, Order,
+    Parcels, REVOKED, Rounds, Stamps,
 };
 
 use crate::service::Service;
@@ -42,6 +42,7 @@ fn endpoint(desk: &Desk) -> Endpoint<Desk> {
         .register::<Napping>()
         .register::<Approval>()
         .register::<Choosing>()
+        .register::<Meeting>()
 }
 
 /// Starts the saga of a case, and returns its invocation.
@@ -65,6 +66,12 @@ async fn submitted(client: &Client, case: &Case) -> Result<String, ClientError> 
         Saga::Rounds => submit!(Rounds { count: 3 }),
         Saga::Delivery => submit!(Delivery {}),
         Saga::Choosing => submit!(Choosing {}),
+        Saga::Meeting => {
+            for event in [APPROVED, REVOKED] {
+                client.send::<Meeting, u32>(case.id, event, &7).await?;
+            }
+            submit!(Meeting {})
+        }
         Saga::Napping => submit!(Napping { millis: 10 }),
         Saga::Approval => {
             client.send::<Approval, u32>(case.id, APPROVED, &7).await?;
@@ -157,7 +164,7 @@ async fn record(data: &Path) -> String {
         let journal = journal(&server, &invocation, case).await;
         let has_group = matches!(
             case.saga,
-            Saga::Parcels | Saga::Stamps | Saga::Delivery | Saga::Choosing
+            Saga::Parcels | Saga::Stamps | Saga::Delivery | Saga::Choosing | Saga::Meeting
         );
         writeln!(text, "saga {:?}:", case.id).expect("it is a text");
         text.push_str(&restate_text::journal(&journal, has_group));

@@ -12,6 +12,9 @@ use super::desk::{Desk, Refused, ask, undo};
 /// The event that some of the sagas wait for.
 pub(crate) const APPROVED: EventName<u32> = EventName::new("approved");
 
+/// The event that ends an approval.
+pub(crate) const REVOKED: EventName<u32> = EventName::new("revoked");
+
 macro_rules! steps {
     ($($step:ident undone by $undo:ident;)+) => {$(
         #[step(compensate = $undo, compensation(retry(attempts = 2, backoff = "1ms..1ms")))]
@@ -274,6 +277,26 @@ saga!(
         }
         ship(cx).await?;
         Ok(others)
+    }
+);
+
+saga!(
+    /// Waits for the first of two events, as a member of a group.
+    #[saga(compensatable)]
+    pub(crate) async fn hearing(cx: Context<'_, Desk>) -> Result<u32, Refused> {
+        reserve(cx).await?;
+        Ok(match first_of(cx, (APPROVED, REVOKED)).await {
+            First::A(told) | First::B(told) => told,
+        })
+    }
+);
+
+saga!(
+    /// Two members of a group wait for the first of the same events.
+    pub(crate) async fn meeting(cx: Context<'_, Desk>) -> Result<u32, Refused> {
+        let (one, other) = try_join!(hearing(cx), hearing(cx))?;
+        charge(cx).await?;
+        Ok(one + other)
     }
 );
 

@@ -20,16 +20,22 @@ mod operating;
 mod participant;
 #[path = "../crash/participant_log.rs"]
 mod participant_log;
+mod polls;
 mod process;
 mod recoveries;
 #[path = "../released/restate.rs"]
 mod released;
 #[path = "../crash/sagas.rs"]
 mod sagas;
+#[path = "../kit/seed.rs"]
+mod seed;
 mod service;
 mod services;
 mod stopping;
 mod traces;
+#[path = "../kit/twelve_sagas.rs"]
+#[expect(dead_code, reason = "the futures of sagas are not dropped here")]
+mod twelve_sagas;
 mod values;
 mod waiting;
 

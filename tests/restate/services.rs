@@ -214,6 +214,16 @@ impl Fixture {
         }
     }
 
+    /// Waits until another wait of an invocation has this promise.
+    pub(crate) async fn waits_again(&self, invocation: &str, promise: &str) {
+        let query = format!(
+            "SELECT index FROM sys_journal WHERE id = '{invocation}' AND entry_json LIKE '%{promise}%'"
+        );
+        while self.query(query.clone()).await[1].is_null() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Calls a handler without the client, as with `curl`. Returns the status of the answer.
     pub(crate) async fn by_hand(&self, path: &str, body: &str) -> StatusCode {
         self.answer_by_hand(path, body).await.0

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint};
-use saga_runtime::{Context, EventName, event, saga, sleep, step};
+use saga_runtime::{
+    Context, EventName, First, Saga, event, event_within, first_of, saga, sleep, step,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::service::Service;
@@ -14,6 +18,7 @@ use crate::services::{Desk, Fixture, Order, reserve};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const GO: EventName<u32> = EventName::new("go");
+const STOP: EventName<u32> = EventName::new("stop");
 
 saga!(
     async fn resting(cx: Context<'_, Desk>) -> Result<(), String> {
@@ -45,12 +50,63 @@ saga!(
     }
 );
 
+saga!(
+    #[saga(compensatable)]
+    async fn told(cx: Context<'_, Desk>) -> Result<u32, String> {
+        reserve(cx).await?;
+        match first_of(cx, (GO, STOP)).await {
+            First::A(told) | First::B(told) => Ok(told),
+        }
+    }
+);
+
+saga!(
+    #[saga(compensatable)]
+    async fn told_in_time(cx: Context<'_, Desk>) -> Result<Option<u32>, String> {
+        reserve(cx).await?;
+        Ok(event_within(cx, GO, Duration::from_millis(100)).await)
+    }
+);
+
+saga!(
+    #[saga(compensatable)]
+    async fn told_once(cx: Context<'_, Desk>) -> Result<u32, String> {
+        reserve(cx).await?;
+        Ok(event(cx, GO).await)
+    }
+);
+
+saga!(
+    async fn both_told(cx: Context<'_, Desk>) -> Result<u32, String> {
+        let (one, other) = try_join!(told(cx), told(cx))?;
+        Ok(10 * one + other)
+    }
+);
+
+saga!(
+    async fn one_told(cx: Context<'_, Desk>) -> Result<u32, String> {
+        let (one, other) = try_join!(told(cx), told_once(cx))?;
+        Ok(10 * one + other)
+    }
+);
+
+saga!(
+    /// The wait of the first member ends in vain.
+    async fn told_late(cx: Context<'_, Desk>) -> Result<u32, String> {
+        let (in_vain, late) = try_join!(told_in_time(cx), told_once(cx))?;
+        Ok(late + in_vain.unwrap_or_default())
+    }
+);
+
 fn endpoint(desk: &Desk) -> Endpoint<Desk> {
     Endpoint::builder(desk.clone())
         .patience(Duration::from_millis(50))
         .register::<Resting>()
         .register::<Expecting>()
         .register::<SlowPair>()
+        .register::<BothTold>()
+        .register::<OneTold>()
+        .register::<ToldLate>()
         .register::<Order>()
 }
 
@@ -140,4 +196,63 @@ async fn an_ended_saga_is_kept_for_as_long_as_its_endpoint_says() {
     let run = resting.iter().find(|handler| handler["name"] == "run");
     let run = run.expect("it runs");
     assert_eq!(run["journal_retention"], "2d", "{run}");
+}
+
+/// Submits a saga, and sends it an event when it waits for this promise, and the other one when another wait has what the first has left.
+async fn told_one_by_one<G>(
+    saga: G,
+    promise: &str,
+    events: [(EventName<u32>, u32); 2],
+    left: &str,
+) -> u32
+where
+    G: Saga<Output = u32> + Serialize + DeserializeOwned,
+{
+    let fixture = Fixture::new().await;
+    let _service = fixture.serve(endpoint(&fixture.desk)).await;
+    let submitted = fixture.client.submit("1", &saga).await;
+    let submitted = submitted.expect("Restate takes it");
+    let invocation = submitted.invocation();
+    fixture.waits(invocation, promise).await;
+    let [first, other] = events;
+    let sent = fixture.client.send::<G, _>("1", first.0, &first.1).await;
+    sent.expect("it has not ended");
+    let waits = tokio::time::timeout(PATIENCE, fixture.waits_again(invocation, left));
+    waits.await.expect("it is handed what the other has left");
+    let sent = fixture.client.send::<G, _>("1", other.0, &other.1).await;
+    sent.expect("it has not ended");
+    let ended = tokio::time::timeout(PATIENCE, submitted.wait()).await;
+    ended
+        .expect("it does not wait for ever")
+        .expect("it is done")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_leaves_unread_goes_to_another_that_waits_for_the_first_of_both() {
+    let events = [(GO, 1), (STOP, 2)];
+    let told = told_one_by_one(BothTold {}, "event/stop/1", events, "event/stop/0").await;
+    assert_eq!(told, 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_leaves_unread_goes_to_another_that_waits_for_it() {
+    let events = [(STOP, 3), (GO, 4)];
+    let told = told_one_by_one(OneTold {}, "event/go/1", events, "event/go/0").await;
+    assert_eq!(told, 34);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_came_too_late_for_a_member_goes_to_another() {
+    let fixture = Fixture::new().await;
+    let _service = fixture.serve(endpoint(&fixture.desk)).await;
+    let saga = fixture.client.submit("1", &ToldLate {}).await;
+    let saga = saga.expect("Restate takes it");
+    let waits = fixture.waits_again(saga.invocation(), "event/go/0");
+    let waits = tokio::time::timeout(PATIENCE, waits).await;
+    waits.expect("it is handed what the other has left");
+    let sent = fixture.client.send::<ToldLate, _>("1", GO, &5).await;
+    sent.expect("it has not ended");
+    let ended = tokio::time::timeout(PATIENCE, saga.wait()).await;
+    let told = ended.expect("it does not wait for ever");
+    assert_eq!(told.expect("it is done"), 5);
 }

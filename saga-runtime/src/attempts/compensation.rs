@@ -136,7 +136,7 @@ impl CompensationAttempts {
     }
 
     fn attempt(&mut self) -> CompensationCommand {
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
         CompensationCommand::Attempt(self.attempts)
     }
 }

@@ -303,7 +303,7 @@ impl Pursuit {
             DoubtPlan::AskAgain => {
                 let policy = self.step.settling_retry(self.defaults);
                 self.purpose = Purpose::Settling;
-                self.earlier = self.attempts - self.settling_attempts;
+                self.earlier = self.attempts.saturating_sub(self.settling_attempts);
                 self.waits = policy.backoffs_after(self.settling_attempts).peekable();
                 match self.settling_attempts {
                     0 => self.attempt(),
@@ -322,7 +322,7 @@ impl Pursuit {
     }
 
     fn attempt(&mut self) -> Command {
-        self.attempts += 1;
+        self.attempts = self.attempts.saturating_add(1);
         Command::Attempt {
             number: self.attempts,
             purpose: self.purpose,

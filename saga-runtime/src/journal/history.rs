@@ -11,16 +11,15 @@
 mod apply;
 mod compensations;
 mod decidable;
+mod lanes;
 mod outcome;
 mod received;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::iter::successors;
 use std::ops::Range;
 use std::time::SystemTime;
 
-use crate::call_name;
 use crate::error::{CompensationOutcome, Reason};
 use crate::journal::{Damage, Entry, FailingStep, StepCall};
 use crate::meta::{AttemptPhase, Kind};
@@ -351,28 +350,6 @@ impl ReplayState {
         }
     }
 
-    /// Returns whether a call may be compensated although the whole saga goes forward: a call has failed in its body, or in one
-    /// around that, and the body may handle the failure.
-    fn may_be_handled(&self, step: &StepCall) -> bool {
-        let is_failed = |lane| self.failed_lanes.contains(lane);
-        !self.failed_lanes.is_empty() && outwards(step.lane()).any(is_failed)
-    }
-
-    /// Returns whether the failure of the saga that has this lane, or of one around it, is recorded: the body that has called that
-    /// one handles the failure, and nothing begins in it any more.
-    pub(crate) fn has_failed_part(&self, lane: &str) -> bool {
-        let is_refused = |lane: &str| {
-            let (name, occurrence) = call_name::split(lane);
-            let key = (Cow::Owned(name.to_owned()), u32::try_from(occurrence).ok()?);
-            let known = self.calls.get(&key).map(|index| &self.steps[*index]);
-            known.map(|one| matches!(one.outcome, StepOutcome::Refused { .. }))
-        };
-        !self.failed_lanes.is_empty()
-            && outwards(lane)
-                .filter(|lane| !lane.is_empty())
-                .any(|lane| is_refused(lane).unwrap_or(false))
-    }
-
     /// Its end, if it has ended.
     pub(crate) fn end(&self) -> Option<&RecordedEnd> {
         self.end.as_ref()
@@ -475,17 +452,6 @@ impl ReplayState {
         self.recorded(lane, number).map(|recorded| &recorded.call)
     }
 
-    /// The lanes in which steps were called, and how many.
-    pub(crate) fn lanes(&self) -> impl Iterator<Item = (&str, usize)> {
-        let lanes = self.lanes.iter();
-        lanes.map(|(lane, steps)| (lane.as_str(), steps.len()))
-    }
-
-    /// The number of calls with an outcome in this lane.
-    pub(crate) fn calls_in(&self, lane: &str) -> usize {
-        self.lanes.get(lane).map_or(0, Vec::len)
-    }
-
     /// The calls with an outcome, in the order of their outcomes, with the number of each in its lane.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, &StepCall)> {
         self.steps.iter().map(|one| (one.number, &one.call))
@@ -507,18 +473,6 @@ impl ReplayState {
         self.calls.contains_key(&key)
             || self.failing.contains_key(&key)
             || self.attempted.contains_key(&key)
-    }
-
-    /// The paths of the called sagas of which steps are recorded.
-    pub(crate) fn called_sagas(&self) -> HashSet<String> {
-        let failing = self.failing.values().map(|failing| failing.step.lane());
-        let attempted = self.attempted().map(StepCall::lane);
-        let lanes = self.lanes.keys().map(String::as_str);
-        let lanes = lanes.chain(failing).chain(attempted);
-        let outer =
-            |lane| std::iter::successors(Some(lane), |lane: &&str| Some(lane.rsplit_once('/')?.0));
-        let called = lanes.filter(|lane| !lane.is_empty()).flat_map(outer);
-        called.map(str::to_owned).collect()
     }
 
     fn known(&self, called: &StepCall) -> Option<&RecordedCall> {
@@ -594,14 +548,6 @@ impl ReplayState {
         };
         self.steps.iter().filter(left).map(|one| &one.call)
     }
-}
-
-/// This lane, and those around it, up to that of the saga itself.
-fn outwards(lane: &str) -> impl Iterator<Item = &str> {
-    successors(Some(lane), |lane| {
-        let outer = lane.rsplit_once('/').map_or("", |(outer, _)| outer);
-        (!lane.is_empty()).then_some(outer)
-    })
 }
 
 #[cfg(test)]

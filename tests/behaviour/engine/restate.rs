@@ -61,10 +61,6 @@ pub(crate) const LACKS: &[(Capability, &str)] = &[
         "Restate keeps the time, and it is the real one; `restate/deadlines.rs` has short ones",
     ),
     (
-        Capability::HandsEventsOn,
-        "each wait asks for events of its own numbers, and keeps to them",
-    ),
-    (
         Capability::CancelsAtOnce,
         "a saga is cancelled through the Restate server: once it has begun, and not in its own code",
     ),

@@ -5,7 +5,6 @@ use std::time::Duration;
 use saga_runtime::{Cause, Context, EventName, First, event, first_of, first_of_within, saga};
 
 use super::undone;
-use crate::capability::{Capability, lacks};
 use crate::engine;
 use crate::participant::{Participant, Refusal, ends};
 use crate::steps::{look, pay, reserve, ship};
@@ -131,9 +130,6 @@ async fn none_of_three_events_comes_in_time() {
 
 #[tokio::test]
 async fn two_members_of_a_group_take_one_event_each() {
-    if lacks(Capability::HandsEventsOn) {
-        return;
-    }
     let participant = Participant::new();
     let told = [(DECLINED, 1), (PAID, 2)];
     let decided = ends(engine::run_told(&participant, DecidingAtOnce {}, &told)).await;

@@ -607,3 +607,30 @@ fn attempts_to_settle_a_step_are_counted_apart_from_those_before() {
         );
     }
 }
+
+#[test]
+fn a_record_with_the_most_attempts_is_read() {
+    let most = u32::MAX;
+    for origin in [
+        Origin::Attempted {
+            attempts: most,
+            last: Verdict::Refused { transient: true },
+            may_have_acted: true,
+        },
+        Origin::InDoubt { attempts: most },
+        Origin::Settling {
+            earlier: most,
+            attempts: most,
+            left: None,
+        },
+    ] {
+        let (mut pursuit, _) = Pursuit::start(
+            Cow::Borrowed(COMPENSATABLE),
+            RetryDefaults::IN_PROCESS,
+            origin,
+        );
+        pursuit.attempt();
+        assert!(matches!(pursuit.attempt(), Command::Attempt { number, .. } if number == most));
+        pursuit.settle();
+    }
+}

@@ -129,8 +129,8 @@ impl Journaled {
     }
 }
 
-/// The reason of a step that goes forward no more, as it is recorded. An error that the body handles, but a replay could not read, the body does
-/// not get the first time either.
+/// The reason of a step that goes forward no more, as it is recorded. If the body handles its errors, and a replay could not read this
+/// one, the body does not get it here either.
 pub(super) fn recorded_reason(step: &mut dyn PendingStep) -> Reason {
     if let Err(message) = step.check_error() {
         step.give_up(GiveUp::unrecordable_error(&message));

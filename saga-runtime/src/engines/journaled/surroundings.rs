@@ -184,7 +184,8 @@ impl Surroundings<Suspension> for Around<'_> {
                 };
                 // The history has all attempts before this one.
                 let recorded = self.recorded(phase);
-                let is_known = recorded.is_some_and(|one| one.attempts + 1 == attempt.attempt());
+                let is_known =
+                    recorded.is_some_and(|one| one.attempts.saturating_add(1) == attempt.attempt());
                 self.is_parked.store(is_known, Ordering::Relaxed);
             }
             let _permit = entered?;
