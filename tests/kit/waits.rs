@@ -314,7 +314,7 @@ fn a_loop_that_its_events_never_end_is_told() {
     let matrix = FailureMatrix::new(Script::new, || OrdersUntilItIsDeclined {}).event(PAID, &3);
     let text = matrix.run().to_string();
     assert!(
-        text.contains("the saga waits for `paid` more than 500 times"),
+        text.contains("the saga waits for `paid` more than 200 times"),
         "{text}"
     );
 }

@@ -18,7 +18,7 @@ use crate::testing::matrix::case::{Case, Planned, Target, WaitsFor};
 use crate::testing::matrix::world::{Values, World};
 
 /// The most waits at one place that an event ends.
-const MOST_WAITS: u32 = 500;
+const MOST_WAITS: u32 = 200;
 
 /// Injects the faults of one case, and hears of every attempt.
 pub(super) struct Injector {
