@@ -418,7 +418,7 @@ mod tests {
             ("struct Order; saga!(async fn other() {});", false),
             ("use model::Order; saga!(async fn order() {});", true),
             (
-                "use crate::model::{Customer, orders::{Order, Item}}; saga!(async fn order() {});",
+                "use model::{Customer, orders::{Order, Item}}; saga!(async fn order() {});",
                 true,
             ),
             (
