@@ -73,8 +73,18 @@ impl Source {
                 !rest.is_some_and(|next| next == '_' || next.is_alphanumeric())
             })
         });
-        is_defined && tokens(text).is_some_and(|tokens| has_type_beside(&tokens, saga, name))
+        let may_be_there = is_defined || may_import(text, &name.to_string());
+        may_be_there && tokens(text).is_some_and(|tokens| has_type_beside(&tokens, saga, name))
     }
+}
+
+/// Returns whether the name stands behind a `use`, as far as that shows without a look at the tokens.
+fn may_import(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(start, _)| {
+        let before = &text[..start];
+        let statement = before.rfind(';').map_or(before, |end| &before[end..]);
+        statement.contains("use ")
+    })
 }
 
 fn read_once(path: &Path) -> Option<Rc<str>> {
@@ -246,7 +256,7 @@ fn has_saga(tokens: &[TokenTree], function: &Ident) -> bool {
 }
 
 fn has_type_beside(tokens: &[TokenTree], saga: &Ident, name: &Ident) -> bool {
-    defines(tokens, &TYPES, name) && has_saga(tokens, saga)
+    (defines(tokens, &TYPES, name) || imports(tokens, name)) && has_saga(tokens, saga)
         || tokens.iter().any(|token| match token {
             TokenTree::Group(group) => has_type_beside(&inside(group), saga, name),
             _ => false,
@@ -261,6 +271,42 @@ fn defines(tokens: &[TokenTree], words: &[&str], name: &Ident) -> bool {
         }
         _ => false,
     })
+}
+
+/// Returns whether a `use` among these tokens brings the name.
+fn imports(tokens: &[TokenTree], name: &Ident) -> bool {
+    tokens
+        .split(|token| is_punct(token, ';'))
+        .filter_map(|statement| {
+            let start = statement.iter().rposition(|token| is_word(token, "use"))?;
+            Some(&statement[start + 1..])
+        })
+        // `use<…>` in a type is no import.
+        .any(|paths| paths.iter().all(is_of_a_path) && brings(paths, name))
+}
+
+fn is_of_a_path(token: &TokenTree) -> bool {
+    match token {
+        TokenTree::Ident(_) => true,
+        TokenTree::Punct(punct) => ":,*".contains(punct.as_char()),
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+        TokenTree::Literal(_) => false,
+    }
+}
+
+/// Returns whether one of these paths, with commas between them, ends with the name.
+fn brings(paths: &[TokenTree], name: &Ident) -> bool {
+    paths
+        .split(|token| is_punct(token, ','))
+        .any(|path| match path.last() {
+            Some(TokenTree::Group(group)) => brings(&inside(group), name),
+            Some(TokenTree::Ident(last)) => last == name,
+            _ => false,
+        })
+}
+
+fn is_punct(token: &TokenTree, character: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }
 
 fn is_word(token: &TokenTree, word: &str) -> bool {
@@ -370,6 +416,32 @@ mod tests {
             ("mod a { struct Order; } saga!(async fn order() {});", false),
             ("struct Orders; saga!(async fn order() {});", false),
             ("struct Order; saga!(async fn other() {});", false),
+            ("use model::Order; saga!(async fn order() {});", true),
+            (
+                "use model::{Customer, orders::{Order, Item}}; saga!(async fn order() {});",
+                true,
+            ),
+            (
+                "use model::Sale as Order; saga!(async fn order() {});",
+                true,
+            ),
+            (
+                "use model::Order as Sale; saga!(async fn order() {});",
+                false,
+            ),
+            ("use Order::Open; saga!(async fn order() {});", false),
+            (
+                "fn all() -> impl Copy + use<> { Order } saga!(async fn order() {});",
+                false,
+            ),
+            (
+                "mod a { use model::Order; } saga!(async fn order() {});",
+                false,
+            ),
+            (
+                "use model::Sale; saga!(async fn order() {}); fn main() { Order {}; }",
+                false,
+            ),
         ] {
             let source = Source::from_text(text);
             assert_eq!(source.has_type_beside(&saga, &name), expected, "{text}");

@@ -44,6 +44,8 @@ pub(crate) fn whole(tokens: &TokenStream) -> String {
         (", & ", ", &"),
         ("= & ", "= &"),
         ("in & ", "in &"),
+        (",(", ", ("),
+        (",..}", ", .. }"),
     ] {
         text = text.replace(apart, together);
     }
@@ -69,6 +71,14 @@ mod tests {
         assert_eq!(
             of_type(&quote!(Result<Vec<a::Order>, Error>)),
             "Result<Vec<a::Order>, Error>"
+        );
+        assert_eq!(
+            text(&quote!(first_of(cx, (PAID, DECLINED)))),
+            "first_of(cx, (PAID, DECLINED))"
+        );
+        assert_eq!(
+            text(&quote!(Some(Order { id, .. }))),
+            "Some(Order { id, .. })"
         );
         assert_eq!(text(&quote!(&orders)), "&orders");
         assert_eq!(text(&quote!(a && !b & c)), "a && !b & c");

@@ -264,7 +264,7 @@ pub mod engine {
 ///
 /// | option | meaning |
 /// |---|---|
-/// | `compensate = path` | undone by `async fn path(cx, output: &Output) -> Result<(), E>`. The output has all that the compensation needs |
+/// | `compensate = path` | undone by `async fn path(cx, output: &Output) -> Result<(), E>`. The output has all that the compensation needs, and [`cx.failure()`](Context::failure) says why it runs |
 /// | `compensate = ()` | nothing to undo: the step only reads, or its effect is harmless |
 /// | `pivot` | can't be undone; once the step has succeeded, the saga only goes forward |
 /// | `retriable` | retried until the step succeeds; it never makes the saga fail. On a journal, the saga is stuck after 24 hours |
@@ -410,7 +410,8 @@ pub use saga_macros::step_in_an_editor as step;
 ///
 /// Deterministic code uses the inputs, the outputs, `cx.now()`, `cx.uuid()` and the saga's id, and nothing else: no other
 /// clock, no other random numbers, no map with a random order. The compiler refuses the services in the body. It can't
-/// refuse statics, files, the environment and the like: read them in a step, or take them as inputs.
+/// refuse statics, files, the environment and the like: read them in a step, or take them as inputs. Nor can it look into a macro
+/// that gets no `cx`: what such a macro does or awaits is not recorded, and happens again in a replay.
 ///
 /// * `.await?` is the usual form: a refusal ends the saga, and the steps that were done are compensated.
 /// * `match charge(cx, &order).await { … }` handles a refusal instead. Then the error has to be

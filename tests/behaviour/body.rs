@@ -94,7 +94,8 @@ saga!(
         let reserved = reserve(cx).await?;
         let mut counts = BTreeMap::new();
         for word in words.split(' ') {
-            *counts.entry(word).or_insert(0) += 1;
+            let cx = 1; // the name means the context again behind the loop
+            *counts.entry(word).or_insert(0) += cx;
         }
         let limit: u32 = counts
             .get("limit")

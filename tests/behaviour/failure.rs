@@ -13,7 +13,9 @@ async fn book(cx: Context<'_, Participant>) -> Result<Effect, Refusal> {
 }
 
 async fn cancel(cx: Context<'_, Participant>, effect: &Effect) -> Result<(), Refusal> {
-    let why = cx.failure().map(ToString::to_string);
+    let why = cx
+        .failure()
+        .map(|failure| format!("{failure} ({})", failure.code()));
     read(cx, &format!("why: {}", why.unwrap_or_default())).await?;
     undo(cx, "book", effect).await
 }
@@ -56,7 +58,7 @@ async fn each_compensation_sees_the_step_and_the_text_at_each_attempt() {
         .expect_err("`look` refuses");
     assert_eq!(
         whys(&participant),
-        ["why: `look` failed: look was refused"; 3]
+        ["why: `look` failed: look was refused (error)"; 3]
     );
 }
 
@@ -70,7 +72,7 @@ async fn the_step_of_a_called_saga_comes_with_its_path() {
         .expect_err("`pay` refuses");
     assert_eq!(
         whys(&participant),
-        ["why: `booking/pay` failed: pay was refused"; 2]
+        ["why: `booking/pay` failed: pay was refused (error)"; 2]
     );
 }
 
@@ -79,7 +81,7 @@ async fn an_error_of_the_body_has_no_step() {
     let participant = Participant::new();
     let travelling = Travelling { objects: true };
     participant.run(travelling).await.expect_err("it objects");
-    assert_eq!(whys(&participant), ["why: objection: too far"; 2]);
+    assert_eq!(whys(&participant), ["why: objection: too far (error)"; 2]);
 }
 
 #[tokio::test]
@@ -88,7 +90,8 @@ async fn a_test_gives_an_id_an_attempt_and_a_failure() {
     let place = TestPlace::new()
         .saga_id(SagaId::new("order-17").expect("a valid id"))
         .attempt(3)
-        .failure("ship", "no courier");
+        .failure("ship", "no courier")
+        .failure_code("timed_out");
     let paid = pay(place.context(&participant))
         .await
         .expect("nothing fails");
@@ -97,5 +100,8 @@ async fn a_test_gives_an_id_an_attempt_and_a_failure() {
     cancel(place.context(&participant), &paid)
         .await
         .expect("nothing fails");
-    assert_eq!(whys(&participant), ["why: `ship` failed: no courier"]);
+    assert_eq!(
+        whys(&participant),
+        ["why: `ship` failed: no courier (timed_out)"]
+    );
 }

@@ -14,7 +14,10 @@ async fn book(cx: Context<'_, Shop>) -> Result<(), Refused> {
 }
 
 async fn cancel(cx: Context<'_, Shop>, (): &()) -> Result<(), Refused> {
-    let why = cx.failure().map(ToString::to_string).unwrap_or_default();
+    let why = cx
+        .failure()
+        .map(|failure| format!("{failure} ({})", failure.code()))
+        .unwrap_or_default();
     cx.note(&format!("cancel, since {why}"));
     let asked = cx.asked();
     if asked
@@ -40,8 +43,11 @@ saga!(
 #[tokio::test(start_paused = true)]
 async fn a_replay_compensates_for_the_same_failure() {
     for (answer, why) in [
-        (Answer::Refuses, "`order` failed: order was refused"),
-        (Answer::Panics, "`order` failed: panicked: order broke"),
+        (Answer::Refuses, "`order` failed: order was refused (error)"),
+        (
+            Answer::Panics,
+            "`order` failed: panicked: order broke (panicked)",
+        ),
     ] {
         let shop = Shop::default().answers("order", [answer]);
         let started = builder(&shop)

@@ -275,3 +275,46 @@ fn a_wait_for_the_first_of_two_events_has_the_faults_of_the_one_that_has_a_value
         "{text}"
     );
 }
+
+saga!(
+    /// Orders at each payment, until one is declined.
+    async fn orders_until_it_is_declined(cx: Context<'_, Script>) -> Result<u64, String> {
+        let mut orders = 0;
+        while let First::A(_) = first_of(cx, (PAID, DECLINED)).await {
+            order(cx).await?;
+            orders += 1;
+        }
+        Ok(orders)
+    }
+);
+
+#[test]
+fn a_loop_ends_with_the_second_event() {
+    let report = FailureMatrix::new(Script::new, || OrdersUntilItIsDeclined {})
+        .event(PAID, &3)
+        .event(PAID, &4)
+        .event(DECLINED, &"too dear".to_owned())
+        .invariant("an order for each payment", |script, end| {
+            let orders = script.effects().len();
+            if end.is_completed() {
+                orders >= 2
+            } else {
+                orders == 0
+            }
+        })
+        .run();
+    assert!(report.is_ok(), "{report}");
+    let cases = report.names();
+    let last = "event paid or declined#2: process ends while it waits";
+    assert!(cases.iter().any(|name| name == last), "{cases:?}");
+}
+
+#[test]
+fn a_loop_that_its_events_never_end_is_told() {
+    let matrix = FailureMatrix::new(Script::new, || OrdersUntilItIsDeclined {}).event(PAID, &3);
+    let text = matrix.run().to_string();
+    assert!(
+        text.contains("the saga waits for `paid` more than 200 times"),
+        "{text}"
+    );
+}

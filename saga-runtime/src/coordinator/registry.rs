@@ -32,7 +32,7 @@ use crate::shape::Shape;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be registered with a coordinator for `{S}`",
     label = "not a saga that uses these services",
-    note = "a coordinator runs sagas whose context is `Context<'_, {S}>`"
+    note = "a coordinator runs sagas whose context is `Context<'_, {S}>`; for sagas with `Context<'_, dyn Services>`, give its builder an `Arc<dyn Services>`"
 )]
 pub trait Registrable<S: ?Sized>: Saga<Services = S> + Serialize + DeserializeOwned {}
 

@@ -14,7 +14,7 @@ use crate::run::{PendingCall, Saga, SubSaga};
     message = "only steps can be awaited in a saga",
     label = "this is not a step",
     note = "put `#[step(…)]` on the function that is called here, so that the saga knows how it is undone",
-    note = "other sagas can be called by their names; `sleep`, `event` and `first_of` never fail and are awaited without a `?`"
+    note = "other sagas can be called by their names; `sleep`, `event` and `first_of` never fail: they are awaited without a `?`, and a saga ends with `Ok(event(cx, PAID).await)`"
 )]
 pub trait IsStepCall<C> {
     /// Converts the operand of `.await` into the call that the run makes.
@@ -99,9 +99,9 @@ pub trait WaitsAnywhere {}
 #[doc(hidden)]
 #[cfg(not(rust_analyzer))]
 impl<W: Awaited + WaitsAnywhere> Future for Waits<W> {
-    type Output = ();
+    type Output = W::Output;
 
-    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<W::Output> {
         Poll::Pending
     }
 }

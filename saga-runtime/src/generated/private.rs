@@ -67,12 +67,6 @@ pub fn returned<P: Callee, T, F>(
     P::Kind::returned(returned)
 }
 
-/// Tests an error. Gives the closure of `when = |error| …` its types.
-#[inline]
-pub fn holds<E>(test: impl FnOnce(&E) -> bool, error: &E) -> bool {
-    test(error)
-}
-
 /// Gives a block its return type; never called.
 #[must_use]
 pub fn never<R>() -> R {

@@ -7,7 +7,7 @@ pub use crate::generated::compensation::{
     Compensating, IsCompensation, resolving, undoing, undoing_by_key,
 };
 pub use crate::generated::input::SagaInput;
-pub use crate::generated::signature::{IsContext, IsResult};
+pub use crate::generated::signature::{IsContext, IsResult, holds};
 pub use crate::language::order::{
     Beside, CanBeUndone, InGroup, Join, MayFailAfter, MayFollow, NeverFails, OnlyPivot, begin,
 };

@@ -1,4 +1,4 @@
-//! Rules for the signatures of steps and sagas: the context comes first, and a `Result` is returned.
+//! Rules for the signatures of steps and sagas: the context comes first, a `Result` is returned, and a closure tests errors.
 
 use crate::place::Context;
 
@@ -35,4 +35,10 @@ pub trait IsResult {
 impl<T, E> IsResult for Result<T, E> {
     type Output = T;
     type Error = E;
+}
+
+/// Tests an error. Gives the closure of `when = |error| …` its types.
+#[inline]
+pub fn holds<E>(test: impl FnOnce(&E) -> bool, error: &E) -> bool {
+    test(error)
 }

@@ -109,7 +109,7 @@ impl<'a, S: ?Sized> Context<'a, S> {
         self.place.position().map(|position| position.step().name)
     }
 
-    /// The failure for which the saga is compensated: at which step, and why. `None` in a step, and in a resolver that runs
+    /// The failure for which the saga is compensated: the step, a code and a text. `None` in a step, and in a resolver that runs
     /// before the saga has failed.
     ///
     /// ```
@@ -117,9 +117,12 @@ impl<'a, S: ?Sized> Context<'a, S> {
     /// # struct Shop;
     /// # struct Order;
     /// async fn cancel_order(cx: Context<'_, Shop>, order: &Order) -> Result<(), String> {
-    ///     let why = cx.failure().map(ToString::to_string);
-    ///     // tell the customer
-    /// #   drop((order, why));
+    ///     let is_cancelled = cx.failure().is_some_and(|failure| failure.code() == "cancelled");
+    ///     if !is_cancelled {
+    ///         let why = cx.failure().map(ToString::to_string);
+    ///         // tell the customer
+    /// #       drop((order, why));
+    ///     }
     ///     Ok(())
     /// }
     /// ```

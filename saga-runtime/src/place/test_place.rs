@@ -60,11 +60,19 @@ impl TestPlace {
 
     /// Sets the failure that compensations see: of this step, with this text.
     pub fn failure(self, step: &str, message: &str) -> Self {
-        let failure = Failure::new(Some(step.to_owned().into()), message.to_owned());
+        let failure = Failure::refused(step.to_owned().into(), message.to_owned());
         Self {
             failure: Some(failure),
             ..self
         }
+    }
+
+    /// Sets the [code](Failure::code) of the failure that was given before, such as `cancelled`. It is `error` otherwise.
+    pub fn failure_code(self, code: &str) -> Self {
+        let failure = self
+            .failure
+            .map(|known| known.with_code(code.to_owned().into()));
+        Self { failure, ..self }
     }
 
     /// The context of a step or a compensation here.

@@ -241,8 +241,8 @@ impl<E> Failed<E> {
 impl<E: Display + Send> KnownFailure for Failed<E> {
     fn get(&self) -> &Failure {
         self.written.get_or_init(|| {
-            let message = text(&Unescaped(&*lock(&self.cause)));
-            Failure::new(self.call.clone(), message)
+            let cause = lock(&self.cause);
+            Failure::new(self.call.clone(), cause.code(), text(&Unescaped(&*cause)))
         })
     }
 }

@@ -174,7 +174,7 @@ impl<'run, E: Engine> Run<'_, 'run, E> {
             call_name::numbered(position.name(), position.occurrence())
         };
         let call = failed.inside.clone().unwrap_or_else(name);
-        let failure = Failure::new(Some(call), refusal.message);
+        let failure = Failure::refused(call, refusal.message);
         let part = HandledPart {
             failure: &failure,
             doubt: self.lane.doubt,

@@ -143,7 +143,7 @@ where
         end.returned = Ok(Err(error));
         return end;
     }
-    let failure = Failure::new(end.failed_at.clone(), reason.message);
+    let failure = Failure::new(end.failed_at.clone(), reason.code, reason.message);
     let part = HandledPart {
         failure: &failure,
         doubt: calls.doubt(),

@@ -280,8 +280,9 @@ where
     }
 
     /// Gives the value of an event that the saga waits for. It arrives when the saga has begun to wait. Called again for the same
-    /// event, it gives the value for the next wait; the last value holds for all that follow. To a wait for the first of several
-    /// events, the first of them arrives that has a value here: a second matrix, with the value of another one, tries that.
+    /// event, it gives the value for the next wait; the last value holds for all that follow. To waits for the first of several
+    /// events, the values of the first event arrive, then those of the second. So a loop that ends with the second one ends. A saga
+    /// that waits once gets the first one that has a value here: a second matrix, with the value of another one, tries that.
     ///
     /// # Panics
     /// If the value can't be serialized.

@@ -299,7 +299,7 @@ fn resolve(step: &Step<'_>) -> TokenStream {
 }
 
 fn predicates(step: &Step<'_>) -> TokenStream {
-    let private = step.runtime.private();
+    let rules = step.runtime.rules();
     let predicate = |name: &str, predicate: &Predicate| {
         let span = place_of(predicate);
         // At the step: the user's function may have this name.
@@ -309,7 +309,7 @@ fn predicates(step: &Step<'_>) -> TokenStream {
                 let call = at(span, code!((#error)));
                 code!(#path #call)
             }
-            Predicate::Closure(closure) => code!(#private::holds(#closure, #error)),
+            Predicate::Closure(closure) => code!(#rules::holds(#closure, #error)),
         };
         code! {
             fn #name(#error: &Self::Error) -> bool {

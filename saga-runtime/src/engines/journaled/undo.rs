@@ -157,7 +157,8 @@ impl Journaled {
         let halts = self.on_compensation_failure == OnCompensationFailure::Halt;
         if let Some(decision) = self.history.decision() {
             let step = decision.step.clone().map(Into::into);
-            let failure = Failure::new(step, decision.reason.message.clone());
+            let reason = &decision.reason;
+            let failure = Failure::new(step, reason.code.clone(), reason.message.clone());
             self.instance.fail(&failure);
         }
         let mut compensations = Vec::new();

@@ -63,6 +63,8 @@ pub enum First<A, B, C = Never, D = Never> {
 /// The names of the events are part of the durable name of the wait, `event:paid|declined`, in this order. A saga in flight whose
 /// definition names others, or in another order, is set aside, as after any other change.
 ///
+/// On Restate, of several events that were sent before the wait, the first in the list ends it.
+///
 /// Of an event and a time, [`event_within`](crate::event_within) waits for the first; of several events and a time,
 /// [`first_of_within`].
 pub fn first_of<S: ?Sized, E: OneOf<Came = W>, W: Awaited<EventReader = E>>(

@@ -17,6 +17,9 @@ use crate::meta::Kind;
 use crate::testing::matrix::case::{Case, Planned, Target, WaitsFor};
 use crate::testing::matrix::world::{Values, World};
 
+/// The most waits at one place that an event ends.
+const MOST_WAITS: u32 = 200;
+
 /// Injects the faults of one case, and hears of every attempt.
 pub(super) struct Injector {
     case: Case,
@@ -54,6 +57,8 @@ pub(super) struct Heard {
     pub(super) story: Vec<String>,
     pub(super) problems: Vec<String>,
     pub(super) left_out: Vec<String>,
+    /// True if the saga waits again and again.
+    pub(super) is_endless: bool,
     /// The number of attempts whose code waits.
     waiting: u32,
 }
@@ -177,6 +182,16 @@ impl Injector {
         let sent = self.values.first_of(wait.events(), wait.occurrence);
         let event = sent.map(|(event, _)| event).or(wait.events().next());
         let value = sent.map(|(_, value)| value);
+        // No time passes while events arrive, so nothing else ends such a loop.
+        if let (Some(event), true) = (event, value.is_some() && wait.occurrence >= MOST_WAITS) {
+            heard.is_endless = true;
+            heard.problem(format!(
+                "the saga waits for `{event}` more than {MOST_WAITS} times: with these events, its loop does not end"
+            ));
+            drop(heard);
+            self.world.cancel(None);
+            return false;
+        }
         if event.is_some() && value.is_none() {
             let events: Vec<_> = wait.events().collect();
             heard.left_out.push(format!(

@@ -37,6 +37,7 @@ pub(super) struct Ran {
     pub(super) story: Vec<String>,
     pub(super) problems: Vec<String>,
     pub(super) left_out: Vec<String>,
+    pub(super) is_endless: bool,
 }
 
 /// The saga under test, and the services of one case.
@@ -112,6 +113,7 @@ where
             story: std::mem::take(&mut heard.story),
             problems: std::mem::take(&mut heard.problems),
             left_out: std::mem::take(&mut heard.left_out),
+            is_endless: heard.is_endless,
         }
     }
 

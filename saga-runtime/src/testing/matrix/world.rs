@@ -23,20 +23,20 @@ impl Values {
         self.0.entry(event).or_default().push(value);
     }
 
-    /// The first of these events that has a value, and the value for this wait.
+    /// The event that arrives at this wait for the first of these events, and its value: the values of the first event, then those of
+    /// the second.
     pub(super) fn first_of<'e>(
         &self,
-        mut events: impl Iterator<Item = &'e str>,
+        events: impl Iterator<Item = &'e str>,
         occurrence: u32,
     ) -> Option<(&'e str, &Value)> {
-        events.find_map(|event| Some((event, self.of(event, occurrence)?)))
-    }
-
-    /// The value for this wait.
-    fn of(&self, event: &str, occurrence: u32) -> Option<&Value> {
-        let values = self.0.get(event)?;
         let at = usize::try_from(occurrence).unwrap_or(usize::MAX);
-        values.get(at).or(values.last())
+        let named = events.filter_map(|event| Some((event, self.0.get(event)?)));
+        let mut all: Vec<_> = named
+            .flat_map(|(event, values)| values.iter().map(move |value| (event, value)))
+            .take(at.saturating_add(1))
+            .collect();
+        all.pop()
     }
 }
 

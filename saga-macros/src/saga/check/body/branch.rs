@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Expr, ExprIf, ExprMatch, Local, Pat, PatOr, Stmt};
 
-use super::refusal::{is_awaited, is_every_success, is_refusal, over_outcome};
+use super::refusal::{is_awaited, is_every_success, is_refusal, is_success, over_outcome};
 use super::text;
 use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Way};
@@ -67,7 +67,8 @@ impl Walk<'_> {
         let mut ways = Vec::new();
         for arm in &mut branch.arms {
             let when = format!("{of} is {}", text(&arm.pat));
-            let refused = step.filter(|_| successes_are_behind || is_refusal(&arm.pat));
+            let refused = step
+                .filter(|_| is_refusal(&arm.pat) || successes_are_behind && !is_success(&arm.pat));
             let is_conditional = is_conditional(&arm.attrs);
             if is_conditional {
                 let [what, help] = NOT_UNDER_CFG;

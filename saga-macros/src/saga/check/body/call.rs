@@ -125,9 +125,17 @@ fn wait(call: &ExprCall) -> Option<String> {
         return None;
     };
     let name = &path.path.segments.last()?.ident;
-    let waits = WAITS.iter().any(|one| name == one);
     let arguments: Vec<_> = call.args.iter().skip(1).map(text).collect();
-    waits.then(|| format!("{name}({})", arguments.join(", ")))
+    is_wait(&call.func).then(|| format!("{name}({})", arguments.join(", ")))
+}
+
+/// Returns whether a function has the name of one that waits.
+pub(super) fn is_wait(function: &Expr) -> bool {
+    let Expr::Path(path) = function else {
+        return false;
+    };
+    let name = path.path.segments.last();
+    name.is_some_and(|last| WAITS.iter().any(|one| last.ident == one))
 }
 
 /// The place of the name of the function, without the path before it.

@@ -9,7 +9,7 @@ use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, ExprClosure, Item, Member, Pat, PatIdent, Stmt};
 
-use super::call::name;
+use super::call::{is_wait, name};
 use super::macros::AWAITED_IN_A_MACRO;
 use super::text;
 use super::walk::Walk;
@@ -60,10 +60,16 @@ impl Walk<'_> {
             Expr::Call(call) if self.takes_context(call) => {
                 let (function, span) = ((*call.func).clone(), name(&call.func));
                 let what = format!("`{}` gets the context, but is not awaited", text(&function));
-                let help = format!(
-                    "a step runs when it is awaited: `{}(cx, …).await?`; other code gets values, and not the context",
-                    text(&function)
-                );
+                let called = text(&function);
+                let help = if is_wait(&function) {
+                    format!(
+                        "a saga waits when this is awaited, without a `?`: `{called}(cx, …).await`"
+                    )
+                } else {
+                    format!(
+                        "a step runs when it is awaited: `{called}(cx, …).await?`; other code gets values, and not the context"
+                    )
+                };
                 self.errors.report(span, what, help);
                 self.has_unawaited = true;
                 self.errors.replaced();

@@ -70,7 +70,12 @@ impl Walk<'_> {
         if is_one_of(&AT_ONCE) {
             let name = name.map(|last| last.ident.to_string()).unwrap_or_default();
             let what = format!("a saga has no `{name}!`");
-            let help = "run steps at the same time with `try_join!(charge(cx, &order), reserve(cx, &order))?`";
+            let help = if name == "select" {
+                "for the first of two events write `first_of(cx, (PAID, DECLINED)).await`, for an event or a time `event_within(cx, PAID, limit).await`;\n      \
+                 steps run at the same time in `try_join!(charge(cx, &order), reserve(cx, &order))?`"
+            } else {
+                "run steps at the same time with `try_join!(charge(cx, &order), reserve(cx, &order))?`"
+            };
             return Some(self.replace(span, what, help));
         }
         if is_one_of(&["try_join"]) {

@@ -38,6 +38,22 @@ pub(super) fn is_refusal(pattern: &Pat) -> bool {
     }
 }
 
+/// Returns whether the pattern names a success. What looks like a variable before it may be a constant.
+pub(super) fn is_success(pattern: &Pat) -> bool {
+    match pattern {
+        Pat::TupleStruct(variant) => is_variant(variant, "Ok"),
+        Pat::Or(either) => either.cases.iter().any(is_success),
+        Pat::Guard(guarded) => is_success(&guarded.pat),
+        Pat::Paren(paren) => is_success(&paren.pat),
+        Pat::Type(typed) => is_success(&typed.pat),
+        Pat::Ident(binding) => binding
+            .subpat
+            .as_ref()
+            .is_some_and(|(_, pattern)| is_success(pattern)),
+        _ => false,
+    }
+}
+
 /// Returns whether the pattern matches every success. Only refusals then reach the next pattern.
 pub(super) fn is_every_success(pattern: &Pat) -> bool {
     match pattern {

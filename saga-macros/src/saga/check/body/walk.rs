@@ -105,6 +105,13 @@ impl<'e> Walk<'e> {
     }
 
     pub(super) fn block(&mut self, block: &mut Block, gives: Gives) {
+        let outside = self.cx;
+        self.statements(block, gives);
+        // A name that a block binds ends with it.
+        self.cx = outside;
+    }
+
+    fn statements(&mut self, block: &mut Block, gives: Gives) {
         let Some((last, before)) = block.stmts.split_last_mut() else {
             return;
         };

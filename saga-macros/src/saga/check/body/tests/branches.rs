@@ -81,6 +81,10 @@ fn a_step_that_has_refused_has_not_happened() {
             "a~ [ | b]",
         ),
         (
+            "match a(cx).await { Ok(slow) => 0, Ok(_) => b(cx).await?, _ => c(cx).await? }; Ok(())",
+            "a~ [ | b | ~c]",
+        ),
+        (
             "match a(cx).await { Err(e) if late(e)? => 0, x => b(cx, x).await? }; Ok(())",
             "a~ [~(?) | b]",
         ),
