@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// A service that runs sagas until it is stopped. In production it is a process: `Endpoint::serve`.
 struct Service {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    end: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
 
@@ -73,19 +73,19 @@ impl Service {
         let endpoint = Endpoint::shared(Arc::clone(shop)).register::<PlaceOrder>();
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let serving = tokio::spawn(endpoint.serve_until(listener, async move {
-            let _ = stopped.await;
+            let _ = ended.await;
         }));
         Ok(Self {
             address,
-            stop,
+            end,
             serving,
         })
     }
 
     async fn stop(self) -> Result<(), Box<dyn Error>> {
-        drop(self.stop);
+        drop(self.end);
         Ok(self.serving.await?)
     }
 }
