@@ -1,10 +1,14 @@
 # One line of help stands behind each target: `make help` prints it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console demo-postgres demo-restate quickstart examples check test services soak mutants lint features deny doc bench bless
+# The examples that need no server, and those that do.
+SMALL = quickstart expenses fallback import machines subscription transfer
+ON_SERVERS = on-restate workers
+
+.PHONY: help demo console demo-postgres demo-restate quickstart examples check test services restate soak mutants lint features deny doc publishable bench bless
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run the shop: four services, two dozen orders, a kill, an audit of their databases
 	cargo run --release --package shop -- demo
@@ -15,7 +19,7 @@ console: ## run the shop with its console on orders that never end, some of whic
 demo-postgres: ## run the demo with its sagas in Postgres: two orders services, a kill, a deployment of a second version meanwhile
 	cargo run --release --package shop -- demo --on postgres --orders 96
 
-demo-restate: services ## run the same demo with its sagas on a Restate server, after installing that (SHOP_DEMO_KEEP=true to watch)
+demo-restate: restate ## run the same demo with its sagas on a Restate server, after installing that (SHOP_DEMO_KEEP=true to watch)
 	cargo run --release --package shop -- demo --on restate
 
 quickstart: ## run the smallest example
@@ -24,11 +28,15 @@ quickstart: ## run the smallest example
 services: ## install the servers that tests and demos start, into services/node_modules
 	services/install
 
-examples: quickstart ## run the small examples, and their tests
-	cargo run --package expenses
-	cargo run --package machines
-	cargo run --package transfer
-	cargo test --package expenses --package machines --package transfer --package travel
+restate: ## install of these the Restate server only
+	services/install restate
+
+examples: ## run the small examples, and their tests; the last two on servers, after installing them
+	cargo build $(SMALL:%=--package %) $(ON_SERVERS:%=--package %)
+	set -e; for name in $(SMALL); do echo "== $$name"; $${CARGO_TARGET_DIR:-target}/debug/$$name; done
+	services/install restate
+	set -e; for name in $(ON_SERVERS); do echo "== $$name"; $${CARGO_TARGET_DIR:-target}/debug/$$name; done
+	cargo test $(SMALL:%=--package %) $(ON_SERVERS:%=--package %) --package travel
 
 check: lint ## run the quick checks: format, clippy, unit, behaviour and diagnostics tests
 	cargo test --quiet --package saga-house --package saga-macros --package saga-runtime --package saga-restate \
@@ -63,8 +71,13 @@ deny: ## check the licences, doubles and origins of the dependencies (needs carg
 doc: ## build the documentation without a warning, into target/doc
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
 
-bench: ## measure: instructions, allocations, nanoseconds, compile time
-	benches/run
+publishable: ## what a release needs: the packages compile by themselves, as on docs.rs, and with the oldest versions of what they depend on
+	cargo publish --workspace --dry-run
+	.ci/docs-rs
+	.ci/minimal-versions
+
+bench: ## measure this library and its peers, and write docs/performance.md
+	benches/page
 
 bless: ## write the expected compiler messages and expansions anew, to be read in the diff
 	TRYBUILD=overwrite cargo test --package saga-tests --test diagnostics mistakes
