@@ -32,11 +32,10 @@ impl Values {
     ) -> Option<(&'e str, &Value)> {
         let at = usize::try_from(occurrence).unwrap_or(usize::MAX);
         let named = events.filter_map(|event| Some((event, self.0.get(event)?)));
-        let mut all: Vec<_> = named
+        named
             .flat_map(|(event, values)| values.iter().map(move |value| (event, value)))
             .take(at.saturating_add(1))
-            .collect();
-        all.pop()
+            .last()
     }
 }
 
