@@ -61,6 +61,15 @@ impl Source {
         owner(&tokens(text)?, function)
     }
 
+    /// Returns whether the file defines a macro of this name whose code awaits something.
+    pub(crate) fn awaits_in_macro(&self, name: &Ident) -> bool {
+        let Some(text) = self.text() else {
+            return false;
+        };
+        let may_be_there = text.contains(&format!("macro_rules! {name}"));
+        may_be_there && tokens(text).is_some_and(|tokens| awaits_in_macro(&tokens, name))
+    }
+
     /// Returns whether another type with the name of the saga's struct stands beside it.
     pub(crate) fn has_type_beside(&self, saga: &Ident, name: &Ident) -> bool {
         let Some(text) = self.text() else {
@@ -305,6 +314,38 @@ fn brings(paths: &[TokenTree], name: &Ident) -> bool {
         })
 }
 
+/// Returns whether `macro_rules! name { … .await … }` is among these tokens.
+fn awaits_in_macro(tokens: &[TokenTree], name: &Ident) -> bool {
+    let defines = tokens.windows(4).any(|definition| match definition {
+        [
+            TokenTree::Ident(word),
+            TokenTree::Punct(mark),
+            TokenTree::Ident(defined),
+            TokenTree::Group(rules),
+        ] => {
+            word == "macro_rules"
+                && mark.as_char() == '!'
+                && defined == name
+                && awaits(&inside(rules))
+        }
+        _ => false,
+    });
+    defines
+        || tokens.iter().any(|token| match token {
+            TokenTree::Group(group) => awaits_in_macro(&inside(group), name),
+            _ => false,
+        })
+}
+
+fn awaits(tokens: &[TokenTree]) -> bool {
+    let is_await = |pair: &[TokenTree]| is_punct(&pair[0], '.') && is_word(&pair[1], "await");
+    tokens.windows(2).any(is_await)
+        || tokens.iter().any(|token| match token {
+            TokenTree::Group(group) => awaits(&inside(group)),
+            _ => false,
+        })
+}
+
 fn is_punct(token: &TokenTree, character: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }
@@ -445,6 +486,25 @@ mod tests {
         ] {
             let source = Source::from_text(text);
             assert_eq!(source.has_type_beside(&saga, &name), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_macro_of_the_file_may_await() {
+        let name = quote::format_ident!("pay");
+        for (text, expected) in [
+            ("macro_rules! pay { () => { plain().await } }", true),
+            (
+                "mod a { macro_rules! pay { ($n:expr) => { if $n { plain(). await? } } } }",
+                true,
+            ),
+            ("macro_rules! pay { () => { plain() } }", false),
+            ("macro_rules! other { () => { plain().await } }", false),
+            ("macro_rules! pay_all { () => { plain().await } }", false),
+            ("// macro_rules! pay { () => { plain().await } }", false),
+        ] {
+            let source = Source::from_text(text);
+            assert_eq!(source.awaits_in_macro(&name), expected, "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")] mod doc {
-//! use saga_participant::{Begun, Participant};
+//! use saga_participant::{Begun, Participant, begin_transaction};
 //! use serde::{Deserialize, Serialize};
 //! use sqlx::{Sqlite, SqlitePool};
 //!
@@ -25,7 +25,7 @@
 //!
 //! impl Payments {
 //!     async fn create(&self, key: &str, amount: i64) -> Result<Result<Payment, Refused>, saga_participant::Error> {
-//!         let mut transaction = self.pool.begin().await?;
+//!         let mut transaction = begin_transaction(&self.pool).await?;
 //!         let answer = match self.participant.begin(&mut transaction, key).await? {
 //!             Begun::First(first) if amount > 1_000 => {
 //!                 // Refused for good: every repetition hears the same. To let a repetition try anew, roll back.
@@ -77,14 +77,14 @@
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")] mod doc {
-//! # use saga_participant::{Begun, Cancellation, Participant};
+//! # use saga_participant::{Begun, Cancellation, Participant, begin_transaction};
 //! # use sqlx::{Sqlite, SqlitePool};
 //! async fn cancel(
 //!     pool: &SqlitePool,
 //!     participant: &Participant<Sqlite>,
 //!     action_key: &str,
 //! ) -> Result<(), saga_participant::Error> {
-//!     let mut transaction = pool.begin().await?;
+//!     let mut transaction = begin_transaction(pool).await?;
 //!     match participant.cancel::<i64>(&mut transaction, action_key).await? {
 //!         // It was carried out. Its answer says what is to be undone.
 //!         Cancellation::Undo(id) => {
@@ -109,7 +109,7 @@
 //! cancel(&pool, &participant, "order-17/charge/0").await?;
 //!
 //! // The request was on its way for too long.
-//! let mut transaction = pool.begin().await?;
+//! let mut transaction = begin_transaction(&pool).await?;
 //! let late = participant.begin::<i64, String>(&mut transaction, "order-17/charge/0").await?;
 //! assert!(matches!(late, Begun::Cancelled));
 //! # Ok(())
@@ -146,7 +146,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")] mod doc {
-//! use saga_participant::{Begun, Cancellation, Participant};
+//! use saga_participant::{Begun, Cancellation, Participant, begin_transaction};
 //! use saga_runtime::{Context, saga, step};
 //! use sqlx::{Sqlite, SqlitePool};
 //!
@@ -171,7 +171,7 @@
 //!
 //! #[step(compensate = give_back, retry(attempts = 5, when = ChargeError::is_transient))]
 //! async fn charge(cx: Context<'_, Shop>, amount: i64) -> Result<i64, ChargeError> {
-//!     let mut transaction = cx.pool.begin().await?;
+//!     let mut transaction = begin_transaction(&cx.pool).await?;
 //!     let answer = match cx.participant.begin(&mut transaction, cx.idempotency_key()).await? {
 //!         Begun::First(first) => {
 //!             let payment = sqlx::query("INSERT INTO payments (amount) VALUES (?)").bind(amount);
@@ -187,7 +187,7 @@
 //! }
 //!
 //! async fn give_back(cx: Context<'_, Shop>, id: &i64) -> Result<(), ChargeError> {
-//!     let mut transaction = cx.pool.begin().await?;
+//!     let mut transaction = begin_transaction(&cx.pool).await?;
 //!     let cancelled = cx.participant.cancel::<i64>(&mut transaction, cx.action_key()).await?;
 //!     if let Cancellation::Undo(_) = cancelled {
 //!         let undo = sqlx::query("DELETE FROM payments WHERE id = ?").bind(id);
@@ -280,6 +280,7 @@ mod table;
 mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
+mod transaction;
 
 pub use self::answer::{Begun, Cancellation, First};
 pub use self::database::Database;
@@ -291,3 +292,4 @@ pub use self::request::KeyError;
 pub use self::table::InvalidTable;
 #[cfg(feature = "tower")]
 pub use self::tower::{KeyFuture, KeyLayer, KeyService};
+pub use self::transaction::begin_transaction;

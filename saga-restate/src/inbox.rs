@@ -104,10 +104,7 @@ impl Inbox {
                     let mut own = asked.iter().filter(|one| one.name == *name).peekable();
                     own.peek().is_some() && own.all(|one| one.number > number)
                 };
-                let oldest = state
-                    .open
-                    .iter_mut()
-                    .find(|(_, asked)| waits_longer(asked));
+                let oldest = state.open.iter_mut().find(|(_, asked)| waits_longer(asked));
                 let Some((wait, asked)) = oldest else {
                     break;
                 };

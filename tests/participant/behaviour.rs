@@ -1,9 +1,12 @@
 //! One thing after the other: what a key is told.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Mutex;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use saga_participant::{Begun, Cancellation, Error, Key, Participant};
+use saga_participant::{Begun, Cancellation, Error, Key, Participant, begin_transaction};
 use sqlx::Sqlite;
 use tokio::task::JoinHandle;
 
@@ -26,6 +29,7 @@ crate::on_each_database!(
     services_in_one_database_have_a_table_each,
     many_processes_may_migrate_at_once,
     two_equal_requests_wait_for_each_other,
+    a_caller_that_goes_away_takes_no_answer_of_another_with_it,
 );
 
 async fn service<DB: Bank>() -> (DB::Home, Service<DB>) {
@@ -349,4 +353,28 @@ async fn a_step_may_use_its_own_database() {
     ended.expect_err("it fails");
     let payments = bank.0.payments("order-17/charge/0").await;
     assert!(matches!(payments[..], [(_, 1)]));
+}
+
+async fn a_caller_that_goes_away_takes_no_answer_of_another_with_it<DB: Bank>() {
+    let (home, service) = service::<DB>().await;
+    for number in 0..200 {
+        let mut beginning = pin!(begin_transaction(&service.pool));
+        let mut left = number % 5;
+        let gone = poll_fn(|cx| {
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            beginning.as_mut().poll(cx).map(drop)
+        });
+        gone.await;
+        drop(beginning);
+        service.hears(&format!("key-{number}"), Course::Take).await;
+    }
+    let others = DB::open(&DB::url(&home)).await.expect("the database works");
+    for number in 0..200 {
+        let payments = DB::payments(&others, &format!("key-{number}")).await;
+        let payments = payments.expect("the database works");
+        assert_eq!(payments.len(), 1, "of the request {number}");
+    }
 }

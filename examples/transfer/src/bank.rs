@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saga_participant::{Begun, Cancellation, Participant};
+use saga_participant::{Begun, Cancellation, Participant, begin_transaction};
 use saga_runtime::IdempotencyKey;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool};
@@ -76,7 +76,7 @@ impl Bank {
         account: &str,
         cents: i64,
     ) -> Result<i64, BankError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin_transaction(&self.pool).await?;
         let begun = self.participant.begin(&mut transaction, key).await?;
         let is_first = matches!(begun, Begun::First(_));
         let answer = match begun {
@@ -112,7 +112,7 @@ impl Bank {
         action_key: IdempotencyKey,
         account: &str,
     ) -> Result<(), BankError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin_transaction(&self.pool).await?;
         let cancelled = self
             .participant
             .cancel::<i64>(&mut transaction, action_key)
@@ -137,7 +137,7 @@ impl Bank {
     /// Forgets all requests, and sets all balances to this amount.
     #[cfg(test)]
     pub(crate) async fn begin_anew(&self, cents: i64) -> Result<(), BankError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin_transaction(&self.pool).await?;
         let forget = sqlx::query("DELETE FROM participant_answers");
         forget.execute(&mut *transaction).await?;
         let balances = sqlx::query("UPDATE accounts SET cents = ?").bind(cents);

@@ -3,6 +3,7 @@
 
 mod attributes;
 mod body;
+mod hidden;
 mod inputs;
 mod name;
 mod options;
@@ -17,6 +18,7 @@ use crate::signature::{
 };
 use crate::source::Source;
 use attributes::{Sorted, reject_attributes_of_functions, sort};
+use hidden::reject_hidden_awaits;
 pub(super) use name::{struct_name, struct_of};
 pub(super) use options::runtime_of;
 
@@ -45,7 +47,12 @@ pub(super) fn check<'a>(
     let body = match &syntax.body {
         Ok(block) => {
             let cx = context.as_ref().map(|(cx, _)| *cx);
-            body::check(signature, cx, block, errors)
+            let so_far = errors.len();
+            let body = body::check(signature, cx, block, errors);
+            if errors.len() == so_far {
+                reject_hidden_awaits(block, source, errors);
+            }
+            body
         }
         Err(error) => {
             errors.push(error.clone());

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use sqlx::{PgConnection, Pool, Postgres, SqlStr};
 
 use super::{Database, FORGOTTEN_AT_ONCE, Row, State, Statements, Store, milliseconds, statement};
+use crate::begin_transaction;
 use crate::table::Table;
 
 /// Held while a table is created: two processes that create one at the same time would meet in the catalog.
@@ -88,7 +89,7 @@ CREATE INDEX IF NOT EXISTS {index} ON {quoted} (changed_at);
     }
 
     async fn create(pool: &Pool<Self>, create: SqlStr) -> Result<(), sqlx::Error> {
-        let mut transaction = pool.begin().await?;
+        let mut transaction = begin_transaction(pool).await?;
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CREATION_LOCK);
         lock.execute(&mut *transaction).await?;
         sqlx::raw_sql(create).execute(&mut *transaction).await?;
