@@ -7,7 +7,7 @@ use crate::Repetitions;
 use crate::cluster::Cluster;
 use crate::contest::{self, Contestant, Measured};
 use crate::takeover::End;
-use crate::{costs, memory, tables, takeover};
+use crate::{costs, memory, relay, tables, takeover};
 
 /// How many sagas are in flight at the same time.
 const IN_FLIGHT: [usize; 4] = [1, 16, 64, 256];
@@ -176,7 +176,14 @@ pub(crate) fn takeover(cluster: &Cluster, repetitions: &Repetitions) -> anyhow::
 pub(crate) fn memory(cluster: &Cluster, repetitions: &Repetitions) -> anyhow::Result<()> {
     let sagas = repetitions.orphans;
     let bytes = memory::in_flight(cluster, sagas)?;
-    println!("{sagas} sagas in flight: {bytes:.0} bytes of memory each, with their futures");
+    let future = f64::from(u32::try_from(relay::future_size())?);
+    println!(
+        "{sagas} sagas in flight: {bytes:.0} bytes of memory each; the future of one in process has {future} bytes"
+    );
+    target(
+        bytes - future <= 2048.0,
+        "at most 2 KiB each beyond that future",
+    );
     let sagas = repetitions.parked;
     let bytes = memory::parked(cluster, sagas)?;
     println!("{sagas} parked sagas: {bytes:.2} bytes of memory each");

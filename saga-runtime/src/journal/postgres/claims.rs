@@ -85,8 +85,8 @@ WITH silent AS (
     ORDER BY number LIMIT $3
 )";
 
-/// In SQL, true if a saga is of a version that the worker can run. One value for each open saga: as an `EXISTS` it became a join, which
-/// read the table of all sagas, those that have ended as well.
+/// In SQL, true if a saga is of a version that the worker can run. It is one value for each open saga: as an `EXISTS` it became a join,
+/// which read the ended sagas as well.
 const IS_KNOWN: &str = "(
         SELECT EXISTS (SELECT FROM unnest($2::text[], $4::bigint[]) known (name, version)
                        WHERE known.name = s.name AND known.version = s.version)
