@@ -34,6 +34,13 @@ enum Only {
     Long,
     /// Sagas per second on a Restate server, beside a workflow that is written by hand.
     Restate,
+    /// Sagas per second on the Postgres journal beside peers, takeovers, memory and tables; `postgres --help` lists the parts.
+    #[command(disable_help_flag = true)]
+    Postgres {
+        /// The arguments of that benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs sagas on the SQLite journal once and prints nothing: what the waits for the disk are counted of.
     #[command(hide = true)]
     Once { in_flight: usize, each: usize },
@@ -121,9 +128,12 @@ fn main() -> anyhow::Result<()> {
             println!();
             long(&repetitions)?;
             println!();
-            restate(quick)
+            restate(quick)?;
+            println!();
+            postgres(quick, &[])
         }
         Some(Only::Restate) => restate(quick),
+        Some(Only::Postgres { arguments }) => postgres(quick, &arguments),
         Some(Only::Durable) => durable(&repetitions),
         Some(Only::Structure) => structure(&repetitions),
         Some(Only::Long) => long(&repetitions),
@@ -310,24 +320,31 @@ fn long(repetitions: &Repetitions) -> anyhow::Result<()> {
 
 /// In a binary of its own: the SDK of Restate is in no other measurement.
 fn restate(quick: bool) -> anyhow::Result<()> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    program("restate", manifest, quick, &[])
+}
+
+/// In a package of its own: the client of Postgres is in no other measurement.
+fn postgres(quick: bool, arguments: &[String]) -> anyhow::Result<()> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/postgres/Cargo.toml");
+    program("postgres", manifest, quick, arguments)
+}
+
+/// Builds and runs another program.
+fn program(name: &str, manifest: &str, quick: bool, arguments: &[String]) -> anyhow::Result<()> {
     let mut command = cargo::command("run");
     command
-        .args([
-            "--release",
-            "--quiet",
-            "--bin",
-            "restate",
-            "--manifest-path",
-        ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .args(["--release", "--quiet", "--bin", name])
+        .args(["--manifest-path", manifest])
         .arg("--target-dir")
         .arg(cargo::target_directory()?)
         .arg("--")
-        .args(quick.then_some("--quick"));
+        .args(quick.then_some("--quick"))
+        .args(arguments);
     let status = command.status()?;
     anyhow::ensure!(
         status.success(),
-        "the benchmark on Restate ended with {status}"
+        "the benchmark `{name}` ended with {status}"
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ mod deploying;
 mod fencing;
 mod missing;
 mod mistakes;
+mod plans;
 mod proxied;
 mod purging;
 mod requests;

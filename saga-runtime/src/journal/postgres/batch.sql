@@ -16,9 +16,10 @@ WITH start AS (
     FROM unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::text[]) AS append (number, epoch, first, last_event)
     JOIN {schema}.open_sagas open USING (number, epoch)
     WHERE open.worker IS NOT NULL
-      -- The entry before is there. The first claim of a saga that was started by its holder has no row.
-      AND ((append.first = 2 AND append.epoch = 1)
-           OR EXISTS (SELECT FROM {schema}.entries WHERE saga = append.number AND seq = append.first - 1))
+      -- The entry before is there. The first claim of a saga that was started by its holder has no row. With `OR EXISTS` a
+      -- plan that is made while the table is small reads all of it, and stays prepared when the table has grown.
+      AND CASE WHEN append.first = 2 AND append.epoch = 1 THEN true
+               ELSE (SELECT true FROM {schema}.entries WHERE saga = append.number AND seq = append.first - 1) END
 ), appended AS (
     INSERT INTO {schema}.entries (saga, seq, at, event, step, occurrence, kind, attempts, code, message, payload)
     SELECT number, seq, clock_timestamp(), event, step, occurrence, kind, attempts, code, message, payload::json

@@ -85,10 +85,12 @@ WITH silent AS (
     ORDER BY number LIMIT $3
 )";
 
-/// In SQL, true if a saga is of a version that the worker can run.
-const IS_KNOWN: &str = "EXISTS (
-        SELECT FROM {schema}.sagas s JOIN unnest($2::text[], $4::bigint[]) known (name, version)
-        ON known.name = s.name AND known.version = s.version WHERE s.number = open.number)";
+/// In SQL, true if a saga is of a version that the worker can run. It is one value for each open saga: as an `EXISTS` it became a join,
+/// which read the ended sagas as well.
+const IS_KNOWN: &str = "(
+        SELECT EXISTS (SELECT FROM unnest($2::text[], $4::bigint[]) known (name, version)
+                       WHERE known.name = s.name AND known.version = s.version)
+        FROM {schema}.sagas s WHERE s.number = open.number)";
 
 const PICK_ONE: &str = "
 WITH picked AS (

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
+use sqlx::Executor as _;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::journal::JournalError;
@@ -56,15 +57,19 @@ impl PostgresOptions {
     /// # Errors
     /// See [`Postgres::connect`].
     pub async fn connect(self, url: &str) -> Result<Postgres, JournalError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(self.connections)
-            .connect(url)
-            .await
-            .map_err(JournalError::unavailable)?;
-        self.open(pool).await
+        let mut pool = PgPoolOptions::new().max_connections(self.connections);
+        if !self.pools_transactions {
+            pool = pool.after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(PLANS).await.map(drop) })
+            });
+        }
+        let pool = pool.connect(url).await;
+        self.open(pool.map_err(JournalError::unavailable)?).await
     }
 
-    /// Opens the journal with a pool of the caller's, which should have at least 4 connections to spare.
+    /// Opens the journal with a pool of the caller's, which should have at least 4 connections to spare. Each of its connections should
+    /// begin with `SET enable_seqscan = off; SET jit = off`, as those of [`connect`](Self::connect) do: plans that are made while the tables
+    /// are small then suit large tables as well.
     ///
     /// # Errors
     /// See [`Postgres::connect`].
@@ -84,6 +89,11 @@ impl PostgresOptions {
         })))
     }
 }
+
+/// Statements are planned once for each connection, perhaps while the tables are almost empty. Then the plan may read whole tables, until
+/// the server has analyzed them anew: with 200,000 more sagas a claim took three seconds. All statements have indexes to use, except where
+/// a table is read as a whole, for which the server would compile the plan at great cost.
+const PLANS: &str = "SET enable_seqscan = off; SET jit = off";
 
 impl PostgresOptions {
     fn checked_schema(&self) -> Result<Schema, JournalError> {

@@ -1,6 +1,7 @@
 //! The tasks that write: all that waits is sent as one statement, so that many sagas share one commit.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +21,9 @@ const BATCH: usize = 512;
 
 /// How many statements are under way at the same time: while one waits for the disk, the next one is filled.
 const WRITERS: usize = 2;
+
+/// How often in a row a writer lets other tasks run in vain, before it sends a statement.
+const IDLE_TURNS: u32 = 3;
 
 /// Takes operations, and writes them.
 #[derive(Debug)]
@@ -86,14 +90,8 @@ struct Task {
 impl Task {
     async fn run(self) {
         loop {
-            let mut batch = Vec::new();
-            let taken = self
-                .operations
-                .lock()
-                .await
-                .recv_many(&mut batch, BATCH)
-                .await;
-            if taken == 0 {
+            let batch = self.take().await;
+            if batch.is_empty() {
                 return;
             }
             let (batch, later) = split(batch);
@@ -104,14 +102,29 @@ impl Task {
         }
     }
 
+    /// Waits for operations, and takes all that can travel in one statement; none: no more will come.
+    async fn take(&self) -> Vec<Operation> {
+        let mut batch = Vec::new();
+        let mut operations = self.operations.lock().await;
+        operations.recv_many(&mut batch, BATCH).await;
+        // The sagas whose writes were answered last are just about to ask for the next ones: they come along.
+        let mut idle_turns = 0;
+        while idle_turns < IDLE_TURNS && !batch.is_empty() && batch.len() < BATCH {
+            tokio::task::yield_now().await;
+            if operations.is_empty() {
+                idle_turns += 1;
+            } else {
+                let room = BATCH - batch.len();
+                operations.recv_many(&mut batch, room).await;
+                idle_turns = 0;
+            }
+        }
+        batch
+    }
+
     /// Writes all of these with one commit. If one of them can't be written, each by itself.
     async fn write(&self, batch: Vec<Operation>) {
-        let mut columns = Parameters::default();
-        for operation in &batch {
-            columns.add(operation);
-        }
-        columns.sort();
-        match self.execute(&columns).await {
+        match self.execute(Parameters::of(&batch)).await {
             Ok(written) => {
                 self.commits.fetch_add(1, Ordering::Relaxed);
                 for operation in batch {
@@ -147,12 +160,9 @@ impl Task {
     async fn answer(&self, operation: Operation, written: &Written) {
         match operation {
             Operation::Start { saga, reply, .. } => {
-                let number = written
-                    .started
-                    .iter()
-                    .find(|(id, _)| *id == *stored(saga.id.as_str()));
+                let number = written.started.get(&*stored(saga.id.as_str()));
                 let _ = reply.send(Ok(match number {
-                    Some((_, number)) => StartResult::New(*number),
+                    Some(number) => StartResult::New(*number),
                     None => StartResult::Taken,
                 }));
             }
@@ -173,7 +183,7 @@ impl Task {
         let _ = append.reply.send(result);
     }
 
-    async fn execute(&self, columns: &Parameters) -> Result<Written, sqlx::Error> {
+    async fn execute(&self, columns: Parameters<'_>) -> Result<Written, sqlx::Error> {
         let rows = sqlx::query(AssertSqlSafe(Arc::clone(&self.statement)))
             .bind(&columns.start_id)
             .bind(&columns.start_name)
@@ -212,10 +222,8 @@ impl Task {
                 continue;
             };
             match row.try_get::<Option<String>, _>("id")? {
-                Some(id) => written.started.push((id, number)),
-                None => {
-                    written.appended.insert(number);
-                }
+                Some(id) => drop(written.started.insert(id, number)),
+                None => drop(written.appended.insert(number)),
             }
         }
         Ok(written)
@@ -225,37 +233,37 @@ impl Task {
 /// What a statement has written.
 #[derive(Debug, Default)]
 struct Written {
-    /// The new sagas: the stored id, and the number.
-    started: Vec<(String, i64)>,
+    /// The numbers of the new sagas, by their stored ids.
+    started: HashMap<String, i64>,
     /// The numbers of the sagas whose entries are there.
     appended: HashSet<i64>,
 }
 
 /// The parameters of one statement, a list per column.
 #[derive(Debug, Default)]
-struct Parameters {
-    start_id: Vec<String>,
-    start_name: Vec<String>,
+struct Parameters<'a> {
+    start_id: Vec<Cow<'a, str>>,
+    start_name: Vec<Cow<'a, str>>,
     start_version: Vec<i64>,
     start_fingerprint: Vec<i64>,
-    start_input: Vec<String>,
-    start_worker: Vec<Option<String>>,
-    start_traceparent: Vec<Option<String>>,
-    start_tracestate: Vec<Option<String>>,
+    start_input: Vec<&'a str>,
+    start_worker: Vec<Option<&'a str>>,
+    start_traceparent: Vec<Option<&'a str>>,
+    start_tracestate: Vec<Option<&'a str>>,
     append_number: Vec<i64>,
     append_epoch: Vec<i64>,
     append_first: Vec<i64>,
-    append_last_event: Vec<String>,
+    append_last_event: Vec<&'a str>,
     row_number: Vec<i64>,
     row_seq: Vec<i64>,
-    row_event: Vec<String>,
-    row_step: Vec<Option<String>>,
+    row_event: Vec<&'a str>,
+    row_step: Vec<Option<Cow<'a, str>>>,
     row_occurrence: Vec<Option<i64>>,
-    row_kind: Vec<Option<String>>,
+    row_kind: Vec<Option<&'a str>>,
     row_attempts: Vec<Option<i64>>,
-    row_code: Vec<Option<String>>,
-    row_message: Vec<Option<String>>,
-    row_payload: Vec<Option<String>>,
+    row_code: Vec<Option<Cow<'a, str>>>,
+    row_message: Vec<Option<Cow<'a, str>>>,
+    row_payload: Vec<Option<&'a str>>,
     release_number: Vec<i64>,
     release_epoch: Vec<i64>,
     release_wake: Vec<Option<f64>>,
@@ -264,23 +272,32 @@ struct Parameters {
     notifies: bool,
 }
 
-impl Parameters {
-    fn add(&mut self, operation: &Operation) {
+impl<'a> Parameters<'a> {
+    fn of(operations: &'a [Operation]) -> Self {
+        let mut columns = Self::default();
+        for operation in operations {
+            columns.add(operation);
+        }
+        columns.sort();
+        columns
+    }
+
+    fn add(&mut self, operation: &'a Operation) {
         match operation {
             Operation::Start { saga, lease, .. } => {
-                self.start_id.push(stored(saga.id.as_str()).into_owned());
-                self.start_name.push(stored(&saga.name).into_owned());
+                self.start_id.push(stored(saga.id.as_str()));
+                self.start_name.push(stored(&saga.name));
                 self.start_version.push(saga.version.into());
                 self.start_fingerprint.push(saga.fingerprint.cast_signed());
-                self.start_input.push(saga.input.clone());
-                let worker = lease.as_ref().map(|lease| lease.worker.as_str().to_owned());
+                self.start_input.push(&saga.input);
+                let worker = lease.as_ref().map(|lease| lease.worker.as_str());
                 self.notifies |= worker.is_none();
                 self.start_worker.push(worker);
                 let trace = saga.trace.as_ref();
                 let traceparent = trace.map(TraceContext::traceparent);
                 let tracestate = trace.and_then(TraceContext::tracestate);
-                self.start_traceparent.push(traceparent.map(str::to_owned));
-                self.start_tracestate.push(tracestate.map(str::to_owned));
+                self.start_traceparent.push(traceparent);
+                self.start_tracestate.push(tracestate);
             }
             Operation::Append(append) => self.append(append),
             Operation::Release {
@@ -299,23 +316,22 @@ impl Parameters {
         }
     }
 
-    fn append(&mut self, append: &Append) {
+    fn append(&mut self, append: &'a Append) {
         self.append_number.push(append.number);
         self.append_epoch.push(signed(append.claim.epoch));
         self.append_first.push(append.first_seq());
-        self.append_last_event.push(append.last_event().to_owned());
+        self.append_last_event.push(append.last_event());
         for (row, seq) in append.rows.iter().zip(append.first_seq()..) {
-            let text = |text: &str| stored(text).into_owned();
             self.row_number.push(append.number);
             self.row_seq.push(seq);
-            self.row_event.push(row.event.to_string());
-            self.row_step.push(row.step.as_deref().map(text));
+            self.row_event.push(&row.event);
+            self.row_step.push(row.step.as_deref().map(stored));
             self.row_occurrence.push(row.occurrence.map(i64::from));
-            self.row_kind.push(row.kind.as_deref().map(str::to_owned));
+            self.row_kind.push(row.kind.as_deref());
             self.row_attempts.push(row.attempts.map(i64::from));
-            self.row_code.push(row.code.as_deref().map(text));
-            self.row_message.push(row.message.as_deref().map(text));
-            self.row_payload.push(row.payload.clone());
+            self.row_code.push(row.code.as_deref().map(stored));
+            self.row_message.push(row.message.as_deref().map(stored));
+            self.row_payload.push(row.payload.as_deref());
         }
     }
 
