@@ -24,8 +24,8 @@ struct Write {
 
 /// So many customers that let the rows of sagas be written.
 pub(crate) async fn work(url: &str, in_flight: usize, each: usize) -> Result<(), Failure> {
-    let writers = u32::try_from(WRITERS)?;
-    let pool = PgPoolOptions::new().max_connections(writers);
+    let connections = u32::try_from(WRITERS)?;
+    let pool = PgPoolOptions::new().max_connections(connections);
     let pool = pool.connect(url).await?;
     sqlx::raw_sql(
         "CREATE TABLE rows (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, saga text, seq bigint, at timestamptz,
@@ -33,18 +33,18 @@ pub(crate) async fn work(url: &str, in_flight: usize, each: usize) -> Result<(),
     )
     .execute(&pool)
     .await?;
-    let (writes, waiting) = mpsc::unbounded_channel();
+    let (queue, waiting) = mpsc::unbounded_channel();
     let waiting = Arc::new(Mutex::new(waiting));
     for _ in 0..WRITERS {
         tokio::spawn(write_all(Arc::clone(&waiting), pool.clone()));
     }
     customers::serve(in_flight, each, move |saga, _| {
-        let writes = writes.clone();
+        let queue = queue.clone();
         async move {
             for seq in 0..4 {
                 let (written, answer) = oneshot::channel();
                 let saga = saga.clone();
-                writes.send(Write { saga, seq, written })?;
+                queue.send(Write { saga, seq, written })?;
                 answer.await?;
             }
             Ok(())
