@@ -3,13 +3,18 @@
 mod batches;
 mod clocks;
 mod deploying;
+mod encrypted;
 mod fencing;
+mod idle;
 mod missing;
 mod mistakes;
+mod opening;
 mod proxied;
 mod purging;
 mod requests;
+mod roles;
 mod standby;
+mod telling;
 mod transactions;
 mod waking;
 
