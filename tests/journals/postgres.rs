@@ -8,6 +8,7 @@ mod fencing;
 mod idle;
 mod missing;
 mod mistakes;
+mod no_fence;
 mod opening;
 mod proxied;
 mod purging;

@@ -1,5 +1,7 @@
 //! A worker: starts sagas until it is killed, runs what others leave, and tells which sagas were started.
 
+#[path = "../journals/postgres/no_fence.rs"]
+mod no_fence;
 mod sagas;
 
 use std::fs::OpenOptions;
@@ -25,6 +27,9 @@ struct Arguments {
     /// Its lease, in milliseconds.
     #[arg(long)]
     lease: u64,
+    /// It makes a mistake on purpose: its appends are not fenced.
+    #[arg(long)]
+    no_fence: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -33,7 +38,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let service = Service::open(&arguments.folder.join("service.db"))?;
     // The server may be just away.
     let journal = loop {
-        match Postgres::connect(&arguments.url).await {
+        let options = if arguments.no_fence {
+            Postgres::options().rewritten(no_fence::without_a_fence)
+        } else {
+            Postgres::options()
+        };
+        match options.connect(&arguments.url).await {
             Ok(journal) => break journal,
             Err(error) => eprintln!("no journal: {error}"),
         }

@@ -2,7 +2,7 @@
 //! two of them are an hour off; the server goes away without a word, and its standby takes its place. At the end each saga has
 //! ended once, and each effect is there once or undone.
 //!
-//! `WORKERS_ROUNDS` asks for more than the usual 30 rounds.
+//! `WORKERS_ROUNDS` asks for more than the usual 33 rounds.
 
 mod check;
 mod fleet;
@@ -25,7 +25,7 @@ const WORKERS: usize = 6;
 /// The workers that are frozen in a round. The others go on.
 const ZOMBIES: usize = 2;
 
-/// The kills before the frozen workers go on, and those after that.
+/// The kills before the frozen workers go on, and the kills after that.
 const KILLS: [usize; 2] = [4, 3];
 
 /// The rounds between two failovers.
@@ -69,7 +69,12 @@ impl Drop for Run {
             self.fleet.acknowledged(),
             self.began.elapsed().as_secs_f64(),
             match &self.found {
-                Some(found) if found.is_fine() => "nothing lost, nothing left over".to_owned(),
+                Some(found) if found.is_fine() => {
+                    format!(
+                        "of {} sagas nothing is lost, nothing left over",
+                        found.sagas
+                    )
+                }
                 Some(found) => format!("{} lost, {} wrong", found.lost.len(), found.wrong.len()),
                 None => "it has not come to its end".to_owned(),
             },
@@ -79,14 +84,14 @@ impl Drop for Run {
 
 impl Run {
     /// Starts a server with these settings and its workers. Returns when a saga runs.
-    async fn start(settings: &[&'static str]) -> Self {
+    async fn start(settings: &[&'static str], no_fence: bool) -> Self {
         let seed = std::env::var("SEED").ok();
         let seed = seed.and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| fastrand::u64(..));
         println!("SEED={seed}");
         let began = Instant::now();
         let servers = Servers::start(settings);
-        let fleet = Fleet::start(WORKERS, servers.url());
+        let fleet = Fleet::start(WORKERS, servers.url(), no_fence);
         let run = Self {
             seed,
             random: Rng::with_seed(seed),
@@ -124,6 +129,21 @@ impl Run {
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 
+    /// Freezes some workers for longer than their lease, and nothing else.
+    async fn freeze(&mut self, zombies: usize) {
+        let mut slots: Vec<_> = (0..WORKERS).collect();
+        self.random.shuffle(&mut slots);
+        for slot in &slots[..zombies] {
+            self.fleet.freeze(*slot, true).await;
+        }
+        tokio::time::sleep(LEASE + LEASE / 2).await;
+        for slot in &slots[..zombies] {
+            self.fleet.thaw(*slot);
+            self.counts.zombies += 1;
+        }
+        self.go_on(20).await;
+    }
+
     async fn round(&mut self, number: usize) {
         let mut slots: Vec<_> = (0..WORKERS).collect();
         self.random.shuffle(&mut slots);
@@ -148,6 +168,7 @@ impl Run {
         // They meet the workers that hold their sagas now, and then they may be killed as well.
         self.pause(20, 150).await;
         self.kill(&slots, KILLS[1]).await;
+        self.counts.killed_connections += self.servers.kill_connections().await;
         if !goes_early {
             self.server_goes(number).await;
         }
@@ -169,7 +190,6 @@ impl Run {
                 self.counts.kills += 1;
             }
         }
-        self.counts.killed_connections += self.servers.kill_connections().await;
     }
 
     /// The server goes away without a word. It comes back, or its standby takes its place.
@@ -211,8 +231,8 @@ fn last(text: &str) -> &str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_may_be_killed_frozen_and_cut_off() {
     let rounds = std::env::var("WORKERS_ROUNDS").ok();
-    let rounds: usize = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(30);
-    let mut run = Run::start(&[]).await;
+    let rounds: usize = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(33);
+    let mut run = Run::start(&[], false).await;
     run.replicate().await;
     for number in 0..rounds {
         let round = tokio::time::timeout(ROUND, run.round(number)).await;
@@ -239,15 +259,18 @@ async fn workers_may_be_killed_frozen_and_cut_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_found_if_the_server_forgets_what_it_has_acknowledged() {
-    let mut run = Run::start(&[
-        "-c",
-        "synchronous_commit=off",
-        // As if it wrote nothing before its end.
-        "-c",
-        "wal_writer_delay=10s",
-        "-c",
-        "wal_writer_flush_after=1GB",
-    ])
+    let mut run = Run::start(
+        &[
+            "-c",
+            "synchronous_commit=off",
+            // As if it wrote nothing before its end.
+            "-c",
+            "wal_writer_delay=10s",
+            "-c",
+            "wal_writer_flush_after=1GB",
+        ],
+        false,
+    )
     .await;
     run.servers.add_standby().await;
     run.go_on(50).await;
@@ -260,4 +283,14 @@ async fn it_is_found_if_the_server_forgets_what_it_has_acknowledged() {
         !found.lost.is_empty(),
         "the standby has what it was never sent"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_found_if_appends_are_not_fenced() {
+    let mut run = Run::start(&[], true).await;
+    for _ in 0..8 {
+        run.freeze(WORKERS / 2).await;
+    }
+    let found = run.end().await;
+    assert!(!found.wrong.is_empty(), "the mistake is not found");
 }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn up_to_a_thousand_and_a_half_idle_workers_look_less_than_a_hundred_times_a_second() {
+    fn fifteen_hundred_idle_workers_look_less_than_a_hundred_times_a_second() {
         for workers in [1, 10, 100, 500, 1000, 1500] {
             assert!(looks(workers) < 100.0, "{workers}: {}", looks(workers));
         }
