@@ -8,7 +8,6 @@ mod fencing;
 mod idle;
 mod missing;
 mod mistakes;
-mod no_fence;
 mod opening;
 mod proxied;
 mod purging;

@@ -1,7 +1,5 @@
 //! A worker: starts sagas until it is killed, runs what others leave, and tells which sagas were started.
 
-#[path = "../journals/postgres/no_fence.rs"]
-mod no_fence;
 mod sagas;
 
 use std::fs::OpenOptions;
@@ -27,9 +25,6 @@ struct Arguments {
     /// Its lease, in milliseconds.
     #[arg(long)]
     lease: u64,
-    /// It makes a mistake on purpose: its appends are not fenced.
-    #[arg(long)]
-    no_fence: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -38,12 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let service = Service::open(&arguments.folder.join("service.db"))?;
     // The server may be just away.
     let journal = loop {
-        let options = if arguments.no_fence {
-            Postgres::options().rewritten(no_fence::without_a_fence)
-        } else {
-            Postgres::options()
-        };
-        match options.connect(&arguments.url).await {
+        match Postgres::connect(&arguments.url).await {
             Ok(journal) => break journal,
             Err(error) => eprintln!("no journal: {error}"),
         }

@@ -27,21 +27,18 @@ pub(crate) struct Fleet {
     /// Sets the clock of a process.
     faketime: PathBuf,
     workers: Vec<Worker>,
-    /// True if the workers make a mistake on purpose: their appends are not fenced.
-    no_fence: bool,
     /// The number of processes that were started.
     pub(crate) generations: usize,
 }
 
 impl Fleet {
     /// Starts as many workers on this server.
-    pub(crate) fn start(workers: usize, server: &str, no_fence: bool) -> Self {
+    pub(crate) fn start(workers: usize, server: &str) -> Self {
         let mut fleet = Self {
             proxy: Proxy::start(server),
             folder: TempDir::new().expect("a folder for the test"),
             faketime: faketime(),
             workers: Vec::new(),
-            no_fence,
             generations: 0,
         };
         for slot in 0..workers {
@@ -89,9 +86,6 @@ impl Fleet {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workers-child"));
         command.arg(url).arg(self.folder());
         command.arg("--lease").arg(LEASE.as_millis().to_string());
-        if self.no_fence {
-            command.arg("--no-fence");
-        }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(complaints);
         command

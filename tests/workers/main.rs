@@ -84,14 +84,14 @@ impl Drop for Run {
 
 impl Run {
     /// Starts a server with these settings and its workers. Returns when a saga runs.
-    async fn start(settings: &[&'static str], no_fence: bool) -> Self {
+    async fn start(settings: &[&'static str]) -> Self {
         let seed = std::env::var("SEED").ok();
         let seed = seed.and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| fastrand::u64(..));
         println!("SEED={seed}");
         let began = Instant::now();
         let servers = Servers::start(settings);
-        let fleet = Fleet::start(WORKERS, servers.url(), no_fence);
+        let fleet = Fleet::start(WORKERS, servers.url());
         let run = Self {
             seed,
             random: Rng::with_seed(seed),
@@ -127,21 +127,6 @@ impl Run {
     async fn pause(&mut self, shortest: u64, longest: u64) {
         let pause = self.random.u64(shortest..longest);
         tokio::time::sleep(Duration::from_millis(pause)).await;
-    }
-
-    /// Freezes some workers for longer than their lease, and nothing else.
-    async fn freeze(&mut self, zombies: usize) {
-        let mut slots: Vec<_> = (0..WORKERS).collect();
-        self.random.shuffle(&mut slots);
-        for slot in &slots[..zombies] {
-            self.fleet.freeze(*slot, true).await;
-        }
-        tokio::time::sleep(LEASE + LEASE / 2).await;
-        for slot in &slots[..zombies] {
-            self.fleet.thaw(*slot);
-            self.counts.zombies += 1;
-        }
-        self.go_on(20).await;
     }
 
     async fn round(&mut self, number: usize) {
@@ -232,7 +217,7 @@ fn last(text: &str) -> &str {
 async fn workers_may_be_killed_frozen_and_cut_off() {
     let rounds = std::env::var("WORKERS_ROUNDS").ok();
     let rounds: usize = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(33);
-    let mut run = Run::start(&[], false).await;
+    let mut run = Run::start(&[]).await;
     run.replicate().await;
     for number in 0..rounds {
         let round = tokio::time::timeout(ROUND, run.round(number)).await;
@@ -259,18 +244,15 @@ async fn workers_may_be_killed_frozen_and_cut_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_found_if_the_server_forgets_what_it_has_acknowledged() {
-    let mut run = Run::start(
-        &[
-            "-c",
-            "synchronous_commit=off",
-            // As if it wrote nothing before its end.
-            "-c",
-            "wal_writer_delay=10s",
-            "-c",
-            "wal_writer_flush_after=1GB",
-        ],
-        false,
-    )
+    let mut run = Run::start(&[
+        "-c",
+        "synchronous_commit=off",
+        // As if it wrote nothing before its end.
+        "-c",
+        "wal_writer_delay=10s",
+        "-c",
+        "wal_writer_flush_after=1GB",
+    ])
     .await;
     run.servers.add_standby().await;
     run.go_on(50).await;
@@ -283,14 +265,4 @@ async fn it_is_found_if_the_server_forgets_what_it_has_acknowledged() {
         !found.lost.is_empty(),
         "the standby has what it was never sent"
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_found_if_appends_are_not_fenced() {
-    let mut run = Run::start(&[], true).await;
-    for _ in 0..8 {
-        run.freeze(WORKERS / 2).await;
-    }
-    let found = run.end().await;
-    assert!(!found.wrong.is_empty(), "the mistake is not found");
 }
