@@ -24,6 +24,7 @@ mod operator;
 mod pause;
 mod registry;
 mod retry_all;
+mod rhythm;
 mod send;
 mod subject;
 mod submit;
@@ -71,6 +72,7 @@ pub use retry_all::{RetriedAll, StuckFilter};
 
 use answer::recorded_answer;
 use registry::Definitions;
+use rhythm::Rhythm;
 use suspects::Suspects;
 use takeover::OperatorCall;
 use tasks::Tasks;
@@ -162,7 +164,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     policies: Policies,
     propagator: Option<Arc<dyn TracePropagator>>,
     max_recoveries: u32,
-    poll_interval: Duration,
+    rhythm: Rhythm,
     lease: Lease,
     tenure: Arc<Tenure>,
     /// One permit for each saga that may be in flight. The others wait in the journal.

@@ -6,6 +6,7 @@ mod event;
 mod filter;
 pub(crate) mod history;
 mod lease;
+mod look;
 mod memory;
 pub(crate) mod pause;
 #[cfg(feature = "postgres")]
@@ -30,6 +31,7 @@ pub use crate::meta::AttemptPhase;
 pub use error::{AppendError, Damage, JournalError};
 pub use event::{Event, Settled, StepCall};
 pub use filter::{Filter, Page, TroubleFilter};
+pub use look::{Ahead, Look};
 pub use memory::Memory;
 pub use pause::Pause;
 #[cfg(feature = "postgres")]
@@ -107,6 +109,20 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Extends the lease on all that `worker` holds, and returns the sagas among them that are to be cancelled.
     async fn renew(&self, worker: &Lease) -> Result<Vec<SagaId>, JournalError>;
+
+    /// Extends the lease as [`renew`](Self::renew) does, and looks what the worker may have to do: for the sagas that it holds, and
+    /// for those of these `definitions` that it could claim. An idle worker does nothing else, so this is one request where the
+    /// journal is far away.
+    ///
+    /// The default only renews.
+    async fn look(
+        &self,
+        worker: &Lease,
+        definitions: &[SagaVersion],
+    ) -> Result<Look, JournalError> {
+        let _ = definitions;
+        Ok(Look::only_cancelled(self.renew(worker).await?))
+    }
 
     /// Adds entries to a saga that is held, the first of them as number `first`; all of them or none.
     ///

@@ -3,14 +3,19 @@
 mod batches;
 mod clocks;
 mod deploying;
+mod encrypted;
 mod fencing;
+mod idle;
 mod missing;
 mod mistakes;
+mod opening;
 mod plans;
 mod proxied;
 mod purging;
 mod requests;
+mod roles;
 mod standby;
+mod telling;
 mod transactions;
 mod waking;
 

@@ -22,16 +22,26 @@ struct Arguments {
     /// What the ids of its sagas begin with. Without it, it starts none.
     #[arg(long)]
     starts: Option<String>,
+    /// Its lease, in milliseconds.
+    #[arg(long)]
+    lease: u64,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let service = Service::open(&arguments.folder.join("service.db"))?;
-    let journal = Postgres::connect(&arguments.url).await?;
+    // The server may be just away.
+    let journal = loop {
+        match Postgres::connect(&arguments.url).await {
+            Ok(journal) => break journal,
+            Err(error) => eprintln!("no journal: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
     let coordinator = Coordinator::builder(service)
         .journal(journal)
-        .lease(Duration::from_secs(1))
+        .lease(Duration::from_millis(arguments.lease))
         .max_recoveries(1000)
         .recovery_pause(Duration::from_millis(1))
         .register::<Line>()
@@ -53,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(_) => started.write_all(format!("{id}\n").as_bytes())?,
             Err(error) => eprintln!("{id}: {error}"),
         }
-        tokio::time::sleep(Duration::from_millis(15)).await;
+        tokio::time::sleep(Duration::from_millis(40)).await;
     }
     Ok(())
 }

@@ -1,255 +1,268 @@
-//! Several processes run the sagas of one database. They are killed, frozen for longer than their lease, and cut off, and the
-//! server goes away without a word. At the end each saga has ended once, and each effect is there once or undone.
+//! Several processes run the sagas of one database. They are killed, frozen for longer than their lease, and cut off; the clocks of
+//! two of them are an hour off; the server goes away without a word, and its standby takes its place. At the end each saga has
+//! ended once, and each effect is there once or undone.
 //!
-//! `WORKERS_ROUNDS` asks for more than the usual 10 rounds.
+//! `WORKERS_ROUNDS` asks for more than the usual 33 rounds.
 
+mod check;
+mod fleet;
+mod proxy;
 #[expect(dead_code, reason = "the parent only looks at the file")]
 mod sagas;
+mod servers;
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use saga_runtime::journal::{Filter, Journal as _, Postgres, State};
-use sqlx::{Connection as _, PgConnection};
-use tempfile::TempDir;
-use test_postgres::Server;
 
-use sagas::STEPS;
+use check::{Found, check, finish};
+use fleet::{Fleet, LEASE};
+use proxy::Cut;
+use servers::Servers;
 
-const WORKERS: usize = 3;
+const WORKERS: usize = 6;
 
-/// Longer than the lease of a worker.
-const FROZEN: Duration = Duration::from_millis(1800);
+/// The workers that are frozen in a round. The others go on.
+const ZOMBIES: usize = 2;
+
+/// The kills before the frozen workers go on, and the kills after that.
+const KILLS: [usize; 2] = [4, 3];
+
+/// The rounds between two failovers.
+const FAILOVER: usize = 10;
+
+/// The longest time of a round, on a machine that has much else to do.
+const ROUND: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 struct Counts {
     kills: usize,
     zombies: usize,
+    zombies_in_a_commit: usize,
     outages: usize,
-    cuts: usize,
+    failovers: usize,
+    killed_in_a_commit: usize,
+    killed_connections: usize,
 }
 
-struct Workers {
-    url: String,
-    folder: TempDir,
-    children: Vec<Child>,
-    generations: usize,
+/// A run. It is told at its end, whatever that is.
+struct Run {
+    seed: u64,
+    random: Rng,
+    began: Instant,
+    counts: Counts,
+    servers: Servers,
+    fleet: Fleet,
+    found: Option<Found>,
 }
 
-impl Workers {
-    fn start(&mut self) -> Child {
-        self.generations += 1;
-        start(&self.url, self.folder.path(), Some(self.generations))
+impl Drop for Run {
+    fn drop(&mut self) {
+        let cuts = Cut::ALL.map(|cut| format!("{cut:?}: {}", self.fleet.proxy.done(cut)));
+        println!(
+            "SEED={}: {:?}, {}, {} late messages, {} workers, {} sagas acknowledged, {:.0} s: {}",
+            self.seed,
+            self.counts,
+            cuts.join(", "),
+            self.fleet.proxy.late(),
+            self.fleet.generations,
+            self.fleet.acknowledged(),
+            self.began.elapsed().as_secs_f64(),
+            match &self.found {
+                Some(found) if found.is_fine() => {
+                    format!(
+                        "of {} sagas nothing is lost, nothing left over",
+                        found.sagas
+                    )
+                }
+                Some(found) => format!("{} lost, {} wrong", found.lost.len(), found.wrong.len()),
+                None => "it has not come to its end".to_owned(),
+            },
+        );
+    }
+}
+
+impl Run {
+    /// Starts a server with these settings and its workers. Returns when a saga runs.
+    async fn start(settings: &[&'static str]) -> Self {
+        let seed = std::env::var("SEED").ok();
+        let seed = seed.and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+        println!("SEED={seed}");
+        let began = Instant::now();
+        let servers = Servers::start(settings);
+        let fleet = Fleet::start(WORKERS, servers.url());
+        let run = Self {
+            seed,
+            random: Rng::with_seed(seed),
+            began,
+            counts: Counts::default(),
+            servers,
+            fleet,
+            found: None,
+        };
+        run.go_on(1).await;
+        run
     }
 
-    /// Kills a worker, and starts another one in its place.
-    fn kill(&mut self, number: usize) {
-        end(&mut self.children[number]);
-        self.children[number] = self.start();
+    /// Waits until so many more sagas are acknowledged.
+    async fn go_on(&self, sagas: usize) {
+        let before = self.fleet.acknowledged();
+        let go_on = async {
+            while self.fleet.acknowledged() < before + sagas {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let go_on = tokio::time::timeout(Duration::from_secs(60), go_on).await;
+        let complaints = self.fleet.complaints();
+        go_on.unwrap_or_else(|_| panic!("no saga is acknowledged any more: {}", last(&complaints)));
     }
 
-    /// Starts the workers again that found no server.
-    fn mend(&mut self) {
-        for number in 0..self.children.len() {
-            if matches!(self.children[number].try_wait(), Ok(Some(_))) {
-                self.children[number] = self.start();
+    /// Adds a standby. The primary waits for it.
+    async fn replicate(&mut self) {
+        self.servers.add_standby().await;
+        self.servers.wait_for_the_standby().await;
+    }
+
+    async fn pause(&mut self, shortest: u64, longest: u64) {
+        let pause = self.random.u64(shortest..longest);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+
+    async fn round(&mut self, number: usize) {
+        let mut slots: Vec<_> = (0..WORKERS).collect();
+        self.random.shuffle(&mut slots);
+        let (zombies, others) = slots.split_at(ZOMBIES);
+        for zombie in zombies {
+            let is_committing = self.fleet.freeze(*zombie, self.random.bool()).await;
+            self.counts.zombies_in_a_commit += usize::from(is_committing);
+        }
+        let frozen = Instant::now();
+        // In every other round the connections of the frozen workers survive.
+        let goes_early = number.is_multiple_of(2);
+        if goes_early {
+            self.server_goes(number).await;
+        }
+        self.kill(others, KILLS[0]).await;
+        let longest = LEASE + Duration::from_millis(self.random.u64(150..300));
+        tokio::time::sleep(longest.saturating_sub(frozen.elapsed())).await;
+        for zombie in zombies {
+            self.fleet.thaw(*zombie);
+            self.counts.zombies += 1;
+        }
+        // They meet the workers that hold their sagas now, and then they may be killed as well.
+        self.pause(20, 150).await;
+        self.kill(&slots, KILLS[1]).await;
+        self.counts.killed_connections += self.servers.kill_connections().await;
+        if !goes_early {
+            self.server_goes(number).await;
+        }
+        self.go_on(20).await;
+    }
+
+    /// Kills workers in these slots, and cuts connections meanwhile.
+    async fn kill(&mut self, slots: &[usize], kills: usize) {
+        for _ in 0..kills {
+            for cut in Cut::ALL {
+                if self.random.bool() {
+                    self.fleet.proxy.cut(cut);
+                }
+            }
+            self.counts.killed_in_a_commit += self.servers.kill_in_commit().await;
+            self.pause(10, 70).await;
+            if let Some(slot) = self.random.choice(slots) {
+                self.fleet.kill(*slot);
+                self.counts.kills += 1;
             }
         }
     }
-}
 
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.children.iter_mut().for_each(end);
-    }
-}
-
-fn start(url: &str, folder: &Path, starts: Option<usize>) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_workers-child"));
-    command.arg(url).arg(folder).stdin(Stdio::null());
-    // An outage makes them complain, which is as it should be.
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    if let Some(number) = starts {
-        command.args(["--starts", &format!("worker-{number}")]);
-    }
-    command.spawn().expect("the worker starts")
-}
-
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-fn signal(child: &Child, signal: &str) {
-    let sent = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
-    assert!(sent.is_ok_and(|status| status.success()), "{signal}");
-}
-
-async fn cut(url: &str) {
-    // The server may be just starting.
-    let Ok(mut connection) = PgConnection::connect(url).await else {
-        return;
-    };
-    let _ = sqlx::query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE pid <> pg_backend_pid() AND backend_type = 'client backend' AND random() < 0.5",
-    )
-    .execute(&mut connection)
-    .await;
-}
-
-async fn round(workers: &mut Workers, server: &Server, random: &mut Rng, counts: &mut Counts) {
-    let zombie = random.usize(..WORKERS);
-    workers.mend();
-    signal(&workers.children[zombie], "-STOP");
-    let frozen = Instant::now();
-    if counts.zombies.is_multiple_of(2) {
-        server.crash();
-        tokio::time::sleep(Duration::from_millis(random.u64(50..400))).await;
-        server.restart();
-        counts.outages += 1;
-    }
-    for _ in 0..3 {
-        tokio::time::sleep(Duration::from_millis(random.u64(150..450))).await;
-        cut(&workers.url).await;
-        counts.cuts += 1;
-        tokio::time::sleep(Duration::from_millis(random.u64(0..100))).await;
-        workers.mend();
-        let victim = (zombie + random.usize(1..WORKERS)) % WORKERS;
-        workers.kill(victim);
-        counts.kills += 1;
-    }
-    tokio::time::sleep(FROZEN.saturating_sub(frozen.elapsed())).await;
-    signal(&workers.children[zombie], "-CONT");
-    counts.zombies += 1;
-    // It meets the workers that hold its sagas now.
-    tokio::time::sleep(Duration::from_millis(random.u64(100..600))).await;
-    if random.bool() {
-        workers.kill(zombie);
-        counts.kills += 1;
-    }
-}
-
-/// Waits until a last worker has ended all that is open.
-async fn finish(url: &str, folder: &Path) {
-    let mut last = start(url, folder, None);
-    let end_of_time = Instant::now() + Duration::from_mins(1);
-    let open = loop {
-        let mut connection = PgConnection::connect(url)
-            .await
-            .expect("the server is back");
-        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM saga.open_sagas")
-            .fetch_one(&mut connection)
-            .await
-            .expect("the table is there");
-        if open == 0 || Instant::now() > end_of_time {
-            break open;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    end(&mut last);
-    assert_eq!(open, 0, "some sagas never end");
-}
-
-/// Checks all sagas; says how many there are.
-async fn check(url: &str, folder: &Path) -> usize {
-    let journal = Postgres::connect(url).await.expect("the database works");
-    let database =
-        rusqlite::Connection::open(folder.join("service.db")).expect("the file is there");
-    let mut effects: HashMap<String, u32> = HashMap::new();
-    let mut select = database
-        .prepare("SELECT saga, count(*) FROM effects WHERE answer = 'done' GROUP BY saga")
-        .expect("the table is there");
-    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-    for row in rows.expect("it can be read") {
-        let (saga, count) = row.expect("a saga and a number");
-        effects.insert(saga, count);
-    }
-    let mut states = HashMap::new();
-    let mut filter = Filter::default().limit(1000);
-    loop {
-        let page = journal.list(&filter).await.expect("the journal works");
-        let sagas = page.sagas.into_iter();
-        states.extend(sagas.map(|saga| (saga.saga.id.to_string(), saga.state)));
-        let Some(next) = page.next else { break };
-        filter.after = Some(next);
-    }
-    for (id, state) in &states {
-        let done = effects.remove(id).unwrap_or(0);
-        match state {
-            State::Completed => assert_eq!(done, STEPS, "{id} is completed"),
-            State::Compensated => assert_eq!(done, 0, "{id} is compensated"),
-            other => panic!("{id} is {other}"),
+    /// The server goes away without a word. It comes back, or its standby takes its place.
+    async fn server_goes(&mut self, number: usize) {
+        if number % FAILOVER == FAILOVER - 1 {
+            self.servers.fail_over();
+            self.counts.failovers += 1;
+            self.fleet.proxy.lead_to(self.servers.url());
+            self.replicate().await;
+        } else {
+            let pause = Duration::from_millis(self.random.u64(20..150));
+            self.servers.outage(pause).await;
+            self.counts.outages += 1;
         }
     }
-    assert!(effects.is_empty(), "effects of unknown sagas: {effects:?}");
-    let started = std::fs::read_to_string(folder.join("started")).expect("the list is there");
-    let started: HashSet<_> = started.lines().collect();
-    let lost: Vec<_> = started
-        .iter()
-        .filter(|id| !states.contains_key(**id))
-        .collect();
-    assert!(lost.is_empty(), "lost: {lost:?}");
-    // Numbers without gaps, and one end per saga, as its last entry.
-    let mut connection = PgConnection::connect(url).await.expect("the server works");
-    let odd: Vec<i64> = sqlx::query_scalar(
-        "SELECT saga FROM saga.entries GROUP BY saga
-         HAVING max(seq) - min(seq) + 1 <> count(*) OR min(seq) > 2
-             OR count(*) FILTER (WHERE event IN ('completed', 'compensated')) <> 1
-             OR max(seq) <> max(seq) FILTER (WHERE event IN ('completed', 'compensated'))",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .expect("the table is there");
-    assert!(odd.is_empty(), "histories with gaps or two ends: {odd:?}");
-    states.len()
+
+    /// Lets a last worker finish what is open, and checks all.
+    async fn end(&mut self) -> &Found {
+        self.fleet.end();
+        let url = self.servers.url().to_owned();
+        let unfinished = finish(&self.fleet, &url).await;
+        let mut found = check(&url, self.fleet.folder()).await;
+        found.wrong.extend(unfinished);
+        let complaints = self.fleet.complaints();
+        let panics = complaints
+            .lines()
+            .filter(|line| line.contains("panicked at"));
+        found.wrong.extend(panics.map(str::to_owned));
+        self.found.insert(found)
+    }
 }
 
-#[tokio::test]
+/// The end of a text.
+fn last(text: &str) -> &str {
+    let lines = text.rmatch_indices('\n').nth(20);
+    &text[lines.map_or(0, |(at, _)| at)..]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_may_be_killed_frozen_and_cut_off() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("SEED={seed}");
-    let rounds = std::env::var("WORKERS_ROUNDS")
-        .ok()
-        .and_then(|rounds| rounds.parse().ok());
-    let rounds: usize = rounds.unwrap_or(10);
-    let mut random = Rng::with_seed(seed);
-    let began = Instant::now();
-    let server = Server::start(&["-c", "fsync=off"]);
-    let mut workers = Workers {
-        url: server.url().to_owned(),
-        folder: TempDir::new().expect("a folder for the test"),
-        children: Vec::new(),
-        generations: 0,
-    };
-    for _ in 0..WORKERS {
-        let child = workers.start();
-        workers.children.push(child);
+    let rounds = std::env::var("WORKERS_ROUNDS").ok();
+    let rounds: usize = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(33);
+    let mut run = Run::start(&[]).await;
+    run.replicate().await;
+    for number in 0..rounds {
+        let round = tokio::time::timeout(ROUND, run.round(number)).await;
+        round.unwrap_or_else(|_| panic!("round {number} has no end"));
     }
-    let mut counts = Counts::default();
-    // At least one saga runs before the first fault.
-    let started = workers.folder.path().join("started");
-    while std::fs::metadata(&started).map_or(0, |file| file.len()) == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    for _ in 0..rounds {
-        round(&mut workers, &server, &mut random, &mut counts).await;
-    }
-    workers.children.iter_mut().for_each(end);
-    finish(&workers.url, workers.folder.path()).await;
-    let sagas = check(&workers.url, workers.folder.path()).await;
-    println!(
-        "{counts:?}, {} workers, {sagas} sagas, {:.0} s: nothing lost, nothing left over",
-        workers.generations,
-        began.elapsed().as_secs_f64()
+    let found = run.end().await;
+    assert!(found.is_fine(), "{found:#?}");
+    let counts = &run.counts;
+    assert_eq!(counts.kills, rounds * (KILLS[0] + KILLS[1]));
+    assert_eq!(counts.zombies, rounds * ZOMBIES);
+    assert_eq!(counts.outages + counts.failovers, rounds);
+    assert!(counts.killed_in_a_commit > 0, "{counts:?}");
+    assert!(
+        counts.zombies_in_a_commit > counts.zombies / 4,
+        "{counts:?}"
     );
-    assert!(counts.kills >= 3 * rounds && counts.zombies == rounds && 2 * counts.outages >= rounds);
+    assert!(run.fleet.proxy.late() >= rounds / 10);
+    assert!(
+        Cut::ALL
+            .iter()
+            .all(|cut| run.fleet.proxy.done(*cut) > rounds / 2)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_found_if_the_server_forgets_what_it_has_acknowledged() {
+    let mut run = Run::start(&[
+        "-c",
+        "synchronous_commit=off",
+        // As if it wrote nothing before its end.
+        "-c",
+        "wal_writer_delay=10s",
+        "-c",
+        "wal_writer_flush_after=1GB",
+    ])
+    .await;
+    run.servers.add_standby().await;
+    run.go_on(50).await;
+    run.servers.fail_over();
+    run.counts.failovers += 1;
+    run.fleet.proxy.lead_to(run.servers.url());
+    run.go_on(50).await;
+    let found = run.end().await;
+    assert!(
+        !found.lost.is_empty(),
+        "the standby has what it was never sent"
+    );
 }

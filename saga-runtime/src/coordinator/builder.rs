@@ -18,6 +18,7 @@ use crate::coordinator::error::StartError;
 #[cfg(feature = "metrics")]
 use crate::coordinator::metered::Metered;
 use crate::coordinator::registry::Definitions;
+use crate::coordinator::rhythm::Rhythm;
 use crate::coordinator::suspects::Suspects;
 use crate::coordinator::tasks::Tasks;
 use crate::coordinator::waiters::Waiters;
@@ -406,7 +407,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             policies: self.policies,
             propagator: self.propagator,
             max_recoveries: self.max_recoveries,
-            poll_interval: lease.duration / 3,
+            rhythm: Rhythm::new(lease.duration),
             lease,
             tenure,
             slots: Arc::new(Semaphore::new(self.in_flight)),

@@ -11,10 +11,12 @@ use crate::coordinator::suspects::Suspicion;
 use crate::coordinator::task::Claimant;
 use crate::coordinator::{BATCH, RuntimeGuard, Shared};
 use crate::journal::{Claimed, SagaVersion, Wakeup};
+use crate::meta::RetryPolicy;
 use crate::telemetry;
 
-/// The shortest time between two claims while a saga is due that this process does not run.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// The pauses between claims while a saga is due that this process does not run.
+const IN_VAIN: RetryPolicy =
+    RetryPolicy::UNTIL_SUCCESS.backoff(Duration::from_millis(100), Duration::from_mins(1));
 
 /// The size of a claim. `Full`: the journal returned a saga for each slot, so more may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     async fn dispatch_for_ever(self: &Arc<Self>) {
+        let mut in_vain = IN_VAIN.backoffs();
         loop {
             let definitions = self.definitions_to_claim().await;
             let begun = self.policies.clock.now();
@@ -40,10 +43,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let claiming = Arc::clone(self).take_over_all(definitions);
             let _ = self.tasks.spawn(claiming).await;
             let next = self.journal.next_rest().await.unwrap_or_default();
-            let mut pause = self.alarm.set(next, self.poll_interval);
+            let longest = self.rhythm.between_claims();
+            let mut pause = self.alarm.set(next, longest);
             if next.is_some_and(|next| next < begun) {
                 // It could be claimed and was not: its definition is paused, or not registered here.
-                pause = pause.max(SHORTEST_PAUSE);
+                let again = in_vain.next().unwrap_or(longest);
+                pause = pause.max(again.min(longest));
+            } else {
+                in_vain = IN_VAIN.backoffs();
             }
             let _ = tokio::time::timeout(pause, self.work.notified()).await;
         }

@@ -273,7 +273,7 @@ impl Polls {
         &mut self,
         handle: &Handle<S, G>,
     ) -> Duration {
-        let longest = handle.inner.poll_interval;
+        let longest = handle.inner.rhythm.third();
         if handle.runs_here() {
             return longest;
         }

@@ -8,8 +8,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::coordinator::{BATCH, Shared};
-use crate::journal::{Claim, Filter, JournalError, Signal, State, Wakeup};
+use crate::journal::{Ahead, Claim, Filter, JournalError, Signal, State, Wakeup};
+use crate::lock::lock;
 use crate::telemetry;
+
+/// The time after the end of a lease that no rounding takes away.
+const MARGIN: Duration = Duration::from_millis(2);
 
 impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// Renews the lease, and cancels the sagas for which a cancellation was requested elsewhere. Ends when the
@@ -21,26 +25,35 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         // The lease has to hold until the last saga has ended after a shutdown.
         while !(shutdown.is_cancelled() && self.running().is_empty()) {
             let asked = Instant::now();
-            match self.journal.renew(&self.lease).await {
-                Ok(cancelled) => {
+            let definitions = self.definitions_to_run();
+            let pause = match self.journal.look(&self.lease, &definitions).await {
+                Ok(look) => {
                     self.tenure.extend(asked + self.lease.duration);
-                    for id in cancelled {
+                    for id in look.cancelled {
                         if let Some(running) = self.running().get(&id) {
                             running.control.cancel();
                         }
                     }
-                    self.answer_requests(&mut looks).await;
+                    if look.is_asked {
+                        self.answer_requests(&mut looks).await;
+                    } else {
+                        looks.note(false);
+                    }
                     self.release_unreleased().await;
                     self.release_unused(&mut unused).await;
+                    self.look_ahead(look.ahead).await
                 }
-                Err(error) => telemetry::journal_trouble(&error),
-            }
+                Err(error) => {
+                    telemetry::journal_trouble(&error);
+                    self.rhythm.after_a_failure()
+                }
+            };
             if !shutdown.is_cancelled() {
-                let pause = looks.pause().min(self.poll_interval);
+                let pause = looks.pause().min(pause);
                 let pause = tokio::time::timeout(pause, self.requests.notified());
                 shutdown.run_until_cancelled(pause).await;
             } else if !self.running().is_empty() {
-                let _ = tokio::time::timeout(self.poll_interval, self.work.notified()).await;
+                let _ = tokio::time::timeout(self.rhythm.third(), self.work.notified()).await;
             }
         }
     }
@@ -53,6 +66,35 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             Signal::Changed(id) => self.waiters.wake(&id),
         }
         !self.is_shutting_down()
+    }
+
+    /// Wakes the dispatcher if there is something to claim. Returns the pause before the next look.
+    async fn look_ahead(&self, ahead: Option<Ahead>) -> Duration {
+        let Some(ahead) = ahead else {
+            return self.rhythm.third();
+        };
+        self.rhythm.note(ahead.workers);
+        if ahead.paused != *lock(&self.paused)
+            && let Err(error) = self.read_paused().await
+        {
+            telemetry::journal_trouble(&error);
+        }
+        if ahead.is_work {
+            self.work.notify_one();
+        }
+        let pause = self.rhythm.between_looks(self.running().is_empty());
+        if !self.rhythm.is_watcher() {
+            return pause;
+        }
+        let soon = ahead.next_rest.filter(|rest| *rest < pause);
+        let soon = soon.map(|rest| Wakeup::At(self.policies.clock.now() + rest));
+        if soon.is_some_and(|soon| self.alarm.is_next(soon)) {
+            self.work.notify_one();
+        }
+        // A worker that renews in time has more left than this pause: one that has less is gone when it is over.
+        ahead
+            .next_orphans
+            .map_or(pause, |orphans| pause.min(orphans + MARGIN))
     }
 
     /// Does what other processes have asked for the sagas that run here.

@@ -10,15 +10,18 @@ use crate::coordinator::Shared;
 use crate::id::SagaId;
 use crate::journal::{
     AppendError, Claim, Claimed, ClaimedOne, Event, Filter, Forwarded, History, Journal,
-    JournalError, Lease, Listener, NewSaga, Page, Pause, PostedEvent, Record, Requests,
+    JournalError, Lease, Listener, Look, NewSaga, Page, Pause, PostedEvent, Record, Requests,
     SagaVersion, Started, Tally, Wakeup, Worker, WorkerTally,
 };
 use crate::lock::lock;
 use crate::metrics::{FinalState, JournalCall, JournalHandles, OneSaga, OpenHandles, SagaHandles};
 use async_trait::async_trait;
 
-/// The time between two looks at what is open.
+/// The time between two looks at what is open, by and large.
 const PERIOD: Duration = Duration::from_secs(15);
+
+/// The time between such looks of all workers together, by and large.
+const SHARE: Duration = Duration::from_millis(60);
 
 /// A journal that counts what is recorded through it.
 pub(super) struct Metered {
@@ -189,6 +192,17 @@ impl Journal for Metered {
         renewed
     }
 
+    async fn look(
+        &self,
+        worker: &Lease,
+        definitions: &[SagaVersion],
+    ) -> Result<Look, JournalError> {
+        let begun = self.calls.begin();
+        let look = self.journal.look(worker, definitions).await;
+        self.calls.called(JournalCall::Renew, begun, look.is_err());
+        look
+    }
+
     async fn append(
         &self,
         claim: &Claim,
@@ -334,10 +348,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                     (one.name, one.state.name(), one.sagas, age.as_secs_f64())
                 }));
             }
-            if let Ok(paused) = self.journal.paused().await {
-                open.paused(paused.into_iter().map(|pause| pause.name));
-            }
-            let pause = tokio::time::sleep(PERIOD);
+            open.paused(lock(&self.paused).iter().cloned());
+            // Many processes look less often, each at a time of its own: the journal is asked as seldom as by a few.
+            let period = PERIOD.max(self.rhythm.share(SHARE));
+            let pause = tokio::time::sleep(period.mul_f64(0.5 + fastrand::f64()));
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }

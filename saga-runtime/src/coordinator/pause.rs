@@ -96,6 +96,11 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         if let Err(error) = self.read_paused().await {
             telemetry::journal_trouble(&error);
         }
+        self.definitions_to_run()
+    }
+
+    /// The registered definitions that are not paused, as far as this process knows.
+    pub(super) fn definitions_to_run(&self) -> Vec<SagaVersion> {
         let mut definitions = self.definitions.versions();
         definitions.retain(|definition| !self.is_paused(definition.name));
         definitions

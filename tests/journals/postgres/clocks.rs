@@ -1,9 +1,11 @@
 //! Leases are compared by the clock of the database, and a claim waits for nobody.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use saga_runtime::SagaId;
-use saga_runtime::journal::{Claimed, Journal as _, Lease, NewSaga, Postgres, SagaVersion, Worker};
+use saga_runtime::journal::{
+    Claimed, Journal as _, Lease, NewSaga, Postgres, SagaVersion, Started, Wakeup, Worker,
+};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor as _};
 use test_postgres::Server;
@@ -111,6 +113,35 @@ async fn a_worker_whose_clock_is_an_hour_behind_keeps_its_sagas() {
 #[tokio::test]
 async fn a_worker_whose_clock_is_an_hour_ahead_loses_its_sagas_in_time() {
     leases_run_by_the_clock_of_the_database("ahead", "-1 hour", None).await;
+}
+
+#[tokio::test]
+async fn what_a_worker_puts_to_rest_wakes_in_time_although_its_clock_is_an_hour_off() {
+    for (name, ahead) in [("rest_behind", "1 hour"), ("rest_ahead", "-1 hour")] {
+        let clock = Clock::new(name, ahead).await;
+        let journal = clock.open(None).await;
+        let started = journal.start(new_saga("one"), Some(&lease("first"))).await;
+        let Ok(Started::New(Some(held))) = started else {
+            panic!("{started:?}");
+        };
+        let rest = Wakeup::At(SystemTime::now() + Duration::from_secs(30));
+        let released = journal.release(&held, false, rest).await;
+        released.expect("the journal works");
+        assert!(
+            claim(&journal, "second").await.is_empty(),
+            "{ahead}: it rests"
+        );
+        let next = journal.next_rest().await.expect("the journal works");
+        let left = next.and_then(|next| next.duration_since(SystemTime::now()).ok());
+        let left = left.expect("it is known when it wakes");
+        assert!(left < Duration::from_secs(31), "{ahead}: {left:?}");
+        clock.pass("31 seconds").await;
+        assert_eq!(
+            claim(&journal, "second").await.len(),
+            1,
+            "{ahead}: it wakes"
+        );
+    }
 }
 
 #[tokio::test]

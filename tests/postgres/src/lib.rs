@@ -134,7 +134,7 @@ impl Server {
             "for bin in /usr/lib/postgresql/*/bin; do PATH=$bin:$PATH; done
              data={folder}/data
              if [ $(id -u) = 0 ]; then set -- setpriv --reuid=postgres --regid=postgres --init-groups; fi
-             cd {folder} && exec \"$@\" pg_ctl --pgdata=\"$data\" {command}"
+             cd {folder} && exec \"$@\" pg_ctl --pgdata=\"$data\" {command} >{folder}/control.log 2>&1"
         );
         let status = Command::new("sh")
             .args(["-c", &script])
@@ -142,7 +142,13 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        assert!(status.is_ok_and(|status| status.success()), "{command}");
+        let read = |name| std::fs::read_to_string(format!("{folder}/{name}")).unwrap_or_default();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "{command}: {}{}",
+            read("control.log"),
+            read("data/log")
+        );
     }
 
     /// Creates a database. The user of `DATABASE_URL` must be allowed to.

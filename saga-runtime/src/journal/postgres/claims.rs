@@ -49,37 +49,47 @@ SELECT s.number, s.id, s.name, s.version, s.fingerprint, s.input::text AS input,
 FROM taken o JOIN {schema}.sagas s ON s.number = o.number
 ORDER BY s.number";
 
+/// The workers that hold sagas.
+pub(super) const HELD: &str = "held AS MATERIALIZED (
+    -- Looks from worker to worker, and not at each saga.
+    WITH RECURSIVE held AS (
+        (SELECT worker FROM {schema}.open_sagas WHERE worker IS NOT NULL ORDER BY worker LIMIT 1)
+        UNION ALL
+        SELECT (SELECT open.worker FROM {schema}.open_sagas open WHERE open.worker > held.worker
+                ORDER BY open.worker LIMIT 1)
+        FROM held WHERE held.worker IS NOT NULL
+    ) SELECT worker FROM held WHERE worker IS NOT NULL
+)";
+
+/// The workers among them whose lease has run out.
+pub(super) const SILENT: &str = "silent AS (
+    SELECT DISTINCT held.worker FROM held LEFT JOIN {schema}.workers w ON w.name = held.worker
+    WHERE w.name IS NULL OR w.valid_until <= clock_timestamp()
+)";
+
 /// The sagas that can be claimed: free sagas, sleepers whose time has come, and the sagas of workers whose lease has run
 /// out. Each source skips what other claims have locked before it counts, so that claims at the same time get different
 /// sagas.
 const PICK: &str = "
-WITH silent AS (
-    SELECT DISTINCT held.worker FROM (
-        -- Looks from worker to worker, and not at each saga.
-        WITH RECURSIVE held AS (
-            (SELECT worker FROM {schema}.open_sagas WHERE worker IS NOT NULL ORDER BY worker LIMIT 1)
-            UNION ALL
-            SELECT (SELECT open.worker FROM {schema}.open_sagas open WHERE open.worker > held.worker
-                    ORDER BY open.worker LIMIT 1)
-            FROM held WHERE held.worker IS NOT NULL
-        ) SELECT worker FROM held WHERE worker IS NOT NULL
-    ) held LEFT JOIN {schema}.workers w ON w.name = held.worker
-    WHERE w.name IS NULL OR w.valid_until <= clock_timestamp()
-), free AS (
+WITH {held}, {silent}, free AS (
     SELECT number FROM {schema}.open_sagas open
     WHERE worker IS NULL AND NOT stuck AND wake_at IS NULL AND name = ANY($2) AND {is_known}
     ORDER BY number LIMIT $3
     FOR UPDATE SKIP LOCKED
 ), rested AS (
     SELECT number FROM {schema}.open_sagas open
-    WHERE worker IS NULL AND NOT stuck AND wake_at <= clock_timestamp() AND name = ANY($2) AND {is_known}
+    WHERE worker IS NULL AND NOT stuck AND wake_at <= (SELECT clock_timestamp()) AND name = ANY($2) AND {is_known}
     ORDER BY wake_at LIMIT $3
     FOR UPDATE SKIP LOCKED
 ), orphaned AS (
-    SELECT open.number FROM {schema}.open_sagas open JOIN silent ON silent.worker = open.worker
-    WHERE NOT open.stuck AND open.name = ANY($2) AND {is_known}
-    ORDER BY open.number LIMIT $3
-    FOR UPDATE OF open SKIP LOCKED
+    SELECT orphan.number FROM silent CROSS JOIN LATERAL (
+        -- From worker to worker: a join may look at all sagas that are open.
+        SELECT number FROM {schema}.open_sagas open
+        WHERE open.worker = silent.worker AND NOT stuck AND name = ANY($2) AND {is_known}
+        ORDER BY number LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    ) orphan
+    ORDER BY number LIMIT $3
 ), picked AS (
     SELECT number FROM (SELECT * FROM free UNION ALL SELECT * FROM rested UNION ALL SELECT * FROM orphaned) ready
     ORDER BY number LIMIT $3
@@ -87,8 +97,8 @@ WITH silent AS (
 
 /// In SQL, true if a saga is of a version that the worker can run. It is one value for each open saga: as an `EXISTS` it became a join,
 /// which read the ended sagas as well.
-const IS_KNOWN: &str = "(
-        SELECT EXISTS (SELECT FROM unnest($2::text[], $4::bigint[]) known (name, version)
+pub(super) const IS_KNOWN: &str = "(
+        SELECT EXISTS (SELECT FROM unnest({names}::text[], {versions}::bigint[]) known (name, version)
                        WHERE known.name = s.name AND known.version = s.version)
         FROM {schema}.sagas s WHERE s.number = open.number)";
 
@@ -100,6 +110,27 @@ WITH picked AS (
                                            WHERE w.name = o.worker AND w.valid_until > clock_timestamp()))
     FOR UPDATE OF o
 )";
+
+fn pick() -> String {
+    PICK.replace("{held}", HELD)
+        .replace("{silent}", SILENT)
+        .replace("{is_known}", IS_KNOWN)
+        .replace("{names}", "$2")
+        .replace("{versions}", "$4")
+}
+
+/// The seconds of a lease. One of ages is as good as one that never ends.
+pub(super) fn seconds(lease: &Lease) -> f64 {
+    lease.duration.as_secs_f64().min(3e9)
+}
+
+/// The names and the versions of these definitions.
+pub(super) fn versions(definitions: &[SagaVersion]) -> (Vec<String>, Vec<i64>) {
+    let columns = definitions
+        .iter()
+        .map(|one| (stored(one.name).into_owned(), i64::from(one.version)));
+    columns.unzip()
+}
 
 /// The statements of claims, made once.
 #[derive(Debug)]
@@ -116,7 +147,7 @@ pub(super) struct Claims {
 impl Claims {
     pub(super) fn new(schema: &Schema) -> Self {
         Self {
-            claim: schema.sql(&format!("{PICK}{TAKE_OVER}").replace("{is_known}", IS_KNOWN)),
+            claim: schema.sql(&format!("{}{TAKE_OVER}", pick())),
             claim_one: schema.sql(&format!("{PICK_ONE}{TAKE_OVER}")),
             entries: schema.sql(&format!(
                 "SELECT {ENTRY} FROM {{schema}}.entries WHERE saga = ANY($1) ORDER BY saga, seq"
@@ -146,11 +177,9 @@ impl Claims {
 
     /// Extends the lease of a worker on all that it holds.
     pub(super) async fn renew(&self, pool: &Connections, lease: &Lease) -> Result<(), sqlx::Error> {
-        // A lease of ages is as good as one that never ends.
-        let seconds = lease.duration.as_secs_f64().min(3e9);
         sqlx::query(AssertSqlSafe(&*self.renew))
             .bind(lease.worker.as_str())
-            .bind(seconds)
+            .bind(seconds(lease))
             .run_on(pool)
             .await?;
         Ok(())
@@ -177,12 +206,7 @@ impl Claims {
         definitions: &[SagaVersion],
         limit: usize,
     ) -> Result<Vec<(i64, Claimed)>, sqlx::Error> {
-        let names = definitions.iter().map(|one| stored(one.name).into_owned());
-        let names: Vec<_> = names.collect();
-        let versions: Vec<_> = definitions
-            .iter()
-            .map(|one| i64::from(one.version))
-            .collect();
+        let (names, versions) = versions(definitions);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = sqlx::query(AssertSqlSafe(&*self.claim))
             .bind(lease.worker.as_str())

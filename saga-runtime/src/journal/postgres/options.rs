@@ -8,8 +8,10 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::journal::JournalError;
 use crate::journal::postgres::claims::Claims;
+use crate::journal::postgres::clocks::Clocks;
 use crate::journal::postgres::connections::Connections;
 use crate::journal::postgres::listening::Listeners;
+use crate::journal::postgres::looks::LookStatement;
 use crate::journal::postgres::schema::{self, Schema};
 use crate::journal::postgres::writer::Writer;
 use crate::journal::postgres::{Postgres, Shared};
@@ -76,10 +78,13 @@ impl PostgresOptions {
     pub async fn open(self, pool: PgPool) -> Result<Postgres, JournalError> {
         let schema = self.checked_schema()?;
         let pool = Connections::new(pool, self.pools_transactions);
-        schema::prepare(&pool, &schema).await?;
+        let clocks = Clocks::default();
+        clocks.note(schema::prepare(&pool, &schema).await?);
         Ok(Postgres(Arc::new(Shared {
             writer: Writer::start(&pool, &schema),
             claims: Claims::new(&schema),
+            looks: LookStatement::new(&schema),
+            clocks,
             pool,
             schema,
             numbers: Mutex::default(),

@@ -137,69 +137,59 @@ pub(super) async fn paused(pool: &Connections, schema: &Schema) -> Result<Vec<Pa
     rows.iter().map(pause).collect()
 }
 
-/// The numbers of sagas.
+/// The numbers of sagas, in one statement: it sees one moment, and many processes ask now and then.
 pub(super) async fn tally(pool: &Connections, schema: &Schema) -> Result<Tally, sqlx::Error> {
-    let mut tally = Tally::default();
     let sql = schema.sql(
-        "SELECT s.name, s.version, count(*) AS sagas, (extract(epoch FROM min(s.started_at)) * 1000)::float8 AS oldest,
+        "SELECT 'open' AS kind, s.name, s.version,
              CASE WHEN o.stuck THEN 'stuck' WHEN o.worker IS NULL THEN 'waiting'
                   WHEN EXISTS (SELECT FROM {schema}.entries e WHERE e.saga = o.number AND e.event = 'compensating')
-                  THEN 'compensating' ELSE 'running' END AS state
-         FROM {schema}.open_sagas o JOIN {schema}.sagas s ON s.number = o.number GROUP BY 1, 2, 5",
-    );
-    let mut transaction = pool.begin().await?;
-    sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .execute(&mut *transaction)
-        .await?;
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .persistent(pool.keep_statements())
-        .fetch_all(&mut *transaction)
-        .await?;
-    let mut open = 0;
-    for row in rows {
-        let state: String = row.try_get("state")?;
-        let sagas = row.try_get::<i64, _>("sagas")?.cast_unsigned();
-        tally.open.push(OpenTally::new(
-            restored(row.try_get("name")?),
-            unsigned(row.try_get("version")?),
-            state.parse().unwrap_or(State::Stuck),
-            sagas,
-            time(row.try_get("oldest")?),
-        ));
-        open += sagas;
-    }
-    let sql = schema.sql(
-        "SELECT s.name, coalesce(e.code, '') AS code, count(*) AS sagas
+                  THEN 'compensating' ELSE 'running' END AS detail,
+             count(*) AS sagas, (extract(epoch FROM min(s.started_at)) * 1000)::float8 AS oldest
+         FROM {schema}.open_sagas o JOIN {schema}.sagas s ON s.number = o.number GROUP BY 1, 2, 3, 4
+         UNION ALL
+         SELECT 'stuck', s.name, 0, coalesce(e.code, ''), count(*), 0
          FROM {schema}.open_sagas o JOIN {schema}.sagas s ON s.number = o.number
          LEFT JOIN LATERAL (SELECT e.code FROM {schema}.entries e WHERE e.saga = o.number AND e.event = 'stuck'
                             ORDER BY e.seq DESC LIMIT 1) e ON true
-         WHERE o.stuck GROUP BY 1, 2",
+         WHERE o.stuck GROUP BY 1, 2, 3, 4
+         UNION ALL
+         SELECT event, '', 0, '', count(DISTINCT saga), 0 FROM {schema}.entries
+         WHERE event = 'compensated' GROUP BY event
+         UNION ALL
+         SELECT event, '', 0, '', count(DISTINCT saga), 0 FROM {schema}.entries
+         WHERE event = 'abandoned' GROUP BY event
+         UNION ALL
+         SELECT 'all', '', 0, '', count(*), 0 FROM {schema}.sagas",
     );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .persistent(pool.keep_statements())
-        .fetch_all(&mut *transaction)
-        .await?;
+    let rows = sqlx::query(AssertSqlSafe(sql)).all_on(pool).await?;
+    let mut tally = Tally::default();
+    let (mut all, mut open, mut compensated, mut abandoned) = (0, 0, 0, 0);
     for row in rows {
-        tally.stuck.push(StuckTally::new(
-            restored(row.try_get("name")?),
-            restored(row.try_get("code")?),
-            row.try_get::<i64, _>("sagas")?.cast_unsigned(),
-        ));
+        let sagas = row.try_get::<i64, _>("sagas")?.cast_unsigned();
+        let name = restored(row.try_get("name")?);
+        let detail: String = row.try_get("detail")?;
+        match row.try_get::<&str, _>("kind")? {
+            "open" => {
+                tally.open.push(OpenTally::new(
+                    name,
+                    unsigned(row.try_get("version")?),
+                    detail.parse().unwrap_or(State::Stuck),
+                    sagas,
+                    time(row.try_get("oldest")?),
+                ));
+                open += sagas;
+            }
+            "stuck" => tally
+                .stuck
+                .push(StuckTally::new(name, restored(detail), sagas)),
+            "compensated" => compensated = sagas,
+            "abandoned" => abandoned = sagas,
+            _ => all = sagas,
+        }
     }
-    let sql = schema.sql(
-        "SELECT (SELECT count(*) FROM {schema}.sagas) AS sagas,
-             (SELECT count(DISTINCT saga) FROM {schema}.entries WHERE event = 'compensated') AS compensated,
-             (SELECT count(DISTINCT saga) FROM {schema}.entries WHERE event = 'abandoned') AS abandoned",
-    );
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .persistent(pool.keep_statements())
-        .fetch_one(&mut *transaction)
-        .await?;
-    let count = |column: &str| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
-    let (compensated, abandoned) = (count("compensated")?, count("abandoned")?);
     tally.ended(State::Compensated, compensated);
     tally.ended(State::Abandoned, abandoned);
-    let completed = count("sagas")?.saturating_sub(open + compensated + abandoned);
+    let completed = all.saturating_sub(open + compensated + abandoned);
     tally.ended(State::Completed, completed);
     tally.sort();
     Ok(tally)

@@ -1,9 +1,12 @@
 //! The tables of a journal in Postgres: their schema, and how an older one is brought to the present form.
 
+use std::time::SystemTime;
+
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 use crate::journal::JournalError;
 use crate::journal::postgres::connections::Connections;
+use crate::journal::postgres::read::time;
 
 /// The schema that holds the tables.
 #[derive(Debug, Clone)]
@@ -82,17 +85,29 @@ const MIGRATIONS: [(&str, &str); 6] = [
     ("0006_traces", include_str!("migrations/0006_traces.sql")),
 ];
 
-/// Checks the server, and brings the tables to the present form.
-pub(super) async fn prepare(pool: &Connections, schema: &Schema) -> Result<(), JournalError> {
+/// Checks the server, and brings the tables to the present form. Returns the time of the server.
+pub(super) async fn prepare(
+    pool: &Connections,
+    schema: &Schema,
+) -> Result<SystemTime, JournalError> {
     // One transaction, and no statement that outlasts it, so that it works behind a pooling proxy.
     let mut transaction = pool.begin().await.map_err(JournalError::unavailable)?;
     check_server(&mut transaction).await?;
     migrate(&mut transaction, schema).await?;
     forget_workers(&mut transaction, schema).await?;
+    let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8";
+    let now = sqlx::query(now)
+        .persistent(false)
+        .fetch_one(&mut *transaction)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(JournalError::unavailable)?;
+    let now = time(now);
     transaction
         .commit()
         .await
-        .map_err(JournalError::unavailable)
+        .map_err(JournalError::unavailable)?;
+    Ok(now)
 }
 
 /// Brings the tables to the present form. Only one process at a time does this, the others wait.
@@ -109,13 +124,30 @@ async fn migrate(transaction: &mut PgConnection, schema: &Schema) -> Result<(), 
         .execute(&mut *transaction)
         .await
         .map_err(JournalError::unavailable)?;
-    run(transaction, "CREATE SCHEMA IF NOT EXISTS {schema}").await?;
-    run(
+    // A role that may not create them gets an error from `IF NOT EXISTS`, also if they are there.
+    if !is_so(
         transaction,
-        "CREATE TABLE IF NOT EXISTS {schema}.migrations (
-             name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
+        schema,
+        "to_regnamespace('{schema}') IS NOT NULL",
     )
-    .await?;
+    .await?
+    {
+        run(transaction, "CREATE SCHEMA {schema}").await?;
+    }
+    if !is_so(
+        transaction,
+        schema,
+        "to_regclass('{schema}.migrations') IS NOT NULL",
+    )
+    .await?
+    {
+        run(
+            transaction,
+            "CREATE TABLE {schema}.migrations (
+                 name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())",
+        )
+        .await?;
+    }
     let applied: Vec<String> = sqlx::query(AssertSqlSafe(
         schema.sql("SELECT name FROM {schema}.migrations"),
     ))
@@ -153,12 +185,31 @@ async fn migrate(transaction: &mut PgConnection, schema: &Schema) -> Result<(), 
     Ok(())
 }
 
+/// Asks for the value of a condition.
+async fn is_so(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    condition: &str,
+) -> Result<bool, JournalError> {
+    let sql = schema.sql(&format!("SELECT {condition}"));
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+        .map_err(JournalError::unavailable)?;
+    row.try_get(0).map_err(JournalError::unavailable)
+}
+
 /// Removes the workers whose lease is over and that hold no saga. Each process adds one. A worker that is removed although
-/// it still runs comes back with its next renewal.
+/// it still runs comes back with its next renewal. A role that only reads removes none.
 async fn forget_workers(
     connection: &mut PgConnection,
     schema: &Schema,
 ) -> Result<(), JournalError> {
+    let may_forget = "has_table_privilege('{schema}.workers', 'DELETE')";
+    if !is_so(connection, schema, may_forget).await? {
+        return Ok(());
+    }
     let sql = schema.sql(
         "DELETE FROM {schema}.workers w WHERE valid_until < clock_timestamp()
          AND NOT EXISTS (SELECT FROM {schema}.open_sagas o WHERE o.worker = w.name)",
