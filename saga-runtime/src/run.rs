@@ -3,6 +3,8 @@
 //! Three files name one another and belong together: the trait `Saga` (`saga.rs`) is driven on an `Engine`
 //! (`engine.rs`) by the [`Run`] in this file.
 
+#[cfg(debug_assertions)]
+mod ahead;
 mod body;
 mod call;
 mod call_log;
@@ -39,6 +41,8 @@ use crate::place::{
     Calls, Doubt, Frame, Instance, Place, Position, Role, Scope, count_occurrences, path,
 };
 
+#[cfg(debug_assertions)]
+pub(crate) use ahead::ahead;
 pub use body::{Forward, Forwarding};
 pub use call::Begun;
 pub use callable::{CallEnd, Callable, EndOf, FirstTried, Returned};

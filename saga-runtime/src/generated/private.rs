@@ -35,6 +35,8 @@ pub use crate::run::{
 
 pub use crate::shape::{Node, Shape};
 
+#[cfg(debug_assertions)]
+pub use crate::engines::compiled_ahead;
 use crate::engines::in_process::InProcess;
 use crate::language::KindOf;
 use crate::place::Context;
