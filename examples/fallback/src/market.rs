@@ -38,7 +38,7 @@ impl fmt::Display for OrderError {
     }
 }
 
-/// What a request has taken, under its key.
+/// The goods, or the truck, that a request has taken under its key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Taken {
     key: String,
@@ -139,7 +139,7 @@ impl Market {
         ]
     }
 
-    /// What was released, in this order.
+    /// The goods that were released, in this order.
     pub(crate) fn log(&self) -> Vec<String> {
         self.books().log.clone()
     }

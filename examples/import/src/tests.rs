@@ -30,7 +30,7 @@ async fn ten_thousand_rows_are_imported_with_a_bound_and_through_a_restart() {
     assert_eq!(shop.stored(), 10_000 - 14);
     let (requests, most) = shop.requests();
     assert!(most <= AT_ONCE, "{most} at once");
-    // What was under way at the restart may be asked again, and nothing else.
+    // Only requests that were under way at the restart may be asked again.
     assert!(requests <= 10_000 + AT_ONCE, "{requests} requests");
 }
 
