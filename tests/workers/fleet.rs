@@ -59,8 +59,8 @@ impl Fleet {
 
     /// The number of sagas that were acknowledged.
     pub(crate) fn acknowledged(&self) -> usize {
-        let started = std::fs::read(self.folder().join("started")).unwrap_or_default();
-        started.iter().filter(|byte| **byte == b'\n').count()
+        let started = std::fs::read_to_string(self.folder().join("started"));
+        started.map_or(0, |started| started.lines().count())
     }
 
     fn worker(&mut self, slot: usize) -> Worker {

@@ -113,7 +113,7 @@ impl Run {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let go_on = tokio::time::timeout(Duration::from_secs(60), go_on).await;
+        let go_on = tokio::time::timeout(Duration::from_mins(1), go_on).await;
         let complaints = self.fleet.complaints();
         go_on.unwrap_or_else(|_| panic!("no saga is acknowledged any more: {}", last(&complaints)));
     }
