@@ -358,17 +358,18 @@ async fn a_step_may_use_its_own_database() {
 async fn a_caller_that_goes_away_takes_nothing_of_another_with_it<DB: Bank>() {
     let (home, service) = service::<DB>().await;
     for number in 0..200 {
-        let mut beginning = pin!(begin_transaction(&service.pool));
-        let mut left = number % 5;
-        let gone = poll_fn(|cx| {
-            if left == 0 {
-                return Poll::Ready(());
-            }
-            left -= 1;
-            beginning.as_mut().poll(cx).map(drop)
-        });
-        gone.await;
-        drop(beginning);
+        {
+            let mut beginning = pin!(begin_transaction(&service.pool));
+            let mut left = number % 5;
+            let gone = poll_fn(|cx| {
+                if left == 0 {
+                    return Poll::Ready(());
+                }
+                left -= 1;
+                beginning.as_mut().poll(cx).map(drop)
+            });
+            gone.await;
+        }
         // Another caller of the pool needs no transaction.
         let mut connection = service.pool.acquire().await.expect("the database works");
         let taken = DB::take(&mut connection, &format!("key-{number}")).await;

@@ -50,7 +50,7 @@ pub(super) fn check<'a>(
             let so_far = errors.len();
             let body = body::check(signature, cx, block, errors);
             if errors.len() == so_far {
-                reject_hidden_awaits(block, source, errors);
+                reject_hidden_awaits(cx, block, source, errors);
             }
             body
         }
