@@ -4,11 +4,13 @@
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod transaction;
 
 use std::time::SystemTime;
 
 use sqlx::{AssertSqlSafe, Pool, SqlSafeStr as _, SqlStr};
 
+pub use self::transaction::begin_transaction;
 use crate::table::Table;
 
 /// A database that keeps answers: `sqlx::Postgres` with the feature `postgres`, `sqlx::Sqlite` with `sqlite`.

@@ -280,10 +280,9 @@ mod table;
 mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
-mod transaction;
 
 pub use self::answer::{Begun, Cancellation, First};
-pub use self::database::Database;
+pub use self::database::{Database, begin_transaction};
 pub use self::error::Error;
 pub use self::key::{ACTION_KEY, ActionKey, IDEMPOTENCY_KEY, InvalidKey, Key};
 pub use self::participant::Participant;
@@ -292,4 +291,3 @@ pub use self::request::KeyError;
 pub use self::table::InvalidTable;
 #[cfg(feature = "tower")]
 pub use self::tower::{KeyFuture, KeyLayer, KeyService};
-pub use self::transaction::begin_transaction;

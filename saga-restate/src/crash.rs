@@ -16,9 +16,9 @@ const HAPPENED: u64 = u64::MAX - 1;
 ///
 /// ```
 /// # use saga_restate::Endpoint;
-/// use saga_restate::testing::Crash;
+/// use saga_restate::testing::CrashPoint;
 ///
-/// let crash = Crash::default();
+/// let crash = CrashPoint::default();
 /// let endpoint = Endpoint::builder(()).crashes(&crash);
 /// # let _ = endpoint;
 /// crash.at_poll(3);
@@ -26,19 +26,19 @@ const HAPPENED: u64 = u64::MAX - 1;
 /// assert!(!crash.has_happened());
 /// ```
 #[derive(Debug, Clone)]
-pub struct Crash {
+pub struct CrashPoint {
     /// The polls until it happens.
     left: Arc<AtomicU64>,
 }
 
-impl Default for Crash {
+impl Default for CrashPoint {
     fn default() -> Self {
         let left = Arc::new(AtomicU64::new(NEVER));
         Self { left }
     }
 }
 
-impl Crash {
+impl CrashPoint {
     /// Ends the saga that is polled as this one, counted from now over all sagas of the endpoint. It happens once.
     pub fn at_poll(&self, poll: u64) {
         self.left.store(poll, Ordering::SeqCst);

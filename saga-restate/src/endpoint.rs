@@ -16,7 +16,7 @@ use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::crash::Crash;
+use crate::crash::CrashPoint;
 use crate::form::Form;
 use crate::invocation::Ended;
 use crate::server::{self, Sagas};
@@ -37,7 +37,7 @@ pub struct Endpoint<S: ?Sized> {
     /// The sagas, which are bound once the settings are known.
     sagas: Vec<Bind>,
     /// Of a test.
-    crash: Crash,
+    crash: CrashPoint,
 }
 
 /// Binds one saga with the settings of its endpoint.
@@ -93,7 +93,7 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
             settings: Settings::default(),
             steps: BTreeSet::new(),
             sagas: Vec::new(),
-            crash: Crash::default(),
+            crash: CrashPoint::default(),
         }
     }
 
@@ -247,7 +247,7 @@ impl<S: ?Sized + Send + Sync + 'static> Endpoint<S> {
     /// Ends one of its sagas in the middle when a test says so.
     #[cfg(feature = "testing")]
     #[must_use = "nothing runs until `serve` is called"]
-    pub fn crashes(mut self, crash: &Crash) -> Self {
+    pub fn crashes(mut self, crash: &CrashPoint) -> Self {
         self.crash = crash.clone();
         self
     }

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::crash::Crash;
+use crate::crash::CrashPoint;
 use crate::form::{Entries, Form, pausing};
 
 /// The state that both sides of one request share.
@@ -96,17 +96,17 @@ pub(crate) struct Requested<B> {
 
 /// The body of an answer.
 pub(crate) struct Answered<B> {
-    /// Gone after a [`Crash`].
+    /// Gone after a [`CrashPoint`].
     body: Option<B>,
     exchange: Arc<Exchange>,
-    crash: Crash,
+    crash: CrashPoint,
 }
 
 /// Lets `handle` answer this request. Its handler finds the [`Exchange`].
 pub(crate) fn exchange<A, B>(
     request: http::Request<A>,
     patience: Duration,
-    crash: Crash,
+    crash: CrashPoint,
     handle: impl FnOnce(http::Request<Requested<A>>) -> http::Response<B>,
 ) -> http::Response<Answered<B>> {
     let exchange = Arc::new(Exchange::default());

@@ -36,11 +36,11 @@ impl Asked {
 pub(crate) struct Inbox {
     /// False for sagas whose records are of a form in which a number that is left goes to a later wait only.
     hands_on: bool,
-    state: Mutex<State>,
+    state: Mutex<Waits>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Waits {
     last: u64,
     numbers: BTreeMap<&'static str, Numbers>,
     /// The waits that are not over, the oldest first.
@@ -69,7 +69,7 @@ impl Inbox {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Waits> {
         lock(&self.state)
     }
 

@@ -20,7 +20,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use restate_sdk::endpoint::{Endpoint, ResponseBody};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::crash::Crash;
+use crate::crash::CrashPoint;
 use crate::exchange::{Answered, exchange};
 
 /// The number of invocations on one connection at a time. Restate opens more connections for more.
@@ -92,7 +92,7 @@ fn serve_connection(
 pub(crate) struct Sagas {
     pub(crate) endpoint: Endpoint,
     pub(crate) patience: Duration,
-    pub(crate) crash: Crash,
+    pub(crate) crash: CrashPoint,
 }
 
 impl Service<Request<Incoming>> for Sagas {

@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::client::Http;
-pub use crate::crash::Crash;
+pub use crate::crash::CrashPoint;
 
 /// The longest time until a server answers.
 const PATIENCE: Duration = Duration::from_mins(1);

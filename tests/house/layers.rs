@@ -83,8 +83,9 @@ const RESTATE: Building = Building {
         &["attempt_record", "failure_report"],
         &["journal", "server"],
         &["exchange", "turns"],
+        &["inbox"],
         &["settings"],
-        &["clock", "entry_names", "form", "trace_headers"],
+        &["clock", "crash", "entry_names", "form", "trace_headers"],
         &["lock"],
     ],
 };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use saga_restate::testing::{Crash, Server};
+use saga_restate::testing::{CrashPoint, Server};
 use saga_restate::{Client, Endpoint, ExecuteError};
 use saga_runtime::coordinator::Registrable;
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Fixture {
     client: Client,
     desk: Desk,
-    crash: Crash,
+    crash: CrashPoint,
 }
 
 impl Fixture {
@@ -69,7 +69,7 @@ impl Fixture {
 async fn every_saga_ends_at_polls(desk: Desk) {
     let server = Server::start().await.expect("a server");
     let client = Client::connect(&server.ingress()).expect("an address");
-    let crash = Crash::default();
+    let crash = CrashPoint::default();
     let endpoint = Endpoint::builder(desk.clone())
         .crashes(&crash)
         .patience(Duration::from_millis(50))

@@ -4,8 +4,10 @@ use std::time::SystemTime;
 
 use sqlx::{PgConnection, Pool, Postgres, SqlStr};
 
-use super::{Database, FORGOTTEN_AT_ONCE, Row, State, Statements, Store, milliseconds, statement};
-use crate::begin_transaction;
+use super::{
+    Database, FORGOTTEN_AT_ONCE, Row, State, Statements, Store, begin_transaction, milliseconds,
+    statement,
+};
 use crate::table::Table;
 
 /// Held while a table is created: two processes that create one at the same time would meet in the catalog.

@@ -2,7 +2,7 @@
 
 use sqlx::{Pool, Transaction};
 
-use crate::Database;
+use super::Database;
 
 /// Begins a transaction, in a task of its own. Use it in place of [`Pool::begin`] wherever the caller may go away: in a handler whose
 /// client closes its connection, in a step with a timeout.
