@@ -1,7 +1,8 @@
 //! An endpoint on a runtime of its own, which can end as a process does: on request, or at once.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use saga_restate::Endpoint;
 use tokio::net::TcpListener;
@@ -38,7 +39,7 @@ impl Service {
         let stopped = stop.clone();
         let (listens, listening) = tokio::sync::oneshot::channel();
         let serving = runtime.spawn(async move {
-            let listener = TcpListener::bind(address).await.expect("it is free");
+            let listener = listener(address).await;
             let _ = listens.send(());
             endpoint.serve_until(listener, stopped.cancelled()).await;
         });
@@ -71,6 +72,20 @@ impl Service {
         let runtime = self.runtime.take().expect("it is there");
         let gone = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE));
         gone.await.expect("it does not panic");
+    }
+}
+
+/// Listens at this address. A child process of another test that has not begun its program may still have the socket of the service
+/// before.
+async fn listener(address: SocketAddr) -> TcpListener {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && begun.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            listener => return listener.expect("it is free"),
+        }
     }
 }
 
