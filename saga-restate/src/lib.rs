@@ -117,6 +117,10 @@ mod attempt_record;
 mod attempts;
 mod client;
 mod clock;
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, dead_code, reason = "only a test asks for a crash")
+)]
 mod crash;
 mod decision;
 mod endpoint;
