@@ -4,44 +4,17 @@
 mod bare;
 mod disk;
 mod durare;
+mod three;
 
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use saga_runtime::journal::Sqlite;
-use saga_runtime::{Context, Coordinator, SagaId, saga, step};
+use saga_runtime::{Coordinator, SagaId};
 use tokio::task::JoinSet;
 
-/// Nothing: the steps do none of the work that is measured.
-struct Nothing;
-
-#[step(compensate = undo)]
-async fn first(_cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-    Ok(number + 1)
-}
-
-#[step(compensate = undo)]
-async fn second(_cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-    Ok(number + 1)
-}
-
-#[step(compensate = undo)]
-async fn third(_cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-    Ok(number + 1)
-}
-
-async fn undo(_cx: Context<'_, Nothing>, _number: &u64) -> Result<(), String> {
-    Ok(())
-}
-
-saga!(
-    async fn three(cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-        let number = first(cx, number).await?;
-        let number = second(cx, number).await?;
-        third(cx, number).await
-    }
-);
+use three::{Nothing, Three};
 
 /// How many sagas are in flight at the same time.
 pub const IN_FLIGHT: [usize; 4] = [1, 16, 64, 256];

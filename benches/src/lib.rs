@@ -7,6 +7,7 @@ pub mod cell;
 pub mod compile_time;
 pub mod contestants;
 pub mod durable;
+pub mod figures;
 pub mod instructions;
 pub mod long;
 pub mod nanoseconds;

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 use saga_benches::allocations::Counter;
-use saga_benches::cell::Cell;
+use saga_benches::cell::{Cell, Ending, Length};
 use saga_benches::compile_time::{self, Size};
+use saga_benches::contestants::Contestant;
+use saga_benches::figures::figure;
 use saga_benches::readings::Readings;
-use saga_benches::table::{Table, times};
+use saga_benches::table::{Table, grouped, times};
 use saga_benches::{cargo, durable, instructions, long, nanoseconds, recovery, structure, targets};
 
 /// Measures the same sagas, of 3, 10 and 50 steps, written by hand, on this library and on its peers; then how long the
@@ -185,6 +187,21 @@ fn run_time(repetitions: &Repetitions) -> anyhow::Result<()> {
             ("bytes", &bytes),
         ])
     );
+    for &contestant in Contestant::value_variants() {
+        let cell = Cell {
+            contestant,
+            length: Length::Three,
+            ending: Ending::Success,
+        };
+        for (column, readings) in [
+            ("instructions", &instructions),
+            ("allocations", &allocations),
+        ] {
+            if let Some(value) = readings.get(cell) {
+                figure(&contestant.to_string(), column, grouped(value))?;
+            }
+        }
+    }
     println!("\nTargets for saga-runtime:");
     for target in [
         targets::allocations(&allocations),
@@ -225,6 +242,33 @@ fn durable(repetitions: &Repetitions) -> anyhow::Result<()> {
         value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
     };
     for one in all {
+        if one.in_flight == 64 {
+            for (row, column, value) in [
+                ("bare loop, SQLite", "sagas/s", Some(grouped(one.bare))),
+                ("durare, SQLite", "sagas/s", one.durare.map(grouped)),
+                ("saga-runtime, SQLite", "sagas/s", Some(grouped(one.sagas))),
+                (
+                    "saga-runtime, SQLite",
+                    "p50",
+                    Some(format!("{:.2}", one.median)),
+                ),
+                (
+                    "saga-runtime, SQLite",
+                    "p99",
+                    Some(format!("{:.2}", one.p99)),
+                ),
+                (
+                    "saga-runtime, SQLite",
+                    "disk waits",
+                    one.fsyncs.map(|fsyncs| format!("{fsyncs:.3}")),
+                ),
+                ("saga-runtime, SQLite", "bytes", Some(grouped(one.bytes))),
+            ] {
+                if let Some(value) = value {
+                    figure(row, column, value)?;
+                }
+            }
+        }
         println!(
             "{:>10}{:>10.0}{:>10.0}{:>9.0}%{:>10}{:>9.2} ms{:>9.2} ms{:>15}{:>12.0}",
             one.in_flight,
@@ -365,6 +409,10 @@ fn compile_time(repetitions: &Repetitions) -> anyhow::Result<()> {
             rebuild.saga,
             times(rebuild.ratio()),
         );
+        if (rebuild.command, sagas, steps) == ("build", 1, 50) {
+            figure("hand-written", "rebuild, ms", grouped(rebuild.plain))?;
+            figure("saga-runtime", "rebuild, ms", grouped(rebuild.saga))?;
+        }
     }
     println!("\nTargets for saga-runtime:");
     for target in targets::rebuilds(&rebuilds) {

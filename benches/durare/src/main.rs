@@ -1,34 +1,15 @@
 //! Workflows of three steps on durare's SQLite provider with `synchronous=FULL`: how many a second, with so many in flight.
 
+mod three;
+
 use std::env::args;
 use std::sync::Arc;
 use std::time::Instant;
 
-use durare::{DurableContext, DurableEngine, SqliteProvider, WorkflowOptions};
+use durare::{DurableEngine, SqliteProvider, WorkflowOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use three::Three;
 use tokio::task::JoinSet;
-
-#[durare::step]
-async fn first(ctx: &DurableContext, number: u64) -> durare::Result<u64> {
-    Ok(number + 1)
-}
-
-#[durare::step]
-async fn second(ctx: &DurableContext, number: u64) -> durare::Result<u64> {
-    Ok(number + 1)
-}
-
-#[durare::step]
-async fn third(ctx: &DurableContext, number: u64) -> durare::Result<u64> {
-    Ok(number + 1)
-}
-
-#[durare::workflow]
-async fn three(ctx: DurableContext, number: u64) -> durare::Result<u64> {
-    let number = first(&ctx, number).await?;
-    let number = second(&ctx, number).await?;
-    third(&ctx, number).await
-}
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -9,6 +9,12 @@ mod costs;
     reason = "the peers share this file, in a crate of their own"
 )]
 mod customers;
+#[path = "../../src/figures.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "the benchmarks share this file; here it is of one program"
+)]
+mod figures;
 mod memory;
 mod peers;
 mod process;
@@ -17,6 +23,8 @@ mod report;
 mod sagas;
 mod tables;
 mod takeover;
+#[path = "../../src/durable/three.rs"]
+mod three;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::Repetitions;
 use crate::cluster::Cluster;
 use crate::contest::{self, Contestant, Measured};
+use crate::figures::figure;
 use crate::takeover::End;
 use crate::{costs, memory, relay, tables, takeover};
 
@@ -52,7 +53,27 @@ pub(crate) fn rate(
     }
     println!("\nTargets, by the medians of the rounds' ratios:");
     all.iter().for_each(rate_targets);
+    for one in all.iter().filter(|one| one.in_flight == 64) {
+        for (contestant, _) in &one.rounds {
+            if let (Some(row), Some(round)) = (row(*contestant), one.median(*contestant)) {
+                figure(row, "sagas/s", format!("{:.0}", round.sagas))?;
+                figure(row, "p50", format!("{:.2}", round.p50))?;
+                figure(row, "p99", format!("{:.2}", round.p99))?;
+            }
+        }
+    }
     Ok(())
+}
+
+/// The row of a contestant in the table of all figures, which has one of this library with one worker.
+fn row(contestant: Contestant) -> Option<&'static str> {
+    match contestant {
+        Contestant::Bare => Some("bare loop, Postgres"),
+        Contestant::Ours(1) => Some("saga-runtime, Postgres"),
+        Contestant::Ours(_) => None,
+        Contestant::Durare => Some("durare, Postgres"),
+        Contestant::Dbos | Contestant::Underway => Some(contestant.name()),
+    }
 }
 
 fn rate_targets(measured: &Measured) {
@@ -124,6 +145,10 @@ pub(crate) fn costs(
                 one.wal,
                 one.syncs
             );
+            if let (64, Some(row)) = (in_flight, row(one.contestant)) {
+                figure(row, "disk waits", format!("{:.3}", one.syncs))?;
+                figure(row, "bytes", format!("{:.0}", one.wal))?;
+            }
             if one.contestant == Contestant::Ours(1) && in_flight == 1 {
                 target(one.syncs <= 4.1, "four durable commits for three steps");
             }

@@ -1,39 +1,10 @@
-//! Sagas of three steps that do nothing, and the worker that runs them.
+//! The worker that runs the sagas.
 
+use saga_runtime::Coordinator;
 use saga_runtime::journal::Postgres;
-use saga_runtime::{Context, Coordinator, saga, step};
 
 use crate::customers::{self, Failure};
-
-/// Nothing: the steps do none of the work that is measured.
-struct Nothing;
-
-#[step(compensate = undo)]
-async fn first(_cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-    Ok(number + 1)
-}
-
-#[step(compensate = undo)]
-async fn second(_cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-    Ok(number + 1)
-}
-
-#[step(compensate = undo)]
-async fn third(_cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-    Ok(number + 1)
-}
-
-async fn undo(_cx: Context<'_, Nothing>, _number: &u64) -> Result<(), String> {
-    Ok(())
-}
-
-saga!(
-    async fn three(cx: Context<'_, Nothing>, number: u64) -> Result<u64, String> {
-        let number = first(cx, number).await?;
-        let number = second(cx, number).await?;
-        third(cx, number).await
-    }
-);
+use crate::three::{Nothing, Three};
 
 /// A worker with so many customers.
 pub(crate) async fn work(url: &str, in_flight: usize, each: usize) -> Result<(), Failure> {

@@ -9,6 +9,8 @@ use restate_sdk::prelude::{
     ContextSideEffects, Endpoint as ByHandEndpoint, HandlerResult, HttpServer, Json, RunFuture,
     WorkflowContext,
 };
+use saga_benches::figures::figure;
+use saga_benches::table::grouped;
 use saga_benches::targets::Target;
 use saga_restate::testing::Server;
 use saga_restate::{Client, Endpoint, Http};
@@ -378,6 +380,16 @@ async fn main() -> anyhow::Result<()> {
             one.by_hand.server,
             one.saga.server,
         );
+        if in_flight == 64 {
+            for (row, round) in [
+                ("by hand on Restate", one.by_hand),
+                ("saga-restate", one.saga),
+            ] {
+                figure(row, "sagas/s", grouped(round.sagas))?;
+                figure(row, "p50", format!("{:.2}", round.p50))?;
+                figure(row, "p99", format!("{:.2}", round.p99))?;
+            }
+        }
         measured.push(one);
     }
     let by_hand = clients.run(Contestant::ByHand, 0).await?;

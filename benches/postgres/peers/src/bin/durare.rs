@@ -1,32 +1,14 @@
 //! Workflows of three steps on durare's Postgres provider.
 
+#[path = "../../../../durare/src/three.rs"]
+mod three;
+
 use std::sync::Arc;
 
-use durare::{DurableContext, DurableEngine, PostgresProvider, WorkflowOptions};
+use durare::{DurableEngine, PostgresProvider, WorkflowOptions};
 use postgres_peers::customers::{self, Failure};
 use sqlx::postgres::PgPoolOptions;
-
-#[durare::step]
-async fn first(ctx: &DurableContext, number: u64) -> durare::Result<u64> {
-    Ok(number + 1)
-}
-
-#[durare::step]
-async fn second(ctx: &DurableContext, number: u64) -> durare::Result<u64> {
-    Ok(number + 1)
-}
-
-#[durare::step]
-async fn third(ctx: &DurableContext, number: u64) -> durare::Result<u64> {
-    Ok(number + 1)
-}
-
-#[durare::workflow]
-async fn three(ctx: DurableContext, number: u64) -> durare::Result<u64> {
-    let number = first(&ctx, number).await?;
-    let number = second(&ctx, number).await?;
-    third(&ctx, number).await
-}
+use three::Three;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
