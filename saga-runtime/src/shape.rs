@@ -100,6 +100,8 @@ pub struct WaitFor {
     pub name: &'static str,
     /// The duration or the event's name, as source text.
     pub what: &'static str,
+    /// The durable names of the events. Empty for a `sleep`, and if the body does not name the events by constants.
+    pub events: Vec<&'static str>,
 }
 
 /// A loop.

@@ -37,9 +37,15 @@ async fn undo(cx: Context<'_, Script>, _: &u64) -> Result<(), String> {
         .await
 }
 
-/// The step `b` of another release.
+/// What another release has.
 mod later {
-    use super::{Context, Script, step, undo};
+    use super::{Context, EventName, Script, step, undo};
+
+    /// The event `APPROVED` of before.
+    pub(super) const BY_THE_BOSS: EventName<bool> = EventName::new("approved");
+
+    /// An event of another durable name.
+    pub(super) const APPROVED: EventName<bool> = EventName::new("ok_by_boss");
 
     #[step(compensate = ())]
     pub(super) async fn b(cx: Context<'_, Script>) -> Result<u64, String> {
@@ -108,6 +114,8 @@ sales! {
     waiting = |cx| { a(cx).await?; event_within(cx, APPROVED, DAY).await; b(cx).await }
     waiting_longer = |cx| { a(cx).await?; event_within(cx, APPROVED, 2 * DAY).await; b(cx).await }
     waiting_for_another = |cx| { a(cx).await?; event_within(cx, PAID, DAY).await; b(cx).await }
+    waiting_by_another_constant = |cx| { a(cx).await?; event_within(cx, later::BY_THE_BOSS, DAY).await; b(cx).await }
+    waiting_for_a_renamed = |cx| { a(cx).await?; event_within(cx, later::APPROVED, DAY).await; b(cx).await }
     not_waiting = |cx| { a(cx).await?; b(cx).await }
     sleeping = |cx| { a(cx).await?; sleep(cx, DAY).await; b(cx).await }
 
@@ -342,9 +350,10 @@ changes! {
     a_step_in_a_loop_needs_a_version: Plain => InALoop, NeedsNewVersion, "`b` is in `loop for _ in 1..a` now";
     a_group_in_front_needs_a_version: Plain => AtTheSameTime, NeedsNewVersion, "A group";
     an_early_return_needs_a_version: Plain => WithAnEarlyReturn, NeedsNewVersion, "A branch is new before `b`";
-    another_event_needs_a_version: Waiting => WaitingForAnother, NeedsNewVersion, "`event APPROVED` is `event PAID` now";
-    a_removed_wait_needs_a_version: Waiting => NotWaiting, NeedsNewVersion, "The wait for `APPROVED` is removed before `b`";
-    a_sleep_for_an_event_needs_a_version: Waiting => Sleeping, NeedsNewVersion, "The wait for `APPROVED` is a sleep now";
+    another_event_needs_a_version: Waiting => WaitingForAnother, NeedsNewVersion, "`event approved` is `event paid` now";
+    a_renamed_event_needs_a_version: Waiting => WaitingForARenamed, NeedsNewVersion, "`event approved` is `event ok_by_boss` now";
+    a_removed_wait_needs_a_version: Waiting => NotWaiting, NeedsNewVersion, "The wait for `approved` is removed before `b`";
+    a_sleep_for_an_event_needs_a_version: Waiting => Sleeping, NeedsNewVersion, "The wait for `approved` is a sleep now";
     another_condition_needs_a_version: Branching => BranchingOtherwise, NeedsNewVersion, "`when a == 1` is `when a == 2` now";
     a_step_in_a_round_needs_a_version: Looping => LoopingWithMore, NeedsNewVersion, "`b` is new";
     a_removed_member_needs_a_version: Grouped => GroupedWithLess, NeedsNewVersion, "`a` is removed before `b`";
@@ -376,4 +385,24 @@ async fn a_function_that_keeps_its_recorded_name_is_no_change() {
 #[tokio::test(start_paused = true)]
 async fn the_limit_of_a_wait_is_no_change() {
     prove::<Waiting>(Builder::register::<WaitingLonger>, None, "").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_constant_of_the_same_event_is_no_change() {
+    prove::<Waiting>(Builder::register::<WaitingByAnotherConstant>, None, "").await;
+}
+
+#[test]
+fn a_file_without_the_durable_names_of_events_is_compared_by_their_constants() {
+    let old = "saga sale, version 1\n  step a: compensatable\n  event APPROVED\n  step b: compensatable\n";
+    let script = Script::new();
+    let changes = |sagas: Builder<Script>| changes_since(old, &sagas).expect("it is a lock");
+    assert_eq!(changes(builder(&script).register::<Waiting>()), []);
+    let changes = changes(builder(&script).register::<WaitingForAnother>());
+    assert!(
+        changes[0]
+            .reason
+            .starts_with("`event APPROVED` is `event PAID` now"),
+        "{changes:?}"
+    );
 }

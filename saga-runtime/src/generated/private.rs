@@ -14,8 +14,8 @@ pub use crate::error::{HoldsError, IsError, IsText, SagaError, SourceOf};
 #[cfg(rust_analyzer)]
 pub use crate::generated::editor;
 pub use crate::generated::shape::{
-    arm, branch, callee as shape_of, fan_out, group, handled, inner, repeat, saga_callee, shape,
-    wait as wait_of,
+    EventOf, NoEvent, arm, branch, callee as shape_of, fan_out, group, handled, inner, repeat,
+    saga_callee, shape, wait as wait_of,
 };
 pub use crate::language::digest::{AddsInput, Digest, DigestInput, SkipsInput};
 pub use crate::language::error_record::ErrorOf;

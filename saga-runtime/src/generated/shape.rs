@@ -1,11 +1,12 @@
 //! The functions with which generated code builds the shape of a saga.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 
 use crate::engines::in_process::Effects;
-use crate::language::Callee;
 use crate::language::order::Site;
 use crate::language::recorded::{begin_saga, end_saga, note_callee};
+use crate::language::{Callee, EventName};
 use crate::meta::{Kind, StepMeta};
 use crate::run::{Saga, Unstarted};
 use crate::shape::{Arm, CalledSaga, ForEach, Node, Repeat, Shape, WaitFor};
@@ -39,13 +40,60 @@ pub fn callee<P: Callee>(_: Site<P>) -> Node {
     P::node()
 }
 
-/// The node of a call. If it is a wait, `what` is shown: its arguments as source text.
+/// The node of a call. If it is a wait, `what` is shown: its arguments as source text. The `events` are known if the arguments are
+/// constants.
 #[doc(hidden)]
 #[must_use]
-pub fn wait<P: Callee>(_: Site<P>, what: &'static str) -> Node {
+pub fn wait<P: Callee>(
+    _: Site<P>,
+    what: &'static str,
+    events: impl Into<Vec<Option<&'static str>>>,
+) -> Node {
     match P::node() {
-        Node::Wait(wait) => Node::Wait(WaitFor { what, ..wait }),
+        Node::Wait(wait) => {
+            let events = events.into().into_iter().collect::<Option<_>>();
+            let events = events.unwrap_or_default();
+            Node::Wait(WaitFor {
+                what,
+                events,
+                ..wait
+            })
+        }
         other => other,
+    }
+}
+
+/// A constant that a wait names. If it is no event, the compiler says so at the wait, and nothing here.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct EventOf<T>(pub T);
+
+impl<T> EventOf<&EventName<T>> {
+    /// The durable name.
+    #[must_use]
+    pub const fn name(&self) -> Option<&'static str> {
+        Some(self.0.name())
+    }
+}
+
+impl<T> Deref for EventOf<T> {
+    type Target = NoEvent;
+
+    fn deref(&self) -> &NoEvent {
+        &NoEvent
+    }
+}
+
+/// Anything but an event.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct NoEvent;
+
+impl NoEvent {
+    /// It has none.
+    #[must_use]
+    pub const fn name(&self) -> Option<&'static str> {
+        None
     }
 }
 

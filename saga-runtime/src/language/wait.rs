@@ -288,7 +288,7 @@ macro_rules! callees {
             type Kind = crate::language::kind::Waiting;
 
             fn node() -> Node {
-                Node::Wait(WaitFor { name: $name, what: $name })
+                Node::Wait(WaitFor { name: $name, what: $name, events: Vec::new() })
             }
         }
     )+};

@@ -35,6 +35,9 @@ pub enum OutlineNode {
         name: String,
         /// The call with its duration or its event, as source text: `event(APPROVED)`.
         what: String,
+        /// The durable names of the events, if they are known.
+        #[serde(default)]
+        events: Vec<String>,
     },
     /// One of several ways.
     Branch {
@@ -76,6 +79,7 @@ fn nodes(body: &[Node], lane: &str) -> Vec<OutlineNode> {
         Node::Wait(wait) => OutlineNode::Wait {
             name: format!("{lane}{}", wait.name),
             what: wait.what.to_owned(),
+            events: wait.events.iter().map(|&event| event.to_owned()).collect(),
         },
         Node::Return => OutlineNode::Return,
         Node::Branch(arms) => OutlineNode::Branch {
@@ -136,18 +140,20 @@ impl OutlineNode {
         taken.map(|(index, arm)| is_taken(index, arm)).collect()
     }
 
-    /// The outline has the source text of a wait: `event(APPROVED)` is the one for `event:approved` by the usual name of the
-    /// constant.
+    /// Where the names of the events are not known, `event(APPROVED)` is the wait for `event:approved` by the usual name of the constant.
     fn is_of(&self, call: &CallView) -> bool {
         let called = plain(&call.name);
         match self {
             Self::Step { name, .. } => called == *name,
-            Self::Wait { name, what } => match called.split_once("event:") {
-                Some((lane, events)) => {
-                    let (events, what) = (events.replace(['-', '.'], "_"), what.to_lowercase());
-                    let mut events = events.split('|');
-                    name.strip_suffix("event") == Some(lane)
-                        && events.all(|event| what.contains(event))
+            Self::Wait { name, what, events } => match called.split_once("event:") {
+                Some((lane, called)) => {
+                    let is_for = if events.is_empty() {
+                        let (called, what) = (called.replace(['-', '.'], "_"), what.to_lowercase());
+                        called.split('|').all(|event| what.contains(event))
+                    } else {
+                        called.split('|').eq(events.iter().map(String::as_str))
+                    };
+                    name.strip_suffix("event") == Some(lane) && is_for
                 }
                 None => called == *name,
             },

@@ -81,6 +81,10 @@ struct Review<'a>(&'a [DefinitionChange]);
 
 impl fmt::Display for Review<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f
+                .write_str("\n\nOnly words differ, which no saga in flight is concerned with.");
+        }
         self.0
             .iter()
             .try_for_each(|change| write!(f, "\n\n{change}"))

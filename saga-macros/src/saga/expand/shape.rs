@@ -1,6 +1,8 @@
 //! The shape of a saga as data, built from the same sites as the calls.
 
 use proc_macro2::TokenStream;
+use syn::visit::{self, Visit};
+use syn::{Block, Item};
 
 use super::names::variable;
 use super::scope::Aliases;
@@ -14,6 +16,7 @@ pub(super) fn expand(body: &Body) -> TokenStream {
     let shape = Shape {
         private: Aliases::new().private,
         body,
+        has_items: has_items(&body.block),
     };
     let (private, nodes) = (&shape.private, shape.list(&body.flow));
     code!(move || #private::Shape::new::<Self>([#(#nodes),*]))
@@ -22,6 +25,8 @@ pub(super) fn expand(body: &Body) -> TokenStream {
 struct Shape<'a> {
     private: TokenStream,
     body: &'a Body,
+    /// Set if the body has items of its own, which the shape can't name.
+    has_items: bool,
 }
 
 impl Shape<'_> {
@@ -43,7 +48,11 @@ impl Shape<'_> {
                     None => code!(#private::shape_of(#variable)),
                     Some(what) => {
                         let what = literal(what);
-                        code!(#private::wait_of(#variable, #what))
+                        let events = if self.has_items { &[] } else { &*site.events };
+                        let events = events
+                            .iter()
+                            .map(|event| code!(#private::EventOf(&#event).name()));
+                        code!(#private::wait_of(#variable, #what, [#(#events),*]))
                     }
                 }]
             }
@@ -99,4 +108,18 @@ impl Shape<'_> {
         });
         vec![code!(#private::branch([#(#arms),*]))]
     }
+}
+
+fn has_items(body: &Block) -> bool {
+    struct Items(bool);
+
+    impl Visit<'_> for Items {
+        fn visit_item(&mut self, _: &Item) {
+            self.0 = true;
+        }
+    }
+
+    let mut items = Items(false);
+    visit::visit_block(&mut items, body);
+    items.0
 }

@@ -1,7 +1,7 @@
 //! The calls in a body, and the placeholders that stand for them.
 
 use proc_macro2::{Ident, Literal, Span, TokenTree};
-use syn::{Expr, ExprAwait};
+use syn::{Expr, ExprAwait, Path};
 
 /// One call of a step in the body.
 pub(in crate::saga) struct Site {
@@ -11,6 +11,8 @@ pub(in crate::saga) struct Site {
     pub(in crate::saga) refusal: Refusal,
     /// The call in the words of the source, if it looks like a wait.
     pub(in crate::saga) wait: Option<String>,
+    /// The constants of the events that it waits for. Empty if the source names another expression.
+    pub(in crate::saga) events: Vec<Path>,
 }
 
 /// The use of the refusal of an awaited step.

@@ -172,6 +172,7 @@ macro_rules! callee {
                 Node::Wait(WaitFor {
                     name: NAME,
                     what: $what,
+                    events: Vec::new(),
                 })
             }
         }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::outline::{LockedSaga, Part};
+use super::outline::{LockedSaga, Part, has_durable_names, with_one_name};
 
 /// The verdict about a change of a saga's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +62,10 @@ impl fmt::Display for DefinitionChange {
 
 /// The changes between two states of the file.
 pub(super) fn changes(old: &[LockedSaga], new: &[LockedSaga]) -> Vec<DefinitionChange> {
+    // Journals know an event by its durable name. An older file has none.
+    let are_durable = has_durable_names(old);
+    let [old, new] = [old, new].map(|sagas| with_one_name(sagas, are_durable));
+    let (old, new) = (&old[..], &new[..]);
     let mut changes = Vec::new();
     for saga in old {
         match find(new, saga) {
@@ -242,6 +246,14 @@ fn difference(old: &[Part], new: &[Part]) -> Difference {
     }
     let head = |part: &Part| part.label.split_whitespace().next().map(str::to_owned);
     let is_same_kind = head(was) == head(is) && was.step().is_none();
+    if is_same_kind && was.label.starts_with("event ") {
+        return Difference {
+            what: format!("`{}` is `{}` now", was.label, is.label),
+            accept: Some(
+                "if it is the same event, give it the durable name that it had".to_owned(),
+            ),
+        };
+    }
     if is_same_kind && was.parts == is.parts {
         return Difference {
             what: format!("`{}` is `{}` now", was.label, is.label),

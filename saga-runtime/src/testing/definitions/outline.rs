@@ -31,6 +31,11 @@ impl Part {
     pub(super) fn step(&self) -> Option<(&str, &str)> {
         self.label.strip_prefix("step ")?.split_once(": ")
     }
+
+    /// The constants and the durable names of the events that it waits for, if the file has both.
+    fn named_event(&self) -> Option<(&str, &str)> {
+        self.label.strip_prefix("event ")?.split_once(NAMED)
+    }
 }
 
 /// The problem of a text that is no such file.
@@ -93,9 +98,49 @@ fn part(node: &Node) -> Part {
         Node::FanOut(each) => Part::new(format!("for each of {}", each.items), parts(&each.body)),
         Node::Saga(saga) => Part::new(format!("saga {}", saga.name), parts(&saga.body)),
         Node::Wait(wait) if wait.name == "sleep" => Part::new("sleep", Vec::new()),
-        Node::Wait(wait) => Part::new(format!("event {}", event(wait.what)), Vec::new()),
+        Node::Wait(wait) => {
+            let mut label = format!("event {}", event(wait.what));
+            if !wait.events.is_empty() {
+                label = label + NAMED + &wait.events.join(" or ");
+            }
+            Part::new(label, Vec::new())
+        }
         Node::Return => Part::new("return", Vec::new()),
     }
+}
+
+/// What stands between the constants of events and their durable names: `event APPROVED: approved`.
+const NAMED: &str = ": ";
+
+/// The same sagas with an event under one name: the durable one if `are_durable` is set and the file has it, otherwise that of the constant.
+pub(super) fn with_one_name(sagas: &[LockedSaga], are_durable: bool) -> Vec<LockedSaga> {
+    let renamed = |saga: &LockedSaga| LockedSaga {
+        body: parts_with_one_name(&saga.body, are_durable),
+        ..saga.clone()
+    };
+    sagas.iter().map(renamed).collect()
+}
+
+fn parts_with_one_name(parts: &[Part], are_durable: bool) -> Vec<Part> {
+    let renamed = |part: &Part| {
+        let named = part.named_event();
+        let label = match named {
+            Some((_, durable)) if are_durable => format!("event {durable}"),
+            Some((constant, _)) => format!("event {constant}"),
+            None => part.label.clone(),
+        };
+        Part::new(label, parts_with_one_name(&part.parts, are_durable))
+    };
+    parts.iter().map(renamed).collect()
+}
+
+/// Returns true if the file has the durable name of an event. Older ones have none.
+pub(super) fn has_durable_names(sagas: &[LockedSaga]) -> bool {
+    fn any(parts: &[Part]) -> bool {
+        let mut parts = parts.iter();
+        parts.any(|part| part.named_event().is_some() || any(&part.parts))
+    }
+    sagas.iter().any(|saga| any(&saga.body))
 }
 
 /// The events in the source text of a wait: `event_within(APPROVED, DAY)`, `first_of((PAID, DECLINED))`.

@@ -199,10 +199,12 @@ impl WaySearch<'_> {
             Node::Step(step) => {
                 call.lane == lane && call.name == step.name && call.kind == step.kind
             }
-            // The definition has the source text of a wait, and not the name of its event.
             Node::Wait(wait) => {
-                let name = call.name.split(':').next().unwrap_or_default();
-                call.lane == lane && name == wait.name
+                // The definition may not know the names of its events.
+                let (name, events) = call.name.split_once(':').unwrap_or((&call.name, ""));
+                let is_for =
+                    wait.events.is_empty() || wait.events.iter().copied().eq(events.split('|'));
+                call.lane == lane && name == wait.name && is_for
             }
             Node::Branch(arms) => arms.iter().any(|arm| any(&arm.body, lane)),
             Node::Loop(repeat) => any(&repeat.body, lane),

@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprAwait, ExprCall};
+use syn::{Expr, ExprAwait, ExprCall, Path};
 
 use super::group::try_join;
 use super::text;
@@ -35,6 +35,7 @@ impl Walk<'_> {
             }
         };
         let (path, span, wait) = (text(&call.func), name(&call.func), wait(call));
+        let events = wait.as_ref().and_then(|_| events(call)).unwrap_or_default();
         self.hand_context(call);
         visit_mut::visit_expr_call_mut(self, call);
         let site = self.sites.len();
@@ -43,6 +44,7 @@ impl Walk<'_> {
             span,
             refusal,
             wait,
+            events,
         });
         self.flow.push(Flow::Step(site));
         let awaited = awaited.clone();
@@ -127,6 +129,23 @@ fn wait(call: &ExprCall) -> Option<String> {
     let name = &path.path.segments.last()?.ident;
     let arguments: Vec<_> = call.args.iter().skip(1).map(text).collect();
     is_wait(&call.func).then(|| format!("{name}({})", arguments.join(", ")))
+}
+
+/// The constants in the second argument of a wait: `APPROVED`, or `(PAID, DECLINED)`. `None` for any other expression.
+fn events(call: &ExprCall) -> Option<Vec<Path>> {
+    match call.args.get(1)? {
+        Expr::Tuple(events) => events.elems.iter().map(constant).collect(),
+        event => constant(event).map(|path| vec![path]),
+    }
+}
+
+/// The path of a constant, which its name tells.
+fn constant(event: &Expr) -> Option<Path> {
+    let Expr::Path(event) = event else {
+        return None;
+    };
+    let name = event.path.segments.last()?.ident.to_string();
+    (event.qself.is_none() && name == name.to_uppercase()).then(|| event.path.clone())
 }
 
 /// Returns whether a function has the name of one that waits.

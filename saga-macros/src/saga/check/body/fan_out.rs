@@ -114,6 +114,7 @@ impl Walk<'_> {
             span,
             refusal: Refusal::Ends,
             wait: None,
+            events: Vec::new(),
         });
         let call = last.clone();
         *last = self.placeholder(span, Placeholder::ForEach { site, call });

@@ -116,6 +116,7 @@ impl Walk<'_> {
             span,
             refusal,
             wait: None,
+            events: Vec::new(),
         });
         Ok(())
     }
