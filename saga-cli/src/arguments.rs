@@ -211,7 +211,7 @@ pub(crate) enum Task {
         value: Value,
 
         #[command(flatten)]
-        target: Target,
+        selection: Selection,
     },
 
     /// Drop the oldest event of a name that sagas were sent and have not taken yet, so that the right one can be sent
@@ -279,16 +279,23 @@ pub(crate) enum Task {
     Man,
 }
 
-/// One saga by its id, or many by a filter.
+/// The sagas of a command, and the reason for it.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// The id of one saga, or a filter: `state=stuck name=place_order`
-    #[arg(required = true, value_name = "ID|FILTER")]
-    pub(crate) sagas: Vec<String>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
 
     /// Why: the history of each saga gets it, with your name
     #[arg(long, short)]
     pub(crate) reason: String,
+}
+
+/// One saga by its id, or many by a filter.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// The id of one saga, or a filter: `state=stuck name=place_order`
+    #[arg(required = true, value_name = "ID|FILTER")]
+    pub(crate) sagas: Vec<String>,
 
     /// With a filter: do it. Without this, only say what would happen
     #[arg(long)]
@@ -317,8 +324,13 @@ impl Task {
             Self::Send {
                 event,
                 value,
-                target,
-            } => (SagaCommand::SendEvent { event, value }, target),
+                selection,
+            } => {
+                // An event is recorded with its value only.
+                let reason = "an event".to_owned();
+                let target = Target { selection, reason };
+                (SagaCommand::SendEvent { event, value }, target)
+            }
             Self::Drop { event, target } => (SagaCommand::DropEvent { event }, target),
             _ => return None,
         })

@@ -22,9 +22,9 @@ pub(crate) async fn bulk(
     target: &Target,
     is_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let query = query(&target.sagas)?.limit(200);
-    let mut plan = BulkPlan::new(query, command, &*target.reason).dry_run(!target.yes);
-    if let Some(most) = target.at_most {
+    let query = query(&target.selection.sagas)?.limit(200);
+    let mut plan = BulkPlan::new(query, command, &*target.reason).dry_run(!target.selection.yes);
+    if let Some(most) = target.selection.at_most {
         plan = plan.at_most(most);
     }
     // Ctrl-C stops between two sagas.
@@ -67,6 +67,10 @@ pub(crate) async fn bulk(
 
 fn print(plan: &BulkPlan, report: &BulkReport) -> Result<(), Failure> {
     let mut out = stdout();
+    if report.examined == 0 {
+        writeln!(out, "no saga is like that: `{}`", plan.query)?;
+        return Ok(());
+    }
     let said = if plan.dry_run {
         "would accept"
     } else {

@@ -26,8 +26,8 @@ pub(crate) async fn command(
         return Err(anyhow!("this task is no command").into());
     };
     target.reason = place.signed(&target.reason);
-    let Target { sagas, reason, .. } = &target;
-    let [id] = &sagas[..] else {
+    let Target { selection, reason } = &target;
+    let [id] = &selection.sagas[..] else {
         return bulk(operator, command, &target, is_json).await;
     };
     if id.contains('=') {

@@ -80,8 +80,6 @@ async fn wrong_arguments_are_answered_with_the_right_ones() {
         "approved",
         "--value",
         "yes",
-        "--reason",
-        "x",
     ])
     .await;
     let json = json.fails(2);

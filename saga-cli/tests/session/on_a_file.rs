@@ -193,8 +193,6 @@ async fn mends_it(shell: &Shell) {
             "approved",
             "--value",
             "true",
-            reason[0],
-            "by phone",
         ])
         .await;
     assert!(sent.works().contains("nothing has checked"));

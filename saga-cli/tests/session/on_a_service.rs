@@ -103,8 +103,6 @@ async fn the_file_of_a_running_service_is_read_and_commands_go_through_its_conso
         "approved",
         "--value",
         "true",
-        "--reason",
-        "by phone",
     ];
     saga(&[&on[..], &send].concat()).await.works();
     assert!(waiting.wait().await.expect("it completes"));
@@ -166,7 +164,7 @@ async fn a_command_on_many_sagas_stops_at_ctrl_c_and_says_how_far_it_came() {
 async fn checks_and_drops_an_event(on: &[&str]) {
     let check = saga(&[on, &["check"]].concat()).await.works();
     assert!(check.contains("0 do not fit"), "{check}");
-    let hurry = ["--event", "hurry", "--reason", "a slip"];
+    let hurry = ["--event", "hurry"];
     let told = [on, &["send", "approval-1"], &hurry].concat();
     saga(&told).await.works();
     let shown = saga(&[on, &["show", "approval-1"]].concat()).await.works();
@@ -175,7 +173,8 @@ async fn checks_and_drops_an_event(on: &[&str]) {
             && shown.contains("saga drop approval-1 --event hurry"),
         "{shown}"
     );
-    let dropped = [on, &["drop", "approval-1"], &hurry].concat();
+    let slip = ["--reason", "a slip"];
+    let dropped = [on, &["drop", "approval-1"], &hurry, &slip].concat();
     saga(&dropped).await.works();
     let shown = saga(&[on, &["show", "approval-1"]].concat()).await.works();
     assert!(
