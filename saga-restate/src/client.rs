@@ -190,6 +190,12 @@ impl<T: RequestExecutor> Client<T> {
 
     /// Sends an event to the saga `G` with this id, which ends one wait for it. The saga need not have been started yet.
     ///
+    /// When this returns, the saga has got the event. While Restate can't reach the service, this waits: put a timeout around it if the
+    /// caller must go on. Restate has the event by then, and delivers it when the service is back.
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have sent the event. One that is sent again is a second event.
+    ///
     /// # Errors
     /// [`ClientError::Input`] if the value can't be read back from its JSON. Otherwise Restate can't be reached.
     pub async fn send<G: Saga, V: Serialize + DeserializeOwned>(

@@ -19,7 +19,6 @@ macro_rules! chapters {
 chapters! {
     tutorial: "tutorial",
     thinking_in_sagas: "thinking-in-sagas",
-    exactly_once: "exactly-once",
     in_doubt: "in-doubt",
     waiting: "waiting",
     parallel: "parallel",
@@ -34,7 +33,11 @@ chapters! {
     glossary: "glossary",
 }
 
-// Its programs use the feature.
+// The programs of these use a feature.
+#[cfg(any(doc, feature = "postgres"))]
+chapters! {
+    exactly_once: "exactly-once",
+}
 #[cfg(any(doc, feature = "testing"))]
 chapters! {
     testing: "testing",

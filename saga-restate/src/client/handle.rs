@@ -125,7 +125,8 @@ impl<G: Saga, T: RequestExecutor> SagaHandle<G, T> {
         }
     }
 
-    /// Sends it an event, which ends one wait for it, now or later.
+    /// Sends it an event, which ends one wait for it, now or later. It waits while the service is away, as
+    /// [`Client::send`](super::Client::send) does.
     ///
     /// # Errors
     /// If Restate can't be reached.
