@@ -161,7 +161,7 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     services: Arc<S>,
     journal: Arc<dyn Journal>,
     definitions: Definitions<S>,
-    policies: Policies,
+    policies: Arc<Policies>,
     propagator: Option<Arc<dyn TracePropagator>>,
     max_recoveries: u32,
     rhythm: Rhythm,

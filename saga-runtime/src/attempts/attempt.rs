@@ -1,13 +1,18 @@
 //! One attempt of a step or a compensation: limited in time, with its panic caught and its span closed with an outcome.
 
 use std::fmt::Display;
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
+use futures_util::future::Either;
+use pin_project_lite::pin_project;
+use tokio::task::coop::{Unconstrained, unconstrained};
+use tokio::time::Sleep;
 use tracing::Instrument;
 
 use crate::error::{Cause, Reason};
-use crate::panic::{contain, drop_caught, text};
+use crate::panic::{Caught, contain, drop_caught, text};
 use crate::place::Place;
 use crate::telemetry;
 
@@ -66,24 +71,64 @@ impl<T, E: Display> AttemptResult<T, E> {
     }
 }
 
-/// Polls `future` until it ends, panics or has taken longer than `limit`. A future that panics when it is dropped in the
-/// middle has panicked.
-#[inline]
-async fn attempted<F, T, E>(future: F, limit: Option<Duration>) -> AttemptResult<T, E>
+pin_project! {
+    /// An attempt that ends, panics or takes longer than its limit. A future that panics when it is dropped in the middle has panicked.
+    // An `async fn` would hold the future twice, as an argument and as a variable.
+    struct LimitedAttempt<F> {
+        #[pin]
+        future: Caught<F>,
+        #[pin]
+        limit: Option<TimeLimit>,
+    }
+}
+
+pin_project! {
+    /// The end of an attempt's time.
+    struct TimeLimit {
+        after: Duration,
+        // A future that is always ready for more does not keep the time from being looked at.
+        #[pin]
+        over: Unconstrained<Sleep>,
+    }
+}
+
+impl<F: Future> LimitedAttempt<F> {
+    /// Begins the attempt. Its time begins now.
+    #[inline]
+    fn new(future: F, limit: Option<Duration>) -> Self {
+        Self {
+            future: contain(future),
+            limit: limit.map(|after| TimeLimit {
+                after,
+                over: unconstrained(tokio::time::sleep(after)),
+            }),
+        }
+    }
+}
+
+impl<F, T, E> Future for LimitedAttempt<F>
 where
     F: Future<Output = Result<T, E>>,
 {
-    let Some(limit) = limit else {
-        return caught(future).await;
-    };
-    let mut attempt = pin!(contain(future));
-    let Ok(ended) = tokio::time::timeout(limit, attempt.as_mut()).await else {
-        return match attempt.discard() {
-            None => AttemptResult::TimedOut { after: limit },
-            Some(message) => AttemptResult::Panicked { message },
+    type Output = AttemptResult<T, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(ended) = this.future.as_mut().poll(cx) {
+            return Poll::Ready(AttemptResult::from_caught(ended));
+        }
+        let Some(limit) = this.limit.as_pin_mut().map(TimeLimit::project) else {
+            return Poll::Pending;
         };
-    };
-    AttemptResult::from_caught(ended)
+        ready!(limit.over.poll(cx));
+        Poll::Ready(match this.future.discard() {
+            None => AttemptResult::TimedOut {
+                after: *limit.after,
+            },
+            Some(message) => AttemptResult::Panicked { message },
+        })
+    }
 }
 
 /// Runs `future` to its end. A panic in it becomes an outcome.
@@ -95,18 +140,20 @@ where
     AttemptResult::from_caught(contain(future).await)
 }
 
-/// One attempt, at most as long as `limit`, in a span if there is a subscriber.
-pub(crate) async fn attempt<T, E: Display>(
+/// Begins one attempt, at most as long as `limit`, in a span if there is a subscriber.
+pub(crate) fn attempt<T, E: Display>(
     place: &dyn Place,
-    future: impl Future<Output = Result<T, E>>,
+    future: impl Future<Output = Result<T, E>> + Send,
     limit: Option<Duration>,
-) -> AttemptResult<T, E> {
+) -> impl Future<Output = AttemptResult<T, E>> + Send {
     place.instance().begin_attempt(place);
-    let attempt = attempted(future, limit);
+    let attempt = LimitedAttempt::new(future, limit);
     if telemetry::is_off() {
-        return attempt.await;
+        Either::Left(attempt)
+    } else {
+        // Boxed: an attempt without a span needs no room for one.
+        Either::Right(Box::pin(spanned(place, attempt)))
     }
-    spanned(place, attempt).await
 }
 
 /// Runs `attempt` in a span that names the step and the saga, and records its outcome in the span.

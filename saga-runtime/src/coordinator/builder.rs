@@ -315,7 +315,7 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
     pub(crate) async fn rehearse(&self, history: History) -> Option<Result<(), Reason>> {
         let saga = &history.record.saga;
         let definition = self.definitions.get(&saga.name, saga.version)?;
-        let stage = Stage::new(Arc::new(Memory::new()), self.policies.clone());
+        let stage = Stage::new(Arc::new(Memory::new()), Arc::new(self.policies.clone()));
         let misfit = definition.rehearse(&self.services, history, &stage).await;
         Some(misfit.map_or(Ok(()), Err))
     }
@@ -357,7 +357,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             definitions: &self.definitions,
             services: &*self.services,
             journal: &self.journal,
-            policies: &self.policies,
+            policies: Arc::new(self.policies.clone()),
         };
         checking.run(|_| false, |_| {}).await
     }
@@ -404,7 +404,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             services: self.services,
             journal,
             definitions: self.definitions,
-            policies: self.policies,
+            policies: Arc::new(self.policies),
             propagator: self.propagator,
             max_recoveries: self.max_recoveries,
             rhythm: Rhythm::new(lease.duration),

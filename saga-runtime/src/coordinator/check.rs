@@ -156,11 +156,11 @@ impl fmt::Display for Unregistered {
 pub(super) struct Stage {
     journal: Arc<dyn Journal>,
     tenure: Arc<Tenure>,
-    policies: Policies,
+    policies: Arc<Policies>,
 }
 
 impl Stage {
-    pub(super) fn new(journal: Arc<dyn Journal>, policies: Policies) -> Self {
+    pub(super) fn new(journal: Arc<dyn Journal>, policies: Arc<Policies>) -> Self {
         Self {
             journal,
             tenure: Arc::new(Tenure::new(Instant::now() + Duration::from_secs(1))),
@@ -187,9 +187,9 @@ impl Stage {
         Journaled::new(
             instance,
             Arc::new(control),
-            history,
+            history.into(),
             Arc::new(recorder),
-            self.policies.clone(),
+            Arc::clone(&self.policies),
             0,
             meta,
         )
@@ -201,7 +201,7 @@ pub(super) struct Checking<'a, S: ?Sized + Send + Sync + 'static> {
     pub(super) definitions: &'a Definitions<S>,
     pub(super) services: &'a S,
     pub(super) journal: &'a Arc<dyn Journal>,
-    pub(super) policies: &'a Policies,
+    pub(super) policies: Arc<Policies>,
 }
 
 impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
@@ -284,7 +284,7 @@ impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
     }
 
     fn stage(&self) -> Stage {
-        Stage::new(Arc::clone(self.journal), self.policies.clone())
+        Stage::new(Arc::clone(self.journal), Arc::clone(&self.policies))
     }
 }
 
@@ -311,7 +311,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             definitions: &self.definitions,
             services: &*self.services,
             journal: &self.journal,
-            policies: &self.policies,
+            policies: Arc::clone(&self.policies),
         }
     }
 

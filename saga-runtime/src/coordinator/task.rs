@@ -18,7 +18,7 @@ use crate::engines::journaled::Journaled;
 use crate::engines::journaled::recorder::{EventInbox, Recorder, Suspension};
 use crate::error::Reason;
 use crate::id::SagaId;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{KeptHistory, ReplayState};
 use crate::journal::{Claim, Claimed, Damage, NewSaga, PostedEvent, Wakeup};
 use crate::meta::SagaMeta;
 use crate::panic::{contain, drop_caught};
@@ -32,7 +32,7 @@ use crate::trace::TraceContext;
 pub(super) struct Claimant {
     claim: Claim,
     slot: OwnedSemaphorePermit,
-    history: ReplayState,
+    history: KeptHistory,
     next: u64,
     in_doubt: bool,
     /// See [`Claimed::recoveries`].
@@ -57,7 +57,7 @@ impl Claimant {
         Self {
             claim,
             slot,
-            history: ReplayState::default(),
+            history: KeptHistory::default(),
             next: 1,
             in_doubt: false,
             recoveries: 0,
@@ -96,7 +96,7 @@ impl Claimant {
         let claimant = Self {
             claim: claimed.claim,
             slot,
-            history,
+            history: history.into(),
             next: claimed.next,
             in_doubt: !claimed.orderly,
             recoveries: claimed.recoveries,
@@ -175,7 +175,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             control,
             claimant.history,
             recorder,
-            self.policies.clone(),
+            Arc::clone(&self.policies),
             claimant.recoveries,
             meta,
         );
@@ -305,7 +305,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 // It may have been resumed meanwhile.
                 self.work.notify_one();
             }
-            Suspension::Called => self.hand_to_operator(recorder, call).await,
+            // Boxed: it is large, and rare.
+            Suspension::Called => Box::pin(self.hand_to_operator(recorder, call)).await,
             Suspension::Asleep(wakeup) => {
                 self.release(recorder, *wakeup).await;
                 if self.alarm.is_next(*wakeup) {

@@ -24,16 +24,20 @@ mod wait;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{self, Poll};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 use crate::metrics::AttemptMeters;
 use activity::Activity;
 use bulkheads::Bulkheads;
 use cursor::Cursors;
+use replay::Unsettled;
 use surroundings::Around;
 use unreplayed::Unreplayed;
 
@@ -45,7 +49,7 @@ use crate::clock::Clock;
 use crate::engines::control::LocalControl;
 use crate::engines::journaled::recorder::{Recorder, Suspension};
 use crate::error::{Cause, CompensationOutcome, NOT_UNDONE_CODE, Reason};
-use crate::journal::history::ReplayState;
+use crate::journal::history::KeptHistory;
 use crate::journal::{Event, StepCall};
 use crate::language::{ReadError, ReadEvent, Wait};
 use crate::meta::{
@@ -84,9 +88,9 @@ pub(crate) struct Policies {
 pub(crate) struct Journaled {
     pub(crate) instance: Instance,
     pub(crate) control: Arc<LocalControl>,
-    pub(crate) history: ReplayState,
+    pub(crate) history: KeptHistory,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) policies: Policies,
+    pub(crate) policies: Arc<Policies>,
     /// The number of processes that have ended since the last entry: each may have made an attempt.
     crashes: u32,
     on_compensation_failure: OnCompensationFailure,
@@ -95,7 +99,7 @@ pub(crate) struct Journaled {
     activity: Activity,
     cursors: Cursors,
     /// The paths of the called sagas of which steps are recorded, when a group asks for the first time.
-    called_sagas: OnceLock<HashSet<String>>,
+    called_sagas: OnceLock<Box<HashSet<String>>>,
     unreplayed: Unreplayed,
     /// True once the whole saga is compensated, and not a part of it whose failure the body handles.
     goes_back: AtomicBool,
@@ -105,9 +109,9 @@ impl Journaled {
     pub(crate) fn new(
         instance: Instance,
         control: Arc<LocalControl>,
-        history: ReplayState,
+        history: KeptHistory,
         recorder: Arc<Recorder>,
-        policies: Policies,
+        policies: Arc<Policies>,
         crashes: u32,
         saga: &SagaMeta,
     ) -> Self {
@@ -141,18 +145,11 @@ impl Journaled {
     }
 
     /// Drives the saga. Suspends it when all that it does is to wait for long.
-    pub(crate) async fn until_idle<T>(&self, driving: impl Future<Output = T>) -> T {
-        let mut driving = pin!(driving);
-        poll_fn(|cx| {
-            loop {
-                let polled = driving.as_mut().poll(cx);
-                // An idle saga is suspended, which it learns when it is polled again.
-                if polled.is_ready() || !self.suspend_if_idle() {
-                    return polled;
-                }
-            }
-        })
-        .await
+    pub(crate) fn until_idle<F: Future>(&self, driving: F) -> UntilIdle<'_, F> {
+        UntilIdle {
+            engine: self,
+            driving,
+        }
     }
 
     fn suspend_if_idle(&self) -> bool {
@@ -200,6 +197,31 @@ impl Journaled {
             }
             Some((number, recorded)) => self.comes_before(number, called, recorded),
             None => self.out_of_order(number, called),
+        }
+    }
+}
+
+pin_project! {
+    /// A saga that is driven, and that is suspended when it is idle. The future of the driver is large: an `async fn` would hold it twice,
+    /// as an argument and as a variable.
+    pub(crate) struct UntilIdle<'a, F> {
+        engine: &'a Journaled,
+        #[pin]
+        driving: F,
+    }
+}
+
+impl<F: Future> Future for UntilIdle<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        loop {
+            let polled = this.driving.as_mut().poll(cx);
+            // An idle saga is suspended, which it learns when it is polled again.
+            if polled.is_ready() || !this.engine.suspend_if_idle() {
+                return polled;
+            }
         }
     }
 }
@@ -261,6 +283,12 @@ impl Engine for Journaled {
         }
     }
 
+    fn set_apart<'a, F: Future + Send + 'a>(
+        rare: F,
+    ) -> impl Future<Output = F::Output> + Send + 'a {
+        Box::pin(rare)
+    }
+
     fn outcome_of(&self, suspension: &Suspension) -> &'static str {
         suspension.outcome()
     }
@@ -288,7 +316,19 @@ impl Engine for Journaled {
             }
             None => step,
         };
-        let ended = contain(self.replay_or_request(position, step)).await;
+        let ended = contain(async {
+            let unsettled = match self.replay(position, step)? {
+                ControlFlow::Break(end) => return Ok(end),
+                ControlFlow::Continue(unsettled) => unsettled,
+            };
+            match unsettled {
+                Unsettled::Request => Ok(self.request(position, step).await),
+                Unsettled::InDoubt { reason, crashes } => {
+                    Box::pin(self.settle(position, step, reason, crashes)).await
+                }
+            }
+        });
+        let ended = ended.await;
         let ended = ended.unwrap_or_else(|panic| {
             self.set_in_doubt(calls, true);
             Err(panicked(&panic))

@@ -17,7 +17,8 @@ mod received;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use crate::error::{CompensationOutcome, Reason};
@@ -61,6 +62,27 @@ pub(crate) struct ReplayState {
     by_hand: bool,
     /// The index of the step that an operator has completed, while nothing has followed from that.
     completed: Option<usize>,
+}
+
+/// The history of a saga in flight. A saga that was just started has none, and needs no memory for it.
+#[derive(Debug, Default)]
+pub(crate) struct KeptHistory(Option<Box<ReplayState>>);
+
+/// The history of a saga that was just started.
+static NOTHING: LazyLock<ReplayState> = LazyLock::new(ReplayState::default);
+
+impl From<ReplayState> for KeptHistory {
+    fn from(history: ReplayState) -> Self {
+        Self(Some(Box::new(history)))
+    }
+}
+
+impl Deref for KeptHistory {
+    type Target = ReplayState;
+
+    fn deref(&self) -> &ReplayState {
+        self.0.as_deref().unwrap_or_else(|| &NOTHING)
+    }
 }
 
 /// A call whose attempts fail, as it was recorded last.

@@ -49,6 +49,14 @@ pub trait Engine: Send + Sync {
     /// Hands out the end of the saga.
     fn end<G: Saga>(&self, end: SagaEnd<G, Self::Suspension>) -> Self::End<G>;
 
+    /// Makes a future that most runs do not need. Where many sagas are in flight, each of them holds room for the future, so the engine
+    /// may place it behind a pointer.
+    fn set_apart<'a, F: Future + Send + 'a>(
+        rare: F,
+    ) -> impl Future<Output = F::Output> + Send + 'a {
+        rare
+    }
+
     /// The outcome of a run that ends with this suspension, in the span of the run: a saga that rests has not ended.
     fn outcome_of(&self, suspension: &Self::Suspension) -> &'static str {
         let _ = suspension;

@@ -109,7 +109,7 @@ impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Start<'lane, 
         slots: &'a mut L,
         body: Forward<Result<G::Output, G::Error>>,
     ) -> impl Future<Output = Self::End> + Send {
-        run.finish::<G, L>(slots, body)
+        E::set_apart(run.finish::<G, L>(slots, body))
     }
 }
 
@@ -137,6 +137,6 @@ impl<'lane, 'run, G: Saga, E: Engine> Input<'lane, 'run, G, E> for Unstarted {
         slots: &'a mut L,
         body: Forward<Result<G::Output, G::Error>>,
     ) -> impl Future<Output = Self::End> + Send {
-        run.finish::<G, L>(slots, body)
+        E::set_apart(run.finish::<G, L>(slots, body))
     }
 }

@@ -232,29 +232,50 @@ where
     T: Payload + Send + Sync + 'a,
     F: Display + Send + 'a,
 {
-    let request = StepRequest::new(action, rules, errors);
-    Box::pin(pursue(engine, calls, services, request, first.take()))
+    let mut request = StepRequest::new(action, rules, errors);
+    let first = first.take().map(|first| request.note(first));
+    Box::pin(pursue(engine, calls, services, request, first))
 }
 
 /// The end of a step on the services `V`.
 type StepEnded<'run, V, T, F, X> = CallEnd<T, F, &'run V, X>;
 
 /// Pursues a step until its outcome is settled.
-async fn pursue<'run, E, V, T, F>(
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` stores each argument twice, as an argument and as a variable"
+)]
+fn pursue<'a, 'run, E, V, T, F>(
     engine: &'run E,
-    calls: &dyn Calls,
+    calls: &'a dyn Calls,
     services: &'run V,
-    mut request: StepRequest<'_, T, F>,
-    first: Option<AttemptResult<T, F>>,
-) -> StepEnded<'run, V, T, F, E::Suspension>
+    mut request: StepRequest<'a, T, F>,
+    first: Option<Verdict>,
+) -> impl Future<Output = StepEnded<'run, V, T, F, E::Suspension>> + Send
 where
     E: Engine,
     V: ?Sized + Sync,
     T: Payload + Send + Sync,
     F: Display + Send,
 {
-    let first = first.map(|first| request.note(first));
-    let end = contain(engine.step(calls, &mut request, first)).await;
+    async move {
+        let end = contain(engine.step(calls, &mut request, first)).await;
+        conclude(calls, services, request, end)
+    }
+}
+
+/// The end of a call whose step has ended.
+fn conclude<'run, V, T, F, X>(
+    calls: &dyn Calls,
+    services: &'run V,
+    mut request: StepRequest<'_, T, F>,
+    end: Result<StepEnd<X>, String>,
+) -> StepEnded<'run, V, T, F, X>
+where
+    V: ?Sized,
+    T: Payload + Send,
+    F: Display + Send,
+{
     // What has happened is open after a panic of which no attempt accounts: the step is named as not undone.
     let end = end.unwrap_or_else(|message| {
         let failure = CompensationFailure::new(1, format!("panicked: {message}"));

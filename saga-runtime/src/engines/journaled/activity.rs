@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::SystemTime;
 
 use futures_util::future::{Either, select};
@@ -20,6 +20,13 @@ use crate::lock::lock;
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     calls: AtomicUsize,
+    /// Behind a pointer: most sagas never rest.
+    long_waits: OnceLock<Box<LongWaits>>,
+}
+
+/// The long waits of a saga.
+#[derive(Debug, Default)]
+struct LongWaits {
     rests: Mutex<Rests>,
     /// Notified when the saga is idle.
     idle: Notify,
@@ -65,7 +72,7 @@ impl Activity {
 
     /// Waits for `waiting`. `None` if the saga is idle before that.
     pub(super) async fn rest<T>(&self, rest: Rest, waiting: impl Future<Output = T>) -> Option<T> {
-        let mut idle = pin!(self.idle.notified());
+        let mut idle = pin!(self.long_waits().idle.notified());
         // From here on the notification is not missed.
         idle.as_mut().enable();
         let _resting = self.begin(rest)?;
@@ -92,7 +99,10 @@ impl Activity {
 
     /// Ends all rests if every call rests, and `close` returns true for the events that they wait for.
     pub(super) fn suspend_if_idle(&self, close: impl FnOnce(&[&'static str]) -> bool) -> bool {
-        let mut rests = self.rests();
+        let Some(long_waits) = self.long_waits.get() else {
+            return false;
+        };
+        let mut rests = lock(&long_waits.rests);
         let calls = self.calls.load(Ordering::Relaxed);
         if rests.is_over || rests.open.is_empty() || rests.open.len() < calls {
             return false;
@@ -105,7 +115,7 @@ impl Activity {
         for rest in std::mem::take(&mut rests.open).into_values() {
             rests.cut_off(rest);
         }
-        self.idle.notify_waiters();
+        long_waits.idle.notify_waiters();
         true
     }
 
@@ -121,7 +131,9 @@ impl Activity {
 
     /// Returns true if an attempt to undo a step is left for later.
     pub(super) fn has_deferred(&self) -> bool {
-        self.rests().has_deferred
+        self.long_waits
+            .get()
+            .is_some_and(|long_waits| lock(&long_waits.rests).has_deferred)
     }
 
     /// The time at which the suspended saga has something to do again.
@@ -129,8 +141,12 @@ impl Activity {
         self.rests().earliest.map_or(Wakeup::WhenCalled, Wakeup::At)
     }
 
+    fn long_waits(&self) -> &LongWaits {
+        self.long_waits.get_or_init(Box::default)
+    }
+
     fn rests(&self) -> MutexGuard<'_, Rests> {
-        lock(&self.rests)
+        lock(&self.long_waits().rests)
     }
 }
 

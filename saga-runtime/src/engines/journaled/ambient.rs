@@ -1,6 +1,6 @@
 //! The time and ids that a body asks for. They are recorded together with the next event.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -19,11 +19,11 @@ use crate::place::{Ambient, FreshAmbient};
 /// The recorded answers, and the recorder for new ones.
 #[derive(Debug)]
 pub(crate) struct RecordedAmbient {
-    answers: HashMap<(String, u32), String>,
+    answers: BTreeMap<(String, u32), String>,
     /// True if the saga is compensated or has ended: the body is only replayed, and no new answer is recorded.
     is_over: bool,
     /// The number of times that each question was asked.
-    asked: Mutex<HashMap<String, u32>>,
+    asked: Mutex<BTreeMap<String, u32>>,
     recorder: Arc<Recorder>,
     clock: Clock,
 }

@@ -1,6 +1,6 @@
 //! The cursor of the replay in each lane: in the saga itself, and in each saga that it has called.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -17,7 +17,7 @@ use crate::place::{Calls, Doubt, Group, Position};
 pub(super) struct Cursors {
     /// In the saga itself: most call no other.
     outermost: AtomicUsize,
-    inside: Mutex<HashMap<String, usize>>,
+    inside: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Cursors {
@@ -44,7 +44,7 @@ impl Cursors {
         from..*cursor
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
         lock(&self.inside)
     }
 }
@@ -148,7 +148,7 @@ impl Journaled {
         if self.history.is_empty() {
             return 0;
         }
-        let called_sagas = || self.history.called_sagas();
+        let called_sagas = || Box::new(self.history.called_sagas());
         let sagas = self.called_sagas.get_or_init(called_sagas);
         let members = group.members().iter().zip(group.positions());
         let begun = members.rev().find_map(|(member, position)| {

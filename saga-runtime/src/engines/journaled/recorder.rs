@@ -2,7 +2,7 @@
 //! meaning is in `history.rs`.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::mem;
 use std::pin::pin;
@@ -130,11 +130,11 @@ struct Noted {
 #[derive(Debug, Default)]
 pub(crate) struct EventInbox {
     /// By name: their numbers and payloads, the oldest first.
-    events: HashMap<Cow<'static, str>, VecDeque<(u64, String)>>,
+    events: BTreeMap<Cow<'static, str>, VecDeque<(u64, String)>>,
     /// The number of the next event.
     next: u64,
     /// The names and keys of all events that the saga has not set aside, with their numbers.
-    keys: HashMap<(Cow<'static, str>, String), u64>,
+    keys: BTreeMap<(Cow<'static, str>, String), u64>,
 }
 
 impl EventInbox {
@@ -194,7 +194,7 @@ struct Writes {
     /// Events submitted but not confirmed. Their caller may have been dropped.
     unanswered: Vec<Event>,
     /// The first write error. All later writes fail with it, because the events that were noted before are lost.
-    failed: Option<Suspension>,
+    failed: Option<Box<Suspension>>,
 }
 
 /// The recorder of one claimed saga.
@@ -447,7 +447,7 @@ impl Recorder {
         }
         let mut writing = self.writing.lock().await;
         if let Some(suspension) = &writing.failed {
-            return Err(suspension.clone());
+            return Err(Suspension::clone(suspension));
         }
         if !writing.unanswered.is_empty() {
             // The same entries under the same numbers: an append of entries that are there already succeeds.
@@ -467,9 +467,13 @@ impl Recorder {
             let events = writing.unanswered.clone();
             match self.journal.append(&self.claim, writing.next, events).await {
                 Ok(()) => {
-                    writing.next += writing.unanswered.len() as u64;
-                    let mut events = writing.unanswered.drain(..);
-                    if events.any(|event| matches!(event, Event::Compensating { .. })) {
+                    // Taken: between two writes the saga holds no room for events.
+                    let events = mem::take(&mut writing.unanswered);
+                    writing.next += events.len() as u64;
+                    if events
+                        .iter()
+                        .any(|event| matches!(event, Event::Compensating { .. }))
+                    {
                         (self.on_decision)(&self.claim.id);
                     }
                     lock(&self.trial).take();
@@ -486,11 +490,11 @@ impl Recorder {
                 }
             }
             if let Some(wait) = waits.next() {
-                tokio::time::sleep(wait).await;
+                Box::pin(tokio::time::sleep(wait)).await;
             }
         };
         self.lock().is_closed = true;
-        writing.failed = Some(suspension.clone());
+        writing.failed = Some(Box::new(suspension.clone()));
         Err(suspension)
     }
 

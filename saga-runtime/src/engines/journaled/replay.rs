@@ -1,22 +1,31 @@
 //! The replay: the body gets the recorded outcomes of its steps.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use crate::attempts::{Control, GiveUp, PendingStep, Settlement, StepEnd};
 use crate::engines::journaled::outcome::refusal;
 use crate::engines::journaled::recorder::Suspension;
-use crate::engines::journaled::surroundings::Around;
 use crate::engines::journaled::{Journaled, call};
 use crate::error::Reason;
 use crate::journal::history::{NextCall, Settling};
-use crate::meta::{AttemptPhase, Kind};
 use crate::place::Position;
 
+/// The rest of a call without a recorded end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unsettled<'a> {
+    /// It is requested.
+    Request,
+    /// It went into doubt for this reason, and is to be settled. So many processes may have tried that, and have ended.
+    InDoubt { reason: &'a Reason, crashes: u32 },
+}
+
 impl Journaled {
-    /// Ends the call of a step with its recorded outcome, or requests the step.
-    pub(super) async fn replay_or_request(
+    /// Ends the call of a step with its recorded outcome, or says what is left to do.
+    pub(super) fn replay(
         &self,
         position: Position<'_>,
         step: &mut dyn PendingStep,
-    ) -> Result<StepEnd<Suspension>, Suspension> {
+    ) -> Result<ControlFlow<StepEnd<Suspension>, Unsettled<'_>>, Suspension> {
         let kind = step.meta().kind;
         let called = call(position);
         let numbers = self.numbers(position);
@@ -32,8 +41,8 @@ impl Journaled {
             _ if position.calls().group().is_some() => {}
             _ => self.is_in_order(index, &called)?,
         }
-        Ok(match next {
-            NextCall::Request => self.request(position, step).await,
+        Ok(Break(match next {
+            NextCall::Request => return Ok(Continue(Unsettled::Request)),
             NextCall::Done(output) => {
                 let recorded = self.history.inputs(&called);
                 if let (Some(recorded), Some(given)) = (recorded, step.inputs())
@@ -56,19 +65,9 @@ impl Journaled {
                 refusal(step)
             }
             NextCall::Settle(reason) => {
-                let in_doubt = self.take_in_doubt(position.calls());
+                let crashes = self.crashes_of(self.take_in_doubt(position.calls()));
                 read_reason(step, reason)?;
-                if kind == Kind::Pivot {
-                    self.ask_pivot(position, step, reason).await?
-                } else {
-                    let failing = self.history.failing(&called, AttemptPhase::Settling);
-                    let crashes = self.crashes_of(in_doubt);
-                    let origin = self.settling(failing, crashes);
-                    let around = Around::new(self, called, true)
-                        .after(crashes)
-                        .in_doubt_for(reason);
-                    self.pursue(position, step, origin, around).await
-                }
+                return Ok(Continue(Unsettled::InDoubt { reason, crashes }));
             }
             NextCall::Settled(reason, settled) => {
                 let settlement = match settled {
@@ -102,7 +101,7 @@ impl Journaled {
             NextCall::Changed { recorded } => {
                 return Err(self.other_call(index, &called, recorded));
             }
-        })
+        }))
     }
 }
 

@@ -15,7 +15,8 @@ use crate::meta::{AttemptPhase, Kind};
 use crate::place::{Attempt, Position, Role};
 
 impl Journaled {
-    /// Requests a step without a recorded outcome.
+    /// Requests a step without a recorded outcome. What only a few requests need is behind a pointer: each saga in flight holds the future
+    /// of one.
     pub(super) async fn request(
         &self,
         position: Position<'_>,
@@ -30,13 +31,13 @@ impl Journaled {
         if let Some(suspension) = self.recorder.stop() {
             return StepEnd::Suspended(suspension);
         }
-        let meta = self.holding(step.meta());
         let in_doubt = self.take_in_doubt(position.calls());
         let called = call(position);
         let crashes = self.crashes_of(in_doubt);
         for phase in [AttemptPhase::Forward, AttemptPhase::Settling] {
             if let Some(failing) = self.history.failing(&called, phase) {
-                return self.go_on(position, step, failing, in_doubt, crashes).await;
+                let going_on = self.go_on(position, step, failing, in_doubt, crashes);
+                return Box::pin(going_on).await;
             }
         }
         let mut origin = match self.control.begin_request(step, in_doubt) {
@@ -50,15 +51,16 @@ impl Journaled {
                 Ok(permit) => permit,
                 Err(suspension) => return StepEnd::Suspended(suspension),
             };
+            let limit = self.limit(self.holding(step.meta()).timeout);
             let first = self.policies.attempts.time(
-                meta.name,
+                step.meta().name,
                 AttemptPhase::Forward,
-                step.attempt(&attempt, Some(self.limit(meta.timeout))),
+                step.attempt(&attempt, Some(limit)),
                 |verdict| outcome_of(*verdict),
             );
             let first = first.await;
             drop(permit);
-            if let Some(end) = StepEnd::after_first(first, &meta) {
+            if let Some(end) = StepEnd::after_first(first, &self.holding(step.meta())) {
                 let end = self.note_end(called, 1, step, end, false);
                 self.note_doubt(position, &end);
                 return end;
@@ -66,7 +68,27 @@ impl Journaled {
             origin = Origin::after_first(first);
         }
         let around = Around::new(self, called, false);
-        self.pursue(position, step, origin, around).await
+        Box::pin(self.pursue(position, step, origin, around)).await
+    }
+
+    /// Settles a step that is recorded as in doubt for this reason, after `crashes` processes that have ended.
+    pub(super) async fn settle(
+        &self,
+        position: Position<'_>,
+        step: &mut dyn PendingStep,
+        reason: &Reason,
+        crashes: u32,
+    ) -> Result<StepEnd<Suspension>, Suspension> {
+        if step.meta().kind == Kind::Pivot {
+            return self.ask_pivot(position, step, reason).await;
+        }
+        let called = call(position);
+        let failing = self.history.failing(&called, AttemptPhase::Settling);
+        let origin = self.settling(failing, crashes);
+        let around = Around::new(self, called, true)
+            .after(crashes)
+            .in_doubt_for(reason);
+        Ok(self.pursue(position, step, origin, around).await)
     }
 
     /// Goes on with a step whose attempts have failed before the saga was released.
@@ -102,7 +124,7 @@ impl Journaled {
     }
 
     /// Pursues a step until its outcome is settled, and notes it.
-    pub(super) async fn pursue(
+    async fn pursue(
         &self,
         position: Position<'_>,
         step: &mut dyn PendingStep,
@@ -172,7 +194,7 @@ impl Journaled {
 
     /// Asks a pivot again at the request of an operator. If it was done after all, the saga goes forward. Otherwise the
     /// recorded `reason` stands.
-    pub(super) async fn ask_pivot(
+    async fn ask_pivot(
         &self,
         position: Position<'_>,
         step: &mut dyn PendingStep,

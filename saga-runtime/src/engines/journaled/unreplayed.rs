@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::iter::successors;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use crate::journal::StepCall;
 use crate::journal::history::ReplayState;
@@ -18,7 +18,8 @@ pub(super) struct Unreplayed {
     is_over: AtomicBool,
     /// The number of calls with an outcome, if they are in more sagas than one: the lanes alone don't tell their order.
     in_lanes: Option<usize>,
-    rest: Mutex<RecordedRest>,
+    /// Behind a pointer: a saga that was just started has none.
+    rest: OnceLock<Box<Mutex<RecordedRest>>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,10 +52,13 @@ impl Unreplayed {
             rest.add(call.lane(), 1);
             rest.attempted.push(call.clone());
         }
+        let is_over = rest.all() == 0;
+        let in_lanes = (history.lanes().count() > 1).then_some(recorded);
+        let rest = (!is_over).then(|| Box::new(Mutex::new(rest)));
         Self {
-            is_over: AtomicBool::new(rest.all() == 0),
-            in_lanes: (history.lanes().count() > 1).then_some(recorded),
-            rest: Mutex::new(rest),
+            is_over: AtomicBool::new(is_over),
+            in_lanes,
+            rest: rest.map(OnceLock::from).unwrap_or_default(),
         }
     }
 
@@ -172,7 +176,7 @@ impl Unreplayed {
     }
 
     fn lock(&self) -> MutexGuard<'_, RecordedRest> {
-        lock(&self.rest)
+        lock(self.rest.get_or_init(Box::default))
     }
 }
 
