@@ -145,6 +145,22 @@ pub trait Journal: Send + Sync + 'static {
         rest: Wakeup,
     ) -> Result<(), JournalError>;
 
+    /// Does what [`append`](Self::append) and then [`release`](Self::release) do; neither of them if the entries can't be added. A worker
+    /// that shuts down hands each of its sagas over in this way.
+    ///
+    /// The default calls both. A journal that is far away does it as one operation.
+    async fn append_and_release(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), AppendError> {
+        self.append(claim, first, events).await?;
+        Ok(self.release(claim, in_doubt, rest).await?)
+    }
+
     /// Records the wish to cancel a saga, which ends its [rest](Wakeup). Its holder learns of it by [`renew`](Self::renew), or when it is
     /// claimed. The first reason stays. `false` if there is no such saga, or it is final.
     async fn request_cancel(&self, id: &SagaId, reason: &str) -> Result<bool, JournalError>;

@@ -3,7 +3,7 @@
 use std::io::BufRead as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use saga_runtime::journal::Postgres;
 use saga_runtime::{Context, Coordinator, saga, step};
@@ -101,7 +101,8 @@ async fn line() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The worker that starts the sagas and holds them in their second step. It says `held`. A line lets it shut down.
+/// The worker that starts the sagas and holds them in their second step. It says `held`. A line lets it shut down: it says how long
+/// it took until it had released all of them.
 pub(crate) async fn keep(url: &str, sagas: usize, lease: Duration) -> Result<(), Failure> {
     let services = Relay::new(sagas, false);
     let coordinator = start(url, Arc::clone(&services), lease).await?;
@@ -133,8 +134,10 @@ pub(crate) async fn keep(url: &str, sagas: usize, lease: Duration) -> Result<(),
         println!("passing");
         services.may_pass.send_replace(true);
     };
+    let begun = Instant::now();
     // The shutdown is first: the attempts end, and no further step is requested here.
     tokio::join!(biased; coordinator.shutdown(), opening);
+    println!("released {}", begun.elapsed().as_secs_f64());
     Ok(())
 }
 

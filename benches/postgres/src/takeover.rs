@@ -12,13 +12,22 @@ pub(crate) enum End {
     Shutdown,
 }
 
-/// From the end of one worker until another one has requested the next step of the last of so many sagas.
+/// How long a takeover took, from the end of the first worker.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Takeover {
+    /// Until it had released its sagas and returned, if it was shut down.
+    pub(crate) released: Option<Duration>,
+    /// Until the second worker had requested the next step of the last saga.
+    pub(crate) requested: Duration,
+}
+
+/// Ends one worker with so many sagas, and lets another one go on with them.
 pub(crate) fn measure(
     cluster: &Cluster,
     sagas: usize,
     lease: Duration,
     end: End,
-) -> anyhow::Result<Duration> {
+) -> anyhow::Result<Takeover> {
     eprintln!("{sagas} sagas, {end:?}, a lease of {lease:?}");
     let database = cluster.database()?;
     let start = |what: &str| {
@@ -42,13 +51,21 @@ pub(crate) fn measure(
         }
     }
     second.hear("arrived")?;
-    let took = began.elapsed();
+    let requested = began.elapsed();
     second.go()?;
     second.end()?;
-    if end == End::Shutdown {
-        first.end()?;
-    }
-    Ok(took)
+    let released = match end {
+        End::Kill => None,
+        End::Shutdown => {
+            let seconds = first.hear("released")?.parse()?;
+            first.end()?;
+            Some(Duration::from_secs_f64(seconds))
+        }
+    };
+    Ok(Takeover {
+        released,
+        requested,
+    })
 }
 
 /// Some number from 0 to 1.

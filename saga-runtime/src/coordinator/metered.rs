@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
 use crate::clock::Clock;
 use crate::coordinator::Shared;
 use crate::id::SagaId;
@@ -48,6 +50,27 @@ impl Metered {
             calls: JournalHandles::new(),
             sagas: SagaHandles::default(),
             held: Mutex::default(),
+        }
+    }
+
+    /// Counts an append that has ended.
+    fn appended(
+        &self,
+        claim: &Claim,
+        begun: Option<Instant>,
+        seen: &[Seen],
+        appended: &Result<(), AppendError>,
+    ) {
+        let is_error = matches!(appended, Err(AppendError::Journal(_)));
+        self.calls.called(JournalCall::Append, begun, is_error);
+        match appended {
+            Ok(()) if !seen.is_empty() => self.recorded(&claim.id, seen),
+            Err(AppendError::Fenced { .. }) => {
+                if let Some(held) = lock(&self.held).remove(&claim.id) {
+                    held.handles.fenced.increment(1);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -212,16 +235,27 @@ impl Journal for Metered {
         let seen: Vec<Seen> = events.iter().filter_map(Seen::of).collect();
         let begun = self.calls.begin();
         let appended = self.journal.append(claim, first, events).await;
-        let is_error = matches!(appended, Err(AppendError::Journal(_)));
-        self.calls.called(JournalCall::Append, begun, is_error);
-        match &appended {
-            Ok(()) if !seen.is_empty() => self.recorded(&claim.id, &seen),
-            Err(AppendError::Fenced { .. }) => {
-                if let Some(held) = lock(&self.held).remove(&claim.id) {
-                    held.handles.fenced.increment(1);
-                }
-            }
-            _ => {}
+        self.appended(claim, begun, &seen, &appended);
+        appended
+    }
+
+    async fn append_and_release(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), AppendError> {
+        let seen: Vec<Seen> = events.iter().filter_map(Seen::of).collect();
+        let begun = self.calls.begin();
+        let appended = self
+            .journal
+            .append_and_release(claim, first, events, in_doubt, rest)
+            .await;
+        self.appended(claim, begun, &seen, &appended);
+        if appended.is_ok() {
+            lock(&self.held).remove(&claim.id);
         }
         appended
     }

@@ -246,13 +246,16 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             // An event that came later would be recorded beside the operator's decision, or after the claim.
             recorder.close();
         }
-        let written = recorder.write().await;
+        let shuts_down = matches!(end, SagaEnd::Suspended(Suspension::Shutdown));
+        let written = if shuts_down {
+            recorder.hand_over().await
+        } else {
+            recorder.write().await
+        };
+        let is_handed_over = shuts_down && written.is_ok();
         self.no_longer_running(recorder.claim());
         // From here on no operator calls this run.
         let call = self.calls().remove(id);
-        if self.is_shutting_down() {
-            self.work.notify_one();
-        }
         let suspension = match written {
             Ok(()) => match end {
                 SagaEnd::Completed(output) => return Ok(output),
@@ -275,7 +278,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 suspension
             }
         };
-        self.suspend(id, recorder, call, &suspension).await;
+        if !is_handed_over {
+            self.suspend(id, recorder, call, &suspension).await;
+        }
         Err(match suspension {
             Suspension::Stuck(reason) => ExecuteError::Stuck(Stuck::new(id, &reason.message, None)),
             suspension => ExecuteError::InProgress {
@@ -327,6 +332,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         let run = running.get(&claim.id);
         if run.is_some_and(|run| run.recorder.claim() == claim) {
             running.remove(&claim.id);
+        }
+        if running.is_empty() && self.is_shutting_down() {
+            // The lease need not hold any longer.
+            self.work.notify_one();
         }
     }
 

@@ -99,6 +99,10 @@ pub(crate) struct Journaled {
     activity: Activity,
     cursors: Cursors,
     /// The paths of the called sagas of which steps are recorded, when a group asks for the first time.
+    #[expect(
+        clippy::box_collection,
+        reason = "most sagas have none, and a pointer takes less room than an empty set"
+    )]
     called_sagas: OnceLock<Box<HashSet<String>>>,
     unreplayed: Unreplayed,
     /// True once the whole saga is compensated, and not a part of it whose failure the body handles.

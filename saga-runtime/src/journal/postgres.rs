@@ -36,7 +36,7 @@ use crate::journal::postgres::clocks::Clocks;
 use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::listening::Listeners;
 use crate::journal::postgres::looks::LookStatement;
-use crate::journal::postgres::operation::{Append, Operation, Reply, StartResult, millis};
+use crate::journal::postgres::operation::{Append, Operation, Release, Reply, StartResult, millis};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::{restored, stored};
 use crate::journal::postgres::writer::Writer;
@@ -165,6 +165,43 @@ impl Postgres {
         answer
             .await
             .unwrap_or_else(|_| Err(JournalError::Closed.into()))
+    }
+
+    /// Adds entries, and releases the saga with them if a release is given.
+    async fn append_with(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+        release: Option<Release>,
+    ) -> Result<(), AppendError> {
+        let Some(number) = self.number(&claim.id).await? else {
+            return Err(AppendError::Fenced { epoch: claim.epoch });
+        };
+        // A last entry ends the claim by itself.
+        let release = release.filter(|_| !events.iter().any(Event::ends_claim));
+        let (reply, answer) = oneshot::channel();
+        let append = Append {
+            claim: claim.clone(),
+            number,
+            first,
+            rows: events.into_iter().map(Row::from).collect(),
+            release,
+            reply,
+        };
+        let ends_claim = append.ends_claim() || release.is_some();
+        self.0.writer.send(Operation::Append(append))?;
+        let written = answer
+            .await
+            .unwrap_or_else(|_| Err(JournalError::Closed.into()));
+        let is_over = match &written {
+            Ok(()) => ends_claim,
+            Err(error) => matches!(error, AppendError::Fenced { .. }),
+        };
+        if is_over {
+            self.numbers().remove(&claim.id);
+        }
+        written
     }
 
     /// Extends a lease, unless that was done a short while ago.
@@ -396,30 +433,20 @@ impl Journal for Postgres {
         first: u64,
         events: Vec<Event>,
     ) -> Result<(), AppendError> {
-        let Some(number) = self.number(&claim.id).await? else {
-            return Err(AppendError::Fenced { epoch: claim.epoch });
-        };
-        let (reply, answer) = oneshot::channel();
-        let append = Append {
-            claim: claim.clone(),
-            number,
-            first,
-            rows: events.into_iter().map(Row::from).collect(),
-            reply,
-        };
-        let ends_claim = append.ends_claim();
-        self.0.writer.send(Operation::Append(append))?;
-        let written = answer
-            .await
-            .unwrap_or_else(|_| Err(JournalError::Closed.into()));
-        let is_over = match &written {
-            Ok(()) => ends_claim,
-            Err(error) => matches!(error, AppendError::Fenced { .. }),
-        };
-        if is_over {
-            self.numbers().remove(&claim.id);
-        }
-        written
+        self.append_with(claim, first, events, None).await
+    }
+
+    async fn append_and_release(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+        in_doubt: bool,
+        rest: Wakeup,
+    ) -> Result<(), AppendError> {
+        let wakeup = self.0.clocks.in_database(rest);
+        let release = Release { in_doubt, wakeup };
+        self.append_with(claim, first, events, Some(release)).await
     }
 
     async fn release(
@@ -435,8 +462,10 @@ impl Journal for Postgres {
             .write(|reply| Operation::Release {
                 claim: claim.clone(),
                 number,
-                in_doubt,
-                wakeup: self.0.clocks.in_database(rest),
+                release: Release {
+                    in_doubt,
+                    wakeup: self.0.clocks.in_database(rest),
+                },
                 reply,
             })
             .await;

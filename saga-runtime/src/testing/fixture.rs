@@ -137,6 +137,18 @@ impl<F: Factory> Fixture<F> {
         appended.expect("the claim holds");
     }
 
+    pub(in crate::testing) async fn append_and_release(
+        &self,
+        claim: &Claim,
+        first: u64,
+        events: Vec<Event>,
+        in_doubt: bool,
+    ) -> Result<(), AppendError> {
+        self.journal
+            .append_and_release(claim, first, events, in_doubt, Wakeup::Now)
+            .await
+    }
+
     pub(in crate::testing) async fn is_fenced(&self, claim: &Claim, first: u64) {
         let appended = self.journal.append(claim, first, vec![done("x")]).await;
         assert!(

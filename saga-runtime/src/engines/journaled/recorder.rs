@@ -451,21 +451,53 @@ impl Recorder {
         }
         if !writing.unanswered.is_empty() {
             // The same entries under the same numbers: an append of entries that are there already succeeds.
-            self.append(&mut writing).await?;
+            self.append(&mut writing, None).await?;
         }
         writing.unanswered = mem::take(&mut self.lock().events);
         if writing.unanswered.is_empty() {
             return Ok(());
         }
-        self.append(&mut writing).await
+        self.append(&mut writing, None).await
     }
 
-    /// Appends the events that are not confirmed.
-    async fn append(&self, writing: &mut Writes) -> Result<(), Suspension> {
+    /// Appends the noted events, and releases the claim with them. No step of the saga may run.
+    ///
+    /// # Errors
+    /// As those of [`write`](Self::write). Then the claim may be released or not.
+    pub(crate) async fn hand_over(&self) -> Result<(), Suspension> {
+        if self.has_ended() {
+            // Its last entry ends the claim.
+            return self.write().await;
+        }
+        let mut writing = self.writing.lock().await;
+        if let Some(suspension) = &writing.failed {
+            return Err(Suspension::clone(suspension));
+        }
+        if !writing.unanswered.is_empty() {
+            self.append(&mut writing, None).await?;
+        }
+        writing.unanswered = mem::take(&mut self.lock().events);
+        if writing.unanswered.is_empty() {
+            let released = self.release(Wakeup::Now).await;
+            return released.map_err(|error| Suspension::Unreachable(error.to_string()));
+        }
+        self.append(&mut writing, Some(Wakeup::Now)).await
+    }
+
+    /// Appends the events that are not confirmed. With a `rest`, releases the claim as well.
+    async fn append(&self, writing: &mut Writes, rest: Option<Wakeup>) -> Result<(), Suspension> {
         let mut waits = RETRY.backoffs();
         let suspension = loop {
             let events = writing.unanswered.clone();
-            match self.journal.append(&self.claim, writing.next, events).await {
+            let (journal, claim, next) = (&self.journal, &self.claim, writing.next);
+            let appending = match rest {
+                None => journal.append(claim, next, events),
+                Some(rest) => {
+                    let in_doubt = self.in_doubt.get();
+                    journal.append_and_release(claim, next, events, in_doubt, rest)
+                }
+            };
+            match appending.await {
                 Ok(()) => {
                     // Taken: between two writes the saga holds no room for events.
                     let events = mem::take(&mut writing.unanswered);

@@ -25,6 +25,10 @@ impl Journaled {
         if let Err(suspension) = self.recorder.begin_effect() {
             return StepEnd::Suspended(suspension);
         }
+        // A saga that is handed over is released together with what it has noted.
+        if let Some(suspension) = self.recorder.stop() {
+            return StepEnd::Suspended(suspension);
+        }
         if let Err(suspension) = self.recorder.write().await {
             return StepEnd::Suspended(suspension);
         }

@@ -54,11 +54,13 @@ WITH start AS (
         wake_at = CASE WHEN open.called AND release.wake IS NULL THEN clock_timestamp() + interval '1 second'
                        WHEN NOT open.cancel_unheard THEN to_timestamp(release.wake / 1000) END,
         doubt_seq = CASE WHEN NOT release.in_doubt THEN open.doubt_seq
-                         ELSE (SELECT coalesce(max(seq), open.epoch) - open.epoch
-                               FROM {schema}.entries WHERE saga = open.number) END
-    FROM unnest($21::bigint[], $22::bigint[], $23::double precision[], $24::boolean[])
-        AS release (number, epoch, wake, in_doubt)
+                         ELSE coalesce(release.entries, (SELECT coalesce(max(seq), open.epoch) - open.epoch
+                                                         FROM {schema}.entries WHERE saga = open.number)) END
+    FROM unnest($21::bigint[], $22::bigint[], $23::double precision[], $24::boolean[], $29::bigint[])
+        AS release (number, epoch, wake, in_doubt, entries)
     WHERE open.number = release.number AND open.epoch = release.epoch AND open.worker IS NOT NULL
+      -- One that comes with entries stands or falls with them.
+      AND (release.entries IS NULL OR release.number IN (SELECT append.number FROM append))
     RETURNING open.number, open.called AS is_awaited, open.cancel_unheard AND release.wake IS NOT NULL AS is_woken
 ), told AS (
     SELECT number FROM ended WHERE is_awaited

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::future::try_join;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -270,20 +271,19 @@ impl Claims {
             return Ok(Vec::new());
         }
         // The claims are durable: only their holder adds entries from now on.
-        let found = sqlx::query(AssertSqlSafe(&*self.entries))
+        let entries = sqlx::query(AssertSqlSafe(&*self.entries))
             .bind(&numbers)
-            .all_on(pool)
-            .await?;
+            .all_on(pool);
+        let posted = sqlx::query(AssertSqlSafe(&*self.posted))
+            .bind(&numbers)
+            .all_on(pool);
+        let (entries, events) = try_join(entries, posted).await?;
         let mut by_saga: HashMap<i64, Vec<PgRow>> = HashMap::new();
-        for row in found {
+        for row in entries {
             by_saga.entry(row.try_get("saga")?).or_default().push(row);
         }
-        let found = sqlx::query(AssertSqlSafe(&*self.posted))
-            .bind(&numbers)
-            .all_on(pool)
-            .await?;
         let mut posted: HashMap<i64, Vec<PostedEvent>> = HashMap::new();
-        for row in found {
+        for row in events {
             let of_saga = posted.entry(row.try_get("saga")?).or_default();
             of_saga.push(posted_event(&row)?);
         }

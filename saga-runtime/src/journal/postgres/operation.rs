@@ -21,10 +21,16 @@ pub(super) enum Operation {
     Release {
         claim: Claim,
         number: i64,
-        in_doubt: bool,
-        wakeup: Wakeup,
+        release: Release,
         reply: Reply<()>,
     },
+}
+
+/// How a saga is released.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Release {
+    pub(super) in_doubt: bool,
+    pub(super) wakeup: Wakeup,
 }
 
 /// How a start went.
@@ -44,6 +50,8 @@ pub(super) struct Append {
     /// The number of the first entry, counted from 1.
     pub(super) first: u64,
     pub(super) rows: Vec<Row>,
+    /// The release that comes with them.
+    pub(super) release: Option<Release>,
     pub(super) reply: Reply<(), AppendError>,
 }
 
@@ -51,6 +59,11 @@ impl Append {
     /// The number of the first entry in the table: see the migration.
     pub(super) fn first_seq(&self) -> i64 {
         signed(self.first) + signed(self.claim.epoch)
+    }
+
+    /// The number of entries afterwards.
+    pub(super) fn entries_after(&self) -> i64 {
+        signed(self.first) + signed(self.rows.len() as u64) - 1
     }
 
     /// The event of the last entry, which decides if the saga goes on.

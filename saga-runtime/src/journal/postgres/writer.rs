@@ -9,11 +9,13 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::journal::postgres::connections::{Connections, RunOn as _};
-use crate::journal::postgres::operation::{Append, Operation, StartResult, signed, wake_at};
+use crate::journal::postgres::operation::{
+    Append, Operation, Release, StartResult, signed, wake_at,
+};
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
 use crate::journal::postgres::{append, is_conflict};
-use crate::journal::{JournalError, Wakeup};
+use crate::journal::{Claim, JournalError, Wakeup};
 use crate::trace::TraceContext;
 
 /// The most operations that travel in one statement.
@@ -213,6 +215,7 @@ impl Task {
             .bind(self.schema.channel())
             .bind(&columns.start_traceparent)
             .bind(&columns.start_tracestate)
+            .bind(&columns.release_entries)
             .all_on(&self.pool)
             .await?;
         let mut written = Written::default();
@@ -268,6 +271,7 @@ struct Parameters<'a> {
     release_epoch: Vec<i64>,
     release_wake: Vec<Option<f64>>,
     release_doubt: Vec<bool>,
+    release_entries: Vec<Option<i64>>,
     /// Whether other workers may have something to do afterwards.
     notifies: bool,
 }
@@ -303,17 +307,20 @@ impl<'a> Parameters<'a> {
             Operation::Release {
                 claim,
                 number,
-                in_doubt,
-                wakeup,
+                release,
                 ..
-            } => {
-                self.release_number.push(*number);
-                self.release_epoch.push(signed(claim.epoch));
-                self.release_wake.push(wake_at(*wakeup));
-                self.release_doubt.push(*in_doubt);
-                self.notifies |= *wakeup == Wakeup::Now;
-            }
+            } => self.release(*number, claim, *release, None),
         }
+    }
+
+    /// Adds a release. With `entries`, it belongs to an append, after which there are so many.
+    fn release(&mut self, number: i64, claim: &Claim, release: Release, entries: Option<i64>) {
+        self.release_number.push(number);
+        self.release_epoch.push(signed(claim.epoch));
+        self.release_wake.push(wake_at(release.wakeup));
+        self.release_doubt.push(release.in_doubt);
+        self.release_entries.push(entries);
+        self.notifies |= release.wakeup == Wakeup::Now;
     }
 
     fn append(&mut self, append: &'a Append) {
@@ -321,6 +328,10 @@ impl<'a> Parameters<'a> {
         self.append_epoch.push(signed(append.claim.epoch));
         self.append_first.push(append.first_seq());
         self.append_last_event.push(append.last_event());
+        if let Some(release) = append.release {
+            let entries = Some(append.entries_after());
+            self.release(append.number, &append.claim, release, entries);
+        }
         for (row, seq) in append.rows.iter().zip(append.first_seq()..) {
             self.row_number.push(append.number);
             self.row_seq.push(seq);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{ClaimedOne, Journal, SagaVersion, State, Wakeup};
+use crate::journal::{AppendError, ClaimedOne, Journal, SagaVersion, State, Wakeup};
 use crate::testing::fixture::{Factory, Fixture, completed, done, id, ids, lease, new, silent};
 
 pub async fn what_waits_can_be_claimed<F: Factory>(test: Fixture<F>) {
@@ -205,6 +205,49 @@ pub async fn a_claim_after_a_release_in_doubt_is_not<F: Factory>(test: Fixture<F
     // The doubt stays as long as no entry is appended.
     test.release(&claimed.claim, false).await;
     assert!(!test.claim_only(&lease("a")).await.orderly);
+}
+
+pub async fn entries_and_a_release_come_together<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    let handed_over = test.append_and_release(&claim, 1, vec![done("a")], false);
+    handed_over.await.expect("the claim holds");
+    let claimed = test.claim_only(&lease("b")).await;
+    assert!(claimed.orderly);
+    assert_eq!(claimed.next, 2);
+    let claim = claimed.claim;
+    let handed_over = test.append_and_release(&claim, 2, vec![done("b"), done("c")], true);
+    handed_over.await.expect("the claim holds");
+    // The doubt is about the step after these entries.
+    let claim = test.claim_only(&lease("a")).await;
+    assert!(!claim.orderly);
+    test.release(&claim.claim, false).await;
+    let claim = test.claim_only(&lease("a")).await;
+    assert!(!claim.orderly);
+    test.append(&claim.claim, 4, &[done("d")]).await;
+    test.release(&claim.claim, false).await;
+    assert!(test.claim_only(&lease("a")).await.orderly);
+    let events = test.events("order-1").await;
+    assert_eq!(events, ["a", "b", "c", "d"].map(done));
+}
+
+pub async fn without_its_entries_a_saga_is_not_released<F: Factory>(test: Fixture<F>) {
+    let older = test.started_by(&silent("a"), "order-1").await;
+    let claim = test.claim_only(&lease("b")).await.claim;
+    let fenced = test.append_and_release(&older, 1, vec![done("a")], false);
+    let fenced = fenced.await;
+    assert!(
+        matches!(fenced, Err(AppendError::Fenced { .. })),
+        "{fenced:?}"
+    );
+    let after_a_gap = test.append_and_release(&claim, 2, vec![done("b")], false);
+    let after_a_gap = after_a_gap.await;
+    assert!(
+        matches!(after_a_gap, Err(AppendError::NotContiguous { .. })),
+        "{after_a_gap:?}"
+    );
+    assert_eq!(test.claim(&lease("c"), 9).await.len(), 0);
+    test.append(&claim, 1, &[done("a")]).await;
+    assert_eq!(test.events("order-1").await, [done("a")]);
 }
 
 pub async fn doubt_ends_with_the_next_entry<F: Factory>(test: Fixture<F>) {
