@@ -96,6 +96,7 @@ macro_rules! journal_suite {
             a_claim_after_a_release_in_doubt_is_not
             entries_and_a_release_come_together
             without_its_entries_a_saga_is_not_released
+            what_was_stuck_goes_on_after_entries_and_a_release
             what_rests_is_not_claimed
             the_next_to_wake_is_known
             what_has_rested_is_claimed

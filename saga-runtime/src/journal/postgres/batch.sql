@@ -39,6 +39,9 @@ WITH start AS (
     RETURNING open.number, open.called OR open.watched AS is_awaited
 ), undelivered AS (
     DELETE FROM {schema}.posted_events posted USING ended WHERE posted.saga = ended.number
+), release AS (
+    SELECT * FROM unnest($21::bigint[], $22::bigint[], $23::double precision[], $24::boolean[], $29::bigint[])
+        AS release (number, epoch, wake, in_doubt, entries)
 ), stuck AS (
     UPDATE {schema}.open_sagas open
     SET stuck = append.last_event = 'stuck', worker = CASE append.last_event WHEN 'stuck' THEN NULL ELSE worker END
@@ -46,18 +49,19 @@ WITH start AS (
     WHERE open.number = append.number AND open.epoch = append.epoch
       AND append.last_event NOT IN ('completed', 'compensated', 'abandoned')
       AND (append.last_event = 'stuck' OR append.stuck)
+      -- A statement changes a row once: those that are released with their entries come next.
+      AND append.number NOT IN (SELECT number FROM release WHERE entries IS NOT NULL)
     RETURNING open.number, open.called OR open.watched AS is_awaited
 ), released AS (
     UPDATE {schema}.open_sagas open
-    SET worker = NULL,
+    SET worker = NULL, stuck = open.stuck AND release.entries IS NULL,
         -- A saga that could go on waits a moment for the operator who has called it.
         wake_at = CASE WHEN open.called AND release.wake IS NULL THEN clock_timestamp() + interval '1 second'
                        WHEN NOT open.cancel_unheard THEN to_timestamp(release.wake / 1000) END,
         doubt_seq = CASE WHEN NOT release.in_doubt THEN open.doubt_seq
                          ELSE coalesce(release.entries, (SELECT coalesce(max(seq), open.epoch) - open.epoch
                                                          FROM {schema}.entries WHERE saga = open.number)) END
-    FROM unnest($21::bigint[], $22::bigint[], $23::double precision[], $24::boolean[], $29::bigint[])
-        AS release (number, epoch, wake, in_doubt, entries)
+    FROM release
     WHERE open.number = release.number AND open.epoch = release.epoch AND open.worker IS NOT NULL
       -- One that comes with entries stands or falls with them.
       AND (release.entries IS NULL OR release.number IN (SELECT append.number FROM append))

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{AppendError, ClaimedOne, Journal, SagaVersion, State, Wakeup};
-use crate::testing::fixture::{Factory, Fixture, completed, done, id, ids, lease, new, silent};
+use crate::journal::{AppendError, ClaimedOne, Event, Journal, SagaVersion, State, Wakeup};
+use crate::testing::fixture::{
+    Factory, Fixture, call, compensating, completed, done, id, ids, lease, new, silent, stuck,
+};
 
 pub async fn what_waits_can_be_claimed<F: Factory>(test: Fixture<F>) {
     test.waiting(new("order-1")).await;
@@ -248,6 +250,25 @@ pub async fn without_its_entries_a_saga_is_not_released<F: Factory>(test: Fixtur
     assert_eq!(test.claim(&lease("c"), 9).await.len(), 0);
     test.append(&claim, 1, &[done("a")]).await;
     assert_eq!(test.events("order-1").await, [done("a")]);
+}
+
+pub async fn what_was_stuck_goes_on_after_entries_and_a_release<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a"), compensating(), stuck()])
+        .await;
+    let claimed = match test.claim_one(&lease("b"), "order-1").await {
+        ClaimedOne::Claimed(claimed) => claimed,
+        other => panic!("{other:?}"),
+    };
+    let resolved = Event::CompensationResolved {
+        step: call("a"),
+        reason: "by hand".to_owned(),
+    };
+    let handed_over = test.append_and_release(&claimed.claim, 4, vec![resolved], false);
+    handed_over.await.expect("the claim holds");
+    let state = test.record("order-1").await.state;
+    assert_eq!(state, State::Waiting);
+    assert_eq!(test.claim_only(&lease("c")).await.next, 5);
 }
 
 pub async fn doubt_ends_with_the_next_entry<F: Factory>(test: Fixture<F>) {
