@@ -180,7 +180,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
 
             #execute
 
-            #[automatically_derived]
+            // Not `#[automatically_derived]`: the compiler would not warn of unused variables in the body, nor count it as covered.
             #(#lints)*
             impl #runtime::Saga for #name {
                 const META: #private::SagaMeta = #meta;

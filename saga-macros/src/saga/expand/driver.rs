@@ -1,8 +1,8 @@
 //! The driver of a saga: its body, between the start and the end of a run.
 
 use proc_macro2::{Delimiter, Ident, TokenStream};
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Pat, Type};
 
 use super::names::{hidden, run, variable};
 use super::scope::Aliases;
@@ -20,6 +20,7 @@ use crate::spans::{at, code, group, here};
 //         let ended = {
 //             let (run, slots, cx) = (&run, &mut slots, context(services, engine, lane));
 //             let (request,) = Inputs::inputs(saga);
+//             let _ = &cx; let _ = &request;
 //             run.forward(async move { … }).await
 //         };
 //         match ended { Returned(Ok(output)) => I::completed(&mut run, &mut slots, output), … }
@@ -64,6 +65,15 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         ["start", "saga", "services", "engine", "lane", "slots"].map(hidden);
     let [future, ended, output] = ["future", "ended", "output"].map(hidden);
     let fields = inputs.iter().map(|input| input.pattern);
+    // Of a body with a mistake the compiler would say that it does not use them.
+    let context = match cx {
+        Pat::Ident(context) => Some(&context.ident),
+        _ => None,
+    };
+    let inputs = inputs.iter().map(|input| input.name);
+    let used = context.into_iter().chain(inputs);
+    let used = used.filter(|name| !name.to_string().starts_with('_'));
+    let used = used.map(|name| code!(let _ = &#name;));
     let mistake = body.mistake.as_ref().map(self::mistake);
     let typed = typed(returned, private);
     let block = group(
@@ -83,6 +93,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 let (#run, #slots) = (&#run, &mut #slots);
                 let #cx = #private::context(#services, #engine, #lane);
                 let (#(#fields,)*) = #private::Inputs::inputs(#input);
+                #(#used)*
                 #run.forward(async move #block).await
             };
             match #ended {
