@@ -201,7 +201,7 @@ impl WaySearch<'_> {
             }
             Node::Wait(wait) => {
                 // The definition may not know the names of its events.
-                let (name, events) = call.name.split_once(':').unwrap_or((&call.name, ""));
+                let (name, events) = call.name.split_once(':').unwrap_or((call.name, ""));
                 let is_for =
                     wait.events.is_empty() || wait.events.iter().copied().eq(events.split('|'));
                 call.lane == lane && name == wait.name && is_for
