@@ -29,7 +29,7 @@ saga!(
     ) -> Result<String, Refused> {
         let count = double(cx, &count).await?;
         if count > 10 {
-            return ::std::result::Result::Err(::std::default::Default::default());
+            return ::std::result::Result::Err(<Refused as ::std::default::Default>::default());
         }
         reserve(cx, &name, count).await
     }
