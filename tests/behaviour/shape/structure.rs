@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use saga_runtime::shape::Node;
 use saga_runtime::{
-    Context, EventName, First, event_within, first_of_within, saga, sleep, try_join_all,
+    Context, EventName, First, Shape, event_within, first_of_within, saga, sleep, try_join_all,
 };
 
 use crate::participant::{Participant, Refusal};
@@ -145,4 +146,41 @@ fn a_wait_for_the_first_of_two_events_reads_like_the_source() {
     let picture = Deciding::shape().to_mermaid();
     let wait = r#">"first_of_within((PAID, DECLINED), Duration::from_hours(1))"]"#;
     assert!(picture.contains(wait), "{picture}");
+}
+
+const fn asked_for() -> EventName<u32> {
+    PAID
+}
+
+saga!(
+    #[allow(non_snake_case)]
+    async fn deciding_by_a_variable(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        let ASKED_FOR = asked_for();
+        event_within(cx, ASKED_FOR, Duration::from_hours(1)).await;
+        ship(cx).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn deciding_by_a_constant_of_its_own(
+        cx: Context<'_, Participant>,
+    ) -> Result<(), Refusal> {
+        const ASKED_FOR: EventName<u32> = asked_for();
+        event_within(cx, ASKED_FOR, Duration::from_hours(1)).await;
+        ship(cx).await?;
+        Ok(())
+    }
+);
+
+#[test]
+fn a_shape_knows_the_durable_names_of_events_that_it_can_name() {
+    let events = |shape: Shape| match shape.body.iter().find(|node| matches!(node, Node::Wait(_))) {
+        Some(Node::Wait(wait)) => wait.events.clone(),
+        other => panic!("it waits: {other:?}"),
+    };
+    assert_eq!(events(Deciding::shape()), ["paid", "declined"]);
+    let none: [&str; 0] = [];
+    assert_eq!(events(DecidingByAVariable::shape()), none);
+    assert_eq!(events(DecidingByAConstantOfItsOwn::shape()), none);
 }

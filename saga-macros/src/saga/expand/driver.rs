@@ -52,7 +52,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         .enumerate()
         .map(|(index, site)| variable(index, site))
         .collect();
-    let shape = shape::expand(body);
+    let shape = shape::expand(inputs, body);
     let rule = order_rule::expand(saga, body);
     let run = run();
     let kind = if body.repeats || sites.len() > MOST {

@@ -2,21 +2,21 @@
 
 use proc_macro2::TokenStream;
 use syn::visit::{self, Visit};
-use syn::{Block, Item};
+use syn::{Ident, Item, PatIdent, Path};
 
 use super::names::variable;
 use super::scope::Aliases;
-use crate::saga::model::{Body, Flow, Refusal};
+use crate::saga::model::{Body, Flow, Input, Refusal};
 use crate::spans::{code, literal};
 
 // Expands to:
 //
 //     move || __p::shape::<Self>([shape_of(site0), shape_of(site1)])
-pub(super) fn expand(body: &Body) -> TokenStream {
+pub(super) fn expand(inputs: &[Input<'_>], body: &Body) -> TokenStream {
     let shape = Shape {
         private: Aliases::new().private,
         body,
-        has_items: has_items(&body.block),
+        own_names: OwnNames::new(inputs, body),
     };
     let (private, nodes) = (&shape.private, shape.list(&body.flow));
     code!(move || #private::Shape::new::<Self>([#(#nodes),*]))
@@ -25,8 +25,7 @@ pub(super) fn expand(body: &Body) -> TokenStream {
 struct Shape<'a> {
     private: TokenStream,
     body: &'a Body,
-    /// Set if the body has items of its own, which the shape can't name.
-    has_items: bool,
+    own_names: OwnNames<'a>,
 }
 
 impl Shape<'_> {
@@ -48,7 +47,9 @@ impl Shape<'_> {
                     None => code!(#private::shape_of(#variable)),
                     Some(what) => {
                         let what = literal(what);
-                        let events = if self.has_items { &[] } else { &*site.events };
+                        let events = &site.events;
+                        let can_name = events.iter().all(|event| !self.own_names.have(event));
+                        let events = if can_name { &events[..] } else { &[] };
                         let events = events
                             .iter()
                             .map(|event| code!(#private::EventOf(&#event).name()));
@@ -110,16 +111,36 @@ impl Shape<'_> {
     }
 }
 
-fn has_items(body: &Block) -> bool {
-    struct Items(bool);
+/// What only the body can name: its inputs, its variables and its items. The shape stands outside of it.
+struct OwnNames<'a> {
+    variables: Vec<&'a Ident>,
+    has_items: bool,
+}
 
-    impl Visit<'_> for Items {
-        fn visit_item(&mut self, _: &Item) {
-            self.0 = true;
-        }
+impl<'a> OwnNames<'a> {
+    fn new(inputs: &[Input<'a>], body: &'a Body) -> Self {
+        let mut names = Self {
+            variables: inputs.iter().map(|input| input.name).collect(),
+            has_items: false,
+        };
+        names.visit_block(&body.block);
+        names
     }
 
-    let mut items = Items(false);
-    visit::visit_block(&mut items, body);
-    items.0
+    /// Returns whether the path may begin with such a name.
+    fn have(&self, path: &Path) -> bool {
+        let is_variable = |name| self.variables.contains(&name);
+        self.has_items || path.get_ident().is_some_and(is_variable)
+    }
+}
+
+impl<'a> Visit<'a> for OwnNames<'a> {
+    fn visit_item(&mut self, _: &'a Item) {
+        self.has_items = true;
+    }
+
+    fn visit_pat_ident(&mut self, variable: &'a PatIdent) {
+        self.variables.push(&variable.ident);
+        visit::visit_pat_ident(self, variable);
+    }
 }
