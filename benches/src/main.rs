@@ -19,7 +19,7 @@ struct Arguments {
     /// Few repetitions: shows that everything runs; the nanoseconds and compile times mean little.
     #[arg(long, global = true)]
     quick: bool,
-    /// Measures only this; by default, both.
+    /// Measures only this; by default, all.
     #[command(subcommand)]
     only: Option<Only>,
 }

@@ -5,6 +5,7 @@
 //! | `GET sagas?q=state%3Dstuck&after=…&limit=…` | [`SagaList`](saga_runtime::operator::SagaList) |
 //! | `GET sagas/{id}?payloads=yes` | [`SagaDetails`](saga_runtime::operator::SagaDetails) |
 //! | `POST sagas/{id}/commands`, a [`CommandRequest`](crate::CommandRequest) | [`Accepted`](saga_runtime::operator::Accepted) |
+//! | `GET count?q=…` | the number of sagas |
 //! | `GET counts` | [`SagaCounts`](saga_runtime::operator::SagaCounts) |
 //! | `GET workers` | a list of [`WorkerView`](saga_runtime::operator::WorkerView) |
 //! | `GET check` | [`CheckView`](saga_runtime::operator::CheckView), within the limit of commands per second |

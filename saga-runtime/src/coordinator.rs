@@ -304,8 +304,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     /// more than 64 KiB as JSON. Of an error of any other type the caller that starts the saga gets the error, and a later one its text.
     ///
     /// # Errors
-    /// [`ExecuteError`] distinguishes four cases: the saga failed and is compensated, it is stuck, it continues without
-    /// this caller, or it was not started.
+    /// [`ExecuteError`] tells these cases apart, among others: the saga failed and is compensated, it is stuck, it continues
+    /// without this caller, or it was not started.
     ///
     /// # Cancel safety
     /// Cancel-safe: the saga runs in a task of its own. Dropping the future after the start does not affect the saga.

@@ -59,7 +59,7 @@
 //! failed, is stuck, or continues without this caller.
 //!
 //! **Test it.** [`Context::for_test`] calls steps and compensations in unit tests; [`TestPlace`] gives them an id, an attempt,
-//! or the [`Failure`] that compensations see.
+//! or the [`Failure`] that compensations see. `testing::FailureMatrix` (feature `testing`) runs a saga through every failure.
 //!
 //! **Talk to participants.** [`IdempotencyKey`] identifies one effect of one saga. A participant that remembers keys
 //! lets each effect happen once.
@@ -201,7 +201,7 @@ pub mod engine {
 
 /// Makes a step of a free `async fn`: one action in one service, with its compensation and its policies.
 ///
-/// The function takes a [`Context`] first, then its inputs, by value or by reference, and returns `Result<Output,
+/// The function takes a [`Context`] first, then up to twelve inputs, by value or by reference, and returns `Result<Output,
 /// Error>`. The output is `Clone + Serialize + Deserialize`; the error is `Display`. Inputs are cloned for each
 /// attempt, so take large ones by reference.
 ///

@@ -96,7 +96,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     ///
     /// # Errors
     /// If no saga has this id, or it has ended or is past its pivot, or the journal can't be reached.
-    /// [`OperatorError::Stuck`] if the saga is stuck on its way back, or its body can't run.
+    /// [`OperatorError::Stuck`] if the saga is stuck on its way back, or its body can't run. [`OperatorError::Misfit`] if it does not
+    /// fit its definition.
     pub async fn cancel(
         &self,
         id: impl TryInto<SagaId>,

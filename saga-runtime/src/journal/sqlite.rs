@@ -62,8 +62,8 @@ pub use options::SqliteOptions;
 /// Every write has reached the disk when it returns: `journal_mode=WAL`, `synchronous=FULL`. Payloads are JSON text, and
 /// the tables can be read with `sqlite3`; the view `saga_states` shows the state of each saga.
 ///
-/// One process at a time owns the file: it holds a lock on the file itself, by whatever name it was opened, which the
-/// operating system releases when the process ends, however it ends. Other processes can [read it](Self::open_read_only)
+/// One process at a time owns the file. On Linux it holds a lock on the file itself, by whatever name it was opened; elsewhere on
+/// a file beside it, with `.owner` at the end of the name. The operating system releases the lock when the process ends, however it ends. Other processes can [read it](Self::open_read_only)
 /// meanwhile. If the file is removed, replaced or emptied while it is open, everything is refused with [`JournalError::Gone`].
 ///
 /// When the last handle is [closed](Journal::close) or dropped, the queued operations are written, and the file is closed. A
