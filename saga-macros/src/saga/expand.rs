@@ -174,7 +174,7 @@ fn implementations(saga: &Saga<'_>) -> TokenStream {
     code! {
         #(#conditions)*
         #[allow(deprecated, unused_qualifications, clippy::manual_async_fn)]
-        #[allow(clippy::needless_pass_by_value, clippy::too_many_lines)]
+        #[allow(clippy::items_after_statements, clippy::needless_pass_by_value, clippy::too_many_lines)]
         const _: () = {
             #uses
 

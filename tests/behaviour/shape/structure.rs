@@ -164,7 +164,6 @@ saga!(
 
 saga!(
     // It comes first in the source, but not in the expansion.
-    #[allow(clippy::items_after_statements)]
     async fn deciding_by_a_constant_of_its_own(
         cx: Context<'_, Participant>,
     ) -> Result<(), Refusal> {

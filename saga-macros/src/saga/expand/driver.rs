@@ -20,7 +20,6 @@ use crate::spans::{at, code, group, here};
 //         let ended = {
 //             let (run, slots, cx) = (&run, &mut slots, context(services, engine, lane));
 //             let (request,) = Inputs::inputs(saga);
-//             let _ = &cx; let _ = &request;
 //             run.forward(async move { … }).await
 //         };
 //         match ended { Returned(Ok(output)) => I::completed(&mut run, &mut slots, output), … }
@@ -65,15 +64,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         ["start", "saga", "services", "engine", "lane", "slots"].map(hidden);
     let [future, ended, output] = ["future", "ended", "output"].map(hidden);
     let fields = inputs.iter().map(|input| input.pattern);
-    // Of a body with a mistake the compiler would say that it does not use them.
-    let context = match cx {
-        Pat::Ident(context) => Some(&context.ident),
-        _ => None,
-    };
-    let inputs = inputs.iter().map(|input| input.name);
-    let used = context.into_iter().chain(inputs);
-    let used = used.filter(|name| !name.to_string().starts_with('_'));
-    let used = used.map(|name| code!(let _ = &#name;));
+    let used = body.mistake.as_ref().map(|_| all_used(saga));
     let mistake = body.mistake.as_ref().map(self::mistake);
     let typed = typed(returned, private);
     let block = group(
@@ -93,7 +84,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
                 let (#run, #slots) = (&#run, &mut #slots);
                 let #cx = #private::context(#services, #engine, #lane);
                 let (#(#fields,)*) = #private::Inputs::inputs(#input);
-                #(#used)*
+                #used
                 #run.forward(async move #block).await
             };
             match #ended {
@@ -133,6 +124,22 @@ fn typed(returned: &Type, private: &TokenStream) -> TokenStream {
     let before = at(span, code!(return #private::never::<));
     let after = at(span, code!(>()));
     code!(if false { #before #returned #after; })
+}
+
+// Expands to:
+//
+//     let _ = &cx; let _ = &request;
+//
+// Where a mistake stands in the body in place of the user's expressions, rustc would say that nothing uses these.
+fn all_used(saga: &Saga<'_>) -> TokenStream {
+    let context = match saga.cx {
+        Pat::Ident(context) => Some(&context.ident),
+        _ => None,
+    };
+    let inputs = saga.inputs.iter().map(|input| input.name);
+    let names = context.into_iter().chain(inputs);
+    let names = names.filter(|name| !name.to_string().starts_with('_'));
+    code!(#(let _ = &#names;)*)
 }
 
 // Expands to:
