@@ -431,6 +431,8 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
     pub async fn shutdown(&self) {
         self.inner.tenure.shutdown.cancel();
         self.inner.tasks.close().await;
+        // The last ones, whose tasks ended after the loop that releases them.
+        self.inner.release_unreleased().await;
         self.inner.waiters.close();
         self.inner.journal.close().await;
     }

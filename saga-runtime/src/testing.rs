@@ -97,6 +97,8 @@ macro_rules! journal_suite {
             entries_and_a_release_come_together
             without_its_entries_a_saga_is_not_released
             what_was_stuck_goes_on_after_entries_and_a_release
+            entries_that_are_there_come_with_a_release
+            a_rest_may_be_longer_than_any_clock_runs
             what_rests_is_not_claimed
             the_next_to_wake_is_known
             what_has_rested_is_claimed

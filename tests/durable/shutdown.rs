@@ -1,5 +1,7 @@
 //! A coordinator that shuts down, or is dropped. Attempts end, nothing is compensated because of it, and the next one resumes.
 
+mod handing_over;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,6 +125,8 @@ async fn who_waits_for_a_saga_that_waits_is_told_at_once() {
         "{told:?}"
     );
     assert!(began.elapsed().as_secs() < 1, "{:?}", began.elapsed());
+    // The first one has made room, and nothing is claimed any more.
+    assert_eq!(inspected(&coordinator, "order-2").await.record.epoch, 0);
 }
 
 #[tokio::test(start_paused = true)]

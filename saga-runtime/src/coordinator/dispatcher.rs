@@ -65,9 +65,14 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;
             };
+            if self.is_shutting_down() {
+                // A saga that was handed over has made room.
+                return;
+            }
             is_more = self.take_over(&definitions, vec![slot]).await == ClaimSize::Full;
             // All claims are sent before the first saga runs: its writes would delay them.
             while is_more
+                && !self.is_shutting_down()
                 && let slots = self.free_slots()
                 && !slots.is_empty()
             {

@@ -20,7 +20,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     /// coordinator has shut down and runs no saga.
     pub(super) async fn renew_leases(self: Arc<Self>) {
         let shutdown = self.tenure.shutdown.clone();
-        let mut unused = Vec::new();
+        let mut unused = None;
         let mut looks = Looks::default();
         // The lease has to hold until the last saga has ended after a shutdown.
         while !(shutdown.is_cancelled() && self.running().is_empty()) {
@@ -56,6 +56,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 let _ = tokio::time::timeout(self.rhythm.third(), self.work.notified()).await;
             }
         }
+        self.release_unreleased().await;
     }
 
     /// Wakes the loop that a signal of another process is for. Returns whether this coordinator still listens.
@@ -131,39 +132,49 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
     }
 
     /// Releases the claims that could not be released before, because the journal did not answer.
-    async fn release_unreleased(&self) {
-        let unreleased = std::mem::take(&mut *self.unreleased());
-        for claim in unreleased {
-            if self
-                .journal
-                .release(&claim, true, Wakeup::Now)
-                .await
-                .is_err()
-            {
-                self.unreleased().push(claim);
-            } else {
-                self.work.notify_one();
+    pub(super) async fn release_unreleased(&self) {
+        let mut unreleased = std::mem::take(&mut *self.unreleased()).into_iter();
+        while let Some(claim) = unreleased.next() {
+            let released = self.journal.release(&claim, true, Wakeup::Now).await;
+            if released.is_err() {
+                // It does not answer yet, and would not answer for the others.
+                let mut again = self.unreleased();
+                again.push(claim);
+                return again.extend(unreleased);
             }
+            self.work.notify_one();
         }
     }
 
     /// Releases claims of this worker that it does not use, because the journal's answer was lost.
     ///
-    /// A claim's answer may still be on its way, so a claim is released only if it was already unused the time
-    /// `before`.
-    async fn release_unused(&self, before: &mut Vec<Claim>) {
-        if !self.has_lost_claims.swap(false, Ordering::Acquire) && before.is_empty() {
+    /// A claim's answer may still be on its way, so a claim is released only if it was already unused some time `before`.
+    async fn release_unused(&self, before: &mut Option<Unused>) {
+        // Two looks may be close together.
+        let is_due = match before {
+            Some(before) => before.seen.elapsed() >= self.rhythm.third() / 2,
+            None => self.has_lost_claims.swap(false, Ordering::Acquire),
+        };
+        if !is_due {
             return;
         }
         let Ok(unused) = self.unused_claims().await else {
             self.has_lost_claims.store(true, Ordering::Release);
             return;
         };
-        let (again, new): (Vec<_>, Vec<_>) =
-            unused.into_iter().partition(|claim| before.contains(claim));
+        let before_that = before
+            .take()
+            .map(|before| before.claims)
+            .unwrap_or_default();
+        let (again, new): (Vec<_>, Vec<_>) = unused
+            .into_iter()
+            .partition(|claim| before_that.contains(claim));
         self.unreleased().extend(again);
         self.release_unreleased().await;
-        *before = new;
+        *before = (!new.is_empty()).then(|| Unused {
+            claims: new,
+            seen: Instant::now(),
+        });
     }
 
     /// Lists the claims that this worker holds in the journal for sagas that it does not run.
@@ -190,6 +201,12 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         }
         Ok(unused)
     }
+}
+
+/// Claims that nothing here has used at one time.
+struct Unused {
+    claims: Vec<Claim>,
+    seen: Instant,
 }
 
 /// The pauses between looks for requests, while one is for a saga that is held and does not run: it is just being claimed or

@@ -213,6 +213,10 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
                 recorder.note_stuck(reason.clone());
                 SagaEnd::Suspended(Suspension::Stuck(reason))
             });
+            if let SagaEnd::Suspended(Suspension::Shutdown) = end {
+                // The next worker may have gone past the pivot before this task hears that the saga is handed over.
+                engine.control.way_back().begin_to_close();
+            }
             if let SagaEnd::Suspended(
                 Suspension::Asleep(_) | Suspension::Called | Suspension::Paused,
             ) = end
@@ -242,7 +246,9 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         recorder: &Recorder,
         end: SagaEnd<G, Suspension>,
     ) -> Answer<G> {
-        if let SagaEnd::Suspended(Suspension::Called | Suspension::Paused) = end {
+        if let SagaEnd::Suspended(Suspension::Called | Suspension::Paused | Suspension::Shutdown) =
+            end
+        {
             // An event that came later would be recorded beside the operator's decision, or after the claim.
             recorder.close();
         }

@@ -76,7 +76,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         };
         telemetry::record_outcome(&span, outcome);
         drop(span);
-        if let Err(Suspension::Called | Suspension::Paused) = undone {
+        if let Err(Suspension::Called | Suspension::Paused | Suspension::Shutdown) = undone {
             recorder.close();
         }
         let written = recorder.write().await;

@@ -297,6 +297,19 @@ fn is_conflict(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("23505" | "40001" | "40P01"))
 }
 
+/// Whether the values of one operation are to blame: the others can be written without it.
+fn is_of_one(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    // Data exceptions, broken constraints, limits of the program.
+    code.is_some_and(|code| {
+        ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class))
+    })
+}
+
 #[async_trait]
 impl Journal for Postgres {
     async fn start(&self, saga: NewSaga, worker: Option<&Lease>) -> Result<Started, JournalError> {

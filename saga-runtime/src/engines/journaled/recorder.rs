@@ -232,6 +232,9 @@ impl fmt::Debug for Recorder {
     }
 }
 
+/// How often an append that fails is repeated during a shutdown: the outcome of a step that has ended is worth half a second.
+const TRIES_IN_A_SHUTDOWN: usize = 5;
+
 /// The waits before another append, as long as the lease holds.
 const RETRY: RetryPolicy =
     RetryPolicy::UNTIL_SUCCESS.backoff(Duration::from_millis(20), Duration::from_secs(1));
@@ -487,7 +490,9 @@ impl Recorder {
     /// Appends the events that are not confirmed. With a `rest`, releases the claim as well.
     async fn append(&self, writing: &mut Writes, rest: Option<Wakeup>) -> Result<(), Suspension> {
         let mut waits = RETRY.backoffs();
+        let mut tries = 0;
         let suspension = loop {
+            tries += 1;
             let events = writing.unanswered.clone();
             let (journal, claim, next) = (&self.journal, &self.claim, writing.next);
             let appending = match rest {
@@ -515,8 +520,9 @@ impl Recorder {
                     break Suspension::Fenced;
                 }
                 Err(AppendError::Journal(error)) => {
-                    let is_over = self.tenure.is_over() || self.tenure.shutdown.is_cancelled();
-                    if is_over || !error.is_transient() {
+                    let is_late =
+                        self.tenure.shutdown.is_cancelled() && tries > TRIES_IN_A_SHUTDOWN;
+                    if is_late || self.tenure.is_over() || !error.is_transient() {
                         break Suspension::Unreachable(error.to_string());
                     }
                 }

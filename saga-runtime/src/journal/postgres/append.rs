@@ -6,7 +6,7 @@ use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::operation::{Append, signed, unavailable};
 use crate::journal::postgres::read::row_of;
 use crate::journal::postgres::schema::Schema;
-use crate::journal::{AppendError, Row};
+use crate::journal::{AppendError, JournalError, Row};
 
 /// Says why these entries could not be added. If the same entries stand there already, all is well: the answer to the
 /// first attempt was lost.
@@ -70,6 +70,13 @@ pub(super) async fn apart(
     }
     if is_held && written != entries.len() || append.first == 0 {
         return Err(not_contiguous);
+    }
+    if is_held {
+        // The claim holds. The database gave the statement up for another one, and it can be repeated.
+        return Err(AppendError::from(JournalError::Unavailable {
+            message: "the entries were not written, and the claim still holds".to_owned(),
+            source: None,
+        }));
     }
     Err(fenced)
 }

@@ -109,14 +109,17 @@ pub(super) fn wake_at(wakeup: Wakeup) -> Option<f64> {
     }
 }
 
-/// Milliseconds since 1970, as the database computes with them.
+/// A time in the year 293,506: a time stamp of the database ends some hundred years later.
+const LAST_MILLIS: f64 = 9.2e15;
+
+/// Milliseconds since 1970, as the database computes with them. Later times than it knows are as late as it knows.
 #[expect(
     clippy::cast_precision_loss,
     reason = "exact for the next 285,000 years"
 )]
 pub(super) fn millis(time: SystemTime) -> f64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0.0, |since| since.as_millis() as f64)
+    since.map_or(0.0, |since| (since.as_millis() as f64).min(LAST_MILLIS))
 }
 
 /// A number as the database has it: it has none without a sign.

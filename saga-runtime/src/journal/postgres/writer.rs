@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::{AssertSqlSafe, Row as _};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::journal::postgres::connections::{Connections, RunOn as _};
 use crate::journal::postgres::operation::{
@@ -14,8 +14,8 @@ use crate::journal::postgres::operation::{
 };
 use crate::journal::postgres::schema::Schema;
 use crate::journal::postgres::text::stored;
-use crate::journal::postgres::{append, is_conflict};
-use crate::journal::{Claim, JournalError, Wakeup};
+use crate::journal::postgres::{append, is_conflict, is_of_one};
+use crate::journal::{AppendError, Claim, JournalError, Wakeup};
 use crate::trace::TraceContext;
 
 /// The most operations that travel in one statement.
@@ -146,7 +146,7 @@ impl Task {
                     }
                 }
             }
-            Err(error) if is_conflict(&error) => {
+            Err(error) if is_conflict(&error) || is_of_one(&error) => {
                 for operation in batch {
                     Box::pin(self.write(vec![operation])).await;
                 }
@@ -181,7 +181,21 @@ impl Task {
 
     /// Finds out why an append could not be written with the others.
     async fn append_apart(&self, append: Append) {
-        let result = append::apart(&self.pool, &self.schema, &append).await;
+        let mut result = append::apart(&self.pool, &self.schema, &append).await;
+        if let Some(release) = append.release
+            && result.is_ok()
+        {
+            // The entries came with an earlier append, and that may not have released the claim.
+            let (reply, released) = oneshot::channel();
+            let release = Operation::Release {
+                claim: append.claim,
+                number: append.number,
+                release,
+                reply,
+            };
+            Box::pin(self.write(vec![release])).await;
+            result = released.await.unwrap_or(Ok(())).map_err(AppendError::from);
+        }
         let _ = append.reply.send(result);
     }
 

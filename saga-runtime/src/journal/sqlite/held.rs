@@ -190,12 +190,16 @@ impl AllHeld {
     }
 
     fn touch(&mut self, change: &Change, is_touched: bool) {
-        if let Change::Next(slot, _)
-        | Change::Cancel(slot)
-        | Change::Suspension(slot)
-        | Change::Release(slot) = change
-            && let Some(held) = self.get_mut(*slot)
-        {
+        let slot = match change {
+            Change::Next(slot, _)
+            | Change::Cancel(slot)
+            | Change::Suspension(slot)
+            | Change::Release(slot) => Some(*slot),
+            // The holder before: what it writes in the same transaction comes too late.
+            Change::Hold(held) => self.by_id.get(&held.id).map(|slot| HeldSlot(*slot)),
+            _ => None,
+        };
+        if let Some(held) = slot.and_then(|slot| self.get_mut(slot)) {
             held.is_touched = is_touched;
         }
     }

@@ -366,3 +366,6 @@ fn ending(event: &str) -> Option<State> {
     ];
     states.into_iter().find(|state| state.name() == event)
 }
+
+#[cfg(test)]
+mod tests;

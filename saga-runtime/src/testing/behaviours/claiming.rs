@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::journal::{AppendError, ClaimedOne, Event, Journal, SagaVersion, State, Wakeup};
+use crate::journal::{
+    AppendError, ClaimedOne, Event, Journal, SagaVersion, State, Wakeup, from_millis,
+};
 use crate::testing::fixture::{
     Factory, Fixture, call, compensating, completed, done, id, ids, lease, new, silent, stuck,
 };
@@ -269,6 +271,33 @@ pub async fn what_was_stuck_goes_on_after_entries_and_a_release<F: Factory>(test
     let state = test.record("order-1").await.state;
     assert_eq!(state, State::Waiting);
     assert_eq!(test.claim_only(&lease("c")).await.next, 5);
+}
+
+pub async fn entries_that_are_there_come_with_a_release<F: Factory>(test: Fixture<F>) {
+    let claim = test.started("order-1").await;
+    test.append(&claim, 1, &[done("a")]).await;
+    let handed_over = test.append_and_release(&claim, 1, vec![done("a")], false);
+    handed_over.await.expect("they are the same entries");
+    let claimed = test.claim_only(&lease("b")).await;
+    assert_eq!((claimed.next, claimed.orderly), (2, true));
+}
+
+pub async fn a_rest_may_be_longer_than_any_clock_runs<F: Factory>(test: Fixture<F>) {
+    let resting = test.started("order-1").await;
+    let running = test.started("order-2").await;
+    // A journal may write them together: then both must be written.
+    let events = [done("a")];
+    let ((), ()) = futures_util::join!(
+        test.rest(&resting, false, Wakeup::At(from_millis(u64::MAX))),
+        test.append(&running, 1, &events),
+    );
+    assert_eq!(test.claim(&lease("b"), 9).await.len(), 0);
+    assert_eq!(test.record("order-1").await.worker, None);
+    let next = test.journal.next_rest().await.expect("the journal works");
+    assert!(
+        next.is_some_and(|next| next > SystemTime::now()),
+        "{next:?}"
+    );
 }
 
 pub async fn doubt_ends_with_the_next_entry<F: Factory>(test: Fixture<F>) {
