@@ -4,11 +4,12 @@
 //! place, a saga is a suspect. Each suspect is released, and rests. It stays in doubt. Then one at a time is
 //! claimed and tried. That claim is in the journal: if the process dies again, it counts against this saga only.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::id::SagaId;
 use crate::lock::lock;
@@ -29,8 +30,35 @@ pub(super) struct Suspects {
     first_pause: Duration,
     /// One permit: for the suspect that is tried.
     trial: Arc<Semaphore>,
-    /// The suspects that rest until their turn comes.
-    resting: Mutex<HashSet<SagaId>>,
+    resting: Mutex<Resting>,
+}
+
+/// The suspects that rest until their turn comes.
+///
+/// Another worker may try a suspect when its turn has come. It is forgotten here some time later.
+#[derive(Debug, Default)]
+struct Resting {
+    /// The time of the turn of each.
+    turns: HashMap<SagaId, Instant>,
+    /// The number of them after which those are forgotten that are long over.
+    many: usize,
+}
+
+impl Resting {
+    fn add(&mut self, id: &SagaId, pause: Duration) {
+        let now = Instant::now();
+        if self.turns.len() >= self.many {
+            self.turns.retain(|_, turn| *turn + LONGEST_PAUSE > now);
+            self.many = 2 * self.turns.len();
+        }
+        self.turns.insert(id.clone(), now + pause);
+    }
+
+    /// The time until all of them have had their turn.
+    fn all_turns(&self) -> Duration {
+        let count = u32::try_from(self.turns.len()).unwrap_or(u32::MAX);
+        TURN.saturating_mul(count).min(LONGEST_PAUSE)
+    }
 }
 
 /// The next thing to do with a claimed saga.
@@ -59,15 +87,16 @@ impl Suspects {
             return Suspicion::None;
         };
         let mut resting = lock(&self.resting);
-        let turn = TURN * u32::try_from(resting.len()).unwrap_or(u32::MAX);
-        if !resting.contains(id) {
-            resting.insert(id.clone());
+        let turn = resting.all_turns();
+        if !resting.turns.contains_key(id) {
             let pause = self.first_pause.saturating_mul(1 << more.min(30));
-            return Suspicion::Rest(pause.min(LONGEST_PAUSE).saturating_add(turn));
+            let pause = pause.min(LONGEST_PAUSE).saturating_add(turn);
+            resting.add(id, pause);
+            return Suspicion::Rest(pause);
         }
         match Arc::clone(&self.trial).try_acquire_owned() {
             Ok(permit) => {
-                resting.remove(id);
+                resting.turns.remove(id);
                 Suspicion::Try(permit)
             }
             Err(_) => Suspicion::Rest(turn),
@@ -114,6 +143,17 @@ mod tests {
         assert_eq!(rest(suspects.examine(&id(2), 2)), TURN * 2);
         drop(trial);
         assert!(matches!(suspects.examine(&id(2), 2), Suspicion::Try(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn suspects_that_another_worker_has_tried_are_forgotten() {
+        let suspects = Suspects::new(SECOND);
+        for number in 0..5_000 {
+            rest(suspects.examine(&id(number), 2));
+            tokio::time::advance(SECOND).await;
+        }
+        let pause = rest(suspects.examine(&id(5_000), 2));
+        assert!(pause <= SECOND + TURN * 2_000, "{pause:?}");
     }
 
     #[test]

@@ -294,10 +294,7 @@ pub async fn a_rest_may_be_longer_than_any_clock_runs<F: Factory>(test: Fixture<
     assert_eq!(test.claim(&lease("b"), 9).await.len(), 0);
     assert_eq!(test.record("order-1").await.worker, None);
     let next = test.journal.next_rest().await.expect("the journal works");
-    assert!(
-        next.is_none_or(|next| next > SystemTime::now()),
-        "{next:?}"
-    );
+    assert!(next.is_none_or(|next| next > SystemTime::now()), "{next:?}");
 }
 
 pub async fn doubt_ends_with_the_next_entry<F: Factory>(test: Fixture<F>) {
