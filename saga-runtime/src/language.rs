@@ -16,6 +16,8 @@ pub use callee::Callee;
 pub use error_record::{ErrorCodec, ErrorRecord};
 pub use function::StepFunction;
 pub(crate) use kind::{Compensatable, KindOf, NothingToUndo, Pivot, Retriable};
+#[cfg(feature = "testing")]
+pub(crate) use payload::is_same_json;
 pub use payload::{Payload, from_json, input_to_json, is_same_input, record, to_json};
 pub(crate) use payload::{check_recordable, input_read_back, json_of, read_back};
 pub use step::{Call, Step};

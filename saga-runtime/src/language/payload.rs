@@ -171,6 +171,12 @@ pub(crate) fn read_back<T>(
     }
 }
 
+/// Returns true if both texts say the same: the order of elements and keys does not count.
+#[cfg(feature = "testing")]
+pub(crate) fn is_same_json(one: &str, other: &str) -> bool {
+    one == other || difference(one, other).is_ok()
+}
+
 /// Compares what was written with what is written of the value that was read back.
 fn difference(json: &str, again: &str) -> Result<(), String> {
     let path = match (Json::parse(json), Json::parse(again)) {

@@ -52,13 +52,17 @@ impl FromStr for Utc {
             [hour, minute, second] => (hour, minute, second),
             _ => return Err(()),
         };
-        let is_date =
+        let may_be_date =
             (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-        if !is_date || hour > 24 || minute > 59 || second > 60 {
+        if !may_be_date || hour > 23 || minute > 59 || second > 59 {
             return Err(());
         }
-        let seconds =
-            days_to(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+        let days = days_to(year, month, day);
+        if date_of(days) != (year, month, day) {
+            // The month is shorter.
+            return Err(());
+        }
+        let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
         Ok(Self(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
     }
 }
@@ -108,7 +112,18 @@ mod tests {
             assert_eq!(time.to_string(), text);
         }
         assert_eq!("2026-11-29".parse(), "2026-11-29T00:00:00Z".parse::<Utc>());
-        for wrong in ["", "tomorrow", "2026-13-01", "2026-11-29T25:00", "2026-11"] {
+        for wrong in [
+            "",
+            "tomorrow",
+            "2026-13-01",
+            "2026-02-31",
+            "2026-02-29",
+            "2026-04-31",
+            "2026-11-29T24:30",
+            "2026-11-29T25:00",
+            "2026-11-29T23:59:60",
+            "2026-11",
+        ] {
             assert_eq!(wrong.parse::<Utc>(), Err(()), "{wrong}");
         }
     }

@@ -35,7 +35,10 @@ impl Journaled {
             NextCall::Over(received) => {
                 self.is_in_order(index, &step)?;
                 let Some(received) = received else {
-                    return Ok(WaitEnd::TimedOut);
+                    return match wait.limit {
+                        Some(_) => Ok(WaitEnd::TimedOut),
+                        None => Err(self.without_its_limit(&step)),
+                    };
                 };
                 let event = wait.events.position(&received.name);
                 let event = event.ok_or_else(|| "it came with another event".to_owned());
@@ -47,6 +50,9 @@ impl Journaled {
                 })?;
                 let json = json.clone();
                 return Ok(WaitEnd::Received { event, json });
+            }
+            NextCall::Waiting(Some(_)) if wait.limit.is_none() => {
+                return Err(self.without_its_limit(&step));
             }
             NextCall::Waiting(until) => Some(until),
             NextCall::Request | NextCall::Stop(_) => None,
@@ -86,6 +92,13 @@ impl Journaled {
             until
         };
         self.wait_for(&step, wait, until, can_read).await
+    }
+
+    /// The body has no value for a wait whose time is over.
+    fn without_its_limit(&self, step: &StepCall) -> Suspension {
+        self.changed(format_args!(
+            "the wait `{step}` is recorded with a limit, and has none now"
+        ))
     }
 
     async fn wait_for(

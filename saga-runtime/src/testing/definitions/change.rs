@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::outline::{LockedSaga, Part, has_durable_names, with_one_name};
+use super::outline::{LockedSaga, Part, has_durable_names, with_one_name, without_its_limit};
 
 /// The verdict about a change of a saga's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,12 +64,25 @@ impl fmt::Display for DefinitionChange {
 pub(super) fn changes(old: &[LockedSaga], new: &[LockedSaga]) -> Vec<DefinitionChange> {
     // Journals know an event by its durable name. An older file has none.
     let are_durable = has_durable_names(old);
+    let (whole_old, whole_new) = (old, new);
     let [old, new] = [old, new].map(|sagas| with_one_name(sagas, are_durable));
     let (old, new) = (&old[..], &new[..]);
     let mut changes = Vec::new();
     for saga in old {
+        let limit = || {
+            let was = find(whole_old, saga)?;
+            let now = find(whole_new, saga)?;
+            without_its_limit(&was.body, &now.body)
+        };
         match find(new, saga) {
-            Some(now) if now.body == saga.body => {}
+            Some(now) if now.body == saga.body || behind(saga, now).is_some() => {
+                if let Some(wait) = limit() {
+                    let what = format!("`{wait}` waits for any time now");
+                    changes.push(needs_new_version(saga, &Difference::new(what)));
+                } else if now.body != saga.body {
+                    changes.push(changed(saga, now));
+                }
+            }
             Some(now) => changes.push(changed(saga, now)),
             None => changes.push(gone(saga, old, new)),
         }
@@ -144,19 +157,22 @@ fn gone(saga: &LockedSaga, old: &[LockedSaga], new: &[LockedSaga]) -> Definition
 
 /// A saga with another body.
 fn changed(saga: &LockedSaga, now: &LockedSaga) -> DefinitionChange {
-    if let Some(behind) = behind_all(&saga.body, &now.body) {
+    if let Some(behind) = behind(saga, now) {
         let reason = format!(
             "{behind} behind all that a saga in flight can have recorded. Those in flight take the new way."
         );
         return change(saga, ChangeVerdict::Safe, reason, "");
     }
-    let difference = difference(&saga.body, &now.body);
+    needs_new_version(saga, &difference(&saga.body, &now.body))
+}
+
+fn needs_new_version(saga: &LockedSaga, difference: &Difference) -> DefinitionChange {
     let reason = format!(
         "{}. A saga in flight that is past this is stuck with `definition_changed`.",
         difference.what
     );
     let version = saga.version + 1;
-    let mend = match difference.accept {
+    let mend = match &difference.accept {
         Some(accept) => format!(
             "{accept}; otherwise keep this definition registered, and give the changed one `#[saga(version = {version})]`."
         ),
@@ -165,6 +181,21 @@ fn changed(saga: &LockedSaga, now: &LockedSaga) -> DefinitionChange {
         ),
     };
     change(saga, ChangeVerdict::NeedsNewVersion, reason, mend)
+}
+
+/// If every recorded call of the old body is the same in the new one: the first addition, in words.
+fn behind(saga: &LockedSaga, now: &LockedSaga) -> Option<String> {
+    // What is new in a saga that calls itself is new in front of what its caller does next.
+    if saga.body.iter().any(is_recursive) {
+        return None;
+    }
+    behind_all(&saga.body, &now.body)
+}
+
+/// Returns true if there is the call of a saga whose body stands elsewhere: a saga that is around it.
+fn is_recursive(part: &Part) -> bool {
+    let is_call = part.label.starts_with("saga ") && part.parts.is_empty();
+    is_call || part.parts.iter().any(is_recursive)
 }
 
 /// The number of nodes that are equal at the beginning.

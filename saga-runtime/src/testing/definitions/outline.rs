@@ -34,7 +34,14 @@ impl Part {
 
     /// The constants and the durable names of the events that it waits for, if the file has both.
     fn named_event(&self) -> Option<(&str, &str)> {
-        self.label.strip_prefix("event ")?.split_once(NAMED)
+        let events = self.label.strip_prefix("event ")?;
+        let events = events.strip_suffix(LIMITED).unwrap_or(events);
+        events.split_once(NAMED)
+    }
+
+    /// Returns true if the file says that it waits for a limited time. Older ones do not say it.
+    fn is_limited(&self) -> bool {
+        self.label.starts_with("event ") && self.label.ends_with(LIMITED)
     }
 }
 
@@ -103,6 +110,10 @@ fn part(node: &Node) -> Part {
             if !wait.events.is_empty() {
                 label = label + NAMED + &wait.events.join(" or ");
             }
+            let called = wait.what.split('(').next().unwrap_or_default();
+            if called.trim_end().ends_with("_within") {
+                label += LIMITED;
+            }
             Part::new(label, Vec::new())
         }
         Node::Return => Part::new("return", Vec::new()),
@@ -112,7 +123,22 @@ fn part(node: &Node) -> Part {
 /// What stands between the constants of events and their durable names: `event APPROVED: approved`.
 const NAMED: &str = ": ";
 
+/// What stands behind an event that the saga awaits for a limited time.
+const LIMITED: &str = ", for a limited time";
+
+/// The first wait, in the nodes that both bodies begin with, that has lost its limit.
+pub(super) fn without_its_limit<'a>(old: &'a [Part], new: &[Part]) -> Option<&'a str> {
+    let mut both = old.iter().zip(new);
+    both.find_map(|(old, new)| {
+        if old.is_limited() && new.label.starts_with("event ") && !new.is_limited() {
+            return old.label.strip_suffix(LIMITED);
+        }
+        without_its_limit(&old.parts, &new.parts)
+    })
+}
+
 /// The same sagas with an event under one name: the durable one if `are_durable` is set and the file has it, otherwise that of the constant.
+/// No limits of waits are left.
 pub(super) fn with_one_name(sagas: &[LockedSaga], are_durable: bool) -> Vec<LockedSaga> {
     let renamed = |saga: &LockedSaga| LockedSaga {
         body: parts_with_one_name(&saga.body, are_durable),
@@ -127,6 +153,7 @@ fn parts_with_one_name(parts: &[Part], are_durable: bool) -> Vec<Part> {
         let label = match named {
             Some((_, durable)) if are_durable => format!("event {durable}"),
             Some((constant, _)) => format!("event {constant}"),
+            None if part.is_limited() => part.label.replace(LIMITED, ""),
             None => part.label.clone(),
         };
         Part::new(label, parts_with_one_name(&part.parts, are_durable))

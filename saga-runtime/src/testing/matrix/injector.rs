@@ -11,7 +11,8 @@ use crate::engines::journaled::faults::{
     Arrival, Asking, Ended, Fault, Faults, MemberPath, Moment,
 };
 use crate::id::SagaId;
-use crate::journal::{Event, Journal, Memory, StepCall};
+use crate::journal::{Event, Journal, Memory, Settled, StepCall};
+use crate::language::is_same_json;
 use crate::lock::lock;
 use crate::meta::Kind;
 use crate::testing::matrix::case::{Case, Planned, Target, WaitsFor};
@@ -237,6 +238,13 @@ impl Injector {
         let is_settled = |event: &Event| match event {
             Event::StepDone { .. } | Event::StepRefused { .. } => !asking.is_undoing,
             Event::CompensationDone { .. } => asking.is_undoing,
+            Event::StepSettled { settled, .. } => match settled {
+                // What it has done is still to be undone.
+                Settled::Done { .. } => !asking.is_undoing,
+                Settled::Nothing { .. } | Settled::Resolved => true,
+                // An operator may have it tried again.
+                Settled::Unresolved { .. } => false,
+            },
             _ => false,
         };
         if events.iter().filter(of_call).any(is_settled) {
@@ -414,7 +422,7 @@ impl Faults for Injector {
     }
 
     fn answered_twice(&self, asking: &Asking<'_>, first: &str, second: &str) {
-        if first != second {
+        if !is_same_json(first, second) {
             let target = Target::new(asking);
             self.heard().problem(format!(
                 "`{target}` gives another answer when it is asked twice under one key: `{first}`, then `{second}`. It ignores its key: the effect has happened twice"
