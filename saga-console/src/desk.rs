@@ -100,7 +100,7 @@ impl Desk {
     }
 
     /// Returns whether no token is asked for, or this is it.
-    pub(crate) fn admits(&self, given: Option<&str>) -> bool {
+    pub(crate) fn admits(&self, given: Option<&[u8]>) -> bool {
         match &self.token {
             None => true,
             Some(token) => given.is_some_and(|given| is_same(given, token)),
@@ -109,7 +109,7 @@ impl Desk {
 
     /// Returns whether a form is one of this console.
     pub(crate) fn knows_form(&self, given: &str) -> bool {
-        is_same(given, &self.form_token)
+        is_same(given.as_bytes(), &self.form_token)
     }
 
     /// Takes one command from the budget, if it has one.
@@ -238,8 +238,8 @@ pub(crate) fn signed(reason: &str, by: &str) -> Result<String, Refusal> {
 }
 
 /// Compares a secret in a time that does not depend on where the texts differ.
-fn is_same(given: &str, secret: &str) -> bool {
-    given.as_bytes().ct_eq(secret.as_bytes()).into()
+fn is_same(given: &[u8], secret: &str) -> bool {
+    given.ct_eq(secret.as_bytes()).into()
 }
 
 #[cfg(test)]
@@ -285,8 +285,8 @@ mod tests {
     #[test]
     fn only_the_whole_secret_is_the_same() {
         for wrong in ["", "secre", "secret ", "Secret", "secret\0"] {
-            assert!(!is_same(wrong, "secret"), "{wrong:?}");
+            assert!(!is_same(wrong.as_bytes(), "secret"), "{wrong:?}");
         }
-        assert!(is_same("secret", "secret"));
+        assert!(is_same(b"secret", "secret"));
     }
 }
