@@ -10,9 +10,10 @@
 //! | `GET workers` | a list of [`WorkerView`](saga_runtime::operator::WorkerView) |
 //! | `GET check` | [`CheckView`](saga_runtime::operator::CheckView), within the limit of commands per second |
 //! | `GET paused` | a list of [`PauseView`](saga_runtime::operator::PauseView) |
-//! | `POST pause`, `POST resume`, `{"name": …, "reason": …, "by": …}` | [`Accepted`](saga_runtime::operator::Accepted) |
+//! | `POST pause`, `{"name": …, "reason": …, "by": …}` | [`Accepted`](saga_runtime::operator::Accepted) |
+//! | `POST resume`, `{"name": …, "by": …}` | [`Accepted`](saga_runtime::operator::Accepted) |
 //! | `GET definitions` | a list of [`Outline`](saga_runtime::operator::Outline) |
-//! | `POST purge`, `{"before": …}` | the number of sagas |
+//! | `POST purge`, `{"before": …, "by": …}` | the number of sagas |
 //!
 //! An error is a [`Refusal`] with a status of 400 or more.
 
@@ -144,11 +145,7 @@ async fn definitions(State(desk): State<Arc<Desk>>) -> Response {
 
 async fn purge(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
     match read::<PurgeRequest>(&body) {
-        Ok(asked) => {
-            let purged = desk.operator.purge(from_millis(asked.before)).await;
-            tracing::info!(target: "saga", by = asked.by, sagas = purged.as_ref().ok(), "operator's purge");
-            answer(purged)
-        }
+        Ok(asked) => answer(desk.purge(from_millis(asked.before), &asked.by).await),
         Err(refusal) => answer::<()>(Err(refusal)),
     }
 }

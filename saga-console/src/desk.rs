@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use saga_runtime::operator::{Accepted, Operator, Refusal, SagaCommand, SagaCounts};
 use subtle::ConstantTimeEq;
@@ -159,12 +159,18 @@ impl Desk {
 
     /// Resumes a definition, with an event as the audit trail.
     pub(crate) async fn resume(&self, name: &str, by: &str) -> Result<Accepted, Refusal> {
-        if by.trim().is_empty() {
-            return Err(Refusal::new("no_reason", "a command needs your name"));
-        }
+        has_name(by)?;
         let answer = self.operator.resume(name).await;
         audit(&answer, name, by, "resume");
         answer
+    }
+
+    /// Removes the sagas that ended before this time, with an event as the audit trail.
+    pub(crate) async fn purge(&self, before: SystemTime, by: &str) -> Result<u64, Refusal> {
+        has_name(by)?;
+        let purged = self.operator.purge(before).await;
+        tracing::info!(target: "saga", by, sagas = purged.as_ref().ok(), "operator's purge");
+        purged
     }
 
     /// Carries out a command of this operator, with an audit trail: an event, and the name in the reason.
@@ -183,6 +189,13 @@ impl Desk {
         tracing::info!(target: "saga", { saga.id = id, by, %command, outcome }, "operator's command");
         answer
     }
+}
+
+fn has_name(by: &str) -> Result<(), Refusal> {
+    if by.trim().is_empty() {
+        return Err(Refusal::new("no_reason", "a command needs your name"));
+    }
+    Ok(())
 }
 
 fn audit(answer: &Result<Accepted, Refusal>, name: &str, by: &str, command: &str) {

@@ -319,12 +319,19 @@ async fn commands_and_log_ins_have_a_limit() {
 #[tokio::test]
 async fn the_history_says_who_did_what() {
     let stage = stage(1, Console::writable).await;
-    let nameless = r#"{"command":"retry","reason":"the bank is open","by":" "}"#;
-    let path = "/sagas/api/sagas/order-0/commands";
-    assert_eq!(
-        stage.post(path, &[JSON], nameless).await.status,
-        StatusCode::BAD_REQUEST
-    );
+    for (path, nameless) in [
+        (
+            "sagas/order-0/commands",
+            r#"{"command":"retry","reason":"the bank is open","by":" "}"#,
+        ),
+        ("pause", r#"{"name":"sell","reason":"the bank","by":" "}"#),
+        ("resume", r#"{"name":"sell","by":" "}"#),
+        ("purge", r#"{"before":9999999999999,"by":" "}"#),
+    ] {
+        let path = format!("/sagas/api/{path}");
+        let answer = stage.post(&path, &[JSON], nameless).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+    }
     stage.bank.opens();
     assert_eq!(retry(&stage, &[JSON]).await, StatusCode::OK);
     stage.becomes("order-0", State::Compensated).await;
