@@ -36,8 +36,10 @@ pub(crate) async fn bulk(
         }
     });
     let is_watched = std::io::stderr().is_terminal() && !is_json;
+    let mut accepted = 0;
     let report = operator
         .bulk(&plan, |report| {
+            accepted = report.accepted;
             if is_watched && report.examined % 10 == 0 {
                 let _ = write!(
                     stderr(),
@@ -52,6 +54,13 @@ pub(crate) async fn bulk(
     listening.abort();
     if is_watched {
         let _ = write!(stderr(), "\r\x1b[K");
+    }
+    if report.is_err() && accepted > 0 && !plan.dry_run {
+        writeln!(
+            stderr(),
+            "{accepted} sagas have accepted `{}` before this:",
+            plan.command
+        )?;
     }
     let report = report?;
     if is_json {

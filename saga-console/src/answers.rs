@@ -1,5 +1,7 @@
 //! The parts of answers that pages and the JSON interface share: states, cookies, refusals.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +26,21 @@ pub(crate) fn status(refusal: &Refusal) -> StatusCode {
 /// A refusal as JSON.
 pub(crate) fn refused(status: StatusCode, refusal: &Refusal) -> Response {
     json(status, refusal)
+}
+
+/// The refusal of a command for which the budget has no room.
+pub(crate) fn too_many() -> Refusal {
+    let message = "too many commands in a short time: wait a moment";
+    Refusal::new("too_many", message)
+}
+
+/// An answer that says when to ask again, in whole seconds.
+pub(crate) fn retry_after(mut answer: Response, wait: Duration) -> Response {
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    answer
 }
 
 /// A value as JSON.

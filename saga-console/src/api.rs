@@ -15,7 +15,7 @@
 //! | `GET definitions` | a list of [`Outline`](saga_runtime::operator::Outline) |
 //! | `POST purge`, `{"before": …, "by": …}` | the number of sagas |
 //!
-//! An error is a [`Refusal`] with a status of 400 or more.
+//! An error is a [`Refusal`] with a status of 400 or more. 429 says in `Retry-After` after how many seconds the console takes the next command.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use saga_runtime::operator::Refusal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::answers::{json, refused, status};
+use crate::answers::{json, refused, retry_after, status, too_many};
 use crate::desk::Desk;
 use crate::form::Fields;
 use crate::request::{CommandRequest, PauseRequest, PurgeRequest};
@@ -113,10 +113,9 @@ async fn workers(State(desk): State<Arc<Desk>>) -> Response {
 
 /// The service replays all open sagas for it, so it counts as a command.
 async fn check(State(desk): State<Arc<Desk>>) -> Response {
-    if !desk.takes_command() {
-        let message = "too many commands in a short time: wait a moment";
-        let refusal = Refusal::new("too_many", message);
-        return refused(StatusCode::TOO_MANY_REQUESTS, &refusal);
+    if let Err(wait) = desk.take_command() {
+        let answer = refused(StatusCode::TOO_MANY_REQUESTS, &too_many());
+        return retry_after(answer, wait);
     }
     answer(desk.operator.check().await)
 }

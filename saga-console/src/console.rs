@@ -67,7 +67,8 @@ impl Console {
         self
     }
 
-    /// Sets how many commands and log-ins are accepted per second, in bursts of ten times as many. Default: 5.
+    /// Sets how many commands and log-ins are accepted per second, in bursts of ten times as many. Default: 5. Above that the
+    /// answer is 429 with `Retry-After`, for which a [`Remote`](crate::Remote) waits.
     pub fn commands_per_second(mut self, commands: u32) -> Self {
         self.settings.commands_per_second = commands.max(1);
         self

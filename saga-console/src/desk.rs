@@ -70,16 +70,20 @@ impl Bucket {
         }
     }
 
-    /// Takes one command from the budget, if it has one.
-    fn take(&mut self, now: Instant) -> bool {
+    /// Takes one command from the budget.
+    ///
+    /// # Errors
+    /// The time after which it has one.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let filled = now.duration_since(self.at).as_secs_f64() * self.per_second;
         self.left = (self.left + filled).min(10.0 * self.per_second);
         self.at = now;
-        let is_there = self.left >= 1.0;
-        if is_there {
-            self.left -= 1.0;
+        if self.left < 1.0 {
+            let wait = (1.0 - self.left) / self.per_second;
+            return Err(Duration::from_secs_f64(wait));
         }
-        is_there
+        self.left -= 1.0;
+        Ok(())
     }
 }
 
@@ -112,8 +116,11 @@ impl Desk {
         is_same(given.as_bytes(), &self.form_token)
     }
 
-    /// Takes one command from the budget, if it has one.
-    pub(crate) fn takes_command(&self) -> bool {
+    /// Takes one command from the budget.
+    ///
+    /// # Errors
+    /// The time after which it has one.
+    pub(crate) fn take_command(&self) -> Result<(), Duration> {
         let mut bucket = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.take(Instant::now())
     }
@@ -263,12 +270,16 @@ mod tests {
     fn a_budget_is_used_up_and_fills_itself() {
         let mut bucket = Bucket::new(2);
         let now = bucket.at;
-        let taken = (0..100).filter(|_| bucket.take(now)).count();
+        let taken = (0..100).filter(|_| bucket.take(now).is_ok()).count();
         assert_eq!(taken, 20);
-        assert!(!bucket.take(now + Duration::from_millis(400)));
-        assert!(bucket.take(now + Duration::from_millis(600)));
+        assert_eq!(bucket.take(now), Err(Duration::from_millis(500)));
+        let early = bucket.take(now + Duration::from_millis(400));
+        let wait = early.expect_err("it has none").as_secs_f64();
+        assert!((0.09..0.11).contains(&wait), "{wait}");
+        assert_eq!(bucket.take(now + Duration::from_millis(600)), Ok(()));
         let later = now + Duration::from_hours(1);
-        assert_eq!((0..100).filter(|_| bucket.take(later)).count(), 20);
+        let taken = (0..100).filter(|_| bucket.take(later).is_ok()).count();
+        assert_eq!(taken, 20);
     }
 
     #[test]

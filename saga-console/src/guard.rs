@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use saga_runtime::operator::Refusal;
 
-use crate::answers::{TOKEN_COOKIE, cookie, refused, text};
+use crate::answers::{TOKEN_COOKIE, cookie, refused, retry_after, text, too_many};
 use crate::desk::Desk;
 use crate::pages;
 
@@ -58,9 +58,10 @@ fn check(desk: &Desk, request: &Request) -> Result<(), Box<Response>> {
             let message = "the request comes from another site";
             return refuse(StatusCode::FORBIDDEN, "cross_site", message);
         }
-        if !desk.takes_command() {
-            let message = "too many commands in a short time: wait a moment";
-            return refuse(StatusCode::TOO_MANY_REQUESTS, "too_many", message);
+        if let Err(wait) = desk.take_command() {
+            let Refusal { code, message, .. } = too_many();
+            return refuse(StatusCode::TOO_MANY_REQUESTS, &code, &message)
+                .map_err(|answer| Box::new(retry_after(*answer, wait)));
         }
     }
     if is_login || is_asset {

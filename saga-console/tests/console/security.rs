@@ -310,6 +310,20 @@ async fn commands_and_log_ins_have_a_limit() {
         limited += usize::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
     }
     assert!(limited > 10, "{limited} of 50 guesses were refused");
+    let authorized = [("authorization", "Bearer secret")];
+    for path in ["/sagas/login", "/sagas/api/pause", "/sagas/api/check"] {
+        let refused = loop {
+            let answer = if path.ends_with("check") {
+                stage.get(path, &authorized).await
+            } else {
+                stage.post(path, &authorized, "{}").await
+            };
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                break answer;
+            }
+        };
+        assert_eq!(refused.header(header::RETRY_AFTER), "1", "{path}");
+    }
     assert_eq!(
         stage.get("/sagas/style.css", &[]).await.status,
         StatusCode::OK
