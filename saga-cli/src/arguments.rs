@@ -33,6 +33,8 @@ Filters are words, in any order:
   step=charge            the step in trouble   code=error   the code of the reason
   text=\"no courier\"      a part of the reason
   from=2026-11-29T03:00:00Z  before=…          started in this time (UTC)
+A word without `=` is the id of one saga; `--id` says so of a word that has one: `saga retry --id order=17`.
+A command on every saga needs `--all` in place of a filter.
 
 Exit codes:
   0  done, or shown        1  an error, such as a journal that can't be reached
@@ -249,6 +251,10 @@ pub(crate) enum Task {
         #[arg(value_name = "ID|FILTER")]
         filter: Vec<String>,
 
+        /// The word is the id of one saga, even if it has a `=`
+        #[arg(long)]
+        id: bool,
+
         /// With inputs, outputs and errors
         #[arg(long)]
         payloads: bool,
@@ -294,14 +300,22 @@ pub(crate) struct Target {
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
     /// The id of one saga, or a filter: `state=stuck name=place_order`
-    #[arg(required = true, value_name = "ID|FILTER")]
+    #[arg(required_unless_present = "all", value_name = "ID|FILTER", value_parser = word)]
     pub(crate) sagas: Vec<String>,
 
-    /// With a filter: do it. Without this, only say what would happen
+    /// The word is the id of one saga, even if it has a `=`
+    #[arg(long)]
+    pub(crate) id: bool,
+
+    /// All sagas, in place of a filter
+    #[arg(long, conflicts_with_all = ["sagas", "id"])]
+    pub(crate) all: bool,
+
+    /// With a filter or `--all`: do it. Without this, only say what would happen
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// With a filter: at most so many sagas
+    /// With a filter or `--all`: at most so many sagas
     #[arg(long, value_name = "SAGAS")]
     pub(crate) at_most: Option<u64>,
 }
@@ -335,6 +349,18 @@ impl Task {
             _ => return None,
         })
     }
+}
+
+/// The message if a command has no filter.
+pub(crate) const NO_FILTER: &str =
+    "no filter would mean every saga: give an id or a filter, or say `--all` in place of one";
+
+/// A word of a command. An empty variable of a shell is none.
+fn word(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() {
+        return Err(NO_FILTER);
+    }
+    Ok(text.to_owned())
 }
 
 fn json(text: &str) -> Result<Value, String> {

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{stderr, stdout};
 use saga_runtime::engine::Escaped;
-use saga_runtime::operator::{BulkPlan, BulkReport, Operator, SagaCommand};
+use saga_runtime::operator::{BulkPlan, BulkReport, Operator, SagaCommand, SagaQuery};
 
 use crate::arguments::Target;
-use crate::list::query;
 use crate::output::{Failure, SOME_REFUSED, json};
 
 /// The most ids that a dry run prints.
@@ -18,11 +17,12 @@ const MOST_SHOWN: usize = 20;
 
 pub(crate) async fn bulk(
     operator: &Operator,
+    query: SagaQuery,
     command: SagaCommand,
     target: &Target,
     is_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let query = query(&target.selection.sagas)?.limit(200);
+    let query = query.limit(200);
     let mut plan = BulkPlan::new(query, command, &*target.reason).dry_run(!target.selection.yes);
     if let Some(most) = target.selection.at_most {
         plan = plan.at_most(most);
@@ -36,8 +36,10 @@ pub(crate) async fn bulk(
         }
     });
     let is_watched = std::io::stderr().is_terminal() && !is_json;
+    let mut accepted = 0;
     let report = operator
         .bulk(&plan, |report| {
+            accepted = report.accepted;
             if is_watched && report.examined % 10 == 0 {
                 let _ = write!(
                     stderr(),
@@ -52,6 +54,13 @@ pub(crate) async fn bulk(
     listening.abort();
     if is_watched {
         let _ = write!(stderr(), "\r\x1b[K");
+    }
+    if report.is_err() && accepted > 0 && !plan.dry_run {
+        writeln!(
+            stderr(),
+            "{accepted} sagas have accepted `{}` before this:",
+            plan.command
+        )?;
     }
     let report = report?;
     if is_json {

@@ -6,20 +6,11 @@ use std::process::ExitCode;
 use anstream::stdout;
 use anstyle::AnsiColor;
 use saga_runtime::engine::Escaped;
-use saga_runtime::operator::{Operator, PauseView, SagaCounts, SagaQuery, SagaSummary, WorkerView};
+use saga_runtime::operator::{Operator, PauseView, SagaCounts, SagaSummary, WorkerView};
 use serde::Serialize;
 
-use crate::arguments;
 use crate::output::{Failure, color, json, of_state, utc};
-
-pub(crate) fn query(words: &[String]) -> Result<SagaQuery, Failure> {
-    let query = arguments::filter(words).parse();
-    query.map_err(|error| {
-        Failure::Other(anyhow::Error::new::<saga_runtime::operator::QueryError>(
-            error,
-        ))
-    })
-}
+use crate::selection::{Meant, meant, query};
 
 pub(crate) async fn list(
     operator: &Operator,
@@ -188,19 +179,20 @@ impl Stats {
 pub(crate) async fn export(
     operator: &Operator,
     filter: &[String],
+    is_id: bool,
     payloads: bool,
 ) -> Result<ExitCode, Failure> {
-    match filter {
-        [id] if !id.contains('=') => {
+    match meant(filter, is_id)? {
+        Meant::One(id) => {
             let details = if payloads {
-                operator.show_payloads(id.as_str()).await?
+                operator.show_payloads(id).await?
             } else {
-                operator.show(id.as_str()).await?
+                operator.show(id).await?
             };
             json(&details)?;
         }
-        _ => {
-            let query = query(filter)?.limit(200);
+        Meant::Many(query) => {
+            let query = query.limit(200);
             operator.export(&query, payloads, json).await?;
         }
     }

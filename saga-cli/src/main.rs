@@ -6,6 +6,7 @@ mod definitions;
 mod journal;
 mod list;
 mod output;
+mod selection;
 mod show;
 mod steer;
 mod watch;
@@ -72,7 +73,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             definitions::pause(&operator, &name, &reason, &place, json).await
         }
         Task::Resume { name } => definitions::resume(&operator, &name, json).await,
-        Task::Export { filter, payloads } => list::export(&operator, &filter, payloads).await,
+        Task::Export {
+            filter,
+            id,
+            payloads,
+        } => list::export(&operator, &filter, id, payloads).await,
         Task::Purge { before, older, yes } => {
             steer::purge(&operator, before, older, yes, json).await
         }

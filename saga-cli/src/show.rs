@@ -60,6 +60,8 @@ pub(crate) fn print(out: &mut impl Write, details: &SagaDetails) -> Result<(), F
     }
     if !details.possible.is_empty() {
         writeln!(out, "\nPossible now:")?;
+        let id = &details.saga.id;
+        let flag = if id.contains('=') { "--id " } else { "" };
         for possible in &details.possible {
             let target = match (&*possible.command, &possible.target) {
                 ("send" | "drop", Some(target)) => format!(" --event {}", quoted(target)),
@@ -69,9 +71,9 @@ pub(crate) fn print(out: &mut impl Write, details: &SagaDetails) -> Result<(), F
             let bold = Style::new().bold();
             writeln!(
                 out,
-                "  {bold}saga {} {}{}{bold:#}: {}",
+                "  {bold}saga {} {flag}{}{}{bold:#}: {}",
                 possible.command,
-                Escaped(quoted(&details.saga.id)),
+                Escaped(quoted(id)),
                 Escaped(target),
                 Escaped(&possible.effect)
             )?;

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::arguments::{Place, Target, Task};
 use crate::bulk::bulk;
 use crate::output::{Failure, json};
+use crate::selection::{Meant, steered};
 
 /// Carries out a command on one saga, or on many.
 pub(crate) async fn command(
@@ -27,13 +28,11 @@ pub(crate) async fn command(
     };
     target.reason = place.signed(&target.reason);
     let Target { selection, reason } = &target;
-    let [id] = &selection.sagas[..] else {
-        return bulk(operator, command, &target, is_json).await;
+    let id = match steered(selection)? {
+        Meant::One(id) => id,
+        Meant::Many(query) => return bulk(operator, query, command, &target, is_json).await,
     };
-    if id.contains('=') {
-        return bulk(operator, command, &target, is_json).await;
-    }
-    let accepted = operator.command(id.as_str(), &command, reason).await?;
+    let accepted = operator.command(id, &command, reason).await?;
     if is_json {
         json(&accepted)?;
     } else {

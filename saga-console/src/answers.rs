@@ -1,8 +1,11 @@
 //! The parts of answers that pages and the JSON interface share: states, cookies, refusals.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use saga_runtime::operator::Refusal;
 use serde::Serialize;
 
@@ -25,6 +28,21 @@ pub(crate) fn refused(status: StatusCode, refusal: &Refusal) -> Response {
     json(status, refusal)
 }
 
+/// The refusal of a command for which the budget has no room.
+pub(crate) fn too_many() -> Refusal {
+    let message = "too many commands in a short time: wait a moment";
+    Refusal::new("too_many", message)
+}
+
+/// An answer that says when to ask again, in whole seconds.
+pub(crate) fn retry_after(mut answer: Response, wait: Duration) -> Response {
+    let seconds = wait.as_millis().div_ceil(1000).max(1);
+    if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    answer
+}
+
 /// A value as JSON.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_string(value) {
@@ -38,17 +56,21 @@ pub(crate) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The value of a cookie.
-pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = text(headers, header::COOKIE)?.split("; ");
-    let mut pairs = cookies.filter_map(|cookie| cookie.split_once('='));
-    pairs
-        .find(|(found, _)| *found == name)
-        .map(|(_, value)| value)
+/// The value of a cookie that [`with_cookie`] has set. Over HTTP/2 cookies may stand in several headers.
+pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let headers = headers.get_all(header::COOKIE).iter();
+    let mut cookies = headers.flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
+    let value = cookies.find_map(|cookie| {
+        let cookie = cookie.trim_ascii_start().strip_prefix(name.as_bytes())?;
+        cookie.strip_prefix(b"=")
+    })?;
+    let value = percent_decode(value).decode_utf8().ok()?;
+    Some(value.into_owned())
 }
 
-/// An answer that sets a cookie which scripts can't read, and which no other site's request carries.
+/// An answer that sets a cookie which scripts can't read, and which no other site's request carries. Any text is a value.
 pub(crate) fn with_cookie(mut answer: Response, name: &str, value: &str) -> Response {
+    let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         answer.headers_mut().append(header::SET_COOKIE, cookie);

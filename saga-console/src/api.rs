@@ -10,11 +10,12 @@
 //! | `GET workers` | a list of [`WorkerView`](saga_runtime::operator::WorkerView) |
 //! | `GET check` | [`CheckView`](saga_runtime::operator::CheckView), within the limit of commands per second |
 //! | `GET paused` | a list of [`PauseView`](saga_runtime::operator::PauseView) |
-//! | `POST pause`, `POST resume`, `{"name": …, "reason": …, "by": …}` | [`Accepted`](saga_runtime::operator::Accepted) |
+//! | `POST pause`, `{"name": …, "reason": …, "by": …}` | [`Accepted`](saga_runtime::operator::Accepted) |
+//! | `POST resume`, `{"name": …, "by": …}` | [`Accepted`](saga_runtime::operator::Accepted) |
 //! | `GET definitions` | a list of [`Outline`](saga_runtime::operator::Outline) |
-//! | `POST purge`, `{"before": …}` | the number of sagas |
+//! | `POST purge`, `{"before": …, "by": …}` | the number of sagas |
 //!
-//! An error is a [`Refusal`] with a status of 400 or more.
+//! An error is a [`Refusal`] with a status of 400 or more. 429 says in `Retry-After` after how many seconds the console takes the next command.
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use saga_runtime::operator::Refusal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::answers::{json, refused, status};
+use crate::answers::{json, refused, retry_after, status, too_many};
 use crate::desk::Desk;
 use crate::form::Fields;
 use crate::request::{CommandRequest, PauseRequest, PurgeRequest};
@@ -112,10 +113,9 @@ async fn workers(State(desk): State<Arc<Desk>>) -> Response {
 
 /// The service replays all open sagas for it, so it counts as a command.
 async fn check(State(desk): State<Arc<Desk>>) -> Response {
-    if !desk.takes_command() {
-        let message = "too many commands in a short time: wait a moment";
-        let refusal = Refusal::new("too_many", message);
-        return refused(StatusCode::TOO_MANY_REQUESTS, &refusal);
+    if let Err(wait) = desk.take_command() {
+        let answer = refused(StatusCode::TOO_MANY_REQUESTS, &too_many());
+        return retry_after(answer, wait);
     }
     answer(desk.operator.check().await)
 }
@@ -144,11 +144,7 @@ async fn definitions(State(desk): State<Arc<Desk>>) -> Response {
 
 async fn purge(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
     match read::<PurgeRequest>(&body) {
-        Ok(asked) => {
-            let purged = desk.operator.purge(from_millis(asked.before)).await;
-            tracing::info!(target: "saga", by = asked.by, sagas = purged.as_ref().ok(), "operator's purge");
-            answer(purged)
-        }
+        Ok(asked) => answer(desk.purge(from_millis(asked.before), &asked.by).await),
         Err(refusal) => answer::<()>(Err(refusal)),
     }
 }

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use axum::http::{HeaderValue, Method, Request, Uri, header};
+use axum::http::response::Parts;
+use axum::http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -24,10 +25,19 @@ use crate::request::{CommandRequest, PauseRequest, PurgeRequest};
 /// The time in which a service has to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The time that a request may wait in all until the console has room for another command.
+const MOST_WAIT: Duration = Duration::from_mins(1);
+
+/// The wait if the console does not say when it has room. It is also the shortest one.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
+
 /// The most bytes of an answer.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// A service in another process: `Operator::over(Remote::new("http://127.0.0.1:8080/sagas", "ann")?)`.
+///
+/// A console takes so many [commands per second](crate::Console::commands_per_second). A command above that limit waits until
+/// the console has room, a minute at most; then the refusal has the code `too_many`.
 #[derive(Debug, Clone)]
 pub struct Remote {
     /// Without a slash at its end.
@@ -118,10 +128,22 @@ impl Remote {
         path: &str,
         body: Bytes,
     ) -> Result<T, Refusal> {
-        let answer = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
-        let (is_success, body) = answer.map_err(|_| {
-            self.unreachable(&format!("no answer within {} seconds", PATIENCE.as_secs()))
-        })??;
+        let mut waited = Duration::ZERO;
+        let (is_success, body) = loop {
+            let exchange = self.exchange(method.clone(), path, body.clone());
+            let answer = tokio::time::timeout(PATIENCE, exchange).await;
+            let (head, body) = answer.map_err(|_| {
+                self.unreachable(&format!("no answer within {} seconds", PATIENCE.as_secs()))
+            })??;
+            match wait(&head, waited) {
+                // The console has refused the request before it did anything.
+                Some(wait) => {
+                    tokio::time::sleep(wait).await;
+                    waited += wait;
+                }
+                None => break (head.status.is_success(), body),
+            }
+        };
         let unclear =
             |_| self.unreachable(&"its answer is not one of a console; is the path right?");
         if is_success {
@@ -131,13 +153,13 @@ impl Remote {
         }
     }
 
-    /// Sends one request, and returns whether it was accepted, and the answer.
+    /// Sends one request, and returns the answer.
     async fn exchange(
         &self,
         method: Method,
         path: &str,
         body: Bytes,
-    ) -> Result<(bool, Bytes), Refusal> {
+    ) -> Result<(Parts, Bytes), Refusal> {
         let host = self.host.trim_matches(['[', ']']);
         let stream = TcpStream::connect((host, self.port)).await;
         let stream = stream.map_err(|error| self.unreachable(&error))?;
@@ -156,10 +178,10 @@ impl Remote {
         let answer = async {
             let answer = sender.send_request(request).await;
             let answer = answer.map_err(|error| self.unreachable(&error))?;
-            let is_success = answer.status().is_success();
-            let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, MOST_BYTES).collect().await;
             let body = body.map_err(|error| self.unreachable(&error))?;
-            Ok((is_success, body.to_bytes()))
+            Ok((head, body.to_bytes()))
         };
         let mut answer = std::pin::pin!(answer);
         tokio::select! {
@@ -167,6 +189,19 @@ impl Remote {
             _ = connection => answer.await,
         }
     }
+}
+
+/// The wait before a request is sent again, of which a console has too many. `None` if this is the answer.
+fn wait(head: &Parts, waited: Duration) -> Option<Duration> {
+    if head.status != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let after = head.headers.get(header::RETRY_AFTER);
+    let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
+    let wait = after
+        .map_or(SHORT_WAIT, Duration::from_secs)
+        .max(SHORT_WAIT);
+    (wait <= MOST_WAIT.saturating_sub(waited)).then_some(wait)
 }
 
 #[async_trait]
@@ -260,5 +295,45 @@ impl Operations for Remote {
             by: self.by.clone(),
         };
         self.post("purge", &request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Response;
+
+    use super::*;
+
+    /// The head of an answer. An empty `after` is none.
+    fn head(status: StatusCode, after: &str) -> Parts {
+        let mut answer = Response::builder().status(status);
+        if !after.is_empty() {
+            answer = answer.header(header::RETRY_AFTER, after);
+        }
+        answer.body(()).expect("it is an answer").into_parts().0
+    }
+
+    #[test]
+    fn a_request_waits_for_room_and_not_for_ever() {
+        let seconds = Duration::from_secs;
+        let full = StatusCode::TOO_MANY_REQUESTS;
+        for (after, waited, expected) in [
+            ("7", 0, Some(7)),
+            ("0", 0, Some(1)),
+            ("", 0, Some(1)),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", 0, Some(1)),
+            ("60", 0, Some(60)),
+            ("61", 0, None),
+            ("18446744073709551615", 0, None),
+            ("7", 53, Some(7)),
+            ("7", 54, None),
+            ("", 60, None),
+        ] {
+            let wait = wait(&head(full, after), seconds(waited));
+            assert_eq!(wait, expected.map(seconds), "{after:?} after {waited} s");
+        }
+        for other in [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE] {
+            assert_eq!(wait(&head(other, "1"), Duration::ZERO), None);
+        }
     }
 }

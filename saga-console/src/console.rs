@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{StatusCode, header, uri::Authority};
+use axum::http::{StatusCode, uri::Authority};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -67,7 +67,8 @@ impl Console {
         self
     }
 
-    /// Sets how many commands and log-ins are accepted per second, in bursts of ten times as many. Default: 5.
+    /// Sets how many commands and log-ins are accepted per second, in bursts of ten times as many. Default: 5. Above that the
+    /// answer is 429 with `Retry-After`, for which a [`Remote`](crate::Remote) waits.
     pub fn commands_per_second(mut self, commands: u32) -> Self {
         self.settings.commands_per_second = commands.max(1);
         self
@@ -126,8 +127,7 @@ pub enum ServeError {
 
 /// Refuses requests for a host with another name, which a page of another site could have given this address.
 async fn only_loopback(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let host = guard::host(&request).and_then(|host| host.parse::<Authority>().ok());
     let is_loopback = host.is_some_and(|host| {
         let host = host.host().trim_matches(['[', ']']);
         let address = host.parse::<IpAddr>();

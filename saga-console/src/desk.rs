@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use saga_runtime::operator::{Accepted, Operator, Refusal, SagaCommand, SagaCounts};
 use subtle::ConstantTimeEq;
@@ -70,16 +70,20 @@ impl Bucket {
         }
     }
 
-    /// Takes one command from the budget, if it has one.
-    fn take(&mut self, now: Instant) -> bool {
+    /// Takes one command from the budget.
+    ///
+    /// # Errors
+    /// The time after which it has one.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let filled = now.duration_since(self.at).as_secs_f64() * self.per_second;
         self.left = (self.left + filled).min(10.0 * self.per_second);
         self.at = now;
-        let is_there = self.left >= 1.0;
-        if is_there {
-            self.left -= 1.0;
+        if self.left < 1.0 {
+            let wait = (1.0 - self.left) / self.per_second;
+            return Err(Duration::from_secs_f64(wait));
         }
-        is_there
+        self.left -= 1.0;
+        Ok(())
     }
 }
 
@@ -100,7 +104,7 @@ impl Desk {
     }
 
     /// Returns whether no token is asked for, or this is it.
-    pub(crate) fn admits(&self, given: Option<&str>) -> bool {
+    pub(crate) fn admits(&self, given: Option<&[u8]>) -> bool {
         match &self.token {
             None => true,
             Some(token) => given.is_some_and(|given| is_same(given, token)),
@@ -109,11 +113,14 @@ impl Desk {
 
     /// Returns whether a form is one of this console.
     pub(crate) fn knows_form(&self, given: &str) -> bool {
-        is_same(given, &self.form_token)
+        is_same(given.as_bytes(), &self.form_token)
     }
 
-    /// Takes one command from the budget, if it has one.
-    pub(crate) fn takes_command(&self) -> bool {
+    /// Takes one command from the budget.
+    ///
+    /// # Errors
+    /// The time after which it has one.
+    pub(crate) fn take_command(&self) -> Result<(), Duration> {
         let mut bucket = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.take(Instant::now())
     }
@@ -159,12 +166,18 @@ impl Desk {
 
     /// Resumes a definition, with an event as the audit trail.
     pub(crate) async fn resume(&self, name: &str, by: &str) -> Result<Accepted, Refusal> {
-        if by.trim().is_empty() {
-            return Err(Refusal::new("no_reason", "a command needs your name"));
-        }
+        has_name(by)?;
         let answer = self.operator.resume(name).await;
         audit(&answer, name, by, "resume");
         answer
+    }
+
+    /// Removes the sagas that ended before this time, with an event as the audit trail.
+    pub(crate) async fn purge(&self, before: SystemTime, by: &str) -> Result<u64, Refusal> {
+        has_name(by)?;
+        let purged = self.operator.purge(before).await;
+        tracing::info!(target: "saga", by, sagas = purged.as_ref().ok(), "operator's purge");
+        purged
     }
 
     /// Carries out a command of this operator, with an audit trail: an event, and the name in the reason.
@@ -183,6 +196,13 @@ impl Desk {
         tracing::info!(target: "saga", { saga.id = id, by, %command, outcome }, "operator's command");
         answer
     }
+}
+
+fn has_name(by: &str) -> Result<(), Refusal> {
+    if by.trim().is_empty() {
+        return Err(Refusal::new("no_reason", "a command needs your name"));
+    }
+    Ok(())
 }
 
 fn audit(answer: &Result<Accepted, Refusal>, name: &str, by: &str, command: &str) {
@@ -238,8 +258,8 @@ pub(crate) fn signed(reason: &str, by: &str) -> Result<String, Refusal> {
 }
 
 /// Compares a secret in a time that does not depend on where the texts differ.
-fn is_same(given: &str, secret: &str) -> bool {
-    given.as_bytes().ct_eq(secret.as_bytes()).into()
+fn is_same(given: &[u8], secret: &str) -> bool {
+    given.ct_eq(secret.as_bytes()).into()
 }
 
 #[cfg(test)]
@@ -250,12 +270,16 @@ mod tests {
     fn a_budget_is_used_up_and_fills_itself() {
         let mut bucket = Bucket::new(2);
         let now = bucket.at;
-        let taken = (0..100).filter(|_| bucket.take(now)).count();
+        let taken = (0..100).filter(|_| bucket.take(now).is_ok()).count();
         assert_eq!(taken, 20);
-        assert!(!bucket.take(now + Duration::from_millis(400)));
-        assert!(bucket.take(now + Duration::from_millis(600)));
+        assert_eq!(bucket.take(now), Err(Duration::from_millis(500)));
+        let early = bucket.take(now + Duration::from_millis(400));
+        let wait = early.expect_err("it has none").as_secs_f64();
+        assert!((0.09..0.11).contains(&wait), "{wait}");
+        assert_eq!(bucket.take(now + Duration::from_millis(600)), Ok(()));
         let later = now + Duration::from_hours(1);
-        assert_eq!((0..100).filter(|_| bucket.take(later)).count(), 20);
+        let taken = (0..100).filter(|_| bucket.take(later).is_ok()).count();
+        assert_eq!(taken, 20);
     }
 
     #[test]
@@ -285,8 +309,8 @@ mod tests {
     #[test]
     fn only_the_whole_secret_is_the_same() {
         for wrong in ["", "secre", "secret ", "Secret", "secret\0"] {
-            assert!(!is_same(wrong, "secret"), "{wrong:?}");
+            assert!(!is_same(wrong.as_bytes(), "secret"), "{wrong:?}");
         }
-        assert!(is_same("secret", "secret"));
+        assert!(is_same(b"secret", "secret"));
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use saga_runtime::operator::Refusal;
 
-use crate::answers::{TOKEN_COOKIE, cookie, refused, text};
+use crate::answers::{TOKEN_COOKIE, cookie, refused, retry_after, text, too_many};
 use crate::desk::Desk;
 use crate::pages;
 
@@ -53,20 +54,21 @@ fn check(desk: &Desk, request: &Request) -> Result<(), Box<Response>> {
     };
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if !is_read {
-        if !is_same_origin(headers) {
+        if !is_same_origin(request) {
             let message = "the request comes from another site";
             return refuse(StatusCode::FORBIDDEN, "cross_site", message);
         }
-        if !desk.takes_command() {
-            let message = "too many commands in a short time: wait a moment";
-            return refuse(StatusCode::TOO_MANY_REQUESTS, "too_many", message);
+        if let Err(wait) = desk.take_command() {
+            let Refusal { code, message, .. } = too_many();
+            return refuse(StatusCode::TOO_MANY_REQUESTS, &code, &message)
+                .map_err(|answer| Box::new(retry_after(*answer, wait)));
         }
     }
     if is_login || is_asset {
         return Ok(());
     }
-    let token = bearer(headers).or_else(|| cookie(headers, TOKEN_COOKIE));
-    if !desk.admits(token) {
+    let token = bearer(headers).or_else(|| cookie(headers, TOKEN_COOKIE).map(String::into_bytes));
+    if !desk.admits(token.as_deref()) {
         if !is_api && is_read {
             return Err(Box::new(pages::login(uri, request.extensions(), false)));
         }
@@ -84,12 +86,20 @@ fn check(desk: &Desk, request: &Request) -> Result<(), Box<Response>> {
     Ok(())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    text(headers, header::AUTHORIZATION)?.strip_prefix("Bearer ")
+fn bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let given = headers.get(header::AUTHORIZATION)?.as_bytes();
+    given.strip_prefix(b"Bearer ").map(<[u8]>::to_vec)
+}
+
+/// The host that a request is for, with its port. Over HTTP/2 it stands in the address of the request.
+pub(crate) fn host(request: &Request) -> Option<&str> {
+    let host = text(request.headers(), header::HOST);
+    host.or_else(|| request.uri().authority().map(Authority::as_str))
 }
 
 /// A browser says from which origin a form or a script sends. A program says nothing.
-fn is_same_origin(headers: &HeaderMap) -> bool {
+fn is_same_origin(request: &Request) -> bool {
+    let headers = request.headers();
     if text(headers, HeaderName::from_static("sec-fetch-site"))
         .is_some_and(|site| !matches!(site, "same-origin" | "none"))
     {
@@ -99,10 +109,8 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
         return !headers.contains_key(header::ORIGIN);
     };
     let origin: Result<Uri, _> = origin.parse();
-    let host = text(headers, header::HOST);
-    origin.is_ok_and(|origin| {
-        origin.authority().map(axum::http::uri::Authority::as_str) == host && host.is_some()
-    })
+    let host = host(request);
+    origin.is_ok_and(|origin| origin.authority().map(Authority::as_str) == host && host.is_some())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

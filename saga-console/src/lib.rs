@@ -22,8 +22,9 @@
 //!   [may](Console::payloads).
 //! * [`serve`](Console::serve) listens on loopback only, unless a [token](Console::token) is asked for. It answers requests
 //!   for a loopback host only, so that no name of another site leads to it.
-//! * Each command carries a token that only a page of this console knows, comes from the same origin, needs a reason and the
-//!   name of the operator, and is an event of target `saga` at level INFO. There is a limit of commands per second.
+//! * Each command is a form with a token that only a page of this console knows, or is JSON. It comes from the same origin, needs
+//!   the name of the operator, and is an event of target `saga` at level INFO. A command on sagas and a pause need a reason as
+//!   well, which the journal keeps; the end of a pause and a purge have none. There is a limit of commands per second.
 //! * Pages run no inline script, are shown in no frame, and escape all texts.
 
 mod answers;

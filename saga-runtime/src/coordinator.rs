@@ -61,6 +61,8 @@ use crate::trace::{SagaTrace, TraceContext, TracePropagator};
 
 pub use answer::Answer;
 pub use builder::{Builder, NoJournal};
+#[cfg(feature = "testing")]
+pub(crate) use check::Unfit;
 pub use check::{CheckReport, Misfit, OnMisfit, Unregistered};
 pub use error::{Abandoned, ExecuteError, OperatorError, Rejected, StartError, Stuck, SubmitError};
 pub use handle::Handle;

@@ -118,8 +118,21 @@ pub(crate) fn stuck(id: &SagaId, code: &str) {
 }
 
 /// Reports an open saga that does not fit its definition. It will be stuck when it wakes.
-pub(crate) fn misfit(id: &SagaId, code: &str) {
-    tracing::error!(target: "saga", { saga.id = %id, code }, "saga does not fit its definition");
+/// `step` is the recorded call that does not fit, if the reason is in one.
+pub(crate) fn misfit(
+    id: &SagaId,
+    (name, version): (&str, u32),
+    step: Option<(&str, u32)>,
+    code: &str,
+) {
+    let (step, occurrence) = step.unzip();
+    tracing::error!(
+        target: "saga", { saga.id = %id,
+        saga.name = name,
+        saga.version = version,
+        step.name = step,
+        step.occurrence = occurrence,
+        code }, "saga does not fit its definition");
 }
 
 /// Warns of open sagas that this process can't run.

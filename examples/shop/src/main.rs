@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 /// A shop in four services that sells an order by a saga: order, stock, payment, delivery; all of it, or none.
 ///
-/// Every option can also be set by the environment variable that its help names.
+/// All options but those of `sagas` can be set by an environment variable as well, which the help names.
 #[derive(Debug, Parser)]
 #[command(version)]
 enum Shop {

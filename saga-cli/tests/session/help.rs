@@ -40,6 +40,9 @@ async fn the_help_lists_commands_filters_exit_codes_and_examples() {
     for command in COMMANDS {
         let help = saga(&[command, "--help"]).await.works();
         assert!(help.contains("Usage: saga"), "{help}");
+        let has = |option| help.contains(option);
+        assert_eq!(has("ID|FILTER"), has("--id"), "{help}");
+        assert_eq!(has("--at-most"), has("All sagas, in place"), "{help}");
     }
     let short = saga(&[]).await;
     assert_eq!(short.code, 2, "{short:?}");

@@ -260,3 +260,59 @@ async fn pauses_and_checks(shell: &Shell) {
         "{check:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_means_the_sagas_that_its_words_name_and_no_others() {
+    let directory = TempDir::new().expect("there is room");
+    let path = directory.path().join("shop.db");
+    let shell = Shell(path.to_str().expect("it is text").to_owned());
+    let (coordinator, _) = service(&path).await;
+    for id in ["order=17", "id=5", "5", "51"] {
+        let ended = coordinator.execute(id, PlaceOrder { pieces: 3 }).await;
+        ended.expect_err("it gets stuck");
+    }
+    coordinator.shutdown().await;
+    let stuck = async || shell.on(&["count", "state=stuck"]).await.works();
+    names_an_id_that_looks_like_a_filter(&shell).await;
+    assert_eq!(stuck().await, "2\n");
+
+    let reason = ["--reason", "x", "--yes"];
+    // An empty variable of a shell is no filter, and takes no condition away from one.
+    for (words, code, answer) in [
+        (&[""][..], 2, "--all"),
+        (&["", ""], 2, "--all"),
+        (&["state=stuck", ""], 2, "--all"),
+        (&[" ", " "], 1, "--all"),
+        (&["id="], 1, "`id=` has no value"),
+        (&["state=stuck", "id="], 1, "`id=` has no value"),
+        (&["--all", "state=stuck"], 2, "--all"),
+        (&["--id", "5", "51"], 1, "one saga"),
+        (&[], 2, "ID|FILTER"),
+    ] {
+        let refused = shell.on(&[&["abandon"], words, &reason].concat()).await;
+        let refused = refused.fails(code);
+        assert!(refused.contains(answer), "{words:?}: {refused}");
+    }
+    assert_eq!(stuck().await, "2\n");
+    let dry = ["abandon", "--all", "--reason", "x"];
+    let dry = shell.on(&dry).await;
+    assert!(dry.out.contains("2 of 4 sagas would accept"), "{dry:?}");
+    let all = shell
+        .on(&[&["abandon", "--all"], &reason[..]].concat())
+        .await;
+    assert!(all.out.contains("2 of 4 sagas have accepted"), "{all:?}");
+    assert_eq!(stuck().await, "0\n");
+}
+
+async fn names_an_id_that_looks_like_a_filter(shell: &Shell) {
+    let shown = shell.on(&["show", "order=17"]).await.works();
+    assert!(shown.contains("  saga retry --id 'order=17': "), "{shown}");
+    let exported = shell.on(&["export", "--id", "order=17"]).await.works();
+    assert_eq!(exported.lines().count(), 1, "{exported}");
+    for id in ["order=17", "id=5"] {
+        let abandon = ["abandon", "--id", id, "--yes", "--reason", "x"];
+        let abandoned = shell.on(&abandon).await.works();
+        let begin = format!("{id}: abandon: done: ");
+        assert!(abandoned.starts_with(&begin), "{abandoned}");
+    }
+}

@@ -11,7 +11,7 @@ use saga_runtime::operator::{BulkPlan, BulkReport, Refusal};
 
 use crate::answers::{status, with_cookie};
 use crate::desk::{Desk, signed};
-use crate::form::{Fields, encoded};
+use crate::form::Fields;
 use crate::pages::layout::{Base, page};
 use crate::pages::saga::{NAME_COOKIE, check_form, command_of, operator_of};
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(State(desk): State<Arc<Desk>>, base: Base, body: Bytes) 
     let answer = carry_out(&desk, &fields, is_dry).await;
     let by = fields.get("by");
     let page = draw(&desk, &base, &fields, by, Some(&(is_dry, answer)));
-    with_cookie(page, NAME_COOKIE, &encoded(by))
+    with_cookie(page, NAME_COOKIE, by)
 }
 
 async fn carry_out(desk: &Desk, fields: &Fields, is_dry: bool) -> Result<BulkReport, Refusal> {

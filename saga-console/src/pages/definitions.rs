@@ -12,7 +12,7 @@ use saga_runtime::operator::{Outline, PauseView, Refusal, SagaCounts};
 
 use crate::answers::{see_other, status, with_cookie};
 use crate::desk::Desk;
-use crate::form::{Fields, encoded};
+use crate::form::Fields;
 use crate::pages::failed;
 use crate::pages::layout::{Base, page, reason_fields, time};
 use crate::pages::saga::{NAME_COOKIE, check_form, operator_of};
@@ -41,7 +41,7 @@ pub(crate) async fn steer(State(desk): State<Arc<Desk>>, base: Base, body: Bytes
     match answer.await {
         Ok(_) => {
             let to = see_other(&base.to("definitions"));
-            with_cookie(to, NAME_COOKIE, &encoded(by))
+            with_cookie(to, NAME_COOKIE, by)
         }
         Err(refusal) => draw(&desk, &base, by, Some(&refusal)).await,
     }

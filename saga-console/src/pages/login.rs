@@ -38,7 +38,7 @@ fn ask(base: &Base, is_wrong: bool) -> Response {
 pub(crate) async fn log_in(State(desk): State<Arc<Desk>>, base: Base, body: Bytes) -> Response {
     let fields = Fields::parse(&body);
     let token = fields.get("token");
-    if !desk.admits(Some(token)) {
+    if !desk.admits(Some(token.as_bytes())) {
         return ask(&base, true);
     }
     with_cookie(see_other(&base.home()), TOKEN_COOKIE, token)

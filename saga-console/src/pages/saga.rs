@@ -41,9 +41,7 @@ pub(crate) async fn show(
 
 /// The name that the operator has given with the last command.
 pub(crate) fn operator_of(headers: &HeaderMap) -> String {
-    let name = cookie(headers, NAME_COOKIE).unwrap_or_default();
-    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
-    name.into_owned()
+    cookie(headers, NAME_COOKIE).unwrap_or_default()
 }
 
 async fn draw(
@@ -217,7 +215,7 @@ pub(crate) async fn command(
     match answer.await {
         Ok(accepted) => {
             let to = format!("{}?done={}", base.saga(&id), accepted.effect);
-            with_cookie(see_other(&to), NAME_COOKIE, &encoded(by))
+            with_cookie(see_other(&to), NAME_COOKIE, by)
         }
         Err(refusal) => draw(&desk, &base, &id, by, false, Some(Err(refusal))).await,
     }

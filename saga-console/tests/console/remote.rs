@@ -1,8 +1,13 @@
 //! The operator of a service in another process.
 
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use saga_console::{Console, Remote, RemoteError};
 use saga_runtime::journal::State;
-use saga_runtime::operator::{BulkPlan, Operator, SagaCommand};
+use saga_runtime::operator::{BulkPlan, Operator, Refusal, SagaCommand};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -10,11 +15,14 @@ use crate::stage::{Stage, stage};
 
 /// Serves the app of a stage, and returns the address of its console.
 async fn serve(stage: &Stage) -> (String, JoinHandle<()>) {
+    serve_app(stage.app.clone()).await
+}
+
+async fn serve_app(app: Router) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("there is a port");
     let address = listener.local_addr().expect("it listens");
-    let app = stage.app.clone();
     let serving = tokio::spawn(async move {
         axum::serve(listener, app).await.expect("it listens");
     });
@@ -100,6 +108,55 @@ async fn a_service_is_steered_as_its_own_journal_would_be() {
         ) as u64
     );
     serving.abort();
+}
+
+#[tokio::test]
+async fn a_command_reaches_more_sagas_than_the_console_takes_commands_at_a_time() {
+    // Ten commands at once, then one each second.
+    const SAGAS: usize = 11;
+    let stage = stage(SAGAS, |console| console.writable().commands_per_second(1)).await;
+    let (address, serving) = serve(&stage).await;
+    let operator = Operator::over(Remote::new(&address, "ann").expect("it is an address"));
+    stage.bank.opens();
+    let stuck = "state=stuck".parse().expect("it is a query");
+    let plan = BulkPlan::new(stuck, SagaCommand::Retry, "the bank is open");
+    let report = operator.bulk(&plan, |_| true).await.expect("it answers");
+    assert_eq!(report.refused, []);
+    assert_eq!(report.accepted, SAGAS as u64);
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_command_on_many_sagas_ends_when_no_saga_can_get_it() {
+    let stage = stage(3, Console::writable).await;
+    let stuck = "state=stuck".parse().expect("it is a query");
+    let plan = BulkPlan::new(stuck, SagaCommand::Retry, "the bank is open");
+    for code in ["no_token", "shutting_down"] {
+        let refusing = async move |request: Request, next: Next| {
+            if request.method() == Method::GET {
+                return next.run(request).await;
+            }
+            let refusal = serde_json::to_string(&Refusal::new(code, "not now"));
+            let refusal = refusal.expect("it is JSON");
+            (StatusCode::SERVICE_UNAVAILABLE, refusal).into_response()
+        };
+        let app = stage.app.clone().layer(from_fn(refusing));
+        let (address, serving) = serve_app(app).await;
+        let operator = Operator::over(Remote::new(&address, "ann").expect("it is an address"));
+        let ended = operator.bulk(&plan, |_| true).await;
+        assert_eq!(ended.expect_err("no saga can get it").code, code);
+        serving.abort();
+    }
+
+    let (address, serving) = serve(&stage).await;
+    let operator = Operator::over(Remote::new(&address, "ann").expect("it is an address"));
+    let ended = operator
+        .bulk(&plan, |_| {
+            serving.abort();
+            true
+        })
+        .await;
+    assert_eq!(ended.expect_err("it is gone").code, "unreachable");
 }
 
 #[tokio::test]

@@ -83,6 +83,60 @@ async fn a_token_is_asked_for_everywhere() {
 }
 
 #[tokio::test]
+async fn any_text_is_a_token() {
+    let token = "a;b \u{fc}";
+    let stage = stage(0, |console| console.token(token)).await;
+    let login = stage.post("/sagas/login", &[], "token=a%3Bb+%C3%BC").await;
+    assert_eq!(login.status, StatusCode::SEE_OTHER);
+    let cookie = login.header(header::SET_COOKIE).split("; ").next();
+    let cookie = [("cookie", cookie.expect("it has a cookie"))];
+    let page = stage.get("/sagas", &cookie).await;
+    assert_eq!(page.status, StatusCode::OK, "{cookie:?}");
+    for (token, status) in [
+        (token, StatusCode::OK),
+        ("a", StatusCode::UNAUTHORIZED),
+        ("a%3Bb%20%C3%BC", StatusCode::UNAUTHORIZED),
+    ] {
+        let header = format!("Bearer {token}");
+        let answer = stage
+            .get("/sagas/api/counts", &[("authorization", &header)])
+            .await;
+        assert_eq!(answer.status, status, "{token}");
+    }
+}
+
+/// The address of such a request has the host, and its cookies may stand in several headers.
+#[tokio::test]
+async fn log_ins_and_forms_work_over_http_2() {
+    let stage = stage(1, |console| console.writable().token("secret")).await;
+    let same = ("origin", "http://localhost:1");
+    let evil = ("origin", "http://evil.example");
+    let login = async |origin| {
+        let to = "http://localhost:1/sagas/login";
+        stage.post(to, &[origin], "token=secret").await
+    };
+    assert_eq!(login(evil).await.status, StatusCode::FORBIDDEN);
+    let login = login(same).await;
+    assert_eq!(login.status, StatusCode::SEE_OTHER);
+    let cookie = login.header(header::SET_COOKIE).split("; ").next();
+    let cookies = [
+        ("cookie", "theme=dark"),
+        ("cookie", cookie.expect("it has a cookie")),
+    ];
+    let path = "http://localhost:1/sagas/saga/order-0";
+    let page = stage.get(path, &cookies).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let token = page.form_token();
+    let form = format!("form={token}&command=abandon&reason=closed&by=ann");
+    for (origin, status) in [(evil, StatusCode::FORBIDDEN), (same, StatusCode::SEE_OTHER)] {
+        let headers = [&cookies[..], &[origin]].concat();
+        let answer = stage.post(path, &headers, &form).await;
+        assert_eq!(answer.status, status, "{origin:?}");
+    }
+    stage.becomes("order-0", State::Abandoned).await;
+}
+
+#[tokio::test]
 async fn a_form_of_another_site_does_nothing() {
     let stage = stage(1, Console::writable).await;
     let fields = "command=abandon&reason=fun&by=eve";
@@ -256,6 +310,20 @@ async fn commands_and_log_ins_have_a_limit() {
         limited += usize::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
     }
     assert!(limited > 10, "{limited} of 50 guesses were refused");
+    let authorized = [("authorization", "Bearer secret")];
+    for path in ["/sagas/login", "/sagas/api/pause", "/sagas/api/check"] {
+        let refused = loop {
+            let answer = if path.ends_with("check") {
+                stage.get(path, &authorized).await
+            } else {
+                stage.post(path, &authorized, "{}").await
+            };
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                break answer;
+            }
+        };
+        assert_eq!(refused.header(header::RETRY_AFTER), "1", "{path}");
+    }
     assert_eq!(
         stage.get("/sagas/style.css", &[]).await.status,
         StatusCode::OK
@@ -265,12 +333,19 @@ async fn commands_and_log_ins_have_a_limit() {
 #[tokio::test]
 async fn the_history_says_who_did_what() {
     let stage = stage(1, Console::writable).await;
-    let nameless = r#"{"command":"retry","reason":"the bank is open","by":" "}"#;
-    let path = "/sagas/api/sagas/order-0/commands";
-    assert_eq!(
-        stage.post(path, &[JSON], nameless).await.status,
-        StatusCode::BAD_REQUEST
-    );
+    for (path, nameless) in [
+        (
+            "sagas/order-0/commands",
+            r#"{"command":"retry","reason":"the bank is open","by":" "}"#,
+        ),
+        ("pause", r#"{"name":"sell","reason":"the bank","by":" "}"#),
+        ("resume", r#"{"name":"sell","by":" "}"#),
+        ("purge", r#"{"before":9999999999999,"by":" "}"#),
+    ] {
+        let path = format!("/sagas/api/{path}");
+        let answer = stage.post(&path, &[JSON], nameless).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+    }
     stage.bank.opens();
     assert_eq!(retry(&stage, &[JSON]).await, StatusCode::OK);
     stage.becomes("order-0", State::Compensated).await;
@@ -390,20 +465,25 @@ async fn a_console_by_itself_stays_on_loopback_unless_it_has_a_token() {
         ("127.0.0.1:80", "200"),
         ("[::1]:80", "200"),
     ] {
-        let answer = get(address, host).await;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
-            "{host}: {answer}"
-        );
+        for request in [
+            format!("GET / HTTP/1.1\r\nHost: {host}\r\n"),
+            format!("GET http://{host}/ HTTP/1.1\r\n"),
+        ] {
+            let answer = ask(address, &request).await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{request}: {answer}"
+            );
+        }
     }
     drop(stop);
     serving.await.expect("it ends").expect("it ends well");
 }
 
-/// Asks for the overview under the name of a host.
-async fn get(address: SocketAddr, host: &str) -> String {
+/// Sends a request that begins so, and returns the answer.
+async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("it listens");
-    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request = format!("{request}Connection: close\r\n\r\n");
     stream
         .write_all(request.as_bytes())
         .await

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use crate::attempts::ATTEMPT_TIMEOUT;
 use crate::clock::Clock;
-#[cfg(feature = "testing")]
-use crate::coordinator::check::Stage;
 use crate::coordinator::check::{CheckReport, Checking, OnMisfit};
+#[cfg(feature = "testing")]
+use crate::coordinator::check::{Stage, Unfit};
 use crate::coordinator::error::StartError;
 #[cfg(feature = "metrics")]
 use crate::coordinator::metered::Metered;
@@ -30,7 +30,7 @@ use crate::engines::journaled::bulkheads::Bulkheads;
 use crate::engines::journaled::faults::Faults;
 use crate::engines::journaled::recorder::Tenure;
 #[cfg(feature = "testing")]
-use crate::journal::{History, Memory, Reason};
+use crate::journal::{History, Memory};
 use crate::journal::{Journal, JournalError, Lease, Worker};
 use crate::language::recorded::RecordedStep;
 use crate::language::{Step, StepFunction};
@@ -312,12 +312,12 @@ impl<S: ?Sized + Send + Sync + 'static, J> Builder<S, J> {
 
     /// Replays a history without effects, whatever its state. `None` if its name and version are not registered; else why it does not
     /// fit, if it does not.
-    pub(crate) async fn rehearse(&self, history: History) -> Option<Result<(), Reason>> {
+    pub(crate) async fn rehearse(&self, history: History) -> Option<Result<(), Unfit>> {
         let saga = &history.record.saga;
         let definition = self.definitions.get(&saga.name, saga.version)?;
         let stage = Stage::new(Arc::new(Memory::new()), Arc::new(self.policies.clone()));
-        let misfit = definition.rehearse(&self.services, history, &stage).await;
-        Some(misfit.map_or(Ok(()), Err))
+        let unfit = definition.rehearse(&self.services, history, &stage).await;
+        Some(unfit.map_or(Ok(()), Err))
     }
 
     /// Injects these faults into all attempts.

@@ -21,7 +21,7 @@ use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::history::ReplayState;
-use crate::journal::{Claim, Filter, History, Journal, JournalError, Record, State};
+use crate::journal::{Claim, Filter, History, Journal, JournalError, Record, State, StepCall};
 use crate::lock::lock;
 use crate::meta::SagaMeta;
 use crate::place::Instance;
@@ -66,6 +66,41 @@ pub struct Misfit {
     pub code: Cow<'static, str>,
     /// The reason, in a sentence.
     pub message: String,
+    /// The recorded call of a step or a wait that does not fit. `None` if the reason is not in one call.
+    pub step: Option<StepCall>,
+}
+
+impl Misfit {
+    pub(crate) fn new(id: SagaId, name: String, version: u32, unfit: Unfit) -> Self {
+        let Unfit { reason, step } = unfit;
+        Self {
+            id,
+            name,
+            version,
+            code: reason.code,
+            message: reason.message,
+            step,
+        }
+    }
+
+    fn tell(&self) {
+        let step = self.step.as_ref();
+        let step = step.map(|step| (&*step.name, step.occurrence));
+        telemetry::misfit(&self.id, (&self.name, self.version), step, &self.code);
+    }
+}
+
+/// The reason why a replay fails, and the recorded call that does not fit.
+#[derive(Debug)]
+pub(crate) struct Unfit {
+    pub(crate) reason: Reason,
+    pub(crate) step: Option<StepCall>,
+}
+
+impl From<Reason> for Unfit {
+    fn from(reason: Reason) -> Self {
+        Self { reason, step: None }
+    }
 }
 
 /// The open sagas of a name and a version that are not registered.
@@ -273,14 +308,8 @@ impl<S: ?Sized + Send + Sync + 'static> Checking<'_, S> {
         }
         let definition = self.definitions.get(&saga.name, saga.version)?;
         let (id, name, version) = (saga.id.clone(), saga.name.clone(), saga.version);
-        let reason = definition.rehearse(self.services, history, stage).await;
-        reason.map(|Reason { code, message, .. }| Misfit {
-            id,
-            name,
-            version,
-            code,
-            message,
-        })
+        let unfit = definition.rehearse(self.services, history, stage).await;
+        unfit.map(|unfit| Misfit::new(id, name, version, unfit))
     }
 
     fn stage(&self) -> Stage {
@@ -295,7 +324,7 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
         lock(&self.misfits).clear();
         let runs_here = |id: &SagaId| self.running().contains_key(id);
         let checked = checking.run(runs_here, |misfit| {
-            telemetry::misfit(&misfit.id, &misfit.code);
+            misfit.tell();
             let mut misfits = lock(&self.misfits);
             if misfits.len() < MOST_MISFITS {
                 misfits.insert(misfit.id.clone(), misfit.clone());

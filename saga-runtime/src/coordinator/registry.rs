@@ -12,7 +12,7 @@ use tracing::instrument::WithSubscriber;
 
 use crate::attempts::BoxFuture;
 use crate::coordinator::Shared;
-use crate::coordinator::check::Stage;
+use crate::coordinator::check::{Stage, Unfit};
 use crate::coordinator::error::StartError;
 use crate::coordinator::task::Claimant;
 use crate::engines::journaled::recorder::Suspension;
@@ -49,7 +49,7 @@ pub(super) trait Definition<S: ?Sized + Send + Sync + 'static>: Send + Sync {
         services: &'a S,
         history: journal::History,
         stage: &'a Stage,
-    ) -> BoxFuture<'a, Option<Reason>>;
+    ) -> BoxFuture<'a, Option<Unfit>>;
 
     fn shape(&self) -> Shape;
 
@@ -88,11 +88,11 @@ where
         services: &'a S,
         history: journal::History,
         stage: &'a Stage,
-    ) -> BoxFuture<'a, Option<Reason>> {
+    ) -> BoxFuture<'a, Option<Unfit>> {
         Box::pin(async move {
             let entries = match ReplayState::of_history(history.entries) {
                 Ok(entries) => entries,
-                Err(damage) => return Some(Reason::new("damaged", damage.to_string())),
+                Err(damage) => return Some(Reason::new("damaged", damage.to_string()).into()),
             };
             if entries.is_undone_by_record() {
                 // Its body does not run any more.
@@ -101,17 +101,20 @@ where
             let NewSaga { id, input, .. } = history.record.saga;
             let saga: G = match read_input(&input) {
                 Ok(saga) => saga,
-                Err(message) => return Some(Reason::new("unreadable", message)),
+                Err(message) => return Some(Reason::new("unreadable", message).into()),
             };
             let engine = stage.engine(&G::META, id, entries);
             let driven = contain(saga.drive(services, &engine)).with_subscriber(Dispatch::none());
             match driven.await {
-                Ok(SagaEnd::Suspended(Suspension::Stuck(reason))) => Some(reason),
+                Ok(SagaEnd::Suspended(Suspension::Stuck(reason))) => Some(Unfit {
+                    reason,
+                    step: engine.recorder.misfit().cloned(),
+                }),
                 Ok(end) => {
                     drop_caught(end);
                     None
                 }
-                Err(panic) => Some(Reason::new("panicked", format!("panicked: {panic}"))),
+                Err(panic) => Some(Reason::new("panicked", format!("panicked: {panic}")).into()),
             }
         })
     }

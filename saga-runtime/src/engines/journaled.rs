@@ -321,7 +321,8 @@ impl Engine for Journaled {
             None => step,
         };
         let ended = contain(async {
-            let unsettled = match self.replay(position, step)? {
+            let keep = |_: &Suspension| self.recorder.keep_misfit(&call(position));
+            let unsettled = match self.replay(position, step).inspect_err(keep)? {
                 ControlFlow::Break(end) => return Ok(end),
                 ControlFlow::Continue(unsettled) => unsettled,
             };

@@ -66,6 +66,18 @@ pub struct BulkReport {
 
 const MOST_LISTED: usize = 1000;
 
+/// The codes of refusals that are not about one saga: the next one would be refused as well.
+const NO_SAGA_GETS_IT: [&str; 7] = [
+    "journal",
+    "read_only",
+    "no_reason",
+    "shutting_down",
+    // Of a service in another process.
+    "unreachable",
+    "no_token",
+    "too_many",
+];
+
 impl BulkReport {
     fn add(&mut self, id: String, answer: Result<(), Refusal>) {
         self.examined += 1;
@@ -92,7 +104,8 @@ impl Operator {
     /// place to which the call has come.
     ///
     /// # Errors
-    /// If the journal can't be read. Some sagas may have got the command by then.
+    /// If the journal can't be read, or if no saga can get the command: the service can't be reached, or asks for a token. Some
+    /// sagas may have got the command by then.
     ///
     /// # Cancel safety
     /// A dropped call may have reached some of the sagas. It is safe to repeat the call.
@@ -132,9 +145,7 @@ impl Operator {
         if !plan.dry_run {
             let answer = self.command(id, &plan.command, &plan.reason).await;
             return match answer {
-                Err(refusal) if refusal.code == "journal" || refusal.code == "read_only" => {
-                    Err(refusal)
-                }
+                Err(refusal) if NO_SAGA_GETS_IT.contains(&&*refusal.code) => Err(refusal),
                 answer => Ok(answer.map(drop)),
             };
         }

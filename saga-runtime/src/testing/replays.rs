@@ -9,7 +9,7 @@ use std::{env, fmt, fs};
 use crate::coordinator::{Builder, Misfit};
 use crate::escaped::Escaped;
 use crate::id::SagaId;
-use crate::journal::{Entry, Reason};
+use crate::journal::Entry;
 use crate::operator::SagaDetails;
 use crate::shape::Shape;
 
@@ -92,13 +92,11 @@ pub async fn replay_of<S: ?Sized + Send + Sync + 'static, J: Sync>(
                 *report.unregistered.entry(definition).or_default() += 1;
             }
             Some(Ok(())) => {}
-            Some(Err(Reason { code, message, .. })) => report.misfits.push(Misfit {
-                id,
-                name: saga.saga.name,
-                version: saga.saga.version,
-                code,
-                message,
-            }),
+            Some(Err(unfit)) => {
+                let (name, version) = (saga.saga.name, saga.saga.version);
+                let misfit = Misfit::new(id, name, version, unfit);
+                report.misfits.push(misfit);
+            }
         }
     }
     Ok(report)

@@ -169,6 +169,8 @@ impl Change {
         assert_eq!(report.misfit_count, 1, "{text}");
         assert!(text.contains("definition_changed"), "{text}");
         assert!(text.contains(says), "{says}: {text}");
+        let step = report.misfits[0].step.as_ref().expect("it is at a call");
+        assert!(text.contains(&format!("`{step}`")), "{step}: {text}");
         self.shop.works.store(true, Ordering::Relaxed);
         let coordinator = register(self.builder()).start().await;
         let coordinator = coordinator.expect("it only reports");

@@ -26,6 +26,24 @@ impl Journaled {
         )
     }
 
+    /// The call does not fit.
+    pub(super) fn changed_at(&self, recorded: &StepCall, what: impl Display) -> Suspension {
+        self.recorder.keep_misfit(recorded);
+        self.changed(what)
+    }
+
+    /// The recorded value of a call does not fit its type.
+    pub(super) fn unreadable_at(
+        &self,
+        recorded: &StepCall,
+        what: impl Display,
+        error: impl Display,
+    ) -> Suspension {
+        self.recorder.keep_misfit(recorded);
+        let message = format!("the recorded {what} can't be read: {error}");
+        Suspension::stuck("unreadable", message)
+    }
+
     /// The call with this number is not the recorded one.
     pub(super) fn other_call(
         &self,
@@ -40,12 +58,15 @@ impl Journaled {
         } else {
             unless_renamed(called, recorded)
         };
-        self.changed(format_args!(
-            "call {} is recorded as {}, and is {} now; {hint}",
-            number + 1,
-            recorded.words(),
-            called.words(),
-        ))
+        self.changed_at(
+            recorded,
+            format_args!(
+                "call {} is recorded as {}, and is {} now; {hint}",
+                number + 1,
+                recorded.words(),
+                called.words(),
+            ),
+        )
     }
 
     /// The call with this number is none of the steps that run at the same time there now.
@@ -67,7 +88,7 @@ impl Journaled {
             _ => format!("the step was removed from the group, or {OTHER_WAY}"),
         };
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-        self.changed(format_args!(
+        self.changed_at(recorded, format_args!(
             "call {} is recorded as {}, and is in a group of steps that run at the same time now, without that one: {}; {hint}",
             number + 1,
             recorded.words(),
@@ -86,7 +107,7 @@ impl Journaled {
             "" => String::new(),
             lane => format!(" of the saga `{lane}` that is called"),
         };
-        self.changed(format_args!(
+        self.changed_at(recorded, format_args!(
             "call {}{saga} is recorded as {}, and {} comes without it now; {CALLED}, or {OTHER_WAY}",
             number + 1,
             recorded.words(),
@@ -96,7 +117,7 @@ impl Journaled {
 
     /// The call with this number is recorded after others, which come later now.
     pub(super) fn out_of_order(&self, number: usize, called: &StepCall) -> Suspension {
-        self.changed(format_args!(
+        self.changed_at(called, format_args!(
             "call {} is {}, which is recorded before others that come first now; {CALLED}, or {OTHER_WAY}",
             number + 1,
             called.words(),
@@ -105,7 +126,7 @@ impl Journaled {
 
     /// The saga ends, and this call is recorded.
     pub(super) fn ends_before(&self, number: usize, recorded: &StepCall) -> Suspension {
-        self.changed(format_args!(
+        self.changed_at(recorded, format_args!(
             "call {} is recorded as {}, and the saga ends before it now; the {} was removed, or {OTHER_WAY}",
             number + 1,
             recorded.words(),

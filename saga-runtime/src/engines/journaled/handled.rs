@@ -27,8 +27,7 @@ impl Journaled {
             self.take_refusal(calls, &saga)?;
             let error = reason.error.as_deref().unwrap_or_default();
             read(error).map_err(|unread| {
-                let message = format!("the recorded error of `{saga}` can't be read: {unread}");
-                Suspension::stuck("unreadable", message)
+                self.unreadable_at(&saga, format_args!("error of `{saga}`"), unread)
             })?;
             return Ok(Some(reason.clone()));
         }

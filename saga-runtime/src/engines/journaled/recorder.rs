@@ -7,7 +7,7 @@ use std::fmt;
 use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -20,7 +20,7 @@ use crate::error::Reason;
 use crate::escaped::Escaped;
 use crate::id::SagaId;
 use crate::journal::history::{NOTHING_REQUESTED, ReceivedEvent, ReplayState};
-use crate::journal::{AppendError, Claim, Event, Journal, JournalError, Wakeup};
+use crate::journal::{AppendError, Claim, Event, Journal, JournalError, StepCall, Wakeup};
 use crate::language::EventNames;
 use crate::lock::lock;
 use crate::meta::RetryPolicy;
@@ -217,8 +217,8 @@ pub(crate) struct Recorder {
     on_decision: OnDecision,
     /// The permit of a saga that is tried apart, until it makes progress.
     trial: Mutex<Option<OwnedSemaphorePermit>>,
-    /// True if nothing may have an effect, and nothing is written.
-    rehearses: bool,
+    /// Set if nothing may have an effect, and nothing is written: the first recorded call that does not fit.
+    rehearsal: Option<Box<OnceLock<StepCall>>>,
 }
 
 /// A function that is called when the decision to undo a saga is recorded.
@@ -270,7 +270,7 @@ impl Recorder {
             is_paused: AtomicBool::new(false),
             called: Notify::new(),
             on_decision,
-            rehearses: false,
+            rehearsal: None,
         }
     }
 
@@ -287,7 +287,7 @@ impl Recorder {
         tenure: Arc<Tenure>,
     ) -> Self {
         Self {
-            rehearses: true,
+            rehearsal: Some(Box::default()),
             ..Self::new(journal, claim, 1, false, inbox, tenure, Arc::new(|_| {}))
         }
     }
@@ -297,10 +297,22 @@ impl Recorder {
     /// # Errors
     /// In a replay without effects.
     pub(crate) fn begin_effect(&self) -> Result<(), Suspension> {
-        if self.rehearses {
+        if self.rehearsal.is_some() {
             return Err(Suspension::Rehearsed);
         }
         Ok(())
+    }
+
+    /// Keeps the recorded call that does not fit, in a replay without effects. The first one stays.
+    pub(crate) fn keep_misfit(&self, recorded: &StepCall) {
+        if let Some(rehearsal) = &self.rehearsal {
+            rehearsal.get_or_init(|| recorded.clone());
+        }
+    }
+
+    /// Returns the recorded call that has not fit in a replay without effects.
+    pub(crate) fn misfit(&self) -> Option<&StepCall> {
+        self.rehearsal.as_ref()?.get()
     }
 
     /// Suspends the saga for an operator, as soon as no attempt is under way.
@@ -444,7 +456,7 @@ impl Recorder {
     /// # Cancel safety
     /// If the future is dropped, the next write appends its events.
     pub(crate) async fn write(&self) -> Result<(), Suspension> {
-        if self.rehearses {
+        if self.rehearsal.is_some() {
             self.lock().events.clear();
             return Ok(());
         }

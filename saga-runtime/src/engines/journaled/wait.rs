@@ -45,8 +45,7 @@ impl Journaled {
                 let json = &received.payload;
                 let read = event.and_then(|event| can_read(event, json).map(|()| event));
                 let event = read.map_err(|unread| {
-                    let message = format!("the recorded value of `{step}` can't be read: {unread}");
-                    Suspension::stuck("unreadable", message)
+                    self.unreadable_at(&step, format_args!("value of `{step}`"), unread)
                 })?;
                 let json = json.clone();
                 return Ok(WaitEnd::Received { event, json });
@@ -58,10 +57,13 @@ impl Journaled {
             NextCall::Request | NextCall::Stop(_) => None,
             NextCall::Changed { recorded } => return Err(self.other_call(index, &step, recorded)),
             _ => {
-                return Err(self.changed(format_args!(
-                    "call {} is recorded as a step, and is the wait `{step}` now",
-                    index + 1
-                )));
+                return Err(self.changed_at(
+                    &step,
+                    format_args!(
+                        "call {} is recorded as a step, and is the wait `{step}` now",
+                        index + 1
+                    ),
+                ));
             }
         };
         if let Some(decision) = self.history.decision() {

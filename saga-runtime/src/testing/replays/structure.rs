@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::call_name;
+use crate::coordinator::Unfit;
 use crate::journal::{Reason, StepCall};
 use crate::meta::Kind;
 use crate::operator::{EntryView, SagaDetails};
@@ -21,7 +22,7 @@ const CALLS: [&str; 7] = [
 ];
 
 /// Looks for a way through the definition.
-pub(super) fn compare(shape: &Shape, saga: &SagaDetails) -> Result<(), Reason> {
+pub(super) fn compare(shape: &Shape, saga: &SagaDetails) -> Result<(), Unfit> {
     let fingerprint = format!("{:016x}", shape.fingerprint());
     if saga.fingerprint.as_ref() == Some(&fingerprint) {
         return Ok(());
@@ -49,7 +50,10 @@ pub(super) fn compare(shape: &Shape, saga: &SagaDetails) -> Result<(), Reason> {
         way.furthest + 1,
         call.words(),
     );
-    Err(Reason::new("definition_changed", message))
+    Err(Unfit {
+        reason: Reason::new("definition_changed", message),
+        step: Some(call.clone()),
+    })
 }
 
 fn call(entry: &EntryView) -> Result<StepCall, Reason> {
