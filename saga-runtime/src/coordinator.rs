@@ -178,6 +178,8 @@ struct Shared<S: ?Sized + Send + Sync + 'static> {
     running: Mutex<HashMap<SagaId, Running>>,
     /// The names of the definitions that are paused, as the journal has said last.
     paused: Mutex<BTreeSet<String>>,
+    /// Held while they are read.
+    reading_paused: tokio::sync::Mutex<()>,
     /// Claims that this worker no longer uses but could not release, because the journal did not answer.
     unreleased: Mutex<Vec<Claim>>,
     /// The operators that want to decide about a running saga, and wait for its claim.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use saga_runtime::coordinator::{Builder, Registrable};
 use saga_runtime::journal::{
-    Entry, Journal, Lease, Memory, NewSaga, Started, State, Wakeup, Worker,
+    Entry, Event, Journal, Lease, Memory, NewSaga, Started, State, Wakeup, Worker,
 };
 use saga_runtime::testing::{
     ChangeVerdict, DefinitionChange, ReplayReport, Script, ScriptedAnswer, changes_since, lock_of,
     replay_of,
 };
-use saga_runtime::{Context, Coordinator, EventName, event_within, saga, sleep, step};
+use saga_runtime::{Context, Coordinator, EventName, event, event_within, saga, sleep, step};
 
 use crate::replays::exported;
 
@@ -84,6 +84,31 @@ macro_rules! sales {
     };
 }
 
+saga!(
+    #[derive(Default)]
+    #[saga(name = "sale", compensatable)]
+    async fn counting(cx: Context<'_, Script>, rounds: u64) -> Result<u64, String> {
+        a(cx).await?;
+        if rounds < 2 {
+            counting(cx, rounds + 1).await?;
+        }
+        b(cx).await
+    }
+);
+
+saga!(
+    #[derive(Default)]
+    #[saga(name = "sale", compensatable)]
+    async fn counting_with_more(cx: Context<'_, Script>, rounds: u64) -> Result<u64, String> {
+        a(cx).await?;
+        if rounds < 2 {
+            counting_with_more(cx, rounds + 1).await?;
+        }
+        b(cx).await?;
+        c(cx).await
+    }
+);
+
 sales! {
     plain = |cx| { a(cx).await?; b(cx).await?; c(cx).await }
     other_policies = |cx| { a(cx).await?; b(cx).await?; later::c(cx).await }
@@ -112,6 +137,7 @@ sales! {
     with_an_early_return = |cx| { let a = a(cx).await?; if a == 1 { return Ok(2); } b(cx).await?; c(cx).await }
 
     waiting = |cx| { a(cx).await?; event_within(cx, APPROVED, DAY).await; b(cx).await }
+    waiting_for_any_time = |cx| { a(cx).await?; event(cx, APPROVED).await; b(cx).await }
     waiting_longer = |cx| { a(cx).await?; event_within(cx, APPROVED, 2 * DAY).await; b(cx).await }
     waiting_for_another = |cx| { a(cx).await?; event_within(cx, PAID, DAY).await; b(cx).await }
     waiting_by_another_constant = |cx| { a(cx).await?; event_within(cx, later::BY_THE_BOSS, DAY).await; b(cx).await }
@@ -360,6 +386,8 @@ changes! {
     another_called_saga_needs_a_version: Calling => CallingAnother, NeedsNewVersion, "`saga part` is `saga other_part` now";
     a_step_in_a_called_saga_needs_a_version: CallingBetween => CallingMoreBetween, NeedsNewVersion, "`d` is new before `a`";
 
+    a_step_behind_a_saga_that_calls_itself_needs_a_version: Counting => CountingWithMore, NeedsNewVersion, "`c` is new";
+
     a_saga_that_is_removed_strands: Plain => Bargain2, Strands, "It is not registered any more";
     a_saga_that_is_renamed_strands: Plain => Bargain, Strands, "keep the recorded name with `#[saga(name = \"sale\")]`";
     a_version_without_the_old_one_strands: Plain => SecondVersion, Strands, "It is version 2 now";
@@ -385,6 +413,44 @@ async fn a_function_that_keeps_its_recorded_name_is_no_change() {
 #[tokio::test(start_paused = true)]
 async fn the_limit_of_a_wait_is_no_change() {
     prove::<Waiting>(Builder::register::<WaitingLonger>, None, "").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_loses_its_limit_needs_a_version() {
+    let script = Script::new();
+    let later = || builder(&Script::new()).register::<WaitingForAnyTime>();
+    let old = lock_of(&builder(&script).register::<Waiting>()).expect("it can be registered");
+    let changes = changes_since(&old, &later()).expect("it is a lock");
+    let told: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    assert!(
+        told[0].starts_with(
+            "sale, version 1: needs a new version\n  `event approved` waits for any time now"
+        ),
+        "{told:?}"
+    );
+    // Of one that has waited, or waits, nobody knows what the body would get.
+    let mut ends = Vec::new();
+    for (saga, entries) in histories::<Waiting>().await {
+        let waits = |entry: &Entry| matches!(entry.event, Event::Waiting { .. });
+        let begun = entries
+            .iter()
+            .position(waits)
+            .map_or(entries.len(), |at| at + 1);
+        for length in begun..entries.len() {
+            let journal = recorded(&saga, &entries[..length]).await;
+            let replayed = replay(&journal, true, &later()).await;
+            assert!(!replayed.is_fine(), "{replayed}");
+            ends.push(end_of(&journal, later()).await);
+        }
+    }
+    assert!(
+        !ends.is_empty() && ends.iter().all(|end| *end == State::Stuck),
+        "{ends:?}"
+    );
+    // The other way round, those in flight wait as they are recorded.
+    let old = lock_of(&later()).expect("it can be registered");
+    let changes = changes_since(&old, &builder(&script).register::<Waiting>());
+    assert_eq!(changes.expect("it is a lock"), []);
 }
 
 #[tokio::test(start_paused = true)]

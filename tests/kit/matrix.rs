@@ -1,5 +1,6 @@
 //! A sound saga passes its failure matrix, whose cases are counted.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use saga_runtime::testing::{FailureMatrix, Script};
@@ -159,6 +160,24 @@ fn a_refusal_that_the_body_handles_needs_an_error() {
     let summary = report.summary();
     let left_out = "left out: by_train: refused: the body handles an error of `by_train`: give one with `refusal`";
     assert!(summary.contains(left_out), "{summary}");
+}
+
+/// The order of its keys is another one in each map.
+#[step(compensate = ())]
+async fn prices(_cx: Context<'_, Script>) -> Result<HashMap<u64, u64>, String> {
+    Ok((0..8).map(|item| (item, 10 * item)).collect())
+}
+
+saga!(
+    async fn list_prices(cx: Context<'_, Script>) -> Result<HashMap<u64, u64>, String> {
+        prices(cx).await
+    }
+);
+
+#[test]
+fn maps_are_compared_as_maps() {
+    let report = FailureMatrix::new(Script::new, || ListPrices {}).run();
+    assert!(report.is_ok(), "{report}");
 }
 
 #[test]

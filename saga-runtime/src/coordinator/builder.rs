@@ -415,6 +415,7 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S, Arc<dyn Journal>> {
             requests: Notify::new(),
             running: Mutex::default(),
             paused: Mutex::default(),
+            reading_paused: tokio::sync::Mutex::default(),
             unreleased: Mutex::default(),
             calls: Mutex::default(),
             has_lost_claims: AtomicBool::default(),

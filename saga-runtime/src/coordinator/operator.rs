@@ -304,13 +304,18 @@ impl<S: ?Sized + Send + Sync + 'static> Coordinator<S> {
         let history = self.inner.journal.load(&id).await?;
         let history = history.ok_or(OperatorError::Unknown)?;
         let (state, saga) = (history.record.state, &history.record.saga);
-        let is_open = state != State::Stuck && !state.is_final();
+        let was_stuck = state == State::Stuck;
+        let is_open = !was_stuck && !state.is_final();
         let definition = self.inner.definitions.get(&saga.name, saga.version);
         if is_open && definition.is_some() && self.inner.misfit_at_rest(history).await.is_none() {
             return Err(OperatorError::NotStuck(state));
         }
         let message = reason.to_owned();
         let compensating = move |subject: Subject| {
+            if was_stuck && subject.state != State::Stuck {
+                // Another operator's decision was first.
+                return Err(OperatorError::NotStuck(subject.state));
+            }
             if subject.history.only_goes_forward() {
                 return Err(OperatorError::PastPivot);
             }

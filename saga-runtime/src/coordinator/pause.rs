@@ -68,6 +68,8 @@ impl<S: ?Sized + Send + Sync + 'static> Shared<S> {
 
     /// Reads which definitions are paused. The sagas of them that run here are suspended when their attempts have ended.
     pub(super) async fn read_paused(&self) -> Result<(), JournalError> {
+        // One after the other: an older answer must not come behind a newer one.
+        let _reading = self.reading_paused.lock().await;
         let paused = self.journal.paused().await?;
         let paused: BTreeSet<_> = paused.into_iter().map(|pause| pause.name).collect();
         {

@@ -14,7 +14,7 @@ pub struct BulkPlan {
     pub query: SagaQuery,
     /// The command on each of them.
     pub command: SagaCommand,
-    /// The reason. The history of each saga gets it.
+    /// The reason. The history of each saga gets it; of an event it gets the value only.
     pub reason: String,
     /// If nothing is done, and the report says what would be.
     pub dry_run: bool,
@@ -100,7 +100,7 @@ impl BulkReport {
 
 impl Operator {
     /// Carries out a command on all sagas that a query admits, the newest first. `progress` is called after each saga, and
-    /// stops the call when it returns `false`. No saga gets the command twice: one that is stuck again stands behind the
+    /// stops the call when it returns `false`. An event goes to the sagas that wait for it. No saga gets the command twice: one that is stuck again stands behind the
     /// place to which the call has come.
     ///
     /// # Errors
@@ -108,7 +108,8 @@ impl Operator {
     /// sagas may have got the command by then.
     ///
     /// # Cancel safety
-    /// A dropped call may have reached some of the sagas. It is safe to repeat the call.
+    /// A dropped call may have reached some of the sagas. It is safe to repeat the call, but for an event: a saga that still waits for another
+    /// one of this name gets it again.
     pub async fn bulk(
         &self,
         plan: &BulkPlan,
@@ -142,29 +143,42 @@ impl Operator {
         let Ok(id) = SagaId::new(id) else {
             return Ok(Err(Refusal::unknown()));
         };
-        if !plan.dry_run {
-            let answer = self.command(id, &plan.command, &plan.reason).await;
-            return match answer {
-                Err(refusal) if NO_SAGA_GETS_IT.contains(&&*refusal.code) => Err(refusal),
-                answer => Ok(answer.map(drop)),
-            };
+        // A saga keeps an event that it does not wait for: of many sagas only those get it that wait.
+        let is_event = matches!(plan.command, SagaCommand::SendEvent { .. });
+        if (plan.dry_run || is_event)
+            && let Err(refusal) = self.is_possible(&id, &plan.command).await?
+        {
+            return Ok(Err(refusal));
         }
-        let saga = match self.show(id).await {
+        if plan.dry_run {
+            return Ok(Ok(()));
+        }
+        let answer = self.command(id, &plan.command, &plan.reason).await;
+        match answer {
+            Err(refusal) if NO_SAGA_GETS_IT.contains(&&*refusal.code) => Err(refusal),
+            answer => Ok(answer.map(drop)),
+        }
+    }
+
+    /// Finds out if a saga would accept the command.
+    async fn is_possible(
+        &self,
+        id: &SagaId,
+        command: &SagaCommand,
+    ) -> Result<Result<(), Refusal>, Refusal> {
+        let saga = match self.show(id.clone()).await {
             Ok(saga) => saga,
             // It was removed meanwhile.
             Err(refusal) if refusal.code == "unknown" => return Ok(Err(refusal)),
             Err(refusal) => return Err(refusal),
         };
-        let is_possible = saga
-            .possible
-            .iter()
-            .any(|possible| possible.is(&plan.command));
+        let is_possible = saga.possible.iter().any(|possible| possible.is(command));
         Ok(if is_possible {
             Ok(())
         } else {
             let message = format!(
                 "`{}` is not possible: the saga is {}",
-                plan.command, saga.saga.state
+                command, saga.saga.state
             );
             Err(Refusal::new("not_possible", message))
         })

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coordinator::Inspection;
 use crate::escaped::Escaped;
-use crate::journal::history::ReplayState;
+use crate::journal::history::{DROPPED_BY_HAND, ReplayState};
 use crate::journal::{Event, History, Row, StepCall, to_millis};
 use crate::operator::command::possible;
 use crate::operator::{Outline, Possible, SagaSummary, Trouble};
@@ -135,7 +135,11 @@ impl SagaDetails {
         });
         let set_aside = inspected.set_aside.iter().map(|one| SetAsideView {
             event: one.event.clone(),
-            reason: one.reason.clone(),
+            reason: if payloads || one.reason.starts_with(DROPPED_BY_HAND) {
+                one.reason.clone()
+            } else {
+                WITHOUT_THE_VALUE.to_owned()
+            },
         });
         let untaken = history.untaken().filter(|_| !record.state.is_final());
         let kept = untaken.map(|(_, event)| KeptEvent {
@@ -172,8 +176,25 @@ impl SagaDetails {
     }
 }
 
+/// In place of a message of serde, which may have a part of the value.
+const WITHOUT_THE_VALUE: &str = "its type can't read the value";
+
+/// The message of an entry that may have a part of a payload.
+fn message_with_payload(event: &mut Event) -> Option<&mut String> {
+    match event {
+        Event::EventSetAside { message, .. } if !message.starts_with(DROPPED_BY_HAND) => {
+            Some(message)
+        }
+        Event::Stuck { reason } if reason.code == "unreadable" => Some(&mut reason.message),
+        _ => None,
+    }
+}
+
 impl EntryView {
-    fn new(seq: u64, at: u64, event: Event, payloads: bool) -> Self {
+    fn new(seq: u64, at: u64, mut event: Event, payloads: bool) -> Self {
+        if !payloads && let Some(message) = message_with_payload(&mut event) {
+            WITHOUT_THE_VALUE.clone_into(message);
+        }
         let line = Escaped(crate::coordinator::Line(&event)).to_string();
         let is_done = matches!(event, Event::StepDone { .. });
         let row = Row::from(event);

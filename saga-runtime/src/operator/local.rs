@@ -230,11 +230,18 @@ impl Operations for Direct {
 
     async fn count(&self, query: &SagaQuery) -> Result<u64, Refusal> {
         needs_no_service(query)?;
-        self.journal.count(query).await
+        count(self.journal.coordinator.as_journal(), query, &|_| {}).await
     }
 
     async fn show(&self, id: &SagaId, payloads: bool) -> Result<Option<SagaDetails>, Refusal> {
-        self.journal.show(id, payloads).await
+        let mut shown = self.journal.show(id, payloads).await?;
+        if let Some(details) = &mut shown
+            && !details.to_compensate.is_empty()
+        {
+            // Only the service has the code.
+            details.possible.retain(|one| one.command != "compensate");
+        }
+        Ok(shown)
     }
 
     async fn counts(&self) -> Result<SagaCounts, Refusal> {

@@ -38,6 +38,9 @@ pub(super) fn to_write(
     schema::check(&connection)?;
     set(&connection, "journal_mode", "WAL", "wal")?;
     set(&connection, "synchronous", "FULL", "2")?;
+    // On macOS a plain `fsync` leaves writes in the disk's cache. Elsewhere these do nothing.
+    set(&connection, "fullfsync", "ON", "1")?;
+    set(&connection, "checkpoint_fullfsync", "ON", "1")?;
     room::limit_log(&connection, path)?;
     if let Some(pages) = pages {
         let pages = pages.to_string();
