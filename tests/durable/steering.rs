@@ -432,7 +432,7 @@ async fn sagas_are_found_by_what_they_wait_for_and_the_check_says_what_is_not_re
     let journal = Operator::on(memory).await.expect("it works");
     assert_eq!(code(journal.list(&unregistered).await), "needs_service");
     assert_eq!(ids(&journal, "state=awaits_event").await, ["event-2"]);
-    for (text, sagas) in [("state=awaits_event", 1), ("state=awaits_time", 1), ("", 2)] {
+    for (text, sagas) in [("state=awaits_event", 1), ("state=awaits_time", 1), ("", 3)] {
         let counted = journal.count(&query(text)).await;
         assert_eq!(counted.expect("the journal works"), sagas, "{text}");
     }

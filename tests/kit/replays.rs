@@ -142,8 +142,9 @@ pub(crate) async fn shop() -> Memory {
         let handle = coordinator.submit(id, sale).await.expect("it is new");
         if id == "gift" {
             // The reason why it can't be read has the value.
-            let sent = coordinator.send_json(id, "paid", &Value::from("a secret"));
-            sent.await.expect("it waits for that");
+            let value = Value::from("a secret");
+            let sent = coordinator.send_json(id, "paid", &value).await;
+            sent.expect("it waits for that");
         }
         if let Some(paid) = paid {
             let sent = coordinator.send(id, PAID, &paid).await;
