@@ -29,6 +29,16 @@ fn walk(body: &str) -> (String, Vec<String>) {
     (text, errors.messages())
 }
 
+/// The steps in the order of their sites.
+fn sites(body: &str) -> String {
+    let mut block: Block = parse_str(&format!("{{ {body} }}")).expect(body);
+    let mut errors = Errors::default();
+    let mut walk = Walk::new(None, &mut errors);
+    walk.block(&mut block, Gives::Result);
+    let paths: Vec<_> = walk.sites.iter().map(|site| &*site.path).collect();
+    paths.join(" ")
+}
+
 fn sequence(flow: &[Flow], sites: &[Site]) -> String {
     let all: Vec<_> = flow.iter().map(|one| text(one, sites)).collect();
     all.join(" ")

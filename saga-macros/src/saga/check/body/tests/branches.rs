@@ -121,10 +121,30 @@ fn a_step_that_has_refused_has_not_happened() {
 
 #[test]
 fn no_step_runs_in_a_guard_that_may_be_evaluated_twice() {
-    mistakes(&[(
-        "match x { 0 | 1 if a(cx).await? => 0, _ => 1 }; Ok(())",
-        "a step can't be awaited in the guard of a pattern with `|`, which may be evaluated twice",
-    )]);
+    let expected =
+        "a step can't be awaited in the guard of a pattern with `|`, which may be evaluated twice";
+    mistakes(&[
+        (
+            "match x { 0 | 1 if a(cx).await? => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { 0 | 1 if try_join!(a(cx), b(cx)).is_ok() => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { 0 | 1 if { try_join!(a(cx), b(cx))?; true } => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { (0 | 1) if f({ try_join!(a(cx), b(cx)) }) => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { 0 | 1 if try_join_all(2, y, |z| a(cx, z)).await?.is_empty() => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+    ]);
 }
 
 #[test]
