@@ -1,5 +1,7 @@
 //! The file around a macro's call: a few mistakes do not show in the tokens that the macro gets.
 
+mod macro_code;
+
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

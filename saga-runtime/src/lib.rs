@@ -412,6 +412,8 @@ pub use saga_macros::step_in_an_editor as step;
 /// clock, no other random numbers, no map with a random order. The compiler refuses the services in the body. It can't
 /// refuse statics, files, the environment and the like: read them in a step, or take them as inputs. Nor can it look into a macro
 /// of another file that gets no `cx`: what such a macro does or awaits is not recorded, and happens again in a replay.
+/// If it returns an error or begins the next round of a loop, the order rule does not see that; it takes into account that the
+/// macro may end the loop. Of a macro of the same file it reads `?`, `return`, `break` and `continue`.
 /// `testing::FailureMatrix`, of the feature `testing`, finds a body that is not deterministic, if two runs differ.
 ///
 /// * `.await?` is the usual form: a refusal ends the saga, and the steps that were done are compensated.

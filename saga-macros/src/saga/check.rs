@@ -48,7 +48,7 @@ pub(super) fn check<'a>(
         Ok(block) => {
             let cx = context.as_ref().map(|(cx, _)| *cx);
             let so_far = errors.len();
-            let body = body::check(signature, cx, block, errors);
+            let body = body::check(signature, cx, block, source, errors);
             if errors.len() == so_far {
                 reject_hidden_awaits(cx, block, source, errors);
             }

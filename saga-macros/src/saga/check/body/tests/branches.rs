@@ -153,5 +153,35 @@ fn what_may_be_left_out_may_not_happen() {
         ("#[cfg(never)] return Ok(0); a(cx).await", "[return | ] a"),
         ("#[cfg(never)] let x = check()?; a(cx).await", "[? | ] a"),
         ("#[allow(unused)] let x = check()?; a(cx).await", "? a"),
+        // Without the last statement, the one before it is the result.
+        (
+            "a(cx).await?; #[cfg(x)] { Err(Late) } #[cfg(not(x))] { Ok(()) }",
+            "a [? | ]",
+        ),
+        (
+            "a(cx).await?; #[cfg(x)] { Ok(()) } #[cfg(not(x))] { Err(Late) }",
+            "a [? | ]",
+        ),
+        (
+            "a(cx).await?; #[cfg(x)] { Ok(()) } #[cfg(y)] { check() } #[cfg(z)] return Ok(()); #[cfg(w)] { Ok(()) }",
+            "a [? | ] [return | ]",
+        ),
+        (
+            "a(cx).await?; if y { b(cx).await? } #[cfg(x)] { Ok(1) } #[cfg(not(x))] { Ok(2) }",
+            "a [b | ]",
+        ),
+        ("a(cx).await?; #[cfg(x)] { log() } log(); { Ok(()) }", "a"),
+        (
+            "a(cx).await?; let x = { #[cfg(x)] { check() } #[cfg(not(x))] { Ok(1) } }; Ok(())",
+            "a",
+        ),
+        (
+            "a(cx).await?; #[cfg(x)] receipt! { 1 } #[cfg(not(x))] { Ok(()) }",
+            "a [? | ]",
+        ),
+        (
+            "a(cx).await?; if x { #[cfg(x)] { check() } #[cfg(not(x))] { Ok(()) } } else { Ok(()) }",
+            "a [[? | ] | ]",
+        ),
     ]);
 }

@@ -80,6 +80,18 @@ fn no_step_runs_out_of_sight() {
             "a step can't be awaited on the left of an assignment",
         ),
         (
+            "a(cx).await?; #[cfg(never)] { b(cx).await } #[cfg(not(never))] { Ok(()) }",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "a(cx).await?; #[cfg(never)] { Ok(()) } #[cfg(not(never))] { b(cx).await }",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "a(cx).await?; #[cfg(never)] { Ok(()) } #[cfg(not(never))] { try_join!(a(cx), b(cx)) }",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
             "match x { #[cfg(never)] 0 => a(cx).await?, _ => 0 }; Ok(())",
             "a step of a saga can't stand under `#[cfg(…)]`",
         ),
