@@ -11,6 +11,8 @@ use std::{env, fs};
 use proc_macro::Span;
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
+pub(crate) use macro_code::called;
+
 /// The file with the call, which is read when a question needs it. There is none in an editor.
 #[derive(Default)]
 pub(crate) struct Source {

@@ -428,6 +428,8 @@ pub use saga_macros::step_in_an_editor as step;
 /// * Only an awaited call gets `cx`, as its first argument: `charge(cx, &order).await?`. Another name for `cx`, a closure,
 ///   a macro or a plain function that takes it could run a step that is neither recorded nor compensated, so each is an
 ///   error. A step that is awaited behind the saga's back in yet another way [panics](engine::Call#panics), and does nothing.
+/// * The answers of `cx.now()` and `cx.uuid()` are recorded in the order of the calls. A macro that may leave its arguments out, such
+///   as `debug!` or `debug_assert!`, does not get them: take them in a `let` before it.
 ///
 /// ## Loops
 /// A step in a loop is called once in each round. Occurrence numbers distinguish the calls: the keys of the second

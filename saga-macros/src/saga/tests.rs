@@ -308,6 +308,69 @@ fn a_macro_does_not_get_the_context() {
     }
 }
 
+/// The answers of the context are numbered in the order of the calls.
+#[test]
+fn a_macro_that_may_leave_its_arguments_out_does_not_get_recorded_answers() {
+    let body = |code: &str| {
+        messages(&format!(
+            "async fn f(cx: Context<'_, S>) -> Result<(), E> {{ a(cx).await?; {code} Ok(()) }}"
+        ))
+    };
+    for (code, call) in [
+        ("debug!(\"{}\", cx.now());", "`debug!` may leave `cx.now()`"),
+        (
+            "tracing::trace!(id = %cx.uuid(), \"begun\");",
+            "`trace!` may leave `cx.uuid()`",
+        ),
+        (
+            "if x { log!(level, \"{}\", short(cx.uuid())) }",
+            "`log!` may leave `cx.uuid()`",
+        ),
+        (
+            "debug_assert!(!(x > cx.now()));",
+            "`debug_assert!` may leave `cx.now()`",
+        ),
+        (
+            "event!(Level::INFO, at = ?cx.now());",
+            "`event!` may leave `cx.now()`",
+        ),
+        (
+            "let s = span!(Level::INFO, \"s\", at = ?cx.now());",
+            "`span!` may leave `cx.now()`",
+        ),
+        ("warn!(\"{}\", cx.now());", "`warn!` may leave `cx.now()`"),
+        ("attempt!(cx.now());", "`attempt!` may leave `cx.now()`"),
+        (
+            "println!(\"{:?}\", { debug!(\"{}\", cx.now()); 1 });",
+            "`debug!` may leave `cx.now()`",
+        ),
+        (
+            "debug!(\"{}\", format!(\"{}\", cx.now()));",
+            "`debug!` may leave `cx.now()`",
+        ),
+        (
+            "let x = || { debug!(\"{}\", cx.now()) };",
+            "`debug!` may leave `cx.now()`",
+        ),
+        (
+            "macro_rules! at { () => { debug!(\"{}\", cx.now()) } }",
+            "`debug!` may leave `cx.now()`",
+        ),
+    ] {
+        let expected = format!("{call} out, and later answers would differ in a replay");
+        assert_eq!(body(code), [expected], "{code}");
+    }
+    for code in [
+        "println!(\"{} {}\", cx.now(), cx.uuid());",
+        "let x = vec![format!(\"{}\", cx.uuid())];",
+        "assert!(if !(x > cx.now()) { y } else { z }, \"{}\", cx.now());",
+        "debug!(\"{} {} {cx:?}\", cx.saga_id(), cx.saga_name());",
+        "let now = cx.now(); debug!(\"{now} {}\", inner.cx.now());",
+    ] {
+        assert_eq!(body(code), [""; 0], "{code}");
+    }
+}
+
 #[test]
 fn a_macro_that_the_body_defines_does_not_see_the_context() {
     let body = |code: &str| {

@@ -1,6 +1,6 @@
 //! The code of the macros of a file, as far as it acts on the function around a call.
 
-use proc_macro2::{Delimiter, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenTree};
 
 use super::{Source, inside, is_punct, is_word, tokens};
 
@@ -78,16 +78,23 @@ impl MacroCode {
                     if is_body && std::mem::take(&mut is_in_signature) {
                         continue;
                     }
-                    if let [.., TokenTree::Ident(name), mark] = before
-                        && is_punct(mark, '!')
-                    {
-                        self.calls.push(name.to_string());
-                    }
+                    self.calls.extend(called(before).map(Ident::to_string));
                     self.read(&inside(group));
                 }
                 _ => {}
             }
         }
+    }
+}
+
+/// The name of the macro whose arguments stand in a group behind these tokens. In `if !(…)` there is none.
+pub(crate) fn called(before: &[TokenTree]) -> Option<&Ident> {
+    match before {
+        [.., TokenTree::Ident(name), mark] if is_punct(mark, '!') => {
+            let name_alone = TokenTree::from(name.clone()).into();
+            syn::parse2::<Ident>(name_alone).is_ok().then_some(name)
+        }
+        _ => None,
     }
 }
 
@@ -152,6 +159,10 @@ mod tests {
                     continues: true,
                     ..none()
                 }),
+            ),
+            (
+                "macro_rules! pay { ($n:expr) => { if !(1 > $n) { return !($n) } } }",
+                Some(fails()),
             ),
             (
                 "macro_rules! pay { () => { a::log!(1); [send!()] } }",

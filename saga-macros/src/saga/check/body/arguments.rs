@@ -13,6 +13,7 @@ use super::jump::Target;
 use super::macros::is_punct;
 use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Place};
+use crate::source::called;
 use crate::spans::first_token;
 
 impl Walk<'_> {
@@ -59,11 +60,11 @@ impl Walk<'_> {
                 TokenTree::Punct(punct) if punct.as_char() == '?' && ends_value(before.last()) => {
                     self.flow.push(Flow::MayFail(Place(punct.span())));
                 }
-                TokenTree::Group(group) => match before {
-                    [.., TokenTree::Ident(name), mark] if is_punct(Some(mark), '!') => {
+                TokenTree::Group(group) => match called(before) {
+                    Some(name) => {
                         self.inner_invocation(Some(name), name.span(), &group.stream());
                     }
-                    _ => self.tokens(group.stream()),
+                    None => self.tokens(group.stream()),
                 },
                 TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
             }

@@ -10,14 +10,18 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprCall, ExprClosure, Item, Member, Pat, PatIdent, Stmt};
 
 use super::call::{is_wait, name};
-use super::macros::AWAITED_IN_A_MACRO;
+use super::macros::{AWAITED_IN_A_MACRO, may_leave_out};
 use super::text;
 use super::walk::Walk;
 use crate::saga::model::Placeholder;
+use crate::source::called;
 use crate::spans::first_token;
 
 /// The methods of the context in a body.
 const METHODS: [&str; 4] = ["now", "saga_id", "saga_name", "uuid"];
+
+/// Those whose answers are recorded, and numbered in the order of the calls.
+const RECORDED: [&str; 2] = ["now", "uuid"];
 
 /// A use of the context that a body can't have.
 pub(super) struct Misuse {
@@ -111,14 +115,9 @@ impl Walk<'_> {
         OfItsOwn { walk: self }.visit_expr_mut(node);
     }
 
-    /// The first wrong use of the context in the tokens of a macro. `alone` says what is wrong with the context as a value
-    /// of its own; `None` if that is fine, outside of brackets.
-    pub(super) fn misuse_in(
-        &self,
-        tokens: TokenStream,
-        alone: Option<[&str; 2]>,
-    ) -> Option<Misuse> {
-        self.cx.and_then(|cx| misuse_in(cx, tokens, alone))
+    /// The first wrong use of the context in the tokens of a macro.
+    pub(super) fn misuse_in(&self, tokens: TokenStream, within: Within<'_>) -> Option<Misuse> {
+        self.cx.and_then(|cx| misuse_in(cx, tokens, within))
     }
 
     /// The context is not known by its name any more, if this pattern binds the name to something else.
@@ -156,37 +155,66 @@ impl Misuse {
     }
 }
 
-fn misuse_in(cx: &Ident, tokens: TokenStream, alone: Option<[&str; 2]>) -> Option<Misuse> {
-    let mut tokens = tokens.into_iter().peekable();
-    let mut is_member = false;
-    while let Some(token) = tokens.next() {
-        match &token {
+/// The tokens of a macro in which the context may stand.
+#[derive(Clone, Copy)]
+pub(super) struct Within<'a> {
+    /// What is wrong with the context as a value of its own. `None` if that is fine, outside of brackets.
+    pub(super) alone: Option<[&'a str; 2]>,
+    /// The macro around them that may not evaluate them.
+    pub(super) leaves_out: Option<&'a Ident>,
+}
+
+fn misuse_in(cx: &Ident, tokens: TokenStream, within: Within<'_>) -> Option<Misuse> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    for (index, token) in tokens.iter().enumerate() {
+        let (before, behind) = (&tokens[..index], &tokens[index + 1..]);
+        match token {
             TokenTree::Group(group) => {
-                let found = misuse_in(cx, group.stream(), alone.or(Some(ALONE)));
-                if let Some(found) = found {
-                    let awaited = awaited(tokens.clone());
-                    return Some(match awaited.filter(|_| found.what == ALONE[0]) {
+                let inner = called(before).filter(|name| may_leave_out(name));
+                let inside = Within {
+                    alone: within.alone.or(Some(ALONE)),
+                    leaves_out: within.leaves_out.or(inner),
+                };
+                if let Some(found) = misuse_in(cx, group.stream(), inside) {
+                    return Some(match awaited(behind).filter(|_| found.what == ALONE[0]) {
                         Some(span) => Misuse::new(span, AWAITED_IN_A_MACRO),
                         None => found,
                     });
                 }
             }
-            TokenTree::Ident(ident) if ident == cx && !is_member => {
-                if !is_dot(tokens.peek()) {
-                    if let Some(text) = alone {
+            TokenTree::Ident(ident) if ident == cx && !is_dot(before.last()) => {
+                if !is_dot(behind.first()) {
+                    if let Some(text) = within.alone {
                         return Some(Misuse::new(ident.span(), text));
                     }
-                } else if let Some(TokenTree::Ident(member)) = tokens.nth(1)
-                    && !METHODS.iter().any(|name| member == name)
-                {
-                    return Some(service(&member, member.span()));
+                } else if let Some(TokenTree::Ident(member)) = behind.get(1) {
+                    if METHODS.iter().all(|name| member != name) {
+                        return Some(service(&member, member.span()));
+                    }
+                    if let Some(name) = within.leaves_out
+                        && RECORDED.iter().any(|recorded| member == recorded)
+                    {
+                        return Some(left_out(name, cx, member));
+                    }
                 }
             }
             TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
         }
-        is_member = is_dot(Some(&token));
     }
     None
+}
+
+/// An answer of the context that is recorded only if the macro of this name evaluates its arguments.
+fn left_out(name: &Ident, cx: &Ident, member: &Ident) -> Misuse {
+    Misuse {
+        span: member.span(),
+        what: format!(
+            "`{name}!` may leave `{cx}.{member}()` out, and later answers would differ in a replay"
+        ),
+        help: format!(
+            "take it before, where it is always recorded: `let {member} = {cx}.{member}();`, and hand `{member}` in"
+        ),
+    }
 }
 
 fn with_whole_context(cx: &Ident, tokens: TokenStream) -> TokenStream {
@@ -211,9 +239,9 @@ fn with_whole_context(cx: &Ident, tokens: TokenStream) -> TokenStream {
 }
 
 /// The place of an `await` that follows here.
-fn awaited(mut tokens: impl Iterator<Item = TokenTree>) -> Option<Span> {
-    match (tokens.next(), tokens.next()) {
-        (dot, Some(TokenTree::Ident(word))) if is_dot(dot.as_ref()) && word == "await" => {
+fn awaited(tokens: &[TokenTree]) -> Option<Span> {
+    match tokens {
+        [dot, TokenTree::Ident(word), ..] if is_dot(Some(dot)) && word == "await" => {
             Some(word.span())
         }
         _ => None,

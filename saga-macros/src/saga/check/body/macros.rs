@@ -4,7 +4,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::{Expr, Ident, Macro};
 
-use super::context::Misuse;
+use super::context::{Misuse, Within};
 use super::jump::Target;
 use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Place, Way};
@@ -57,6 +57,27 @@ const ONLY_LOOK: [&str; 34] = [
     "write",
     "writeln",
 ];
+
+/// Those of them that may leave their arguments out, by the level of a log or by a profile.
+const LEAVE_OUT: [&str; 11] = [
+    "debug",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "error",
+    "event",
+    "info",
+    "log",
+    "span",
+    "trace",
+    "warn",
+];
+
+/// Returns whether the macro of this name may leave its arguments out. One that is not known may.
+pub(super) fn may_leave_out(name: &Ident) -> bool {
+    let is_one_of = |names: &[&str]| names.iter().any(|one| name == one);
+    is_one_of(&LEAVE_OUT) || !is_one_of(&ONLY_LOOK)
+}
 
 impl Walk<'_> {
     /// Walks through a call of a macro. Returns the placeholder for one that a body can't have.
@@ -173,7 +194,11 @@ impl Walk<'_> {
     /// Walks through a macro that the body defines. Its code sees the context by its name.
     pub(super) fn definition(&mut self, definition: &mut Macro) {
         let tokens = definition.tokens.clone();
-        if let Some(misuse) = self.misuse_in(tokens.clone(), Some(IN_A_DEFINITION)) {
+        let within = Within {
+            alone: Some(IN_A_DEFINITION),
+            leaves_out: None,
+        };
+        if let Some(misuse) = self.misuse_in(tokens.clone(), within) {
             self.reports(&misuse);
             definition.tokens = self.with_whole_context(tokens);
         }
@@ -183,8 +208,11 @@ impl Walk<'_> {
     pub(super) fn misuse_of(&self, invocation: &Macro) -> Option<Misuse> {
         let name = &invocation.path.segments.last()?.ident;
         let only_looks = ONLY_LOOK.iter().any(|one| name == one);
-        let alone = (!only_looks).then_some(IN_A_MACRO);
-        self.misuse_in(invocation.tokens.clone(), alone)
+        let within = Within {
+            alone: (!only_looks).then_some(IN_A_MACRO),
+            leaves_out: may_leave_out(name).then_some(name),
+        };
+        self.misuse_in(invocation.tokens.clone(), within)
     }
 
     pub(super) fn awaited_in_macro(&mut self, span: Span) {
