@@ -399,7 +399,8 @@ pub use saga_macros::step_in_an_editor as step;
 /// # Expansion
 /// The function becomes a struct with its name in camel case and its inputs as fields. The struct implements [`Saga`],
 /// and has `execute(self, &services)`, which runs the saga [in process](InProcess), and `shape()`. Attributes of the
-/// function, such as documentation and derives, go to the struct.
+/// function, such as documentation and derives, go to the struct. Levels of lints at the beginning of the body,
+/// `#![allow(…)]`, hold for the body.
 ///
 /// Write `saga!( … );` with parentheses: then rustfmt formats the body. Braces work too.
 ///

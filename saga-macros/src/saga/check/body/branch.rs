@@ -41,11 +41,15 @@ impl Walk<'_> {
         let outcome = over_outcome(&branch.cond);
         let [refused_then, refused_else] =
             [is_refusal, is_every_success].map(|test| outcome.is_some_and(test));
-        self.visit_expr_mut(&mut branch.cond);
-        let step = self.last_site();
+        let (step, flow) = self.scope(|walk| {
+            walk.visit_expr_mut(&mut branch.cond);
+            let step = walk.last_site();
+            let flow = walk.apart(|walk| walk.block(&mut branch.then_branch, gives));
+            (step, flow)
+        });
         let mut ways = vec![Way {
             when,
-            flow: self.apart(|walk| walk.block(&mut branch.then_branch, gives)),
+            flow,
             refused: step.filter(|_| refused_then),
             ..Way::default()
         }];
@@ -79,8 +83,12 @@ impl Walk<'_> {
             }
             let succeeded = step.is_some() && is_only_success(&arm.pat);
             successes_are_behind |= !is_conditional && is_every_success(&arm.pat);
-            let guard = self.apart(|walk| walk.guard(&mut arm.pat));
-            let flow = self.apart(|walk| walk.expr(&mut arm.body, gives));
+            let (guard, flow) = self.scope(|walk| {
+                walk.shadow(&arm.pat);
+                let guard = walk.apart(|walk| walk.guard(&mut arm.pat));
+                let flow = walk.apart(|walk| walk.expr(&mut arm.body, gives));
+                (guard, flow)
+            });
             ways.push(Way {
                 when,
                 guard,

@@ -7,7 +7,10 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprCall, ExprClosure, Item, Member, Pat, PatIdent, Stmt};
+use syn::{
+    Arm, Block, Expr, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprWhile, Item, Local,
+    Member, Pat, PatIdent, Stmt,
+};
 
 use super::call::{is_wait, name};
 use super::macros::{AWAITED_IN_A_MACRO, may_leave_out};
@@ -260,6 +263,9 @@ fn binds(pattern: &Pat, name: &Ident) -> bool {
             self.1 |= binding.ident == *self.0;
             visit::visit_pat_ident(self, binding);
         }
+
+        /// The code of a guard has bindings of its own.
+        fn visit_expr(&mut self, _: &'ast Expr) {}
     }
 
     let mut find = FindBinding(name, false);
@@ -270,6 +276,15 @@ fn binds(pattern: &Pat, name: &Ident) -> bool {
 /// Replaces wrong uses of the context in code of its own.
 struct OfItsOwn<'w, 'e> {
     walk: &'w mut Walk<'e>,
+}
+
+impl OfItsOwn<'_, '_> {
+    /// Code whose bindings end with it.
+    fn scope(&mut self, visit: impl FnOnce(&mut Self)) {
+        let outside = self.walk.cx;
+        visit(self);
+        self.walk.cx = outside;
+    }
 }
 
 impl VisitMut for OfItsOwn<'_, '_> {
@@ -304,12 +319,55 @@ impl VisitMut for OfItsOwn<'_, '_> {
     }
 
     fn visit_expr_closure_mut(&mut self, closure: &mut ExprClosure) {
-        let before = self.walk.cx;
-        for input in &closure.inputs {
-            self.walk.shadow(input);
+        self.scope(|own| {
+            for input in &closure.inputs {
+                own.walk.shadow(input);
+            }
+            own.visit_expr_mut(&mut closure.body);
+        });
+    }
+
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        self.scope(|own| visit_mut::visit_block_mut(own, block));
+    }
+
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        visit_mut::visit_local_mut(self, local);
+        self.walk.shadow(&local.pat);
+    }
+
+    fn visit_expr_let_mut(&mut self, binding: &mut ExprLet) {
+        visit_mut::visit_expr_let_mut(self, binding);
+        self.walk.shadow(&binding.pat);
+    }
+
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        self.scope(|own| {
+            own.walk.shadow(&arm.pat);
+            visit_mut::visit_arm_mut(own, arm);
+        });
+    }
+
+    fn visit_expr_if_mut(&mut self, branch: &mut ExprIf) {
+        self.scope(|own| {
+            own.visit_expr_mut(&mut branch.cond);
+            own.visit_block_mut(&mut branch.then_branch);
+        });
+        if let Some((_, otherwise)) = &mut branch.else_branch {
+            self.visit_expr_mut(otherwise);
         }
-        self.visit_expr_mut(&mut closure.body);
-        self.walk.cx = before;
+    }
+
+    fn visit_expr_while_mut(&mut self, each: &mut ExprWhile) {
+        self.scope(|own| visit_mut::visit_expr_while_mut(own, each));
+    }
+
+    fn visit_expr_for_loop_mut(&mut self, each: &mut ExprForLoop) {
+        self.visit_expr_mut(&mut each.expr);
+        self.scope(|own| {
+            own.walk.shadow(&each.pat);
+            own.visit_block_mut(&mut each.body);
+        });
     }
 
     fn visit_item_mut(&mut self, item: &mut Item) {

@@ -63,10 +63,14 @@ impl Walk<'_> {
                 let of = format!("for {} in {}", text(&each.pat), text(&each.expr));
                 self.visit_expr_mut(&mut each.expr);
                 self.rounds(of, each.label.as_ref(), true, Gives::Value, |walk| {
-                    walk.block(&mut each.body, Gives::Value);
+                    walk.scope(|walk| {
+                        walk.shadow(&each.pat);
+                        walk.block(&mut each.body, Gives::Value);
+                    });
                 });
             }
             Expr::While(each) => {
+                let outside = self.cx;
                 let when = text(&each.cond);
                 let asked = self.apart(|walk| walk.visit_expr_mut(&mut each.cond));
                 let of = format!("while {when}");
@@ -87,6 +91,8 @@ impl Walk<'_> {
                             ..Way::default()
                         }))));
                 });
+                // What the condition binds ends with the loop.
+                self.cx = outside;
             }
             Expr::Loop(each) => {
                 let of = "loop".to_owned();

@@ -110,10 +110,15 @@ impl<'e> Walk<'e> {
     }
 
     pub(super) fn block(&mut self, block: &mut Block, gives: Gives) {
+        self.scope(|walk| walk.statements(block, gives));
+    }
+
+    /// Walks through code whose bindings end with it.
+    pub(super) fn scope<T>(&mut self, walk: impl FnOnce(&mut Self) -> T) -> T {
         let outside = self.cx;
-        self.statements(block, gives);
-        // A name that a block binds ends with it.
+        let walked = walk(self);
         self.cx = outside;
+        walked
     }
 
     fn statements(&mut self, block: &mut Block, gives: Gives) {
@@ -169,6 +174,10 @@ impl<'e> Walk<'e> {
                 self.assignment(&mut binary.left, &mut binary.right);
             }
             Expr::Assign(assign) => self.assignment(&mut assign.left, &mut assign.right),
+            Expr::Let(binding) => {
+                visit_mut::visit_expr_let_mut(self, binding);
+                self.shadow(&binding.pat);
+            }
             Expr::Verbatim(tokens) => self.tokens(tokens.clone()),
             // What the context gives is recorded.
             Expr::MethodCall(call) if self.is_context(&call.receiver) => {
