@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, ExprIf, ExprMatch, Local, Pat, PatOr, Stmt};
+use syn::{Attribute, Expr, ExprIf, ExprMatch, FieldValue, Local, Pat, PatOr, Stmt};
 
 use super::group::is_try_join;
 use super::refusal::{
@@ -147,6 +147,34 @@ impl Walk<'_> {
             flow,
             ..Way::default()
         }]);
+    }
+
+    /// Reports a step in an argument or an element under `#[cfg(…)]`.
+    pub(super) fn not_under_cfg(&mut self, node: &mut Expr) {
+        let attributes = match node {
+            Expr::Await(node) => &node.attrs,
+            Expr::Block(node) => &node.attrs,
+            Expr::Call(node) => &node.attrs,
+            Expr::If(node) => &node.attrs,
+            Expr::Macro(node) => &node.attrs,
+            Expr::Match(node) => &node.attrs,
+            Expr::MethodCall(node) => &node.attrs,
+            Expr::Paren(node) => &node.attrs,
+            Expr::Try(node) => &node.attrs,
+            _ => return,
+        };
+        if is_conditional(attributes) {
+            let [what, help] = NOT_UNDER_CFG;
+            self.without_steps(what, help, |awaits| awaits.visit_expr_mut(node));
+        }
+    }
+
+    /// Reports a step in a field under `#[cfg(…)]`.
+    pub(super) fn field_not_under_cfg(&mut self, field: &mut FieldValue) {
+        if is_conditional(&field.attrs) {
+            let [what, help] = NOT_UNDER_CFG;
+            self.without_steps(what, help, |awaits| awaits.visit_field_value_mut(field));
+        }
     }
 
     fn statement(&mut self, statement: &mut Stmt, gives: Option<Gives>) {

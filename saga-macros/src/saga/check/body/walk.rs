@@ -5,7 +5,7 @@ use std::mem;
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
-use syn::{BinOp, Block, Expr, Ident, Item, Local, Macro, Pat, Stmt};
+use syn::{BinOp, Block, Expr, FieldValue, Ident, Item, Local, Macro, Pat, Stmt};
 
 use super::branch::begin_of_tail;
 use super::group::is_try_join;
@@ -130,6 +130,7 @@ impl<'e> Walk<'e> {
     }
 
     pub(super) fn expr(&mut self, node: &mut Expr, gives: Gives) {
+        self.not_under_cfg(node);
         if self.opaque(node) || self.misuse(node) {
             return;
         }
@@ -237,6 +238,11 @@ impl VisitMut for Walk<'_> {
 
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
         self.conditional(statement, None);
+    }
+
+    fn visit_field_value_mut(&mut self, field: &mut FieldValue) {
+        self.field_not_under_cfg(field);
+        visit_mut::visit_field_value_mut(self, field);
     }
 
     fn visit_local_mut(&mut self, local: &mut Local) {

@@ -80,6 +80,22 @@ fn no_step_runs_out_of_sight() {
             "a step can't be awaited on the left of an assignment",
         ),
         (
+            "f(1, #[cfg(never)] a(cx).await?); Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "let x = [#[cfg(never)] try_join!(a(cx), b(cx))?]; Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "Ok(Receipt { #[cfg(never)] paid: a(cx).await? })",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "f(#[cfg(never)] try_join!(a(cx), b(cx))); Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
             "a(cx).await?; #[cfg(never)] { b(cx).await } #[cfg(not(never))] { Ok(()) }",
             "a step of a saga can't stand under `#[cfg(…)]`",
         ),
