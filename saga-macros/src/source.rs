@@ -1,5 +1,7 @@
 //! The file around a macro's call: a few mistakes do not show in the tokens that the macro gets.
 
+mod macro_code;
+
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -8,6 +10,8 @@ use std::{env, fs};
 
 use proc_macro::Span;
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+pub(crate) use macro_code::called;
 
 /// The file with the call, which is read when a question needs it. There is none in an editor.
 #[derive(Default)]

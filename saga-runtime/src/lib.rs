@@ -399,7 +399,8 @@ pub use saga_macros::step_in_an_editor as step;
 /// # Expansion
 /// The function becomes a struct with its name in camel case and its inputs as fields. The struct implements [`Saga`],
 /// and has `execute(self, &services)`, which runs the saga [in process](InProcess), and `shape()`. Attributes of the
-/// function, such as documentation and derives, go to the struct.
+/// function, such as documentation and derives, go to the struct. Levels of lints at the beginning of the body,
+/// `#![allow(…)]`, hold for the body.
 ///
 /// Write `saga!( … );` with parentheses: then rustfmt formats the body. Braces work too.
 ///
@@ -412,6 +413,8 @@ pub use saga_macros::step_in_an_editor as step;
 /// clock, no other random numbers, no map with a random order. The compiler refuses the services in the body. It can't
 /// refuse statics, files, the environment and the like: read them in a step, or take them as inputs. Nor can it look into a macro
 /// of another file that gets no `cx`: what such a macro does or awaits is not recorded, and happens again in a replay.
+/// If it returns an error or begins the next round of a loop, the order rule does not see that; it takes into account that the
+/// macro may end the loop. Of a macro of the same file it reads `?`, `return`, `break` and `continue`.
 /// `testing::FailureMatrix`, of the feature `testing`, finds a body that is not deterministic, if two runs differ.
 ///
 /// * `.await?` is the usual form: a refusal ends the saga, and the steps that were done are compensated.
@@ -426,6 +429,8 @@ pub use saga_macros::step_in_an_editor as step;
 /// * Only an awaited call gets `cx`, as its first argument: `charge(cx, &order).await?`. Another name for `cx`, a closure,
 ///   a macro or a plain function that takes it could run a step that is neither recorded nor compensated, so each is an
 ///   error. A step that is awaited behind the saga's back in yet another way [panics](engine::Call#panics), and does nothing.
+/// * The answers of `cx.now()` and `cx.uuid()` are recorded in the order of the calls. A macro that may leave its arguments out, such
+///   as `debug!` or `debug_assert!`, does not get them: take them in a `let` before it.
 ///
 /// ## Loops
 /// A step in a loop is called once in each round. Occurrence numbers distinguish the calls: the keys of the second

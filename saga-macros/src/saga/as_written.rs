@@ -37,14 +37,15 @@ pub(super) fn expand(syntax: &SagaSyntax, function: &TokenStream) -> TokenStream
         cx,
         join: quote!(#editor::join),
     };
-    let statements = words.each_in(body.stream());
+    let (attributes, statements) = inner_attributes(body.stream());
+    let statements = words.each_in(statements);
     let context = match (cx, first) {
         (Some(cx), _) => quote!(let #cx = #editor::in_a_body(#cx);),
         // Whatever the calls need: the wrong type is one mistake.
         (None, Some(first)) => quote!(let #first = #editor::unknown();),
         (None, None) => TokenStream::new(),
     };
-    let inside = quote!(#context #statements);
+    let inside = quote!(#attributes #context #statements);
     let mut block = Group::new(Delimiter::Brace, inside);
     block.set_span(body.span());
     quote!(const _: () = { #signature #block };)
@@ -57,6 +58,29 @@ pub(super) fn unread(function: &TokenStream) -> TokenStream {
 
 fn is_body(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+/// The inner attributes, which have to come first, and the rest.
+fn inner_attributes(body: TokenStream) -> (TokenStream, TokenStream) {
+    let tokens: Vec<_> = body.into_iter().collect();
+    let is_attribute = |token: &&[TokenTree]| match token {
+        [
+            TokenTree::Punct(pound),
+            TokenTree::Punct(mark),
+            TokenTree::Group(group),
+        ] => {
+            pound.as_char() == '#'
+                && mark.as_char() == '!'
+                && group.delimiter() == Delimiter::Bracket
+        }
+        _ => false,
+    };
+    let count = tokens.chunks(3).take_while(is_attribute).count();
+    let (attributes, rest) = tokens.split_at(3 * count);
+    (
+        attributes.iter().cloned().collect(),
+        rest.iter().cloned().collect(),
+    )
 }
 
 /// The inputs have the attributes of fields.

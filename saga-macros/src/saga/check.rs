@@ -17,7 +17,7 @@ use crate::signature::{
     Owner, context, reject_generics, reject_qualifiers, reject_receiver, reject_sync, returned,
 };
 use crate::source::Source;
-use attributes::{Sorted, reject_attributes_of_functions, sort};
+use attributes::{Sorted, lints_of_body, reject_attributes_of_functions, sort};
 use hidden::reject_hidden_awaits;
 pub(super) use name::{struct_name, struct_of};
 pub(super) use options::runtime_of;
@@ -39,6 +39,7 @@ pub(super) fn check<'a>(
     if reject_receiver(Owner::Saga, signature, errors) {
         return None;
     }
+    let inner = lints_of_body(&syntax.inner, errors);
     let name = name::name(signature, &written, source, errors);
     let is_generic = reject_generics(Owner::Saga, signature, errors);
     let context = context::check(Owner::Saga, signature, errors);
@@ -48,7 +49,7 @@ pub(super) fn check<'a>(
         Ok(block) => {
             let cx = context.as_ref().map(|(cx, _)| *cx);
             let so_far = errors.len();
-            let body = body::check(signature, cx, block, errors);
+            let body = body::check(signature, cx, block, source, errors);
             if errors.len() == so_far {
                 reject_hidden_awaits(cx, block, source, errors);
             }
@@ -63,9 +64,10 @@ pub(super) fn check<'a>(
     let (cx, context) = context?;
     let Sorted {
         definition,
-        lints,
+        mut lints,
         conditions,
     } = sort(&syntax.attributes);
+    lints.extend(inner);
     let mut saga = Saga {
         runtime,
         attributes: definition,

@@ -308,6 +308,69 @@ fn a_macro_does_not_get_the_context() {
     }
 }
 
+/// The answers of the context are numbered in the order of the calls.
+#[test]
+fn a_macro_that_may_leave_its_arguments_out_does_not_get_recorded_answers() {
+    let body = |code: &str| {
+        messages(&format!(
+            "async fn f(cx: Context<'_, S>) -> Result<(), E> {{ a(cx).await?; {code} Ok(()) }}"
+        ))
+    };
+    for (code, call) in [
+        ("debug!(\"{}\", cx.now());", "`debug!` may leave `cx.now()`"),
+        (
+            "tracing::trace!(id = %cx.uuid(), \"begun\");",
+            "`trace!` may leave `cx.uuid()`",
+        ),
+        (
+            "if x { log!(level, \"{}\", short(cx.uuid())) }",
+            "`log!` may leave `cx.uuid()`",
+        ),
+        (
+            "debug_assert!(!(x > cx.now()));",
+            "`debug_assert!` may leave `cx.now()`",
+        ),
+        (
+            "event!(Level::INFO, at = ?cx.now());",
+            "`event!` may leave `cx.now()`",
+        ),
+        (
+            "let s = span!(Level::INFO, \"s\", at = ?cx.now());",
+            "`span!` may leave `cx.now()`",
+        ),
+        ("warn!(\"{}\", cx.now());", "`warn!` may leave `cx.now()`"),
+        ("attempt!(cx.now());", "`attempt!` may leave `cx.now()`"),
+        (
+            "println!(\"{:?}\", { debug!(\"{}\", cx.now()); 1 });",
+            "`debug!` may leave `cx.now()`",
+        ),
+        (
+            "debug!(\"{}\", format!(\"{}\", cx.now()));",
+            "`debug!` may leave `cx.now()`",
+        ),
+        (
+            "let x = || { debug!(\"{}\", cx.now()) };",
+            "`debug!` may leave `cx.now()`",
+        ),
+        (
+            "macro_rules! at { () => { debug!(\"{}\", cx.now()) } }",
+            "`debug!` may leave `cx.now()`",
+        ),
+    ] {
+        let expected = format!("{call} out, and later answers would differ in a replay");
+        assert_eq!(body(code), [expected], "{code}");
+    }
+    for code in [
+        "println!(\"{} {}\", cx.now(), cx.uuid());",
+        "let x = vec![format!(\"{}\", cx.uuid())];",
+        "assert!(if !(x > cx.now()) { y } else { z }, \"{}\", cx.now());",
+        "debug!(\"{} {} {cx:?}\", cx.saga_id(), cx.saga_name());",
+        "let now = cx.now(); debug!(\"{now} {}\", inner.cx.now());",
+    ] {
+        assert_eq!(body(code), [""; 0], "{code}");
+    }
+}
+
 #[test]
 fn a_macro_that_the_body_defines_does_not_see_the_context() {
     let body = |code: &str| {
@@ -432,6 +495,74 @@ fn only_awaited_calls_get_the_context_and_no_service_is_seen() {
         "dbg!(cx);",
     ] {
         assert_eq!(body(code), [""; 0], "{code}");
+    }
+}
+
+#[test]
+fn a_pattern_that_binds_the_name_of_the_context_hides_it() {
+    let body = |code: &str| {
+        messages(&format!(
+            "async fn f(cx: Context<'_, S>) -> Result<(), E> {{ a(cx).await?; {code} Ok(()) }}"
+        ))
+    };
+    for code in [
+        "let x = match order { Some(cx) if cx.limit > 1 => cx.limit, None => 0 };",
+        "if let Some(cx) = order && cx.limit > 1 && let Some(x) = cx.limit { f(cx.limit); }",
+        "while let Some(cx) = orders.next() && cx.limit > 1 { f(cx); }",
+        "for cx in orders { f(cx); }",
+        "for (cx, x) in [(1, 2)] { println!(\"{}\", name(cx)); }",
+        "let x = try_join_all(1, &orders, |cx| charge(order, cx.limit)).await?;",
+        "let f = |x| match x { cx => cx.limit };",
+        "let f = |x| if let Some(cx) = x && cx.limit > 1 { cx.limit } else { 0 };",
+        "let f = |x| { while let Some(cx) = x.next() { f(cx); } for cx in x { f(cx); } };",
+        "let f = |x| { let cx = x; cx.limit };",
+    ] {
+        assert_eq!(body(code), [""; 0], "{code}");
+    }
+    let seen = "the body of a saga does not see its services, so it has no `limit`";
+    for code in [
+        "let x = match cx.limit { cx => 1 };",
+        "match order { cx => {} } f(cx.limit);",
+        "match order { Some(cx) => {}, None => f(cx.limit) }",
+        "match order { x if orders.iter().any(|cx| cx.a) => f(cx.limit), _ => {} }",
+        "if let Some(cx) = order {} else { f(cx.limit) }",
+        "if let Some(cx) = order {} f(cx.limit);",
+        "while let Some(cx) = order {} f(cx.limit);",
+        "for cx in cx.limit {}",
+        "for cx in orders {} f(cx.limit);",
+        "let f = |x| { for cx in cx.limit {} };",
+        "let f = |x| { match x { cx => {} } cx.limit };",
+        "let f = |x| { if let Some(cx) = x {} else { f(cx.limit) } };",
+        "let f = |x| { { let cx = x; } cx.limit };",
+        "let x = try_join_all(1, &orders, |cx| b(cx)).await?; f(cx.limit);",
+    ] {
+        assert_eq!(body(code), [seen], "{code}");
+    }
+}
+
+#[test]
+fn a_body_may_begin_with_levels_of_lints() {
+    let body = |attributes: &str| {
+        messages(&format!(
+            "async fn f(cx: Context<'_, S>) -> Result<(), E> {{ {attributes} a(cx).await }}"
+        ))
+    };
+    for code in [
+        "#![allow(clippy::all)]",
+        "#![expect(unused, reason = \"x\")] #![deny(unused)]",
+    ] {
+        assert_eq!(body(code), [""; 0], "{code}");
+    }
+    let other = "only levels of lints can stand at the beginning of a saga's body";
+    assert_eq!(body("#![allow(unused)] #![inline]"), [other]);
+
+    let saga = "async fn f(cx: Context<'_, S>) -> Result<(), E> { #![allow(clippy::all)] #![warn(unused)] a(cx).await }";
+    let tokens: proc_macro2::TokenStream = parse_str(saga).expect(saga);
+    for expand in [super::expand, super::in_an_editor] {
+        let expanded = expand(&tokens, &Source::default());
+        let file: syn::File = syn::parse2(expanded).expect("it parses");
+        let text = quote::quote!(#file).to_string();
+        assert!(text.contains("allow (clippy :: all)"), "{text}");
     }
 }
 

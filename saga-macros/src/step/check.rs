@@ -64,9 +64,15 @@ pub(super) fn check<'a>(
     let inputs = inputs(signature, errors);
     let returned = returned::check(Owner::Step, signature, errors);
     let (outer, inner, conditions) = sort(&syntax.attributes);
+    let is_allowed = |attribute: &&&Attribute| {
+        let path = attribute.path();
+        path.is_ident("allow") || path.is_ident("expect")
+    };
+    let allowed = inner.iter().filter(is_allowed).copied().collect();
     Some(Step {
         runtime,
         outer,
+        allowed,
         inner,
         conditions,
         visibility: &syntax.visibility,

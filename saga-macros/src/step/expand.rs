@@ -94,6 +94,7 @@ fn function(step: &Step<'_>) -> TokenStream {
     let Step {
         runtime,
         outer,
+        allowed,
         conditions,
         visibility,
         signature,
@@ -115,6 +116,11 @@ fn function(step: &Step<'_>) -> TokenStream {
         span,
         code!(#[doc = #note] #[inline] #[allow(clippy::used_underscore_binding, clippy::elidable_lifetime_names)]),
     );
+    // What one of the two functions expects, the other one need not fulfil.
+    let allowed = allowed.iter().filter_map(|attribute| {
+        let lints = &attribute.meta.require_list().ok()?.tokens;
+        Some(code!(#[allow(#lints)]))
+    });
     let keyword = Token![fn](span);
     let body = group(
         Delimiter::Brace,
@@ -126,6 +132,7 @@ fn function(step: &Step<'_>) -> TokenStream {
         #(#conditions)*
         #[cfg(not(doc))]
         #(#outer)*
+        #(#allowed)*
         #attributes
         #visibility #keyword #name<'run, 'step>(#cx: #context, #(#names: #types),*) -> #private::Call<'run, 'step, #marker> #body
 

@@ -12,6 +12,8 @@ pub(super) struct Step<'a> {
     pub(super) runtime: RuntimePath,
     /// Attributes of the function that sagas call: documentation, deprecation.
     pub(super) outer: Vec<&'a Attribute>,
+    /// The lints that the source allows or expects: they hold for the signature of the function that sagas call, too.
+    pub(super) allowed: Vec<&'a Attribute>,
     /// Attributes of the function that runs.
     pub(super) inner: Vec<&'a Attribute>,
     /// `#[cfg(…)]`, for each generated item.

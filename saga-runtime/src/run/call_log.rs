@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::lock::lock;
 use crate::place::Position;
 
-/// The calls of a run. In a body without loops, each site is called at most once, and in source order: then one bit per
-/// site is enough. Otherwise the numbers of the sites are listed.
+/// The calls of a run. In a body without loops, each site is called at most once, and in the order of the numbers, which
+/// `saga!` gives in the order of evaluation: then one bit per site is enough. Otherwise the numbers of the sites are listed.
 #[derive(Debug, Default)]
 pub struct CallLog {
     once: AtomicU64,

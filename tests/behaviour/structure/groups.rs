@@ -15,6 +15,16 @@ async fn undo_hurry(cx: Context<'_, Participant>, effect: &Effect) -> Result<(),
     undo(cx, "hurry", effect).await
 }
 
+#[step(compensate = undo_wrap)]
+async fn wrap(cx: Context<'_, Participant>, paid: u32) -> Result<Effect, Refusal> {
+    assert!(paid > 0);
+    act(cx, "wrap").await
+}
+
+async fn undo_wrap(cx: Context<'_, Participant>, effect: &Effect) -> Result<(), Refusal> {
+    undo(cx, "wrap", effect).await
+}
+
 saga!(
     async fn at_once(cx: Context<'_, Participant>) -> Result<Vec<u32>, Refusal> {
         reserve(cx).await?;
@@ -63,6 +73,36 @@ saga!(
         reserve(cx).await?;
         try_join!(hurry(cx), pay(cx), pack(cx))?;
         Ok(())
+    }
+);
+
+saga!(
+    async fn with_a_call_in_an_argument(cx: Context<'_, Participant>) -> Result<(), Refusal> {
+        try_join!(pay(cx), wrap(cx, pay(cx).await?.number))?;
+        look(cx).await
+    }
+);
+
+saga!(
+    async fn handled_with_a_call_in_an_argument(
+        cx: Context<'_, Participant>,
+    ) -> Result<(), Refusal> {
+        let inside = try_join!(look(cx), wrap(cx, pay(cx).await?.number));
+        match try_join!(
+            pay(cx),
+            try_join!(look(cx), pack(cx)),
+            wrap(
+                cx,
+                if inside.is_ok() {
+                    1
+                } else {
+                    pay(cx).await?.number
+                }
+            )
+        ) {
+            Ok(_) => look(cx).await,
+            Err(refusal) => Err(refusal),
+        }
     }
 );
 
@@ -174,6 +214,53 @@ async fn members_of_one_name_have_keys_of_their_own() {
         undone(&participant),
         ["saga/pay/2", "saga/pay/1", "saga/pay/0"]
     );
+}
+
+/// The arguments of all members are evaluated before the first member begins.
+#[tokio::test]
+async fn a_step_in_the_arguments_of_a_member_comes_before_the_group() {
+    let participant = Participant::new().answers("look", [Answer::Refused]);
+    let error = participant.run(WithACallInAnArgument {}).await;
+    assert!(error.expect_err("look refuses").is_compensated());
+    assert_eq!(keys(&participant, "pay"), ["saga/pay/0", "saga/pay/1"]);
+    assert_eq!(
+        undone(&participant),
+        ["saga/wrap/0", "saga/pay/1", "saga/pay/0"]
+    );
+    assert_eq!(participant.left(), [""; 0], "each under its own key");
+}
+
+#[tokio::test]
+async fn a_step_in_the_arguments_of_a_refused_group_is_undone_alone() {
+    let refused = [Answer::Refused];
+    let participant = Participant::new()
+        .answers("saga/pay/1", refused)
+        .answers("wrap", refused);
+    let error = participant.run(WithACallInAnArgument {}).await;
+    let error = error.expect_err("both members refuse");
+    assert_eq!(error.call(), Some("pay#1"));
+    assert!(error.is_compensated());
+    assert_eq!(undone(&participant), ["saga/pay/0"]);
+    assert_eq!(participant.left(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_step_in_the_arguments_of_a_handled_group_comes_before_the_group() {
+    let refused = [Answer::Refused];
+    let participant = Participant::new()
+        .answers("saga/wrap/0", refused)
+        .answers("saga/pay/2", refused);
+    let error = participant.run(HandledWithACallInAnArgument {}).await;
+    error.expect_err("pay refuses");
+    assert_eq!(
+        keys(&participant, "pay"),
+        ["saga/pay/0", "saga/pay/1", "saga/pay/2"]
+    );
+    assert_eq!(
+        undone(&participant),
+        ["saga/wrap/1", "saga/pack/0", "saga/pay/1", "saga/pay/0"]
+    );
+    assert_eq!(participant.left(), [""; 0]);
 }
 
 #[tokio::test]

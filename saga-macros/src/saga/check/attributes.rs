@@ -3,6 +3,7 @@
 use syn::{Attribute, Ident, Signature};
 
 use crate::errors::Errors;
+use crate::spans::first_token;
 
 /// Reports attributes that make sense on a function only: the saga becomes a struct.
 pub(super) fn reject_attributes_of_functions(
@@ -43,6 +44,27 @@ pub(super) struct Sorted<'a> {
     pub(super) conditions: Vec<&'a Attribute>,
 }
 
+/// The names of the levels of lints that stand on the struct as well.
+const LEVELS: [&str; 4] = ["allow", "warn", "deny", "forbid"];
+
+/// The levels of lints at the beginning of the body. Reports any other attribute there.
+pub(super) fn lints_of_body<'a>(
+    attributes: &'a [Attribute],
+    errors: &mut Errors,
+) -> Vec<&'a Attribute> {
+    let is_lint = |attribute: &&Attribute| {
+        let is = |name: &&str| attribute.path().is_ident(name);
+        is(&"expect") || LEVELS.iter().any(is)
+    };
+    let (lints, others): (Vec<_>, Vec<_>) = attributes.iter().partition(is_lint);
+    for other in others {
+        let what = "only levels of lints can stand at the beginning of a saga's body";
+        let help = "write the attribute before the function, for the struct of the saga";
+        errors.report(first_token(other.path()), what, help);
+    }
+    lints
+}
+
 pub(super) fn sort(attributes: &[Attribute]) -> Sorted<'_> {
     let mut sorted = Sorted::default();
     for attribute in attributes {
@@ -52,7 +74,7 @@ pub(super) fn sort(attributes: &[Attribute]) -> Sorted<'_> {
         } else if is(&"expect") {
             // The struct would not fulfil it.
             sorted.lints.push(attribute);
-        } else if ["allow", "warn", "deny", "forbid"].iter().any(is) {
+        } else if LEVELS.iter().any(is) {
             sorted.lints.push(attribute);
             sorted.definition.push(attribute);
         } else if !is(&"saga") && of_functions(attribute).is_none() {

@@ -1,5 +1,6 @@
 //! The rules of a saga's body. Takes the calls of steps out of it, and notes the order of events.
 
+mod arguments;
 mod branch;
 mod call;
 mod context;
@@ -19,6 +20,7 @@ use syn::{Block, Expr, Pat, Signature, Stmt};
 use super::paths;
 use crate::errors::Errors;
 use crate::saga::model::Body;
+use crate::source::Source;
 use crate::source_text;
 use walk::{Gives, Walk};
 
@@ -28,11 +30,12 @@ pub(super) fn check(
     signature: &Signature,
     cx: Option<&Pat>,
     block: &Block,
+    source: &Source,
     errors: &mut Errors,
 ) -> Option<Body> {
     let so_far = errors.len();
     let mut block = block.clone();
-    let mut walk = Walk::new(cx, errors);
+    let mut walk = Walk::new(cx, source, errors);
     walk.block(&mut block, Gives::Result);
     if !walk.sites.is_empty() {
         walk.ends_with_result(signature, &mut block);
@@ -91,7 +94,8 @@ pub(super) fn walk_for_test(
     block: &Block,
     errors: &mut Errors,
 ) -> (Vec<crate::saga::model::Flow>, Vec<crate::saga::model::Site>) {
-    let mut walk = Walk::new(None, errors);
+    let source = Source::default();
+    let mut walk = Walk::new(None, &source, errors);
     walk.block(&mut block.clone(), Gives::Result);
     (walk.flow, walk.sites)
 }

@@ -80,18 +80,29 @@ impl Paths {
     }
 
     /// The point after a branch. A way that a refusal leads to begins before the step that refused. Every other way
-    /// begins where it is chosen, perhaps after the guards of the ways before it.
+    /// begins where it is chosen. Each begins after the guards of earlier ways that saw the same outcome.
     fn branch(&mut self, ways: &[Way], from: usize) -> Point {
-        let (mut undecided, mut end) = (Some(from), None);
+        let step = ways.iter().find_map(|way| way.refused);
+        let before = step.and_then(|site| self.before.get(&site).copied().flatten());
+        let (mut succeeded, mut end) = (Some(from), None);
+        // After the guards that have seen a refusal.
+        let mut refused = None;
         for way in ways {
-            let from = match way.refused {
-                Some(site) => self.before.get(&site).copied().flatten(),
-                None => undecided,
+            let after_success = (way.refused.is_none()).then_some(succeeded).flatten();
+            let after_refusal = if way.succeeded {
+                None
+            } else {
+                self.join(before, refused)
             };
-            let taken = self.sequence(&way.guard, from);
-            if !way.guard.is_empty() {
-                undecided = self.join(undecided, taken);
-            }
+            let taken = if way.guard.is_empty() {
+                self.join(after_success, after_refusal)
+            } else {
+                let [success, refusal] =
+                    [after_success, after_refusal].map(|from| self.sequence(&way.guard, from));
+                succeeded = self.join(succeeded, success);
+                refused = self.join(refused, refusal);
+                self.join(success, refusal)
+            };
             let after = self.sequence(&way.flow, taken);
             end = self.join(end, after);
         }

@@ -1,6 +1,7 @@
 //! The struct of a saga: its identity and its input in one value, with its serde implementations.
 
-use proc_macro2::{Delimiter, Literal, TokenStream};
+use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
+use quote::ToTokens as _;
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -137,16 +138,30 @@ fn note(saga: &Saga<'_>, sites: &[Site]) -> String {
     )
 }
 
-/// Returns whether the macro decides the form of the stored input: the source has no `#[serde(…)]`.
+/// Returns whether the macro decides the form of the stored input: the source has no `#[serde(…)]`, nor one under a
+/// condition, which the macro can't evaluate.
 fn is_plain(saga: &Saga<'_>) -> bool {
     let mut attributes = saga.attributes.iter().copied();
-    !attributes.any(|attribute| attribute.path().is_ident("serde"))
-        && saga.inputs.iter().all(|input| !has_serde(input))
+    !attributes.any(is_of_serde) && saga.inputs.iter().all(|input| !has_serde(input))
 }
 
 fn has_serde(input: &Input<'_>) -> bool {
-    let mut attributes = input.attributes.iter();
-    attributes.any(|attribute| attribute.path().is_ident("serde"))
+    input.attributes.iter().any(is_of_serde)
+}
+
+/// Returns whether it is `#[serde(…)]`, perhaps under a condition.
+fn is_of_serde(attribute: &Attribute) -> bool {
+    let path = attribute.path();
+    path.is_ident("serde")
+        || path.is_ident("cfg_attr") && names_serde(attribute.meta.to_token_stream())
+}
+
+fn names_serde(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(name) => name == "serde",
+        TokenTree::Group(group) => names_serde(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Returns whether our rule reports an input that can't be stored. An `Option` stays with serde: only there may stored

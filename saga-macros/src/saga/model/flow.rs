@@ -90,6 +90,8 @@ pub(in crate::saga) struct Way {
     pub(in crate::saga) flow: Vec<Flow>,
     /// The site of the step called last, if only its refusal leads here.
     pub(in crate::saga) refused: Option<usize>,
+    /// Set if only the success of that step leads here.
+    pub(in crate::saga) succeeded: bool,
 }
 
 /// A place in the source. All places are equal: they do not change the meaning of a body.

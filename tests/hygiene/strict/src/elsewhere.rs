@@ -79,6 +79,43 @@ saga!(
 );
 
 saga!(
+    /// Has a `Serialize` of its own, under a condition.
+    #[derive(Debug)]
+    #[cfg_attr(all(), serde(rename_all = "camelCase"))]
+    #[non_exhaustive]
+    pub async fn renamed_if(cx: Context<'_, Shop>, first_name: String) -> Result<String, Refused> {
+        steps::reserve(cx, &first_name, 1).await
+    }
+);
+
+saga!(
+    /// Has an input with another name, under a condition.
+    #[derive(Debug)]
+    #[non_exhaustive]
+    pub async fn input_renamed_if(
+        cx: Context<'_, Shop>,
+        #[cfg_attr(all(), serde(rename = "n"))] count: u64,
+        #[cfg_attr(any(), serde(rename = "x"))] name: String,
+    ) -> Result<String, Refused> {
+        steps::reserve(cx, &name, count).await
+    }
+);
+
+saga!(
+    /// Says in its body which lints do not hold there.
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub async fn cut_again(cx: Context<'_, Shop>, count: u64) -> Result<String, Refused> {
+        #![expect(
+            clippy::cast_possible_truncation,
+            reason = "what is left out does not matter"
+        )]
+        let few = count as u8;
+        steps::reserve(cx, "chairs", few.into()).await
+    }
+);
+
+saga!(
     /// Derives what it has anyway.
     #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
     #[non_exhaustive]
@@ -127,6 +164,12 @@ mod tests {
         let renamed = r#"{"FIRST-NAME":"chairs","n":2,"NOTE":null}"#;
         let read: Renamed = serde_json::from_str(renamed)?;
         assert_eq!(serde_json::to_string(&read)?, renamed);
+        let renamed_if = r#"{"firstName":"chairs"}"#;
+        let read_if: super::RenamedIf = serde_json::from_str(renamed_if)?;
+        assert_eq!(serde_json::to_string(&read_if)?, renamed_if);
+        let input_renamed_if = r#"{"n":2,"name":"chairs"}"#;
+        let read_input_if: super::InputRenamedIf = serde_json::from_str(input_renamed_if)?;
+        assert_eq!(serde_json::to_string(&read_input_if)?, input_renamed_if);
         let plain = r#"{"type":"chairs","note":3}"#;
         let read_plain: super::Plain = serde_json::from_str(plain)?;
         assert_eq!(serde_json::to_string(&read_plain)?, plain);

@@ -42,6 +42,25 @@ pub async fn owns(_cx: Context<'_, Shop>, name: String, _shared: Arc<u64>) -> Sh
     Ok(name)
 }
 
+/// Takes more than a function should.
+///
+/// # Errors
+/// Never.
+#[step(compensate = ())]
+#[expect(clippy::too_many_arguments, reason = "this is to see that it is")]
+pub async fn takes_many(
+    _cx: Context<'_, Shop>,
+    one: u64,
+    two: u64,
+    three: u64,
+    four: u64,
+    five: u64,
+    six: u64,
+    seven: u64,
+) -> ShopResult<u64> {
+    Ok(one + two + three + four + five + six + seven)
+}
+
 /// Is undone by a function for many types.
 ///
 /// # Errors

@@ -4,9 +4,12 @@ use proc_macro2::{Delimiter, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Expr, ExprIf, ExprMatch, Local, Pat, PatOr, Stmt};
+use syn::{Attribute, Expr, ExprIf, ExprMatch, FieldValue, Local, Pat, PatOr, Stmt};
 
-use super::refusal::{is_awaited, is_every_success, is_refusal, is_success, over_outcome};
+use super::group::is_try_join;
+use super::refusal::{
+    is_awaited, is_every_success, is_only_success, is_refusal, is_success, over_outcome,
+};
 use super::text;
 use super::walk::{Gives, Walk};
 use crate::saga::model::{Flow, Way};
@@ -38,11 +41,15 @@ impl Walk<'_> {
         let outcome = over_outcome(&branch.cond);
         let [refused_then, refused_else] =
             [is_refusal, is_every_success].map(|test| outcome.is_some_and(test));
-        self.visit_expr_mut(&mut branch.cond);
-        let step = self.last_site();
+        let (step, flow) = self.scope(|walk| {
+            walk.visit_expr_mut(&mut branch.cond);
+            let step = walk.last_site();
+            let flow = walk.apart(|walk| walk.block(&mut branch.then_branch, gives));
+            (step, flow)
+        });
         let mut ways = vec![Way {
             when,
-            flow: self.apart(|walk| walk.block(&mut branch.then_branch, gives)),
+            flow,
             refused: step.filter(|_| refused_then),
             ..Way::default()
         }];
@@ -74,14 +81,20 @@ impl Walk<'_> {
                 let [what, help] = NOT_UNDER_CFG;
                 self.without_steps(what, help, |awaits| awaits.visit_arm_mut(arm));
             }
+            let succeeded = step.is_some() && is_only_success(&arm.pat);
             successes_are_behind |= !is_conditional && is_every_success(&arm.pat);
-            let guard = self.apart(|walk| walk.guard(&mut arm.pat));
-            let flow = self.apart(|walk| walk.expr(&mut arm.body, gives));
+            let (guard, flow) = self.scope(|walk| {
+                walk.shadow(&arm.pat);
+                let guard = walk.apart(|walk| walk.guard(&mut arm.pat));
+                let flow = walk.apart(|walk| walk.expr(&mut arm.body, gives));
+                (guard, flow)
+            });
             ways.push(Way {
                 when,
                 guard,
                 flow,
                 refused,
+                succeeded,
             });
         }
         self.branch(ways);
@@ -120,20 +133,15 @@ impl Walk<'_> {
         self.shadow(&local.pat);
     }
 
-    /// Walks through a statement. One under `#[cfg(…)]` is one way of two.
-    pub(super) fn conditional(&mut self, statement: &mut Stmt) {
-        let is_conditional = match statement {
-            Stmt::Local(local) => is_conditional(&local.attrs),
-            Stmt::Macro(invocation) => is_conditional(&invocation.attrs),
-            Stmt::Expr(value, _) => begins_with_cfg(value),
-            Stmt::Item(_) => false,
-        };
-        if !is_conditional {
-            return self.statement(statement);
+    /// Walks through a statement. One under `#[cfg(…)]` is one way of two. `gives` says how the value of its block is used,
+    /// if the statement may be that value.
+    pub(super) fn conditional(&mut self, statement: &mut Stmt, gives: Option<Gives>) {
+        if !may_be_left_out(statement) {
+            return self.statement(statement, gives);
         }
         let [what, help] = NOT_UNDER_CFG;
         self.without_steps(what, help, |awaits| awaits.visit_stmt_mut(statement));
-        let flow = self.apart(|walk| walk.statement(statement));
+        let flow = self.apart(|walk| walk.statement(statement, gives));
         self.branch(vec![Way {
             when: "#[cfg(…)]".to_owned(),
             flow,
@@ -141,18 +149,82 @@ impl Walk<'_> {
         }]);
     }
 
-    fn statement(&mut self, statement: &mut Stmt) {
-        let Stmt::Macro(invocation) = statement else {
-            return visit_mut::visit_stmt_mut(self, statement);
+    /// Reports a step in an argument or an element under `#[cfg(…)]`.
+    pub(super) fn not_under_cfg(&mut self, node: &mut Expr) {
+        let attributes = match node {
+            Expr::Await(node) => &node.attrs,
+            Expr::Block(node) => &node.attrs,
+            Expr::Call(node) => &node.attrs,
+            Expr::If(node) => &node.attrs,
+            Expr::Macro(node) => &node.attrs,
+            Expr::Match(node) => &node.attrs,
+            Expr::MethodCall(node) => &node.attrs,
+            Expr::Paren(node) => &node.attrs,
+            Expr::Try(node) => &node.attrs,
+            _ => return,
         };
-        if let Some(replacement) = self.invocation(&invocation.mac, Gives::Value) {
-            let end = invocation.semi_token.unwrap_or_default();
-            *statement = Stmt::Expr(replacement, Some(end));
+        if is_conditional(attributes) {
+            let [what, help] = NOT_UNDER_CFG;
+            self.without_steps(what, help, |awaits| awaits.visit_expr_mut(node));
+        }
+    }
+
+    /// Reports a step in a field under `#[cfg(…)]`.
+    pub(super) fn field_not_under_cfg(&mut self, field: &mut FieldValue) {
+        if is_conditional(&field.attrs) {
+            let [what, help] = NOT_UNDER_CFG;
+            self.without_steps(what, help, |awaits| awaits.visit_field_value_mut(field));
+        }
+    }
+
+    fn statement(&mut self, statement: &mut Stmt, gives: Option<Gives>) {
+        match (statement, gives) {
+            (Stmt::Expr(value, None), Some(gives)) => self.expr(value, gives),
+            (statement @ Stmt::Macro(_), gives) => self.macro_statement(statement, gives),
+            (statement, _) => visit_mut::visit_stmt_mut(self, statement),
+        }
+    }
+
+    fn macro_statement(&mut self, statement: &mut Stmt, gives: Option<Gives>) {
+        let Stmt::Macro(called) = statement else {
+            return;
+        };
+        let gives = gives.filter(|_| called.semi_token.is_none());
+        let replacement = match gives {
+            Some(gives) if is_try_join(&called.mac) => {
+                Some(self.group_that(&called.mac, gives.first()))
+            }
+            gives => self.invocation(&called.mac, gives.unwrap_or(Gives::Value)),
+        };
+        if let Some(replacement) = replacement {
+            let end = match gives {
+                Some(_) => None,
+                None => Some(called.semi_token.unwrap_or_default()),
+            };
+            *statement = Stmt::Expr(replacement, end);
         }
     }
 
     pub(super) fn last_site(&self) -> Option<usize> {
         self.sites.len().checked_sub(1)
+    }
+}
+
+/// The index of the first statement that may give the value of the block: all statements behind it may be left out.
+pub(super) fn begin_of_tail(statements: &[Stmt]) -> usize {
+    let is_left_out =
+        |statement: &&Stmt| may_be_left_out(statement) || matches!(statement, Stmt::Item(_));
+    let left_out = statements.iter().rev().take_while(is_left_out).count();
+    // An unconditional one before them has no value.
+    statements.len() - left_out.max(1).min(statements.len())
+}
+
+fn may_be_left_out(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Local(local) => is_conditional(&local.attrs),
+        Stmt::Macro(called) => is_conditional(&called.attrs),
+        Stmt::Expr(value, _) => begins_with_cfg(value),
+        Stmt::Item(_) => false,
     }
 }
 

@@ -7,17 +7,24 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprCall, ExprClosure, Item, Member, Pat, PatIdent, Stmt};
+use syn::{
+    Arm, Block, Expr, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprWhile, Item, Local,
+    Member, Pat, PatIdent, Stmt,
+};
 
 use super::call::{is_wait, name};
-use super::macros::AWAITED_IN_A_MACRO;
+use super::macros::{AWAITED_IN_A_MACRO, may_leave_out};
 use super::text;
 use super::walk::Walk;
 use crate::saga::model::Placeholder;
+use crate::source::called;
 use crate::spans::first_token;
 
 /// The methods of the context in a body.
 const METHODS: [&str; 4] = ["now", "saga_id", "saga_name", "uuid"];
+
+/// Those whose answers are recorded, and numbered in the order of the calls.
+const RECORDED: [&str; 2] = ["now", "uuid"];
 
 /// A use of the context that a body can't have.
 pub(super) struct Misuse {
@@ -111,14 +118,9 @@ impl Walk<'_> {
         OfItsOwn { walk: self }.visit_expr_mut(node);
     }
 
-    /// The first wrong use of the context in the tokens of a macro. `alone` says what is wrong with the context as a value
-    /// of its own; `None` if that is fine, outside of brackets.
-    pub(super) fn misuse_in(
-        &self,
-        tokens: TokenStream,
-        alone: Option<[&str; 2]>,
-    ) -> Option<Misuse> {
-        self.cx.and_then(|cx| misuse_in(cx, tokens, alone))
+    /// The first wrong use of the context in the tokens of a macro.
+    pub(super) fn misuse_in(&self, tokens: TokenStream, within: Within<'_>) -> Option<Misuse> {
+        self.cx.and_then(|cx| misuse_in(cx, tokens, within))
     }
 
     /// The context is not known by its name any more, if this pattern binds the name to something else.
@@ -156,37 +158,66 @@ impl Misuse {
     }
 }
 
-fn misuse_in(cx: &Ident, tokens: TokenStream, alone: Option<[&str; 2]>) -> Option<Misuse> {
-    let mut tokens = tokens.into_iter().peekable();
-    let mut is_member = false;
-    while let Some(token) = tokens.next() {
-        match &token {
+/// The tokens of a macro in which the context may stand.
+#[derive(Clone, Copy)]
+pub(super) struct Within<'a> {
+    /// What is wrong with the context as a value of its own. `None` if that is fine, outside of brackets.
+    pub(super) alone: Option<[&'a str; 2]>,
+    /// The macro around them that may not evaluate them.
+    pub(super) leaves_out: Option<&'a Ident>,
+}
+
+fn misuse_in(cx: &Ident, tokens: TokenStream, within: Within<'_>) -> Option<Misuse> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    for (index, token) in tokens.iter().enumerate() {
+        let (before, behind) = (&tokens[..index], &tokens[index + 1..]);
+        match token {
             TokenTree::Group(group) => {
-                let found = misuse_in(cx, group.stream(), alone.or(Some(ALONE)));
-                if let Some(found) = found {
-                    let awaited = awaited(tokens.clone());
-                    return Some(match awaited.filter(|_| found.what == ALONE[0]) {
+                let inner = called(before).filter(|name| may_leave_out(name));
+                let inside = Within {
+                    alone: within.alone.or(Some(ALONE)),
+                    leaves_out: within.leaves_out.or(inner),
+                };
+                if let Some(found) = misuse_in(cx, group.stream(), inside) {
+                    return Some(match awaited(behind).filter(|_| found.what == ALONE[0]) {
                         Some(span) => Misuse::new(span, AWAITED_IN_A_MACRO),
                         None => found,
                     });
                 }
             }
-            TokenTree::Ident(ident) if ident == cx && !is_member => {
-                if !is_dot(tokens.peek()) {
-                    if let Some(text) = alone {
+            TokenTree::Ident(ident) if ident == cx && !is_dot(before.last()) => {
+                if !is_dot(behind.first()) {
+                    if let Some(text) = within.alone {
                         return Some(Misuse::new(ident.span(), text));
                     }
-                } else if let Some(TokenTree::Ident(member)) = tokens.nth(1)
-                    && !METHODS.iter().any(|name| member == name)
-                {
-                    return Some(service(&member, member.span()));
+                } else if let Some(TokenTree::Ident(member)) = behind.get(1) {
+                    if METHODS.iter().all(|name| member != name) {
+                        return Some(service(&member, member.span()));
+                    }
+                    if let Some(name) = within.leaves_out
+                        && RECORDED.iter().any(|recorded| member == recorded)
+                    {
+                        return Some(left_out(name, cx, member));
+                    }
                 }
             }
             TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
         }
-        is_member = is_dot(Some(&token));
     }
     None
+}
+
+/// An answer of the context that is recorded only if the macro of this name evaluates its arguments.
+fn left_out(name: &Ident, cx: &Ident, member: &Ident) -> Misuse {
+    Misuse {
+        span: member.span(),
+        what: format!(
+            "`{name}!` may leave `{cx}.{member}()` out, and later answers would differ in a replay"
+        ),
+        help: format!(
+            "take it before, where it is always recorded: `let {member} = {cx}.{member}();`, and hand `{member}` in"
+        ),
+    }
 }
 
 fn with_whole_context(cx: &Ident, tokens: TokenStream) -> TokenStream {
@@ -211,9 +242,9 @@ fn with_whole_context(cx: &Ident, tokens: TokenStream) -> TokenStream {
 }
 
 /// The place of an `await` that follows here.
-fn awaited(mut tokens: impl Iterator<Item = TokenTree>) -> Option<Span> {
-    match (tokens.next(), tokens.next()) {
-        (dot, Some(TokenTree::Ident(word))) if is_dot(dot.as_ref()) && word == "await" => {
+fn awaited(tokens: &[TokenTree]) -> Option<Span> {
+    match tokens {
+        [dot, TokenTree::Ident(word), ..] if is_dot(Some(dot)) && word == "await" => {
             Some(word.span())
         }
         _ => None,
@@ -232,6 +263,9 @@ fn binds(pattern: &Pat, name: &Ident) -> bool {
             self.1 |= binding.ident == *self.0;
             visit::visit_pat_ident(self, binding);
         }
+
+        /// The code of a guard has bindings of its own.
+        fn visit_expr(&mut self, _: &'ast Expr) {}
     }
 
     let mut find = FindBinding(name, false);
@@ -242,6 +276,15 @@ fn binds(pattern: &Pat, name: &Ident) -> bool {
 /// Replaces wrong uses of the context in code of its own.
 struct OfItsOwn<'w, 'e> {
     walk: &'w mut Walk<'e>,
+}
+
+impl OfItsOwn<'_, '_> {
+    /// Code whose bindings end with it.
+    fn scope(&mut self, visit: impl FnOnce(&mut Self)) {
+        let outside = self.walk.cx;
+        visit(self);
+        self.walk.cx = outside;
+    }
 }
 
 impl VisitMut for OfItsOwn<'_, '_> {
@@ -276,12 +319,55 @@ impl VisitMut for OfItsOwn<'_, '_> {
     }
 
     fn visit_expr_closure_mut(&mut self, closure: &mut ExprClosure) {
-        let before = self.walk.cx;
-        for input in &closure.inputs {
-            self.walk.shadow(input);
+        self.scope(|own| {
+            for input in &closure.inputs {
+                own.walk.shadow(input);
+            }
+            own.visit_expr_mut(&mut closure.body);
+        });
+    }
+
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        self.scope(|own| visit_mut::visit_block_mut(own, block));
+    }
+
+    fn visit_local_mut(&mut self, local: &mut Local) {
+        visit_mut::visit_local_mut(self, local);
+        self.walk.shadow(&local.pat);
+    }
+
+    fn visit_expr_let_mut(&mut self, binding: &mut ExprLet) {
+        visit_mut::visit_expr_let_mut(self, binding);
+        self.walk.shadow(&binding.pat);
+    }
+
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        self.scope(|own| {
+            own.walk.shadow(&arm.pat);
+            visit_mut::visit_arm_mut(own, arm);
+        });
+    }
+
+    fn visit_expr_if_mut(&mut self, branch: &mut ExprIf) {
+        self.scope(|own| {
+            own.visit_expr_mut(&mut branch.cond);
+            own.visit_block_mut(&mut branch.then_branch);
+        });
+        if let Some((_, otherwise)) = &mut branch.else_branch {
+            self.visit_expr_mut(otherwise);
         }
-        self.visit_expr_mut(&mut closure.body);
-        self.walk.cx = before;
+    }
+
+    fn visit_expr_while_mut(&mut self, each: &mut ExprWhile) {
+        self.scope(|own| visit_mut::visit_expr_while_mut(own, each));
+    }
+
+    fn visit_expr_for_loop_mut(&mut self, each: &mut ExprForLoop) {
+        self.visit_expr_mut(&mut each.expr);
+        self.scope(|own| {
+            own.walk.shadow(&each.pat);
+            own.visit_block_mut(&mut each.body);
+        });
     }
 
     fn visit_item_mut(&mut self, item: &mut Item) {

@@ -78,12 +78,17 @@ impl Walk<'_> {
         self.without_steps(what, help, |awaits| {
             awaits.visit_expr_mut(&mut closure.body);
         });
-        with_last(&mut closure.body, |last| {
-            if let Ok(call) = callee(last) {
-                self.hand_context(call);
+        self.scope(|walk| {
+            for input in &closure.inputs {
+                walk.shadow(input);
             }
+            with_last(&mut closure.body, |last| {
+                if let Ok(call) = callee(last) {
+                    walk.hand_context(call);
+                }
+            });
+            walk.code_of_its_own(&mut closure.body);
         });
-        self.code_of_its_own(&mut closure.body);
         Ok(with_last(&mut closure.body, |last| {
             self.call_for_each(last)
         }))

@@ -35,33 +35,37 @@ impl Walk<'_> {
     }
 
     fn whole_group(&mut self, invocation: &Macro, first: First) -> Result<Expr, Refused> {
-        let mut members = Vec::new();
-        let results = self.members(invocation, first.refusal(), &mut members)?;
-        let count = members.len();
+        let mut calls = Vec::new();
+        let results = self.members(invocation, first.refusal(), &mut calls)?;
+        let count = calls.len();
         if count > MOST {
             let what = format!("a group of {count} steps, where at most {MOST} are possible");
             let help = "call some of them after the others";
             let span = first_token(&invocation.path);
             return Err(self.refuse(span, what, help));
         }
-        let sites = members.iter().map(|(site, _)| *site).collect();
-        self.flow.push(Flow::Group(sites));
+        // Only now: the arguments of all members are evaluated before the first member begins.
+        let begin = self.sites.len();
+        let (sites, calls): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
+        self.sites.extend(sites);
+        self.flow
+            .push(Flow::Group((begin..self.sites.len()).collect()));
         Ok(self.placeholder(
             Span::call_site(),
             Placeholder::Group {
-                members,
+                members: (begin..).zip(calls).collect(),
                 results,
                 first,
             },
         ))
     }
 
-    /// Collects the calls of a group and of the groups inside.
+    /// Collects the calls of a group and of the groups inside, and walks through their arguments.
     fn members(
         &mut self,
         invocation: &Macro,
         refusal: Refusal,
-        calls: &mut Vec<(usize, Expr)>,
+        calls: &mut Vec<(Site, Expr)>,
     ) -> Result<Results, Refused> {
         let span = first_token(&invocation.path);
         let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
@@ -85,14 +89,15 @@ impl Walk<'_> {
                 continue;
             }
             results.push(Results::Of(calls.len()));
-            self.member(&mut member, refusal)?;
-            calls.push((self.sites.len() - 1, member));
+            let site = self.member(&mut member, refusal)?;
+            calls.push((site, member));
         }
         Ok(Results::All(results))
     }
 
-    /// Checks one member: the call of a step, without an `.await` of its own.
-    fn member(&mut self, member: &mut Expr, refusal: Refusal) -> Result<(), Refused> {
+    /// Checks one member: the call of a step, without an `.await` of its own. Returns its site, which the walk does not
+    /// have yet.
+    fn member(&mut self, member: &mut Expr, refusal: Refusal) -> Result<Site, Refused> {
         if let Some(span) = awaited(member) {
             let what = "a member of `try_join!` is awaited by itself";
             let help = "leave its `.await` out: all members run at the same time, and the `?` stands behind the `try_join!`";
@@ -111,14 +116,13 @@ impl Walk<'_> {
         let (path, span) = (text(&call.func), name(&call.func));
         self.hand_context(call);
         visit_mut::visit_expr_call_mut(self, call);
-        self.sites.push(Site {
+        Ok(Site {
             path,
             span,
             refusal,
             wait: None,
             events: Vec::new(),
-        });
-        Ok(())
+        })
     }
 }
 

@@ -40,10 +40,19 @@ impl Walk<'_> {
     }
 
     pub(super) fn labeled(&mut self, label: Option<&Label>, block: &mut Block, gives: Gives) {
+        self.leavable_that(label, gives, |walk| walk.block(block, gives));
+    }
+
+    /// A block whose value is not the result of the saga, in the arguments of a macro.
+    pub(super) fn leavable(&mut self, label: Option<&Label>, walk: impl FnOnce(&mut Self)) {
+        self.leavable_that(label, Gives::Value, walk);
+    }
+
+    fn leavable_that(&mut self, label: Option<&Label>, gives: Gives, walk: impl FnOnce(&mut Self)) {
         if label.is_none() {
-            return self.block(block, gives);
+            return walk(self);
         }
-        let (id, flow) = self.inside(label, false, gives, |walk| walk.block(block, gives));
+        let (id, flow) = self.inside(label, false, gives, walk);
         self.flow.push(Flow::Block { id, flow });
     }
 
@@ -54,10 +63,14 @@ impl Walk<'_> {
                 let of = format!("for {} in {}", text(&each.pat), text(&each.expr));
                 self.visit_expr_mut(&mut each.expr);
                 self.rounds(of, each.label.as_ref(), true, Gives::Value, |walk| {
-                    walk.block(&mut each.body, Gives::Value);
+                    walk.scope(|walk| {
+                        walk.shadow(&each.pat);
+                        walk.block(&mut each.body, Gives::Value);
+                    });
                 });
             }
             Expr::While(each) => {
+                let outside = self.cx;
                 let when = text(&each.cond);
                 let asked = self.apart(|walk| walk.visit_expr_mut(&mut each.cond));
                 let of = format!("while {when}");
@@ -68,7 +81,7 @@ impl Walk<'_> {
                         walk.flow.extend(flow);
                         return;
                     }
-                    let end = walk.target(None).map(|target| Flow::Leave(target.end));
+                    let end = walk.target(None).map(Target::leave);
                     let ways = [(when, flow), ("else".to_owned(), end.into_iter().collect())];
                     walk.flow.extend(asked);
                     walk.flow
@@ -78,6 +91,8 @@ impl Walk<'_> {
                             ..Way::default()
                         }))));
                 });
+                // What the condition binds ends with the loop.
+                self.cx = outside;
             }
             Expr::Loop(each) => {
                 let of = "loop".to_owned();
@@ -89,7 +104,7 @@ impl Walk<'_> {
         }
     }
 
-    fn rounds(
+    pub(super) fn rounds(
         &mut self,
         of: String,
         label: Option<&Label>,
@@ -112,29 +127,41 @@ impl Walk<'_> {
 
     /// `break`
     pub(super) fn leave(&mut self, jump: &mut ExprBreak) {
-        let target = self
-            .target(jump.label.as_ref())
-            .map(|target| (target.end, target.gives));
-        let gives = target.map_or(Gives::Value, |(_, gives)| gives);
+        let target = self.target(jump.label.as_ref().map(|label| &label.ident));
+        let (leave, gives) = match target {
+            Some(target) => (Some(target.leave()), target.gives),
+            None => (None, Gives::Value),
+        };
         if let Some(value) = &mut jump.expr {
             self.expr(value, gives);
         }
-        self.flow.extend(target.map(|(id, _)| Flow::Leave(id)));
+        self.flow.extend(leave);
     }
 
     /// `continue`
     pub(super) fn go_on(&mut self, label: Option<&Lifetime>) {
-        let target = self
-            .target(label)
-            .and_then(|target| target.again)
-            .map(Flow::Leave);
-        self.flow.extend(target);
+        let target = self.target(label.map(|label| &label.ident));
+        let go_on = target.and_then(Target::go_on);
+        self.flow.extend(go_on);
     }
 
-    fn target(&self, label: Option<&Lifetime>) -> Option<&Target> {
+    /// The block or the loop with this label, or the loop around the current place.
+    pub(super) fn target(&self, label: Option<&Ident>) -> Option<&Target> {
         self.targets.iter().rev().find(|target| match label {
-            Some(label) => target.label.as_ref() == Some(&label.ident),
+            Some(label) => target.label.as_ref() == Some(label),
             None => target.again.is_some(),
         })
+    }
+}
+
+impl Target {
+    /// A jump to its end.
+    pub(super) fn leave(&self) -> Flow {
+        Flow::Leave(self.end)
+    }
+
+    /// A jump to its next round, if it is a loop.
+    pub(super) fn go_on(&self) -> Option<Flow> {
+        self.again.map(Flow::Leave)
     }
 }

@@ -1,15 +1,13 @@
-//! Macros inside of a body. A macro may do anything with its tokens, so no step runs there. The walk reads from the
-//! tokens, as far as it can, where the macro may fail.
+//! Macros inside of a body. A macro may do anything with its tokens, so no step runs there. The walk reads from its
+//! arguments, and from the code of a macro of the same file, where the macro may fail and where it may leave a loop.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
-use syn::visit::{self, Visit};
-use syn::{Expr, ExprAsync, ExprAwait, ExprClosure, ExprReturn, ExprTry, Item, Macro, Token};
+use syn::{Expr, Ident, Macro};
 
-use super::context::Misuse;
+use super::context::{Misuse, Within};
+use super::jump::Target;
 use super::walk::{Gives, Walk};
-use crate::saga::model::{Flow, Place};
+use crate::saga::model::{Flow, Place, Way};
 use crate::spans::first_token;
 
 /// Macros that never return.
@@ -60,6 +58,27 @@ const ONLY_LOOK: [&str; 34] = [
     "writeln",
 ];
 
+/// Those of them that may leave their arguments out, by the level of a log or by a profile.
+const LEAVE_OUT: [&str; 11] = [
+    "debug",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "error",
+    "event",
+    "info",
+    "log",
+    "span",
+    "trace",
+    "warn",
+];
+
+/// Returns whether the macro of this name may leave its arguments out. One that is not known may.
+pub(super) fn may_leave_out(name: &Ident) -> bool {
+    let is_one_of = |names: &[&str]| names.iter().any(|one| name == one);
+    is_one_of(&LEAVE_OUT) || !is_one_of(&ONLY_LOOK)
+}
+
 impl Walk<'_> {
     /// Walks through a call of a macro. Returns the placeholder for one that a body can't have.
     pub(super) fn invocation(&mut self, invocation: &Macro, gives: Gives) -> Option<Expr> {
@@ -86,18 +105,100 @@ impl Walk<'_> {
         if let Some(misuse) = self.misuse_of(invocation) {
             return Some(self.reports(&misuse));
         }
-        let fails = is_one_of(&RETURN_ERRORS) || gives == Gives::Result && !is_one_of(&DIVERGE);
+        let does = self.does(name.map(|last| &last.ident));
+        let may_fail = does.may_fail || gives == Gives::Result && !is_one_of(&DIVERGE);
         self.tokens(invocation.tokens.clone());
-        if fails {
-            self.flow.push(Flow::MayFail(Place(span)));
-        }
+        self.done(Does { may_fail, ..does }, span, &invocation.tokens);
         None
+    }
+
+    /// What the macro of this name may do here. The code of a macro of the file tells.
+    fn does(&self, name: Option<&Ident>) -> Does {
+        let mut does = Does::default();
+        let mut names: Vec<_> = name.map(Ident::to_string).into_iter().collect();
+        let mut read = 0;
+        while let Some(name) = names.get(read) {
+            let is_one_of = |names: &[&str]| names.iter().any(|one| one == name);
+            match self.source.macro_code(name) {
+                Some(code) => {
+                    does.may_fail |= code.may_fail;
+                    does.breaks |= code.breaks;
+                    does.continues |= code.continues;
+                    for name in code.calls {
+                        if !names.contains(&name) {
+                            names.push(name);
+                        }
+                    }
+                }
+                None if is_one_of(&RETURN_ERRORS) => does.may_fail = true,
+                None if is_one_of(&ONLY_LOOK) => {}
+                // A loop that nothing else leaves would hide all code behind it.
+                None => does.breaks = true,
+            }
+            read += 1;
+        }
+        does
+    }
+
+    /// Notes what a macro may do at the end, with these arguments.
+    fn done(&mut self, does: Does, place: Span, arguments: &TokenStream) {
+        if does.may_fail {
+            self.flow.push(Flow::MayFail(Place(place)));
+        }
+        let mut labels = vec![None];
+        collect_labels(arguments.clone(), &mut labels);
+        let mut jumps = Vec::new();
+        for label in &labels {
+            let target = self.target(label.as_ref());
+            let leaves = does.breaks.then(|| target.map(Target::leave));
+            let goes_on = does.continues.then(|| target.and_then(Target::go_on));
+            jumps.extend(leaves.flatten());
+            jumps.extend(goes_on.flatten());
+        }
+        self.may_jump(jumps);
+    }
+
+    /// Notes jumps of which one may be taken here.
+    pub(super) fn may_jump(&mut self, jumps: impl IntoIterator<Item = Flow>) {
+        let mut ways: Vec<Way> = Vec::new();
+        for jump in jumps {
+            if ways.iter().all(|way| way.flow[0] != jump) {
+                ways.push(Way {
+                    when: "break".to_owned(),
+                    flow: vec![jump],
+                    ..Way::default()
+                });
+            }
+        }
+        if !ways.is_empty() {
+            ways.push(Way {
+                when: "else".to_owned(),
+                ..Way::default()
+            });
+            self.branch(ways);
+        }
+    }
+
+    /// A call of a macro in the arguments of another one.
+    pub(super) fn inner_invocation(
+        &mut self,
+        name: Option<&Ident>,
+        place: Span,
+        arguments: &TokenStream,
+    ) {
+        let does = self.does(name);
+        self.tokens(arguments.clone());
+        self.done(does, place, arguments);
     }
 
     /// Walks through a macro that the body defines. Its code sees the context by its name.
     pub(super) fn definition(&mut self, definition: &mut Macro) {
         let tokens = definition.tokens.clone();
-        if let Some(misuse) = self.misuse_in(tokens.clone(), Some(IN_A_DEFINITION)) {
+        let within = Within {
+            alone: Some(IN_A_DEFINITION),
+            leaves_out: None,
+        };
+        if let Some(misuse) = self.misuse_in(tokens.clone(), within) {
             self.reports(&misuse);
             definition.tokens = self.with_whole_context(tokens);
         }
@@ -107,50 +208,14 @@ impl Walk<'_> {
     pub(super) fn misuse_of(&self, invocation: &Macro) -> Option<Misuse> {
         let name = &invocation.path.segments.last()?.ident;
         let only_looks = ONLY_LOOK.iter().any(|one| name == one);
-        let alone = (!only_looks).then_some(IN_A_MACRO);
-        self.misuse_in(invocation.tokens.clone(), alone)
+        let within = Within {
+            alone: (!only_looks).then_some(IN_A_MACRO),
+            leaves_out: may_leave_out(name).then_some(name),
+        };
+        self.misuse_in(invocation.tokens.clone(), within)
     }
 
-    /// Walks through the tokens of a macro, most likely expressions with commas between them.
-    pub(super) fn tokens(&mut self, tokens: TokenStream) {
-        match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(tokens.clone()) {
-            Ok(arguments) => {
-                let mut inside = Inside {
-                    walk: self,
-                    in_closure: false,
-                };
-                arguments
-                    .iter()
-                    .for_each(|argument| inside.visit_expr(argument));
-            }
-            Err(_) => self.raw_tokens(tokens),
-        }
-    }
-
-    fn raw_tokens(&mut self, tokens: TokenStream) {
-        let mut previous = None;
-        for token in tokens {
-            match &token {
-                TokenTree::Ident(ident) if ident == "await" && is_punct(previous.as_ref(), '.') => {
-                    self.awaited_in_macro(ident.span());
-                }
-                TokenTree::Ident(ident) if ident == "return" => {
-                    self.flow.push(Flow::MayFail(Place(ident.span())));
-                }
-                // After a value it is the operator. Elsewhere macros give it a meaning of their own, as in `?order`.
-                TokenTree::Punct(punct)
-                    if punct.as_char() == '?' && ends_value(previous.as_ref()) =>
-                {
-                    self.flow.push(Flow::MayFail(Place(punct.span())));
-                }
-                TokenTree::Group(group) => self.tokens(group.stream()),
-                TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-            }
-            previous = Some(token);
-        }
-    }
-
-    fn awaited_in_macro(&mut self, span: Span) {
+    pub(super) fn awaited_in_macro(&mut self, span: Span) {
         let [what, help] = AWAITED_IN_A_MACRO;
         self.errors.report(span, what, help);
     }
@@ -171,58 +236,27 @@ const IN_A_DEFINITION: [&str; 2] = [
     "await the step in the body itself, without the macro",
 ];
 
-fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
-    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
+/// What a macro may do to the body around it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Does {
+    may_fail: bool,
+    breaks: bool,
+    continues: bool,
 }
 
-fn ends_value(token: Option<&TokenTree>) -> bool {
-    match token {
-        None => false,
-        Some(TokenTree::Punct(punct)) => punct.as_char() == '?',
-        Some(TokenTree::Ident(_) | TokenTree::Literal(_) | TokenTree::Group(_)) => true,
-    }
-}
-
-/// Reads the arguments of a macro and changes nothing.
-struct Inside<'w, 'e> {
-    walk: &'w mut Walk<'e>,
-    in_closure: bool,
-}
-
-impl Inside<'_, '_> {
-    fn may_fail(&mut self, span: Span) {
-        if !self.in_closure {
-            self.walk.flow.push(Flow::MayFail(Place(span)));
+/// The labels among the tokens.
+fn collect_labels(tokens: TokenStream, labels: &mut Vec<Option<Ident>>) {
+    let mut is_label = false;
+    for token in tokens {
+        match &token {
+            TokenTree::Ident(name) if is_label => labels.push(Some(name.clone())),
+            TokenTree::Group(group) => collect_labels(group.stream(), labels),
+            _ => {}
         }
+        is_label = is_punct(Some(&token), '\'');
     }
 }
 
-impl<'ast> Visit<'ast> for Inside<'_, '_> {
-    fn visit_expr_try(&mut self, attempt: &'ast ExprTry) {
-        visit::visit_expr_try(self, attempt);
-        self.may_fail(attempt.question_token.span);
-    }
-
-    fn visit_expr_return(&mut self, returned: &'ast ExprReturn) {
-        visit::visit_expr_return(self, returned);
-        self.may_fail(returned.return_token.span);
-    }
-
-    fn visit_expr_await(&mut self, awaited: &'ast ExprAwait) {
-        self.walk.awaited_in_macro(awaited.await_token.span);
-    }
-
-    fn visit_expr_closure(&mut self, closure: &'ast ExprClosure) {
-        let before = std::mem::replace(&mut self.in_closure, true);
-        visit::visit_expr_closure(self, closure);
-        self.in_closure = before;
-    }
-
-    fn visit_expr_async(&mut self, _: &'ast ExprAsync) {}
-
-    fn visit_macro(&mut self, invocation: &'ast Macro) {
-        self.walk.tokens(invocation.tokens.clone());
-    }
-
-    fn visit_item(&mut self, _: &'ast Item) {}
+pub(super) fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
 }

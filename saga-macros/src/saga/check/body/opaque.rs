@@ -2,13 +2,14 @@
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Expr, ExprCall, Item};
+use syn::{Expr, ExprCall, Item, Stmt};
 
+use super::group::is_try_join;
 use super::walk::Walk;
 use crate::spans::first_token;
 
 impl Walk<'_> {
-    /// Replaces every `.await` that `each` visits, and reports the first one.
+    /// Replaces every `.await` and every group that `each` visits, and reports the first one.
     pub(super) fn without_steps(
         &mut self,
         what: &str,
@@ -65,23 +66,43 @@ fn spawned(call: &ExprCall) -> Option<Span> {
         .then(|| last.ident.span())
 }
 
-/// Finds each `.await`, and replaces it.
+/// Finds each `.await` and each `try_join!`, and replaces it.
 #[derive(Default)]
 struct Awaits {
     first: Option<Span>,
     replacement: Option<Expr>,
 }
 
+impl Awaits {
+    /// Notes the place of what runs steps; returns the code for its place.
+    fn found(&mut self, span: Span) -> Option<Expr> {
+        self.first.get_or_insert(span);
+        self.replacement.clone()
+    }
+}
+
 impl VisitMut for Awaits {
     fn visit_expr_mut(&mut self, node: &mut Expr) {
-        if let Expr::Await(awaited) = node {
-            self.first.get_or_insert(first_token(&awaited.base));
-            if let Some(replacement) = &self.replacement {
-                node.clone_from(replacement);
-                return;
-            }
+        let span = match node {
+            Expr::Await(awaited) => Some(first_token(&awaited.base)),
+            Expr::Macro(called) if is_try_join(&called.mac) => Some(first_token(&called.mac.path)),
+            _ => None,
+        };
+        match span.and_then(|span| self.found(span)) {
+            Some(replacement) => *node = replacement,
+            None => visit_mut::visit_expr_mut(self, node),
         }
-        visit_mut::visit_expr_mut(self, node);
+    }
+
+    fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
+        if let Stmt::Macro(called) = statement
+            && is_try_join(&called.mac)
+            && let Some(replacement) = self.found(first_token(&called.mac.path))
+        {
+            *statement = Stmt::Expr(replacement, called.semi_token);
+            return;
+        }
+        visit_mut::visit_stmt_mut(self, statement);
     }
 
     fn visit_item_mut(&mut self, _: &mut Item) {}

@@ -24,16 +24,25 @@ pub(super) fn over_outcome(condition: &Expr) -> Option<&Pat> {
 
 /// Returns whether the pattern matches refusals only.
 pub(super) fn is_refusal(pattern: &Pat) -> bool {
+    is_only(pattern, "Err")
+}
+
+/// Returns whether the pattern matches successes only.
+pub(super) fn is_only_success(pattern: &Pat) -> bool {
+    is_only(pattern, "Ok")
+}
+
+fn is_only(pattern: &Pat, name: &str) -> bool {
     match pattern {
-        Pat::TupleStruct(variant) => is_variant(variant, "Err"),
-        Pat::Or(either) => either.cases.iter().all(is_refusal),
-        Pat::Guard(guarded) => is_refusal(&guarded.pat),
-        Pat::Paren(paren) => is_refusal(&paren.pat),
-        Pat::Type(typed) => is_refusal(&typed.pat),
+        Pat::TupleStruct(variant) => is_variant(variant, name),
+        Pat::Or(either) => either.cases.iter().all(|case| is_only(case, name)),
+        Pat::Guard(guarded) => is_only(&guarded.pat, name),
+        Pat::Paren(paren) => is_only(&paren.pat, name),
+        Pat::Type(typed) => is_only(&typed.pat, name),
         Pat::Ident(binding) => binding
             .subpat
             .as_ref()
-            .is_some_and(|(_, pattern)| is_refusal(pattern)),
+            .is_some_and(|(_, pattern)| is_only(pattern, name)),
         _ => false,
     }
 }

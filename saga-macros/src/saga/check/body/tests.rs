@@ -19,14 +19,26 @@ use syn::{Block, parse_str};
 use super::{Gives, Walk};
 use crate::errors::Errors;
 use crate::saga::model::{Flow, Refusal, Site, Way};
+use crate::source::Source;
 
-fn walk(body: &str) -> (String, Vec<String>) {
+fn walk(body: &str, source: &Source) -> (String, Vec<String>) {
     let mut block: Block = parse_str(&format!("{{ {body} }}")).expect(body);
     let mut errors = Errors::default();
-    let mut walk = Walk::new(None, &mut errors);
+    let mut walk = Walk::new(None, source, &mut errors);
     walk.block(&mut block, Gives::Result);
     let text = sequence(&walk.flow, &walk.sites);
     (text, errors.messages())
+}
+
+/// The steps in the order of their sites.
+fn sites(body: &str) -> String {
+    let mut block: Block = parse_str(&format!("{{ {body} }}")).expect(body);
+    let mut errors = Errors::default();
+    let source = Source::default();
+    let mut walk = Walk::new(None, &source, &mut errors);
+    walk.block(&mut block, Gives::Result);
+    let paths: Vec<_> = walk.sites.iter().map(|site| &*site.path).collect();
+    paths.join(" ")
 }
 
 fn sequence(flow: &[Flow], sites: &[Site]) -> String {
@@ -73,8 +85,19 @@ fn way_text(way: &Way, sites: &[Site]) -> String {
 
 #[track_caller]
 fn flows(cases: &[(&str, &str)]) {
+    flows_in(&Source::default(), cases);
+}
+
+/// The flows of bodies in a file with this code.
+#[track_caller]
+fn flows_beside(code: &str, cases: &[(&str, &str)]) {
+    flows_in(&Source::from_text(code), cases);
+}
+
+#[track_caller]
+fn flows_in(source: &Source, cases: &[(&str, &str)]) {
     for (body, expected) in cases {
-        let (flow, mistakes) = walk(body);
+        let (flow, mistakes) = walk(body, source);
         assert!(mistakes.is_empty(), "{body}: {mistakes:?}");
         assert_eq!(
             flow.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -87,7 +110,7 @@ fn flows(cases: &[(&str, &str)]) {
 #[track_caller]
 fn mistakes(cases: &[(&str, &str)]) {
     for (body, expected) in cases {
-        let (_, mistakes) = walk(body);
+        let (_, mistakes) = walk(body, &Source::default());
         let firsts: Vec<_> = mistakes
             .iter()
             .filter_map(|text| text.lines().next())
@@ -232,4 +255,34 @@ fn macros_are_read_as_far_as_possible() {
         ("a(cx).await?; anyhow::ensure!(x, \"no\"); Ok(())", "a ?"),
         ("a(cx).await?; vec![return Ok(1)]; Ok(())", "a ?"),
     ]);
+}
+
+#[test]
+fn a_macro_of_the_file_fails_where_its_code_does() {
+    for code in [
+        "macro_rules! act { ($e:expr) => { return Err($e) } }",
+        "macro_rules! act { ($($e:expr),+ $(,)?) => { $(check($e)?;)+ } }",
+        "macro_rules! act { ($e:expr) => { $e? } }",
+        "macro_rules! act { ($e:expr) => { inner!($e) } } macro_rules! inner { ($e:expr) => { return Err($e) } }",
+        "macro_rules! act { ($e:expr) => { act!(@again $e) }; (@again $e:expr) => { anyhow::bail!($e) } }",
+    ] {
+        flows_beside(
+            code,
+            &[
+                ("a(cx).await?; act!(x); Ok(())", "a ?"),
+                ("a(cx).await?; if x { act!(x) } Ok(())", "a [? | ]"),
+                ("a(cx).await?; println!(\"{}\", act!(x)); Ok(())", "a ?"),
+                ("a(cx).await?; let f = |x| act!(x); Ok(())", "a"),
+            ],
+        );
+    }
+    for code in [
+        "macro_rules! act { ($e:expr) => { return Ok($e) } }",
+        "macro_rules! act { ($($e:expr),* $(,)?) => { f($($e)?) } }",
+        "macro_rules! act { ($e:expr) => { fn next() -> Option<u8> { return f()?; } } }",
+        "macro_rules! act_now { ($e:expr) => { return Err($e) } }",
+        "fn act() { return Err(()) }",
+    ] {
+        flows_beside(code, &[("a(cx).await?; act!(x); Ok(())", "a")]);
+    }
 }

@@ -5,19 +5,23 @@ use std::mem;
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
-use syn::{BinOp, Block, Expr, Ident, Item, Local, Macro, Pat, Stmt};
+use syn::{BinOp, Block, Expr, FieldValue, Ident, Item, Local, Macro, Pat, Stmt};
 
+use super::branch::begin_of_tail;
 use super::group::is_try_join;
 use super::jump::Target;
 use super::refusal::is_awaited;
 use super::text;
 use crate::errors::Errors;
 use crate::saga::model::{First, Flow, Place, Placeholder, Refusal, Site, Way};
+use crate::source::Source;
 use crate::spans::first_token;
 
 /// Takes the calls out of a body, and collects them and their order.
 pub(super) struct Walk<'e> {
     pub(super) errors: &'e mut Errors,
+    /// The file around the saga.
+    pub(super) source: &'e Source,
     /// The name of the context in the body.
     pub(super) cx: Option<&'e Ident>,
     pub(super) placeholders: Vec<Placeholder>,
@@ -46,7 +50,7 @@ pub(super) enum Gives {
 
 impl Gives {
     /// The effect of the first refusal in a group that is such an expression.
-    fn first(self) -> First {
+    pub(super) fn first(self) -> First {
         match self {
             Self::Result => First::IsTheResult,
             Self::Value => First::IsHandled,
@@ -55,13 +59,14 @@ impl Gives {
 }
 
 impl<'e> Walk<'e> {
-    pub(super) fn new(cx: Option<&'e Pat>, errors: &'e mut Errors) -> Self {
+    pub(super) fn new(cx: Option<&'e Pat>, source: &'e Source, errors: &'e mut Errors) -> Self {
         let cx = match cx {
             Some(Pat::Ident(cx)) => Some(&cx.ident),
             _ => None,
         };
         Self {
             errors,
+            source,
             cx,
             placeholders: Vec::new(),
             sites: Vec::new(),
@@ -105,36 +110,27 @@ impl<'e> Walk<'e> {
     }
 
     pub(super) fn block(&mut self, block: &mut Block, gives: Gives) {
+        self.scope(|walk| walk.statements(block, gives));
+    }
+
+    /// Walks through code whose bindings end with it.
+    pub(super) fn scope<T>(&mut self, walk: impl FnOnce(&mut Self) -> T) -> T {
         let outside = self.cx;
-        self.statements(block, gives);
-        // A name that a block binds ends with it.
+        let walked = walk(self);
         self.cx = outside;
+        walked
     }
 
     fn statements(&mut self, block: &mut Block, gives: Gives) {
-        let Some((last, before)) = block.stmts.split_last_mut() else {
-            return;
-        };
-        for statement in before {
-            self.visit_stmt_mut(statement);
-        }
-        match last {
-            Stmt::Expr(value, None) => self.expr(value, gives),
-            Stmt::Macro(invocation)
-                if invocation.semi_token.is_none() && is_try_join(&invocation.mac) =>
-            {
-                *last = Stmt::Expr(self.group_that(&invocation.mac, gives.first()), None);
-            }
-            Stmt::Macro(invocation) if invocation.semi_token.is_none() => {
-                if let Some(replacement) = self.invocation(&invocation.mac, gives) {
-                    *last = Stmt::Expr(replacement, None);
-                }
-            }
-            other => self.visit_stmt_mut(other),
+        let tail = begin_of_tail(&block.stmts);
+        for (index, statement) in block.stmts.iter_mut().enumerate() {
+            let gives = (index >= tail).then_some(gives);
+            self.conditional(statement, gives);
         }
     }
 
     pub(super) fn expr(&mut self, node: &mut Expr, gives: Gives) {
+        self.not_under_cfg(node);
         if self.opaque(node) || self.misuse(node) {
             return;
         }
@@ -179,6 +175,10 @@ impl<'e> Walk<'e> {
                 self.assignment(&mut binary.left, &mut binary.right);
             }
             Expr::Assign(assign) => self.assignment(&mut assign.left, &mut assign.right),
+            Expr::Let(binding) => {
+                visit_mut::visit_expr_let_mut(self, binding);
+                self.shadow(&binding.pat);
+            }
             Expr::Verbatim(tokens) => self.tokens(tokens.clone()),
             // What the context gives is recorded.
             Expr::MethodCall(call) if self.is_context(&call.receiver) => {
@@ -237,7 +237,12 @@ impl VisitMut for Walk<'_> {
     }
 
     fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
-        self.conditional(statement);
+        self.conditional(statement, None);
+    }
+
+    fn visit_field_value_mut(&mut self, field: &mut FieldValue) {
+        self.field_not_under_cfg(field);
+        visit_mut::visit_field_value_mut(self, field);
     }
 
     fn visit_local_mut(&mut self, local: &mut Local) {

@@ -76,6 +76,41 @@ fn the_rule_agrees_with_what_happens() {
 }
 
 #[test]
+fn a_refusal_that_a_guard_has_seen_comes_after_the_guard() {
+    for (body, accepted) in [
+        (
+            "match undoable().await { Ok(_) => {} Err(_) if pivot().await? => {} Err(_) => undoable().await? }",
+            false,
+        ),
+        (
+            "match undoable().await { Ok(_) => {} _ if pivot().await? => {} Err(_) => undoable().await? }",
+            false,
+        ),
+        (
+            "match pivot().await { _ if retriable().await? => {} Err(_) => undoable().await?, _ => {} }",
+            false,
+        ),
+        (
+            "match pivot().await { Err(_) if coin() => undoable().await?, Err(_) => undoable().await?, _ => {} }",
+            true,
+        ),
+        (
+            "match pivot().await { Err(_) if undoable().await? => {} Err(_) => pivot().await?, Ok(_) => {} }",
+            true,
+        ),
+        (
+            "match pivot().await { Ok(_) if retriable().await? => {} Err(_) => undoable().await?, Ok(_) => {} }",
+            true,
+        ),
+    ] {
+        let block: Block = syn::parse_str(&format!("{{ {body} Ok(()) }}")).expect(body);
+        let (flow, sites) = walk_for_test(&block, &mut Errors::default());
+        assert_eq!(is_in_order(&flow, &sites), accepted, "{body}");
+        assert_eq!(breaks_the_rule(&block), Some(!accepted), "{body}");
+    }
+}
+
+#[test]
 fn a_loop_without_steps_is_checked_once_however_deep_it_stands() {
     let mut body = "{ check()?; }".to_owned();
     for _ in 0..12 {

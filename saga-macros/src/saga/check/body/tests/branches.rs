@@ -121,10 +121,30 @@ fn a_step_that_has_refused_has_not_happened() {
 
 #[test]
 fn no_step_runs_in_a_guard_that_may_be_evaluated_twice() {
-    mistakes(&[(
-        "match x { 0 | 1 if a(cx).await? => 0, _ => 1 }; Ok(())",
-        "a step can't be awaited in the guard of a pattern with `|`, which may be evaluated twice",
-    )]);
+    let expected =
+        "a step can't be awaited in the guard of a pattern with `|`, which may be evaluated twice";
+    mistakes(&[
+        (
+            "match x { 0 | 1 if a(cx).await? => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { 0 | 1 if try_join!(a(cx), b(cx)).is_ok() => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { 0 | 1 if { try_join!(a(cx), b(cx))?; true } => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { (0 | 1) if f({ try_join!(a(cx), b(cx)) }) => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+        (
+            "match x { 0 | 1 if try_join_all(2, y, |z| a(cx, z)).await?.is_empty() => 0, _ => 1 }; Ok(())",
+            expected,
+        ),
+    ]);
 }
 
 #[test]
@@ -133,5 +153,35 @@ fn what_may_be_left_out_may_not_happen() {
         ("#[cfg(never)] return Ok(0); a(cx).await", "[return | ] a"),
         ("#[cfg(never)] let x = check()?; a(cx).await", "[? | ] a"),
         ("#[allow(unused)] let x = check()?; a(cx).await", "? a"),
+        // Without the last statement, the one before it is the result.
+        (
+            "a(cx).await?; #[cfg(x)] { Err(Late) } #[cfg(not(x))] { Ok(()) }",
+            "a [? | ]",
+        ),
+        (
+            "a(cx).await?; #[cfg(x)] { Ok(()) } #[cfg(not(x))] { Err(Late) }",
+            "a [? | ]",
+        ),
+        (
+            "a(cx).await?; #[cfg(x)] { Ok(()) } #[cfg(y)] { check() } #[cfg(z)] return Ok(()); #[cfg(w)] { Ok(()) }",
+            "a [? | ] [return | ]",
+        ),
+        (
+            "a(cx).await?; if y { b(cx).await? } #[cfg(x)] { Ok(1) } #[cfg(not(x))] { Ok(2) }",
+            "a [b | ]",
+        ),
+        ("a(cx).await?; #[cfg(x)] { log() } log(); { Ok(()) }", "a"),
+        (
+            "a(cx).await?; let x = { #[cfg(x)] { check() } #[cfg(not(x))] { Ok(1) } }; Ok(())",
+            "a",
+        ),
+        (
+            "a(cx).await?; #[cfg(x)] receipt! { 1 } #[cfg(not(x))] { Ok(()) }",
+            "a [? | ]",
+        ),
+        (
+            "a(cx).await?; if x { #[cfg(x)] { check() } #[cfg(not(x))] { Ok(()) } } else { Ok(()) }",
+            "a [[? | ] | ]",
+        ),
     ]);
 }

@@ -1,6 +1,6 @@
 //! The flow of groups and fan-outs, and their rules.
 
-use super::{flows, mistakes};
+use super::{flows, mistakes, sites};
 
 #[test]
 fn members_of_a_group_run_at_the_same_time() {
@@ -43,6 +43,32 @@ fn members_of_a_group_run_at_the_same_time() {
             "{a b} ?",
         ),
     ]);
+}
+
+/// A run takes the order of the sites for the order of the calls.
+#[test]
+fn what_the_arguments_of_any_member_call_comes_before_the_first_member() {
+    for (body, expected) in [
+        ("try_join!(a(cx), b(cx, c(cx).await?))?; Ok(())", "c a b"),
+        (
+            "try_join!(a(cx, b(cx).await?), try_join!(c(cx), d(cx, e(cx).await?)))",
+            "b e a c d",
+        ),
+        (
+            "match try_join!(a(cx), b(cx, try_join!(c(cx), d(cx))?)) { _ => Ok(()) }",
+            "c d a b",
+        ),
+        (
+            "try_join_all(n(cx).await?, i(cx).await?, |i| b(cx, i)).await",
+            "n i b",
+        ),
+    ] {
+        assert_eq!(sites(body), expected, "{body}");
+    }
+    flows(&[(
+        "try_join!(a(cx), b(cx, c(cx).await?), d(cx, check()?))?; Ok(())",
+        "c ? {a b d}",
+    )]);
 }
 
 #[test]

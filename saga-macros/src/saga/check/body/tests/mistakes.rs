@@ -56,6 +56,58 @@ fn no_step_runs_out_of_sight() {
             "a step of a saga can't stand under `#[cfg(…)]`",
         ),
         (
+            "#[cfg(never)] try_join!(a(cx), b(cx))?; Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "#[cfg(never)] let x = try_join!(a(cx), b(cx)); Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "#[cfg(never)] { try_join!(a(cx), b(cx)) }; Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "match x { #[cfg(never)] 0 => try_join!(a(cx), b(cx))?, _ => 0 }; Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "let f = |x| try_join!(a(cx, x), b(cx, x)); Ok(())",
+            "a step can't be awaited inside of a closure",
+        ),
+        (
+            "x[try_join!(a(cx), b(cx))?] = 1; Ok(())",
+            "a step can't be awaited on the left of an assignment",
+        ),
+        (
+            "f(1, #[cfg(never)] a(cx).await?); Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "let x = [#[cfg(never)] try_join!(a(cx), b(cx))?]; Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "Ok(Receipt { #[cfg(never)] paid: a(cx).await? })",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "f(#[cfg(never)] try_join!(a(cx), b(cx))); Ok(())",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "a(cx).await?; #[cfg(never)] { b(cx).await } #[cfg(not(never))] { Ok(()) }",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "a(cx).await?; #[cfg(never)] { Ok(()) } #[cfg(not(never))] { b(cx).await }",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
+            "a(cx).await?; #[cfg(never)] { Ok(()) } #[cfg(not(never))] { try_join!(a(cx), b(cx)) }",
+            "a step of a saga can't stand under `#[cfg(…)]`",
+        ),
+        (
             "match x { #[cfg(never)] 0 => a(cx).await?, _ => 0 }; Ok(())",
             "a step of a saga can't stand under `#[cfg(…)]`",
         ),

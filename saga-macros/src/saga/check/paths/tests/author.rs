@@ -110,12 +110,16 @@ impl Author {
                 self.statements(depth),
                 self.statements(depth)
             ),
-            9 => format!(
-                "match {}().await {{ Ok(_) => {{ {} }}, Err(_) => {{ {} }} }}",
-                self.fallible(),
-                self.statements(depth),
-                self.statements(depth)
-            ),
+            9 => {
+                let step = self.fallible();
+                let [arms, more] = [["_", "Ok(_)", "Err(_)"], ["_", "Err(_)", "Err(_)"]]
+                    .map(|patterns| self.guarded(depth, patterns));
+                format!(
+                    "match {step}().await {{ {arms} Ok(_) => {{ {} }}, {more} Err(_) => {{ {} }} }}",
+                    self.statements(depth),
+                    self.statements(depth)
+                )
+            }
             10 => format!(
                 "if let Err(_) = {}().await {{ {} }}",
                 self.fallible(),
@@ -146,6 +150,19 @@ impl Author {
             }
             _ => format!("let _ = coin() || {}().await?;", self.step()),
         }
+    }
+
+    /// At most two guarded arms with these patterns.
+    fn guarded(&mut self, depth: usize, patterns: [&str; 3]) -> String {
+        let arms = (0..self.coin.below(3)).map(|_| {
+            let pattern = patterns[usize::try_from(self.coin.below(3)).unwrap_or(0)];
+            let guard = match self.coin.below(3) {
+                0 => "coin()".to_owned(),
+                _ => format!("{}().await?", self.step()),
+            };
+            format!("{pattern} if {guard} => {{ {} }},", self.statements(depth))
+        });
+        arms.collect()
     }
 
     /// A statement without steps of its own.

@@ -1,0 +1,27 @@
+//~ errors: 1
+
+#[path = "../shop.rs"]
+mod shop;
+
+use saga_runtime::{Context, saga};
+use shop::*;
+
+macro_rules! fail {
+    ($error:expr) => {
+        return Err($error)
+    };
+}
+
+saga!(
+    async fn place_order(cx: Context<'_, Shop>, request: OrderRequest) -> Result<Delivery, ShopError> {
+        let order = create_order(cx, &request).await?;
+        let payment = charge(cx, &order).await?;
+        let delivery = ship(cx, &order, &payment).await?;
+        if delivery.id == 0 {
+            fail!(ShopError);
+        }
+        Ok(delivery)
+    }
+);
+
+fn main() {}
