@@ -64,7 +64,7 @@ pub(super) fn expand(saga: &Saga<'_>) -> TokenStream {
         ["start", "saga", "services", "engine", "lane", "slots"].map(hidden);
     let [future, ended, output] = ["future", "ended", "output"].map(hidden);
     let fields = inputs.iter().map(|input| input.pattern);
-    let used = body.mistake.as_ref().map(|_| all_used(saga));
+    let used = all_used(saga);
     let mistake = body.mistake.as_ref().map(self::mistake);
     let typed = typed(returned, private);
     let block = group(
@@ -128,9 +128,9 @@ fn typed(returned: &Type, private: &TokenStream) -> TokenStream {
 
 // Expands to:
 //
-//     let _ = &cx; let _ = &request;
+//     let _ = cx; let _ = request;
 //
-// Where a mistake stands in the body in place of the user's expressions, rustc would say that nothing uses these.
+// Of a body with a mistake rustc would say that it does not use these. A reference to them would be kept across each `.await`.
 fn all_used(saga: &Saga<'_>) -> TokenStream {
     let context = match saga.cx {
         Pat::Ident(context) => Some(&context.ident),
@@ -139,7 +139,7 @@ fn all_used(saga: &Saga<'_>) -> TokenStream {
     let inputs = saga.inputs.iter().map(|input| input.name);
     let names = context.into_iter().chain(inputs);
     let names = names.filter(|name| !name.to_string().starts_with('_'));
-    code!(#(let _ = &#names;)*)
+    code!(#(let _ = #names;)*)
 }
 
 // Expands to:
