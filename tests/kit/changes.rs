@@ -424,7 +424,7 @@ async fn a_wait_that_loses_its_limit_needs_a_version() {
     let told: Vec<_> = changes.iter().map(ToString::to_string).collect();
     assert!(
         told[0].starts_with(
-            "sale, version 1: needs a new version\n  `event approved` waits for any time now"
+            "sale, version 1: needs a new version\n  The wait for `approved` has no limit now"
         ),
         "{told:?}"
     );

@@ -76,8 +76,8 @@ pub(super) fn changes(old: &[LockedSaga], new: &[LockedSaga]) -> Vec<DefinitionC
         };
         match find(new, saga) {
             Some(now) if now.body == saga.body || behind(saga, now).is_some() => {
-                if let Some(wait) = limit() {
-                    let what = format!("`{wait}` waits for any time now");
+                if let Some(event) = limit() {
+                    let what = format!("The wait for `{event}` has no limit now");
                     changes.push(needs_new_version(saga, &Difference::new(what)));
                 } else if now.body != saga.body {
                     changes.push(changed(saga, now));

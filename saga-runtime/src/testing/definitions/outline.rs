@@ -126,12 +126,13 @@ const NAMED: &str = ": ";
 /// What stands behind an event that the saga awaits for a limited time.
 const LIMITED: &str = ", for a limited time";
 
-/// The first wait, in the nodes that both bodies begin with, that has lost its limit.
+/// The event of the first wait, in the nodes that both bodies begin with, that has lost its limit.
 pub(super) fn without_its_limit<'a>(old: &'a [Part], new: &[Part]) -> Option<&'a str> {
     let mut both = old.iter().zip(new);
     both.find_map(|(old, new)| {
         if old.is_limited() && new.label.starts_with("event ") && !new.is_limited() {
-            return old.label.strip_suffix(LIMITED);
+            let event = old.named_event().map(|(_, durable)| durable);
+            return event.or_else(|| old.label.strip_prefix("event ")?.strip_suffix(LIMITED));
         }
         without_its_limit(&old.parts, &new.parts)
     })
