@@ -14,9 +14,9 @@ use crate::request::{KeyError, find};
 
 /// Puts the [`Key`](crate::Key) and the [`ActionKey`] of a request into its extensions.
 ///
-/// A request without a key passes, without the extension, unless the layer is [`required`](Self::required). A header that
-/// is no key is answered here: with `400 Bad Request`, or with the gRPC status `INVALID_ARGUMENT` if the request is
-/// gRPC.
+/// A request without a key passes, without the extension, unless the layer is [`required`](Self::required); so does one without an
+/// action key, unless that is [required](Self::action_required). A header that is no key is answered here: with `400 Bad Request`, or
+/// with the gRPC status `INVALID_ARGUMENT` if the request is gRPC.
 ///
 /// ```
 /// use saga_participant::{Key, KeyLayer};
@@ -42,6 +42,7 @@ pub struct KeyLayer {
     key: HeaderName,
     action_key: HeaderName,
     required: bool,
+    action_required: bool,
 }
 
 /// The service that a [`KeyLayer`] makes.
@@ -77,6 +78,7 @@ impl KeyLayer {
             key: HeaderName::from_static(IDEMPOTENCY_KEY),
             action_key: HeaderName::from_static(ACTION_KEY),
             required: false,
+            action_required: false,
         }
     }
 
@@ -94,10 +96,18 @@ impl KeyLayer {
         self
     }
 
-    /// Rejects a request that has neither a key nor an action key.
+    /// Rejects a request without a key, so that each handler behind the layer finds a [`Key`](crate::Key). A request that undoes
+    /// another one may have an action key only: put this around the handlers that read the key.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// Rejects a request without an action key, so that each handler behind the layer finds an [`ActionKey`].
+    #[must_use]
+    pub fn action_required(mut self) -> Self {
+        self.action_required = true;
         self
     }
 
@@ -105,8 +115,12 @@ impl KeyLayer {
     fn read<B>(&self, request: &mut Request<B>) -> Result<(), KeyError> {
         let key = find(request.headers(), self.key.as_str())?;
         let action_key = find(request.headers(), self.action_key.as_str())?;
-        if self.required && key.is_none() && action_key.is_none() {
-            return Err(KeyError::Missing(self.key.to_string()));
+        let missing = |header: &HeaderName| Err(KeyError::Missing(header.to_string()));
+        if self.required && key.is_none() {
+            return missing(&self.key);
+        }
+        if self.action_required && action_key.is_none() {
+            return missing(&self.action_key);
         }
         if let Some(key) = key {
             request.extensions_mut().insert(key);
@@ -242,6 +256,29 @@ mod tests {
         let keys = [("x-request-id", "key"), ("x-undoes", "action")];
         let response = ask(layer, &keys).await;
         assert_eq!(response.body(), r#"Some("key") Some("action")"#);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_required_is_there() {
+        let (key, action_key) = (("idempotency-key", "key"), ("action-key", "action"));
+        let layer = || KeyLayer::new().required();
+        let answers = [
+            (layer(), key, Some(r#"Some("key") None"#)),
+            (layer(), action_key, None),
+            (
+                KeyLayer::new().action_required(),
+                action_key,
+                Some(r#"None Some("action")"#),
+            ),
+            (KeyLayer::new().action_required(), key, None),
+            (layer().action_required(), key, None),
+            (layer().action_required(), action_key, None),
+        ];
+        for (layer, header, keys) in answers {
+            let response = ask(layer, &[header]).await;
+            let is_answered = response.status() == StatusCode::OK;
+            assert_eq!(is_answered.then_some(&**response.body()), keys);
+        }
     }
 
     #[tokio::test]

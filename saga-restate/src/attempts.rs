@@ -224,7 +224,7 @@ impl<'a> Asker<'a> {
     ) -> Result<(AttemptRecord, Option<Verdict>), Suspended> {
         let name = entry_names::attempt(position, Role::Action, attempt.attempt());
         let retry = self.repeats(step.meta(), attempt.attempt());
-        let unread = |unread| unreadable(position, &unread);
+        let unread = |_| unreadable(position);
         let mut crashes = 0;
         loop {
             let mut entry = Entry {
@@ -375,7 +375,7 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// The error with which Restate repeats an attempt instead of recording it.
+/// The error with which Restate repeats an attempt instead of recording it. The SDK logs its text, so it has none of the step's.
 fn repeated(
     ended: &AttemptEnd,
     kind: Kind,
@@ -385,7 +385,12 @@ fn repeated(
     let is_unrecordable = matches!(ended, AttemptEnd::Unrecordable(_));
     let has_failed = !matches!(ended, AttemptEnd::Done(_));
     if (is_unrecordable && kind.closes_the_way_back()) || (is_repeated && has_failed) {
-        let message = format!("step `{}`: {}", position.name(), ended.message());
+        let step = position.name();
+        let message = if is_unrecordable {
+            format!("step `{step}` is done, but its output can't be recorded: it is asked again")
+        } else {
+            format!("step `{step}` has failed, and is asked again")
+        };
         return Some(HandlerError::from(message));
     }
     None
@@ -397,7 +402,7 @@ fn read(
     ended: AttemptEnd,
     position: Position<'_>,
 ) -> Result<Verdict, Suspended> {
-    let unread = |error: serde_json::Error| unreadable(position, &error);
+    let unread = |_| unreadable(position);
     match ended {
         AttemptEnd::Done(output) => {
             step.read_output(output.get()).map_err(unread)?;
@@ -429,9 +434,10 @@ fn read(
     }
 }
 
-fn unreadable(position: Position<'_>, error: &serde_json::Error) -> Suspended {
+/// The SDK logs this text, and the reason may quote the record.
+fn unreadable(position: Position<'_>) -> Suspended {
     Suspended(format!(
-        "the record of step `{}` can't be read: {error}",
+        "the record of step `{}` can't be read",
         position.name()
     ))
 }

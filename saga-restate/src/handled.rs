@@ -31,17 +31,16 @@ impl Invocation {
             self.cancel();
             entry = entry_names::answer(&first);
         };
-        let unread = |unread: String| {
+        let unread = || {
             let saga = position.name();
             Suspended(format!(
-                "the record of the failure of `{saga}` can't be read: {unread}"
+                "the record of the failure of `{saga}` can't be read"
             ))
         };
-        let record: FailureRecord =
-            serde_json::from_slice(&written).map_err(|error| unread(error.to_string()))?;
+        let record: FailureRecord = serde_json::from_slice(&written).map_err(|_| unread())?;
         let reason = record.into_reason();
         if let Some(error) = reason.as_ref().and_then(|reason| reason.error.as_deref()) {
-            read(error).map_err(unread)?;
+            read(error).map_err(|_| unread())?;
         }
         Ok(reason)
     }

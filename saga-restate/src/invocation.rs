@@ -22,7 +22,8 @@ use crate::journal::Journal;
 use crate::lock::lock;
 use crate::settings::Settings;
 
-/// The reason why the saga can't go on in this process. Restate begins it again.
+/// The reason why the saga can't go on in this process. Restate begins it again. The SDK logs the text, at the level `warn`, so it
+/// quotes no value and no error of a step.
 #[derive(Debug, Clone)]
 pub struct Suspended(pub(crate) String);
 

@@ -108,8 +108,9 @@
 //! * A saga that waits for an event waits for the promise `event/NAME/N` of its workflow, where `N` counts the events of that
 //!   name from 0; Restate's table `sys_promise` lists it. This name stays. For the first of several events it waits for the promise of
 //!   each.
-//! * This crate writes no inputs and outputs to a log, but Restate's SDK does, at the level `trace` of its target `restate_sdk`.
-//!   At that level, turn the target off: `RUST_LOG=trace,restate_sdk=off`.
+//! * This crate writes no inputs, outputs and events to a log, nor the texts of steps' errors. Restate's SDK does, at the level `trace` of
+//!   its target `restate_sdk`. At that level, turn the target off: `RUST_LOG=trace,restate_sdk=off`. At the level `warn` the SDK writes the
+//!   reason why Restate repeats an invocation: those of this crate name steps, but quote nothing.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -208,11 +208,9 @@ impl Invocation {
             }
             return Ok(Awaited::Attempt);
         }
-        let unread = |unread: &str| Suspended(format!("a decision can't be read: {unread}"));
-        let sent = self.journal.promise(&name).await;
-        let sent = sent.map_err(|rejected| unread(rejected.message()))?;
-        let sent = serde_json::from_slice::<SentDecision>(&sent);
-        let sent = sent.map_err(|error| unread(&error.to_string()))?;
+        let unread = || Suspended(format!("the value of `{name}` can't be read"));
+        let sent = self.journal.promise(&name).await.map_err(|_| unread())?;
+        let sent = serde_json::from_slice::<SentDecision>(&sent).map_err(|_| unread())?;
         self.clock.advance_to(sent.decision.at);
         Ok(Awaited::Decision(sent.decision))
     }
@@ -274,7 +272,7 @@ impl Invocation {
             }
         };
         let read = serde_json::from_slice(&written);
-        read.map_err(|unread| Suspended(format!("the trouble can't be read: {unread}")))
+        read.map_err(|_| Suspended(format!("the record `{name}` can't be read")))
     }
 
     /// Answers the decision that was waited for.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use restate_sdk::context::macro_support::SealedDurableFuture;
-use saga_runtime::engine::{Control, Escaped, Interruption, ReadEvent, Wait, WaitEnd};
+use saga_runtime::engine::{Control, Interruption, ReadEvent, Wait, WaitEnd};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -90,29 +90,23 @@ impl Invocation {
             } else {
                 self.journal.promise(&asked.promise()).await
             };
-            let unread = match sent {
-                Ok(sent) => match serde_json::from_slice::<Sent>(&sent) {
-                    Ok(sent) => {
-                        self.clock.advance_to(sent.at);
-                        let place = wait.events.position(asked.name).unwrap_or_default();
-                        match read(place, sent.value.get()) {
-                            Ok(()) => {
-                                open.end();
-                                return WaitEnd::Received {
-                                    event: place,
-                                    json: sent.value.get().to_owned(),
-                                };
-                            }
-                            Err(unread) => unread,
-                        }
-                    }
-                    Err(unread) => unread.to_string(),
-                },
-                Err(rejected) => rejected.message().to_owned(),
-            };
+            let sent = sent.ok();
+            let sent = sent.and_then(|sent| serde_json::from_slice::<Sent>(&sent).ok());
+            if let Some(sent) = sent {
+                self.clock.advance_to(sent.at);
+                let place = wait.events.position(asked.name).unwrap_or_default();
+                if read(place, sent.value.get()).is_ok() {
+                    open.end();
+                    return WaitEnd::Received {
+                        event: place,
+                        json: sent.value.get().to_owned(),
+                    };
+                }
+            }
+            // The reason may quote the value.
             tracing::warn!(
                 target: "saga",
-                { saga.id = %self.instance.id(), event = asked.name, error = %Escaped(&unread) },
+                { saga.id = %self.instance.id(), event = asked.name },
                 "event set aside"
             );
             open.ask(came, asked.name);

@@ -12,6 +12,7 @@ mod groups;
 mod identity;
 mod keys;
 mod kill_harness;
+mod logs;
 mod long_sagas;
 mod long_waits;
 mod operating;

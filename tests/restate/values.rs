@@ -1,8 +1,11 @@
 //! Values that can't be recorded, or can't be read: they are refused at once, and nothing is tried again.
 
+use std::time::Duration;
+
 use saga_restate::{ClientError, Endpoint, ExecuteError, Report};
 use saga_runtime::{Context, EventName, event, saga, step};
 
+use crate::logs;
 use crate::service::Service;
 use crate::services::{Desk, Fixture, Order, endpoint, reserve};
 
@@ -113,8 +116,9 @@ async fn a_result_that_is_no_json_ends_the_saga_with_a_report_that_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_of_a_wrong_type_is_set_aside_and_the_wait_goes_on() {
+    logs::keep();
     let (fixture, service) = fixture().await;
-    let wrong = r#"{"name": "rate", "value": "dear"}"#;
+    let wrong = r#"{"name": "rate", "value": "dear-4711"}"#;
     assert_eq!(fixture.by_hand("pricing/1/send", wrong).await, 200);
     let saga = fixture.client.submit("1", &Pricing {}).await;
     let saga = saga.expect("Restate takes it");
@@ -128,6 +132,124 @@ async fn an_event_of_a_wrong_type_is_set_aside_and_the_wait_goes_on() {
     saga.send(RATE, &2.0).await.expect("it is a number");
     assert!((saga.wait().await.expect("it is well") - 0.5).abs() < f64::EPSILON);
     assert_eq!(fixture.desk.asked(), ["reserve"]);
+    let is_told = |line: &String| line.contains("event set aside") && line.contains("rate");
+    assert!(logs::lines().iter().any(is_told));
+    unlogged("dear-4711");
+}
+
+/// The saga as it was.
+mod before {
+    use saga_runtime::{Context, EventName, event, saga, step};
+
+    use crate::services::Desk;
+
+    pub(super) const GO: EventName<()> = EventName::new("go");
+
+    #[step(compensate = ())]
+    async fn taste(cx: Context<'_, Desk>) -> Result<String, String> {
+        cx.ask("taste").await?;
+        Ok("sour-4712".to_owned())
+    }
+
+    saga!(
+        pub(crate) async fn tasting(cx: Context<'_, Desk>) -> Result<String, String> {
+            let taste = taste(cx).await?;
+            event(cx, GO).await;
+            Ok(taste)
+        }
+    );
+}
+
+/// The same with another output.
+mod after {
+    use saga_runtime::{Context, event, saga, step};
+
+    use super::before::GO;
+    use crate::services::Desk;
+
+    #[step(compensate = ())]
+    async fn taste(cx: Context<'_, Desk>) -> Result<u32, String> {
+        cx.ask("taste").await?;
+        Ok(7)
+    }
+
+    saga!(
+        pub(crate) async fn tasting(cx: Context<'_, Desk>) -> Result<u32, String> {
+            let taste = taste(cx).await?;
+            event(cx, GO).await;
+            Ok(taste)
+        }
+    );
+}
+
+/// Waits until the SDK has logged this text in both of its lines about a failure.
+async fn is_logged(text: &str) {
+    let are_logged =
+        |lines: Vec<String>| lines.iter().filter(|line| line.contains(text)).count() > 1;
+    while !are_logged(logs::lines()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// No line of the log has this.
+fn unlogged(secret: &str) {
+    let lines = logs::lines();
+    let logged: Vec<_> = lines.iter().filter(|line| line.contains(secret)).collect();
+    assert!(logged.is_empty(), "{logged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_read_is_not_quoted() {
+    logs::keep();
+    let fixture = Fixture::new().await;
+    let old = Endpoint::builder(fixture.desk.clone()).register::<before::Tasting>();
+    let service = fixture.serve(old).await;
+    let saga = fixture.client.submit("1", &before::Tasting {}).await;
+    let saga = saga.expect("Restate takes it");
+    fixture.waits(saga.invocation(), "event/go/0").await;
+    let address = service.address;
+    service.vanishes().await;
+    let new = Endpoint::builder(fixture.desk.clone()).register::<after::Tasting>();
+    let _service = Service::at(address, new).await;
+    saga.send(before::GO, &()).await.expect("it waits");
+    let told = loop {
+        let about = fixture.about(saga.invocation(), "last_failure").await;
+        match about["last_failure"].as_str() {
+            Some(told) if told.contains("the record of step `taste` can't be read") => {
+                break told.to_owned();
+            }
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    };
+    assert!(!told.contains("4712"), "{told}");
+    unlogged("4712");
+}
+
+#[step(retriable, retry(backoff = "1ms..1ms"))]
+async fn swallow(cx: Context<'_, Desk>) -> Result<String, String> {
+    cx.ask("pill-4713").await
+}
+
+saga!(
+    async fn swallowing(cx: Context<'_, Desk>) -> Result<String, String> {
+        swallow(cx).await
+    }
+);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_error_of_a_step_that_restate_repeats_is_not_in_the_log() {
+    logs::keep();
+    let fixture = Fixture::new().await;
+    let endpoint = Endpoint::builder(fixture.desk.clone()).register::<Swallowing>();
+    let _service = fixture.serve(endpoint).await;
+    fixture.desk.refuse("pill-4713");
+    let saga = fixture.client.submit("1", &Swallowing {}).await;
+    let saga = saga.expect("Restate takes it");
+    is_logged("step `swallow`").await;
+    fixture.desk.allow("pill-4713");
+    saga.wait().await.expect("it is asked again");
+    assert!(fixture.desk.times("pill-4713") > 10);
+    unlogged("4713");
 }
 
 #[tokio::test(flavor = "multi_thread")]

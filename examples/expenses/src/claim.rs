@@ -1,7 +1,8 @@
 //! The saga: a claim waits for its approver, is repeated each day, and then goes to a second one.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use saga_runtime::{Context, EventName, event_within, saga, step};
@@ -24,6 +25,8 @@ pub(crate) enum Verdict {
 pub(crate) enum ClaimError {
     Rejected(String),
     Undecided,
+    /// The request came after the one that undoes it.
+    Withdrawn,
 }
 
 impl fmt::Display for ClaimError {
@@ -31,54 +34,87 @@ impl fmt::Display for ClaimError {
         match self {
             Self::Rejected(reason) => write!(f, "rejected: {reason}"),
             Self::Undecided => f.write_str("not decided in time"),
+            Self::Withdrawn => f.write_str("already withdrawn"),
         }
     }
 }
 
-/// The services that steps call: they note here what they are asked for.
+/// The services that steps call: they note here what they do. They remember the key of each request, and do it once.
 #[derive(Debug, Default)]
-pub(crate) struct Office(Mutex<Vec<String>>);
+pub(crate) struct Office(Mutex<Books>);
+
+#[derive(Debug, Default)]
+struct Books {
+    done: BTreeSet<String>,
+    withdrawn: BTreeSet<String>,
+    notes: Vec<String>,
+}
+
+impl Books {
+    fn note(&mut self, line: String) {
+        println!("  {line}");
+        self.notes.push(line);
+    }
+}
 
 impl Office {
-    fn note(&self, line: String) {
-        println!("  {line}");
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push(line);
+    /// Carries out the request with this key, unless it was withdrawn before it came.
+    pub(crate) fn carry_out(&self, key: impl Into<String>, line: String) -> Result<(), ClaimError> {
+        let (key, mut books) = (key.into(), self.books());
+        if books.withdrawn.contains(&key) {
+            return Err(ClaimError::Withdrawn);
+        }
+        if books.done.insert(key) {
+            books.note(line);
+        }
+        Ok(())
     }
 
-    /// All that the services were asked for.
+    /// Undoes the request with this key, if it was carried out, and refuses it from now on.
+    pub(crate) fn withdraw(&self, key: impl Into<String>, line: String) {
+        let (key, mut books) = (key.into(), self.books());
+        let was_done = books.done.contains(&key);
+        if books.withdrawn.insert(key) && was_done {
+            books.note(line);
+        }
+    }
+
+    /// All that the services have done.
     #[cfg(test)]
     pub(crate) fn notes(&self) -> Vec<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.books().notes.clone()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[step(compensate = withdraw)]
 async fn file(cx: Context<'_, Office>, cents: u64) -> Result<u64, ClaimError> {
-    cx.note(format!("{}: {cents} cents are filed", cx.saga_id()));
+    let line = format!("{}: {cents} cents are filed", cx.saga_id());
+    cx.carry_out(cx.idempotency_key(), line)?;
     Ok(cents)
 }
 
 async fn withdraw(cx: Context<'_, Office>, cents: &u64) -> Result<(), ClaimError> {
-    cx.note(format!("{}: {cents} cents are withdrawn", cx.saga_id()));
+    let line = format!("{}: {cents} cents are withdrawn", cx.saga_id());
+    cx.withdraw(cx.action_key(), line);
     Ok(())
 }
 
 /// A mail that was sent stays sent: there is nothing to undo.
 #[step(compensate = ())]
 async fn remind(cx: Context<'_, Office>, approver: &str) -> Result<(), ClaimError> {
-    cx.note(format!("{}: {approver} is reminded", cx.saga_id()));
-    Ok(())
+    let line = format!("{}: {approver} is reminded", cx.saga_id());
+    cx.carry_out(cx.idempotency_key(), line)
 }
 
 /// The bank may be closed; the money is owed all the same.
 #[step(retriable, retry(backoff = "1s..1h"))]
 async fn reimburse(cx: Context<'_, Office>, cents: u64) -> Result<(), ClaimError> {
-    cx.note(format!("{}: {cents} cents are paid", cx.saga_id()));
-    Ok(())
+    let line = format!("{}: {cents} cents are paid", cx.saga_id());
+    cx.carry_out(cx.idempotency_key(), line)
 }
 
 saga!(

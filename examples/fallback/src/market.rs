@@ -1,10 +1,9 @@
 //! Suppliers with goods and trucks, and a bank. In a real service these are clients of theirs, which take a key with each request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use saga_runtime::IdempotencyKey;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,10 +17,20 @@ pub(crate) enum Supplier {
 /// The reason why there is no order. Each of them says that nothing happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum OrderError {
-    SoldOut { at: Supplier },
-    NoTruck { at: Supplier },
-    NoSupplier { reasons: Vec<OrderError> },
+    SoldOut {
+        at: Supplier,
+    },
+    NoTruck {
+        at: Supplier,
+    },
+    NoSupplier {
+        reasons: Vec<OrderError>,
+    },
     NoMoney,
+    /// The request came after its cancellation.
+    Cancelled {
+        at: Supplier,
+    },
 }
 
 impl fmt::Display for OrderError {
@@ -30,6 +39,7 @@ impl fmt::Display for OrderError {
             Self::SoldOut { at } => write!(f, "{at:?} is sold out"),
             Self::NoTruck { at } => write!(f, "{at:?} has no truck"),
             Self::NoMoney => f.write_str("the bank declines"),
+            Self::Cancelled { at } => write!(f, "it is cancelled already at {at:?}"),
             Self::NoSupplier { reasons } => {
                 let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
                 f.write_str(&reasons.join(", "))
@@ -46,10 +56,35 @@ pub(crate) struct Taken {
     pub(crate) pieces: u32,
 }
 
+/// All requests for goods, or for trucks.
+#[derive(Debug, Default)]
+struct Requests {
+    taken: BTreeMap<String, Taken>,
+    /// The keys that were cancelled: a request that comes later takes nothing.
+    cancelled: BTreeSet<String>,
+}
+
+impl Requests {
+    /// Takes something, once for each key.
+    fn take(&mut self, taken: Taken) -> Result<Taken, OrderError> {
+        if self.cancelled.contains(&taken.key) {
+            return Err(OrderError::Cancelled { at: taken.at });
+        }
+        let taken = self.taken.entry(taken.key.clone()).or_insert(taken);
+        Ok(taken.clone())
+    }
+
+    /// Gives back what was taken under this key. Returns whether anything was.
+    fn cancel(&mut self, key: &str) -> bool {
+        self.cancelled.insert(key.to_owned());
+        self.taken.remove(key).is_some()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Books {
-    goods: BTreeMap<String, Taken>,
-    trucks: BTreeMap<String, Taken>,
+    goods: Requests,
+    trucks: Requests,
     paid: BTreeMap<String, u32>,
     log: Vec<String>,
 }
@@ -78,21 +113,21 @@ impl Market {
 
     pub(crate) fn reserve(
         &self,
-        key: &IdempotencyKey,
+        key: impl Into<String>,
         at: Supplier,
         pieces: u32,
     ) -> Result<Taken, OrderError> {
-        let key = key.to_string();
+        let key = key.into();
         if self.stock[&at] < pieces {
             return Err(OrderError::SoldOut { at });
         }
         let taken = Taken { key, at, pieces };
-        Ok(once(&mut self.books().goods, taken))
+        self.books().goods.take(taken)
     }
 
     pub(crate) fn release(&self, goods: &Taken) {
         let mut books = self.books();
-        if books.goods.remove(&goods.key).is_some() {
+        if books.goods.cancel(&goods.key) {
             let line = format!("{:?} released {}", goods.at, goods.pieces);
             books.log.push(line);
         }
@@ -100,30 +135,30 @@ impl Market {
 
     pub(crate) fn book_truck(
         &self,
-        key: &IdempotencyKey,
+        key: impl Into<String>,
         goods: &Taken,
     ) -> Result<Taken, OrderError> {
         let at = goods.at;
         if !self.trucks.contains(&at) {
             return Err(OrderError::NoTruck { at });
         }
-        let key = key.to_string();
+        let key = key.into();
         let taken = Taken {
             key,
             ..goods.clone()
         };
-        Ok(once(&mut self.books().trucks, taken))
+        self.books().trucks.take(taken)
     }
 
     pub(crate) fn send_back(&self, truck: &Taken) {
-        self.books().trucks.remove(&truck.key);
+        self.books().trucks.cancel(&truck.key);
     }
 
-    pub(crate) fn pay(&self, key: &IdempotencyKey, pieces: u32) -> Result<(), OrderError> {
+    pub(crate) fn pay(&self, key: impl Into<String>, pieces: u32) -> Result<(), OrderError> {
         if pieces > self.limit {
             return Err(OrderError::NoMoney);
         }
-        self.books().paid.insert(key.to_string(), pieces);
+        self.books().paid.insert(key.into(), pieces);
         Ok(())
     }
 
@@ -131,7 +166,7 @@ impl Market {
     #[cfg(test)]
     pub(crate) fn totals(&self) -> [u32; 3] {
         let books = self.books();
-        let sum = |all: &BTreeMap<String, Taken>| all.values().map(|one| one.pieces).sum();
+        let sum = |all: &Requests| all.taken.values().map(|one| one.pieces).sum();
         [
             sum(&books.goods),
             sum(&books.trucks),
@@ -147,9 +182,4 @@ impl Market {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Takes something, once for each key.
-fn once(all: &mut BTreeMap<String, Taken>, taken: Taken) -> Taken {
-    all.entry(taken.key.clone()).or_insert(taken).clone()
 }

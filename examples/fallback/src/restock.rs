@@ -10,7 +10,7 @@ pub(crate) async fn reserve(
     at: Supplier,
     pieces: u32,
 ) -> Result<Taken, OrderError> {
-    cx.reserve(&cx.idempotency_key(), at, pieces)
+    cx.reserve(cx.idempotency_key(), at, pieces)
 }
 
 async fn release(cx: Context<'_, Market>, goods: &Taken) -> Result<(), OrderError> {
@@ -23,7 +23,7 @@ pub(crate) async fn book_truck(
     cx: Context<'_, Market>,
     goods: &Taken,
 ) -> Result<Taken, OrderError> {
-    cx.book_truck(&cx.idempotency_key(), goods)
+    cx.book_truck(cx.idempotency_key(), goods)
 }
 
 async fn send_back(cx: Context<'_, Market>, truck: &Taken) -> Result<(), OrderError> {
@@ -33,7 +33,7 @@ async fn send_back(cx: Context<'_, Market>, truck: &Taken) -> Result<(), OrderEr
 
 #[step(pivot)]
 async fn pay(cx: Context<'_, Market>, pieces: u32) -> Result<(), OrderError> {
-    cx.pay(&cx.idempotency_key(), pieces)
+    cx.pay(cx.idempotency_key(), pieces)
 }
 
 saga!(

@@ -36,6 +36,21 @@ async fn the_reasons_of_all_suppliers_are_told() {
 }
 
 #[test]
+fn a_request_that_comes_after_its_cancellation_takes_nothing() {
+    let market = Market::new([9, 9], &BOTH, 9);
+    let goods = market.reserve("a", Supplier::Mill, 9);
+    let goods = goods.expect("there are enough");
+    let truck = market.book_truck("b", &goods).expect("there is one");
+    market.send_back(&truck);
+    market.release(&goods);
+    let late = market.book_truck("b", &goods);
+    late.expect_err("it was sent back");
+    let late = market.reserve("a", Supplier::Mill, 9);
+    late.expect_err("they were released");
+    assert_eq!(market.totals(), [0, 0, 0]);
+}
+
+#[test]
 fn every_failure_ends_with_what_is_paid_on_its_way() {
     let refusal = OrderError::SoldOut { at: Supplier::Mill };
     FailureMatrix::new(|| Market::new([9, 9], &BOTH, 9), || Restock { pieces: 9 })

@@ -1,9 +1,8 @@
 //! A cloud with two zones. In a real service this is a client of its interface, which takes a key with each request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use saga_runtime::IdempotencyKey;
 use serde::{Deserialize, Serialize};
 
 /// A part of the cloud that fails by itself.
@@ -29,8 +28,36 @@ pub(crate) struct Disk {
 
 #[derive(Debug, Default)]
 struct Inventory {
-    machines: BTreeMap<String, Zone>,
-    disks: BTreeMap<String, Zone>,
+    machines: Things,
+    disks: Things,
+}
+
+/// All machines, or all disks, by their keys.
+#[derive(Debug, Default)]
+struct Things {
+    there: BTreeMap<String, Zone>,
+    /// The keys of what was deleted: a request that comes later adds nothing.
+    deleted: BTreeSet<String>,
+}
+
+impl Things {
+    /// Adds a thing under its key, unless the zone is full. If it is there, it stays.
+    fn add(&mut self, key: &str, zone: Zone, limit: usize) -> Result<(), String> {
+        if self.deleted.contains(key) {
+            return Err("it is deleted already".to_owned());
+        }
+        let taken = self.there.values().filter(|one| **one == zone).count();
+        if taken >= limit && !self.there.contains_key(key) {
+            return Err(format!("the {zone:?} has no room"));
+        }
+        self.there.insert(key.to_owned(), zone);
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &str) {
+        self.there.remove(key);
+        self.deleted.insert(key.to_owned());
+    }
 }
 
 #[derive(Debug)]
@@ -55,41 +82,43 @@ impl Cloud {
     /// Boots a machine, unless its zone is full.
     pub(crate) fn boot(
         &self,
-        key: &IdempotencyKey,
+        key: impl Into<String>,
         name: &str,
         zone: Zone,
     ) -> Result<Machine, String> {
-        let key = key.to_string();
+        let key = key.into();
         let limit = self.machines[zone as usize];
-        if !add(&mut self.inventory().machines, &key, zone, limit) {
-            return Err(format!("the {zone:?} has no room for a machine"));
-        }
+        let added = self.inventory().machines.add(&key, zone, limit);
+        added.map_err(|reason| format!("no machine: {reason}"))?;
         let name = format!("{name} in the {zone:?}");
         Ok(Machine { name, zone, key })
     }
 
     pub(crate) fn destroy(&self, machine: &Machine) {
-        self.inventory().machines.remove(&machine.key);
+        self.inventory().machines.delete(&machine.key);
     }
 
     /// Makes a disk in the zone of the machine, unless that is full.
-    pub(crate) fn add_disk(&self, key: &IdempotencyKey, machine: &Machine) -> Result<Disk, String> {
-        let (key, zone) = (key.to_string(), machine.zone);
+    pub(crate) fn add_disk(
+        &self,
+        key: impl Into<String>,
+        machine: &Machine,
+    ) -> Result<Disk, String> {
+        let (key, zone) = (key.into(), machine.zone);
         let limit = self.disks[zone as usize];
-        if !add(&mut self.inventory().disks, &key, zone, limit) {
-            return Err(format!("the {zone:?} has no room for a disk"));
-        }
+        let added = self.inventory().disks.add(&key, zone, limit);
+        added.map_err(|reason| format!("no disk: {reason}"))?;
         Ok(Disk { key })
     }
 
     pub(crate) fn delete_disk(&self, disk: &Disk) {
-        self.inventory().disks.remove(&disk.key);
+        self.inventory().disks.delete(&disk.key);
     }
 
     /// The number of machines and of disks.
     pub(crate) fn count(&self) -> (usize, usize) {
         let inventory = self.inventory();
-        (inventory.machines.len(), inventory.disks.len())
+        (inventory.machines.there.len(), inventory.disks.there.len())
     }
 
     fn inventory(&self) -> MutexGuard<'_, Inventory> {
@@ -97,13 +126,4 @@ impl Cloud {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Adds a thing under its key, unless the zone is full. Returns whether it is there.
-fn add(things: &mut BTreeMap<String, Zone>, key: &str, zone: Zone, limit: usize) -> bool {
-    let taken = things.values().filter(|one| **one == zone).count();
-    if taken < limit {
-        things.insert(key.to_owned(), zone);
-    }
-    things.contains_key(key)
 }

@@ -6,7 +6,7 @@ use crate::cloud::{Cloud, Disk, Machine, Zone};
 
 #[step(compensate = destroy)]
 async fn boot(cx: Context<'_, Cloud>, machine: &str, zone: Zone) -> Result<Machine, String> {
-    cx.boot(&cx.idempotency_key(), machine, zone)
+    cx.boot(cx.idempotency_key(), machine, zone)
 }
 
 async fn destroy(cx: Context<'_, Cloud>, machine: &Machine) -> Result<(), String> {
@@ -16,7 +16,7 @@ async fn destroy(cx: Context<'_, Cloud>, machine: &Machine) -> Result<(), String
 
 #[step(compensate = delete_disk)]
 async fn add_disk(cx: Context<'_, Cloud>, machine: &Machine) -> Result<Disk, String> {
-    cx.add_disk(&cx.idempotency_key(), machine)
+    cx.add_disk(cx.idempotency_key(), machine)
 }
 
 async fn delete_disk(cx: Context<'_, Cloud>, disk: &Disk) -> Result<(), String> {

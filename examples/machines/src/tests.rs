@@ -2,7 +2,7 @@
 
 use saga_runtime::testing::FailureMatrix;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Zone};
 use crate::cluster::StartCluster;
 
 async fn start(cloud: &Cloud, machines: u32) -> Option<Vec<String>> {
@@ -49,6 +49,21 @@ async fn nothing_is_left_of_a_cluster_whose_disks_do_not_fit() {
     assert_eq!(cloud.count(), (0, 0));
     assert!(start(&cloud, 4).await.is_some());
     assert_eq!(cloud.count(), (4, 4));
+}
+
+#[test]
+fn a_request_that_comes_after_its_cancellation_makes_nothing() {
+    let cloud = Cloud::new([2, 2], [2, 2]);
+    let machine = cloud.boot("a", "c-1", Zone::North);
+    let machine = machine.expect("there is room");
+    let disk = cloud.add_disk("b", &machine).expect("there is room");
+    cloud.delete_disk(&disk);
+    cloud.destroy(&machine);
+    let late = cloud.add_disk("b", &machine);
+    late.expect_err("it was deleted");
+    let late = cloud.boot("a", "c-1", Zone::North);
+    late.expect_err("it was destroyed");
+    assert_eq!(cloud.count(), (0, 0));
 }
 
 #[test]

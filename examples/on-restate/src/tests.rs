@@ -15,6 +15,19 @@ fn every_failure_of_an_order_ends_well() {
 }
 
 #[test]
+fn a_request_that_comes_after_its_cancellation_is_refused() {
+    let shop = Shop::default();
+    shop.carry_out("a").expect("it is new");
+    shop.cancel("a");
+    shop.cancel("b");
+    for key in ["a", "b"] {
+        let late = shop.carry_out(key);
+        late.expect_err("it was cancelled");
+    }
+    assert!(shop.effects().is_empty());
+}
+
+#[test]
 fn an_order_is_shipped_although_its_service_was_away() {
     crate::main().expect("the server has kept the payment");
 }

@@ -1,7 +1,8 @@
 //! The saga: a trial, then a charge each month, until the customer cancels or does not pay.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use saga_runtime::{Context, EventName, First, event_within, first_of_within, saga, step};
@@ -27,33 +28,62 @@ impl fmt::Display for Declined {
     }
 }
 
-/// The services that steps call: they note here what they are asked for. A card that is called `empty` is declined.
+/// The services that steps call: they note here what they do. They remember the key of each request, and do it once. A card that is
+/// called `empty` is declined.
 #[derive(Debug, Default)]
-pub(crate) struct Billing(Mutex<Vec<String>>);
+pub(crate) struct Billing(Mutex<Books>);
+
+#[derive(Debug, Default)]
+struct Books {
+    done: BTreeSet<String>,
+    undone: BTreeSet<String>,
+    notes: Vec<String>,
+}
+
+impl Books {
+    fn note(&mut self, line: String) {
+        println!("  {line}");
+        self.notes.push(line);
+    }
+}
 
 impl Billing {
-    fn note(&self, line: String) {
-        println!("  {line}");
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push(line);
+    /// Carries out the request with this key, unless it was undone before it came.
+    pub(crate) fn carry_out(&self, key: impl Into<String>, line: String) {
+        let (key, mut books) = (key.into(), self.books());
+        if !books.undone.contains(&key) && books.done.insert(key) {
+            books.note(line);
+        }
     }
 
-    /// All that the services were asked for.
+    /// Undoes the request with this key, if it was carried out. If it comes later, nothing happens.
+    pub(crate) fn undo(&self, key: impl Into<String>, line: String) {
+        let (key, mut books) = (key.into(), self.books());
+        let was_done = books.done.contains(&key);
+        if books.undone.insert(key) && was_done {
+            books.note(line);
+        }
+    }
+
+    /// All that the services have done.
     #[cfg(test)]
     pub(crate) fn notes(&self) -> Vec<String> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.clone()
+        self.books().notes.clone()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[step(compensate = close_account)]
 async fn open_account(cx: Context<'_, Billing>) -> Result<(), Declined> {
-    cx.note("the account is opened".to_owned());
+    cx.carry_out(cx.idempotency_key(), "the account is opened".to_owned());
     Ok(())
 }
 
 async fn close_account(cx: Context<'_, Billing>, (): &()) -> Result<(), Declined> {
-    cx.note("the account is closed".to_owned());
+    cx.undo(cx.action_key(), "the account is closed".to_owned());
     Ok(())
 }
 
@@ -63,20 +93,23 @@ async fn charge(cx: Context<'_, Billing>, card: &str, month: u32) -> Result<(), 
     if card == "empty" {
         return Err(Declined);
     }
-    cx.note(format!("month {month} is paid by {card}"));
+    let line = format!("month {month} is paid by {card}");
+    cx.carry_out(cx.idempotency_key(), line);
     Ok(())
 }
 
 #[step(compensate = ())]
 async fn remind(cx: Context<'_, Billing>, month: u32) -> Result<(), Declined> {
-    cx.note(format!("the card is declined in month {month}"));
+    let line = format!("the card is declined in month {month}");
+    cx.carry_out(cx.idempotency_key(), line);
     Ok(())
 }
 
 /// The same as the compensation, as a step: at the end of a subscription it has to happen.
 #[step(retriable)]
 async fn end_account(cx: Context<'_, Billing>, reason: &str) -> Result<(), Declined> {
-    cx.note(format!("the account ends: {reason}"));
+    let line = format!("the account ends: {reason}");
+    cx.carry_out(cx.idempotency_key(), line);
     Ok(())
 }
 

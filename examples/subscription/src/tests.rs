@@ -66,6 +66,21 @@ async fn a_customer_who_never_pays_is_reminded_three_times() {
 }
 
 #[test]
+fn a_request_is_carried_out_once_and_not_after_it_was_undone() {
+    let billing = Billing::default();
+    for key in ["a", "a"] {
+        billing.carry_out(key, "opened".to_owned());
+    }
+    for key in ["a", "a", "b"] {
+        billing.undo(key, "closed".to_owned());
+    }
+    for key in ["a", "b"] {
+        billing.carry_out(key, "opened".to_owned());
+    }
+    assert_eq!(billing.notes(), ["opened", "closed"]);
+}
+
+#[test]
 fn every_failure_of_a_subscription_ends_well() {
     for card in ["a card", "empty"] {
         let card = move || subscription(card, 2);
@@ -78,6 +93,13 @@ fn every_failure_of_a_subscription_ends_well() {
                 let is_ended = has("the account ends");
                 is_ended == end.is_completed()
                     && (is_ended || !has("the account is opened") || has("the account is closed"))
+            })
+            .invariant("each month is paid at most once", |billing, _| {
+                let notes = billing.notes();
+                let times = |month| notes.iter().filter(|note| note.starts_with(month)).count();
+                let is_once = ["month 1 is paid", "month 2 is paid"].map(times);
+                let is_once = is_once.iter().all(|times| *times <= 1);
+                is_once.then_some(()).ok_or(format!("{notes:?}"))
             })
             .check();
     }

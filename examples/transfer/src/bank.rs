@@ -69,8 +69,28 @@ impl Bank {
         })
     }
 
+    /// Takes an amount from an account.
+    pub(crate) async fn take(
+        &self,
+        key: IdempotencyKey,
+        account: &str,
+        cents: i64,
+    ) -> Result<i64, BankError> {
+        self.change(key, account, -positive(cents)?).await
+    }
+
+    /// Puts an amount into an account.
+    pub(crate) async fn put(
+        &self,
+        key: IdempotencyKey,
+        account: &str,
+        cents: i64,
+    ) -> Result<i64, BankError> {
+        self.change(key, account, positive(cents)?).await
+    }
+
     /// Adds an amount to an account, or takes it if it is negative. Under one key this happens once.
-    pub(crate) async fn change(
+    async fn change(
         &self,
         key: IdempotencyKey,
         account: &str,
@@ -154,4 +174,13 @@ impl Bank {
             Ok(())
         }
     }
+}
+
+/// Refuses an amount that would move money the other way, or none.
+fn positive(cents: i64) -> Result<i64, BankError> {
+    if cents > 0 {
+        return Ok(cents);
+    }
+    let refusal = format!("{cents} cents are no amount to move");
+    Err(BankError::Refused(refusal))
 }

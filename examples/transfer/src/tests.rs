@@ -53,6 +53,22 @@ async fn each_transfer_happens_once_although_answers_get_lost() {
 }
 
 #[tokio::test]
+async fn an_amount_that_is_not_positive_moves_no_money() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let coordinator = start(folder.path(), false).await.expect("it is new");
+    transfer(&coordinator, 0).await.expect("she has enough");
+    for cents in [0, -1, -30, i64::MIN] {
+        let (_, order) = order(0);
+        let order = TransferMoney { cents, ..order };
+        let end = coordinator.execute(cents.to_string(), order).await;
+        let refused = matches!(end, Err(ExecuteError::Failed(_)));
+        assert!(refused, "{cents}: {end:?}");
+    }
+    coordinator.shutdown().await;
+    assert_eq!(balances(folder.path()).await, (970, 30));
+}
+
+#[tokio::test]
 async fn transfers_continue_in_the_next_process() {
     let folder = tempfile::tempdir().expect("there is room");
     let first = start(folder.path(), true).await.expect("it is new");

@@ -18,7 +18,7 @@ pub(crate) struct Banks {
     in_doubt(when = BankError::is_open, resolve = give_back_if_taken),
 )]
 async fn withdraw(cx: Context<'_, Banks>, from: &str, cents: i64) -> Result<String, BankError> {
-    cx.home.change(cx.idempotency_key(), from, -cents).await?;
+    cx.home.take(cx.idempotency_key(), from, cents).await?;
     Ok(from.to_owned())
 }
 
@@ -37,7 +37,7 @@ async fn give_back_if_taken(
 /// Can't be undone: the receiver may have spent it. It may refuse: there may be no such account.
 #[step(pivot, retry(attempts = 3, backoff = "1ms..100ms", when = BankError::is_open))]
 async fn deposit(cx: Context<'_, Banks>, to: &str, cents: i64) -> Result<(), BankError> {
-    cx.away.change(cx.idempotency_key(), to, cents).await?;
+    cx.away.put(cx.idempotency_key(), to, cents).await?;
     Ok(())
 }
 

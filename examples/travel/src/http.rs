@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -26,11 +27,19 @@ pub(crate) fn routes(coordinator: Coordinator<Agency>) -> Router {
 }
 
 /// Books a trip. The same request with the same key books no second one, and gets the same answer.
-async fn book(State(trips): Trips, headers: HeaderMap, Json(request): Json<Request>) -> Response {
+async fn book(
+    State(trips): Trips,
+    headers: HeaderMap,
+    request: Result<Json<Request>, JsonRejection>,
+) -> Response {
     let key = headers.get("idempotency-key");
     let Some(id) = key.and_then(|key| key.to_str().ok()) else {
         let missing = "send an `Idempotency-Key`: a text that is this request's own";
         return (StatusCode::BAD_REQUEST, missing).into_response();
+    };
+    let request = match request {
+        Ok(Json(request)) => request,
+        Err(unread) => return (StatusCode::BAD_REQUEST, unread.body_text()).into_response(),
     };
     // The saga does not end with this future: a client that hangs up cancels nothing.
     answer(

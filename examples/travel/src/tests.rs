@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use crate::company::Company;
 use crate::http::routes;
-use crate::trip::{APPROVAL, Agency, BookTrip, Trip, TripError, rent_car};
+use crate::trip::{APPROVAL, Agency, BookTrip, Nights, Trip, TripError, rent_car};
 
 struct Service {
     agency: Arc<Agency>,
@@ -89,6 +89,10 @@ impl Service {
     }
 }
 
+fn nights(nights: u64) -> Nights {
+    nights.try_into().expect("it is less than a year")
+}
+
 fn trip(body: &str) -> Trip {
     serde_json::from_str(body).expect("it is a trip")
 }
@@ -97,7 +101,7 @@ fn trip(body: &str) -> Trip {
 fn every_failure_of_a_trip_that_needs_an_approval_ends_well() {
     let trip = || crate::trip::Request {
         to: "Riga".to_owned(),
-        nights: 10,
+        nights: nights(10),
     };
     FailureMatrix::new(Agency::default, move || BookTrip { request: trip() })
         .event(APPROVAL, &true)
@@ -152,6 +156,35 @@ async fn a_key_belongs_to_one_request() {
         .await;
     assert_eq!(none.0, StatusCode::BAD_REQUEST);
     assert_eq!(service.bookings(), [1, 1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trip_of_no_nights_or_of_too_many_is_refused() {
+    let service = Service::start().await;
+    for nights in [0, 366, u64::MAX / 300 + 1, u64::MAX] {
+        let (status, text) = service.book("a", "Riga", nights).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{nights}: {text}");
+    }
+    assert_eq!(service.bookings(), [0, 0, 0, 0]);
+    let (status, _) = service.book("a", "Riga", 2).await;
+    assert_eq!(status, StatusCode::OK, "the key is free");
+    let (status, _) = service.book("b", "Riga", 365).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+}
+
+#[test]
+fn a_request_that_comes_after_its_cancellation_books_nothing() {
+    let company = Company::new(300, &[]);
+    let nights = nights(2);
+    let booking = company.book("a", "Riga", nights).expect("it is served");
+    company.cancel(&booking);
+    company.cancel(&booking);
+    let late = company.book("a", "Riga", nights);
+    late.expect_err("it was cancelled");
+    assert_eq!(company.count(), 0);
+    company
+        .book("b", "Riga", nights)
+        .expect("it is another one");
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,34 @@ impl Default for Agency {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) to: String,
-    pub(crate) nights: u64,
+    pub(crate) nights: Nights,
+}
+
+/// The nights of a trip: so few that no price overflows.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub(crate) struct Nights(u16);
+
+impl Nights {
+    const ONE: Self = Self(1);
+    const MOST: u16 = 365;
+}
+
+impl TryFrom<u64> for Nights {
+    type Error = String;
+
+    fn try_from(nights: u64) -> Result<Self, String> {
+        match u16::try_from(nights) {
+            Ok(nights @ 1..=Self::MOST) => Ok(Self(nights)),
+            _ => Err(format!("a trip has 1 to {} nights", Self::MOST)),
+        }
+    }
+}
+
+impl From<Nights> for u64 {
+    fn from(nights: Nights) -> Self {
+        nights.0.into()
+    }
 }
 
 /// A trip that is booked and paid.
@@ -52,8 +79,12 @@ pub(crate) struct Trip {
 /// The reason why there is no trip. Each of them says that nothing happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum TripError {
-    NotServed { to: String },
+    NotServed {
+        to: String,
+    },
     NotApproved,
+    /// The request came after its cancellation.
+    Cancelled,
 }
 
 impl fmt::Display for TripError {
@@ -61,13 +92,15 @@ impl fmt::Display for TripError {
         match self {
             Self::NotServed { to } => write!(f, "{to} is not served"),
             Self::NotApproved => f.write_str("the trip is not approved"),
+            Self::Cancelled => f.write_str("it is cancelled already"),
         }
     }
 }
 
 #[step(compensate = cancel_flight, timeout = "5s")]
 async fn book_flight(cx: Context<'_, Agency>, request: &Request) -> Result<Booking, TripError> {
-    cx.airline.book(&cx.idempotency_key(), &request.to, 1)
+    cx.airline
+        .book(cx.idempotency_key(), &request.to, Nights::ONE)
 }
 
 async fn cancel_flight(cx: Context<'_, Agency>, flight: &Booking) -> Result<(), TripError> {
@@ -78,7 +111,7 @@ async fn cancel_flight(cx: Context<'_, Agency>, flight: &Booking) -> Result<(), 
 #[step(compensate = cancel_hotel, timeout = "5s")]
 async fn book_hotel(cx: Context<'_, Agency>, request: &Request) -> Result<Booking, TripError> {
     let (key, nights) = (cx.idempotency_key(), request.nights);
-    cx.hotels.book(&key, &request.to, nights)
+    cx.hotels.book(key, &request.to, nights)
 }
 
 async fn cancel_hotel(cx: Context<'_, Agency>, hotel: &Booking) -> Result<(), TripError> {
@@ -92,7 +125,7 @@ pub(crate) async fn rent_car(
     request: &Request,
 ) -> Result<Booking, TripError> {
     let (key, nights) = (cx.idempotency_key(), request.nights);
-    cx.cars.book(&key, &request.to, nights)
+    cx.cars.book(key, &request.to, nights)
 }
 
 async fn return_car(cx: Context<'_, Agency>, car: &Booking) -> Result<(), TripError> {
@@ -103,7 +136,7 @@ async fn return_car(cx: Context<'_, Agency>, car: &Booking) -> Result<(), TripEr
 #[step(pivot, timeout = "5s")]
 async fn pay(cx: Context<'_, Agency>, request: &Request, price: u64) -> Result<(), TripError> {
     cx.payments
-        .book(&cx.idempotency_key(), &request.to, price)?;
+        .book_at(cx.idempotency_key(), &request.to, price)?;
     Ok(())
 }
 

@@ -22,14 +22,60 @@ pub(super) async fn trouble(context: &ContextInternal) -> HandlerResult<Recorded
 pub(super) async fn watch(context: &ContextInternal) -> HandlerResult<Recorded> {
     let _ = context.input::<Recorded>().await;
     let started: Started = read("the start", &context.promise::<Recorded>(STARTED).await?)?;
-    let number = decided(context).await?;
-    let name = decision::stuck(number);
-    let stuck = context.promise::<Recorded>(&name);
+    let first = FirstTrouble::of(context).await?;
     let ended = context.attach_invocation::<Recorded>(started.invocation);
-    match context.select(vec![stuck.handle(), ended.handle()]).await? {
-        0 => Ok(stuck.await?),
-        _ => Ok(Recorded::new()),
+    let stuck = first.or(context, ended.handle().into()).await?;
+    Ok(stuck.unwrap_or_default())
+}
+
+/// The trouble of which a caller asks first if it makes the saga stuck.
+pub(super) struct FirstTrouble {
+    /// The number of the decision about it.
+    number: u32,
+    /// The promise that tells of it.
+    stuck: u32,
+}
+
+impl FirstTrouble {
+    pub(super) async fn of(context: &ContextInternal) -> Result<Self, TerminalError> {
+        let number = decided(context).await?;
+        let stuck = handle(context, &decision::stuck(number));
+        Ok(Self { number, stuck })
     }
+
+    /// Waits until the saga is stuck, or the future of the handle `ended` is done: then the result is `None`.
+    ///
+    /// Only an answer tells that a decision was made meanwhile: what this invocation reads of the state may stay as it was.
+    pub(super) async fn or(
+        self,
+        context: &ContextInternal,
+        ended: u32,
+    ) -> Result<Option<Recorded>, TerminalError> {
+        let Self {
+            mut number,
+            mut stuck,
+        } = self;
+        loop {
+            let answered = handle(context, &decision::answer(number));
+            let all = [ended, answered, stuck].map(Into::into);
+            match context.select(all.into()).await? {
+                0 => return Ok(None),
+                1 => number += 1,
+                _ => {
+                    let stuck = context
+                        .promise::<Recorded>(&decision::stuck(number))
+                        .await?;
+                    return Ok(Some(stuck));
+                }
+            }
+            stuck = handle(context, &decision::stuck(number));
+        }
+    }
+}
+
+/// The handle of a promise.
+fn handle(context: &ContextInternal, promise: &str) -> u32 {
+    context.promise::<Recorded>(promise).handle().into()
 }
 
 /// Hands the decision of an operator to the saga, and waits for its answer.
@@ -96,7 +142,7 @@ fn told(answer: Option<Recorded>) -> HandlerResult<Recorded> {
 }
 
 /// The number of decisions that the saga has answered.
-pub(super) async fn decided(context: &ContextInternal) -> Result<u32, TerminalError> {
+async fn decided(context: &ContextInternal) -> Result<u32, TerminalError> {
     let decided = context.get::<Recorded>(DECIDED).await?;
     match decided {
         Some(decided) => read("the number of decisions", &decided),

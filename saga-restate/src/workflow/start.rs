@@ -1,6 +1,5 @@
 //! The handler for starts by hand. It reads the input before the saga gets its id.
 
-use restate_sdk::context::macro_support::SealedDurableFuture;
 use restate_sdk::context::{DurableFuture, RequestTarget};
 use restate_sdk::endpoint::ContextInternal;
 use restate_sdk::errors::{HandlerResult, TerminalError};
@@ -9,9 +8,9 @@ use saga_runtime::engine::is_same_input;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::operator::decided;
+use super::operator::FirstTrouble;
 use super::{NOT_COMPENSATED, REFUSED, RUN, STARTED, Started, read};
-use crate::decision::{self, Trouble};
+use crate::decision::Trouble;
 use crate::journal::Recorded;
 use crate::trace_headers;
 
@@ -66,13 +65,11 @@ async fn ends(
     context: &ContextInternal,
     ended: impl DurableFuture<Output = Result<Recorded, TerminalError>>,
 ) -> Result<Recorded, TerminalError> {
-    let number = decided(context).await?;
-    let name = decision::stuck(number);
-    let stuck = context.promise::<Recorded>(&name);
-    if context.select(vec![ended.handle(), stuck.handle()]).await? == 0 {
+    let first = FirstTrouble::of(context).await?;
+    let Some(stuck) = first.or(context, ended.handle().into()).await? else {
         return ended.await;
-    }
-    let stuck: Trouble = read("the stuck saga", &stuck.await?)?;
+    };
+    let stuck: Trouble = read("the stuck saga", &stuck)?;
     Err(TerminalError::new_with_code(
         NOT_COMPENSATED,
         stuck.message(),

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use saga_restate::{SagaHandle, Trouble, Undone};
+use saga_restate::{Endpoint, ExecuteError, SagaHandle, Trouble, Undone};
+use saga_runtime::meta::{Policy, RetryPolicy};
 use saga_runtime::operator::SagaCommand;
 use saga_runtime::{Context, Saga, saga, step};
+use tokio::time::timeout;
 
 use super::{all, commands, failed, fixture, resolve, skip};
 use crate::service::Service;
-use crate::services::{Desk, reserve};
+use crate::services::{Desk, Fixture, reserve};
+
+/// Longer than anything here needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[step(compensate = unpaint)]
 async fn paint(cx: Context<'_, Desk>) -> Result<String, String> {
@@ -48,6 +53,15 @@ async fn unpolish(cx: Context<'_, Desk>, _: &String) -> Result<(), String> {
 saga!(
     #[saga(compensations = parallel)]
     pub(super) async fn decorate_at_once(cx: Context<'_, Desk>) -> Result<(), String> {
+        reserve(cx).await?;
+        paint(cx).await?;
+        polish(cx).await?;
+        Err("no".to_owned())
+    }
+);
+
+saga!(
+    pub(super) async fn decorate_twice(cx: Context<'_, Desk>) -> Result<(), String> {
         reserve(cx).await?;
         paint(cx).await?;
         polish(cx).await?;
@@ -151,4 +165,58 @@ async fn compensations_at_the_same_time_are_tried_again_one_by_one_in_each_proce
     let by_hand = undone.filter(|one| matches!(one.undone, Undone::ResolvedByHand { .. }));
     assert_eq!(by_hand.count(), 1);
     assert_eq!(fixture.desk.times("undo reserve"), 1);
+}
+
+/// Waits until an invocation of this handler has this promise in its journal.
+async fn promised(fixture: &Fixture, handler: &str, promise: &str) {
+    let query = format!(
+        "SELECT j.id FROM sys_journal j JOIN sys_invocation i ON j.id = i.id \
+         WHERE i.target_handler_name = '{handler}' AND j.entry_json LIKE '%{promise}%'"
+    );
+    while fixture.query(query.clone()).await[0].is_null() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_learn_that_a_saga_is_stuck_after_a_decision_about_another_compensation() {
+    let fixture = Fixture::new().await;
+    let wait = Duration::from_millis(20);
+    let brief = RetryPolicy::attempts(7).backoff(wait, wait);
+    let endless = RetryPolicy::attempts(u32::MAX).backoff(wait, wait);
+    let endless = Policy::new().compensation_retry(endless);
+    let endpoint = Endpoint::builder(fixture.desk.clone()).register::<DecorateTwice>();
+    let endpoint = endpoint
+        .compensation_retry(brief)
+        .policy_of("polish", endless);
+    let _service = fixture.serve(endpoint.expect("it is a step")).await;
+    for one in ["paint", "polish"] {
+        fixture.desk.refuse(&format!("undo {one}"));
+    }
+    let saga = fixture.client.submit("1", &DecorateTwice {}).await;
+    let saga = saga.expect("Restate takes it");
+    assert_eq!(trouble(&saga).await.code, "failing");
+    let told = timeout(PATIENCE, saga.wait());
+    let told_by_hand = fixture.answer_by_hand("decorate_twice/1/start", "{}");
+    let decided = async {
+        // Both callers wait for the first trouble.
+        promised(&fixture, "start", "stuck/0").await;
+        promised(&fixture, "watch", "stuck/0").await;
+        let decided = saga.operate(resolve("polish"), "it is matt again").await;
+        decided.expect("it is failing");
+    };
+    let (told, told_by_hand, ()) = tokio::join!(told, timeout(PATIENCE, told_by_hand), decided);
+    match told {
+        Ok(Err(ExecuteError::Stuck(told))) => assert_eq!(
+            commands(&told),
+            ["retry", "resolve paint", "skip paint", "abandon"]
+        ),
+        other => panic!("{other:?}"),
+    }
+    let (status, text) = told_by_hand.expect("it is told");
+    assert_eq!(status, 500, "{text}");
+    assert!(text.contains("an operator has to decide"), "{text}");
+    let decided = saga.operate(resolve("paint"), "painted over").await;
+    decided.expect("it is stuck");
+    assert!(failed(&saga).await.is_compensated);
 }
