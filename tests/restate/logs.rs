@@ -1,6 +1,6 @@
 //! The log of all services of this program, at the level `warn`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -16,7 +16,7 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push_str(&format!(" {field}={value:?}"));
+        write!(self.0, " {field}={value:?}").expect("writing to a `String` never fails");
     }
 }
 

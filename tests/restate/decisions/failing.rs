@@ -13,7 +13,7 @@ use crate::service::Service;
 use crate::services::{Desk, Fixture, reserve};
 
 /// Longer than anything here needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[step(compensate = unpaint)]
 async fn paint(cx: Context<'_, Desk>) -> Result<String, String> {
