@@ -30,21 +30,21 @@ pub(super) struct Suspects {
     first_pause: Duration,
     /// One permit: for the suspect that is tried.
     trial: Arc<Semaphore>,
-    resting: Mutex<Resting>,
+    resting: Mutex<RestingSuspects>,
 }
 
 /// The suspects that rest until their turn comes.
 ///
 /// Another worker may try a suspect when its turn has come. It is forgotten here some time later.
 #[derive(Debug, Default)]
-struct Resting {
+struct RestingSuspects {
     /// The time of the turn of each.
     turns: HashMap<SagaId, Instant>,
     /// The number of them after which those are forgotten that are long over.
     many: usize,
 }
 
-impl Resting {
+impl RestingSuspects {
     fn add(&mut self, id: &SagaId, pause: Duration) {
         let now = Instant::now();
         if self.turns.len() >= self.many {
