@@ -130,13 +130,19 @@ async fn it_is_found_if_a_lost_answer_is_taken_for_a_failure() {
 async fn it_is_found_if_notifications_are_lost() {
     let limit = Duration::from_secs(2);
     let mistake = Some(without_notifications as Rewrite);
-    is_found(waking::a_cancellation_is_heard(
-        "mistaken_silent",
-        limit,
-        Duration::from_hours(1),
-        mistake,
-    ))
-    .await;
+    // A coordinator looks by itself when it has begun to listen. On a busy machine that may be late.
+    let mut is_found = false;
+    for name in ["mistaken_silent", "silent_again", "silent_once_more"] {
+        let lease = Duration::from_hours(1);
+        let checked = waking::a_cancellation_is_heard(name, limit, lease, mistake);
+        is_found = tokio::spawn(checked)
+            .await
+            .is_err_and(|error| error.is_panic());
+        if is_found {
+            break;
+        }
+    }
+    assert!(is_found, "the mistake is not found");
     // With a lease of seconds the polls find it as well.
     let (limit, lease) = (Duration::from_secs(30), Duration::from_millis(600));
     waking::a_cancellation_is_heard("polled", limit, lease, mistake).await;
