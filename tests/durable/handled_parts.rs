@@ -316,6 +316,75 @@ saga!(
     }
 );
 
+saga!(
+    /// Makes a call for large numbers only.
+    #[saga(compensatable)]
+    async fn check_weight(cx: Context<'_, Shop>, number: u32) -> Result<u32, Refused> {
+        match number {
+            0 => Ok(number),
+            1 => Err(Refused("too heavy".to_owned())),
+            _ => load(cx, number).await,
+        }
+    }
+);
+
+saga!(
+    #[saga(compensatable)]
+    async fn weighing(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        load(cx, 0).await?;
+        let weights = try_join_all(3, [0, 0], |number| check_weight(cx, number)).await?;
+        try_join_all(3, 0..weights.len(), |number| {
+            check_weight(cx, u32::try_from(number).unwrap_or_default())
+        })
+        .await?;
+        load(cx, 2).await?;
+        Ok(())
+    }
+);
+
+saga!(
+    async fn shipping_what_is_weighed(cx: Context<'_, Shop>) -> Result<(), Refused> {
+        if weighing(cx).await.is_err() {
+            charge(cx).await?;
+        }
+        Ok(())
+    }
+);
+
+#[tokio::test]
+async fn in_a_part_that_has_failed_the_items_without_a_call_end_as_before() {
+    let events = [
+        Event::StepDone {
+            step: call("weighing/load", Kind::Compensatable),
+            attempts: 1,
+            output: "0".to_owned(),
+            inputs: None,
+        },
+        Event::StepRefused {
+            step: call("weighing", Kind::Compensatable),
+            attempts: 1,
+            reason: Reason {
+                error: Some(r#""too heavy""#.to_owned()),
+                ..Reason::new("error", "too heavy")
+            },
+        },
+    ];
+    let saga = NewSaga {
+        name: "shipping_what_is_weighed".to_owned(),
+        fingerprint: ShippingWhatIsWeighed::shape().fingerprint(),
+        ..the_saga()
+    };
+    for ended in [Ended::Orderly, Ended::Killed] {
+        let shop = Shop::default();
+        let journal = left(saga.clone(), &events, ended).await;
+        let sagas = builder(&shop).register::<ShippingWhatIsWeighed>();
+        let coordinator = sagas.journal(journal).start().await;
+        let coordinator = coordinator.expect("the journal works");
+        becomes(&coordinator, "one", State::Completed).await;
+        assert_eq!(shop.asked(), ["unload", "charge"], "{ended:?}");
+    }
+}
+
 #[tokio::test]
 async fn in_a_part_that_has_failed_no_item_begins_that_had_not_begun() {
     let load = |occurrence| StepCall {
